@@ -1,0 +1,78 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Condition types. Ready sums up; Reconciling, Stalled and Suspended are present only while true; the others
+// are positive and each belongs to one phase.
+const (
+	ConditionReady       = "Ready"
+	ConditionReconciling = "Reconciling"
+	ConditionStalled     = "Stalled"
+	ConditionSuspended   = "Suspended"
+
+	ConditionCredentialsValid  = "CredentialsValid"
+	ConditionConnectionReady   = "ConnectionReady"
+	ConditionProvisioned       = "Provisioned"
+	ConditionTokenIssued       = "TokenIssued"
+	ConditionUserReady         = "UserReady"
+	ConditionAccountsConnected = "AccountsConnected"
+	ConditionDataSynced        = "DataSynced"
+	ConditionOutputReady       = "OutputReady"
+)
+
+// Reasons of conditions, which are the reasons of events too. docs/reasons.md has a line for each.
+const (
+	ReasonSucceeded       = "Succeeded"
+	ReasonProgressing     = "Progressing"
+	ReasonSuspended       = "Suspended"
+	ReasonAwaitingEndUser = "AwaitingEndUser"
+	ReasonNotRequested    = "NotRequested"
+
+	ReasonInvalidSpec          = "InvalidSpec"
+	ReasonEndpointNotAllowed   = "EndpointNotAllowed"
+	ReasonSecretNotFound       = "SecretNotFound"
+	ReasonSecretInvalid        = "SecretInvalid"
+	ReasonDatapointUnsupported = "DatapointUnsupported"
+
+	ReasonInvalidCredentials  = "InvalidCredentials"
+	ReasonCredentialsMismatch = "CredentialsMismatch"
+	ReasonModeMismatch        = "ModeMismatch"
+	ReasonAccessForbidden     = "AccessForbidden"
+
+	ReasonConnectionNotFound = "ConnectionNotFound"
+	ReasonConnectionNotReady = "ConnectionNotReady"
+	ReasonUserNotFound       = "UserNotFound"
+	ReasonUserNotReady       = "UserNotReady"
+
+	ReasonCreateOutcomeUnknown = "CreateOutcomeUnknown"
+	ReasonUserIDConflict       = "UserIDConflict"
+	ReasonUserNotOwned         = "UserNotOwned"
+	ReasonRemoteUserMissing    = "RemoteUserMissing"
+	ReasonDuplicateRemoteUser  = "DuplicateRemoteUser"
+
+	ReasonOutputConflict  = "OutputConflict"
+	ReasonDeletionBlocked = "DeletionBlocked"
+	ReasonOrphaned        = "Orphaned"
+
+	ReasonThrottled        = "Throttled"
+	ReasonSmileUnavailable = "SmileUnavailable"
+	ReasonInvalidResponse  = "InvalidResponse"
+	ReasonRedirectRefused  = "RedirectRefused"
+	ReasonClusterError     = "ClusterError"
+)
+
+// CommonStatus is what the status of every kind holds.
+type CommonStatus struct {
+	// observedGeneration is the newest spec generation that was fully handled, with success or with an error
+	// that only a change can mend; -1 before the first.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions say how the object is. Ready sums up; Reconciling and Stalled follow kstatus and are present
+	// only when true.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}

@@ -1,0 +1,30 @@
+// Package v1alpha1 is the smile-operator.io/v1alpha1 API: the kinds by which a company declares its
+// integration with Smile.
+//
+// The schemas set no defaults in spec, so that what Git holds is what the API server stores: defaults are
+// applied in code and shown in status. The one default is status.observedGeneration -1, which keeps a new
+// object from being taken for a finished one.
+//
+// +kubebuilder:object:generate=true
+// +groupName=smile-operator.io
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the API group and version of every kind in this package.
+var GroupVersion = schema.GroupVersion{Group: "smile-operator.io", Version: "v1alpha1"}
+
+// AddToScheme registers the kinds of this package.
+func AddToScheme(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion,
+		&SmileConnection{}, &SmileConnectionList{},
+		&SmileUser{}, &SmileUserList{},
+		&SmileAccountSync{}, &SmileAccountSyncList{},
+	)
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}

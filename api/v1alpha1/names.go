@@ -1,0 +1,29 @@
+package v1alpha1
+
+// Annotations, and the finalizer, that the operator reads or writes.
+const (
+	// AnnotationRequestedAt, set to any new value on a SmileUser or SmileAccountSync, makes the object due now.
+	// The value handled last is echoed in status.lastHandledRequest.
+	AnnotationRequestedAt = "smile-operator.io/requested-at"
+
+	// AnnotationForceOrphan, set to the object's own UID, lets a blocked deletion go ahead without undoing
+	// what is left at Smile.
+	AnnotationForceOrphan = "smile-operator.io/force-orphan"
+
+	// AnnotationAllowedHost, on a credentials Secret, names the host:port of a custom endpoint that the keys
+	// may be sent to.
+	AnnotationAllowedHost = "smile-operator.io/allowed-host"
+
+	// AnnotationAllowAdoption, set to "true" on a credentials Secret, lets SmileUsers adopt by spec.userID
+	// remote users that this installation did not create.
+	AnnotationAllowAdoption = "smile-operator.io/allow-adoption"
+
+	// FinalizerRevoke holds a SmileUser whose deletionPolicy is RevokeAccounts until its accounts are revoked.
+	FinalizerRevoke = "smile-operator.io/revoke-accounts"
+
+	// MetadataPrefix is reserved in externalMetadata.
+	MetadataPrefix = "smile-operator.io/"
+
+	// MetadataOwner is the externalMetadata key of the ownership marker.
+	MetadataOwner = MetadataPrefix + "owner"
+)
