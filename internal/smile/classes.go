@@ -1,0 +1,83 @@
+package smile
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// notCreated are the statuses that are given before anything is made.
+var notCreated = []int{
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+	http.StatusUnsupportedMediaType, http.StatusTooManyRequests,
+}
+
+// NotCreated reports whether a create that failed with err certainly made nothing.
+// Otherwise its outcome is unknown: it must be looked for before it is tried again.
+func NotCreated(err error) bool {
+	if as[*UnsentError](err) {
+		return true
+	}
+	refused, ok := errors.AsType[*APIError](err)
+	return ok && slices.Contains(notCreated, refused.StatusCode)
+}
+
+// IsNotFound reports whether the API itself said that the object does not exist.
+// A bare 404, as a proxy or a wrong path gives it, is no such statement: data is
+// erased on the strength of this one.
+func IsNotFound(err error) bool {
+	refused, ok := errors.AsType[*APIError](err)
+	return ok && (refused.Code == CodeMissingResource ||
+		refused.StatusCode == http.StatusNotFound && refused.Code != "")
+}
+
+// IsDenied reports whether the key pair was not accepted, for anything or for this
+// object. A wrong pair is answered with 400 as well as with 401.
+func IsDenied(err error) bool {
+	refused, ok := errors.AsType[*APIError](err)
+	return ok && refused.denied()
+}
+
+func (e *APIError) denied() bool {
+	switch e.Code {
+	case CodeInvalidCredentials, CodeInvalidToken, CodeUnauthorizedAccess:
+		return true
+	default:
+		return e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden
+	}
+}
+
+// IsForbidden reports whether the key pair may not touch this object (403).
+func IsForbidden(err error) bool {
+	refused, ok := errors.AsType[*APIError](err)
+	return ok && refused.StatusCode == http.StatusForbidden
+}
+
+// IsInvalid reports whether the call itself is wrong, so that it fails again
+// however often it is tried.
+func IsInvalid(err error) bool {
+	if as[*ArgumentError](err) {
+		return true
+	}
+	refused, ok := errors.AsType[*APIError](err)
+	if !ok || refused.denied() || IsNotFound(err) {
+		return false
+	}
+	switch refused.StatusCode {
+	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
+		return true
+	default:
+		return refused.Code == CodeInvalidParameters
+	}
+}
+
+// ThrottledFor reports whether the API asked for fewer calls, and for how long it
+// wants none: 0 when it did not say, at most 10 minutes.
+func ThrottledFor(err error) (time.Duration, bool) {
+	refused, ok := errors.AsType[*APIError](err)
+	if !ok || refused.StatusCode != http.StatusTooManyRequests {
+		return 0, false
+	}
+	return refused.RetryAfter, true
+}

@@ -1,0 +1,55 @@
+package smile
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// Code is the envelope's summary of an answer. The set is open.
+type Code string
+
+// The codes that are documented.
+const (
+	CodeOK                   Code = "OK"
+	CodeCreated              Code = "CREATED"
+	CodeInvalidCredentials   Code = "INVALID_CREDENTIALS"
+	CodeInvalidParameters    Code = "INVALID_PARAMETERS"
+	CodeInvalidToken         Code = "INVALID_TOKEN"
+	CodeUnauthorizedAccess   Code = "UNAUTHORIZED_ACCESS"
+	CodeMissingResource      Code = "MISSING_RESOURCE"
+	CodeUnsupportedType      Code = "UNSUPPORTED_TYPE"
+	CodeRequestLimitExceeded Code = "REQUEST_LIMIT_EXCEEDED"
+	CodeServerError          Code = "SERVER_ERROR"
+	CodeUnsupportedMethod    Code = "UNSUPPORTED_METHOD"
+	CodeServerUnavailable    Code = "SERVER_UNAVAILABLE"
+	CodeTimeLimitExceeded    Code = "TIME_LIMIT_EXCEEDED"
+)
+
+var knownCodes = []Code{
+	CodeOK, CodeCreated, CodeInvalidCredentials, CodeInvalidParameters, CodeInvalidToken,
+	CodeUnauthorizedAccess, CodeMissingResource, CodeUnsupportedType, CodeRequestLimitExceeded,
+	CodeServerError, CodeUnsupportedMethod, CodeServerUnavailable, CodeTimeLimitExceeded,
+}
+
+// known tells the documented codes, which may stand in a message, from the others.
+func (c Code) known() bool { return slices.Contains(knownCodes, c) }
+
+const maxRequestIDLength = 64
+
+// requestID reads an id that is 1 to 64 characters of A-Z, a-z, 0-9 and '-'; any
+// other becomes empty. It is the only remote text that may reach a log.
+type requestID string
+
+func (r *requestID) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil || len(text) > maxRequestIDLength {
+		return nil
+	}
+	for _, c := range []byte(text) {
+		if !isAlphanumeric(c) && c != '-' {
+			return nil
+		}
+	}
+	*r = requestID(text)
+	return nil
+}

@@ -1,0 +1,42 @@
+package smile
+
+import "encoding/json"
+
+// Unrecognized stands for a value of an open set that does not even have the form
+// of one: letters, digits and '_', 1 to 64 of them. Other unknown values are kept
+// as they are.
+const Unrecognized = "UNRECOGNIZED"
+
+const maxEnumLength = 64
+
+// enum reads a value of one of the API's open sets. Null and absent are empty.
+type enum string
+
+func (e *enum) UnmarshalJSON(data []byte) error {
+	if isNull(data) {
+		return nil
+	}
+	var text string
+	if json.Unmarshal(data, &text) != nil || len(text) > maxEnumLength {
+		text = Unrecognized
+	}
+	for _, c := range []byte(text) {
+		if !isAlphanumeric(c) && c != '_' {
+			text = Unrecognized
+		}
+	}
+	*e = enum(text)
+	return nil
+}
+
+// enums converts a list of values.
+func enums[E ~string](values []enum) []E {
+	if values == nil {
+		return nil
+	}
+	converted := make([]E, len(values))
+	for i, value := range values {
+		converted[i] = E(value)
+	}
+	return converted
+}

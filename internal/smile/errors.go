@@ -1,0 +1,125 @@
+package smile
+
+import (
+	"fmt"
+	"time"
+)
+
+// APIError is an answer that says no: any status that is neither 2xx nor 3xx.
+type APIError struct {
+	// Operation is the vendor's name of the call, e.g. "create-user".
+	Operation string
+	// StatusCode is the HTTP status.
+	StatusCode int
+	// Code is the envelope's code; empty when the body was not an envelope.
+	Code Code
+	// RequestID is what the vendor's support asks for; empty when absent or not of
+	// the form [A-Za-z0-9-]{1,64}. It is in no message, so that messages are stable.
+	RequestID string
+	// RetryAfter is how long the server asked to be left alone, 0 to 10 minutes.
+	RetryAfter time.Duration
+}
+
+func (e *APIError) Error() string {
+	if !e.Code.known() {
+		return fmt.Sprintf("smile: %s: refused with status %d", e.Operation, e.StatusCode)
+	}
+	return fmt.Sprintf("smile: %s: refused with status %d %s", e.Operation, e.StatusCode, e.Code)
+}
+
+// Problem says what is wrong with an answer or an argument, in fixed words.
+type Problem string
+
+// What can be wrong with an answer.
+const (
+	ProblemTruncated    Problem = "truncated"
+	ProblemNotJSON      Problem = "not JSON"
+	ProblemEmpty        Problem = "empty"
+	ProblemTooLarge     Problem = "too large"
+	ProblemTooDeep      Problem = "nested too deeply"
+	ProblemDuplicateKey Problem = "the same key twice in one object"
+	ProblemContentType  Problem = "wrong content type"
+	ProblemEncoding     Problem = "unreadable content encoding"
+	ProblemWrongType    Problem = "a field of the wrong type"
+	ProblemBadID        Problem = "an id of the wrong form"
+	ProblemWrongObject  Problem = "about another object than the one asked for"
+	ProblemCursorLoop   Problem = "a page cursor that repeats"
+	ProblemBadCursor    Problem = "a page cursor of the wrong form"
+	ProblemTooManyPages Problem = "more pages than the limit"
+)
+
+func missing(field string) Problem { return Problem("missing field " + field) }
+
+func (p Problem) Error() string { return string(p) }
+
+// ResponseError is an answer with a status of success that cannot be used. What a
+// mutating call has done is then unknown.
+type ResponseError struct {
+	Operation string
+	Problem   Problem
+}
+
+func (e *ResponseError) Error() string {
+	return fmt.Sprintf("smile: %s: unusable answer: %s", e.Operation, e.Problem)
+}
+
+// Unwrap makes errors.Is(err, ProblemTruncated) and the like work.
+func (e *ResponseError) Unwrap() error { return e.Problem }
+
+// RedirectError is a 3xx answer. Redirects are never followed.
+type RedirectError struct{ Operation string }
+
+func (e *RedirectError) Error() string {
+	return fmt.Sprintf("smile: %s: redirect refused", e.Operation)
+}
+
+// UnsentError is a call of which not a byte was written.
+type UnsentError struct{ Cause error }
+
+func (e *UnsentError) Error() string { return "smile: request not sent: " + e.Cause.Error() }
+
+func (e *UnsentError) Unwrap() error { return e.Cause }
+
+// ArgumentError is an argument that the API cannot take. It is always the cause of
+// an UnsentError.
+type ArgumentError struct {
+	// Argument is its name, e.g. "id".
+	Argument string
+	Problem  Problem
+}
+
+func (e *ArgumentError) Error() string {
+	return fmt.Sprintf("argument %s: %s", e.Argument, e.Problem)
+}
+
+func invalidArgument(name string, problem Problem) error {
+	return &UnsentError{Cause: &ArgumentError{Argument: name, Problem: problem}}
+}
+
+// TransportError is a call that was, at least in part, written and of which no
+// answer arrived. What a mutating call has done is then unknown.
+type TransportError struct {
+	Operation string
+	// Cause is a Failure, context.DeadlineExceeded or context.Canceled.
+	Cause error
+}
+
+func (e *TransportError) Error() string {
+	return fmt.Sprintf("smile: %s: no answer: %v", e.Operation, e.Cause)
+}
+
+func (e *TransportError) Unwrap() error { return e.Cause }
+
+// HostError is an endpoint to which no credentials are sent.
+type HostError struct {
+	// Field names where the endpoint was written, e.g. "endpoint".
+	Field string
+	// Reason says what is wrong with it.
+	Reason string
+	// Remedy says what to do about it.
+	Remedy string
+}
+
+func (e *HostError) Error() string {
+	return fmt.Sprintf("%s: %s; %s", e.Field, e.Reason, e.Remedy)
+}

@@ -1,0 +1,78 @@
+package smile
+
+import (
+	"context"
+	"net/http"
+)
+
+// Operation is one call of the API.
+type Operation struct {
+	// ID is the vendor's name of it, e.g. "create-user".
+	ID string
+	// Method is its HTTP method.
+	Method string
+}
+
+// Mutates reports whether the call changes something at Smile.
+func (o Operation) Mutates() bool { return o.Method != http.MethodGet }
+
+// The operations of this client; the listings of data points are in datapoints.
+var (
+	opListProviders  = Operation{"list-providers", http.MethodGet}
+	opGetProvider    = Operation{"get-provider", http.MethodGet}
+	opListUsers      = Operation{"list-users", http.MethodGet}
+	opGetUser        = Operation{"get-user", http.MethodGet}
+	opCreateUser     = Operation{"create-user", http.MethodPost}
+	opCreateToken    = Operation{"create-token", http.MethodPost}
+	opListAccounts   = Operation{"list-accounts", http.MethodGet}
+	opGetAccount     = Operation{"get-account", http.MethodGet}
+	opDeleteAccount  = Operation{"delete-account", http.MethodDelete}
+	opAccountPayload = Operation{"get-account-payload", http.MethodGet}
+	opListTasks      = Operation{"list-tasks", http.MethodGet}
+	opGetTask        = Operation{"get-task", http.MethodGet}
+	opListArchives   = Operation{"list-archives", http.MethodGet}
+	opDeleteArchive  = Operation{"delete-archive", http.MethodDelete}
+)
+
+// Operations returns every operation that this client can call: a closed set, fit
+// for a metric's label.
+func Operations() []Operation {
+	all := []Operation{
+		opListProviders, opGetProvider, opListUsers, opGetUser, opCreateUser, opCreateToken,
+		opListAccounts, opGetAccount, opDeleteAccount, opAccountPayload,
+		opListTasks, opGetTask, opListArchives, opDeleteArchive,
+	}
+	for _, point := range datapoints {
+		all = append(all, point.operation())
+	}
+	return all
+}
+
+type operationKey struct{}
+
+func withOperation(ctx context.Context, op Operation) context.Context {
+	return context.WithValue(ctx, operationKey{}, op)
+}
+
+// OperationFrom returns the operation that a request's context belongs to.
+func OperationFrom(ctx context.Context) (Operation, bool) {
+	op, ok := ctx.Value(operationKey{}).(Operation)
+	return op, ok
+}
+
+type fenceKey struct{}
+
+// WithFence has fence asked once the call has its slot in the budget, immediately
+// before it is sent. When it returns an error nothing is sent, and the call fails
+// with an *UnsentError of that cause.
+func WithFence(ctx context.Context, fence func() error) context.Context {
+	return context.WithValue(ctx, fenceKey{}, fence)
+}
+
+// FenceFrom returns the fence of a context, or one that always lets pass.
+func FenceFrom(ctx context.Context) func() error {
+	if fence, ok := ctx.Value(fenceKey{}).(func() error); ok {
+		return fence
+	}
+	return func() error { return nil }
+}

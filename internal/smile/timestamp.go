@@ -1,0 +1,37 @@
+package smile
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// layouts are the spellings of a point in time that are understood: RFC 3339, the
+// same without a colon in the offset or without an offset at all (then UTC), a day.
+var layouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", time.DateOnly}
+
+// timestamp reads a point in time leniently: what is absent, null or unreadable
+// becomes the zero time, so that one odd date does not spoil a page of 150 entries.
+// Where a time is required, the caller checks for zero.
+type timestamp struct{ time.Time }
+
+func (t *timestamp) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil {
+		return nil
+	}
+	for _, layout := range layouts {
+		if parsed, err := time.Parse(layout, text); err == nil {
+			t.Time = parsed.UTC()
+			return nil
+		}
+	}
+	return nil
+}
+
+// pointer is for times that are null while something has not happened yet.
+func (t timestamp) pointer() *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t.Time
+}
