@@ -17,13 +17,20 @@ type Doer interface {
 
 // Client calls the API. It is safe for concurrent use.
 type Client struct {
-	base *url.URL
-	doer Doer
+	base    *url.URL
+	doer    Doer
+	observe func(context.Context, error) error
 }
 
 // NewClient returns a client of the API at base, e.g. https://sandbox.smileapi.io/v1.
 func NewClient(base *url.URL, doer Doer) *Client {
-	return &Client{base: base, doer: doer}
+	return &Client{base: base, doer: doer, observe: func(_ context.Context, err error) error { return err }}
+}
+
+// Observed returns a client that hands each failed call's error to observe, and
+// fails with what observe returns.
+func (c *Client) Observed(observe func(context.Context, error) error) *Client {
+	return &Client{base: c.base, doer: c.doer, observe: observe}
 }
 
 // call is one request to be made.
@@ -86,7 +93,10 @@ func (c *Client) send(ctx context.Context, what call) (json.RawMessage, error) {
 	if err != nil && !what.operation.Mutates() && ctx.Err() == nil && damaged(err) {
 		data, err = c.sendOnce(ctx, what)
 	}
-	return data, err
+	if err != nil {
+		return nil, c.observe(ctx, err)
+	}
+	return data, nil
 }
 
 func (c *Client) sendOnce(ctx context.Context, what call) (json.RawMessage, error) {
