@@ -1,0 +1,60 @@
+package transport
+
+import (
+	"compress/flate"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// capBody bounds the body of an answer, as it is after decompression.
+func capBody(limit int64) step {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return tripper(func(request *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(request)
+			if err != nil {
+				return nil, err
+			}
+			body := &cappedBody{ReadCloser: response.Body, left: limit}
+			if response.Header.Get("Content-Encoding") != "" {
+				// What net/http can decode it has decoded, and dropped the header.
+				body.err = smile.ProblemEncoding
+			}
+			response.Body = body
+			return response, nil
+		})
+	}
+}
+
+// cappedBody fails with a smile.Problem where a body is too large or badly
+// compressed.
+type cappedBody struct {
+	io.ReadCloser
+	left int64
+	err  error
+}
+
+// Read implements io.Reader.
+func (b *cappedBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		b.err = smile.ProblemTooLarge
+		return 0, b.err
+	}
+	if badCompression(err) {
+		b.err = smile.ProblemEncoding
+		return n, b.err
+	}
+	return n, err
+}
+
+func badCompression(err error) bool {
+	_, corrupt := errors.AsType[flate.CorruptInputError](err)
+	return corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum)
+}

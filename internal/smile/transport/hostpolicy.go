@@ -1,0 +1,174 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// The endpoints of the vendor, and all origins at which the vendor's own documents
+// place the Open API.
+const (
+	vendorSandbox    = "https://sandbox.smileapi.io/v1"
+	vendorProduction = "https://open.smileapi.io/v1"
+)
+
+var vendorOrigins = []string{
+	"https://sandbox.smileapi.io", "https://open-sandbox.smileapi.io", "https://open.smileapi.io",
+}
+
+const (
+	remedyForm  = "write it as https://host/path or https://host:port/path"
+	remedyAllow = "name its origin in the operator's flag --allowed-api-hosts"
+)
+
+// trust is why an origin is permitted.
+type trust int
+
+const (
+	// refused origins get nothing.
+	refused trust = iota
+	// listed origins are named by host: https, and a public address.
+	listed
+	// writtenOut origins are named with their scheme: plain http and a local address
+	// are then meant.
+	writtenOut
+	// vendor origins are public, too.
+	vendor
+)
+
+// HostPolicy says to which origins credentials may be sent. It does not change.
+type HostPolicy struct {
+	origins map[string]trust
+	sandbox *url.URL
+	// sandboxOrigin is empty when the vendor's sandbox is the sandbox.
+	sandboxOrigin string
+}
+
+func vendorHosts() *HostPolicy {
+	policy := &HostPolicy{origins: map[string]trust{}, sandbox: mustParse(vendorSandbox)}
+	for _, origin := range vendorOrigins {
+		policy.origins[origin] = vendor
+	}
+	return policy
+}
+
+// NewHostPolicy permits the vendor's hosts, the sandbox endpoint (a URL; empty for
+// the vendor's) and the allowed API hosts. Each of those is host, host:port, or an
+// origin written out, https://host:port or http://host:port, which permits plain
+// http and a loopback or private address.
+func NewHostPolicy(sandboxEndpoint string, allowedAPIHosts []string) (*HostPolicy, error) {
+	policy := vendorHosts()
+	for _, entry := range allowedAPIHosts {
+		if err := policy.allow(entry); err != nil {
+			return nil, fmt.Errorf("--allowed-api-hosts: %q: %w", entry, err)
+		}
+	}
+	if sandboxEndpoint == "" {
+		return policy, nil
+	}
+	endpoint, reason := parseEndpoint(sandboxEndpoint)
+	if reason != "" {
+		return nil, fmt.Errorf("--sandbox-endpoint: %s", reason)
+	}
+	policy.sandbox, policy.sandboxOrigin = endpoint, originOf(endpoint)
+	policy.add(policy.sandboxOrigin, writtenOut)
+	return policy, nil
+}
+
+func (p *HostPolicy) allow(entry string) error {
+	level, text := writtenOut, entry
+	if !strings.Contains(entry, "://") {
+		level, text = listed, "https://"+entry
+	}
+	origin, reason := parseEndpoint(text)
+	switch {
+	case reason != "":
+		return errors.New(reason)
+	case origin.Path != "" || strings.HasSuffix(entry, "/"):
+		return errors.New("it has a path; only host, host:port, https://host:port and http://host:port are understood")
+	case level == listed && isIPLiteral(origin):
+		return errors.New("an IP address must be written out, as https://address:port or http://address:port")
+	}
+	p.add(originOf(origin), level)
+	return nil
+}
+
+// add never makes less of an origin than it is, and keeps the vendor's public.
+func (p *HostPolicy) add(origin string, level trust) {
+	p.origins[origin] = max(p.origins[origin], level)
+}
+
+func isIPLiteral(u *url.URL) bool {
+	_, err := netip.ParseAddr(u.Hostname())
+	return err == nil
+}
+
+// Check reads an endpoint that somebody wrote into a SmileConnection. It returns
+// its one spelling, or a *smile.HostError.
+func (p *HostPolicy) Check(endpoint string) (*url.URL, error) {
+	parsed, reason := parseEndpoint(endpoint)
+	if reason != "" {
+		return nil, hostError(reason, remedyForm)
+	}
+	if err := p.permit(parsed); err != nil {
+		return nil, err
+	}
+	return parsed, nil
+}
+
+// permit is asked once more of every request.
+func (p *HostPolicy) permit(u *url.URL) error {
+	if p.origins[originOf(u)] != refused {
+		return nil
+	}
+	if u.Scheme != "https" {
+		return hostError("plain http is not permitted for this host",
+			"use https, or write its origin out, as http://host:port, in the operator's flag --allowed-api-hosts")
+	}
+	return hostError("this host is not permitted", remedyAllow)
+}
+
+func hostError(reason, remedy string) error {
+	return &smile.HostError{Field: "endpoint", Reason: reason, Remedy: remedy}
+}
+
+// IsDefault reports whether an endpoint is on one of the vendor's hosts or on that
+// of the sandbox endpoint, so that its Secret need not name the host.
+func (p *HostPolicy) IsDefault(endpoint *url.URL) bool {
+	origin := originOf(endpoint)
+	return p.origins[origin] == vendor || origin == p.sandboxOrigin
+}
+
+// DefaultEndpoint returns the endpoint of a connection that names none. Only
+// ModeProduction gives the production endpoint.
+func (p *HostPolicy) DefaultEndpoint(mode smile.Mode) *url.URL {
+	if mode == smile.ModeProduction {
+		return mustParse(vendorProduction)
+	}
+	endpoint := *p.sandbox
+	return &endpoint
+}
+
+// trustsAddress reports whether a host:port may resolve to a local address.
+func (p *HostPolicy) trustsAddress(hostPort string) bool {
+	for origin, level := range p.origins {
+		if level == writtenOut && HostPort(mustParse(origin)) == hostPort {
+			return true
+		}
+	}
+	return false
+}
+
+// mustParse is for URLs that this package wrote or has checked.
+func mustParse(text string) *url.URL {
+	parsed, err := url.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return parsed
+}

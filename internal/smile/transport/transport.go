@@ -1,0 +1,138 @@
+// Package transport carries the calls of a smile.Client to the API: with
+// credentials, inside the call budget, to permitted hosts only, and bounded in
+// time and size.
+//
+// It is a chain of small steps, each an http.RoundTripper around the next.
+package transport
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+)
+
+// Defaults and bounds of a Transport.
+const (
+	// DefaultReadTimeout bounds a read from the moment of sending to the last byte.
+	DefaultReadTimeout = 30 * time.Second
+	// DefaultMutateTimeout does the same for a mutating call. It is less than what
+	// separates an old leader's last renewal from a new leader's first call.
+	DefaultMutateTimeout = 8 * time.Second
+	// MaxBodyBytes bounds the body of an answer, after decompression.
+	MaxBodyBytes = 4 << 20
+
+	maxHeaderBytes = 64 << 10
+	maxIdleConns   = 16
+	// idleTimeout is below the usual 60 s of servers and load balancers: a POST on a
+	// connection that the other side is just closing has an unknown outcome.
+	idleTimeout = 30 * time.Second
+)
+
+// Config describes a Transport. All but Credentials is optional.
+type Config struct {
+	// Credentials is asked once per call, when it is about to be sent.
+	Credentials func() Credentials
+	// Budget paces the calls; nil is no limit. Transports of the same host share one.
+	Budget *Budget
+	// Hosts are the hosts that are called; nil permits the vendor's.
+	Hosts *HostPolicy
+	// RootCAs verify the server; nil are the system's.
+	RootCAs *x509.CertPool
+	// Metrics counts and times the calls; nil does not.
+	Metrics *Metrics
+	// ReadTimeout is DefaultReadTimeout when 0.
+	ReadTimeout time.Duration
+	// MutateTimeout is DefaultMutateTimeout when 0.
+	MutateTimeout time.Duration
+	// UserAgent is sent with each call, unless empty.
+	UserAgent string
+}
+
+// Transport is a smile.Doer. It is safe for concurrent use.
+type Transport struct {
+	chain http.RoundTripper
+	base  *http.Transport
+}
+
+// New returns a Transport. The proxy settings are those of the environment at this
+// moment.
+func New(config Config) *Transport {
+	config = config.withDefaults()
+	base := newBase(config, httpproxy.FromEnvironment())
+	return &Transport{chain: newChain(config, base), base: base}
+}
+
+// Do sends a request, once. Redirects are not followed.
+func (t *Transport) Do(request *http.Request) (*http.Response, error) {
+	return t.chain.RoundTrip(request)
+}
+
+// CloseIdleConnections closes the connections that no call uses.
+func (t *Transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
+
+func (c Config) withDefaults() Config {
+	if c.Budget == nil {
+		c.Budget = NewBudget(0)
+	}
+	if c.Hosts == nil {
+		c.Hosts = vendorHosts()
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics()
+	}
+	if c.ReadTimeout == 0 {
+		c.ReadTimeout = DefaultReadTimeout
+	}
+	if c.MutateTimeout == 0 {
+		c.MutateTimeout = DefaultMutateTimeout
+	}
+	return c
+}
+
+// newBase returns what speaks to the network. It speaks HTTP/1.1 only, in which a
+// request is sent again by the library in fewer cases, and all of them known.
+func newBase(config Config, proxy *httpproxy.Config) *http.Transport {
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  proxyOf(proxy),
+		DialContext:            dialer(config.Hosts, proxyAddresses(proxy)),
+		Protocols:              http1,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs},
+		MaxIdleConnsPerHost:    maxIdleConns,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
+
+// step wraps the rest of the chain.
+type step func(next http.RoundTripper) http.RoundTripper
+
+// newChain puts the steps in their order: what may refuse or wait comes before the
+// clock starts, and what touches the answer's body lies inside it.
+func newChain(config Config, base http.RoundTripper) http.RoundTripper {
+	steps := []step{
+		guard(config.Hosts),
+		slot(config.Budget, config.Metrics),
+		deadline(config.ReadTimeout, config.MutateTimeout),
+		config.Metrics.measure,
+		authenticate(config.Credentials, config.UserAgent),
+		capBody(MaxBodyBytes),
+		payReplays(config.Budget),
+		tellUnsent,
+	}
+	chain := base
+	for i := len(steps) - 1; i >= 0; i-- {
+		chain = steps[i](chain)
+	}
+	return chain
+}
+
+// tripper is a function as an http.RoundTripper.
+type tripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (t tripper) RoundTrip(request *http.Request) (*http.Response, error) { return t(request) }
