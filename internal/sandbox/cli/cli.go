@@ -1,0 +1,106 @@
+// Package cli is the command line of smile-sandbox.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// settings is what the flags say.
+type settings struct {
+	addr       string
+	selfSigned bool
+	certFile   string
+	keyFile    string
+	keys       string
+	rateLimit  int
+	quirks     string
+	canary     string
+	seed       string
+	linkDelay  time.Duration
+	dataDelay  time.Duration
+}
+
+// Run serves until SIGINT or SIGTERM and gives the exit code.
+func Run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	command := newCommand()
+	command.SetArgs(args)
+	command.SetOut(stdout)
+	command.SetErr(stderr)
+	if err := command.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(stderr, "smile-sandbox:", err)
+		return 1
+	}
+	return 0
+}
+
+func newCommand() *cobra.Command {
+	var set settings
+	command := &cobra.Command{
+		Use:           "smile-sandbox",
+		Short:         "Serve an offline, stateful emulation of Smile's API",
+		Long:          longHelp(),
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return serve(command.Context(), set, command.OutOrStdout())
+		},
+	}
+	flags := command.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&set.addr, "addr", "127.0.0.1:8484", "address to listen on; port 0 takes a free one")
+	flags.BoolVar(&set.selfSigned, "tls-self-signed", false, "serve HTTPS with a certificate made at start; GET /_sandbox/ca.pem is its authority")
+	flags.StringVar(&set.certFile, "tls-cert", "", "serve HTTPS with this certificate, PEM file")
+	flags.StringVar(&set.keyFile, "tls-key", "", "private key of --tls-cert, PEM file")
+	flags.StringVar(&set.keys, "keys", sandbox.DefaultKeys, "accepted key pairs, each a tenant of its own: key:secret[:PRODUCTION],...")
+	flags.IntVar(&set.rateLimit, "rate-limit", 20, "calls within any second that one address may make; 0 is no limit")
+	flags.StringVar(&set.quirks, "quirks", "", "switches, see above: name=value,...")
+	flags.StringVar(&set.canary, "canary", "", "start of a marker put into every personal field, access token and error message")
+	flags.StringVar(&set.seed, "seed", "", "decides all ids; default is a new one at each start")
+	flags.DurationVar(&set.linkDelay, "link-delay", 0, "how long a new account stays PENDING, on the sandbox clock")
+	flags.DurationVar(&set.dataDelay, "data-delay", 0, "how long after connecting data becomes readable, on the sandbox clock")
+	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
+	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+	return command
+}
+
+func longHelp() string {
+	var text strings.Builder
+	text.WriteString(`smile-sandbox serves Smile's Open API under /v1/, whatever the host name, and a
+control API under /_sandbox/ that does what people do in the widget. State is
+kept in memory.
+
+Quirks, the default first, are points that the vendor's documents leave open:
+`)
+	for _, q := range sandbox.Quirks() {
+		fmt.Fprintf(&text, "  %-16s %-17s %s\n", q.Name, q.Values, q.Doc)
+	}
+	return text.String()
+}
+
+func (s settings) options() (sandbox.Options, error) {
+	keys, err := sandbox.ParseKeys(s.keys)
+	if err != nil {
+		return sandbox.Options{}, fmt.Errorf("--keys: %w", err)
+	}
+	quirks, err := sandbox.ParseQuirks(s.quirks)
+	if err != nil {
+		return sandbox.Options{}, fmt.Errorf("--quirks: %w", err)
+	}
+	return sandbox.Options{
+		Keys: keys, RateLimit: s.rateLimit, Quirks: quirks, Canary: s.canary, Seed: s.seed,
+		LinkDelay: s.linkDelay, DataDelay: s.dataDelay,
+	}, nil
+}

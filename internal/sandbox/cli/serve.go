@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// graceful is how long calls in flight may take to end at shutdown.
+const graceful = 3 * time.Second
+
+// serve listens until the context ends, and says where on out.
+func serve(ctx context.Context, set settings, out io.Writer) error {
+	options, err := set.options()
+	if err != nil {
+		return err
+	}
+	box, err := sandbox.New(options)
+	if err != nil {
+		return err
+	}
+	secure, err := set.tls()
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", set.addr)
+	if err != nil {
+		return err
+	}
+	server := sandbox.NewHTTPServer(box)
+	server.Handler = secure.offering(box)
+	server.TLSConfig = secure.config
+	fmt.Fprintf(out, "smile-sandbox listens on %s://%s\n", secure.scheme(), listener.Addr())
+	return run(ctx, box, server, listener)
+}
+
+func run(ctx context.Context, box *sandbox.Sandbox, server *http.Server, listener net.Listener) error {
+	stopped := make(chan error, 1)
+	go func() {
+		if server.TLSConfig != nil {
+			stopped <- server.ServeTLS(listener, "", "")
+			return
+		}
+		stopped <- server.Serve(listener)
+	}()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+	}
+	box.Close()
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceful)
+	defer cancel()
+	if server.Shutdown(deadline) != nil {
+		_ = server.Close()
+	}
+	if err := <-stopped; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// security is how connections are protected; the zero value is not at all.
+type security struct {
+	config    *tls.Config
+	authority []byte // PEM, if the certificate was made at start
+}
+
+func (s settings) tls() (security, error) {
+	switch {
+	case s.selfSigned:
+		return selfSigned(time.Now())
+	case s.certFile != "":
+		pair, err := tls.LoadX509KeyPair(s.certFile, s.keyFile)
+		if err != nil {
+			return security{}, err
+		}
+		return security{config: tlsConfig(pair)}, nil
+	}
+	return security{}, nil
+}
+
+func tlsConfig(pair tls.Certificate) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+}
+
+func (s security) scheme() string {
+	if s.config == nil {
+		return "http"
+	}
+	return "https"
+}
+
+// offering serves the authority beside the sandbox, so that clients can trust it.
+func (s security) offering(box http.Handler) http.Handler {
+	if s.authority == nil {
+		return box
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_sandbox/ca.pem", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		_, _ = w.Write(s.authority)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		box.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,110 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"unicode/utf8"
+)
+
+// The vendor's limits on the metadata of a user.
+const (
+	maxMetadataPairs = 5
+	maxMetadataKey   = 50
+	maxMetadataValue = 500
+)
+
+// readUserBody reads the body of a user to create. It may be absent; fields
+// that the API does not know are ignored.
+func readUserBody(body []byte) (map[string]string, *problem) {
+	fields, wrong := readObject(body, "body")
+	if wrong != nil {
+		return nil, wrong
+	}
+	raw, given := fields["externalMetadata"]
+	if !given || isNull(raw) {
+		return nil, nil
+	}
+	pairs, wrong := readObject(raw, "externalMetadata")
+	if wrong != nil {
+		return nil, wrong
+	}
+	return readMetadata(pairs)
+}
+
+func readMetadata(pairs map[string]json.RawMessage) (map[string]string, *problem) {
+	if len(pairs) > maxMetadataPairs {
+		return nil, &problem{"externalMetadata", "must not have more than 5 pairs"}
+	}
+	metadata := map[string]string{}
+	for key, raw := range pairs {
+		value, isString := readString(raw)
+		text := ""
+		switch {
+		case len(key) > maxMetadataKey:
+			text = "must not have a key longer than 50 characters"
+		case !isString:
+			text = "must have only strings as values"
+		case len(value) > maxMetadataValue:
+			text = "must not have a value longer than 500 characters"
+		case !isASCII(key) || !isASCII(value):
+			text = "must be ASCII"
+		}
+		if text != "" {
+			return nil, &problem{"externalMetadata", text}
+		}
+		metadata[key] = value
+	}
+	return metadata, nil
+}
+
+// readTokenBody finds the user in the body of a token request. The document has
+// it in the query, but its prose can be read either way.
+func readTokenBody(body []byte) (string, *problem) {
+	fields, wrong := readObject(body, "body")
+	if wrong != nil {
+		return "", wrong
+	}
+	id, isString := readString(fields["userId"])
+	if text := identifier(id); !isString || text != "" {
+		return "", &problem{"userId", identifier("")}
+	}
+	return id, nil
+}
+
+// readObject reads one JSON object and nothing behind it. No text is no fields.
+func readObject(text []byte, field string) (map[string]json.RawMessage, *problem) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, nil
+	}
+	var fields map[string]json.RawMessage
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&fields); err != nil || fields == nil {
+		return nil, &problem{field, "must be a JSON object"}
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, &problem{field, "must be one JSON object"}
+	}
+	return fields, nil
+}
+
+// readString is the value of a JSON string. It refuses bytes that are not UTF-8
+// instead of replacing them.
+func readString(raw json.RawMessage) (string, bool) {
+	var value *string
+	if err := json.Unmarshal(raw, &value); err != nil || value == nil || !utf8.Valid(raw) {
+		return "", false
+	}
+	return *value, true
+}
+
+func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,23 @@
+package sandbox
+
+func listTasks(c *call) reply {
+	c.userID = c.filter("userId")
+	source, start, end := c.filter("sourceId"), c.filter("startDate"), c.filter("endDate")
+	wanted := func(t *task) bool {
+		return matches(t.account.owner.id, c.userID) && matches(t.account.id, source) && between(day(t.startedAt), start, end)
+	}
+	c.tenant.mu.RLock()
+	defer c.tenant.mu.RUnlock()
+	return paginate(c, c.tenant.tasks.after(c.paging.from), wanted, func(t *task) any { return t.wire() })
+}
+
+func getTask(c *call) reply {
+	c.tenant.mu.RLock()
+	defer c.tenant.mu.RUnlock()
+	t, known := c.tenant.tasks.byID[c.id()]
+	if !known {
+		return missing()
+	}
+	c.userID = t.account.owner.id
+	return ok(t.wire())
+}

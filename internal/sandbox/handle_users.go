@@ -1,0 +1,92 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"time"
+)
+
+// tokenLife is how long a link token opens the widget.
+const tokenLife = 5 * time.Hour
+
+func listUsers(c *call) reply {
+	start, end := c.filter("startDate"), c.filter("endDate")
+	visible := func(u *user) bool {
+		return c.arrived.Sub(u.createdAt) >= c.box.behaviour.listLag && between(day(u.createdAt), start, end)
+	}
+	c.tenant.mu.RLock()
+	defer c.tenant.mu.RUnlock()
+	return paginate(c, c.tenant.users.after(c.paging.from), visible, func(u *user) any { return u.wire(&c.box.behaviour) })
+}
+
+func getUser(c *call) reply {
+	c.userID = c.id()
+	c.tenant.mu.RLock()
+	defer c.tenant.mu.RUnlock()
+	u, known := c.tenant.users.byID[c.userID]
+	if !known {
+		return missing()
+	}
+	return ok(u.wire(&c.box.behaviour))
+}
+
+func createUser(c *call) reply {
+	metadata, wrong := readUserBody(c.body)
+	if wrong != nil {
+		return wrong.reply()
+	}
+	c.tenant.mu.Lock()
+	defer c.tenant.mu.Unlock()
+	u := c.tenant.addUser(c.box.ids, metadata, c.arrived)
+	c.userID, c.committed = u.id, true
+	return created(createdUser{User: u.wire(&c.box.behaviour), Token: c.mint(u)})
+}
+
+// addUser makes a user. The caller holds mu.
+func (t *tenant) addUser(ids *idSource, metadata map[string]string, at time.Time) *user {
+	u := &user{id: ids.next("tenant-"), metadata: metadata, createdAt: at}
+	t.users.add(u.id, u)
+	return u
+}
+
+func createToken(c *call) reply {
+	wanted := c.filter("userId")
+	if wanted == "" {
+		var wrong *problem
+		if wanted, wrong = readTokenBody(c.body); wrong != nil {
+			return wrong.reply()
+		}
+	}
+	c.userID = wanted
+	c.tenant.mu.RLock()
+	defer c.tenant.mu.RUnlock()
+	u, known := c.tenant.users.byID[wanted]
+	if !known {
+		return missing()
+	}
+	c.committed = true
+	return created(c.mint(u))
+}
+
+// tokenClaims is what a link token says, to the sandbox alone: to everybody
+// else it is opaque.
+type tokenClaims struct {
+	TokenID   string    `json:"jti"`
+	UserID    string    `json:"sub"`
+	Key       string    `json:"iss"`
+	Mode      Mode      `json:"mode"`
+	ExpiresAt Timestamp `json:"exp"`
+}
+
+func (c *call) mint(u *user) linkToken {
+	claims := tokenClaims{
+		TokenID: c.box.ids.next("tk-"), UserID: u.id, Key: c.tenant.pair.Key, Mode: c.tenant.pair.Mode,
+		ExpiresAt: Timestamp{c.arrived.Add(tokenLife)},
+	}
+	body := base64.RawURLEncoding.EncodeToString(encode(claims))
+	signature := c.box.ids.digest("token", body)
+	token := "smile." + body + "." + base64.RawURLEncoding.EncodeToString(signature[:])
+	if canary := c.box.canaries.new("accessToken"); canary != "" {
+		token = canary + "." + token
+	}
+	return linkToken{ID: claims.TokenID, ExpiresAt: claims.ExpiresAt, Mode: claims.Mode, AccessToken: token}
+}

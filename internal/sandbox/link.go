@@ -1,0 +1,172 @@
+package sandbox
+
+import (
+	"slices"
+	"time"
+)
+
+// LinkRequest is what a person enters into the widget. Login is a user name, an
+// e-mail address or a phone number. A second request for the same user and
+// provider that only adds MFA continues one that is AWAITING_MFA.
+type LinkRequest struct {
+	UserID     string `json:"userId"`
+	ProviderID string `json:"providerId"`
+	Login      string `json:"login"`
+	Password   string `json:"password"`
+	MFA        string `json:"mfa"`
+}
+
+// outcome is where a login leads to.
+type outcome struct {
+	status ConnectionStatus
+	code   string
+}
+
+// judge decides a login of somebody, nil if nobody has that login.
+func (r LinkRequest) judge(p *Provider, who *person, passwordKnown bool) outcome {
+	switch {
+	case who == nil || !passwordKnown && r.Password != who.Password:
+		return outcome{Failed, "INVALID_CREDENTIALS"}
+	case !p.MFA:
+		return outcome{Connected, ""}
+	case r.MFA == "":
+		return outcome{AwaitingMFA, ""}
+	case r.MFA != who.MFA:
+		return outcome{Failed, "INVALID_MFA"}
+	}
+	return outcome{Connected, ""}
+}
+
+// linker is what linking needs to know of the sandbox.
+type linker struct {
+	ids       *idSource
+	canaries  *canaries
+	people    []*person
+	linkDelay time.Duration
+	dataDelay time.Duration
+}
+
+// link takes a login, up to where it leads without waiting. The caller holds mu.
+func (l *linker) link(t *tenant, u *user, p *Provider, req LinkRequest, now time.Time) *account {
+	who := whoHas(l.people, req.Login)
+	a := u.accountFor(p, who)
+	if a != nil && (a.status == Connected || a.status == Pending) {
+		return a
+	}
+	continued := a != nil && a.status == AwaitingMFA && req.Login == ""
+	if continued {
+		who = a.person
+	}
+	if continued && req.MFA == "" {
+		return a
+	}
+	if a == nil {
+		a = l.open(t, u, p, now)
+	}
+	a.person = who
+	a.attempt++
+	a.become(Pending, "", "", now)
+	t.schedule(now.Add(l.linkDelay), loginSettled{l, a, a.attempt, req.judge(p, who, continued)})
+	t.settle(now)
+	return a
+}
+
+// accountFor is the account that a login of that person goes to: one that is
+// connected as the same person, else one whose login is not finished.
+func (u *user) accountFor(p *Provider, who *person) *account {
+	for _, a := range slices.Backward(u.accounts) {
+		if a.provider != p || a.status == Disconnected {
+			continue
+		}
+		if a.status != Connected || a.person == who {
+			return a
+		}
+	}
+	return nil
+}
+
+// open makes an account without a login. The caller holds mu.
+func (l *linker) open(t *tenant, u *user, p *Provider, now time.Time) *account {
+	a := &account{
+		id: l.ids.next("a-"), ordinal: len(t.accounts.order), owner: u, provider: p, createdAt: now,
+		monitor: MonitorUnsupported, items: map[string][]*item{},
+	}
+	t.accounts.add(a.id, a)
+	u.accounts = append(u.accounts, a)
+	return a
+}
+
+// loginSettled is the provider's answer to a login.
+type loginSettled struct {
+	linker  *linker
+	account *account
+	attempt int
+	outcome outcome
+}
+
+func (e loginSettled) happen(t *tenant, at time.Time) {
+	if e.account.status != Pending || e.account.attempt != e.attempt {
+		return
+	}
+	e.linker.move(e.account, e.outcome, at)
+	if e.outcome.status == Connected {
+		e.linker.begin(t, linkAccount, e.account, at)
+	}
+}
+
+func (l *linker) move(a *account, to outcome, at time.Time) {
+	message := ""
+	if to.code != "" {
+		message = l.canaries.in("errorMessage", accountErrors[to.code])
+	}
+	a.become(to.status, to.code, message, at)
+}
+
+// begin starts a task that brings data. The caller holds mu.
+func (l *linker) begin(t *tenant, kind string, a *account, at time.Time) {
+	begun := &task{id: l.ids.next("task-"), kind: kind, account: a, startedAt: at}
+	t.tasks.add(begun.id, begun)
+	t.schedule(at.Add(l.dataDelay), taskFinished{begun})
+}
+
+// taskFinished brings the account's data, unless it was taken away meanwhile.
+type taskFinished struct{ task *task }
+
+func (e taskFinished) happen(_ *tenant, at time.Time) {
+	e.task.finishedAt = at
+	if a := e.task.account; a.status == Connected {
+		a.refreshes = append(a.refreshes, at)
+		e.task.datapoints = a.provider.Supported
+	}
+}
+
+// revoke ends an account for good and forgets its data. The caller holds mu.
+func (t *tenant) revoke(a *account, at time.Time) {
+	for _, items := range a.items {
+		for _, i := range items {
+			delete(t.items, i.id)
+		}
+	}
+	a.items, a.refreshes, a.harvested = map[string][]*item{}, nil, 0
+	a.become(Disconnected, "", "", at)
+}
+
+// accountErrors is every reason for which a login can fail or end.
+var accountErrors = map[string]string{
+	"ACCOUNT_DISABLED":       "The provider has disabled the account.",
+	"ACCOUNT_INACCESSIBLE":   "The account cannot be reached at the provider.",
+	"ACCOUNT_INCOMPLETE":     "The account is not set up completely at the provider.",
+	"ACCOUNT_LOCKED":         "The provider has locked the account.",
+	"AUTH_REQUIRED":          "The person has to log in again.",
+	"EXPIRED_CREDENTIALS":    "The password has expired.",
+	"INVALID_ACCOUNT_TYPE":   "Accounts of this type hold no employment data.",
+	"INVALID_AUTH":           "The login was refused.",
+	"INVALID_CREDENTIALS":    "Login or password is wrong.",
+	"INVALID_MFA":            "The one-time code is wrong.",
+	"MFA_TIMEOUT":            "The one-time code came too late.",
+	"SERVICE_UNAVAILABLE":    "The provider does not answer.",
+	"SYSTEM_ERROR":           "Something failed between Smile and the provider.",
+	"TOS_REQUIRED":           "The person has to accept the provider's terms first.",
+	"UNSUPPORTED_AUTH_TYPE":  "The account uses a login that is not supported.",
+	"UNSUPPORTED_MFA_METHOD": "The account uses a second factor that is not supported.",
+}

@@ -1,0 +1,97 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"iter"
+	"strconv"
+)
+
+const (
+	defaultPageSize = 10
+	maxPageSize     = 150
+)
+
+// place is how far a listing has come. Simple lists count in major; lists of
+// items count accounts in major and the items of an account in minor.
+type place struct{ major, minor int }
+
+const cursorMACSize = 8
+
+// cursor writes a place so that only the same listing can go on from it: same
+// operation, same tenant, same filters.
+func (p place) cursor(ids *idSource, listing string) string {
+	text := binary.AppendUvarint(nil, uint64(p.major))
+	text = binary.AppendUvarint(text, uint64(p.minor))
+	return base64.RawURLEncoding.EncodeToString(append(text, cursorMAC(ids, listing, text)...))
+}
+
+func cursorMAC(ids *idSource, listing string, text []byte) []byte {
+	sum := ids.digest("cursor", listing, string(text))
+	return sum[:cursorMACSize]
+}
+
+// readCursor is the inverse of cursor. It accepts only what cursor has written
+// for that listing.
+func readCursor(ids *idSource, listing, cursor string) (place, bool) {
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(text) < cursorMACSize {
+		return place{}, false
+	}
+	text, mac := text[:len(text)-cursorMACSize], text[len(text)-cursorMACSize:]
+	if string(cursorMAC(ids, listing, text)) != string(mac) {
+		return place{}, false
+	}
+	major, n := binary.Uvarint(text)
+	if n <= 0 {
+		return place{}, false
+	}
+	minor, m := binary.Uvarint(text[n:])
+	return place{int(major), int(minor)}, m > 0 && n+m == len(text)
+}
+
+// paging is the part of a query that every list has.
+type paging struct {
+	size    int
+	from    place
+	listing string
+}
+
+func readPaging(c *call) (paging, *problem) {
+	p := paging{size: defaultPageSize, listing: c.op.id + "\n" + c.tenant.pair.Key + "\n" + c.filters.Encode()}
+	if text, given := first(c.query, "size"); given {
+		size, err := strconv.Atoi(text)
+		if err != nil || size < 1 || size > maxPageSize {
+			return paging{}, &problem{"size", "must be a whole number from 1 to " + strconv.Itoa(maxPageSize)}
+		}
+		p.size = size
+	}
+	if text, given := first(c.query, "cursor"); given && text != "" {
+		from, ok := readCursor(c.box.ids, p.listing, text)
+		if !ok {
+			return paging{}, &problem{"cursor", "must be the nextCursor of the same listing with the same filters"}
+		}
+		p.from = from
+	}
+	return p, nil
+}
+
+// paginate answers with the next rows that are wanted. It looks one row ahead,
+// so that a cursor always leads to more.
+func paginate[T any](c *call, rows iter.Seq2[place, T], wanted func(T) bool, wire func(T) any) reply {
+	answer := page{Items: []any{}}
+	var last place
+	for at, row := range rows {
+		if !wanted(row) {
+			continue
+		}
+		if len(answer.Items) == c.paging.size {
+			cursor := last.cursor(c.box.ids, c.paging.listing)
+			answer.NextCursor = &cursor
+			break
+		}
+		answer.Items = append(answer.Items, wire(row))
+		last = at
+	}
+	return ok(answer)
+}

@@ -1,0 +1,103 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Quirk is a point that the vendor's documents leave open and a client must
+// survive either way. Values lists what it can be set to, the default first.
+type Quirk struct {
+	Name, Values, Doc string
+
+	field func(*behaviour) any // a *time.Duration or a *string
+}
+
+// behaviour is what the quirks decide.
+type behaviour struct {
+	listLag        time.Duration
+	revokedAccount string
+	badCredentials string
+	noMetadata     string
+	retryAfter     time.Duration
+}
+
+const duration = "DURATION"
+
+var quirks = []Quirk{
+	{"list-lag", duration, "a new user appears in GET /users only after that time on the sandbox clock", func(b *behaviour) any { return &b.listLag }},
+	{"revoked-account", "disconnected|404", "what GET answers for an account that was revoked", func(b *behaviour) any { return &b.revokedAccount }},
+	{"bad-credentials", "400|401", "status for a wrong key pair", func(b *behaviour) any { return &b.badCredentials }},
+	{"no-metadata", "object|null", "externalMetadata of a user who has none", func(b *behaviour) any { return &b.noMetadata }},
+	{"retry-after", duration, "sent as Retry-After with every 429 and 503", func(b *behaviour) any { return &b.retryAfter }},
+}
+
+// Quirks lists every switch there is.
+func Quirks() []Quirk { return slices.Clone(quirks) }
+
+// ParseQuirks reads name=value,name=value. Whether name and value exist is
+// checked by New.
+func ParseQuirks(text string) (map[string]string, error) {
+	chosen := map[string]string{}
+	for entry := range strings.SplitSeq(text, ",") {
+		if entry == "" {
+			continue
+		}
+		name, value, found := strings.Cut(entry, "=")
+		if _, twice := chosen[name]; !found || twice {
+			return nil, fmt.Errorf("quirk %q: want each once, as name=value", entry)
+		}
+		chosen[name] = value
+	}
+	return chosen, nil
+}
+
+func newBehaviour(chosen map[string]string) (behaviour, error) {
+	var b behaviour
+	for _, q := range quirks {
+		value, given := chosen[q.Name]
+		if err := q.set(&b, value, given); err != nil {
+			return behaviour{}, err
+		}
+	}
+	for name := range chosen {
+		if !slices.ContainsFunc(quirks, func(q Quirk) bool { return q.Name == name }) {
+			return behaviour{}, fmt.Errorf("quirk %q does not exist: want one of %s", name, quirkNames())
+		}
+	}
+	return b, nil
+}
+
+func (q Quirk) set(b *behaviour, value string, given bool) error {
+	switch field := q.field(b).(type) {
+	case *time.Duration:
+		if !given {
+			return nil
+		}
+		d, err := time.ParseDuration(value)
+		if err != nil || d < 0 {
+			return fmt.Errorf("quirk %s=%s: want a duration such as 30s", q.Name, value)
+		}
+		*field = d
+	case *string:
+		allowed := strings.Split(q.Values, "|")
+		if !given {
+			value = allowed[0]
+		}
+		if !slices.Contains(allowed, value) {
+			return fmt.Errorf("quirk %s=%s: want one of %s", q.Name, value, strings.Join(allowed, ", "))
+		}
+		*field = value
+	}
+	return nil
+}
+
+func quirkNames() string {
+	names := make([]string, len(quirks))
+	for i, q := range quirks {
+		names[i] = q.Name
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,142 @@
+package sandbox
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// operation is one operation of the Open API. One without handle is known, and
+// answered as unsupported until it is emulated.
+type operation struct {
+	method, path, id string
+	handle           func(*call) reply
+	paged            bool
+	filters          []parameter
+	refusal          *reply // for what is no operation at all
+}
+
+// success is the status that the vendor answers with when all is well.
+func (o *operation) success() int {
+	if createdWith201[o.id] {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
+// createdWith201 lists the creates that answer so; the others answer 200.
+var createdWith201 = map[string]bool{
+	"create-user": true, "create-token": true, "create-consent-template": true, "create-invite": true,
+	"create-invite-template": true, "create-social-security": true,
+}
+
+// Not operations, but answered like one.
+var (
+	unknownPath = &operation{refusal: ptr(refuse(http.StatusNotFound, "There is no such path."))}
+	wrongMethod = &operation{refusal: ptr(refuse(http.StatusNotImplemented, "The path does not support this method."))}
+)
+
+func ptr[T any](value T) *T { return &value }
+
+// operations is every operation of the Open API, emulated or not. It is filled
+// in init, because handlers refer to it.
+var operations []*operation
+
+func init() {
+	operations = append(emulated(), dataOperations()...)
+	for _, o := range notEmulated {
+		operations = append(operations, &o)
+	}
+}
+
+func emulated() []*operation {
+	created := []parameter{{"startDate", date}, {"endDate", date}}
+	ofUser := append([]parameter{{"userId", text}}, created...)
+	return []*operation{
+		{method: "GET", path: "/providers", id: "list-providers", handle: listProviders, paged: true, filters: []parameter{
+			{"type", text}, {"subType", text}, {"active", boolean}, {"enabled", boolean}, {"accountConnection", boolean},
+			{"name", text}, {"ids", text}, {"topIds", atMost(10)},
+		}},
+		{method: "GET", path: "/providers/{id}", id: "get-provider", handle: getProvider},
+		{method: "GET", path: "/users", id: "list-users", handle: listUsers, paged: true, filters: created},
+		{method: "POST", path: "/users", id: "create-user", handle: createUser},
+		{method: "GET", path: "/users/{id}", id: "get-user", handle: getUser},
+		{method: "POST", path: "/tokens", id: "create-token", handle: createToken, filters: []parameter{{"userId", identifier}}},
+		{method: "GET", path: "/tasks", id: "list-tasks", handle: listTasks, paged: true, filters: append(ofUser, parameter{"sourceId", text})},
+		{method: "GET", path: "/tasks/{id}", id: "get-task", handle: getTask},
+		{method: "GET", path: "/accounts", id: "list-accounts", handle: listAccounts, paged: true, filters: ofUser},
+		{method: "GET", path: "/accounts/{id}", id: "get-account", handle: getAccount},
+		{method: "DELETE", path: "/accounts/{id}", id: "delete-account", handle: deleteAccount},
+		{method: "GET", path: "/accounts/{id}/payload", id: "get-account-payload", handle: getAccountPayload},
+		{method: "GET", path: "/archives", id: "list-archives", handle: listArchives, paged: true, filters: append(ofUser, parameter{"fileType", text})},
+		{method: "GET", path: "/archives/{id}", id: "get-archive", handle: getArchive},
+		{method: "DELETE", path: "/archives/{id}", id: "delete-archive", handle: deleteArchive},
+	}
+}
+
+func dataOperations() []*operation {
+	var made []*operation
+	for _, d := range datapoints {
+		made = append(made,
+			&operation{method: "GET", path: "/" + d.path, id: d.list, handle: listItems(d), paged: true, filters: d.filters},
+			&operation{method: "GET", path: "/" + d.path + "/{id}", id: d.get, handle: getItem(d)})
+	}
+	return made
+}
+
+// routes is the handler of everything.
+func (s *Sandbox) routes() http.Handler {
+	root := chi.NewRouter()
+	root.Route("/v1", func(api chi.Router) {
+		api.Use(allowOrigins)
+		for _, o := range operations {
+			api.Method(o.method, o.path, s.serve(o))
+		}
+		api.NotFound(s.serve(unknownPath))
+		api.MethodNotAllowed(s.serve(wrongMethod))
+	})
+	root.Route("/_sandbox", s.controlRoutes)
+	root.NotFound(s.serve(unknownPath))
+	root.MethodNotAllowed(s.serve(wrongMethod))
+	return tidyPath(root)
+}
+
+// tidyPath forgives double and trailing slashes.
+func tidyPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := r.URL.EscapedPath(); strings.Contains(path, "//") || len(path) > 1 && strings.HasSuffix(path, "/") {
+			tidy := *r.URL
+			tidy.Path, tidy.RawPath = collapse(r.URL.Path), collapse(r.URL.RawPath)
+			r = r.WithContext(r.Context())
+			r.URL = &tidy
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// collapse removes empty segments of a path.
+func collapse(path string) string {
+	if path == "" {
+		return ""
+	}
+	segments := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+	return "/" + strings.Join(segments, "/")
+}
+
+// allowOrigins lets any web page call the API, sandboxed frames included, and
+// answers the browser's question whether it may.
+func allowOrigins(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Access-Control-Allow-Origin", "*")
+		if r.Method == http.MethodOptions {
+			header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
+			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept")
+			header.Set("Access-Control-Max-Age", "600")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

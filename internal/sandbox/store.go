@@ -1,0 +1,198 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// tenant is everything behind one key pair. Its state is guarded by mu; the
+// people and providers that it points to never change.
+type tenant struct {
+	pair KeyPair
+
+	mu       sync.RWMutex
+	users    collection[*user]
+	accounts collection[*account]
+	tasks    collection[*task]
+	archives collection[*archive]
+	items    map[string]*item // those that were read already, by id
+	agenda   agenda
+	planned  int // appointments ever made
+	// next is when the agenda has something to do, in Unix nanoseconds.
+	next atomic.Int64
+}
+
+func newTenant(pair KeyPair) *tenant {
+	t := &tenant{pair: pair}
+	t.clear()
+	return t
+}
+
+// clear forgets all state. The caller holds mu.
+func (t *tenant) clear() {
+	t.users = newCollection[*user]()
+	t.accounts = newCollection[*account]()
+	t.tasks = newCollection[*task]()
+	t.archives = newCollection[*archive]()
+	t.items = map[string]*item{}
+	t.agenda = nil
+	t.next.Store(never)
+}
+
+// collection keeps objects in the order in which they came. None is ever
+// removed, as nothing can be at the vendor; so a place in it stays valid.
+type collection[T any] struct {
+	order []T
+	byID  map[string]T
+}
+
+func newCollection[T any]() collection[T] {
+	return collection[T]{byID: map[string]T{}}
+}
+
+func (c *collection[T]) add(id string, object T) {
+	c.order = append(c.order, object)
+	c.byID[id] = object
+}
+
+// after gives the objects behind a place, with their places.
+func (c *collection[T]) after(from place) iter.Seq2[place, T] {
+	return func(yield func(place, T) bool) {
+		for i := from.major; i < len(c.order); i++ {
+			if !yield(place{major: i + 1}, c.order[i]) {
+				return
+			}
+		}
+	}
+}
+
+type user struct {
+	id        string
+	metadata  map[string]string
+	createdAt time.Time
+	accounts  []*account
+}
+
+func (u *user) wire(b *behaviour) User {
+	shown := User{
+		ID: u.id, ExternalMetadata: u.metadata, CreatedAt: Timestamp{u.createdAt}, Providers: []string{},
+		Session: session{UserID: u.id, Channel: "Default", Status: "IN_PROGRESS"},
+	}
+	if u.metadata == nil && b.noMetadata != "null" {
+		shown.ExternalMetadata = map[string]string{}
+	}
+	for _, a := range u.accounts {
+		if a.status == Connected {
+			shown.Providers = append(shown.Providers, a.provider.ID)
+		}
+	}
+	return shown
+}
+
+type account struct {
+	id        string
+	ordinal   int // place among the tenant's accounts
+	owner     *user
+	provider  *Provider
+	person    *person // nil until somebody known has logged in
+	createdAt time.Time
+
+	status           ConnectionStatus
+	errorCode        string
+	errorMessage     string
+	updatedAt        time.Time
+	monitor          MonitorStatus
+	monitorUpdatedAt time.Time
+	attempt          int // counts logins, so that a late outcome of an older one is ignored
+
+	// refreshes are when data came: first by linking, then by each resync.
+	// While there are none, nothing is readable.
+	refreshes []time.Time
+	harvested int                // how many of them items has
+	items     map[string][]*item // by data point path
+}
+
+// become moves the account to a status; code is empty unless that is Failed.
+func (a *account) become(status ConnectionStatus, code, message string, at time.Time) {
+	a.status, a.errorCode, a.errorMessage, a.updatedAt = status, code, message, at
+	monitor := MonitorUnsupported
+	switch {
+	case status == Connected && a.provider.MonitorSupported:
+		monitor = MonitorActive
+	case status == Failed && a.monitor == MonitorActive:
+		monitor = MonitorActionRequired
+	}
+	if monitor != a.monitor {
+		a.monitor, a.monitorUpdatedAt = monitor, at
+	}
+}
+
+func (a *account) wire() Account {
+	shown := Account{
+		ID: a.id, CreatedAt: Timestamp{a.createdAt}, ProviderID: a.provider.ID, UserID: a.owner.id,
+		ConnectionStatus: a.status, MonitorStatus: a.monitor,
+		Connection: Connection{Status: a.status, UpdatedAt: Timestamp{a.updatedAt}},
+		Monitor:    Monitor{Status: a.monitor},
+	}
+	if a.errorCode != "" {
+		shown.Connection.ErrorCode, shown.Connection.ErrorMessage = &a.errorCode, &a.errorMessage
+	}
+	if a.monitor != MonitorUnsupported {
+		shown.Monitor.UpdatedAt = &Timestamp{a.monitorUpdatedAt}
+	}
+	return shown
+}
+
+func (a *account) reference(itemCreatedAt time.Time) reference {
+	return reference{
+		CreatedAt: Timestamp{a.createdAt}, ItemCreatedAt: Timestamp{itemCreatedAt},
+		AccountID: a.id, SourceID: a.id, SourceType: "ACCOUNT", UserID: a.owner.id, ProviderID: a.provider.ID,
+	}
+}
+
+type task struct {
+	id         string
+	kind       string
+	account    *account
+	startedAt  time.Time
+	finishedAt time.Time // zero while it runs
+	datapoints []string
+}
+
+const (
+	linkAccount   = "LINK_ACCOUNT"
+	updateAccount = "UPDATE_ACCOUNT"
+)
+
+func (t *task) wire() taskWire {
+	shown := taskWire{
+		ID: t.id, Type: t.kind, StartedAt: Timestamp{t.startedAt}, Status: "Started",
+		Datapoints: append([]string{}, t.datapoints...), Metadata: t.account.reference(t.startedAt),
+	}
+	if !t.finishedAt.IsZero() {
+		shown.Status, shown.FinishedAt = "Finished", &Timestamp{t.finishedAt}
+	}
+	return shown
+}
+
+type archive struct {
+	id        string
+	owner     *user
+	fileType  string
+	createdAt time.Time
+	status    string
+	updatedAt time.Time
+}
+
+const revoked = "REVOKED"
+
+func (a *archive) wire() archiveWire {
+	return archiveWire{
+		ID: a.id, CreatedAt: Timestamp{a.createdAt}, ProviderID: "tenant-provided", UserID: a.owner.id, Type: &a.fileType,
+		State:    archiveState{Status: a.status, UpdatedAt: Timestamp{a.updatedAt}},
+		RawFiles: []json.RawMessage{},
+	}
+}
