@@ -1,0 +1,203 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	startTimeout = 90 * time.Second
+	stopTimeout  = 20 * time.Second
+	pollInterval = 50 * time.Millisecond
+	probeTimeout = 2 * time.Second
+)
+
+var versionPattern = regexp.MustCompile(`v?\d+\.\d+\.\d+\S*`)
+
+// Component is one process of a control plane. It keeps its address, data and
+// log file over restarts.
+type Component struct {
+	// Name is that of the binary.
+	Name string
+	// Log is the file that takes what the process prints, of all its runs.
+	Log string
+
+	path   string
+	args   []string
+	url    string
+	probes []string // paths under url that answer 200 once it is ready
+	client *http.Client
+
+	mu      sync.Mutex
+	process *process // nil before the first start
+}
+
+// URL is where the component listens, for instance https://127.0.0.1:41234.
+func (c *Component) URL() string { return c.url }
+
+// Start runs the component and returns when it is ready. It fails, leaving
+// nothing behind, when the process ends, is not ready within 90 seconds, or
+// ctx ends.
+func (c *Component) Start(ctx context.Context) error {
+	p, err := c.launch()
+	if err != nil {
+		return fmt.Errorf("cannot start %s: %w", c.Name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := c.awaitReady(ctx, p); err != nil {
+		_ = c.Stop()
+		return fmt.Errorf("%s does not start: %w\n%s", c.Name, err, tail(c.Log))
+	}
+	return nil
+}
+
+func (c *Component) launch() (*process, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.process.running() {
+		return nil, fmt.Errorf("it runs already as process %d", c.process.id)
+	}
+	log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(c.path, c.args...)
+	cmd.Dir = filepath.Dir(c.Log)
+	cmd.Stdout, cmd.Stderr = log, log
+	c.process, err = spawn(cmd)
+	return c.process, err
+}
+
+// awaitReady polls the probes until all of them answer.
+func (c *Component) awaitReady(ctx context.Context, p *process) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	var last error
+	for {
+		if last = c.probe(ctx); last == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("it ended: %w", p.err)
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), last)
+		case <-tick.C:
+		}
+	}
+}
+
+// probe returns why the component is not ready yet.
+func (c *Component) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	for _, path := range c.probes {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, http.NoBody)
+		if err != nil {
+			return err
+		}
+		answer, err := c.client.Do(request)
+		if err != nil {
+			return err
+		}
+		if err := answer.Body.Close(); err != nil {
+			return err
+		}
+		if answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", path, answer.Status)
+		}
+	}
+	return nil
+}
+
+// PID is the process id, or 0 when the component does not run.
+func (c *Component) PID() int {
+	if p := c.current(); p.running() {
+		return p.id
+	}
+	return 0
+}
+
+// Done is closed when the current run has ended, for whatever reason.
+func (c *Component) Done() <-chan struct{} {
+	if p := c.current(); p != nil {
+		return p.done
+	}
+	return closed
+}
+
+// Signal sends a signal to the process: SIGSTOP and SIGCONT pause and resume
+// it, a moment later. It fails with os.ErrProcessDone when the component does not run.
+func (c *Component) Signal(s syscall.Signal) error {
+	p := c.current()
+	if !p.running() {
+		return os.ErrProcessDone
+	}
+	return p.handle.Signal(s)
+}
+
+// Kill ends the process without a chance to clean up and waits for its end.
+// Killing what does not run is no error.
+func (c *Component) Kill() error {
+	if err := c.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("cannot kill %s: %w", c.Name, err)
+	}
+	<-c.Done()
+	return nil
+}
+
+// Stop ends the process in an orderly way, also when it is paused; after 20
+// seconds it kills it and says so. Stopping what does not run is no error.
+func (c *Component) Stop() error {
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
+		if err := c.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return fmt.Errorf("cannot stop %s: %w", c.Name, err)
+		}
+	}
+	timeout := time.NewTimer(stopTimeout)
+	defer timeout.Stop()
+	select {
+	case <-c.Done():
+		return nil
+	case <-timeout.C:
+		return errors.Join(fmt.Errorf("%s did not stop within %s", c.Name, stopTimeout), c.Kill())
+	}
+}
+
+// Version is what the binary says its version is, for instance v1.37.2.
+func (c *Component) Version(ctx context.Context) (string, error) {
+	raw, err := exec.CommandContext(ctx, c.path, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("version of %s: %w", c.Name, err)
+	}
+	return versionPattern.FindString(string(raw)), nil
+}
+
+func (c *Component) current() *process {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.process
+}
+
+// tail returns the end of a log for an error message.
+func tail(path string) string {
+	const lines = 15
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
