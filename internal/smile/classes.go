@@ -75,6 +75,9 @@ func IsInvalid(err error) bool {
 // ThrottledFor reports whether the API asked for fewer calls, and for how long it
 // wants none: 0 when it did not say, at most 10 minutes.
 func ThrottledFor(err error) (time.Duration, bool) {
+	if paused, ok := errors.AsType[*PausedError](err); ok {
+		return paused.RetryAfter, true
+	}
 	refused, ok := errors.AsType[*APIError](err)
 	if !ok || refused.StatusCode != http.StatusTooManyRequests {
 		return 0, false

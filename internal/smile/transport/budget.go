@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 const (
@@ -13,6 +15,9 @@ const (
 	// closest is the least distance of two calls: a call that started late does not
 	// pull the next one closer than this.
 	closest = 1.01
+	// patience is how long a pause is waited for. During a longer one calls fail at
+	// once, lest they occupy those who would make them.
+	patience = 5 * time.Second
 	// defaultPause is how long a server that says "too many" without saying for how
 	// long is left alone.
 	defaultPause = time.Second
@@ -31,6 +36,8 @@ type Budget struct {
 	mu sync.Mutex
 	// next is when the next call is due.
 	next time.Time
+	// resume is when the last pause ends.
+	resume time.Time
 }
 
 // NewBudget returns a budget of so many calls a second; 0 is no limit.
@@ -46,8 +53,9 @@ func NewBudget(requestsPerSecond float64) *Budget {
 // RequestsPerSecond returns the limit; 0 is none.
 func (b *Budget) RequestsPerSecond() float64 { return b.limit }
 
-// Wait returns when a call may be sent, or the context's error. Slots that nobody
-// took are gone: there is no catching up.
+// Wait returns when a call may be sent, or the context's error, or, during a pause
+// of more than 5 s, a *smile.PausedError. Slots that nobody took are gone: there is
+// no catching up.
 func (b *Budget) Wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -59,9 +67,9 @@ func (b *Budget) Wait(ctx context.Context) error {
 		return ctx.Err()
 	}
 	for {
-		wait := b.take()
-		if wait <= 0 {
-			return nil
+		wait, err := b.take()
+		if err != nil || wait <= 0 {
+			return err
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
@@ -70,15 +78,19 @@ func (b *Budget) Wait(ctx context.Context) error {
 }
 
 // take takes the slot that is due, or returns how long there is none.
-func (b *Budget) take() time.Duration {
+func (b *Budget) take() (time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	if wait := b.next.Sub(now); wait > 0 {
-		return wait
+	if pause := b.resume.Sub(now); pause > patience {
+		return 0, &smile.PausedError{RetryAfter: pause}
 	}
-	b.next = later(b.next.Add(b.interval), now.Add(b.minimum))
-	return 0
+	due := later(b.next, b.resume)
+	if wait := due.Sub(now); wait > 0 {
+		return wait, nil
+	}
+	b.next = later(due.Add(b.interval), now.Add(b.minimum))
+	return 0, nil
 }
 
 // Pause lets no call out for some time: 1 s when 0.
@@ -88,7 +100,7 @@ func (b *Budget) Pause(duration time.Duration) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.next = later(b.next, time.Now().Add(duration))
+	b.resume = later(b.resume, time.Now().Add(duration))
 }
 
 func later(a, b time.Time) time.Time {

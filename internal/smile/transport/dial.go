@@ -72,7 +72,7 @@ func dialer(hosts *HostPolicy, proxies map[string]bool) func(context.Context, st
 	trusting := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
 	wary := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive, Control: requirePublic}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		if proxies[address] || hosts.trustsAddress(address) {
+		if proxies[address] || hosts.local[address] {
 			return trusting.DialContext(ctx, network, address)
 		}
 		return wary.DialContext(ctx, network, address)

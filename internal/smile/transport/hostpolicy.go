@@ -44,15 +44,17 @@ const (
 // HostPolicy says to which origins credentials may be sent. It does not change.
 type HostPolicy struct {
 	origins map[string]trust
+	// local are the host:port that may resolve to a local address.
+	local   map[string]bool
 	sandbox *url.URL
 	// sandboxOrigin is empty when the vendor's sandbox is the sandbox.
 	sandboxOrigin string
 }
 
 func vendorHosts() *HostPolicy {
-	policy := &HostPolicy{origins: map[string]trust{}, sandbox: mustParse(vendorSandbox)}
+	policy := &HostPolicy{origins: map[string]trust{}, local: map[string]bool{}, sandbox: mustParse(vendorSandbox)}
 	for _, origin := range vendorOrigins {
-		policy.origins[origin] = vendor
+		policy.add(mustParse(origin), vendor)
 	}
 	return policy
 }
@@ -63,9 +65,9 @@ func vendorHosts() *HostPolicy {
 // http and a loopback or private address.
 func NewHostPolicy(sandboxEndpoint string, allowedAPIHosts []string) (*HostPolicy, error) {
 	policy := vendorHosts()
-	for _, entry := range allowedAPIHosts {
+	for i, entry := range allowedAPIHosts {
 		if err := policy.allow(entry); err != nil {
-			return nil, fmt.Errorf("--allowed-api-hosts: %q: %w", entry, err)
+			return nil, fmt.Errorf("--allowed-api-hosts: entry %d: %w", i+1, err)
 		}
 	}
 	if sandboxEndpoint == "" {
@@ -76,7 +78,7 @@ func NewHostPolicy(sandboxEndpoint string, allowedAPIHosts []string) (*HostPolic
 		return nil, fmt.Errorf("--sandbox-endpoint: %s", reason)
 	}
 	policy.sandbox, policy.sandboxOrigin = endpoint, originOf(endpoint)
-	policy.add(policy.sandboxOrigin, writtenOut)
+	policy.add(endpoint, writtenOut)
 	return policy, nil
 }
 
@@ -94,13 +96,17 @@ func (p *HostPolicy) allow(entry string) error {
 	case level == listed && isIPLiteral(origin):
 		return errors.New("an IP address must be written out, as https://address:port or http://address:port")
 	}
-	p.add(originOf(origin), level)
+	p.add(origin, level)
 	return nil
 }
 
 // add never makes less of an origin than it is, and keeps the vendor's public.
-func (p *HostPolicy) add(origin string, level trust) {
+func (p *HostPolicy) add(u *url.URL, level trust) {
+	origin := originOf(u)
 	p.origins[origin] = max(p.origins[origin], level)
+	if p.origins[origin] == writtenOut {
+		p.local[HostPort(u)] = true
+	}
 }
 
 func isIPLiteral(u *url.URL) bool {
@@ -152,16 +158,6 @@ func (p *HostPolicy) DefaultEndpoint(mode smile.Mode) *url.URL {
 	}
 	endpoint := *p.sandbox
 	return &endpoint
-}
-
-// trustsAddress reports whether a host:port may resolve to a local address.
-func (p *HostPolicy) trustsAddress(hostPort string) bool {
-	for origin, level := range p.origins {
-		if level == writtenOut && HostPort(mustParse(origin)) == hostPort {
-			return true
-		}
-	}
-	return false
 }
 
 // mustParse is for URLs that this package wrote or has checked.

@@ -15,7 +15,7 @@ func slot(budget *Budget, metrics *Metrics) step {
 		return tripper(func(request *http.Request) (*http.Response, error) {
 			ctx, queued := request.Context(), time.Now()
 			if err := budget.Wait(ctx); err != nil {
-				return nil, &smile.UnsentError{Cause: smile.Classify(err)}
+				return nil, &smile.UnsentError{Cause: err}
 			}
 			metrics.waited(time.Since(queued))
 			if err := smile.FenceFrom(ctx)(); err != nil {
