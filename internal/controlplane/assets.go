@@ -54,6 +54,13 @@ func ModuleRoot() (string, error) {
 	}
 }
 
+// ControllerManagerAvailable tells whether Assets has kube-controller-manager,
+// which not all sources of binaries bring.
+func ControllerManagerAvailable() bool {
+	_, err := findBinaries(Options{ControllerManager: true})
+	return err == nil
+}
+
 // findBinaries looks for all the binaries that o needs, so that what is
 // missing is told at once.
 func findBinaries(o Options) (binaries, error) {

@@ -57,7 +57,7 @@ func (c *Component) Start(ctx context.Context) error {
 	defer cancel()
 	if err := c.awaitReady(ctx, p); err != nil {
 		_ = c.Stop()
-		return fmt.Errorf("%s does not start: %w\n%s", c.Name, err, tail(c.Log))
+		return fmt.Errorf("%s does not start: %w\n%s", c.Name, err, c.LogTail())
 	}
 	return nil
 }
@@ -191,10 +191,10 @@ func (c *Component) current() *process {
 	return c.process
 }
 
-// tail returns the end of a log for an error message.
-func tail(path string) string {
+// LogTail is the end of Log, for an error message.
+func (c *Component) LogTail() string {
 	const lines = 15
-	raw, err := os.ReadFile(path)
+	raw, err := os.ReadFile(c.Log)
 	if err != nil {
 		return err.Error()
 	}

@@ -1,0 +1,53 @@
+// Command devcluster runs a real Kubernetes control plane on this machine
+// until it is interrupted. There are no nodes: nothing runs pods.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+func main() {
+	ctrllog.SetLogger(logr.Discard())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop) // a second interrupt ends us at once
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:          "devcluster",
+		Short:        "A real Kubernetes control plane for development: etcd, kube-apiserver, kube-controller-manager",
+		SilenceUsage: true,
+	}
+	root.AddCommand(upCommand())
+	return root
+}
+
+func upCommand() *cobra.Command {
+	var c cluster
+	up := &cobra.Command{
+		Use:   "up",
+		Short: "Run it in the foreground until interrupted",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return c.up(cmd.Context(), cmd.OutOrStdout()) },
+	}
+	flags := up.Flags()
+	flags.StringVar(&c.kubeconfig, "kubeconfig", filepath.Join("bin", "devcluster.kubeconfig"),
+		"file to write an administrator's access to; removed at the end")
+	flags.StringVar(&c.dir, "dir", "", "directory that keeps the data and the logs (default: a temporary one, removed at the end)")
+	flags.StringSliceVar(&c.crds, "crds", nil, "files and directories of CustomResourceDefinitions to install")
+	flags.StringArrayVar(&c.apiServerFlags, "apiserver-flag", nil, "a further flag for kube-apiserver, for instance --apiserver-flag=--v=4")
+	return up
+}
