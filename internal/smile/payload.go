@@ -82,16 +82,18 @@ func readItems(data json.RawMessage) (items []Item, cut bool, err error) {
 }
 
 func itemWires(data json.RawMessage) (wires []itemWire, cut bool, err error) {
-	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
-		wires, err = decode[[]itemWire](data)
-		return wires, false, err
+	if !isArray(data) {
+		page, err := decode[struct {
+			NextCursor string          `json:"nextCursor"`
+			Items      json.RawMessage `json:"items"`
+		}](data)
+		if err != nil || page.Items == nil {
+			return []itemWire{{content: data}}, false, err
+		}
+		data, cut = page.Items, page.NextCursor != ""
 	}
-	list, err := decode[struct {
-		NextCursor string      `json:"nextCursor"`
-		Items      *[]itemWire `json:"items"`
-	}](data)
-	if err != nil || list.Items == nil {
-		return []itemWire{{content: data}}, false, err
-	}
-	return *list.Items, list.NextCursor != "", nil
+	wires, err = decode[[]itemWire](data)
+	return wires, cut, err
 }
+
+func isArray(data json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) }

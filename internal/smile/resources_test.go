@@ -83,9 +83,12 @@ var operations = []struct {
 	{"revoke account", func(t *testing.T, c *smile.Client) (any, error) { return nil, c.RevokeAccount(t.Context(), "a-1") },
 		`null`, nil, "DELETE /v1/accounts/a-1", ""},
 	{"payload", func(t *testing.T, c *smile.Client) (any, error) { return c.AccountPayload(t.Context(), "a-1") },
-		`{"metadata":` + sourceJSON + `,"identity":{"id":"i-1"},"incomes":null}`,
-		smile.AccountPayload{Source: source, Items: map[smile.Datapoint][]smile.Item{smile.Identities: {item("i-1", `{"id":"i-1"}`)}}, Cut: map[smile.Datapoint]bool{}},
+		`{"metadata":` + sourceJSON + `,"identity":{"id":"i-1","firstName":"George"},"incomes":null}`,
+		smile.AccountPayload{Source: source, Items: map[smile.Datapoint][]smile.Item{smile.Identities: {item("i-1", `{"id":"i-1","firstName":"George"}`)}}, Cut: map[smile.Datapoint]bool{}},
 		"GET /v1/accounts/a-1/payload", ""},
+	{"items", func(t *testing.T, c *smile.Client) (any, error) {
+		return collect(c.Items(t.Context(), smile.Employments, smile.ItemFilter{UserID: "t-1"}))
+	}, `{"items":[{"id":"e-1","employer":"ABC"}]}`, []smile.Item{item("e-1", `{"id":"e-1","employer":"ABC"}`)}, "GET /v1/employments?size=150&userId=t-1", ""},
 	{"tasks", func(t *testing.T, c *smile.Client) (any, error) {
 		return collect(c.Tasks(t.Context(), smile.TaskFilter{UserID: "t-1", SourceID: "a-1", EndDate: at(0, 0)}))
 	}, `{"items":[` + taskJSON + `]}`, []smile.Task{task}, "GET /v1/tasks?endDate=2026-01-02&size=150&sourceId=a-1&userId=t-1", ""},
