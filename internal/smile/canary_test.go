@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 const canary = "CNRY.leaked text\u20ac/"
