@@ -5,19 +5,18 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
 func main() {
 	ctrllog.SetLogger(logr.Discard())
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second interrupt ends us at once
+	ctx, stop := controlplane.UntilInterrupted(context.Background())
 	err := command().ExecuteContext(ctx)
 	stop()
 	if err != nil {

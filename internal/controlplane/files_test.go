@@ -94,3 +94,16 @@ func TestSweepRemovesOnlyWhatNobodyUses(t *testing.T) {
 		}
 	}
 }
+
+func TestBuiltByGoRun(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/tmp/go-build3608070730/b001/exe/devcluster":                                                               true,
+		"/home/me/.cache/go-build/29/29091e056046e26301bd0ca3c4e5217abfb72586ba47ccb0e4a9f4d1a2b3c4d5-d/devcluster": true,
+		"/home/me/go-build/bin/devcluster":                                                                          false,
+		"/opt/exe/devcluster":                                                                                       false,
+	} {
+		if got := builtByGoRun.MatchString(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
