@@ -51,6 +51,7 @@ const (
 	ReasonDuplicateRemoteUser  = "DuplicateRemoteUser"
 
 	ReasonOutputConflict  = "OutputConflict"
+	ReasonOutputTooLarge  = "OutputTooLarge"
 	ReasonDeletionBlocked = "DeletionBlocked"
 	ReasonOrphaned        = "Orphaned"
 

@@ -113,7 +113,7 @@ type DatapointStatus struct {
 	Type DatapointType `json:"type"`
 	// items is how many there are.
 	Items int32 `json:"items"`
-	// fetchedAt is when they were last fetched and different from before.
+	// fetchedAt is when they were last fetched.
 	FetchedAt metav1.Time `json:"fetchedAt"`
 }
 
@@ -141,9 +141,21 @@ type SyncedAccount struct {
 	// +kubebuilder:validation:MaxLength=64
 	MonitorStatus string `json:"monitorStatus,omitempty"`
 
+	// connectedAt is when the account was connected.
+	// +optional
+	ConnectedAt *metav1.Time `json:"connectedAt,omitempty"`
+
 	// availableUntil is when Smile drops the data, 60 days after the account was linked.
 	// +optional
 	AvailableUntil *metav1.Time `json:"availableUntil,omitempty"`
+
+	// dataAsOf is when Smile had finished gathering the data that was fetched, by Smile's clock.
+	// +optional
+	DataAsOf *metav1.Time `json:"dataAsOf,omitempty"`
+
+	// finishedTasks counts the tasks at Smile that the fetched data covers: another number means news.
+	// +optional
+	FinishedTasks int32 `json:"finishedTasks,omitempty"`
 
 	// datapoints that were fetched.
 	// +optional
