@@ -1,0 +1,53 @@
+// Package engine is the life of a reconciled object, written once: fetch, delete, suspend, run the phases of the
+// kind in order, classify what went wrong, write the status once if its meaning changed, tell the transition as
+// an event.
+package engine
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+// Object is an object of one of this operator's kinds.
+type Object interface {
+	client.Object
+	CommonStatus() *v1alpha1.CommonStatus
+	Suspended() bool
+}
+
+// Phase is one step of a kind. It owns one positive condition, sets nothing else of the conditions, and does
+// nothing when there is nothing to do.
+type Phase[T Object] struct {
+	// Condition that the phase owns; "" when it owns none.
+	Condition string
+	// Run does the step. Nil means that the condition is true, or as the pass was told; an error ends the pass.
+	Run func(context.Context, *Pass[T]) error
+}
+
+// Kind is what differs between the kinds.
+type Kind[T Object] struct {
+	// Name of the kind, as in SmileUser.
+	Name string
+	// New makes an empty object.
+	New func() T
+	// Phases makes the phases of one pass, in the order in which they run. They may share what they find.
+	Phases func() []Phase[T]
+	// Undo says what a deletion must undo at Smile; nil when nothing ever.
+	Undo *Undo[T]
+	// Gone is told that an object no longer exists, to forget what is remembered of it. May be nil.
+	Gone func(types.NamespacedName)
+}
+
+// Undo is what a deletion must undo at Smile before the object may go.
+type Undo[T Object] struct {
+	// Finalizer that holds the object.
+	Finalizer string
+	// Needed tells whether this object's deletion has something to undo.
+	Needed func(T) bool
+	// Run undoes it; nil means that nothing is left.
+	Run func(context.Context, *Pass[T]) error
+}

@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+const (
+	dependencyRetry = 5 * time.Minute
+	deniedRetry     = 15 * time.Minute
+	throttledRetry  = 30 * time.Second
+	// shownAfter is how many transient failures in a row it takes until Ready says so.
+	shownAfter = 3
+)
+
+// Reconciler runs the life of the objects of one kind.
+type Reconciler[T Object] struct {
+	Kind   Kind[T]
+	Client client.Client
+	Events events.EventRecorder
+	Clock  clock.PassiveClock
+
+	mu       sync.Mutex
+	failures map[types.NamespacedName]int
+}
+
+// Reconcile does one pass. An error means backoff, RequeueAfter a schedule; never both.
+func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	obj := r.Kind.New()
+	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.forget(req.NamespacedName)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("reading the object: %w", err)
+	}
+	pass := newPass(obj, r.Clock.Now(), r.Client)
+	if !obj.GetDeletionTimestamp().IsZero() {
+		return r.remove(ctx, pass)
+	}
+	if err := r.holdOrRelease(ctx, pass); err != nil {
+		return ctrl.Result{}, err
+	}
+	if obj.Suspended() {
+		return r.suspend(ctx, pass)
+	}
+	pass.clear(v1alpha1.ConditionSuspended)
+	return r.conclude(ctx, pass, r.run(ctx, pass))
+}
+
+// run lets the phases run until one fails, which shows on its condition unless the trouble may pass unseen.
+func (r *Reconciler[T]) run(ctx context.Context, pass *Pass[T]) error {
+	for _, phase := range r.Kind.Phases() {
+		pass.phase, pass.set = phase.Condition, false
+		if err := phase.Run(ctx, pass); err != nil {
+			return err
+		}
+		if !pass.set && phase.Condition != "" {
+			pass.condition(phase.Condition, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "")
+		}
+	}
+	return nil
+}
+
+// conclude turns the outcome of the phases into Ready, Reconciling and Stalled, writes the status if its meaning
+// changed, and says when the next pass is.
+func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) (ctrl.Result, error) {
+	if err == nil {
+		r.count(pass, false)
+		pass.condition(v1alpha1.ConditionReady, pass.ready.Status, pass.ready.Reason, pass.ready.Message)
+		pass.clear(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+		pass.Object.CommonStatus().ObservedGeneration = pass.Object.GetGeneration()
+		return r.schedule(ctx, pass)
+	}
+	if errors.Is(err, ErrRest) {
+		return r.schedule(ctx, pass)
+	}
+	if passing(err) {
+		return ctrl.Result{}, err
+	}
+	problem := Classify(err)
+	log.FromContext(ctx).V(1).Info("pass ended early", "reason", problem.Reason, "cause", problem.Error())
+	if problem.Class == Transient {
+		if failures := r.count(pass, true); failures >= shownAfter {
+			r.show(pass, problem)
+		}
+		if commitErr := r.commit(ctx, pass); commitErr != nil {
+			return ctrl.Result{}, commitErr
+		}
+		return ctrl.Result{}, problem
+	}
+	if problem.Class != Throttled {
+		r.count(pass, false)
+		r.show(pass, problem)
+	}
+	pass.next = pass.Now.Add(retryAfter(problem))
+	return r.schedule(ctx, pass)
+}
+
+func retryAfter(p *Problem) time.Duration {
+	switch {
+	case p.RetryAfter > 0:
+		return p.RetryAfter
+	case p.Class == Throttled:
+		return Jitter(throttledRetry)
+	case p.Class == NotReady:
+		return Jitter(dependencyRetry)
+	default:
+		return Jitter(deniedRetry)
+	}
+}
+
+// show makes a problem visible: Stalled when only a change helps, Reconciling otherwise. observedGeneration moves
+// only with the former, for a generation that is still tried is not handled.
+func (r *Reconciler[T]) show(pass *Pass[T], problem *Problem) {
+	condition := problem.Condition
+	if condition == "" {
+		condition = pass.phase
+	}
+	if condition != "" {
+		pass.condition(condition, metav1.ConditionFalse, problem.Reason, problem.Message)
+	}
+	pass.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
+	shown, cleared := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
+	if problem.Class == Invalid || problem.Class == Denied {
+		shown, cleared = cleared, shown
+		pass.Object.CommonStatus().ObservedGeneration = pass.Object.GetGeneration()
+	}
+	pass.condition(shown, metav1.ConditionTrue, problem.Reason, problem.Message)
+	pass.clear(cleared)
+}
+
+func (r *Reconciler[T]) suspend(ctx context.Context, pass *Pass[T]) (ctrl.Result, error) {
+	pass.condition(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
+		"spec.suspend is true: nothing is called or written for this object")
+	pass.clear(v1alpha1.ConditionReconciling)
+	pass.Object.CommonStatus().ObservedGeneration = pass.Object.GetGeneration()
+	return ctrl.Result{}, r.commit(ctx, pass)
+}
+
+// schedule commits and asks for the next pass, at low priority: new and changed objects go before what is only due.
+func (r *Reconciler[T]) schedule(ctx context.Context, pass *Pass[T]) (ctrl.Result, error) {
+	if err := r.commit(ctx, pass); err != nil {
+		return ctrl.Result{}, err
+	}
+	if pass.next.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{
+		RequeueAfter: max(pass.next.Sub(r.Clock.Now()), time.Millisecond),
+		Priority:     new(handler.LowPriority),
+	}, nil
+}
+
+// commit writes the status if it changed and then tells what happened.
+func (r *Reconciler[T]) commit(ctx context.Context, pass *Pass[T]) error {
+	before := readyOf(pass.stored)
+	if !equality.Semantic.DeepEqual(pass.stored, pass.Object) {
+		if err := pass.patchStatus(ctx, false); err != nil {
+			return err
+		}
+	}
+	r.tell(pass, before)
+	return nil
+}
+
+// count keeps how often in a row an object has failed, and tells it.
+func (r *Reconciler[T]) count(pass *Pass[T], failed bool) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := client.ObjectKeyFromObject(pass.Object)
+	if !failed {
+		delete(r.failures, key)
+		return 0
+	}
+	if r.failures == nil {
+		r.failures = map[types.NamespacedName]int{}
+	}
+	r.failures[key]++
+	return r.failures[key]
+}
+
+func (r *Reconciler[T]) forget(key types.NamespacedName) {
+	r.mu.Lock()
+	delete(r.failures, key)
+	r.mu.Unlock()
+	if r.Kind.Gone != nil {
+		r.Kind.Gone(key)
+	}
+}

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+// holdOrRelease keeps the finalizer exactly on the objects whose deletion has something to undo.
+func (r *Reconciler[T]) holdOrRelease(ctx context.Context, pass *Pass[T]) error {
+	undo := r.Kind.Undo
+	if undo == nil || undo.Needed(pass.Object) == controllerutil.ContainsFinalizer(pass.Object, undo.Finalizer) {
+		return nil
+	}
+	return r.setFinalizer(ctx, pass, undo.Needed(pass.Object))
+}
+
+// setFinalizer adds or removes the finalizer, and fails with a conflict on a stale object.
+func (r *Reconciler[T]) setFinalizer(ctx context.Context, pass *Pass[T], held bool) error {
+	obj := pass.stored.DeepCopyObject().(T)
+	if held {
+		controllerutil.AddFinalizer(obj, r.Kind.Undo.Finalizer)
+	} else {
+		controllerutil.RemoveFinalizer(obj, r.Kind.Undo.Finalizer)
+	}
+	patch := client.MergeFromWithOptions(pass.stored, client.MergeFromWithOptimisticLock{})
+	if err := client.IgnoreNotFound(r.Client.Patch(ctx, obj, patch)); err != nil {
+		return fmt.Errorf("writing the finalizer: %w", err)
+	}
+	pass.Object, pass.stored = obj, obj.DeepCopyObject().(T)
+	return nil
+}
+
+// remove undoes what the deletion must undo and then lets the object go. While that cannot be done the object
+// stays, and says why.
+func (r *Reconciler[T]) remove(ctx context.Context, pass *Pass[T]) (ctrl.Result, error) {
+	undo := r.Kind.Undo
+	if undo == nil || !controllerutil.ContainsFinalizer(pass.Object, undo.Finalizer) {
+		return ctrl.Result{}, nil
+	}
+	if forced(pass.Object) {
+		r.Events.Eventf(pass.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Delete",
+			"released by annotation: what is left at Smile was not undone")
+		orphaned.WithLabelValues(r.Kind.Name).Inc()
+		return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
+	}
+	if undo.Needed(pass.Object) {
+		if err := undo.Run(ctx, pass); err != nil {
+			return r.blocked(ctx, pass, err)
+		}
+	}
+	return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
+}
+
+func forced(obj client.Object) bool {
+	return obj.GetAnnotations()[v1alpha1.AnnotationForceOrphan] == string(obj.GetUID())
+}
+
+func (r *Reconciler[T]) blocked(ctx context.Context, pass *Pass[T], err error) (ctrl.Result, error) {
+	if passing(err) {
+		return ctrl.Result{}, err
+	}
+	problem := Classify(err)
+	log.FromContext(ctx).Info("deletion is blocked", "reason", problem.Reason, "cause", problem.Error())
+	r.show(pass, &Problem{
+		Class: NotReady, Reason: v1alpha1.ReasonDeletionBlocked,
+		Message: "the deletion waits because something at Smile is still to be undone (" + problem.Reason + "): " + problem.Message +
+			"; to give up on it set the annotation " + v1alpha1.AnnotationForceOrphan + " to this object's uid",
+	})
+	if err := r.commit(ctx, pass); err != nil {
+		return ctrl.Result{}, err
+	}
+	if problem.Class == Transient || problem.RetryAfter == 0 {
+		return ctrl.Result{}, problem
+	}
+	return ctrl.Result{RequeueAfter: min(problem.RetryAfter, dependencyRetry)}, nil
+}
