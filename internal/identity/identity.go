@@ -1,0 +1,112 @@
+// Package identity knows who an object is at Smile: the marker that a remote user carries, the digest by which a
+// person is recognised when declared again, and keyed fingerprints of what must not be shown.
+//
+// Everything is keyed with the installation's identity key, so that a digest tells nothing to whoever lacks it.
+package identity
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+// KeySize is the length of an identity key in bytes.
+const KeySize = 32
+
+// Key is an installation's identity key. Clusters that are to know the same persons share one.
+type Key struct{ secret [KeySize]byte }
+
+// NewKey makes a random key and gives its bytes for storing.
+func NewKey() (Key, []byte) {
+	var k Key
+	_, _ = rand.Read(k.secret[:]) // crypto/rand.Read never fails
+	return k, k.secret[:]
+}
+
+// ParseKey reads a stored key.
+func ParseKey(stored []byte) (Key, error) {
+	var k Key
+	if len(stored) != KeySize {
+		return k, fmt.Errorf("identity key has %d bytes, want %d", len(stored), KeySize)
+	}
+	copy(k.secret[:], stored)
+	return k, nil
+}
+
+// String keeps the key out of logs.
+func (Key) String() string { return "[REDACTED]" }
+
+// GoString keeps the key out of logs.
+func (Key) GoString() string { return "[REDACTED]" }
+
+// Subject is a person as a company knows it: a business key within the scope of a connection.
+type Subject struct {
+	// Mode of the connection: a person in the sandbox is not the person in production.
+	Mode v1alpha1.Mode
+	// Scope is the namespace of the connection. One key pair is often shared by several namespaces, so that the
+	// remote side gives no isolation: nobody reaches a person of another namespace by guessing its business key.
+	Scope string
+	// Name is the business key.
+	Name string
+}
+
+// Digest is what Smile sees of a subject.
+type Digest string
+
+// Digest makes the digest of a subject. It depends neither on the key pair nor on how the host is spelled: a
+// rotation of the keys must not make strangers of known persons.
+func (k Key) Digest(s Subject) Digest {
+	return Digest(k.mac("subject", []byte(s.Mode), []byte(s.Scope), []byte(s.Name)))
+}
+
+// Fingerprint is a keyed hash of parts that changes when they do and reveals nothing of them.
+func (k Key) Fingerprint(purpose string, parts ...[]byte) string {
+	return k.mac("fingerprint/"+purpose, parts...)[:22]
+}
+
+// mac hashes parts so that no two lists of parts look the same: each is preceded by its length.
+func (k Key) mac(purpose string, parts ...[]byte) string {
+	h := hmac.New(sha256.New, k.secret[:])
+	for _, part := range append([][]byte{[]byte(purpose)}, parts...) {
+		fmt.Fprintf(h, "%d:", len(part))
+		h.Write(part)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// Marker is what a remote user carries to say whose it is: the object that created it and the person it is.
+type Marker struct {
+	UID    types.UID
+	Digest Digest
+}
+
+const markerVersion = "v1"
+
+// ErrMarker is an ownership marker that is not of a form this version knows.
+var ErrMarker = errors.New("ownership marker of an unknown form")
+
+// String is the marker as it stands in externalMetadata.
+func (m Marker) String() string {
+	return strings.Join([]string{markerVersion, string(m.UID), string(m.Digest)}, ".")
+}
+
+// ParseMarker reads a marker from externalMetadata; ok is false when there is none.
+func ParseMarker(metadata map[string]string) (m Marker, ok bool, err error) {
+	text, ok := metadata[v1alpha1.MetadataOwner]
+	if !ok {
+		return Marker{}, false, nil
+	}
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 || parts[0] != markerVersion || parts[1] == "" || parts[2] == "" {
+		return Marker{}, false, ErrMarker
+	}
+	return Marker{UID: types.UID(parts[1]), Digest: Digest(parts[2])}, true, nil
+}
