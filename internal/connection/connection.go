@@ -1,0 +1,85 @@
+// Package connection turns a SmileConnection and its Secret into a client that is ready to use, one session per
+// key pair and one budget per API host for the whole process.
+package connection
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// Connection is a SmileConnection as this process uses it.
+type Connection struct {
+	// Name of the SmileConnection.
+	Name types.NamespacedName
+	// Client to call Smile with.
+	Client *smile.Client
+	// Mode of the connection.
+	Mode v1alpha1.Mode
+	// Endpoint in effect.
+	Endpoint string
+	// RequestsPerSecond in effect; 0 means unlimited.
+	RequestsPerSecond float64
+	// ResyncInterval in effect.
+	ResyncInterval time.Duration
+	// AdoptionAllowed tells whether users that this installation did not create may be adopted by their id.
+	AdoptionAllowed bool
+
+	session *session
+	// made from this very object, to notice when it is another.
+	uid        types.UID
+	generation int64
+}
+
+// Account names the API account, the same for all connections that use it.
+func (c *Connection) Account() string { return c.session.account }
+
+// Fingerprint of the key pair in use.
+func (c *Connection) Fingerprint() string { return c.session.fingerprint }
+
+// ModeConfirmed tells whether a token has shown that the pair is of the connection's mode.
+func (c *Connection) ModeConfirmed() bool { return c.session.confirmed() }
+
+// WrongMode tells whether a token has shown that the pair is of the other mode.
+func (c *Connection) WrongMode() bool { return c.session.breaker.condemned() }
+
+// KnownUser is a user that the pair can see; "" when none is known.
+func (c *Connection) KnownUser() string {
+	c.session.mu.Lock()
+	defer c.session.mu.Unlock()
+	return c.session.knownUser
+}
+
+// Prove makes sure that the key pair works and belongs to the tenant of knownUser, if one is named.
+func (c *Connection) Prove(ctx context.Context, knownUser string) error {
+	return c.session.prove(ctx, knownUser)
+}
+
+// CreateUser creates a user. While the mode of the key pair is unknown, creates run one at a time: the token that
+// comes with the first tells the mode, and a wrong one stops all that follow. The user of that first create exists
+// even so, which is why it is returned.
+func (c *Connection) CreateUser(ctx context.Context, metadata map[string]string) (smile.CreatedUser, error) {
+	if !c.session.confirmed() {
+		c.session.first.Lock()
+		defer c.session.first.Unlock()
+	}
+	created, err := c.Client.CreateUser(ctx, metadata)
+	if err == nil {
+		c.session.learn(created.Token.Mode, created.User.ID)
+	}
+	return created, err
+}
+
+// CreateToken mints a link token.
+func (c *Connection) CreateToken(ctx context.Context, userID string) (smile.Token, error) {
+	token, err := c.Client.CreateToken(ctx, userID)
+	if err != nil {
+		return token, err
+	}
+	c.session.learn(token.Mode, userID)
+	return token, c.session.breaker.pass()
+}

@@ -1,0 +1,235 @@
+package connection
+
+import (
+	"context"
+	"crypto/x509"
+	"net/url"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/smile"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
+)
+
+// Config is what a registry needs.
+type Config struct {
+	// Connections reads SmileConnections, from the cache.
+	Connections client.Reader
+	// Secrets reads Secrets, live.
+	Secrets client.Reader
+	// Hosts says where key pairs may be sent.
+	Hosts *transport.HostPolicy
+	// Budgets holds the call budget of each API host.
+	Budgets *transport.BudgetSet
+	// RequestsPerSecond is the budget of a host; 0 means unlimited.
+	RequestsPerSecond float64
+	// RootCAs for the API hosts; the system's when nil.
+	RootCAs *x509.CertPool
+	// Metrics of the calls.
+	Metrics *transport.Metrics
+	// Identity keys the fingerprints.
+	Identity identity.Key
+	// Clock for the breaker.
+	Clock clock.PassiveClock
+	// UserAgent of the calls.
+	UserAgent string
+}
+
+// Registry holds the connections of this process.
+type Registry struct {
+	config Config
+	events chan event.TypedGenericEvent[*v1alpha1.SmileConnection]
+
+	mu          sync.Mutex
+	connections map[types.NamespacedName]*Connection
+	// good holds the last connection that worked, where the present one has not been proven.
+	good map[types.NamespacedName]*Connection
+}
+
+// NewRegistry makes an empty registry.
+func NewRegistry(config Config) *Registry {
+	return &Registry{
+		config:      config,
+		events:      make(chan event.TypedGenericEvent[*v1alpha1.SmileConnection], 1024),
+		connections: map[types.NamespacedName]*Connection{},
+		good:        map[types.NamespacedName]*Connection{},
+	}
+}
+
+// Events tells of connections whose status should be looked at again.
+func (r *Registry) Events() <-chan event.TypedGenericEvent[*v1alpha1.SmileConnection] {
+	return r.events
+}
+
+// For gives the connection that an object of a namespace names. It is an error that says so, and on which
+// condition, when there is none that is ready.
+func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) (*Connection, error) {
+	name := types.NamespacedName{Namespace: namespace, Name: ref.Name}
+	var obj v1alpha1.SmileConnection
+	err := r.config.Connections.Get(ctx, name, &obj)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, errNotFound
+	case err != nil:
+		return nil, err
+	case obj.Spec.Suspend:
+		return nil, errSuspended
+	case !meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionReady):
+		return nil, errNotReady
+	}
+	if conn := r.current(name, &obj); conn != nil {
+		return conn, nil
+	}
+	return r.Refresh(ctx, &obj)
+}
+
+// ForUndo gives the connection for undoing something: the one that is ready, else the last that was, even when
+// its Secret or the SmileConnection itself is gone by now.
+func (r *Registry) ForUndo(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) (*Connection, error) {
+	conn, err := r.For(ctx, namespace, ref)
+	if err == nil {
+		return conn, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := types.NamespacedName{Namespace: namespace, Name: ref.Name}
+	for _, last := range []*Connection{r.connections[name], r.good[name]} {
+		if last != nil && last.session.isProven() {
+			return last, nil
+		}
+	}
+	return nil, err
+}
+
+// Refresh reads the Secret of a connection again and gives the connection as it is now. The error says what is
+// wrong with the spec or the Secret, and leaves the last good connection for undoing.
+func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (*Connection, error) {
+	secret, err := r.readSecret(ctx, obj)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := r.endpoint(obj, secret)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := pairFrom(secret, obj.Spec.CredentialsSecretRef)
+	if err != nil {
+		return nil, err
+	}
+	conn := r.build(obj, endpoint, pair)
+	conn.AdoptionAllowed = secret.Annotations[v1alpha1.AnnotationAllowAdoption] == "true"
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last := r.connections[conn.Name]; last != nil && last.session.isProven() {
+		r.good[conn.Name] = last
+	}
+	r.connections[conn.Name] = conn
+	return conn, nil
+}
+
+func (r *Registry) current(name types.NamespacedName, obj *v1alpha1.SmileConnection) *Connection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	conn := r.connections[name]
+	if conn == nil || conn.uid != obj.UID || conn.generation != obj.Generation {
+		return nil
+	}
+	return conn
+}
+
+func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials) *Connection {
+	s := r.session(obj, endpoint, pair)
+	rate := r.config.RequestsPerSecond
+	if own := float64(obj.Spec.RequestsPerSecond); own > 0 && (rate == 0 || own < rate) {
+		rate = own
+	}
+	conn := &Connection{
+		Name:              client.ObjectKeyFromObject(obj),
+		Mode:              obj.Spec.Mode,
+		Endpoint:          endpoint.String(),
+		RequestsPerSecond: rate,
+		ResyncInterval:    defaultResyncInterval,
+		session:           s,
+		uid:               obj.UID,
+		generation:        obj.Generation,
+	}
+	if obj.Spec.ResyncInterval != nil {
+		conn.ResyncInterval = obj.Spec.ResyncInterval.Duration
+	}
+	if last := r.current(conn.Name, obj); last != nil && last.session == s {
+		conn.Client = last.Client
+		return conn
+	}
+	share := transport.NewBudget(float64(obj.Spec.RequestsPerSecond))
+	conn.Client = smile.NewClient(endpoint, gate{session: s, share: share}).Observed(s.observe)
+	return conn
+}
+
+// session gives the session of a key pair at an endpoint, the existing one where there is one.
+func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials) *session {
+	key, secret := pair.Key.Reveal(), pair.Secret.Reveal()
+	account := r.config.Identity.Fingerprint("account", []byte(endpoint.String()), []byte(key))
+	fingerprint := r.config.Identity.Fingerprint("pair", []byte(key), []byte(secret))
+	s := r.find(account, fingerprint, obj.Spec.Mode)
+	if s == nil {
+		s = r.newSession(endpoint, pair)
+		s.account, s.fingerprint, s.mode = account, fingerprint, obj.Spec.Mode
+	}
+	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
+	s.remember(obj.Status.Credentials,
+		meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionCredentialsValid),
+		ready != nil && ready.Reason == v1alpha1.ReasonModeMismatch)
+	return s
+}
+
+func (r *Registry) find(account, fingerprint string, mode v1alpha1.Mode) *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, conn := range r.connections {
+		if s := conn.session; s.account == account && s.fingerprint == fingerprint && s.mode == mode {
+			return s
+		}
+	}
+	return nil
+}
+
+func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials) *session {
+	s := &session{changed: r.changed}
+	s.breaker.clock = r.config.Clock
+	s.transport = transport.New(transport.Config{
+		Credentials: func() transport.Credentials { return pair },
+		Budget:      r.config.Budgets.For(endpoint.Host),
+		Hosts:       r.config.Hosts,
+		RootCAs:     r.config.RootCAs,
+		Metrics:     r.config.Metrics,
+		UserAgent:   r.config.UserAgent,
+	})
+	s.prober = smile.NewClient(endpoint, s.transport)
+	return s
+}
+
+// changed wakes the connections that use a session. A full channel drops the news: they are looked at every 30
+// seconds in any case.
+func (r *Registry) changed(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, conn := range r.connections {
+		if conn.session != s {
+			continue
+		}
+		obj := &v1alpha1.SmileConnection{}
+		obj.Namespace, obj.Name = conn.Name.Namespace, conn.Name.Name
+		select {
+		case r.events <- event.TypedGenericEvent[*v1alpha1.SmileConnection]{Object: obj}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/smile"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
+)
+
+const (
+	defaultResyncInterval = 15 * time.Minute
+	defaultAPIKeyKey      = "apiKey"
+	defaultAPISecretKey   = "apiSecret"
+
+	// Recheck is how often the Secret of a connection that is not Ready is read.
+	Recheck = 5 * time.Second
+)
+
+var (
+	errNotFound = engine.NewNotReady(v1alpha1.ReasonConnectionNotFound,
+		"the SmileConnection that spec.connectionRef names does not exist in this namespace").
+		On(v1alpha1.ConditionConnectionReady)
+	errNotReady = engine.NewNotReady(v1alpha1.ReasonConnectionNotReady,
+		"the SmileConnection is not Ready: its own conditions say why").
+		On(v1alpha1.ConditionConnectionReady)
+	errSuspended = engine.NewNotReady(v1alpha1.ReasonSuspended,
+		"the SmileConnection is suspended").
+		On(v1alpha1.ConditionConnectionReady)
+	errRefused = (&engine.Problem{
+		Class: engine.Denied, Reason: v1alpha1.ReasonInvalidCredentials,
+		Message: "Smile refuses the key pair: put a valid one into the Secret that spec.credentialsSecretRef names",
+	}).After(Recheck)
+	errOtherTenant = engine.NewInvalid(v1alpha1.ReasonCredentialsMismatch,
+		"the key pair belongs to another tenant of Smile than the users of this connection: "+
+			"put back a pair of that tenant, or create another SmileConnection").After(Recheck)
+)
+
+func (r *Registry) readSecret(ctx context.Context, obj *v1alpha1.SmileConnection) (*corev1.Secret, error) {
+	name := types.NamespacedName{Namespace: obj.Namespace, Name: obj.Spec.CredentialsSecretRef.Name}
+	secret := new(corev1.Secret)
+	err := r.config.Secrets.Get(ctx, name, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, engine.NewInvalid(v1alpha1.ReasonSecretNotFound,
+			fmt.Sprintf("the Secret %q that spec.credentialsSecretRef names does not exist in this namespace", name.Name)).
+			After(Recheck)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the credentials Secret: %w", err)
+	}
+	return secret, nil
+}
+
+// pairFrom reads the key pair. Its errors name keys of the Secret, never values.
+func pairFrom(secret *corev1.Secret, ref v1alpha1.CredentialsSecretReference) (transport.Credentials, error) {
+	var pair transport.Credentials
+	for _, part := range []struct {
+		named, otherwise string
+		into             *smile.Sensitive[string]
+	}{
+		{ref.APIKeyKey, defaultAPIKeyKey, &pair.Key},
+		{ref.APISecretKey, defaultAPISecretKey, &pair.Secret},
+	} {
+		key := part.named
+		if key == "" {
+			key = part.otherwise
+		}
+		value, problem := credential(secret.Data, key)
+		if problem != "" {
+			return pair, engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+				fmt.Sprintf("the Secret %q: key %q %s", secret.Name, key, problem)).After(Recheck)
+		}
+		*part.into = smile.NewSensitive(value)
+	}
+	return pair, nil
+}
+
+func credential(data map[string][]byte, key string) (value, problem string) {
+	raw, ok := data[key]
+	switch {
+	case !ok:
+		return "", "is missing: set it, or name another key in spec.credentialsSecretRef"
+	case len(raw) == 0:
+		return "", "is empty"
+	case len(raw) > 1024:
+		return "", "is longer than 1024 bytes"
+	}
+	for _, b := range raw {
+		if b <= ' ' || b > '~' {
+			return "", "holds characters that no Smile key has, such as spaces or a newline at the end"
+		}
+	}
+	return string(raw), ""
+}
+
+// endpoint gives the URL that the pair may be sent to. A custom host needs the consent of two: the operator's flag
+// and, by an annotation, whoever wrote the Secret; otherwise whoever can write a SmileConnection could have any
+// key pair of the namespace sent anywhere.
+func (r *Registry) endpoint(obj *v1alpha1.SmileConnection, secret *corev1.Secret) (*url.URL, error) {
+	if obj.Spec.Endpoint == "" {
+		return r.config.Hosts.DefaultEndpoint(wireMode(obj.Spec.Mode)), nil
+	}
+	endpoint, err := r.config.Hosts.Check(obj.Spec.Endpoint)
+	var host *smile.HostError
+	if errors.As(err, &host) {
+		return nil, engine.NewInvalid(v1alpha1.ReasonEndpointNotAllowed, "spec."+host.Error()).After(Recheck)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !r.config.Hosts.IsDefault(endpoint) && secret.Annotations[v1alpha1.AnnotationAllowedHost] != hostPort(endpoint) {
+		return nil, engine.NewInvalid(v1alpha1.ReasonEndpointNotAllowed,
+			fmt.Sprintf("spec.endpoint: the Secret %q does not permit its keys to be sent to this host: annotate it with %s: %s",
+				secret.Name, v1alpha1.AnnotationAllowedHost, hostPort(endpoint))).After(Recheck)
+	}
+	return endpoint, nil
+}
+
+func hostPort(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
+	}
+	if u.Scheme == "http" {
+		return u.Host + ":80"
+	}
+	return u.Host + ":443"
+}

@@ -1,0 +1,174 @@
+package connection
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/smile"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
+)
+
+// session is what this process knows of one key pair at one endpoint. Connections that name the same pair share
+// one, and so its breaker.
+type session struct {
+	// account tells API accounts apart: endpoint and API key, hashed.
+	account string
+	// fingerprint tells key pairs apart, and may be shown.
+	fingerprint string
+	mode        v1alpha1.Mode
+
+	transport *transport.Transport
+	breaker   breaker
+	// prober calls past the breaker.
+	prober *smile.Client
+	// changed is told when something that the connection's status shows has changed.
+	changed func(*session)
+
+	// first is held by the first create of a pair, which runs alone: only a token shows the mode of a pair.
+	first sync.Mutex
+
+	mu            sync.Mutex
+	proven        bool
+	modeConfirmed bool
+	knownUser     string
+}
+
+// observe looks at the error of an ordinary call. One refusal triggers one probe: if that is refused too, the pair
+// is bad; if it passes, the refusal is a problem of the object that made the call.
+func (s *session) observe(ctx context.Context, err error) error {
+	if !smile.IsDenied(err) {
+		return err
+	}
+	if s.breaker.suspect() {
+		s.probe(context.WithoutCancel(ctx), s.prober.Probe)
+	}
+	if s.breaker.denied() {
+		s.changed(s)
+		return errDenied.Because(err)
+	}
+	if smile.IsForbidden(err) {
+		return err
+	}
+	return engine.NewTransient(v1alpha1.ReasonSmileUnavailable,
+		"Smile refused the key pair once and accepted it right after: retried with backoff").Because(err)
+}
+
+func (s *session) probe(ctx context.Context, call func(context.Context) error) error {
+	err := call(ctx)
+	s.breaker.probed(smile.IsDenied(err), err == nil)
+	return err
+}
+
+// prove makes sure, with at most one call, that the pair works, and that it belongs to the tenant of a user that
+// is known to be ours, if there is one. What was proven is not proven again.
+func (s *session) prove(ctx context.Context, knownUser string) error {
+	if s.isProven() && !s.breaker.denied() {
+		return nil
+	}
+	if !s.breaker.due() {
+		return errRefused
+	}
+	err := s.probe(ctx, func(ctx context.Context) error {
+		if knownUser == "" {
+			return s.prober.Probe(ctx)
+		}
+		_, err := s.prober.User(ctx, knownUser)
+		return err
+	})
+	switch {
+	case err == nil:
+		s.mu.Lock()
+		s.proven = true
+		s.mu.Unlock()
+		return nil
+	case knownUser != "" && (smile.IsNotFound(err) || smile.IsForbidden(err)):
+		return errOtherTenant
+	case smile.IsDenied(err):
+		return errRefused.Because(err)
+	default:
+		return err
+	}
+}
+
+func (s *session) isProven() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proven
+}
+
+// remember takes over what an earlier process stored about this very pair.
+func (s *session) remember(credentials *v1alpha1.CredentialsStatus, proven, wrongMode bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if credentials == nil || credentials.Fingerprint != s.fingerprint {
+		return
+	}
+	s.proven = s.proven || proven
+	s.modeConfirmed = s.modeConfirmed || credentials.ModeConfirmed
+	if wrongMode {
+		s.breaker.condemn()
+	}
+}
+
+// learn takes what a token tells: the mode of the pair, and a user that the pair can see.
+func (s *session) learn(mode smile.Mode, userID string) {
+	s.mu.Lock()
+	news := false
+	switch {
+	case mode == "":
+	case mode != wireMode(s.mode):
+		s.breaker.condemn()
+		news = true
+	default:
+		news = !s.modeConfirmed || s.knownUser == ""
+		s.modeConfirmed = true
+		if s.knownUser == "" {
+			s.knownUser = userID
+		}
+	}
+	s.mu.Unlock()
+	if news {
+		s.changed(s)
+	}
+}
+
+func (s *session) confirmed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.modeConfirmed
+}
+
+func wireMode(mode v1alpha1.Mode) smile.Mode {
+	if mode == v1alpha1.ModeProduction {
+		return smile.ModeProduction
+	}
+	return smile.ModeSandbox
+}
+
+// gate sends the calls of one connection through its share of the budget and the breaker of its key pair. The
+// breaker is asked once the call has its slot, so that nothing that had queued up leaves after a refusal.
+type gate struct {
+	session *session
+	share   *transport.Budget
+}
+
+func (g gate) Do(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	if err := g.session.breaker.pass(); err != nil {
+		return nil, &smile.UnsentError{Cause: err}
+	}
+	if err := g.share.Wait(ctx); err != nil {
+		return nil, &smile.UnsentError{Cause: err}
+	}
+	fence := smile.FenceFrom(ctx)
+	ctx = smile.WithFence(ctx, func() error {
+		if err := g.session.breaker.pass(); err != nil {
+			return err
+		}
+		return fence()
+	})
+	return g.session.transport.Do(req.WithContext(ctx))
+}
