@@ -1,0 +1,99 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+const maxSubject = 512
+
+// Owners tells whose a remote user is. It stands between what people write into spec and status and the persons of
+// others: an id alone opens nothing.
+type Owners struct {
+	// Key of the installation.
+	Key identity.Key
+	// Secrets reads Secrets, live.
+	Secrets client.Reader
+	// Mirrors of the remote side.
+	Mirrors *Set
+}
+
+// Marker gives the marker that a user of this object carries.
+func (o *Owners) Marker(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser) (identity.Marker, error) {
+	name, err := o.subject(ctx, user)
+	if err != nil {
+		return identity.Marker{}, err
+	}
+	subject := identity.Subject{Mode: conn.Mode, Scope: conn.Name.Namespace, Name: name}
+	return identity.Marker{UID: user.UID, Digest: o.Key.Digest(subject)}, nil
+}
+
+func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string, error) {
+	if user.Spec.SubjectFrom == nil {
+		return user.Namespace + "/" + user.Name, nil
+	}
+	ref := user.Spec.SubjectFrom.SecretKeyRef
+	secret := new(corev1.Secret)
+	err := o.Secrets.Get(ctx, types.NamespacedName{Namespace: user.Namespace, Name: ref.Name}, secret)
+	if apierrors.IsNotFound(err) {
+		return "", engine.NewInvalid(v1alpha1.ReasonSecretNotFound,
+			fmt.Sprintf("the Secret %q that spec.subjectFrom names does not exist in this namespace", ref.Name)).
+			After(connection.Recheck * 6)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the subject: %w", err)
+	}
+	subject := secret.Data[ref.Key]
+	if len(subject) == 0 || len(subject) > maxSubject {
+		return "", engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+			fmt.Sprintf("the Secret %q that spec.subjectFrom names must hold 1 to %d bytes under the key %q", ref.Name, maxSubject, ref.Key)).
+			After(connection.Recheck * 6)
+	}
+	return string(subject), nil
+}
+
+// Verify proves that an object may use the remote user with this id: it was created for the object, or for the same
+// subject, or the object adopts it by id and the Secret's owner permits that.
+func (o *Owners) Verify(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser, userID string) error {
+	marker, marked, err := o.Mirrors.For(conn).Marker(ctx, conn.Client, userID)
+	if smile.IsNotFound(err) {
+		return ErrMissing
+	}
+	if err != nil {
+		return err
+	}
+	if marked && marker.UID == user.UID {
+		return nil
+	}
+	if user.Spec.UserID == userID && conn.AdoptionAllowed {
+		return nil
+	}
+	wanted, err := o.Marker(ctx, conn, user)
+	if err != nil {
+		return err
+	}
+	if marked && marker.Digest == wanted.Digest && user.Spec.AdoptionPolicy != v1alpha1.AdoptionNever {
+		return nil
+	}
+	return errNotOwned
+}
+
+var (
+	// ErrMissing is a remote user that does not exist.
+	ErrMissing = engine.NewInvalid(v1alpha1.ReasonRemoteUserMissing,
+		"Smile does not know the user of this object (any more): it is not made again; delete the object and declare it anew, or mend spec.userID")
+	errNotOwned = engine.NewInvalid(v1alpha1.ReasonUserNotOwned,
+		"the user at Smile was not created for this object: to adopt it by spec.userID, annotate the credentials Secret with "+
+			v1alpha1.AnnotationAllowAdoption+`: "true"`)
+)
