@@ -1,0 +1,122 @@
+// Package accountsync reconciles SmileAccountSyncs: it watches the accounts that a person has linked, fetches their
+// data when there is news, and writes it, all or nothing, where the spec says.
+package accountsync
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/output"
+)
+
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileaccountsyncs,verbs=get;list;watch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileaccountsyncs/status,verbs=patch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+const concurrency = 16
+
+// Controller holds what the reconciling of account syncs needs.
+type Controller struct {
+	// Client writes; it reads SmileAccountSyncs and SmileUsers from the cache.
+	Client client.Client
+	// Connections to Smile.
+	Connections *connection.Registry
+	// Mirrors of the remote side.
+	Mirrors *mirror.Set
+	// Owners tells whose a remote user is.
+	Owners *mirror.Owners
+	// Outputs writes the data.
+	Outputs *output.Writer
+	// Identity keys the fingerprints of outputs.
+	Identity identity.Key
+	// Events of the objects.
+	Events events.EventRecorder
+	// Clock of everything.
+	Clock clock.PassiveClock
+}
+
+// Reconciler makes the reconciler of SmileAccountSyncs.
+func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync] {
+	return &engine.Reconciler[*v1alpha1.SmileAccountSync]{
+		Client: c.Client, Events: c.Events, Clock: c.Clock,
+		Kind: engine.Kind[*v1alpha1.SmileAccountSync]{
+			Name: "SmileAccountSync",
+			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
+			Phases: func() []engine.Phase[*v1alpha1.SmileAccountSync] {
+				v := &visit{Controller: c}
+				return []engine.Phase[*v1alpha1.SmileAccountSync]{
+					{Condition: v1alpha1.ConditionUserReady, Run: v.findUser},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.lookAtAccounts},
+					{Condition: v1alpha1.ConditionDataSynced, Run: v.fetch},
+					{Condition: v1alpha1.ConditionOutputReady, Run: v.write},
+					{Condition: v1alpha1.ConditionDataSynced, Run: v.conclude},
+				}
+			},
+		},
+	}
+}
+
+// SetupWithManager registers the controller.
+func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("smileaccountsync").
+		For(&v1alpha1.SmileAccountSync{}, builder.WithPredicates(engine.Relevant())).
+		Watches(&v1alpha1.SmileUser{}, handler.EnqueueRequestsFromMapFunc(c.ofUser), builder.WithPredicates(userChanged())).
+		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
+		Complete(c.Reconciler())
+}
+
+func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile.Request {
+	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileAccountSyncList{},
+		client.InNamespace(user.GetNamespace()), client.MatchingFields{engine.IndexUser: user.GetName()})
+}
+
+func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcile.Request {
+	var users v1alpha1.SmileUserList
+	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+		return nil // a synced cache does not fail
+	}
+	var requests []reconcile.Request
+	for i := range users.Items {
+		requests = append(requests, c.ofUser(ctx, &users.Items[i])...)
+	}
+	return requests
+}
+
+// userChanged passes users that came, or whose remote user or suspension changed.
+func userChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, after := e.ObjectOld.(*v1alpha1.SmileUser), e.ObjectNew.(*v1alpha1.SmileUser)
+			return before.Status.UserID != after.Status.UserID || before.Spec.Suspend != after.Spec.Suspend
+		},
+		DeleteFunc: func(event.DeleteEvent) bool { return true },
+	}
+}
+
+func (c *Controller) userOf(ctx context.Context, sync *v1alpha1.SmileAccountSync) (*v1alpha1.SmileUser, error) {
+	user := &v1alpha1.SmileUser{}
+	name := types.NamespacedName{Namespace: sync.Namespace, Name: sync.Spec.UserRef.Name}
+	return user, c.Client.Get(ctx, name, user)
+}

@@ -1,0 +1,125 @@
+// Package connection reconciles SmileConnections: it reads the key pair, proves it with one cheap call, and says
+// what is wrong when it does not work.
+package connection
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
+)
+
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileconnections,verbs=get;list;watch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileconnections/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+const (
+	concurrency = 4
+	// reread is how often the Secret of a working connection is read again: Secrets are not watched.
+	reread = 30 * time.Second
+)
+
+// Controller holds what the reconciling of connections needs.
+type Controller struct {
+	// Client writes; it reads SmileConnections from the cache.
+	Client client.Client
+	// Connections to Smile.
+	Connections *connection.Registry
+	// Events of the objects.
+	Events events.EventRecorder
+	// Clock of everything.
+	Clock clock.PassiveClock
+}
+
+type pass = engine.Pass[*v1alpha1.SmileConnection]
+
+// Reconciler makes the reconciler of SmileConnections.
+func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileConnection] {
+	return &engine.Reconciler[*v1alpha1.SmileConnection]{
+		Client: c.Client, Events: c.Events, Clock: c.Clock,
+		Kind: engine.Kind[*v1alpha1.SmileConnection]{
+			Name: "SmileConnection",
+			New:  func() *v1alpha1.SmileConnection { return &v1alpha1.SmileConnection{} },
+			Phases: func() []engine.Phase[*v1alpha1.SmileConnection] {
+				return []engine.Phase[*v1alpha1.SmileConnection]{{Condition: v1alpha1.ConditionCredentialsValid, Run: c.prove}}
+			},
+		},
+	}
+}
+
+var errWrongMode = engine.NewInvalid(v1alpha1.ReasonModeMismatch,
+	"a token showed that the key pair belongs to the other mode: nothing more is called with it; put a pair of spec.mode into the Secret").
+	After(connection.Recheck)
+
+// prove reads the Secret, and proves the pair that is in it unless that was done before.
+func (c *Controller) prove(ctx context.Context, p *pass) error {
+	conn, err := c.Connections.Refresh(ctx, p.Object)
+	if err != nil {
+		return recheck(err)
+	}
+	status := &p.Object.Status
+	status.Endpoint, status.Mode = conn.Endpoint, conn.Mode
+	status.RequestsPerSecond = int32(conn.RequestsPerSecond)
+	status.ResyncInterval = &metav1.Duration{Duration: conn.ResyncInterval}
+	former := status.Credentials
+	rotated := former == nil || former.Fingerprint != conn.Fingerprint()
+	if conn.WrongMode() {
+		return errWrongMode
+	}
+	tenant := ""
+	if rotated && former != nil {
+		tenant = former.KnownUserID
+	}
+	if err := conn.Prove(ctx, tenant); err != nil {
+		return recheck(err)
+	}
+	if rotated {
+		status.Credentials = &v1alpha1.CredentialsStatus{Fingerprint: conn.Fingerprint(), Since: &metav1.Time{Time: p.Now}}
+	}
+	status.Credentials.ModeConfirmed = conn.ModeConfirmed()
+	if user := conn.KnownUser(); user != "" {
+		status.Credentials.KnownUserID = user
+	} else if former != nil {
+		status.Credentials.KnownUserID = former.KnownUserID
+	}
+	p.WakeAfter(engine.Jitter(reread))
+	return nil
+}
+
+// recheck has the Secret of a connection that does not work read again soon, whatever is wrong; calls have a pace of
+// their own.
+func recheck(err error) error {
+	var problem *engine.Problem
+	if errors.As(err, &problem) && problem.RetryAfter > connection.Recheck {
+		return problem.After(connection.Recheck)
+	}
+	return err
+}
+
+// SetupWithManager registers the controller.
+func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("smileconnection").
+		For(&v1alpha1.SmileConnection{}, builder.WithPredicates(engine.Relevant())).
+		WatchesRawSource(source.TypedChannel(c.Connections.Events(), handler.TypedEnqueueRequestsFromMapFunc(
+			func(_ context.Context, conn *v1alpha1.SmileConnection) []reconcile.Request {
+				return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(conn)}}
+			}))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(reread)}).
+		Complete(c.Reconciler())
+}

@@ -1,0 +1,128 @@
+// Package user reconciles SmileUsers: it creates each person at Smile exactly once, keeps a link token where one is
+// wanted, counts the linked accounts and, where the policy says so, revokes them on deletion.
+package user
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/output"
+)
+
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// concurrency is how many users are reconciled at once. Calls are paced by the budget, not by this.
+const concurrency = 16
+
+// Controller holds what the reconciling of users needs.
+type Controller struct {
+	// Client writes; it reads SmileUsers from the cache.
+	Client client.Client
+	// Live reads past the cache.
+	Live client.Reader
+	// Connections to Smile.
+	Connections *connection.Registry
+	// Mirrors of the remote side.
+	Mirrors *mirror.Set
+	// Owners tells whose a remote user is.
+	Owners *mirror.Owners
+	// Outputs writes the Secrets of link tokens.
+	Outputs *output.Writer
+	// Events of the objects.
+	Events events.EventRecorder
+	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
+	Fence func() error
+	// Clock of everything.
+	Clock clock.PassiveClock
+
+	attempts attempts
+}
+
+// Reconciler makes the reconciler of SmileUsers.
+func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
+	return &engine.Reconciler[*v1alpha1.SmileUser]{
+		Client: c.Client, Events: c.Events, Clock: c.Clock,
+		Kind: engine.Kind[*v1alpha1.SmileUser]{
+			Name: "SmileUser",
+			New:  func() *v1alpha1.SmileUser { return &v1alpha1.SmileUser{} },
+			Phases: func() []engine.Phase[*v1alpha1.SmileUser] {
+				v := &visit{Controller: c}
+				return []engine.Phase[*v1alpha1.SmileUser]{
+					{Condition: v1alpha1.ConditionConnectionReady, Run: v.connect},
+					{Condition: v1alpha1.ConditionProvisioned, Run: v.provision},
+					{Condition: v1alpha1.ConditionTokenIssued, Run: v.keepToken},
+					{Run: v.countAccounts},
+				}
+			},
+			Undo: &engine.Undo[*v1alpha1.SmileUser]{
+				Finalizer: v1alpha1.FinalizerRevoke,
+				Needed: func(user *v1alpha1.SmileUser) bool {
+					return user.Spec.DeletionPolicy == v1alpha1.UserRevokeAccounts
+				},
+				Run: func(ctx context.Context, pass *engine.Pass[*v1alpha1.SmileUser]) error {
+					return (&visit{Controller: c}).revoke(ctx, pass)
+				},
+			},
+			Gone: c.forget,
+		},
+	}
+}
+
+func (c *Controller) forget(name types.NamespacedName) {
+	c.attempts.forget(name)
+}
+
+// SetupWithManager registers the controller.
+func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("smileuser").
+		For(&v1alpha1.SmileUser{}, builder.WithPredicates(engine.Relevant())).
+		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
+			builder.WithPredicates(readinessChanged())).
+		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
+		Complete(c.Reconciler())
+}
+
+// ofConnection finds the users to wake when their connection becomes usable or stops being it.
+func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
+	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileUserList{},
+		client.InNamespace(conn.GetNamespace()), client.MatchingFields{engine.IndexConnection: conn.GetName()})
+}
+
+func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcile.Request {
+	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileUserList{}, client.MatchingFields{engine.IndexRemoteUser: userID})
+}
+
+// readinessChanged passes connections whose usability for their users changed.
+func readinessChanged() predicate.Predicate {
+	usable := func(obj client.Object) bool {
+		conn := obj.(*v1alpha1.SmileConnection)
+		return !conn.Spec.Suspend && meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady)
+	}
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool { return usable(e.ObjectNew) && !usable(e.ObjectOld) },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+	}
+}

@@ -1,0 +1,155 @@
+package user
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// settleTime is how long a listing at Smile may lag behind a creation: one that starts later shows every user that
+// an attempt before it has created.
+const settleTime = 2 * time.Minute
+
+var (
+	errUnknown = engine.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
+		"a creation was cut off and may have succeeded: waiting until Smile's listing can tell; nothing is created meanwhile")
+	errReserved = engine.NewNotReady(v1alpha1.ReasonProgressing,
+		"another SmileUser with the same subject is being created").After(5 * time.Second)
+)
+
+// create makes the remote user. The API knows neither an idempotency key nor a deletion, so the order of the steps
+// is everything: the intent is stored before the call, in a write that fails on a stale object; the call is made
+// only while this process is surely the leader; and what became of an attempt is never guessed. After an unknown
+// outcome nothing is sent until a listing that is late enough has shown the user or its absence.
+func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) error {
+	if err := v.settle(ctx, p, marker); err != nil || p.Object.Status.UserID != "" {
+		return err
+	}
+	conn, known, err := v.connection()
+	if err != nil {
+		return err
+	}
+	shared := p.Object.Spec.AdoptionPolicy != v1alpha1.AdoptionNever
+	if shared {
+		if err := v.reserve(ctx, p, marker); err != nil || p.Object.Status.UserID != "" {
+			return err
+		}
+	}
+	if err := v.writeIntent(ctx, p); err != nil {
+		return err
+	}
+	name, attempt := client.ObjectKeyFromObject(p.Object), p.Object.Status.CreateAttempt.ID
+	v.attempts.sending(name, attempt, v.Clock.Now())
+	created, err := conn.CreateUser(smile.WithFence(ctx, v.Fence), metadata(p.Object, marker))
+	if err != nil {
+		if !smile.NotCreated(err) {
+			v.attempts.sending(name, attempt, v.Clock.Now())
+			return errUnknown.After(settleTime).Because(err)
+		}
+		v.attempts.notCreated(name, attempt)
+		known.Free(marker.Digest, p.Object.UID)
+		return err
+	}
+	known.Add(created.User)
+	known.NoAccounts(created.User.ID)
+	known.Claim(created.User.ID, claimOf(p.Object))
+	known.Free(marker.Digest, p.Object.UID)
+	v.attempts.settled(name)
+	v.record(p, created.User)
+	p.Object.Status.Accounts = &v1alpha1.AccountCounts{}
+	v.token = created.Token
+	return nil
+}
+
+// settle finds out what became of an earlier attempt, if that is unknown. It returns nil once a new call may be
+// made, or the user was found and recorded.
+func (v *visit) settle(ctx context.Context, p *pass, marker identity.Marker) error {
+	attempt := p.Object.Status.CreateAttempt
+	if attempt == nil {
+		return nil
+	}
+	name := client.ObjectKeyFromObject(p.Object)
+	seen, unknown := v.attempts.seen(name, attempt.ID, v.Clock.Now())
+	if !unknown {
+		return nil
+	}
+	settled := seen.Add(settleTime)
+	if wait := settled.Sub(v.Clock.Now()); wait > 0 {
+		return errUnknown.After(wait)
+	}
+	conn, known, err := v.connection()
+	if err != nil {
+		return err
+	}
+	found, err := known.Settle(ctx, conn.Client, marker, attempt.StartedAt.Time, settled)
+	if err != nil {
+		return err
+	}
+	attached, err := v.attach(ctx, p, known, marker, found)
+	if attached || err != nil {
+		return err
+	}
+	v.attempts.settled(name)
+	known.Free(marker.Digest, p.Object.UID)
+	p.Object.Status.CreateAttempt = nil
+	return nil
+}
+
+// reserve keeps the subject for this object while it creates, so that two objects of one subject do not make two
+// users. A reservation that outlives the settle time was left by an attempt with an unknown outcome, perhaps of an
+// object that is gone by now: a listing tells what became of it.
+func (v *visit) reserve(ctx context.Context, p *pass, marker identity.Marker) error {
+	conn, known, err := v.connection()
+	if err != nil {
+		return err
+	}
+	held := known.Reserve(marker.Digest, p.Object.UID)
+	if held.UID == p.Object.UID {
+		return nil
+	}
+	settled := held.Since.Add(settleTime)
+	if v.Clock.Now().Before(settled) {
+		return errReserved
+	}
+	found, err := known.Settle(ctx, conn.Client, marker, held.Since, settled)
+	if err != nil {
+		return err
+	}
+	known.Free(marker.Digest, held.UID)
+	attached, err := v.attach(ctx, p, known, marker, found)
+	if attached || err != nil {
+		return err
+	}
+	if known.Reserve(marker.Digest, p.Object.UID).UID != p.Object.UID {
+		return errReserved
+	}
+	return nil
+}
+
+// writeIntent stores that this object is about to be created, or stores the same again after an attempt that is
+// known to have created nothing. Either way it fails unless the object is exactly as it was read.
+func (v *visit) writeIntent(ctx context.Context, p *pass) error {
+	if p.Object.Status.CreateAttempt == nil {
+		p.Object.Status.CreateAttempt = &v1alpha1.CreateAttempt{
+			ID: string(uuid.NewUUID()), StartedAt: metav1.NewTime(v.Clock.Now()),
+		}
+	}
+	return p.WriteIntent(ctx)
+}
+
+func metadata(user *v1alpha1.SmileUser, marker identity.Marker) map[string]string {
+	pairs := map[string]string{}
+	for key, value := range user.Spec.ExternalMetadata {
+		pairs[key] = string(value)
+	}
+	pairs[v1alpha1.MetadataOwner] = marker.String()
+	return pairs
+}

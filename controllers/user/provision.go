@@ -1,0 +1,174 @@
+package user
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// provision makes sure that the person exists at Smile, once: the user that the status names, else the one that
+// the spec names, else the one that carries our marker, else a new one.
+func (v *visit) provision(ctx context.Context, p *pass) error {
+	if p.Object.Status.UserID != "" {
+		return nil
+	}
+	conn, known, err := v.connection()
+	if err != nil {
+		return err
+	}
+	if p.Object.Spec.UserID != "" {
+		return v.adoptByID(ctx, p)
+	}
+	marker, err := v.Owners.Marker(ctx, conn, p.Object)
+	if err != nil {
+		return err
+	}
+	found, err := known.Find(ctx, conn.Client, marker)
+	if err != nil {
+		return err
+	}
+	attached, err := v.attach(ctx, p, known, marker, found)
+	if attached || err != nil {
+		return err
+	}
+	return v.create(ctx, p, marker)
+}
+
+// attach takes the remote user that was found for the object or, if the policy allows, for its subject.
+func (v *visit) attach(ctx context.Context, p *pass, known *mirror.Mirror, marker identity.Marker, found mirror.Found) (bool, error) {
+	candidates := found.Own
+	if len(candidates) == 0 && p.Object.Spec.AdoptionPolicy != v1alpha1.AdoptionNever {
+		candidates = found.Same
+	}
+	if len(candidates) == 0 {
+		return false, nil
+	}
+	user, err := v.choose(ctx, p, candidates)
+	if err != nil {
+		return false, err
+	}
+	if err := v.claim(ctx, p, known, user.ID); err != nil {
+		return false, err
+	}
+	v.attempts.settled(client.ObjectKeyFromObject(p.Object))
+	known.Free(marker.Digest, p.Object.UID)
+	v.record(p, smile.User{ID: user.ID, CreatedAt: user.CreatedAt})
+	return true, nil
+}
+
+// choose picks one of several users of the same person: one with accounts, else the oldest.
+func (v *visit) choose(ctx context.Context, p *pass, candidates []mirror.User) (mirror.User, error) {
+	if len(candidates) == 1 {
+		return candidates[0], nil
+	}
+	duplicates.Inc()
+	p.Event(corev1.EventTypeWarning, v1alpha1.ReasonDuplicateRemoteUser, "Provision",
+		"Smile has more than one user for this person: the one with accounts is used, else the oldest; the others can never be deleted")
+	linked := map[string]int{}
+	for _, user := range candidates {
+		accounts, err := v.Mirrors.For(v.conn).Accounts(ctx, v.conn.Client, user.ID, p.Now)
+		if err != nil {
+			return mirror.User{}, err
+		}
+		linked[user.ID] = min(len(accounts), 1)
+	}
+	return slices.MaxFunc(candidates, func(a, b mirror.User) int {
+		return cmp.Or(cmp.Compare(linked[a.ID], linked[b.ID]), b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+	}), nil
+}
+
+// adoptByID takes the user that the spec names, if that is permitted.
+func (v *visit) adoptByID(ctx context.Context, p *pass) error {
+	conn, known, err := v.connection()
+	if err != nil {
+		return err
+	}
+	userID := p.Object.Spec.UserID
+	if err := v.Owners.Verify(ctx, conn, p.Object, userID); err != nil {
+		return err
+	}
+	if err := v.claim(ctx, p, known, userID); err != nil {
+		return err
+	}
+	remote, err := conn.Client.User(ctx, userID)
+	if err != nil {
+		return err
+	}
+	v.record(p, remote)
+	return nil
+}
+
+// record notes in the status which remote user the object has from now on.
+func (v *visit) record(p *pass, remote smile.User) {
+	status := &p.Object.Status
+	status.UserID = remote.ID
+	status.CreateAttempt = nil
+	status.Mode = v.conn.Mode
+	if !remote.CreatedAt.IsZero() {
+		status.CreatedAt = &metav1.Time{Time: remote.CreatedAt}
+	}
+}
+
+var errClaimed = engine.NewInvalid(v1alpha1.ReasonUserIDConflict,
+	"another SmileUser has the same person at Smile: delete one of the two, or give this one another subject or userID")
+
+// claim takes a remote user for the object; a user belongs to one live object. Statuses tell who had it before this
+// process started, and a holder that is gone or has let go loses it.
+func (v *visit) claim(ctx context.Context, p *pass, known *mirror.Mirror, userID string) error {
+	var holders v1alpha1.SmileUserList
+	if err := v.Client.List(ctx, &holders, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+		return err
+	}
+	for i := range holders.Items {
+		if other := &holders.Items[i]; other.UID != p.Object.UID && v.sameAccount(ctx, other) {
+			known.Claim(userID, claimOf(other))
+		}
+	}
+	own := claimOf(p.Object)
+	for range 2 {
+		holder := known.Claim(userID, own)
+		if holder == own {
+			return nil
+		}
+		alive, err := v.holds(ctx, holder, userID)
+		if err != nil {
+			return err
+		}
+		if alive {
+			return errClaimed
+		}
+		known.Unclaim(userID, holder)
+	}
+	return errClaimed
+}
+
+func claimOf(user *v1alpha1.SmileUser) mirror.Claim {
+	return mirror.Claim{Object: client.ObjectKeyFromObject(user), UID: user.UID}
+}
+
+// sameAccount tells whether another object's user lives in our API account. One whose connection is not usable is
+// taken to: better to wait than to have two.
+func (v *visit) sameAccount(ctx context.Context, other *v1alpha1.SmileUser) bool {
+	conn, err := v.Connections.For(ctx, other.Namespace, other.Spec.ConnectionRef)
+	return err != nil || conn.Account() == v.conn.Account()
+}
+
+// holds tells whether the holder of a claim still lives and still has, or is about to get, that user.
+func (v *visit) holds(ctx context.Context, holder mirror.Claim, userID string) (bool, error) {
+	var user v1alpha1.SmileUser
+	err := v.Live.Get(ctx, holder.Object, &user)
+	if client.IgnoreNotFound(err) != nil {
+		return false, err
+	}
+	return err == nil && user.UID == holder.UID && (user.Status.UserID == userID || user.Status.UserID == ""), nil
+}
