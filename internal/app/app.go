@@ -1,0 +1,198 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	accountsynccontroller "github.com/smile-operator/smile-operator/controllers/accountsync"
+	connectioncontroller "github.com/smile-operator/smile-operator/controllers/connection"
+	usercontroller "github.com/smile-operator/smile-operator/controllers/user"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
+)
+
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,verbs=get;create;update
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// Requests to the API server are not held back here: it has its own fairness.
+const (
+	kubeQPS   = 500
+	kubeBurst = 1000
+)
+
+// Command is the operator's command line.
+func Command() *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:           "smile-operator",
+		Short:         "Kubernetes operator for the Smile API",
+		Version:       Version,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return Run(cmd.Context(), options)
+		},
+	}
+	options.Bind(cmd.Flags())
+	return cmd
+}
+
+// Scheme knows the kinds that the operator works with.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	return scheme, v1alpha1.AddToScheme(scheme)
+}
+
+// Run runs the operator until ctx ends.
+func Run(ctx context.Context, options Options) error {
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.Log)))
+	if err := options.validate(); err != nil {
+		return err
+	}
+	kube, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	kube.QPS, kube.Burst = kubeQPS, kubeBurst
+	mgr, err := NewManager(ctx, kube, options)
+	if err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// NewManager makes a manager with all controllers of the operator.
+func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.Manager, error) {
+	scheme, err := Scheme()
+	if err != nil {
+		return nil, err
+	}
+	lock, err := newFencedLock(kube, options.namespace(), clock.RealClock{})
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(kube, managerOptions(scheme, options, lock))
+	if err != nil {
+		return nil, fmt.Errorf("making the manager: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, err
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return nil, err
+	}
+	fence := func() error { return nil }
+	if options.LeaderElect {
+		fence = lock.check
+	}
+	return mgr, addControllers(ctx, mgr, options, fence)
+}
+
+func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock) ctrl.Options {
+	serving := server.Options{BindAddress: options.MetricsBindAddress}
+	if options.MetricsBindAddress != "0" && !onLoopback(options.MetricsBindAddress) {
+		serving.SecureServing, serving.FilterProvider = true, filters.WithAuthenticationAndAuthorization
+	}
+	return ctrl.Options{
+		Scheme: scheme,
+		Cache:  options.cache(),
+		Client: client.Options{Cache: &client.CacheOptions{
+			DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}},
+		}},
+		Metrics:                             serving,
+		HealthProbeBindAddress:              options.HealthProbeBindAddress,
+		LeaderElection:                      options.LeaderElect,
+		LeaderElectionResourceLockInterface: lock,
+		LeaseDuration:                       ptr.To(leaseDuration),
+		RenewDeadline:                       ptr.To(renewDeadline),
+		RetryPeriod:                         ptr.To(retryPeriod),
+		LeaderElectionReleaseOnCancel:       true,
+		GracefulShutdownTimeout:             ptr.To(shutdownTimeout),
+		Controller:                          config.Controller{EnableWarmup: ptr.To(true)},
+	}
+}
+
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, fence func() error) error {
+	live, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("making the client for Secrets: %w", err)
+	}
+	key, err := output.Identity(ctx, live, options.namespace())
+	if err != nil {
+		return err
+	}
+	connections, err := newRegistry(mgr, live, options, key)
+	if err != nil {
+		return err
+	}
+	if err := engine.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	real := clock.RealClock{}
+	events := mgr.GetEventRecorder("smile-operator")
+	mirrors := mirror.NewSet(ctx, real)
+	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
+	outputs := output.NewWriter(live)
+	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
+		&connectioncontroller.Controller{Client: mgr.GetClient(), Connections: connections, Events: events, Clock: real},
+		&usercontroller.Controller{
+			Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
+			Outputs: outputs, Events: events, Fence: fence, Clock: real,
+		},
+		&accountsynccontroller.Controller{
+			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
+			Outputs: outputs, Identity: key, Events: events, Clock: real,
+		},
+	} {
+		if err := controller.SetupWithManager(mgr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key identity.Key) (*connection.Registry, error) {
+	hosts, err := transport.NewHostPolicy(options.SandboxEndpoint, options.AllowedAPIHosts)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := options.rootCAs()
+	if err != nil {
+		return nil, err
+	}
+	calls := transport.NewMetrics()
+	if err := metrics.Registry.Register(calls); err != nil {
+		return nil, fmt.Errorf("registering the metrics of the API calls: %w", err)
+	}
+	return connection.NewRegistry(connection.Config{
+		Connections: mgr.GetClient(), Secrets: live, Hosts: hosts,
+		Budgets: transport.NewBudgetSet(options.APIRequestsPerSecond), RequestsPerSecond: options.APIRequestsPerSecond,
+		RootCAs: roots, Metrics: calls, Identity: key, Clock: clock.RealClock{}, UserAgent: "smile-operator/" + Version,
+	}), nil
+}

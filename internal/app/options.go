@@ -1,0 +1,127 @@
+// Package app wires the operator: its flags, its manager and its controllers.
+package app
+
+import (
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+)
+
+// Version of the operator, set at build time.
+var Version = "dev"
+
+const (
+	defaultRequestsPerSecond = 15
+	shutdownTimeout          = 20 * time.Second
+)
+
+// Options are the operator's flags.
+type Options struct {
+	SandboxEndpoint        string
+	AllowedAPIHosts        []string
+	APICAFile              string
+	APIRequestsPerSecond   float64
+	OperatorNamespace      string
+	WatchNamespaces        []string
+	WatchLabelSelector     string
+	MetricsBindAddress     string
+	HealthProbeBindAddress string
+	LeaderElect            bool
+	Log                    zap.Options
+}
+
+// Bind adds the flags to a set.
+func (o *Options) Bind(flags *pflag.FlagSet) {
+	flags.StringVar(&o.SandboxEndpoint, "sandbox-endpoint", "",
+		"base URL that mode Sandbox means when a connection names no endpoint, as in http://127.0.0.1:8484/v1; the vendor's sandbox when empty")
+	flags.StringSliceVar(&o.AllowedAPIHosts, "allowed-api-hosts", nil,
+		"hosts that connections may name besides the vendor's; one written out as https://host:port or http://host:port may be plain or at a private address")
+	flags.StringVar(&o.APICAFile, "api-ca-file", "", "PEM file of certificate authorities to trust for the Smile API, instead of the system's")
+	flags.Float64Var(&o.APIRequestsPerSecond, "api-requests-per-second", defaultRequestsPerSecond,
+		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
+	flags.StringVar(&o.OperatorNamespace, "operator-namespace", "",
+		"namespace of the operator's own objects (default: POD_NAMESPACE, else that of the kubeconfig's context, else default)")
+	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", nil, "namespaces to watch; all when empty")
+	flags.StringVar(&o.WatchLabelSelector, "watch-label-selector", "", "label selector of the objects to watch; all when empty")
+	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", "127.0.0.1:8080",
+		"address of the metrics; other than loopback they are served by HTTPS to whom RBAC lets get /metrics; 0 turns them off")
+	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
+	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect a leader among several replicas")
+	logging := flag.NewFlagSet("", flag.ContinueOnError)
+	o.Log.BindFlags(logging)
+	flags.AddGoFlagSet(logging)
+}
+
+func (o *Options) validate() error {
+	if o.APIRequestsPerSecond < 0 {
+		return errors.New("--api-requests-per-second must not be negative")
+	}
+	if _, err := labels.Parse(o.WatchLabelSelector); err != nil {
+		return fmt.Errorf("--watch-label-selector: %w", err)
+	}
+	return nil
+}
+
+func (o *Options) namespace() string {
+	if o.OperatorNamespace != "" {
+		return o.OperatorNamespace
+	}
+	if pod := os.Getenv("POD_NAMESPACE"); pod != "" {
+		return pod
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	namespace, _, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).Namespace()
+	if err != nil || namespace == "" {
+		return "default"
+	}
+	return namespace
+}
+
+func (o *Options) cache() cache.Options {
+	var options cache.Options
+	if len(o.WatchNamespaces) > 0 {
+		options.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range o.WatchNamespaces {
+			options.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	if o.WatchLabelSelector != "" {
+		options.DefaultLabelSelector, _ = labels.Parse(o.WatchLabelSelector)
+	}
+	return options
+}
+
+func (o *Options) rootCAs() (*x509.CertPool, error) {
+	if o.APICAFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(o.APICAFile)
+	if err != nil {
+		return nil, fmt.Errorf("--api-ca-file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--api-ca-file: %s holds no certificate", o.APICAFile)
+	}
+	return pool, nil
+}
+
+// onLoopback tells whether only this machine can reach an address.
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
