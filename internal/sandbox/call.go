@@ -21,6 +21,7 @@ type call struct {
 	op      *operation
 	request *http.Request
 	arrived time.Time // on the sandbox clock
+	now     time.Time // when it is worked on, which a fault may delay
 	source  string
 
 	body    []byte
@@ -42,7 +43,7 @@ func (s *Sandbox) serve(op *operation) http.HandlerFunc {
 		c.body, c.bodyErr = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		s.meter.observe()
 		if !s.limiter.allow(c.source) {
-			c.finish(w, c.render(refuse(http.StatusTooManyRequests, "Too many calls from this address.")), 0)
+			c.finish(w, c.box.render(refuse(http.StatusTooManyRequests, "Too many calls from this address.")), 0)
 			return
 		}
 		c.disturbed(w, s.faults.next(op.id))
@@ -56,10 +57,10 @@ func (c *call) disturbed(w http.ResponseWriter, plan plan) {
 		return
 	}
 	if act := plan.before.action; act != nil {
-		c.finish(w, act.apply(c, c.render(reply{c.op.success(), "OK", "Success", struct{}{}})), plan.after.delay)
+		c.finish(w, act.apply(c, c.box.render(reply{c.op.success(), "OK", "Success", struct{}{}})), plan.after.delay)
 		return
 	}
-	answer := c.render(c.answer())
+	answer := c.box.render(c.answer())
 	if act := plan.after.action; act != nil {
 		answer = act.apply(c, answer)
 	}
@@ -107,7 +108,8 @@ func (c *call) answer() reply {
 	if wrong := c.readQuery(); wrong != nil {
 		return wrong.reply()
 	}
-	c.tenant.catchUp(c.arrived)
+	c.now = c.box.clock.now()
+	c.tenant.catchUp(c.now)
 	return c.op.handle(c)
 }
 

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -278,48 +277,6 @@ func TestQuirks(t *testing.T) {
 	}
 	if len(Quirks()) < 5 || Quirks()[0].Doc == "" {
 		t.Error("quirks are not described")
-	}
-}
-
-// TestCanaries: every personal field, token and error carries one, the list has
-// them all, and without a prefix there are none.
-func TestCanaries(t *testing.T) {
-	b := newBox(t, Options{Canary: "CNRY"})
-	made := decode[createdUser](t, b.call("POST", "/v1/users", "").Data)
-	var texts []string
-	for _, p := range linkable() {
-		a := b.george(made.User.ID, p.ID)
-		texts = append(texts, b.get("/v1/accounts/"+a.ID+"/payload").text)
-	}
-	failed, _ := b.Link(LinkRequest{made.User.ID, "grab", "nobody", "", ""})
-	minted := b.call("POST", "/v1/tokens?userId="+made.User.ID, "").text
-	refused := b.get("/v1/users/none").text
-	seen := strings.Join(append(texts, made.Token.AccessToken, minted, refused, *failed.Connection.ErrorMessage), "\n")
-	var canaries []string
-	if err := json.Unmarshal([]byte(b.get("/_sandbox/canaries").must(t, 200).text), &canaries); err != nil {
-		t.Fatal(err)
-	}
-	for _, canary := range canaries {
-		if !strings.HasPrefix(canary, "CNRY-") || strings.Count(seen, canary) != 1 {
-			t.Errorf("%s was seen %d times", canary, strings.Count(seen, canary))
-		}
-	}
-	if want := strings.Count(seen, "CNRY-"); len(canaries) != want || want < 60 {
-		t.Errorf("%d canaries, %d seen", len(canaries), want)
-	}
-	for _, field := range []string{"fullName", "lastName", "email", "phone", "fullAddress", "employer", "referenceId", "docId", "accessToken", "message", "errorMessage"} {
-		if !strings.Contains(seen, "CNRY-"+field+"-") {
-			t.Errorf("%s carries no canary", field)
-		}
-	}
-	for _, plain := range []string{"George ", "gpalomero1234+CNRY-email-", "@smileapi.io\"", `"amount":222.0000,`} {
-		if !strings.Contains(seen, plain) {
-			t.Errorf("%s is gone", plain)
-		}
-	}
-	silent, _ := inhabited(t)
-	if got := silent.Canaries(); len(got) != 0 || strings.Contains(silent.get("/v1/identities?size=150").text, "CNRY") {
-		t.Errorf("canaries nobody asked for: %v", got)
 	}
 }
 

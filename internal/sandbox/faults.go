@@ -170,7 +170,7 @@ func parseStatus(argument string) (trouble, error) {
 		return trouble{}, errors.New("want a status from 200 to 599")
 	}
 	return trouble{action: func(c *call, _ response) response {
-		return c.render(refuse(status, "A fault was asked for."))
+		return c.box.render(refuse(status, "A fault was asked for."))
 	}}, nil
 }
 

@@ -35,7 +35,7 @@ func deleteAccount(c *call) reply {
 	if !known || a.status == Disconnected {
 		return missing()
 	}
-	c.tenant.revoke(a, c.arrived)
+	c.tenant.revoke(a, c.now)
 	c.userID, c.committed = a.owner.id, true
 	return done()
 }

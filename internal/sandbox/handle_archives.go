@@ -29,7 +29,7 @@ func deleteArchive(c *call) reply {
 	if !known || a.status == revoked {
 		return missing()
 	}
-	a.status, a.updatedAt = revoked, c.arrived
+	a.status, a.updatedAt = revoked, c.now
 	c.userID, c.committed = a.owner.id, true
 	return done()
 }

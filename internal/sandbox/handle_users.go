@@ -11,7 +11,7 @@ const tokenLife = 5 * time.Hour
 func listUsers(c *call) reply {
 	start, end := c.filter("startDate"), c.filter("endDate")
 	visible := func(u *user) bool {
-		return c.arrived.Sub(u.createdAt) >= c.box.behaviour.listLag && between(day(u.createdAt), start, end)
+		return c.now.Sub(u.createdAt) >= c.box.behaviour.listLag && between(day(u.createdAt), start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
@@ -36,7 +36,7 @@ func createUser(c *call) reply {
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	u := c.tenant.addUser(c.box.ids, metadata, c.arrived)
+	u := c.tenant.addUser(c.box.ids, metadata, c.now)
 	c.userID, c.committed = u.id, true
 	return created(createdUser{User: u.wire(&c.box.behaviour), Token: c.mint(u)})
 }
@@ -80,7 +80,7 @@ type tokenClaims struct {
 func (c *call) mint(u *user) linkToken {
 	claims := tokenClaims{
 		TokenID: c.box.ids.next("tk-"), UserID: u.id, Key: c.tenant.pair.Key, Mode: c.tenant.pair.Mode,
-		ExpiresAt: Timestamp{c.arrived.Add(tokenLife)},
+		ExpiresAt: Timestamp{c.now.Add(tokenLife)},
 	}
 	body := base64.RawURLEncoding.EncodeToString(encode(claims))
 	signature := c.box.ids.digest("token", body)

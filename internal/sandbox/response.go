@@ -38,13 +38,13 @@ func (r response) sentStatus() int {
 }
 
 // render gives the reply its envelope.
-func (c *call) render(answer reply) response {
+func (s *Sandbox) render(answer reply) response {
 	if answer.status >= http.StatusBadRequest {
-		answer.message = c.box.canaries.in("message", answer.message)
+		answer.message = s.canaries.in("message", answer.message)
 	}
-	body := encode(envelope{answer.code, answer.message, c.box.ids.requestID(), answer.data})
+	body := encode(envelope{answer.code, answer.message, s.ids.requestID(), answer.data})
 	header := http.Header{"Content-Type": {"application/json"}}
-	if wait := c.box.behaviour.retryAfter; wait > 0 && isThrottling(answer.status) {
+	if wait := s.behaviour.retryAfter; wait > 0 && isThrottling(answer.status) {
 		header.Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second)/time.Second)))
 	}
 	return response{status: answer.status, header: header, body: body, length: len(body)}

@@ -97,7 +97,9 @@ func (s *Sandbox) routes() http.Handler {
 		api.MethodNotAllowed(s.serve(wrongMethod))
 	})
 	root.Route("/_sandbox", s.controlRoutes)
-	root.NotFound(s.serve(unknownPath))
+	root.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		s.render(*unknownPath.refusal).send(s, w, r) // no part of the API: not limited, not in the journal
+	})
 	root.MethodNotAllowed(s.serve(wrongMethod))
 	return tidyPath(root)
 }
