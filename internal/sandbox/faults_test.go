@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
@@ -274,5 +276,42 @@ func TestResetIsRST(t *testing.T) {
 	}
 	if _, err := bufio.NewReader(conn).ReadByte(); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestFaultsOverTLS: HTTP/1.1 has its connection reset under the encryption;
+// HTTP/2 has one stream reset, and its other calls go on.
+func TestFaultsOverTLS(t *testing.T) {
+	for name, test := range map[string]struct {
+		http2 bool
+		wants string // what the error says
+	}{
+		"HTTP/1.1": {false, "connection reset by peer"},
+		"HTTP/2":   {true, "stream error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			box, err := New(Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewUnstartedServer(box)
+			server.EnableHTTP2 = test.http2
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.StartTLS()
+			defer server.Close()
+			defer box.Close()
+			l := &listening{Server: &Server{Sandbox: box, URL: server.URL}, t: t, client: server.Client()}
+			for _, action := range []string{"reset", "truncate:10"} {
+				l.create()
+				_ = box.SetFaults([]Fault{{Operation: "create-user", Phase: phaseAfter, Action: action}})
+				r, _, err := l.post(t.Context(), "/v1/users")
+				if err == nil || action == "reset" && !strings.Contains(err.Error(), test.wants) {
+					t.Errorf("%s: %v %v", action, r, err)
+				}
+			}
+			if got := box.Stats(); got.Users != 4 {
+				t.Errorf("%d users", got.Users)
+			}
+		})
 	}
 }

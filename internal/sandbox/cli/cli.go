@@ -82,7 +82,8 @@ func longHelp() string {
 control API under /_sandbox/ that does what people do in the widget. State is
 kept in memory.
 
-Quirks, the default first, are points that the vendor's documents leave open:
+Quirks are points that the vendor's documents leave open. The first value is the
+default, a DURATION is 0 by default:
 `)
 	for _, q := range sandbox.Quirks() {
 		fmt.Fprintf(&text, "  %-16s %-17s %s\n", q.Name, q.Values, q.Doc)
