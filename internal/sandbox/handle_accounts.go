@@ -4,7 +4,7 @@ func listAccounts(c *call) reply {
 	c.userID = c.filter("userId")
 	start, end := c.filter("startDate"), c.filter("endDate")
 	wanted := func(a *account) bool {
-		return matches(a.owner.id, c.userID) && c.shows(a) && between(day(a.createdAt), start, end)
+		return matches(a.owner.id, c.userID) && c.shows(a) && during(a.createdAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()

@@ -4,7 +4,7 @@ func listArchives(c *call) reply {
 	c.userID = c.filter("userId")
 	start, end := c.filter("startDate"), c.filter("endDate")
 	wanted := func(a *archive) bool {
-		return matches(a.owner.id, c.userID) && matches(a.fileType, c.filter("fileType")) && between(day(a.createdAt), start, end)
+		return matches(a.owner.id, c.userID) && matches(a.fileType, c.filter("fileType")) && during(a.createdAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()

@@ -11,7 +11,7 @@ const tokenLife = 5 * time.Hour
 func listUsers(c *call) reply {
 	start, end := c.filter("startDate"), c.filter("endDate")
 	visible := func(u *user) bool {
-		return c.now.Sub(u.createdAt) >= c.box.behaviour.listLag && between(day(u.createdAt), start, end)
+		return c.now.Sub(u.createdAt) >= c.box.behaviour.listLag && during(u.createdAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()

@@ -96,5 +96,10 @@ func between(on, start, end string) bool {
 	return (start == "" || on >= start) && (end == "" || on <= end)
 }
 
+// during is between for the day of an instant.
+func during(at time.Time, start, end string) bool {
+	return start == "" && end == "" || between(day(at), start, end)
+}
+
 // matches tells whether a value is the wanted one, if one is wanted.
 func matches(value, wanted string) bool { return wanted == "" || value == wanted }

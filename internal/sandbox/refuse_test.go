@@ -73,70 +73,73 @@ func b2i(b bool) int {
 	return 0
 }
 
+var longID = strings.Repeat("x", maxIDLength+1)
+
+var refusals = map[string]struct {
+	method, path, body string
+	edit               edit
+	status             int
+	code               string
+}{
+	"no credentials":        {"GET", "/v1/users", "", without("Authorization"), 401, "INVALID_TOKEN"},
+	"bearer":                {"GET", "/v1/users", "", with("Authorization", "Bearer abc"), 401, "INVALID_TOKEN"},
+	"garbled credentials":   {"GET", "/v1/users", "", with("Authorization", "Basic !!!"), 401, "INVALID_TOKEN"},
+	"no colon":              {"GET", "/v1/users", "", with("Authorization", "Basic YWJj"), 401, "INVALID_TOKEN"},
+	"unknown key":           {"GET", "/v1/users", "", as("other", "sandbox-secret"), 400, "INVALID_CREDENTIALS"},
+	"wrong secret":          {"GET", "/v1/users", "", as("sandbox-key", "wrong"), 400, "INVALID_CREDENTIALS"},
+	"lower case scheme":     {"GET", "/v1/users", "", with("Authorization", "basic c2FuZGJveC1rZXk6c2FuZGJveC1zZWNyZXQ="), 200, "OK"},
+	"unknown path":          {"GET", "/v1/people", "", nil, 404, "MISSING_RESOURCE"},
+	"outside of the API":    {"GET", "/v3/users", "", nil, 404, "MISSING_RESOURCE"},
+	"wrong method":          {"PUT", "/v1/users", "", nil, 501, "UNSUPPORTED_METHOD"},
+	"patch":                 {"PATCH", "/v1/users/{user}", "", nil, 501, "UNSUPPORTED_METHOD"},
+	"delete a user":         {"DELETE", "/v1/users/{user}", "", nil, 501, "UNSUPPORTED_METHOD"},
+	"read tokens":           {"GET", "/v1/tokens", "", nil, 501, "UNSUPPORTED_METHOD"},
+	"method unheard of":     {"BREW", "/v1/users", "", nil, 501, "UNSUPPORTED_METHOD"},
+	"text body":             {"POST", "/v1/users", "{}", with("Content-Type", "text/plain"), 415, "UNSUPPORTED_TYPE"},
+	"untyped body":          {"POST", "/v1/users", "{}", without("Content-Type"), 415, "UNSUPPORTED_TYPE"},
+	"typed body with words": {"POST", "/v1/users", "{}", with("Content-Type", "Application/JSON; charset=utf-8"), 201, "OK"},
+	"unknown user":          {"GET", "/v1/users/tenant-0", "", nil, 404, "MISSING_RESOURCE"},
+	"long id":               {"GET", "/v1/users/" + longID, "", nil, 400, "INVALID_PARAMETERS"},
+	"unknown account":       {"GET", "/v1/accounts/a-0", "", nil, 404, "MISSING_RESOURCE"},
+	"revoke unknown":        {"DELETE", "/v1/accounts/a-0", "", nil, 404, "MISSING_RESOURCE"},
+	"payload unknown":       {"GET", "/v1/accounts/a-0/payload", "", nil, 404, "MISSING_RESOURCE"},
+	"unknown task":          {"GET", "/v1/tasks/task-0", "", nil, 404, "MISSING_RESOURCE"},
+	"unknown item":          {"GET", "/v1/contributions/con-0", "", nil, 404, "MISSING_RESOURCE"},
+	"unknown archive":       {"GET", "/v1/archives/u-0", "", nil, 404, "MISSING_RESOURCE"},
+	"delete archive":        {"DELETE", "/v1/archives/u-0", "", nil, 404, "MISSING_RESOURCE"},
+	"unknown provider":      {"GET", "/v1/providers/none", "", nil, 404, "MISSING_RESOURCE"},
+	"token without user":    {"POST", "/v1/tokens", "", nil, 400, "INVALID_PARAMETERS"},
+	"token for empty user":  {"POST", "/v1/tokens?userId=", "", nil, 400, "INVALID_PARAMETERS"},
+	"token for long user":   {"POST", "/v1/tokens?userId=" + longID, "", nil, 400, "INVALID_PARAMETERS"},
+	"token for nobody":      {"POST", "/v1/tokens?userId=tenant-0", "", nil, 404, "MISSING_RESOURCE"},
+	"token, user in body":   {"POST", "/v1/tokens", `{"userId":"{user}"}`, nil, 201, "OK"},
+	"token, wrong body":     {"POST", "/v1/tokens", `{"userId":1}`, nil, 400, "INVALID_PARAMETERS"},
+	"size 0":                {"GET", "/v1/users?size=0", "", nil, 400, "INVALID_PARAMETERS"},
+	"size 1":                {"GET", "/v1/users?size=1", "", nil, 200, "OK"},
+	"size 150":              {"GET", "/v1/users?size=150", "", nil, 200, "OK"},
+	"size 151":              {"GET", "/v1/users?size=151", "", nil, 400, "INVALID_PARAMETERS"},
+	"size of words":         {"GET", "/v1/users?size=ten", "", nil, 400, "INVALID_PARAMETERS"},
+	"size empty":            {"GET", "/v1/users?size=", "", nil, 400, "INVALID_PARAMETERS"},
+	"cursor made up":        {"GET", "/v1/users?cursor=20", "", nil, 400, "INVALID_PARAMETERS"},
+	"date of words":         {"GET", "/v1/users?startDate=today", "", nil, 400, "INVALID_PARAMETERS"},
+	"date that is none":     {"GET", "/v1/accounts?endDate=2021-02-30", "", nil, 400, "INVALID_PARAMETERS"},
+	"month as date":         {"GET", "/v1/eincomes?startMonth=2021-02-01", "", nil, 400, "INVALID_PARAMETERS"},
+	"boolean of words":      {"GET", "/v1/providers?active=yes", "", nil, 400, "INVALID_PARAMETERS"},
+	"10 topIds":             {"GET", "/v1/providers?topIds=1,2,3,4,5,6,7,8,9,10", "", nil, 200, "OK"},
+	"11 topIds":             {"GET", "/v1/providers?topIds=1,2,3,4,5,6,7,8,9,10,11", "", nil, 400, "INVALID_PARAMETERS"},
+	"double slashes":        {"GET", "//v1//users/", "", nil, 200, "OK"},
+}
+
+// TestRefusals tries what is wrong with calls, beside what is barely right.
 func TestRefusals(t *testing.T) {
 	b := newBox(t, Options{})
-	userID := b.newUser()
-	long := strings.Repeat("x", maxIDLength+1)
-	for name, test := range map[string]struct {
-		method, path, body string
-		edit               edit
-		status             int
-		code               string
-	}{
-		"no credentials":        {"GET", "/v1/users", "", without("Authorization"), 401, "INVALID_TOKEN"},
-		"bearer":                {"GET", "/v1/users", "", with("Authorization", "Bearer abc"), 401, "INVALID_TOKEN"},
-		"garbled credentials":   {"GET", "/v1/users", "", with("Authorization", "Basic !!!"), 401, "INVALID_TOKEN"},
-		"no colon":              {"GET", "/v1/users", "", with("Authorization", "Basic YWJj"), 401, "INVALID_TOKEN"},
-		"unknown key":           {"GET", "/v1/users", "", as("other", "sandbox-secret"), 400, "INVALID_CREDENTIALS"},
-		"wrong secret":          {"GET", "/v1/users", "", as("sandbox-key", "wrong"), 400, "INVALID_CREDENTIALS"},
-		"lower case scheme":     {"GET", "/v1/users", "", with("Authorization", "basic c2FuZGJveC1rZXk6c2FuZGJveC1zZWNyZXQ="), 200, "OK"},
-		"unknown path":          {"GET", "/v1/people", "", nil, 404, "MISSING_RESOURCE"},
-		"outside of the API":    {"GET", "/v3/users", "", nil, 404, "MISSING_RESOURCE"},
-		"wrong method":          {"PUT", "/v1/users", "", nil, 501, "UNSUPPORTED_METHOD"},
-		"patch":                 {"PATCH", "/v1/users/" + userID, "", nil, 501, "UNSUPPORTED_METHOD"},
-		"delete a user":         {"DELETE", "/v1/users/" + userID, "", nil, 501, "UNSUPPORTED_METHOD"},
-		"read tokens":           {"GET", "/v1/tokens", "", nil, 501, "UNSUPPORTED_METHOD"},
-		"method unheard of":     {"BREW", "/v1/users", "", nil, 501, "UNSUPPORTED_METHOD"},
-		"text body":             {"POST", "/v1/users", "{}", with("Content-Type", "text/plain"), 415, "UNSUPPORTED_TYPE"},
-		"untyped body":          {"POST", "/v1/users", "{}", without("Content-Type"), 415, "UNSUPPORTED_TYPE"},
-		"typed body with words": {"POST", "/v1/users", "{}", with("Content-Type", "Application/JSON; charset=utf-8"), 201, "OK"},
-		"unknown user":          {"GET", "/v1/users/tenant-0", "", nil, 404, "MISSING_RESOURCE"},
-		"long id":               {"GET", "/v1/users/" + long, "", nil, 400, "INVALID_PARAMETERS"},
-		"unknown account":       {"GET", "/v1/accounts/a-0", "", nil, 404, "MISSING_RESOURCE"},
-		"revoke unknown":        {"DELETE", "/v1/accounts/a-0", "", nil, 404, "MISSING_RESOURCE"},
-		"payload unknown":       {"GET", "/v1/accounts/a-0/payload", "", nil, 404, "MISSING_RESOURCE"},
-		"unknown task":          {"GET", "/v1/tasks/task-0", "", nil, 404, "MISSING_RESOURCE"},
-		"unknown item":          {"GET", "/v1/contributions/con-0", "", nil, 404, "MISSING_RESOURCE"},
-		"unknown archive":       {"GET", "/v1/archives/u-0", "", nil, 404, "MISSING_RESOURCE"},
-		"delete archive":        {"DELETE", "/v1/archives/u-0", "", nil, 404, "MISSING_RESOURCE"},
-		"unknown provider":      {"GET", "/v1/providers/none", "", nil, 404, "MISSING_RESOURCE"},
-		"token without user":    {"POST", "/v1/tokens", "", nil, 400, "INVALID_PARAMETERS"},
-		"token for empty user":  {"POST", "/v1/tokens?userId=", "", nil, 400, "INVALID_PARAMETERS"},
-		"token for long user":   {"POST", "/v1/tokens?userId=" + long, "", nil, 400, "INVALID_PARAMETERS"},
-		"token for nobody":      {"POST", "/v1/tokens?userId=tenant-0", "", nil, 404, "MISSING_RESOURCE"},
-		"token, user in body":   {"POST", "/v1/tokens", `{"userId":"` + userID + `"}`, nil, 201, "OK"},
-		"token, wrong body":     {"POST", "/v1/tokens", `{"userId":1}`, nil, 400, "INVALID_PARAMETERS"},
-		"size 0":                {"GET", "/v1/users?size=0", "", nil, 400, "INVALID_PARAMETERS"},
-		"size 1":                {"GET", "/v1/users?size=1", "", nil, 200, "OK"},
-		"size 150":              {"GET", "/v1/users?size=150", "", nil, 200, "OK"},
-		"size 151":              {"GET", "/v1/users?size=151", "", nil, 400, "INVALID_PARAMETERS"},
-		"size of words":         {"GET", "/v1/users?size=ten", "", nil, 400, "INVALID_PARAMETERS"},
-		"size empty":            {"GET", "/v1/users?size=", "", nil, 400, "INVALID_PARAMETERS"},
-		"cursor made up":        {"GET", "/v1/users?cursor=20", "", nil, 400, "INVALID_PARAMETERS"},
-		"date of words":         {"GET", "/v1/users?startDate=today", "", nil, 400, "INVALID_PARAMETERS"},
-		"date that is none":     {"GET", "/v1/accounts?endDate=2021-02-30", "", nil, 400, "INVALID_PARAMETERS"},
-		"month as date":         {"GET", "/v1/eincomes?startMonth=2021-02-01", "", nil, 400, "INVALID_PARAMETERS"},
-		"boolean of words":      {"GET", "/v1/providers?active=yes", "", nil, 400, "INVALID_PARAMETERS"},
-		"10 topIds":             {"GET", "/v1/providers?topIds=1,2,3,4,5,6,7,8,9,10", "", nil, 200, "OK"},
-		"11 topIds":             {"GET", "/v1/providers?topIds=1,2,3,4,5,6,7,8,9,10,11", "", nil, 400, "INVALID_PARAMETERS"},
-		"double slashes":        {"GET", "//v1//users/", "", nil, 200, "OK"},
-	} {
+	user := strings.NewReplacer("{user}", b.newUser())
+	for name, test := range refusals {
 		t.Run(name, func(t *testing.T) {
-			edits := []edit{test.edit}
 			if test.edit == nil {
-				edits = nil
+				test.edit = func(*http.Request) {}
 			}
-			got := b.call(test.method, test.path, test.body, edits...).must(t, test.status)
+			got := b.call(test.method, user.Replace(test.path), user.Replace(test.body), test.edit).must(t, test.status)
 			if got.Code != test.code || !uuid.MatchString(got.ID) || got.Message == "" {
 				t.Errorf("want %s: %s", test.code, got.text)
 			}
