@@ -18,9 +18,10 @@ func (r *Reconciler[T]) tell(pass *Pass[T], before metav1.Condition) {
 	if after.Type == "" || (after.Status == before.Status && after.Reason == before.Reason) {
 		return
 	}
-	kind := corev1.EventTypeWarning
-	if after.Status == metav1.ConditionTrue {
-		kind = corev1.EventTypeNormal
+	// Waiting for something else is the ordinary course, however often it happens.
+	kind := corev1.EventTypeNormal
+	if after.Status == metav1.ConditionFalse && !pass.waiting {
+		kind = corev1.EventTypeWarning
 	}
 	r.Events.Eventf(pass.Object, nil, kind, after.Reason, "Reconcile", "%s", after.Message)
 }

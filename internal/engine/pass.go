@@ -31,7 +31,9 @@ type Pass[T Object] struct {
 	set    bool
 	next   time.Time
 	ready  metav1.Condition
-	events []event
+	// waiting is true when the pass ended because something else is not ready.
+	waiting bool
+	events  []event
 }
 
 type event struct{ kind, reason, action, message string }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -35,8 +34,7 @@ type Reconciler[T Object] struct {
 	Events events.EventRecorder
 	Clock  clock.PassiveClock
 
-	mu       sync.Mutex
-	failures map[types.NamespacedName]int
+	memory memory
 }
 
 // Reconcile does one pass. An error means backoff, RequeueAfter a schedule; never both.
@@ -48,6 +46,9 @@ func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the object: %w", err)
+	}
+	if r.memory.newerThan(obj, r.Clock.Now()) {
+		return ctrl.Result{RequeueAfter: staleRetry}, nil
 	}
 	pass := newPass(obj, r.Clock.Now(), r.Client)
 	if !obj.GetDeletionTimestamp().IsZero() {
@@ -81,7 +82,7 @@ func (r *Reconciler[T]) run(ctx context.Context, pass *Pass[T]) error {
 // changed, and says when the next pass is.
 func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) (ctrl.Result, error) {
 	if err == nil {
-		r.count(pass, false)
+		r.memory.succeeded(nameOf(pass))
 		pass.condition(v1alpha1.ConditionReady, pass.ready.Status, pass.ready.Reason, pass.ready.Message)
 		pass.clear(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
 		pass.Object.CommonStatus().ObservedGeneration = pass.Object.GetGeneration()
@@ -96,7 +97,7 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 	problem := Classify(err)
 	log.FromContext(ctx).V(1).Info("pass ended early", "reason", problem.Reason, "cause", problem.Error())
 	if problem.Class == Transient {
-		if failures := r.count(pass, true); failures >= shownAfter {
+		if r.memory.failed(nameOf(pass)) >= shownAfter {
 			r.show(pass, problem)
 		}
 		if commitErr := r.commit(ctx, pass); commitErr != nil {
@@ -105,7 +106,7 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 		return ctrl.Result{}, problem
 	}
 	if problem.Class != Throttled {
-		r.count(pass, false)
+		r.memory.succeeded(nameOf(pass))
 		r.show(pass, problem)
 	}
 	pass.next = pass.Now.Add(retryAfter(problem))
@@ -136,6 +137,7 @@ func (r *Reconciler[T]) show(pass *Pass[T], problem *Problem) {
 		pass.condition(condition, metav1.ConditionFalse, problem.Reason, problem.Message)
 	}
 	pass.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
+	pass.waiting = problem.Class == NotReady && problem.Reason != v1alpha1.ReasonDeletionBlocked
 	shown, cleared := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
 	if problem.Class == Invalid || problem.Class == Denied {
 		shown, cleared = cleared, shown
@@ -174,32 +176,19 @@ func (r *Reconciler[T]) commit(ctx context.Context, pass *Pass[T]) error {
 		if err := pass.patchStatus(ctx, false); err != nil {
 			return err
 		}
+		r.memory.wrote(pass.Object, r.Clock.Now())
 	}
 	r.tell(pass, before)
 	return nil
 }
 
-// count keeps how often in a row an object has failed, and tells it.
-func (r *Reconciler[T]) count(pass *Pass[T], failed bool) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	key := client.ObjectKeyFromObject(pass.Object)
-	if !failed {
-		delete(r.failures, key)
-		return 0
+func (r *Reconciler[T]) forget(name types.NamespacedName) {
+	r.memory.forget(name)
+	if r.Kind.Gone != nil {
+		r.Kind.Gone(name)
 	}
-	if r.failures == nil {
-		r.failures = map[types.NamespacedName]int{}
-	}
-	r.failures[key]++
-	return r.failures[key]
 }
 
-func (r *Reconciler[T]) forget(key types.NamespacedName) {
-	r.mu.Lock()
-	delete(r.failures, key)
-	r.mu.Unlock()
-	if r.Kind.Gone != nil {
-		r.Kind.Gone(key)
-	}
+func nameOf[T Object](pass *Pass[T]) types.NamespacedName {
+	return client.ObjectKeyFromObject(pass.Object)
 }
