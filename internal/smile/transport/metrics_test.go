@@ -1,0 +1,86 @@
+package transport
+
+import (
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+func TestMetrics(t *testing.T) {
+	answers := map[string]int{"/v1/users": 201, "/v1/providers": 200, "/v1/tokens": 429, "/v1/accounts/a": 777}
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		if status, ok := answers[r.URL.Path]; ok && status != http.StatusCreated && status != http.StatusOK {
+			w.WriteHeader(status)
+			return
+		}
+		good(w, r)
+	})
+	metrics := NewMetrics()
+	client := clientAt(to(t, Config{Metrics: metrics}, s.URL), s.URL+"/v1")
+	_ = create(t.Context(), client)
+	_ = create(t.Context(), client)
+	_ = client.Probe(t.Context())
+	_ = client.RevokeAccount(t.Context(), "a")
+	_, _ = client.CreateToken(t.Context(), "t-1")
+
+	broken := raw(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 4096)) })
+	_ = create(t.Context(), clientAt(to(t, Config{Metrics: metrics}, broken), broken))
+	hanging := raw(t, func(c net.Conn) {
+		for buffer := make([]byte, 4096); ; {
+			if _, err := c.Read(buffer); err != nil {
+				return
+			}
+		}
+	})
+	config := Config{Metrics: metrics, MutateTimeout: time.Millisecond}
+	_ = create(t.Context(), clientAt(to(t, config, hanging), hanging))
+	config = Config{Metrics: metrics, Credentials: func() Credentials { return Credentials{} }}
+	_ = create(t.Context(), clientAt(to(t, config, s.URL), s.URL))
+
+	want := `
+# HELP smile_operator_api_requests_total Calls of the Smile API, by operation and HTTP status; unsent, timeout and failed without one.
+# TYPE smile_operator_api_requests_total counter
+smile_operator_api_requests_total{code="201",operation="create-user"} 2
+smile_operator_api_requests_total{code="failed",operation="create-user"} 1
+smile_operator_api_requests_total{code="timeout",operation="create-user"} 1
+smile_operator_api_requests_total{code="unsent",operation="create-user"} 1
+smile_operator_api_requests_total{code="200",operation="list-providers"} 1
+smile_operator_api_requests_total{code="429",operation="create-token"} 1
+smile_operator_api_requests_total{code="other",operation="delete-account"} 1
+`
+	if err := testutil.CollectAndCompare(metrics, strings.NewReader(want), "smile_operator_api_requests_total"); err != nil {
+		t.Error(err)
+	}
+	if err := prometheus.NewPedanticRegistry().Register(metrics); err != nil {
+		t.Error(err)
+	}
+	if got := testutil.CollectAndCount(metrics, "smile_operator_api_request_duration_seconds"); got != 4 {
+		t.Errorf("%d operations timed, want 4", got)
+	}
+	if problems, err := testutil.CollectAndLint(metrics); err != nil || len(problems) != 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+}
+
+func TestLabelsAreClosed(t *testing.T) {
+	if got := operationLabel(t.Context()); got != "other" {
+		t.Errorf("a call without operation is labelled %q", got)
+	}
+	labels := map[string]bool{}
+	for status := range 1000 {
+		labels[codeLabel(&http.Response{StatusCode: status}, nil)] = true
+	}
+	for _, err := range []error{&smile.UnsentError{}, http.ErrHandlerTimeout, net.ErrClosed, smile.ProblemTooLarge} {
+		labels[codeLabel(nil, err)] = true
+	}
+	if len(labels) != len(statuses)+3 {
+		t.Errorf("%d labels: %v", len(labels), labels)
+	}
+}
