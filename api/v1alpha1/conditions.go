@@ -49,9 +49,13 @@ const (
 	ReasonUserNotOwned         = "UserNotOwned"
 	ReasonRemoteUserMissing    = "RemoteUserMissing"
 	ReasonDuplicateRemoteUser  = "DuplicateRemoteUser"
+	ReasonUserCreated          = "UserCreated"
+	ReasonUserAdopted          = "UserAdopted"
 
 	ReasonOutputConflict  = "OutputConflict"
 	ReasonOutputTooLarge  = "OutputTooLarge"
+	ReasonDataWritten     = "DataWritten"
+	ReasonDataErased      = "DataErased"
 	ReasonDeletionBlocked = "DeletionBlocked"
 	ReasonOrphaned        = "Orphaned"
 

@@ -81,6 +81,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Named("smileaccountsync").
 		For(&v1alpha1.SmileAccountSync{}, builder.WithPredicates(engine.Relevant())).
 		Watches(&v1alpha1.SmileUser{}, handler.EnqueueRequestsFromMapFunc(c.ofUser), builder.WithPredicates(userChanged())).
+		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection), builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
 		Complete(c.Reconciler())
@@ -91,9 +92,17 @@ func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile
 		client.InNamespace(user.GetNamespace()), client.MatchingFields{engine.IndexUser: user.GetName()})
 }
 
+func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
+	return c.ofUsers(ctx, client.InNamespace(conn.GetNamespace()), client.MatchingFields{engine.IndexConnection: conn.GetName()})
+}
+
 func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcile.Request {
+	return c.ofUsers(ctx, client.MatchingFields{engine.IndexRemoteUser: userID})
+}
+
+func (c *Controller) ofUsers(ctx context.Context, options ...client.ListOption) []reconcile.Request {
 	var users v1alpha1.SmileUserList
-	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+	if err := c.Client.List(ctx, &users, options...); err != nil {
 		return nil // a synced cache does not fail
 	}
 	var requests []reconcile.Request

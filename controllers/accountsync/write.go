@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -67,8 +68,14 @@ func (v *visit) write(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	if _, err := v.Outputs.Apply(ctx, sync, target, content); err != nil {
+	changed, err := v.Outputs.Apply(ctx, sync, target, content)
+	if err != nil {
 		return err
+	}
+	if changed && len(v.data) > 0 {
+		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
+	} else if changed {
+		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataErased, "Write", "erased the data from the output: no account is linked any more")
 	}
 	sync.Status.Output = &v1alpha1.OutputStatus{
 		Kind: string(target.Kind), Name: target.Name, Fingerprint: content.Fingerprint(v.Identity),

@@ -5,7 +5,6 @@ package user
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -13,9 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -98,7 +95,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Named("smileuser").
 		For(&v1alpha1.SmileUser{}, builder.WithPredicates(engine.Relevant())).
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
-			builder.WithPredicates(readinessChanged())).
+			builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
 		Complete(c.Reconciler())
@@ -112,17 +109,4 @@ func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []rec
 
 func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcile.Request {
 	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileUserList{}, client.MatchingFields{engine.IndexRemoteUser: userID})
-}
-
-// readinessChanged passes connections whose usability for their users changed.
-func readinessChanged() predicate.Predicate {
-	usable := func(obj client.Object) bool {
-		conn := obj.(*v1alpha1.SmileConnection)
-		return !conn.Spec.Suspend && meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady)
-	}
-	return predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(e event.UpdateEvent) bool { return usable(e.ObjectNew) && !usable(e.ObjectOld) },
-		DeleteFunc: func(event.DeleteEvent) bool { return false },
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,6 +45,7 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 		}
 	}
 	if err := v.writeIntent(ctx, p); err != nil {
+		known.Free(marker.Digest, p.Object.UID)
 		return err
 	}
 	name, attempt := client.ObjectKeyFromObject(p.Object), p.Object.Status.CreateAttempt.ID
@@ -64,6 +66,7 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 	known.Free(marker.Digest, p.Object.UID)
 	v.attempts.settled(name)
 	v.record(p, created.User)
+	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserCreated, "Provision", "created the user at Smile")
 	p.Object.Status.Accounts = &v1alpha1.AccountCounts{}
 	v.token = created.Token
 	return nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,6 +64,7 @@ func (v *visit) attach(ctx context.Context, p *pass, known *mirror.Mirror, marke
 	v.attempts.settled(client.ObjectKeyFromObject(p.Object))
 	known.Free(marker.Digest, p.Object.UID)
 	v.record(p, smile.User{ID: user.ID, CreatedAt: user.CreatedAt})
+	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserAdopted, "Provision", "re-attached to the person's user at Smile")
 	return true, nil
 }
 
@@ -105,6 +107,7 @@ func (v *visit) adoptByID(ctx context.Context, p *pass) error {
 		return err
 	}
 	v.record(p, remote)
+	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserAdopted, "Provision", "adopted the user at Smile that spec.userID names")
 	return nil
 }
 
@@ -120,7 +123,8 @@ func (v *visit) record(p *pass, remote smile.User) {
 }
 
 var errClaimed = engine.NewInvalid(v1alpha1.ReasonUserIDConflict,
-	"another SmileUser has the same person at Smile: delete one of the two, or give this one another subject or userID")
+	"another SmileUser has the same person at Smile: delete one of the two, or give this one another subject or userID").
+	After(time.Minute)
 
 // claim takes a remote user for the object; a user belongs to one live object. Statuses tell who had it before this
 // process started, and a holder that is gone or has let go loses it.

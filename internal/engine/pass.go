@@ -33,10 +33,10 @@ type Pass[T Object] struct {
 	ready  metav1.Condition
 	// waiting is true when the pass ended because something else is not ready.
 	waiting bool
-	events  []event
+	events  []happening
 }
 
-type event struct{ kind, reason, action, message string }
+type happening struct{ kind, reason, action, message string }
 
 func newPass[T Object](obj T, now time.Time, c client.Client) *Pass[T] {
 	return &Pass[T]{
@@ -77,7 +77,7 @@ func (p *Pass[T]) Ready(reason, message string) {
 
 // Event tells something that happened, once the status that goes with it is written.
 func (p *Pass[T]) Event(kind, reason, action, message string) {
-	p.events = append(p.events, event{kind, reason, action, message})
+	p.events = append(p.events, happening{kind, reason, action, message})
 }
 
 // WriteIntent stores the status as it is now, and fails with a conflict unless the stored object is the very one

@@ -3,9 +3,14 @@ package engine
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
 // LongestBackoff is how long an object that keeps failing waits at most.
@@ -20,4 +25,17 @@ func Backoff(longest time.Duration) workqueue.TypedRateLimiter[reconcile.Request
 // which people ask for one. The status is the operator's own writing and calls for none.
 func Relevant() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+}
+
+// BecameUsable passes connections that became usable for the objects that name them.
+func BecameUsable() predicate.Predicate {
+	usable := func(obj client.Object) bool {
+		conn := obj.(*v1alpha1.SmileConnection)
+		return !conn.Spec.Suspend && meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady)
+	}
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool { return usable(e.ObjectNew) && !usable(e.ObjectOld) },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+	}
 }

@@ -69,6 +69,7 @@ func (s *Set) For(conn *connection.Connection) *Mirror {
 		m = &Mirror{
 			set:       s,
 			users:     map[string]User{},
+			strangers: map[string]bool{},
 			pending:   map[identity.Digest]Reservation{},
 			claims:    map[string]Claim{},
 			accounts:  map[string]view[smile.Account]{},
@@ -84,8 +85,10 @@ func (s *Set) For(conn *connection.Connection) *Mirror {
 type Mirror struct {
 	set *Set
 
-	mu        sync.Mutex
-	users     map[string]User
+	mu    sync.Mutex
+	users map[string]User
+	// strangers are users that objects name and that carry no marker. A marker can be neither added nor removed.
+	strangers map[string]bool
 	listed    bool
 	walks     walks
 	pending   map[identity.Digest]Reservation
@@ -178,9 +181,10 @@ func older(a, b User) int {
 func (m *Mirror) Marker(ctx context.Context, client *smile.Client, userID string) (marker identity.Marker, ok bool, err error) {
 	m.mu.Lock()
 	known, ok := m.users[userID]
+	stranger := m.strangers[userID]
 	m.mu.Unlock()
-	if ok {
-		return known.Marker, true, nil
+	if ok || stranger {
+		return known.Marker, ok, nil
 	}
 	remote, err := client.User(ctx, userID)
 	if err != nil {
@@ -188,7 +192,13 @@ func (m *Mirror) Marker(ctx context.Context, client *smile.Client, userID string
 	}
 	m.Add(remote)
 	marker, ok, err = identity.ParseMarker(remote.ExternalMetadata)
-	return marker, ok && err == nil, nil
+	if ok && err == nil {
+		return marker, true, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.strangers[userID] = true
+	return identity.Marker{}, false, nil
 }
 
 // Reservation keeps a subject for one object while it creates.

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -95,5 +96,5 @@ var (
 		"Smile does not know the user of this object (any more): it is not made again; delete the object and declare it anew, or mend spec.userID")
 	errNotOwned = engine.NewInvalid(v1alpha1.ReasonUserNotOwned,
 		"the user at Smile was not created for this object: to adopt it by spec.userID, annotate the credentials Secret with "+
-			v1alpha1.AnnotationAllowAdoption+`: "true"`)
+			v1alpha1.AnnotationAllowAdoption+`: "true"`).After(time.Minute)
 )
