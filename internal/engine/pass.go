@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -27,6 +29,7 @@ type Pass[T Object] struct {
 
 	stored T
 	client client.Client
+	memory *memory
 	phase  string
 	set    bool
 	next   time.Time
@@ -38,9 +41,9 @@ type Pass[T Object] struct {
 
 type happening struct{ kind, reason, action, message string }
 
-func newPass[T Object](obj T, now time.Time, c client.Client) *Pass[T] {
+func newPass[T Object](obj T, now time.Time, c client.Client, m *memory) *Pass[T] {
 	return &Pass[T]{
-		Object: obj, stored: obj.DeepCopyObject().(T), Now: now, client: c,
+		Object: obj, stored: obj.DeepCopyObject().(T), Now: now, client: c, memory: m,
 		ready: metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: "everything declared is in place"},
 	}
 }
@@ -107,6 +110,7 @@ func (p *Pass[T]) patchStatus(ctx context.Context, exact bool) error {
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	p.stored = p.Object.DeepCopyObject().(T)
+	p.memory.wrote(p.Object, p.Now)
 	return nil
 }
 
@@ -127,6 +131,23 @@ func (p *Pass[T]) condition(kind string, status metav1.ConditionStatus, reason, 
 	meta.SetStatusCondition(&p.Object.CommonStatus().Conditions, metav1.Condition{
 		Type: kind, Status: status, Reason: reason, Message: message,
 		ObservedGeneration: p.Object.GetGeneration(), LastTransitionTime: metav1.NewTime(p.Now),
+	})
+}
+
+// summaries come before the conditions of the phases, so that who reads a status finds them at once.
+var summaries = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended,
+}
+
+func (p *Pass[T]) sortConditions() {
+	rank := func(c metav1.Condition) int {
+		if i := slices.Index(summaries, c.Type); i >= 0 {
+			return i
+		}
+		return len(summaries)
+	}
+	slices.SortStableFunc(p.Object.CommonStatus().Conditions, func(a, b metav1.Condition) int {
+		return cmp.Compare(rank(a), rank(b))
 	})
 }
 

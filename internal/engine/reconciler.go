@@ -50,7 +50,7 @@ func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 	if r.memory.newerThan(obj, r.Clock.Now()) {
 		return ctrl.Result{RequeueAfter: staleRetry}, nil
 	}
-	pass := newPass(obj, r.Clock.Now(), r.Client)
+	pass := newPass(obj, r.Clock.Now(), r.Client, &r.memory)
 	if !obj.GetDeletionTimestamp().IsZero() {
 		return r.remove(ctx, pass)
 	}
@@ -172,11 +172,11 @@ func (r *Reconciler[T]) schedule(ctx context.Context, pass *Pass[T]) (ctrl.Resul
 // commit writes the status if it changed and then tells what happened.
 func (r *Reconciler[T]) commit(ctx context.Context, pass *Pass[T]) error {
 	before := readyOf(pass.stored)
+	pass.sortConditions()
 	if !equality.Semantic.DeepEqual(pass.stored, pass.Object) {
 		if err := pass.patchStatus(ctx, false); err != nil {
 			return err
 		}
-		r.memory.wrote(pass.Object, r.Clock.Now())
 	}
 	r.tell(pass, before)
 	return nil
