@@ -120,7 +120,7 @@ func arm(f Fault) (*armedFault, error) {
 		f.Phase = phaseBefore
 	}
 	f.Nth, f.Count = max(f.Nth, 1), cmp.Or(f.Count, 1)
-	if f.Operation != anyCall && !slices.ContainsFunc(operations, func(o *operation) bool { return o.id == f.Operation }) {
+	if f.Operation != anyCall && !isOperation(f.Operation) {
 		return nil, fmt.Errorf("operation %q does not exist", f.Operation)
 	}
 	if f.Phase != phaseBefore && f.Phase != phaseAfter {
@@ -128,6 +128,11 @@ func arm(f Fault) (*armedFault, error) {
 	}
 	t, err := parseAction(f.Action)
 	return &armedFault{Fault: f, trouble: t}, err
+}
+
+func isOperation(id string) bool {
+	named := func(o *operation) bool { return o.id == id }
+	return slices.ContainsFunc(operations, named) || slices.ContainsFunc(linkOperations, named)
 }
 
 // actions by name. The argument is what follows the colon.

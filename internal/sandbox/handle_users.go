@@ -83,8 +83,7 @@ func (c *call) mint(u *user) linkToken {
 		ExpiresAt: Timestamp{c.now.Add(tokenLife)},
 	}
 	body := base64.RawURLEncoding.EncodeToString(encode(claims))
-	signature := c.box.ids.digest("token", body)
-	token := "smile." + body + "." + base64.RawURLEncoding.EncodeToString(signature[:])
+	token := "smile." + body + "." + c.box.ids.sign(body)
 	if canary := c.box.canaries.new("accessToken"); canary != "" {
 		token = canary + "." + token
 	}

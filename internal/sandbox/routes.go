@@ -14,6 +14,7 @@ type operation struct {
 	handle           func(*call) reply
 	paged            bool
 	filters          []parameter
+	link             bool   // of the Link API: opened by a link token, not limited
 	refusal          *reply // for what is no operation at all
 }
 
@@ -91,6 +92,9 @@ func (s *Sandbox) routes() http.Handler {
 	root.Route("/v1", func(api chi.Router) {
 		api.Use(allowOrigins)
 		for _, o := range operations {
+			api.Method(o.method, o.path, s.serve(o))
+		}
+		for _, o := range linkOperations {
 			api.Method(o.method, o.path, s.serve(o))
 		}
 		api.NotFound(s.serve(unknownPath))

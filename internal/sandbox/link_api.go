@@ -1,0 +1,208 @@
+package sandbox
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// The Link API is what the widget talks to. The vendor's is not published, so
+// this one is the sandbox's own: beside the Open API, with the same envelope,
+// opened by a link token. Its calls are in the journal and suffer faults, but
+// are not limited: they come from people's browsers.
+
+// Limits on what a person enters into the widget.
+const (
+	maxLoginLength = 200
+	maxCodeLength  = 20
+)
+
+// linkOperations is every operation of the Link API. It is filled in init,
+// because handlers refer to it.
+var linkOperations []*operation
+
+func init() {
+	linkOperations = []*operation{
+		{method: "GET", path: "/link/session", id: "link-get-session", handle: forUser(getLinkSession)},
+		{method: "GET", path: "/link/providers", id: "link-list-providers", handle: forUser(listLinkProviders)},
+		{method: "POST", path: "/link/accounts", id: "link-create-account", handle: forUser(createLinkAccount)},
+		{method: "GET", path: "/link/accounts/{id}", id: "link-get-account", handle: forUser(getLinkAccount)},
+		{method: "POST", path: "/link/accounts/{id}/mfa", id: "link-send-code", handle: forUser(sendLinkCode)},
+		{method: "DELETE", path: "/link/accounts/{id}", id: "link-delete-account", handle: forUser(deleteLinkAccount)},
+	}
+	for _, o := range linkOperations {
+		o.link = true
+	}
+}
+
+// forUser has an operation done for the user of the link token, with the
+// tenant locked. A user who was reset away has no session.
+func forUser(how func(*call, *user) reply) func(*call) reply {
+	return func(c *call) reply {
+		c.tenant.mu.Lock()
+		defer c.tenant.mu.Unlock()
+		u, known := c.tenant.users.byID[c.userID]
+		if !known {
+			return refuse(http.StatusForbidden, "The link token is for a user who does not exist.")
+		}
+		return how(c, u)
+	}
+}
+
+// linkSession is what the widget starts with. ExpiresIn is in seconds on the
+// sandbox clock, which a browser does not share.
+type linkSession struct {
+	UserID     string      `json:"userId"`
+	Mode       Mode        `json:"mode"`
+	ExpiresIn  int         `json:"expiresIn"`
+	Accounts   []Account   `json:"accounts"`
+	TestPeople []testLogin `json:"testPeople"`
+}
+
+// testLogin is how a test person logs in. The widget shows it in sandbox mode.
+type testLogin struct {
+	Login    string `json:"login"`
+	Password string `json:"password"`
+	MFA      string `json:"mfa"`
+}
+
+func getLinkSession(c *call, u *user) reply {
+	shown := linkSession{
+		UserID: u.id, Mode: c.tenant.pair.Mode, ExpiresIn: int(c.link.ExpiresAt.Sub(c.now).Seconds()),
+		Accounts: []Account{}, TestPeople: []testLogin{},
+	}
+	for _, a := range u.accounts {
+		if a.status != Disconnected {
+			shown.Accounts = append(shown.Accounts, a.wire())
+		}
+	}
+	if shown.Mode == ModeSandbox {
+		for _, p := range c.box.linker.people {
+			shown.TestPeople = append(shown.TestPeople, testLogin{p.Logins[0], p.Password, p.MFA})
+		}
+	}
+	return ok(shown)
+}
+
+// linkProvider is a provider and the ways of logging in that it offers.
+type linkProvider struct {
+	*Provider
+	LoginOptions []loginOption `json:"loginOptions"`
+}
+
+// loginOption is what a person is asked for. InputMode and Autocomplete are the
+// values of the HTML attributes of that name.
+type loginOption struct {
+	ID           string `json:"id"`
+	Label        string `json:"label"`
+	InputMode    string `json:"inputMode"`
+	Autocomplete string `json:"autocomplete"`
+}
+
+var (
+	byAnyLogin = loginOption{"any", "User name, e-mail or mobile number", "text", "username"}
+	byPhone    = loginOption{"phone", "Mobile number", "tel", "tel"}
+	byEmail    = loginOption{"email", "E-mail address", "email", "email"}
+)
+
+// loginOptions of providers that let a person choose.
+var loginOptions = map[string][]loginOption{
+	"grab": {byPhone, byEmail},
+}
+
+func listLinkProviders(*call, *user) reply {
+	items := make([]any, 0, len(providers))
+	for _, p := range providers {
+		if !p.Active || !p.Enabled {
+			continue
+		}
+		offered, chosen := loginOptions[p.ID]
+		if !chosen {
+			offered = []loginOption{byAnyLogin}
+		}
+		items = append(items, linkProvider{p, offered})
+	}
+	return ok(page{Items: items})
+}
+
+func createLinkAccount(c *call, u *user) reply {
+	fields, wrong := readFields(c.body,
+		field{"providerId", maxIDLength}, field{"login", maxLoginLength}, field{"password", maxLoginLength})
+	if wrong != nil {
+		return wrong.reply()
+	}
+	p := providerByID(fields["providerId"])
+	switch {
+	case p == nil:
+		return missing()
+	case !p.AccountConnection || !p.Active || !p.Enabled:
+		return refuse(http.StatusForbidden, "The provider takes no logins.")
+	}
+	c.committed = true
+	return ok(c.box.linker.link(c.tenant, u, p, LinkRequest{
+		UserID: u.id, ProviderID: p.ID, Login: fields["login"], Password: fields["password"],
+	}, c.now).wire())
+}
+
+func getLinkAccount(c *call, u *user) reply {
+	return c.withAccount(u, func(a *account) reply { return ok(a.wire()) })
+}
+
+func sendLinkCode(c *call, u *user) reply {
+	return c.withAccount(u, func(a *account) reply {
+		fields, wrong := readFields(c.body, field{"code", maxCodeLength})
+		switch {
+		case wrong != nil:
+			return wrong.reply()
+		case a.status != AwaitingMFA:
+			return (&problem{"code", "is not asked for by this account"}).reply()
+		}
+		c.committed = true
+		return ok(c.box.linker.link(c.tenant, u, a.provider, LinkRequest{
+			UserID: u.id, ProviderID: a.provider.ID, MFA: fields["code"],
+		}, c.now).wire())
+	})
+}
+
+func deleteLinkAccount(c *call, u *user) reply {
+	return c.withAccount(u, func(a *account) reply {
+		c.tenant.revoke(a, c.now)
+		c.committed = true
+		return done()
+	})
+}
+
+// withAccount finds the account that the path names among the user's own. One
+// of somebody else is refused, one that was revoked is gone.
+func (c *call) withAccount(u *user, how func(*account) reply) reply {
+	a, known := c.tenant.accounts.byID[c.id()]
+	switch {
+	case !known || a.status == Disconnected:
+		return missing()
+	case a.owner != u:
+		return refuse(http.StatusForbidden, "The account belongs to another user.")
+	}
+	return how(a)
+}
+
+// field is a string that a body must have, and how many bytes it may have.
+type field struct {
+	name  string
+	limit int
+}
+
+// readFields reads the strings of a JSON object. None may be empty.
+func readFields(body []byte, wanted ...field) (map[string]string, *problem) {
+	raw, wrong := readObject(body, "body")
+	if wrong != nil {
+		return nil, wrong
+	}
+	fields := map[string]string{}
+	for _, f := range wanted {
+		value, isString := readString(raw[f.name])
+		if !isString || value == "" || len(value) > f.limit {
+			return nil, &problem{f.name, "must have 1 to " + strconv.Itoa(f.limit) + " characters"}
+		}
+		fields[f.name] = value
+	}
+	return fields, nil
+}
