@@ -299,6 +299,34 @@ func TestNoSecondTryAfterCancellation(t *testing.T) {
 	}
 }
 
+func TestObserved(t *testing.T) {
+	closed := errors.New("the connection's keys are known to be wrong")
+	var seen []error
+	refusing := clientOf(answering(typed(401, "application/json", `{"code":"INVALID_TOKEN"}`)))
+	client := refusing.Observed(func(ctx context.Context, err error) error {
+		if ctx != t.Context() {
+			t.Error("observed with another context")
+		}
+		seen = append(seen, err)
+		return closed
+	})
+	for _, call := range []func(*testing.T, *smile.Client) error{getUser, createUser, listAccounts, revokeAccount} {
+		if err := call(t, client); !errors.Is(err, closed) {
+			t.Errorf("got %v", err)
+		}
+		if err := call(t, refusing); !smile.IsDenied(err) {
+			t.Errorf("unobserved: %v", err)
+		}
+	}
+	if len(seen) != 4 || !smile.IsDenied(seen[0]) {
+		t.Errorf("observed %v", seen)
+	}
+	seen = nil
+	if err := getUser(t, clientOf(scripted(t, userJSON)).Observed(func(_ context.Context, err error) error { seen = append(seen, err); return err })); err != nil || seen != nil {
+		t.Errorf("a success: %v, observed %v", err, seen)
+	}
+}
+
 func TestFence(t *testing.T) {
 	broken := errors.New("no longer the leader")
 	ctx := smile.WithFence(t.Context(), func() error { return broken })

@@ -27,8 +27,9 @@ func NewClient(base *url.URL, doer Doer) *Client {
 	return &Client{base: base, doer: doer, observe: func(_ context.Context, err error) error { return err }}
 }
 
-// Observed returns a client that hands each failed call's error to observe, and
-// fails with what observe returns.
+// Observed returns a client that hands the error of each call that was refused, or
+// got no usable answer, to observe, and fails with what observe returns. An answer
+// whose contents are wrong is not an error of the call.
 func (c *Client) Observed(observe func(context.Context, error) error) *Client {
 	return &Client{base: c.base, doer: c.doer, observe: observe}
 }

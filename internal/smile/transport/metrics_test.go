@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,36 +15,30 @@ import (
 )
 
 func TestMetrics(t *testing.T) {
-	answers := map[string]int{"/v1/users": 201, "/v1/providers": 200, "/v1/tokens": 429, "/v1/accounts/a": 777}
-	s := server(t, func(w http.ResponseWriter, r *http.Request) {
-		if status, ok := answers[r.URL.Path]; ok && status != http.StatusCreated && status != http.StatusOK {
-			w.WriteHeader(status)
-			return
-		}
-		good(w, r)
-	})
 	metrics := NewMetrics()
-	client := clientAt(to(t, Config{Metrics: metrics}, s.URL), s.URL+"/v1")
-	_ = create(t.Context(), client)
-	_ = create(t.Context(), client)
-	_ = client.Probe(t.Context())
-	_ = client.RevokeAccount(t.Context(), "a")
-	_, _ = client.CreateToken(t.Context(), "t-1")
-
-	broken := raw(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 4096)) })
-	_ = create(t.Context(), clientAt(to(t, Config{Metrics: metrics}, broken), broken))
-	hanging := raw(t, func(c net.Conn) {
-		for buffer := make([]byte, 4096); ; {
-			if _, err := c.Read(buffer); err != nil {
-				return
+	answers := []string{
+		rawAnswer("201 Created", userAnswer), rawAnswer("201 Created", userAnswer), rawAnswer("200 OK", proofAnswer),
+		rawAnswer("777 New", "{}"), rawAnswer("429 Too Many Requests", "{}"), "", "wait",
+	}
+	synctest.Test(t, func(t *testing.T) {
+		call := 0
+		client := clientOf(piped(t, Config{Metrics: metrics}, func(conn net.Conn, _ *http.Request) bool {
+			if call++; answers[call-1] == "wait" {
+				time.Sleep(time.Hour)
 			}
-		}
-	})
-	config := Config{Metrics: metrics, MutateTimeout: time.Millisecond}
-	_ = create(t.Context(), clientAt(to(t, config, hanging), hanging))
-	config = Config{Metrics: metrics, Credentials: func() Credentials { return Credentials{} }}
-	_ = create(t.Context(), clientAt(to(t, config, s.URL), s.URL))
+			return write(conn, answers[call-1]) && answers[call-1] != ""
+		}))
+		_ = create(t.Context(), client)
+		_ = create(t.Context(), client)
+		_ = client.Probe(t.Context())
+		_ = client.RevokeAccount(t.Context(), "a")
+		_, _ = client.CreateToken(t.Context(), "t-1")
+		_ = create(t.Context(), client)
+		_ = create(t.Context(), client)
 
+		none := Config{Metrics: metrics, Credentials: func() Credentials { return Credentials{} }}
+		_ = create(t.Context(), clientOf(piped(t, none, nil)))
+	})
 	want := `
 # HELP smile_operator_api_requests_total Calls of the Smile API, by operation and HTTP status; unsent, timeout and failed without one.
 # TYPE smile_operator_api_requests_total counter

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -51,6 +52,16 @@ func good(w http.ResponseWriter, r *http.Request) {
 func server(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(handler)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func tlsServer(t *testing.T, config *tls.Config) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(http.HandlerFunc(good))
+	s.TLS = config
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
 }
@@ -300,13 +311,9 @@ func TestUnsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = closed.Close()
-	secure := httptest.NewTLSServer(http.HandlerFunc(good))
-	t.Cleanup(secure.Close)
+	secure := tlsServer(t, nil)
 	_, securePort, _ := net.SplitHostPort(secure.Listener.Addr().String())
-	old := httptest.NewUnstartedServer(http.HandlerFunc(good))
-	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
-	old.StartTLS()
-	t.Cleanup(old.Close)
+	old := tlsServer(t, &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
 	plain := server(t, good)
 	trusted := x509.NewCertPool()
 	trusted.AddCert(secure.Certificate())
@@ -356,8 +363,7 @@ func TestUnknownNames(t *testing.T) {
 
 // TestProxy calls a host that is listed through a proxy with a local address.
 func TestProxy(t *testing.T) {
-	secure := httptest.NewTLSServer(http.HandlerFunc(good))
-	t.Cleanup(secure.Close)
+	secure := tlsServer(t, nil)
 	roots := x509.NewCertPool()
 	roots.AddCert(secure.Certificate())
 	var tunnels atomic.Int32
