@@ -40,11 +40,12 @@ type Stats struct {
 
 // Stats sums up all tenants since the start or the last Reset.
 func (s *Sandbox) Stats() Stats {
-	sum := Stats{Requests: s.stats.snapshot(), PeakRPS: s.meter.largest()}
+	sum := Stats{Requests: s.stats.snapshot(), PeakRPS: s.meter.largest(), Deliveries: s.office.count()}
 	for _, t := range s.tenants {
 		t.mu.RLock()
 		sum.Users += len(t.users.order)
 		sum.Accounts += len(t.accounts.order)
+		sum.Webhooks += t.liveWebhooks()
 		t.mu.RUnlock()
 	}
 	return sum
@@ -80,6 +81,7 @@ func (s *Sandbox) Advance(d time.Duration) error {
 	for _, t := range s.tenants {
 		t.catchUp(now)
 	}
+	s.office.wake()
 	return nil
 }
 
@@ -92,6 +94,7 @@ func (s *Sandbox) Reset() {
 		t.mu.Unlock()
 	}
 	s.clock.reset()
+	s.office.reset()
 	s.journal.reset()
 	s.stats.reset()
 	s.meter.reset()
@@ -152,14 +155,14 @@ func (s *Sandbox) Disconnect(accountID string) (Account, error) {
 
 // Fail ends an account's login with one of the API's account error codes.
 func (s *Sandbox) Fail(accountID, code string) (Account, error) {
-	return s.change(accountID, func(_ *tenant, a *account, now time.Time) error {
+	return s.change(accountID, func(t *tenant, a *account, now time.Time) error {
 		if _, known := accountErrors[code]; !known {
 			return invalid("error code %q does not exist", code)
 		}
 		if a.status == Disconnected {
 			return invalid("account %q is disconnected", a.id)
 		}
-		s.linker.move(a, outcome{Failed, code}, now)
+		s.linker.move(t, a, outcome{Failed, code}, now)
 		return nil
 	})
 }

@@ -18,6 +18,14 @@ const maxControlBody = 4 << 20
 func (s *Sandbox) controlRoutes(r chi.Router) {
 	r.Get("/stats", answering(func(*http.Request) (any, error) { return s.Stats(), nil }))
 	r.Get("/journal", s.serveJournal)
+	r.Get("/deliveries", s.serveDeliveries)
+	r.Get("/deliveries/faults", answering(func(*http.Request) (any, error) { return s.DeliveryFaults(), nil }))
+	r.Put("/deliveries/faults", reading(func(_ *http.Request, body []DeliveryFault) (any, error) {
+		if err := s.SetDeliveryFaults(body); err != nil {
+			return nil, err
+		}
+		return s.DeliveryFaults(), nil
+	}))
 	r.Get("/canaries", answering(func(*http.Request) (any, error) { return s.Canaries(), nil }))
 	r.Get("/clock", answering(func(*http.Request) (any, error) { return s.clockState(), nil }))
 	r.Post("/clock", reading(func(_ *http.Request, body clockChange) (any, error) {
@@ -108,8 +116,17 @@ func reading[T any](how func(*http.Request, T) (any, error)) http.HandlerFunc {
 	}
 }
 
-// serveJournal writes one JSON object a line.
+// serveJournal writes the calls behind ?since=N, one JSON object a line.
 func (s *Sandbox) serveJournal(w http.ResponseWriter, r *http.Request) {
+	serveLines(w, r, s.Journal)
+}
+
+// serveDeliveries is the same for deliveries.
+func (s *Sandbox) serveDeliveries(w http.ResponseWriter, r *http.Request) {
+	serveLines(w, r, s.Deliveries)
+}
+
+func serveLines[T any](w http.ResponseWriter, r *http.Request, entries func(since int) []T) {
 	since := 0
 	if text := r.URL.Query().Get("since"); text != "" {
 		var err error
@@ -120,7 +137,7 @@ func (s *Sandbox) serveJournal(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var lines bytes.Buffer
-	for _, entry := range s.Journal(since) {
+	for _, entry := range entries(since) {
 		lines.Write(append(encode(entry), '\n'))
 	}
 	_, _ = w.Write(lines.Bytes())

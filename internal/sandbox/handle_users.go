@@ -45,6 +45,7 @@ func createUser(c *call) reply {
 func (t *tenant) addUser(ids *idSource, metadata map[string]string, at time.Time) *user {
 	u := &user{id: ids.next("tenant-"), metadata: metadata, createdAt: at}
 	t.users.add(u.id, u)
+	t.commit(u, userCreated(u, at))
 	return u
 }
 

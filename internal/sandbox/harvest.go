@@ -17,6 +17,7 @@ type item struct {
 	payload   json.RawMessage // with its id, without metadata
 	account   *account
 	createdAt time.Time
+	refresh   int // which of the account's brought it
 }
 
 // wire is the payload with the metadata as one more key.
@@ -50,7 +51,7 @@ func (l *linker) gather(t *tenant, a *account, d datapoint) {
 	}
 	for _, from := range brought {
 		id := d.prefix + l.ids.derive(a.id, d.path, strconv.Itoa(len(a.items[d.path])))
-		made := &item{id: id, path: d.path, on: from.on, payload: withID(id, from.mark(l.canaries)), account: a, createdAt: a.refreshes[a.harvested]}
+		made := &item{id: id, path: d.path, on: from.on, payload: withID(id, from.mark(l.canaries)), account: a, createdAt: a.refreshes[a.harvested], refresh: a.harvested}
 		a.items[d.path] = append(a.items[d.path], made)
 		t.items[id] = made
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -60,12 +61,21 @@ func (l *linker) link(t *tenant, u *user, p *Provider, req LinkRequest, now time
 	if continued && req.MFA == "" {
 		return a
 	}
-	if a == nil {
+	opened := a == nil
+	if opened {
 		a = l.open(t, u, p, now)
 	}
 	a.person = who
+	if !continued {
+		a.login = req.Login
+	}
 	a.attempt++
 	a.become(Pending, "", "", now)
+	if opened {
+		t.commit(a, accountCreated(a, now))
+	} else {
+		t.commit(a)
+	}
 	t.schedule(now.Add(l.linkDelay), loginSettled{l, a, a.attempt, req.judge(p, who, continued)})
 	t.settle(now)
 	return a
@@ -108,36 +118,49 @@ func (e loginSettled) happen(t *tenant, at time.Time) {
 	if e.account.status != Pending || e.account.attempt != e.attempt {
 		return
 	}
-	e.linker.move(e.account, e.outcome, at)
+	e.linker.move(t, e.account, e.outcome, at)
 	if e.outcome.status == Connected {
 		e.linker.begin(t, linkAccount, e.account, at)
 	}
 }
 
-func (l *linker) move(a *account, to outcome, at time.Time) {
+// move ends a login. The caller holds mu.
+func (l *linker) move(t *tenant, a *account, to outcome, at time.Time) {
 	message := ""
 	if to.code != "" {
 		message = l.canaries.in("errorMessage", accountErrors[to.code])
 	}
 	a.become(to.status, to.code, message, at)
+	t.commit(a, t.accountMoved(a, at)...)
 }
 
 // begin starts a task that brings data. The caller holds mu.
 func (l *linker) begin(t *tenant, kind string, a *account, at time.Time) {
 	begun := &task{id: l.ids.next("task-"), kind: kind, account: a, startedAt: at}
 	t.tasks.add(begun.id, begun)
+	t.commit(begun, taskStarted(begun, at))
 	t.schedule(at.Add(l.dataDelay), taskFinished{begun})
 }
 
 // taskFinished brings the account's data, unless it was taken away meanwhile.
 type taskFinished struct{ task *task }
 
-func (e taskFinished) happen(_ *tenant, at time.Time) {
+func (e taskFinished) happen(t *tenant, at time.Time) {
 	e.task.finishedAt = at
-	if a := e.task.account; a.status == Connected {
-		a.refreshes = append(a.refreshes, at)
-		e.task.datapoints = a.provider.Supported
+	a := e.task.account
+	if a.status != Connected {
+		e.task.errorCode = cmp.Or(a.errorCode, "ACCOUNT_INACCESSIBLE")
+		t.commit(e.task, t.taskEnded(e.task, at))
+		return
 	}
+	a.refreshes = append(a.refreshes, at)
+	e.task.datapoints = a.provider.Supported
+	if t.listened() {
+		t.commit(a, t.dataArrived(a, at)...)
+	} else {
+		t.commit(a)
+	}
+	t.commit(e.task, t.taskEnded(e.task, at))
 }
 
 // revoke ends an account for good and forgets its data. The caller holds mu.
@@ -149,6 +172,7 @@ func (t *tenant) revoke(a *account, at time.Time) {
 	}
 	a.items, a.refreshes, a.harvested = map[string][]*item{}, nil, 0
 	a.become(Disconnected, "", "", at)
+	t.commit(a, t.accountMoved(a, at)...)
 }
 
 // accountErrors is every reason for which a login can fail or end.

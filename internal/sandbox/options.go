@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -64,6 +66,19 @@ type Options struct {
 	// DataDelay is how long after connecting data becomes readable, on the
 	// sandbox clock.
 	DataDelay time.Duration
+	// AllowHTTPWebhooks accepts webhooks whose URL starts with http://.
+	AllowHTTPWebhooks bool
+	// WebhookRetry is the time between attempts of a delivery, on the sandbox
+	// clock; default 30 s.
+	WebhookRetry time.Duration
+	// WebhookTimeout bounds an attempt, in real time; default 10 s.
+	WebhookTimeout time.Duration
+	// WebhookWorkers is how many deliveries are sent at the same time; default
+	// 16. One worker keeps the order of events.
+	WebhookWorkers int
+	// WebhookRoots are the authorities that vouch for https:// webhooks; default
+	// those of the system.
+	WebhookRoots *x509.CertPool
 	// Now is the wall clock; default time.Now.
 	Now func() time.Time
 }
@@ -75,6 +90,9 @@ func (o Options) withDefaults() Options {
 	if o.Seed == "" {
 		o.Seed = rand.Text()
 	}
+	o.WebhookRetry = cmp.Or(o.WebhookRetry, 30*time.Second)
+	o.WebhookTimeout = cmp.Or(o.WebhookTimeout, 10*time.Second)
+	o.WebhookWorkers = cmp.Or(o.WebhookWorkers, 16)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -82,8 +100,8 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) check() error {
-	if o.RateLimit < 0 || o.LinkDelay < 0 || o.DataDelay < 0 {
-		return errors.New("rate limit and delays must not be negative")
+	if o.RateLimit < 0 || o.LinkDelay < 0 || o.DataDelay < 0 || o.WebhookRetry < 0 || o.WebhookTimeout < 0 || o.WebhookWorkers < 0 {
+		return errors.New("rate limit, delays, times and workers must not be negative")
 	}
 	return nil
 }

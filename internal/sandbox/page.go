@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"iter"
+	"net/url"
 	"strconv"
 )
 
@@ -54,8 +55,13 @@ type paging struct {
 	listing string
 }
 
+// listing names what a cursor goes on with.
+func listing(operation, key string, filters url.Values) string {
+	return operation + "\n" + key + "\n" + filters.Encode()
+}
+
 func readPaging(c *call) (paging, *problem) {
-	p := paging{size: defaultPageSize, listing: c.op.id + "\n" + c.tenant.pair.Key + "\n" + c.filters.Encode()}
+	p := paging{size: defaultPageSize, listing: listing(c.op.id, c.tenant.pair.Key, c.filters)}
 	if text, given := first(c.query, "size"); given {
 		size, err := strconv.Atoi(text)
 		if err != nil || size < 1 || size > maxPageSize {

@@ -22,6 +22,15 @@ type behaviour struct {
 	badCredentials string
 	noMetadata     string
 	retryAfter     time.Duration
+	eventID        string
+	signature      string
+	webhookSecret  string
+	noPayload      string
+	datapointsKey  string
+	taskFinished   string
+	failedStatus   string
+	insightName    string
+	repeatDelete   string
 }
 
 const duration = "DURATION"
@@ -31,6 +40,15 @@ var quirks = []Quirk{
 	{"revoked-account", "disconnected|404", "what GET answers for an account that was revoked", func(b *behaviour) any { return &b.revokedAccount }},
 	{"bad-credentials", "400|401", "status for a wrong key pair", func(b *behaviour) any { return &b.badCredentials }},
 	{"no-metadata", "object|null", "externalMetadata of a user who has none", func(b *behaviour) any { return &b.noMetadata }},
+	{"event-id", "shared|per-webhook|per-attempt", "whether an event has the same id at every webhook and in every attempt", func(b *behaviour) any { return &b.eventID }},
+	{"signature", "lower|upper|prefixed", "how Smile-Signature is written; prefixed puts sha512= in front", func(b *behaviour) any { return &b.signature }},
+	{"webhook-secret", "echoed|hidden", "whether answers about webhooks hold the secret", func(b *behaviour) any { return &b.webhookSecret }},
+	{"no-payload", "null|absent|object", "the payload of an event whose webhook does not want it", func(b *behaviour) any { return &b.noPayload }},
+	{"datapoints-key", "datapoints|dataPoints|both", "how ACCOUNT_SYNC_TASK_FINISHED spells it", func(b *behaviour) any { return &b.datapointsKey }},
+	{"task-finished", "full|short", "short leaves out taskType, status and errorCode", func(b *behaviour) any { return &b.taskFinished }},
+	{"failed-status", "FAILED|FAILURE", "status of a failed task in events", func(b *behaviour) any { return &b.failedStatus }},
+	{"insight-name", "INSIGHTS|INSIGHT", "what tasks and their events call that data point", func(b *behaviour) any { return &b.insightName }},
+	{"repeat-delete", "404|200", "what deleting answers that was done before", func(b *behaviour) any { return &b.repeatDelete }},
 	{"retry-after", duration, "sent as Retry-After with every 429 and 503", func(b *behaviour) any { return &b.retryAfter }},
 }
 
@@ -100,4 +118,24 @@ func quirkNames() string {
 		names[i] = q.Name
 	}
 	return strings.Join(names, ", ")
+}
+
+// names is data points as tasks and their events name them.
+func (b *behaviour) names(datapoints []string) []string {
+	named := append([]string{}, datapoints...)
+	if i := slices.Index(named, "INSIGHTS"); i >= 0 {
+		named[i] = b.insightName
+	}
+	return named
+}
+
+// spellDatapoints adds the data points under the name that the quirk gives them.
+func (b *behaviour) spellDatapoints(told details, names []string) details {
+	if b.datapointsKey != "dataPoints" {
+		told["datapoints"] = names
+	}
+	if b.datapointsKey != "datapoints" {
+		told["dataPoints"] = names
+	}
+	return told
 }

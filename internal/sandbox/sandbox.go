@@ -7,10 +7,13 @@ import (
 )
 
 // Sandbox is an emulated Smile. It is an http.Handler that serves every vendor
-// host by path alone, and it starts no goroutine: what time does is caught up
-// with when somebody looks.
+// host by path alone. What time does is caught up with when somebody looks, or
+// when the alarm rings.
 type Sandbox struct {
 	clock     clock
+	alarm     *alarm // set to the next appointment of any tenant
+	office    *office
+	hookForm  form
 	ids       *idSource
 	canaries  *canaries
 	behaviour behaviour
@@ -50,7 +53,7 @@ func New(options Options) (*Sandbox, error) {
 	ids := newIDSource(options.Seed)
 	marks := &canaries{prefix: options.Canary, ids: ids}
 	s := &Sandbox{
-		clock: clock{wall: options.Now}, ids: ids, canaries: marks, behaviour: b, tenants: tenants,
+		clock: clock{wall: options.Now}, hookForm: webhookForm(options.AllowHTTPWebhooks), ids: ids, canaries: marks, behaviour: b, tenants: tenants,
 		linker:  &linker{ids: ids, canaries: marks, people: everybody, linkDelay: options.LinkDelay, dataDelay: options.DataDelay},
 		stats:   requests{counts: map[string]map[int]int{}},
 		meter:   meter{wall: options.Now},
@@ -59,6 +62,11 @@ func New(options Options) (*Sandbox, error) {
 	}
 	for _, pair := range options.Keys {
 		s.keys = append(s.keys, pair.Key)
+	}
+	s.alarm = &alarm{clock: &s.clock, ring: s.catchUp}
+	s.office = newOffice(options, &s.clock, ids, &s.behaviour)
+	for _, t := range tenants {
+		t.box = s
 	}
 	s.handler = s.routes()
 	return s, nil
@@ -69,9 +77,25 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, r)
 }
 
-// Close lets go of every call that a fault holds. It may be called repeatedly.
+// Close lets go of every call that a fault holds, and stops sending events. It
+// may be called repeatedly.
 func (s *Sandbox) Close() {
-	s.closeOnce.Do(func() { close(s.closed) })
+	s.closeOnce.Do(func() {
+		close(s.closed)
+		s.alarm.stop()
+		s.office.close()
+	})
+}
+
+// catchUp lets everything happen that is due, and sets the alarm anew.
+func (s *Sandbox) catchUp() {
+	now := s.clock.now()
+	for _, t := range s.tenants {
+		t.catchUp(now)
+		if next := t.next.Load(); next != never {
+			s.alarm.set(time.Unix(0, next))
+		}
+	}
 }
 
 // pause waits in real time; false means that the sandbox was closed meanwhile.

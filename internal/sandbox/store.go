@@ -12,12 +12,14 @@ import (
 // people and providers that it points to never change.
 type tenant struct {
 	pair KeyPair
+	box  *Sandbox
 
 	mu       sync.RWMutex
 	users    collection[*user]
 	accounts collection[*account]
 	tasks    collection[*task]
 	archives collection[*archive]
+	webhooks collection[*webhook]
 	items    map[string]*item // those that were read already, by id
 	agenda   agenda
 	planned  int // appointments ever made
@@ -37,6 +39,7 @@ func (t *tenant) clear() {
 	t.accounts = newCollection[*account]()
 	t.tasks = newCollection[*task]()
 	t.archives = newCollection[*archive]()
+	t.webhooks = newCollection[*webhook]()
 	t.items = map[string]*item{}
 	t.agenda = nil
 	t.next.Store(never)
@@ -79,7 +82,7 @@ type user struct {
 func (u *user) wire(b *behaviour) User {
 	shown := User{
 		ID: u.id, ExternalMetadata: u.metadata, CreatedAt: Timestamp{u.createdAt}, Providers: []string{},
-		Session: session{UserID: u.id, Channel: "Default", Status: "IN_PROGRESS"},
+		Session: u.session(),
 	}
 	if u.metadata == nil && b.noMetadata != "null" {
 		shown.ExternalMetadata = map[string]string{}
@@ -92,12 +95,17 @@ func (u *user) wire(b *behaviour) User {
 	return shown
 }
 
+func (u *user) session() session {
+	return session{UserID: u.id, Channel: "Default", Status: "IN_PROGRESS"}
+}
+
 type account struct {
 	id        string
 	ordinal   int // place among the tenant's accounts
 	owner     *user
 	provider  *Provider
 	person    *person // nil until somebody known has logged in
+	login     string  // as it was entered last
 	createdAt time.Time
 
 	status           ConnectionStatus
@@ -160,17 +168,23 @@ type task struct {
 	startedAt  time.Time
 	finishedAt time.Time // zero while it runs
 	datapoints []string
+	errorCode  string // why it brought nothing
 }
+
+func (t *task) owner() *user       { return t.account.owner }
+func (t *task) sourceID() string   { return t.account.id }
+func (t *task) sourceType() string { return "ACCOUNT" }
+func (t *task) providerID() string { return t.account.provider.ID }
 
 const (
 	linkAccount   = "LINK_ACCOUNT"
 	updateAccount = "UPDATE_ACCOUNT"
 )
 
-func (t *task) wire() taskWire {
+func (t *task) wire(b *behaviour) taskWire {
 	shown := taskWire{
 		ID: t.id, Type: t.kind, StartedAt: Timestamp{t.startedAt}, Status: "Started",
-		Datapoints: append([]string{}, t.datapoints...), Metadata: t.account.reference(t.startedAt),
+		Datapoints: b.names(t.datapoints), Metadata: t.account.reference(t.startedAt),
 	}
 	if !t.finishedAt.IsZero() {
 		shown.Status, shown.FinishedAt = "Finished", &Timestamp{t.finishedAt}

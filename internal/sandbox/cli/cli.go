@@ -28,6 +28,7 @@ type settings struct {
 	seed       string
 	linkDelay  time.Duration
 	dataDelay  time.Duration
+	hooks      hookSettings
 }
 
 // Run serves until SIGINT or SIGTERM and gives the exit code.
@@ -71,6 +72,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&set.seed, "seed", "", "decides all ids; default is a new one at each start")
 	flags.DurationVar(&set.linkDelay, "link-delay", 0, "how long a new account stays PENDING, on the sandbox clock")
 	flags.DurationVar(&set.dataDelay, "data-delay", 0, "how long after connecting data becomes readable, on the sandbox clock")
+	set.hooks.register(flags)
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
 	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return command
@@ -100,8 +102,9 @@ func (s settings) options() (sandbox.Options, error) {
 	if err != nil {
 		return sandbox.Options{}, fmt.Errorf("--quirks: %w", err)
 	}
-	return sandbox.Options{
+	options := sandbox.Options{
 		Keys: keys, RateLimit: s.rateLimit, Quirks: quirks, Canary: s.canary, Seed: s.seed,
 		LinkDelay: s.linkDelay, DataDelay: s.dataDelay,
-	}, nil
+	}
+	return options, s.hooks.apply(&options)
 }

@@ -1,0 +1,55 @@
+package sandbox
+
+import (
+	"net/url"
+)
+
+// maxPayloadItems is how many items of a data point an event or a user's
+// payload holds; the others are in the lists.
+const maxPayloadItems = 300
+
+// pagedItems is a list inside a payload. NextCursor goes on in the list
+// of the data point, filtered by sourceId.
+type pagedItems struct {
+	NextCursor *string `json:"nextCursor"`
+	Items      []any   `json:"items"`
+}
+
+// sourcePayload is all data of what a task was about. The caller holds mu for
+// writing.
+func (t *tenant) sourcePayload(of *task) any {
+	if of.account == nil || of.account.status == Disconnected {
+		return nil
+	}
+	return t.payload(of.account)
+}
+
+// payload is all data of an account, null where there is none.
+func (t *tenant) payload(a *account) map[string]any {
+	all := map[string]any{}
+	for _, d := range datapoints {
+		items := t.box.linker.harvest(t, a, d.path)
+		switch {
+		case len(items) == 0:
+			all[d.key] = nil
+		case d.single:
+			all[d.key] = items[0].payload
+		default:
+			all[d.key] = t.firstItems(a, d, items)
+		}
+	}
+	return all
+}
+
+func (t *tenant) firstItems(a *account, d datapoint, items []*item) pagedItems {
+	shown := pagedItems{Items: []any{}}
+	for i, one := range items {
+		if i == maxPayloadItems {
+			cursor := place{a.ordinal, i}.cursor(t.box.ids, listing(d.list, t.pair.Key, url.Values{"sourceId": {a.id}}))
+			shown.NextCursor = &cursor
+			break
+		}
+		shown.Items = append(shown.Items, one.payload)
+	}
+	return shown
+}
