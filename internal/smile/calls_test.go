@@ -179,17 +179,27 @@ func TestTolerance(t *testing.T) {
 		want         smile.Account
 	}{
 		{"only what is needed", `{"id":"a-1","userId":"t-1"}`, smile.Account{ID: "a-1", UserID: "t-1"}},
-		{"nulls", `{"id":"a-1","userId":"t-1","createdAt":null,"providerId":null,"connectionStatus":null,"connection":null,"monitorStatus":null,"monitor":null}`,
-			smile.Account{ID: "a-1", UserID: "t-1"}},
-		{"nulls inside", `{"id":"a-1","userId":"t-1","connection":{"status":null,"errorCode":null,"updatedAt":null},"monitor":{"status":null}}`,
-			smile.Account{ID: "a-1", UserID: "t-1"}},
-		{"top-level statuses", `{"id":"a-1","userId":"t-1","connectionStatus":"CONNECTED","monitorStatus":"ACTIVE","monitor":{"stust":"x"}}`,
-			smile.Account{ID: "a-1", UserID: "t-1", Connection: smile.Connection{Status: smile.ConnectionConnected}, Monitor: smile.Monitor{Status: smile.MonitorActive}}},
+		{
+			"nulls", `{"id":"a-1","userId":"t-1","createdAt":null,"providerId":null,"connectionStatus":null,"connection":null,"monitorStatus":null,"monitor":null}`,
+			smile.Account{ID: "a-1", UserID: "t-1"},
+		},
+		{
+			"nulls inside", `{"id":"a-1","userId":"t-1","connection":{"status":null,"errorCode":null,"updatedAt":null},"monitor":{"status":null}}`,
+			smile.Account{ID: "a-1", UserID: "t-1"},
+		},
+		{
+			"top-level statuses", `{"id":"a-1","userId":"t-1","connectionStatus":"CONNECTED","monitorStatus":"ACTIVE","monitor":{"stust":"x"}}`,
+			smile.Account{ID: "a-1", UserID: "t-1", Connection: smile.Connection{Status: smile.ConnectionConnected}, Monitor: smile.Monitor{Status: smile.MonitorActive}},
+		},
 		{"new fields", `{"id":"a-1","userId":"t-1","tier":{"a":[1]}}`, smile.Account{ID: "a-1", UserID: "t-1"}},
-		{"new values", `{"id":"a-1","userId":"t-1","connection":{"status":"HIBERNATING","errorCode":"MOON_PHASE"}}`,
-			smile.Account{ID: "a-1", UserID: "t-1", Connection: smile.Connection{Status: "HIBERNATING", ErrorCode: "MOON_PHASE"}}},
-		{"odd values", `{"id":"a-1","userId":"t-1","connection":{"status":"a\nb","errorCode":7},"createdAt":"soon"}`,
-			smile.Account{ID: "a-1", UserID: "t-1", Connection: smile.Connection{Status: smile.Unrecognized, ErrorCode: smile.Unrecognized}}},
+		{
+			"new values", `{"id":"a-1","userId":"t-1","connection":{"status":"HIBERNATING","errorCode":"MOON_PHASE"}}`,
+			smile.Account{ID: "a-1", UserID: "t-1", Connection: smile.Connection{Status: "HIBERNATING", ErrorCode: "MOON_PHASE"}},
+		},
+		{
+			"odd values", `{"id":"a-1","userId":"t-1","connection":{"status":"a\nb","errorCode":7},"createdAt":"soon"}`,
+			smile.Account{ID: "a-1", UserID: "t-1", Connection: smile.Connection{Status: smile.Unrecognized, ErrorCode: smile.Unrecognized}},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -32,9 +32,9 @@ func poisoned(answer string) string {
 
 func leaks(t *testing.T, what string, v any) {
 	t.Helper()
-	for printer, print := range printers() {
-		if strings.Contains(print(v), "CNRY") {
-			t.Errorf("%s printed by %s shows the canary: %s", what, printer, print(v))
+	for printer, show := range printers() {
+		if strings.Contains(show(v), "CNRY") {
+			t.Errorf("%s printed by %s shows the canary: %s", what, printer, show(v))
 		}
 	}
 }

@@ -1,9 +1,6 @@
 package smile
 
-import (
-	"encoding/json"
-	"slices"
-)
+import "slices"
 
 // Code is the envelope's summary of an answer. The set is open.
 type Code string
@@ -41,8 +38,8 @@ const maxRequestIDLength = 64
 type requestID string
 
 func (r *requestID) UnmarshalJSON(data []byte) error {
-	var text string
-	if json.Unmarshal(data, &text) != nil || len(text) > maxRequestIDLength {
+	text, ok := asText(data)
+	if !ok || len(text) > maxRequestIDLength {
 		return nil
 	}
 	for _, c := range []byte(text) {

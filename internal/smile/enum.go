@@ -1,7 +1,5 @@
 package smile
 
-import "encoding/json"
-
 // Unrecognized stands for a value of an open set that does not even have the form
 // of one: letters, digits and '_', 1 to 64 of them. Other unknown values are kept
 // as they are.
@@ -16,8 +14,8 @@ func (e *enum) UnmarshalJSON(data []byte) error {
 	if isNull(data) {
 		return nil
 	}
-	var text string
-	if json.Unmarshal(data, &text) != nil || len(text) > maxEnumLength {
+	text, ok := asText(data)
+	if !ok || len(text) > maxEnumLength {
 		text = Unrecognized
 	}
 	for _, c := range []byte(text) {

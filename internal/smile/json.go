@@ -95,6 +95,12 @@ func problemOf(err error, otherwise Problem) Problem {
 	return otherwise
 }
 
+// asText reads a JSON value leniently: not ok is any that is no string.
+func asText(data []byte) (text string, ok bool) {
+	err := json.Unmarshal(data, &text)
+	return text, err == nil && !isNull(data)
+}
+
 // isNull reports whether a JSON value is absent or null.
 func isNull(data json.RawMessage) bool {
 	return len(data) == 0 || bytes.Equal(bytes.TrimSpace(data), []byte("null"))

@@ -81,7 +81,10 @@ func TestPagerEndsWithItsError(t *testing.T) {
 
 func TestPagerStopsWhenAsked(t *testing.T) {
 	doer := scripted(t, pageOf(`"1"`, "a", "b"))
-	for range clientOf(doer).Accounts(t.Context(), smile.AccountFilter{}) {
+	for _, err := range clientOf(doer).Accounts(t.Context(), smile.AccountFilter{}) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	if len(doer.requests) != 1 {

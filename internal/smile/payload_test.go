@@ -60,15 +60,21 @@ func TestAccountPayload(t *testing.T) {
 		{"empty lists", `{"incomes":[],"links":{"nextCursor":null,"items":[]}}`, smile.AccountPayload{Items: items{smile.Incomes: none, smile.Links: none}}},
 		{"null items", `{"incomes":{"nextCursor":null,"items":null}}`, smile.AccountPayload{Items: items{smile.Incomes: none}}},
 		{"arrays", `{"incomes":[{"id":"1"},{"id":"2","x":1.10}]}`, smile.AccountPayload{Items: items{smile.Incomes: {item("1", `{"id":"1"}`), item("2", `{"id":"2","x":1.10}`)}}}},
-		{"pages", `{"incomes":{"nextCursor":null,"items":[{"id":"1"}]},"liabilities":{"items":[{"id":"2"}],"nextCursor":""}}`,
-			smile.AccountPayload{Items: items{smile.Incomes: {item("1", `{"id":"1"}`)}, smile.Liabilities: {item("2", `{"id":"2"}`)}}}},
-		{"cut page", `{"incomes":{"nextCursor":"300","items":[{"id":"1"}]}}`,
-			smile.AccountPayload{Items: items{smile.Incomes: {item("1", `{"id":"1"}`)}}, Cut: map[smile.Datapoint]bool{smile.Incomes: true}}},
-		{"single objects", `{"identity":{"id":"i"},"rating":{"id":"r"},"insight":{"id":"n","features":{"a":-999}}}`,
+		{
+			"pages", `{"incomes":{"nextCursor":null,"items":[{"id":"1"}]},"liabilities":{"items":[{"id":"2"}],"nextCursor":""}}`,
+			smile.AccountPayload{Items: items{smile.Incomes: {item("1", `{"id":"1"}`)}, smile.Liabilities: {item("2", `{"id":"2"}`)}}},
+		},
+		{
+			"cut page", `{"incomes":{"nextCursor":"300","items":[{"id":"1"}]}}`,
+			smile.AccountPayload{Items: items{smile.Incomes: {item("1", `{"id":"1"}`)}}, Cut: map[smile.Datapoint]bool{smile.Incomes: true}},
+		},
+		{
+			"single objects", `{"identity":{"id":"i"},"rating":{"id":"r"},"insight":{"id":"n","features":{"a":-999}}}`,
 			smile.AccountPayload{Items: items{
 				smile.Identities: {item("i", `{"id":"i"}`)}, smile.Ratings: {item("r", `{"id":"r"}`)},
 				smile.Insights: {item("n", `{"id":"n","features":{"a":-999}}`)},
-			}}},
+			}},
+		},
 		{"a list of identities", `{"identity":[{"id":"i"}]}`, smile.AccountPayload{Items: items{smile.Identities: {item("i", `{"id":"i"}`)}}}},
 		{"items without id", `{"incomes":[{"amount":1}]}`, smile.AccountPayload{Items: items{smile.Incomes: {item("", `{"amount":1}`)}}}},
 	}

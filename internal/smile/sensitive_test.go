@@ -2,6 +2,7 @@ package smile_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/gob"
 	"encoding/json"
 	"encoding/xml"
@@ -79,8 +80,8 @@ func zapped(v any) string {
 // revealing returns the forms of secret that text contains.
 func revealing(text, secret string) []string {
 	var found []string
-	for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprint([]byte(secret)), encoded(json.Marshal([]byte(secret)))} {
-		if form = strings.Trim(form, "[]<nil> \""); strings.Contains(text, form) {
+	for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprint([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret))} {
+		if form = strings.Trim(form, "[]"); strings.Contains(text, form) {
 			found = append(found, form)
 		}
 	}
@@ -97,8 +98,8 @@ func TestSensitiveIsNeverPrinted(t *testing.T) {
 		"nested":  smile.NewSensitive(smile.NewSensitive(secret)),
 	}
 	for name, value := range values {
-		for printer, print := range printers() {
-			if found := revealing(print(value), secret); found != nil {
+		for printer, show := range printers() {
+			if found := revealing(show(value), secret); found != nil {
 				t.Errorf("%s printed by %s shows %q", name, printer, found)
 			}
 		}

@@ -1,9 +1,6 @@
 package smile
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // layouts are the spellings of a point in time that are understood: RFC 3339, the
 // same without a colon in the offset or without an offset at all (then UTC), a day.
@@ -15,10 +12,7 @@ var layouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:
 type timestamp struct{ time.Time }
 
 func (t *timestamp) UnmarshalJSON(data []byte) error {
-	var text string
-	if json.Unmarshal(data, &text) != nil {
-		return nil
-	}
+	text, _ := asText(data)
 	for _, layout := range layouts {
 		if parsed, err := time.Parse(layout, text); err == nil {
 			t.Time = parsed.UTC()

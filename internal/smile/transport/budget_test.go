@@ -288,13 +288,14 @@ func TestBudgetSet(t *testing.T) {
 	if got := a.RequestsPerSecond(); got != 7 {
 		t.Errorf("limit %v", got)
 	}
-	var group sync.WaitGroup
+	budgets := make(chan *Budget)
 	for range 100 {
-		group.Go(func() {
-			if set.For("c.test:443") != set.For("c.test:443") {
-				t.Error("a host has two budgets")
-			}
-		})
+		go func() { budgets <- set.For("c.test:443") }()
 	}
-	group.Wait()
+	first := <-budgets
+	for range 99 {
+		if another := <-budgets; another != first {
+			t.Error("a host has two budgets")
+		}
+	}
 }
