@@ -80,7 +80,7 @@ func zapped(v any) string {
 // revealing returns the forms of secret that text contains.
 func revealing(text, secret string) []string {
 	var found []string
-	for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprint([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret))} {
+	for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("%d", []byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret))} {
 		if form = strings.Trim(form, "[]"); strings.Contains(text, form) {
 			found = append(found, form)
 		}
