@@ -101,9 +101,11 @@ func (s *Sandbox) routes() http.Handler {
 		for _, o := range linkOperations {
 			api.Method(o.method, o.path, s.serve(o))
 		}
+		api.Get("/smile.v1.js", serveWidget)
 		api.NotFound(s.serve(unknownPath))
 		api.MethodNotAllowed(s.serve(wrongMethod))
 	})
+	root.Get("/v2/smile.v2.js", serveWidget)
 	root.Route("/_sandbox", s.controlRoutes)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.render(*unknownPath.refusal).send(s, w, r) // no part of the API: not limited, not in the journal

@@ -1,0 +1,155 @@
+//go:build e2e
+
+// Package browsertest drives the widget in Chromium, as people do.
+package browsertest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long anything in the browser may take.
+const patience = 40 * time.Second
+
+// browser is one Chromium for all tests; each opens a page of its own.
+var browser context.Context
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	home, err := os.MkdirTemp("", "smile-chromium-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(home)
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(home),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "en-US"),
+	)
+	if program := os.Getenv("CHROMIUM"); program != "" {
+		options = append(options, chromedp.ExecPath(program))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	defer stop()
+	var closeBrowser context.CancelFunc
+	browser, closeBrowser = chromedp.NewContext(allocator)
+	defer closeBrowser()
+	if err := chromedp.Do(browser); err != nil {
+		fmt.Fprintln(os.Stderr, "Chromium does not start (Debian's package chromium; CHROMIUM names another one):", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// screen is a size of window.
+type screen struct {
+	name          string
+	width, height int64
+	phone         bool
+}
+
+var (
+	desktop = screen{"desktop", 1280, 800, false}
+	phone   = screen{"phone", 390, 844, true}
+	screens = []screen{desktop, phone}
+)
+
+// tab is a page in the browser under test.
+type tab struct {
+	t      *testing.T
+	ctx    context.Context
+	screen screen
+	// within turns an expression into one that is evaluated in a frame of the
+	// page; nil is the page itself.
+	within func(expression string) string
+}
+
+func newTab(t *testing.T, s screen) *tab {
+	t.Helper()
+	ctx, done := chromedp.NewContext(browser)
+	t.Cleanup(done)
+	if err := chromedp.Do(ctx); err != nil { // the first call must not have a deadline
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	t.Cleanup(cancel)
+	p := &tab{t: t, ctx: ctx, screen: s}
+	var size []chromedp.EmulateViewportOption
+	if s.phone {
+		size = append(size, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch)
+	}
+	p.do(chromedp.EmulateViewport(s.width, s.height, size...))
+	p.prefer("prefers-reduced-motion", "reduce") // pictures are of what stays
+	return p
+}
+
+func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	if err := chromedp.Do(p.ctx, steps...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// ask evaluates an expression, waiting for a promise.
+func ask[T any](p *tab, expression string) T {
+	p.t.Helper()
+	if p.within != nil {
+		expression = p.within(expression)
+	}
+	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.t.Fatalf("%v in %s", err, expression)
+	}
+	return value
+}
+
+// until waits for an expression to become true.
+func (p *tab) until(expression string) {
+	p.t.Helper()
+	if !ask[bool](p, `(async () => {
+		for (const end = Date.now() + 15000; !(`+expression+`); await new Promise((resolve) => setTimeout(resolve, 40))) {
+			if (Date.now() > end) return false;
+		}
+		return true;
+	})()`) {
+		p.picture("failure")
+		p.t.Fatalf("waited in vain for %s", expression)
+	}
+}
+
+// prefer sets what the person asks of all pages.
+func (p *tab) prefer(feature, value string) {
+	p.t.Helper()
+	wanted := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: feature, Value: value}}}
+	if _, err := chromedp.Run(p.ctx, func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, emulation.SetEmulatedMedia, wanted)
+	}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// picture keeps a screenshot in the directory SCREENSHOTS, if that is set.
+func (p *tab) picture(name string) {
+	p.t.Helper()
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+"-"+p.screen.name+".png"), png, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}

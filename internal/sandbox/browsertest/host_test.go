@@ -1,0 +1,109 @@
+//go:build e2e
+
+package browsertest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// hostPage is a company's page: the vendor's script, a button and a widget that
+// reports every callback with its arguments into calls.
+const hostPage = `<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>A bank</title>
+<style>* { font-family: serif !important; color: hotpink } button { padding: 40px } dialog, div { border: 9px solid lime }
+body { margin: 0; background: linear-gradient(#e8eef7, #cfdaea); min-height: 150vh }</style>
+<script src="%[1]s"></script></head>
+<body><h1>A bank</h1><button id="start">Connect</button>
+<script>
+const calls = [];
+const callbacks = {};
+for (const name of ["onAccountCreated", "onAccountConnected", "onAccountRemoved", "onAccountError", "onTokenExpired",
+  "onClose", "onUploadsCreated", "onUploadsRemoved", "onUIEvent"]) {
+  callbacks[name] = (...values) => { calls.push({name, values}); if (%[3]t) parent.postMessage({name, values}, "*"); };
+}
+document.querySelector("#start").onclick = () => new SmileLinkModal({...%[2]s, ...callbacks}).open();
+document.querySelector("#start").click();
+</script></body></html>`
+
+// options of the widget, as a host page sets them.
+type options map[string]any
+
+// company is a sandbox, a user there and a page of another origin that opens
+// the widget for the user.
+type company struct {
+	t      *testing.T
+	box    *sandbox.Server
+	userID string
+	token  string
+}
+
+func newCompany(t *testing.T, how sandbox.Options) *company {
+	t.Helper()
+	box, err := sandbox.Start(how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(box.Close)
+	c := &company{t: t, box: box}
+	c.userID, c.token = c.newUser()
+	return c
+}
+
+func (c *company) newUser() (userID, token string) {
+	c.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/v1/users", strings.NewReader("{}"))
+	r.SetBasicAuth("sandbox-key", "sandbox-secret")
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	c.box.ServeHTTP(w, r)
+	var made struct {
+		Data struct {
+			User  struct{ ID string }
+			Token struct{ AccessToken string }
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != http.StatusCreated {
+		c.t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	return made.Data.User.ID, made.Data.Token.AccessToken
+}
+
+// page is the company's page with these options of the widget.
+func (c *company) page(set options, framed bool) string {
+	given := options{"userToken": c.token}
+	for name, value := range set {
+		given[name] = value
+	}
+	text, err := json.Marshal(given)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return fmt.Sprintf(hostPage, c.box.URL+"/v2/smile.v2.js", text, framed)
+}
+
+// visit opens the company's page.
+func (c *company) visit(s screen, set options) *widget {
+	c.t.Helper()
+	page := c.page(set, false)
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		// The strictest policy that still lets the page's own script run.
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' "+
+			c.box.URL+"; connect-src "+c.box.URL+"; require-trusted-types-for 'script'")
+		fmt.Fprint(w, page)
+	}))
+	c.t.Cleanup(site.Close)
+	p := newTab(c.t, s)
+	p.do(chromedp.Navigate(site.URL))
+	return &widget{tab: p, calls: "calls"}
+}

@@ -1,0 +1,72 @@
+// How long an answer may take, and how often an account that is still being
+// connected is looked at, in milliseconds.
+const PATIENCE = 30_000;
+const LOOK_EVERY = 700;
+
+// LinkError is an answer that is none: status is 0 when nothing came at all.
+class LinkError extends Error {
+  constructor(status, code, reason, message) {
+    super(message);
+    Object.assign(this, { status, code, reason });
+  }
+
+  get expired() {
+    return this.reason === "EXPIRED";
+  }
+}
+
+// LinkAPI is the Link API for one link token. It keeps the token to itself and
+// sends neither cookies nor the address of the host page.
+class LinkAPI {
+  #base;
+  #token;
+  #signal;
+
+  constructor(base, token, signal) {
+    this.#base = base;
+    this.#token = token;
+    this.#signal = signal;
+  }
+
+  session() { return this.#call("GET", "/session"); }
+  async providers() { return (await this.#call("GET", "/providers")).items; }
+  logIn(providerId, login, password) { return this.#call("POST", "/accounts", { providerId, login, password }); }
+  account(id) { return this.#call("GET", `/accounts/${encodeURIComponent(id)}`); }
+  sendCode(id, code) { return this.#call("POST", `/accounts/${encodeURIComponent(id)}/mfa`, { code }); }
+  revoke(id) { return this.#call("DELETE", `/accounts/${encodeURIComponent(id)}`); }
+
+  async #call(method, path, body) {
+    const response = await this.#send(method, path, body);
+    const answer = await response.json().catch(() => null);
+    if (response.ok && answer) {
+      return answer.data;
+    }
+    throw new LinkError(response.status, answer?.code ?? "SERVER_ERROR", answer?.data?.reason ?? "", answer?.message ?? "");
+  }
+
+  async #send(method, path, body) {
+    const headers = { Authorization: `Bearer ${this.#token}`, Accept: "application/json" };
+    if (body) {
+      headers["Content-Type"] = "application/json";
+    }
+    try {
+      return await fetch(`${this.#base}/link${path}`, {
+        method, headers, body: body && JSON.stringify(body), mode: "cors", credentials: "omit", cache: "no-store",
+        referrerPolicy: "no-referrer", signal: AbortSignal.any([this.#signal, AbortSignal.timeout(PATIENCE)]),
+      });
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw new LinkError(0, "SERVER_UNAVAILABLE", "", String(error));
+    }
+  }
+}
+
+function wait(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    }, { once: true });
+  });
+}

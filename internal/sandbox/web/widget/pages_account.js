@@ -1,0 +1,170 @@
+function loginOptionsPage(flow, provider) {
+  return {
+    event: "LoginOptionsPageOpened",
+    detail: { account: { providerId: provider.id } },
+    heading: `How do you log in to ${provider.name}?`,
+    lead: tile(provider.name, "large"),
+    body: el("ul", { class: "rows" }, provider.loginOptions.map((option) => el("li", {},
+      el("button", { type: "button", class: "row", onclick: () => flow.show(loginPage, provider, option) },
+        el("span", { class: "names" }, el("strong", {}, option.label)), icon("next"))))),
+    back: () => flow.list(),
+  };
+}
+
+function loginPage(flow, provider, option = provider.loginOptions[0]) {
+  const login = field(option.label, { type: "text", name: "login", inputmode: option.inputMode, autocomplete: option.autocomplete, required: true, maxlength: 200 });
+  const password = passwordField();
+  const status = el("p", { class: "progress", role: "status" });
+  const sheet = form(submit, login.node, password.node, el("button", { type: "submit", class: "button primary" }, "Log in"));
+  const busy = (yes) => {
+    sheet.busy(yes);
+    status.textContent = yes ? `Connecting to ${provider.name} …` : "";
+  };
+  function submit() {
+    if (!filled(login, "Enter what you log in with.") || !filled(password, "Enter your password.")) {
+      return;
+    }
+    const secret = password.input.value;
+    password.input.value = "";
+    flow.act(busy, () => flow.session.logIn(provider, login.input.value.trim(), secret), (account) => flow.arrive(account, refuse));
+  }
+  function refuse() {
+    password.complain(`${provider.name} did not accept this login. Check it and try again.`);
+  }
+  return {
+    event: "LoginPageOpened",
+    detail: { account: { providerId: provider.id } },
+    heading: `Log in to ${provider.name}`,
+    hint: `Use the login that you use at ${provider.longName}.`,
+    lead: tile(provider.name, "large"),
+    body: [sheet.node, status, testPeople(flow, (person) => {
+      login.input.value = person.login;
+      password.input.value = person.password;
+      password.complain("");
+      password.input.focus();
+    })],
+    back: flow.session.only ? flow.consentAgain() : () => flow.list(),
+  };
+}
+
+function filled({ input, complain }, text) {
+  const given = input.value.trim() !== "";
+  complain(given ? "" : text);
+  return given;
+}
+
+// testPeople helps whoever tries the sandbox. There is none in production.
+function testPeople(flow, onchoose) {
+  if (flow.session.testPeople.length === 0) {
+    return null;
+  }
+  return el("details", { class: "test-people" },
+    el("summary", {}, "Test accounts"),
+    el("ul", {}, flow.session.testPeople.map((person) => el("li", {},
+      el("button", { type: "button", class: "button small", onclick: () => onchoose(person), "aria-label": `Fill in ${person.login}` }, person.login),
+      el("span", {}, `password ${person.password}, code ${person.mfa}`)))));
+}
+
+function mfaPage(flow, account) {
+  const provider = flow.session.provider(account.providerId);
+  const code = field("One-time code", { type: "text", name: "code", inputmode: "numeric", autocomplete: "one-time-code", required: true, maxlength: 20, class: "input code" });
+  const status = el("p", { class: "progress", role: "status" });
+  const sheet = form(submit, code.node, el("button", { type: "submit", class: "button primary" }, "Continue"));
+  const busy = (yes) => {
+    sheet.busy(yes);
+    status.textContent = yes ? `Checking the code with ${provider.name} …` : "";
+  };
+  function submit() {
+    if (filled(code, "Enter the code.")) {
+      flow.act(busy, () => flow.session.sendCode(account, code.input.value.trim()), (next) => flow.arrive(next));
+    }
+  }
+  return {
+    event: "MfaPageOpened",
+    detail: { account: { providerId: provider.id } },
+    heading: "Enter the code",
+    hint: `${provider.name} has sent you a one-time code to make sure that it is you.`,
+    lead: tile(provider.name, "large"),
+    body: [sheet.node, status, flow.session.mode === "SANDBOX" ? el("p", { class: "small aside" }, "This is a sandbox: nothing is sent, and the code of every test account is 1234.") : null],
+    back: () => flow.choose(provider),
+  };
+}
+
+function successPage(flow, account) {
+  const provider = flow.session.provider(account.providerId);
+  return {
+    event: "ConnectSuccessPageOpened",
+    detail: { account: { providerId: account.providerId, accountId: account.id } },
+    heading: `${provider.name} is connected`,
+    hint: `${flow.options.companyName || "The service that you came from"} can see your data in a few minutes. You need not wait here.`,
+    centred: true,
+    lead: emblem("check", "good"),
+    body: el("div", { class: "actions" },
+      button("Done", () => flow.close("exit"), { class: "button primary" }),
+      flow.session.only ? null : button("Connect another account", () => flow.list(), { class: "button quiet" })),
+  };
+}
+
+function revokePage(flow, account) {
+  const provider = flow.session.provider(account.providerId);
+  const status = el("p", { class: "progress", role: "status" });
+  const revoke = button("Disconnect", submit, { class: "button danger" });
+  const busy = (yes) => {
+    revoke.disabled = yes;
+    status.textContent = yes ? "Disconnecting …" : "";
+  };
+  function submit() {
+    flow.act(busy, () => flow.session.revoke(account), () => flow.list(`${provider.name} was disconnected.`));
+  }
+  return {
+    event: "AccountRevokePageOpened",
+    detail: { account: { providerId: account.providerId, accountId: account.id } },
+    heading: `Your ${provider.name} account`,
+    hint: `Connected on ${new Date(account.createdAt).toLocaleDateString("en", { dateStyle: "long" })}.`,
+    lead: tile(provider.name, "large"),
+    body: [
+      el("ul", { class: "promises" },
+        bullet("person", "What is shared", sharedBy(provider)),
+        bullet("unlink", "If you disconnect", "Sharing ends at once and the data is deleted. It cannot be brought back.")),
+      status,
+      el("div", { class: "actions" }, revoke, button("Keep connected", () => flow.list(), { class: "button quiet" })),
+    ],
+    back: () => flow.list(),
+  };
+}
+
+// What went wrong, in words that help. [heading, text, whether to try again]
+const PROBLEMS = {
+  INVALID_CREDENTIALS: ["That login did not work", "Check what you log in with and your password.", true],
+  INVALID_MFA: ["That code did not work", "Log in again to get a new code.", true],
+  MFA_TIMEOUT: ["The code came too late", "Log in again to get a new code.", true],
+  ACCOUNT_DISABLED: ["Your account is disabled", "Ask the provider to enable it, then try again.", false],
+  ACCOUNT_INACCESSIBLE: ["Your account cannot be reached", "See whether you can log in at the provider itself.", true],
+  ACCOUNT_INCOMPLETE: ["Your account is not complete", "Finish setting it up at the provider, then try again.", true],
+  ACCOUNT_LOCKED: ["Your account is locked", "Unlock it at the provider, then try again.", true],
+  AUTH_REQUIRED: ["You need to log in again", "The provider asks for your login once more.", true],
+  EXPIRED_CREDENTIALS: ["Your password has expired", "Change it at the provider, then try again.", true],
+  INVALID_ACCOUNT_TYPE: ["This kind of account has no data to share", "Choose another account.", true],
+  SERVICE_UNAVAILABLE: ["The provider does not answer", "This is not your fault. Try again in a few minutes.", true],
+  TOS_REQUIRED: ["The provider has new terms", "Accept them at the provider, then try again.", true],
+  EXPIRED: ["This session has ended", "For your safety it lasts a few hours only. Close this window and start again.", false],
+  TOKEN: ["This session cannot be opened", "Close this window and start again.", false],
+  NETWORK: ["There is no connection", "Check whether you are online, then try again.", true],
+};
+
+const UNKNOWN_PROBLEM = ["Something went wrong", "This is not your fault. Try again in a few minutes.", true];
+
+// errorPage says what is wrong. retry is what trying again does.
+function errorPage(flow, code, retry) {
+  const [heading, text, again] = PROBLEMS[code] ?? UNKNOWN_PROBLEM;
+  return {
+    heading,
+    hint: text,
+    alert: true,
+    centred: true,
+    lead: emblem("alert", "bad"),
+    body: el("div", { class: "actions" },
+      again && retry ? button("Try again", retry, { class: "button primary" }) : null,
+      button("Exit", () => flow.close("error"), { class: again && retry ? "button quiet" : "button primary" })),
+  };
+}

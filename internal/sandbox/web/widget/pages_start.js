@@ -1,0 +1,149 @@
+// A page is what the widget shows at a time: heading and body, the name of its
+// onUIEvent with what it is about, and where its back button leads.
+
+function loadingPage() {
+  return {
+    heading: "One moment",
+    body: el("div", { class: "waiting", role: "status" }, el("span", { class: "spinner", "aria-hidden": "true" }), el("p", {}, "Opening a secure connection …")),
+  };
+}
+
+// What data points are called in front of people.
+const DATA = {
+  IDENTITIES: "name and contact details",
+  EMPLOYMENTS: "employment history",
+  INCOMES: "income",
+  EINCOMES: "estimated income",
+  CONTRIBUTIONS: "social security contributions",
+  LIABILITIES: "loans",
+  DOCUMENTS: "documents",
+  TRANSACTIONS: "earnings and fees",
+  RATINGS: "ratings",
+  LINK: "other applications",
+  INSIGHTS: "a summary of it all",
+};
+
+function sharedBy(provider) {
+  const names = (provider?.supported ?? []).map((datapoint) => DATA[datapoint]).filter(Boolean);
+  if (names.length === 0) {
+    return "Your name and contact details, your work and what you earn from it.";
+  }
+  const list = names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  return `Your ${list}.`;
+}
+
+function consentPage(flow) {
+  const company = flow.options.companyName || "This service";
+  const only = flow.session.only;
+  const source = only ? only.name : "your employer or platform";
+  return {
+    event: "ConsentPageOpened",
+    heading: `${company} asks to see your work and income data`,
+    body: [
+      el("ul", { class: "promises" },
+        bullet("person", "What is shared", sharedBy(only)),
+        bullet("lock", "Your login stays private", `You log in to ${source} yourself. ${company} never sees your password.`),
+        bullet("undo", "You can change your mind", "Disconnect here whenever you like. The data is deleted then."),
+      ),
+      el("div", { class: "actions" },
+        button("Agree and continue", () => flow.begin(), { class: "button primary" }),
+        button("Not now", () => flow.close("close"), { class: "button quiet" }),
+        el("p", { class: "small" }, `By continuing you let Smile fetch this data from ${source} and pass it on to ${company}.`),
+      ),
+    ],
+    lead: el("div", { class: "pair" }, tile(company, "large"), el("span", { class: "dots", "aria-hidden": "true" }), only ? tile(only.name, "large") : emblem("person", "calm")),
+  };
+}
+
+function listPage(flow) {
+  const { options, session } = flow;
+  const results = el("div", { class: "results" });
+  const count = el("p", { class: "unseen", role: "status" });
+  const wanted = { text: "", type: "" };
+  const draw = () => {
+    const found = session.providers.filter((provider) => fits(provider, wanted));
+    const searching = wanted.text !== "" || wanted.type !== "";
+    results.replaceChildren(...(found.length ? sections(flow, found, searching) : [nothing(wanted)]));
+    count.textContent = searching ? `${found.length} found` : "";
+  };
+  draw();
+  return {
+    event: "ProviderListPageOpened",
+    heading: "Where do you work?",
+    hint: "Choose your employer, platform or public service.",
+    body: [
+      el("div", { class: "filters" },
+        options.enableSearchBar ? searchBar((text) => { wanted.text = text; draw(); }) : null,
+        options.enableTypeBar ? typeBar(session.providers, (type) => { wanted.type = type; draw(); }) : null),
+      count,
+      results,
+    ],
+    foot: session.accounts.length ? button("Done", () => flow.close("exit"), { class: "button primary" }) : null,
+  };
+}
+
+function fits(provider, { text, type }) {
+  const names = `${provider.name} ${provider.longName} ${provider.subTypeLabel}`.toLowerCase();
+  return (type === "" || provider.type === type) && text.toLowerCase().split(/\s+/).every((word) => names.includes(word));
+}
+
+function searchBar(onchange) {
+  const input = el("input", {
+    type: "search", class: "input", placeholder: "Search", "aria-label": "Search employers and platforms", autocomplete: "off",
+    oninput: () => onchange(input.value.trim()),
+  });
+  return el("div", { class: "search" }, icon("search"), input);
+}
+
+// typeBar is a row of radio buttons, so that arrow keys work as people expect.
+function typeBar(providers, onchange) {
+  const labels = new Map([["", "All"], ...providers.map((provider) => [provider.type, provider.typeLabel])]);
+  if (labels.size < 3) {
+    return null;
+  }
+  return el("div", { class: "types", role: "radiogroup", "aria-label": "Kind" }, [...labels].map(([type, label]) => el("label", { class: "type" },
+    el("input", { type: "radio", name: "smile-type", value: type, checked: type === "", onchange: () => onchange(type) }),
+    el("span", {}, label))));
+}
+
+// sections are the person's accounts, what the host page wants on top, and all
+// the rest; what was searched for is one section.
+function sections(flow, found, searching) {
+  const { options, session } = flow;
+  const top = options.topProviders.map((id) => found.find((provider) => provider.id === id)).filter(Boolean);
+  if (searching) {
+    return [section("Results", found.map((provider) => providerRow(flow, provider)))];
+  }
+  const rest = found.filter((provider) => !top.includes(provider));
+  return [
+    section("Your accounts", session.accounts.map((account) => accountRow(flow, account))),
+    section("Popular", top.map((provider) => providerRow(flow, provider))),
+    section(top.length ? "More" : "All", rest.map((provider) => providerRow(flow, provider))),
+  ].filter(Boolean);
+}
+
+function section(heading, rows) {
+  return rows.length ? el("section", {}, el("h3", {}, heading), el("ul", { class: "rows" }, rows.map((row) => el("li", {}, row)))) : null;
+}
+
+function row(provider, text, onclick, mark) {
+  return el("button", { type: "button", class: "row", onclick, "data-provider": provider.id },
+    tile(provider.name),
+    el("span", { class: "names" }, el("strong", {}, provider.name), el("span", {}, text)),
+    mark);
+}
+
+function providerRow(flow, provider) {
+  return row(provider, provider.longName === provider.name ? provider.subTypeLabel : provider.longName, () => flow.choose(provider), icon("next"));
+}
+
+function accountRow(flow, account) {
+  const provider = flow.session.provider(account.providerId);
+  return row(provider, "Connected", () => flow.show(revokePage, account), el("span", { class: "badge" }, icon("check")));
+}
+
+function nothing({ text }) {
+  return el("div", { class: "nothing" },
+    el("p", {}, text ? `Nothing found for “${text}”.` : "There is nothing to choose from here."),
+    text ? el("p", { class: "small" }, "Try a shorter name, or another kind.") : null);
+}

@@ -1,0 +1,131 @@
+// Session is what happens between a person and the Link API while the widget is
+// open, and tells the host page about it. It knows no pages.
+class Session {
+  #options;
+  #api;
+  #end = new AbortController();
+  #expired = false;
+  #known = new Set(); // ids of accounts that the host page has heard of
+
+  constructor(options) {
+    this.#options = options;
+    this.#api = new LinkAPI(options.apiHost, options.userToken, this.#end.signal);
+    this.userId = null;
+    this.mode = null;
+    this.testPeople = [];
+    this.providers = [];
+    this.accounts = [];
+  }
+
+  get ended() { return this.#end.signal.aborted; }
+
+  // start loads everything that the pages show. onexpire is called when the
+  // link token runs out while the widget is open.
+  async start(onexpire) {
+    const [session, providers] = await Promise.all([this.#api.session(), this.#api.providers()]);
+    Object.assign(this, { userId: session.userId, mode: session.mode, testPeople: session.testPeople });
+    this.accounts = session.accounts.filter((account) => account.connectionStatus === "CONNECTED");
+    session.accounts.forEach((account) => this.#known.add(account.id));
+    this.providers = providers.filter((provider) => this.#offers(provider));
+    wait(session.expiresIn * 1000, this.#end.signal).then(onexpire, () => {});
+  }
+
+  #offers(provider) {
+    const { providers, providerTypes, enableUpload } = this.#options;
+    return (providers.length === 0 || providers.includes(provider.id))
+      && (providerTypes.length === 0 || providerTypes.includes(provider.type))
+      && (provider.accountConnection || enableUpload);
+  }
+
+  // only is the provider to go to without a choice, if the host page named one.
+  get only() {
+    return this.#options.providers.length === 1 ? this.providers[0] : undefined;
+  }
+
+  provider(id) {
+    return this.providers.find((provider) => provider.id === id)
+      ?? { id, name: id, longName: id, typeLabel: "", supported: [], loginOptions: [] };
+  }
+
+  // logIn and sendCode resolve to the account as soon as it waits for nothing
+  // but the person.
+  async logIn(provider, login, password) {
+    return this.#follow(await this.#api.logIn(provider.id, login, password));
+  }
+
+  async sendCode(account, code) {
+    return this.#follow(await this.#api.sendCode(account.id, code));
+  }
+
+  async #follow(account) {
+    if (!this.#known.has(account.id)) {
+      this.#known.add(account.id);
+      this.tell("onAccountCreated", about(account));
+    }
+    let current = account;
+    while (current.connectionStatus === "PENDING") {
+      await wait(LOOK_EVERY, this.#end.signal);
+      current = await this.#api.account(current.id);
+    }
+    this.#conclude(current);
+    return current;
+  }
+
+  #conclude(account) {
+    if (account.connectionStatus === "CONNECTED") {
+      this.accounts = [...this.accounts.filter((other) => other.id !== account.id), account];
+      this.tell("onAccountConnected", about(account));
+    }
+    if (account.connectionStatus === "ERROR") {
+      this.tell("onAccountError", { ...about(account), errorCode: account.connection.errorCode });
+    }
+  }
+
+  // revoke ends an account. One that is gone already is as good.
+  async revoke(account) {
+    try {
+      await this.#api.revoke(account.id);
+    } catch (error) {
+      if (error.status !== 404) {
+        throw error;
+      }
+    }
+    this.accounts = this.accounts.filter((other) => other.id !== account.id);
+    this.tell("onAccountRemoved", about(account));
+  }
+
+  expire() {
+    if (!this.#expired && !this.ended) {
+      this.#expired = true;
+      this.tell("onTokenExpired");
+    }
+  }
+
+  end(reason) {
+    this.#end.abort();
+    this.tell("onClose", { reason });
+  }
+
+  // abandon ends without a word: another widget takes the place of this one.
+  abandon() { this.#end.abort(); }
+
+  // opened reports that a page is shown.
+  opened(eventName, { account = null, archive = null } = {}) {
+    this.tell("onUIEvent", {
+      eventName, eventTime: new Date().toISOString(), mode: this.mode, userId: this.userId, account, archive,
+    });
+  }
+
+  // tell calls the host page. What goes wrong there must not stop the widget.
+  tell(callback, ...values) {
+    try {
+      this.#options[callback](...values);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+}
+
+function about(account) {
+  return { accountId: account.id, userId: account.userId, providerId: account.providerId };
+}
