@@ -5,6 +5,8 @@ package browsertest
 import (
 	"encoding/json"
 	"fmt"
+	"html"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,9 +31,11 @@ const calls = [];
 const callbacks = {};
 for (const name of ["onAccountCreated", "onAccountConnected", "onAccountRemoved", "onAccountError", "onTokenExpired",
   "onClose", "onUploadsCreated", "onUploadsRemoved", "onUIEvent"]) {
-  callbacks[name] = (...values) => { calls.push({name, values}); if (%[3]t) parent.postMessage({name, values}, "*"); };
+  callbacks[name] = (...values) => { calls.push({name, values}); };
 }
 document.querySelector("#start").onclick = () => new SmileLinkModal({...%[2]s, ...callbacks}).open();
+addEventListener("message", async ({data}) => parent.postMessage({answer: data.ask, value: await eval(data.expression)}, "*"));
+document.querySelector("#start").focus();
 document.querySelector("#start").click();
 </script></body></html>`
 
@@ -79,31 +83,64 @@ func (c *company) newUser() (userID, token string) {
 }
 
 // page is the company's page with these options of the widget.
-func (c *company) page(set options, framed bool) string {
+func (c *company) page(set options) string {
 	given := options{"userToken": c.token}
-	for name, value := range set {
-		given[name] = value
-	}
+	maps.Copy(given, set)
 	text, err := json.Marshal(given)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return fmt.Sprintf(hostPage, c.box.URL+"/v2/smile.v2.js", text, framed)
+	return fmt.Sprintf(hostPage, c.box.URL+"/v2/smile.v2.js", text)
 }
 
-// visit opens the company's page.
+// visit opens the company's page, under the strictest policy that still lets
+// its own script run.
 func (c *company) visit(s screen, set options) *widget {
 	c.t.Helper()
-	page := c.page(set, false)
+	policy := "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' " + c.box.URL +
+		"; connect-src " + c.box.URL + "; require-trusted-types-for 'script'"
+	return c.open(s, c.page(set), policy)
+}
+
+// visitFramed opens a page that shows the company's in a frame without an
+// origin, and works inside that frame.
+func (c *company) visitFramed(s screen, set options) *widget {
+	c.t.Helper()
+	page := `<!DOCTYPE html><meta name="viewport" content="width=device-width"><body style="margin:0"><iframe title="Wink"
+		style="border:0;width:100%;height:100vh;display:block" sandbox="allow-scripts allow-popups allow-forms" srcdoc="` +
+		html.EscapeString(c.page(set)) + `"></iframe>`
+	w := c.open(s, page, "")
+	w.within = func(expression string) string {
+		return fmt.Sprintf(`new Promise((resolve) => {
+			const ask = Math.random();
+			addEventListener("message", ({data}) => { if (data.answer === ask) resolve(data.value); });
+			document.querySelector("iframe").contentWindow.postMessage({ask, expression: %q}, "*");
+		})`, expression)
+	}
+	return w
+}
+
+func (c *company) open(s screen, page, policy string) *widget {
+	c.t.Helper()
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		// The strictest policy that still lets the page's own script run.
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' "+
-			c.box.URL+"; connect-src "+c.box.URL+"; require-trusted-types-for 'script'")
+		w.Header().Set("Content-Security-Policy", policy)
 		fmt.Fprint(w, page)
 	}))
 	c.t.Cleanup(site.Close)
 	p := newTab(c.t, s)
 	p.do(chromedp.Navigate(site.URL))
-	return &widget{tab: p, calls: "calls"}
+	return &widget{p}
+}
+
+// accounts is what the backend sees of the user.
+func (c *company) accounts() []sandbox.Account {
+	c.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "/v1/accounts?userId="+c.userID, http.NoBody)
+	r.SetBasicAuth("sandbox-key", "sandbox-secret")
+	w := httptest.NewRecorder()
+	c.box.ServeHTTP(w, r)
+	return decode[struct {
+		Data struct{ Items []sandbox.Account }
+	}](c.t, w.Body.String()).Data.Items
 }

@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // widget is what a person sees of it.
-type widget struct {
-	*tab
-	calls string // where the page keeps the callbacks
-}
+type widget struct{ *tab }
 
 const shadow = `document.querySelector("[data-smile-link]")?.shadowRoot`
 
@@ -36,6 +37,16 @@ func (w *widget) press(text string) *widget {
 		!b.disabled && (b.getAttribute("aria-label") ?? b.querySelector("strong")?.textContent ?? b.textContent) === %q)`, shadow, text)
 	w.until(`Boolean(` + found + `)`)
 	ask[bool](w.tab, found+`.click() ?? true`)
+	return w
+}
+
+// pressMine opens the person's own account at that provider.
+func (w *widget) pressMine(name string) *widget {
+	w.t.Helper()
+	if !ask[bool](w.tab, fmt.Sprintf(`[...%s.querySelectorAll("section")].find((s) => s.querySelector("h3").textContent === "Your accounts")
+		?.querySelectorAll(".row").values().some((r) => r.querySelector("strong").textContent === %q && (r.click(), true)) ?? false`, shadow, name)) {
+		w.t.Fatalf("no account at %s", name)
+	}
 	return w
 }
 
@@ -64,12 +75,50 @@ type call struct {
 	Values []map[string]any
 }
 
-// heard is every callback so far.
+// heard is every callback so far, without the times of events.
 func (w *widget) heard() []call {
 	w.t.Helper()
-	var calls []call
-	if err := json.Unmarshal([]byte(ask[string](w.tab, "JSON.stringify("+w.calls+")")), &calls); err != nil {
-		w.t.Fatal(err)
+	calls := decode[[]call](w.t, ask[string](w.tab, "JSON.stringify(calls)"))
+	for _, c := range calls {
+		if c.Name != "onUIEvent" {
+			continue
+		}
+		at, _ := c.Values[0]["eventTime"].(string)
+		if _, err := time.Parse(time.RFC3339, at); err != nil {
+			w.t.Errorf("an event has the time %q", at)
+		}
+		delete(c.Values[0], "eventTime")
 	}
 	return calls
+}
+
+// expect compares every callback so far.
+func (w *widget) expect(want ...call) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.heard()); diff != "" {
+		w.t.Errorf("callbacks (- wanted, + heard):\n%s", diff)
+	}
+}
+
+// expectNames compares the names of the callbacks that are no UI events.
+func (w *widget) expectNames(want ...string) {
+	w.t.Helper()
+	got := []string{}
+	for _, c := range w.heard() {
+		if c.Name != "onUIEvent" {
+			got = append(got, c.Name)
+		}
+	}
+	if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+		w.t.Errorf("callbacks (- wanted, + heard):\n%s", diff)
+	}
+}
+
+func decode[T any](t *testing.T, text string) T {
+	t.Helper()
+	var value T
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return value
 }

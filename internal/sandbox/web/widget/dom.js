@@ -51,12 +51,13 @@ function emblem(name, tone) {
 
 const TINTS = 6;
 
-// tile stands for a company: its first letters, always in the same colour. The
-// sandbox has no logos, because it loads nothing from elsewhere.
+// tile stands for a company: its initials or a short name, always in the same
+// colour. The sandbox has no logos, because it loads nothing from elsewhere.
 function tile(name, size = "") {
-  const letters = name.split(/\s+/).map((word) => word[0]).join("").slice(0, name.includes(" ") ? 2 : 1);
+  const initials = name.split(/\s+/).map((word) => word[0]).join("").slice(0, 2).toUpperCase();
+  const letters = /^\p{Lu}{2,3}$/u.test(name) ? name : initials;
   const tint = [...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % TINTS;
-  return el("span", { class: `tile tint-${tint} ${size}`, "aria-hidden": "true" }, letters.toUpperCase());
+  return el("span", { class: `tile tint-${tint} of-${letters.length} ${size}`, "aria-hidden": "true" }, letters);
 }
 
 let fields = 0;

@@ -134,7 +134,9 @@ function row(provider, text, onclick, mark) {
 }
 
 function providerRow(flow, provider) {
-  return row(provider, provider.longName === provider.name ? provider.subTypeLabel : provider.longName, () => flow.choose(provider), icon("next"));
+  const again = flow.session.accounts.some((account) => account.providerId === provider.id);
+  const names = provider.longName === provider.name ? provider.subTypeLabel : provider.longName;
+  return row(provider, again ? "Add another account" : names, () => flow.choose(provider), icon("next"));
 }
 
 function accountRow(flow, account) {
