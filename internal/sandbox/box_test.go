@@ -87,6 +87,7 @@ func (b *box) call(method, path, body string, edits ...edit) answer {
 	}
 	w := httptest.NewRecorder()
 	b.ServeHTTP(w, r)
+	b.conform(r, body, w)
 	a := answer{status: w.Code, header: w.Header(), text: w.Body.String()}
 	if !strings.HasPrefix(path, "/_sandbox") && w.Body.Len() > 0 {
 		if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {

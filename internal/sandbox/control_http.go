@@ -16,6 +16,7 @@ const maxControlBody = 4 << 20
 // controlRoutes serves the control API. Its answers are plain JSON without an
 // envelope, and {"error": ...} when something is wrong.
 func (s *Sandbox) controlRoutes(r chi.Router) {
+	r.Get("/openapi.yaml", serveDescription)
 	r.Get("/stats", answering(func(*http.Request) (any, error) { return s.Stats(), nil }))
 	r.Get("/journal", s.serveJournal)
 	r.Get("/deliveries", s.serveDeliveries)

@@ -1,0 +1,271 @@
+package tour
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// How long linking and fetching take on the sandbox clock, so that accounts
+// and tasks can be seen before they are done.
+const (
+	linkDelay = time.Minute
+	dataDelay = time.Minute
+)
+
+// step is one call of the tour, or something that happens between calls.
+// Words in braces stand for what earlier steps kept.
+type step struct {
+	op    string // operation id
+	id    string // path variable
+	query string
+	body  string
+	edit  edit
+	want  int               // status; 0 is any success
+	keep  map[string]string // name by path within the data
+	do    func(*tour) error // instead of a call; op then says what it does
+}
+
+// story calls everything with success once, in an order in which that works,
+// and in the ways in which it must not.
+var story = join(users, accounts, webhooks, templates, invites, archives, sessions)
+
+var users = []step{
+	{op: "create-user", keep: map[string]string{"user": "user.id"}},
+	{op: "create-user", body: `{}`, keep: map[string]string{"other": "user.id"}},
+	{op: "create-user", body: `{"externalMetadata":{"customerRef":"alice","channel":"web"}}`},
+	{op: "create-user", body: `{"externalMetadata":{"a":1}}`, want: http.StatusBadRequest},
+	{op: "create-user", body: `{"externalMetadata":{"a":"1","b":"2","c":"3","d":"4","e":"5","f":"6"}}`, want: http.StatusBadRequest},
+	{op: "create-user", body: `{"externalMetadata":{"` + strings.Repeat("k", 51) + `":"v"}}`, want: http.StatusBadRequest},
+	{op: "create-user", body: `{"externalMetadata":{"k":"` + strings.Repeat("v", 501) + `"}}`, want: http.StatusBadRequest},
+	{op: "create-user", body: `[]`, want: http.StatusBadRequest},
+	{op: "create-user", body: `{`, want: http.StatusBadRequest},
+	{op: "get-user", id: "{user}"},
+	{op: "list-users", query: "startDate=2020-01-01&endDate=2099-12-31"},
+	{op: "list-users", query: "startDate=yesterday", want: http.StatusBadRequest},
+	{op: "create-token", query: "userId={user}"},
+	{op: "create-token", query: "userId=" + unknownID, want: http.StatusNotFound},
+	{op: "create-token", query: "userId=", want: http.StatusBadRequest},
+}
+
+// The test persons, with what they enter.
+var (
+	george    = person{"{user}", "George", "123456", "1234"}
+	ryan      = person{"{other}", "Ryan", "654321", "1234"}
+	stranger  = person{"{other}", "Nobody", "123456", "1234"}
+	forgetful = person{"{user}", "Ryan", "wrong", "1234"}
+	hesitant  = person{"{other}", "Christina", "YGUS1", ""}
+)
+
+var accounts = []step{
+	{op: "list providers with filters", do: providersByFilter},
+	{op: "link one account and wait", do: linkSlowly},
+	{op: "link everywhere", do: func(t *tour) error { return t.linkEverywhere(george) }},
+	{op: "link everywhere", do: func(t *tour) error { return t.linkEverywhere(ryan) }},
+	{op: "fail to link", do: func(t *tour) error { return t.link(forgetful, "freelancer", "failed") }},
+	{op: "fail to link", do: func(t *tour) error { return t.link(stranger, "grab", "stranger") }},
+	{op: "stop at the second factor", do: func(t *tour) error { return t.link(hesitant, "upwork", "waiting") }},
+	{op: "let it happen", do: settle},
+	{op: "get-account", id: "{account}"},
+	{op: "get-account", id: "{failed}"},
+	{op: "get-account", id: "{waiting}"},
+	{op: "list-accounts", query: "userId={user}&startDate=2020-01-01&endDate=2099-12-31"},
+	{op: "list-tasks", query: "userId={user}&sourceId={account}"},
+	{op: "list-identities", query: "userId={user}&sourceId={account}"},
+	{op: "list-contributions", query: "sourceId={account}&startDate=2000-01-01&endDate=2099-12-31"},
+	{op: "list-contributions", query: "endDate=2021-02-30", want: http.StatusBadRequest},
+	{op: "list-eincomes", query: "sourceId={account}&startMonth=2000-01&endMonth=2099-12"},
+	{op: "list-eincomes", query: "startMonth=2021-13", want: http.StatusBadRequest},
+	{op: "get every payload", do: payloads},
+	{op: "generate-account-export", id: "{account}", body: `{"exportExtensionType":"PDF"}`},
+	{op: "generate-account-export", id: "{account}", body: `{"exportExtensionType":"CSV"}`},
+	{op: "generate-account-export", id: "{account}", body: `{"exportExtensionType":"DOC"}`, want: http.StatusBadRequest},
+	{op: "generate-account-export", id: "{account}", want: http.StatusBadRequest},
+	{op: "resync", do: func(t *tour) error { _, err := t.box.Resync(t.memory["{account}"]); return err }},
+	{op: "let it happen", do: settle},
+	{op: "disable-account-monitor", id: "{account}"},
+	{op: "get-account", id: "{account}"},
+}
+
+var webhooks = []step{
+	{op: "create-webhook", body: webhook("ALL_EVENTS", "https://127.0.0.1:9/hook", "a secret"), keep: map[string]string{"webhook": "id"}},
+	{op: "create-webhook", body: webhook("TASK_FINISHED", "https://127.0.0.1:9/hook", "a secret")},
+	{op: "create-webhook", body: webhook("NO_SUCH_EVENT", "https://127.0.0.1:9/hook", "a secret"), want: http.StatusBadRequest},
+	{op: "create-webhook", body: webhook("TASK_FINISHED", "http://127.0.0.1:9/hook", "a secret"), want: http.StatusBadRequest},
+	{op: "create-webhook", body: webhook("TASK_FINISHED", "https://127.0.0.1:9/hook", strings.Repeat("s", 65)), want: http.StatusBadRequest},
+	{op: "create-webhook", body: `{}`, want: http.StatusBadRequest},
+	{op: "get-webhook", id: "{webhook}"},
+	{op: "list-webhooks"},
+}
+
+// webhook is one that gets no deliveries, as it is not active.
+func webhook(event, url, secret string) string {
+	return `{"name":"tour","url":"` + url + `","eventTypes":["` + event + `"],"active":false,"secret":"` + secret + `","includePayload":true}`
+}
+
+const templateBody = `{"name":"Tour","company":{"name":"Example Lending","logoUrl":"https://example.com/logo.png"},
+"email":{"sendEmail":true,"senderName":"Example","replyAddress":"reply@example.com","subject":"Hello","body":"Dear ${firstName}"},
+"landingPage":{"header":"Welcome","description":"Link your account.","button":"Start"},
+"successPage":{"header":"Done","description":"Thank you.","button":"Close"}}`
+
+var templates = []step{
+	{op: "create-consent-template", body: `{"consentType":"credit","version":"1","consentText":"I agree.","title":"Consent","consentMethod":"checkbox"}`,
+		keep: map[string]string{"consent": "id"}},
+	{op: "create-consent-template", body: `{"version":"1"}`, want: http.StatusBadRequest},
+	{op: "list-consent-templates"},
+	{op: "create-invite-template", body: templateBody, keep: map[string]string{"template": "id"}},
+	{op: "create-invite-template", body: `{"name":"x"}`, want: http.StatusBadRequest},
+	{op: "get-invite-template", id: "{template}"},
+	{op: "update-invite-template", id: "{template}", body: templateBody},
+	{op: "update-invite-template", id: "{template}", body: `{}`, want: http.StatusBadRequest},
+	{op: "update-invite-template", id: unknownID, body: templateBody, want: http.StatusNotFound},
+	{op: "list-invite-templates"},
+}
+
+var invites = []step{
+	{op: "create-invite", body: `{"fullName":"George Palomero","firstName":"George","lastName":"Palomero","email":"george@example.com","templateId":"{template}"}`,
+		keep: map[string]string{"invite": "id"}},
+	{op: "create-invite", body: `{"fullName":"George","email":"nobody","templateId":"{template}"}`, want: http.StatusBadRequest},
+	{op: "create-invite", body: `{}`, want: http.StatusBadRequest},
+	{op: "get-invite", id: "{invite}"},
+	{op: "list-invite-log", id: "{invite}"},
+	{op: "list-invites"},
+}
+
+// aFile is one byte in base64, which is no payslip that anybody could read.
+const aFile = `"fileContent":"AA==","fileExtensionType":"PDF"`
+
+var archives = []step{
+	{op: "list-file-types"},
+	{op: "list-file-types", query: "type=PAYSLIP&active=true&enabled=true&ocr=true"},
+	{op: "list-file-types", query: "active=maybe", want: http.StatusBadRequest},
+	{op: "create-archive", body: `{"userId":"{user}","fileType":"PAYSLIP","rawFiles":[{` + aFile + `,"fileSubtype":"PAYSLIP","fileName":"a.pdf"}]}`,
+		keep: map[string]string{"archive": "id"}},
+	{op: "create-archive", body: `{"fileType":"COMPANY_ID","rawFiles":[{` + aFile + `}]}`, keep: map[string]string{"spare": "id"}},
+	{op: "create-archive", body: `{"userId":"{user}","fileType":"PAYSLIP","rawFiles":[]}`, want: http.StatusBadRequest},
+	{op: "create-archive", body: `{"userId":"{user}","fileType":"PAYSLIP","rawFiles":[{"fileContent":"AA==","fileExtensionType":"EXE"}]}`, want: http.StatusBadRequest},
+	{op: "create-and-classify-archive", body: `{"userId":"{user}","rawFiles":[{` + aFile + `}]}`},
+	{op: "create-and-classify-archive", body: `{}`, want: http.StatusBadRequest},
+	{op: "upload-payslip-file", body: `{"userId":"{user}",` + aFile + `}`, keep: map[string]string{"payslip": "id"}},
+	{op: "upload-payslip-file", body: `{}`, want: http.StatusBadRequest},
+	{op: "let it happen", do: settle},
+	{op: "get-archive", id: "{archive}"},
+	{op: "list-archives", query: "userId={user}&fileType=PAYSLIP&startDate=2020-01-01&endDate=2099-12-31"},
+	{op: "get-upload", id: "{archive}"},
+	{op: "list-uploads", query: "userId={user}"},
+	{op: "get-archive-payslip-data", query: "archiveId={payslip}"},
+	{op: "list-archive-payslip-predictions"},
+	{op: "send-payslip-manual-result", body: `{"archiveId":"{payslip}","validFile":true,"checkedFields":[],"data":{}}`},
+	{op: "send-payslip-manual-result", body: `{}`, want: http.StatusBadRequest},
+}
+
+var sessions = []step{
+	{op: "get-user-session-payload", id: "{user}"},
+	{op: "get-user-session-payload", id: "{other}"},
+	{op: "reset-user-session", id: "{other}"},
+	{op: "get-user", id: "{other}"},
+}
+
+// farewell takes away what the story has made, twice, and looks at what is left.
+var farewell = join(
+	twice("delete-webhook", "{webhook}"), twice("delete-consent-template", "{consent}"), twice("delete-invite-template", "{template}"),
+	twice("delete-archive", "{archive}"), twice("delete-account", "{account}"),
+	[]step{
+		{op: "get-archive", id: "{archive}"},
+		{op: "get-account", id: "{account}"},
+		{op: "get-account-payload", id: "{account}", want: http.StatusNotFound},
+		{op: "list-identities", query: "sourceId={account}"},
+	})
+
+func twice(op, id string) []step {
+	return []step{{op: op, id: id}, {op: op, id: id, want: http.StatusNotFound}}
+}
+
+func join(parts ...[]step) []step {
+	var all []step
+	for _, part := range parts {
+		all = append(all, part...)
+	}
+	return all
+}
+
+// person is somebody who links accounts.
+type person struct{ userID, login, password, mfa string }
+
+// link logs a person in and keeps the account's id under a name.
+func (t *tour) link(who person, provider, name string) error {
+	a, err := t.box.Link(sandbox.LinkRequest{
+		UserID: t.recall(who.userID), ProviderID: provider, Login: who.login, Password: who.password, MFA: who.mfa,
+	})
+	if err != nil {
+		return err
+	}
+	t.memory["{"+name+"}"] = a.ID
+	return nil
+}
+
+// everywhere is a provider of each kind of data.
+var everywhere = []string{"upwork", "freelancer", "grab", "abcplatform", "xyzgigcompany", "cdecorp", "nbi_ph"}
+
+func (t *tour) linkEverywhere(who person) error {
+	for _, provider := range everywhere {
+		if err := t.link(who, provider, provider); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// linkSlowly looks at an account and its task while they are not done.
+func linkSlowly(t *tour) error {
+	if err := t.link(george, "sss_ph", "account"); err != nil {
+		return err
+	}
+	look := func() error {
+		return t.takeAll([]step{{op: "get-account", id: "{account}"}, {op: "list-tasks"}, {op: "list-accounts"}})
+	}
+	for range 3 {
+		if err := look(); err != nil {
+			return err
+		}
+		if err := t.box.Advance(linkDelay); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tour) takeAll(steps []step) error {
+	for _, s := range steps {
+		if err := t.take(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func settle(t *tour) error { return t.box.Advance(linkDelay + dataDelay) }
+
+func payloads(t *tour) error {
+	for _, provider := range append([]string{"account"}, everywhere...) {
+		if err := t.take(step{op: "get-account-payload", id: "{" + provider + "}"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// providersByFilter uses every filter, right and wrong.
+func providersByFilter(t *tour) error {
+	for _, query := range []string{
+		"type=GOVERNMENT", "subType=SERVICES", "active=true", "enabled=true", "accountConnection=true", "name=up",
+		"ids=upwork,sss_ph", "ids=upwork&ids=sss_ph", "topIds=grab,sss_ph",
+	} {
+		if err := t.take(step{op: "list-providers", query: query}); err != nil {
+			return err
+		}
+	}
+	return t.take(step{op: "list-providers", query: "active=maybe", want: http.StatusBadRequest})
+}

@@ -1,0 +1,163 @@
+// Package tour drives a sandbox through everything it can do, and checks each
+// call and answer against a description.
+package tour
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/contract"
+)
+
+const base = "/v1"
+
+// ErrNothingShared says that a description has no operation of the sandbox,
+// which is the case when its first server has another path than /v1.
+var ErrNothingShared = errors.New("the description shares no operation with the sandbox; the path of its first server should be " + base)
+
+// tour is a sandbox being driven.
+type tour struct {
+	box      *sandbox.Sandbox
+	document *contract.Document
+	report   *contract.Report
+	known    map[string]sandbox.Operation // by id
+	memory   map[string]string            // what steps keep for later ones
+}
+
+// Run starts a sandbox, without a network, and calls every operation of the
+// Open API that it emulates: with success, so that every kind of data occurs,
+// and with every kind of error. The report is on the operations that the
+// description has too.
+func Run(document *contract.Document) (*contract.Report, error) {
+	shared := Shared(document)
+	if len(shared) == 0 {
+		return nil, ErrNothingShared
+	}
+	box, err := sandbox.New(sandbox.Options{LinkDelay: linkDelay, DataDelay: dataDelay})
+	if err != nil {
+		return nil, err
+	}
+	defer box.Close()
+	t := &tour{
+		box: box, document: document, report: contract.NewReport(shared),
+		known: map[string]sandbox.Operation{}, memory: map[string]string{},
+	}
+	for _, o := range sandbox.Emulated() {
+		t.known[o.ID] = o
+	}
+	if err := t.drive(); err != nil {
+		return nil, err
+	}
+	t.report.Close()
+	return t.report, nil
+}
+
+func (t *tour) drive() error {
+	if err := t.takeAll(story); err != nil {
+		return err
+	}
+	for _, o := range sandbox.Emulated() {
+		t.browse(o)
+	}
+	for _, o := range sandbox.Emulated() {
+		if err := t.provoke(o); err != nil {
+			return err
+		}
+	}
+	return t.takeAll(farewell)
+}
+
+// Shared lists the operations of the description that the sandbox emulates.
+func Shared(document *contract.Document) []contract.Operation {
+	emulated := map[string]bool{}
+	for _, o := range sandbox.Emulated() {
+		emulated[contract.Operation{Method: o.Method, Path: base + o.Path}.Key()] = true
+	}
+	var shared []contract.Operation
+	for _, o := range document.Operations() {
+		if emulated[o.Key()] {
+			shared = append(shared, o)
+		}
+	}
+	return shared
+}
+
+// take does a step. One that needs an operation which is not emulated, or what
+// such a one would have given, is left out.
+func (t *tour) take(s step) error {
+	if s.do != nil {
+		if err := s.do(t); err != nil {
+			return fmt.Errorf("%s: %w", s.op, err)
+		}
+		return nil
+	}
+	o, known := t.known[s.op]
+	path := pathOf(o, s.id)
+	if s.query != "" {
+		path += "?" + s.query
+	}
+	path, body := t.recall(path), t.recall(s.body)
+	if !known || hasGap(path) || hasGap(body) {
+		return nil
+	}
+	a := t.call(o.Method, path, body, s.edit)
+	t.expect(a, s.want)
+	for name, pointer := range s.keep {
+		if value := a.text(pointer); value != "" {
+			t.memory["{"+name+"}"] = value
+		}
+	}
+	return nil
+}
+
+// expect counts another status than the wanted one as a violation; 0 stands
+// for any success.
+func (t *tour) expect(a answer, want int) {
+	met := a.status == want
+	if want == 0 {
+		met = a.status < http.StatusMultipleChoices
+	}
+	if met || a.operation == (contract.Operation{}) {
+		return
+	}
+	wanted := "success"
+	if want != 0 {
+		wanted = fmt.Sprint(want)
+	}
+	t.report.Blame(a.operation, fmt.Sprintf("%s %s: answer %d %s, expected %s", a.method, a.path, a.status, a.message(), wanted))
+}
+
+// recall fills in what earlier steps kept.
+func (t *tour) recall(text string) string {
+	for name, value := range t.memory {
+		text = strings.ReplaceAll(text, name, value)
+	}
+	return text
+}
+
+// hasGap tells whether something was not kept. Placeholders are a word in
+// braces, which JSON objects are not.
+func hasGap(text string) bool {
+	for part := range strings.SplitSeq(text, "{") {
+		if word, _, closed := strings.Cut(part, "}"); closed && word != "" && strings.Trim(word, letters) == "" {
+			return true
+		}
+	}
+	return false
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// pathOf puts an id into the path of an operation.
+func pathOf(o sandbox.Operation, id string) string {
+	segments := strings.Split(o.Path, "/")
+	for i, segment := range segments {
+		if strings.HasPrefix(segment, "{") {
+			segments[i] = id
+		}
+	}
+	return base + strings.Join(segments, "/")
+}
