@@ -223,6 +223,8 @@ func TestRequiredFields(t *testing.T) {
 		{"null for an item", page(`null`), listItems, smile.ProblemWrongType},
 		{"another account's payload", `{"metadata":{"sourceId":"a-2"}}`, getPayload, smile.ProblemWrongObject},
 		{"archive without id", page(`{"userId":"t-1"}`), listArchives, "missing field id"},
+		{"archive of a hostile user", page(`{"id":"u-1","userId":"a/b"}`), listArchives, smile.ProblemBadID},
+		{"token with hostile id", `{"id":"a/b","accessToken":"x","expiresAt":"2026-01-02T08:04:05Z"}`, createToken, smile.ProblemBadID},
 		{"somebody else's archive", page(`{"id":"u-1","userId":"t-2"}`), listArchives, smile.ProblemWrongObject},
 		{"provider without id", page(`{"name":"x"}`), listProviders, "missing field id"},
 	}

@@ -18,8 +18,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"golang.org/x/net/http/httpproxy"
-
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -361,6 +359,24 @@ func TestUnknownNames(t *testing.T) {
 	}
 }
 
+// TestHTTP1 offers HTTP/2.
+func TestHTTP1(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("spoken to in %s", r.Proto)
+		}
+		good(w, r)
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	if err := create(t.Context(), clientAt(to(t, Config{RootCAs: roots}, s.URL), s.URL)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestProxy calls a host that is listed through a proxy with a local address.
 func TestProxy(t *testing.T) {
 	secure := tlsServer(t, nil)
@@ -377,20 +393,16 @@ func TestProxy(t *testing.T) {
 		}
 		tunnel(t, w, secure.Listener.Addr().String())
 	})
-	policy, err := NewHostPolicy("", []string{"example.com"})
-	if err != nil {
-		t.Fatal(err)
+	t.Setenv("HTTPS_PROXY", proxy.URL)
+	t.Setenv("NO_PROXY", "")
+	through := func() error {
+		transport := to(t, Config{RootCAs: roots}, "example.com")
+		return create(t.Context(), clientAt(transport, "https://example.com/v1"))
 	}
-	config := Config{Credentials: keys, Hosts: policy, RootCAs: roots}.withDefaults()
-	newTransport := func() *Transport {
-		base := newBase(config, &httpproxy.Config{HTTPSProxy: proxy.URL})
-		t.Cleanup(base.CloseIdleConnections)
-		return &Transport{chain: newChain(config, base), base: base}
-	}
-	if err := create(t.Context(), clientAt(newTransport(), "https://example.com/v1")); err != nil {
+	if err := through(); err != nil {
 		t.Errorf("through the proxy: %v", err)
 	}
-	if err := create(t.Context(), clientAt(newTransport(), "https://example.com/v1")); !smile.NotCreated(err) {
+	if err := through(); !smile.NotCreated(err) {
 		t.Errorf("refused by the proxy: %v", err)
 	}
 	if got := tunnels.Load(); got != 2 {
