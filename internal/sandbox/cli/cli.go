@@ -75,6 +75,8 @@ func newCommand() *cobra.Command {
 	set.hooks.register(flags)
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
 	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+	command.CompletionOptions.DisableDefaultCmd = true
+	command.AddCommand(newContractCommand())
 	return command
 }
 

@@ -21,6 +21,14 @@ type Relaxation struct {
 	Value string
 }
 
+// String says what is allowed, and why.
+func (r Relaxation) String() string {
+	if r.Value != "" {
+		return fmt.Sprintf("%s by %s: %s", r.How, r.Value, r.Reason)
+	}
+	return fmt.Sprintf("%s: %s", r.How, r.Reason)
+}
+
 // Liberty is what a relaxation allows.
 type Liberty string
 
