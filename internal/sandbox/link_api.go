@@ -76,9 +76,7 @@ func getLinkSession(c *call, u *user) reply {
 		}
 	}
 	if shown.Mode == ModeSandbox {
-		for _, p := range c.box.linker.people {
-			shown.TestPeople = append(shown.TestPeople, testLogin{p.Logins[0], p.Password, p.MFA})
-		}
+		shown.TestPeople = c.box.testPeople()
 	}
 	return ok(shown)
 }

@@ -106,6 +106,7 @@ func (s *Sandbox) routes() http.Handler {
 		api.MethodNotAllowed(s.serve(wrongMethod))
 	})
 	root.Get("/v2/smile.v2.js", serveWidget)
+	root.Get("/", servePage)
 	root.Route("/_sandbox", s.controlRoutes)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.render(*unknownPath.refusal).send(s, w, r) // no part of the API: not limited, not in the journal

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,6 +46,23 @@ func serveWidget(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	serveText(w, r, "text/javascript; charset=utf-8", widget())
+}
+
+// pagePolicy lets the page run its own script and no other but the widget, and
+// talk to the sandbox alone.
+var pagePolicy = sync.OnceValue(func() string {
+	_, rest, _ := strings.Cut(string(webFile("page.html")), "<script>")
+	script, _, _ := strings.Cut(rest, "</script>")
+	sum := sha256.Sum256([]byte(script))
+	return "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+		"script-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+})
+
+// servePage gives the page for people.
+func servePage(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Security-Policy", pagePolicy())
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	serveText(w, r, "text/html; charset=utf-8", webFile("page.html"))
 }
 
 func serveText(w http.ResponseWriter, r *http.Request, media string, text []byte) {

@@ -16,6 +16,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+const day = 24 * time.Hour
+
 // patience is how long anything in the browser may take.
 const patience = 40 * time.Second
 
@@ -125,6 +127,24 @@ func (p *tab) until(expression string) {
 		p.picture("failure")
 		p.t.Fatalf("waited in vain for %s", expression)
 	}
+}
+
+// click waits for something to be there and clicks it.
+func (p *tab) click(selector string) {
+	p.t.Helper()
+	p.clickFound(fmt.Sprintf(`document.querySelector(%q)`, selector))
+}
+
+// clickText does so with the first button of that text.
+func (p *tab) clickText(text string) {
+	p.t.Helper()
+	p.clickFound(fmt.Sprintf(`[...document.querySelectorAll("button")].find((b) => b.textContent === %q)`, text))
+}
+
+func (p *tab) clickFound(expression string) {
+	p.t.Helper()
+	p.until(`Boolean(` + expression + `)`)
+	ask[bool](p, expression+`.click() ?? true`)
 }
 
 // prefer sets what the person asks of all pages.

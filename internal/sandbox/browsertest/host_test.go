@@ -63,22 +63,28 @@ func newCompany(t *testing.T, how sandbox.Options) *company {
 	return c
 }
 
-func (c *company) newUser() (userID, token string) {
+// post calls the Open API as the company's backend.
+func (c *company) post(path, body string) string {
 	c.t.Helper()
-	r := httptest.NewRequest(http.MethodPost, "/v1/users", strings.NewReader("{}"))
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	r.SetBasicAuth("sandbox-key", "sandbox-secret")
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	c.box.ServeHTTP(w, r)
-	var made struct {
+	if w.Code >= http.StatusBadRequest {
+		c.t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func (c *company) newUser() (userID, token string) {
+	c.t.Helper()
+	made := decode[struct {
 		Data struct {
 			User  struct{ ID string }
 			Token struct{ AccessToken string }
 		}
-	}
-	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != http.StatusCreated {
-		c.t.Fatalf("status %d: %s", w.Code, w.Body)
-	}
+	}](c.t, c.post("/v1/users", "{}"))
 	return made.Data.User.ID, made.Data.Token.AccessToken
 }
 
