@@ -36,11 +36,8 @@ func (c cluster) up(ctx context.Context, out io.Writer) error {
 		ControllerManager: managed,
 		APIServerFlags:    c.apiServerFlags,
 	})
-	if ctx.Err() != nil {
-		return nil
-	}
 	if err != nil {
-		return err
+		return unlessInterrupted(ctx, err)
 	}
 	if err := c.writeKubeconfig(cp); err != nil {
 		return errors.Join(err, cp.Stop())
@@ -82,6 +79,16 @@ func describe(ctx context.Context, out io.Writer, cp *controlplane.ControlPlane)
 	_ = table.Flush()
 }
 
+// unlessInterrupted drops an error that comes from being interrupted.
+func unlessInterrupted(ctx context.Context, err error) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	default:
+		return err
+	}
+}
+
 // watch returns nil when ctx ends, or which component ended before.
 func watch(ctx context.Context, cp *controlplane.ControlPlane) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -104,9 +111,6 @@ func watch(ctx context.Context, cp *controlplane.ControlPlane) error {
 	case <-ctx.Done():
 		return nil
 	case component := <-ended:
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("%s ended by itself:\n%s", component.Name, component.LogTail())
+		return unlessInterrupted(ctx, fmt.Errorf("%s ended by itself:\n%s", component.Name, component.LogTail()))
 	}
 }

@@ -49,7 +49,7 @@ func (c *Component) URL() string { return c.url }
 // nothing behind, when the process ends, is not ready within 90 seconds, or
 // ctx ends.
 func (c *Component) Start(ctx context.Context) error {
-	p, err := c.launch()
+	p, err := c.launch(ctx)
 	if err != nil {
 		return fmt.Errorf("cannot start %s: %w", c.Name, err)
 	}
@@ -62,7 +62,7 @@ func (c *Component) Start(ctx context.Context) error {
 	return nil
 }
 
-func (c *Component) launch() (*process, error) {
+func (c *Component) launch(ctx context.Context) (*process, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.process.running() {
@@ -73,7 +73,8 @@ func (c *Component) launch() (*process, error) {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(c.path, c.args...)
+	// ctx bounds the start, not the life.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.path, c.args...)
 	cmd.Dir = filepath.Dir(c.Log)
 	cmd.Stdout, cmd.Stderr = log, log
 	c.process, err = spawn(cmd)

@@ -77,7 +77,7 @@ func (cp *ControlPlane) start(ctx context.Context, o Options, bin binaries) erro
 	if cp.keys, err = newKeys(cp.dir.path); err != nil {
 		return fmt.Errorf("control plane keys: %w", err)
 	}
-	ports, err := freePorts(4)
+	ports, err := freePorts(ctx, 4)
 	if err != nil {
 		return fmt.Errorf("no free ports: %w", err)
 	}

@@ -49,12 +49,12 @@ func TestMissingBinariesAreToldTogetherWithTheRemedy(t *testing.T) {
 }
 
 func TestFreePortsDifferAndCanBeListenedOn(t *testing.T) {
-	ports, err := freePorts(20)
+	ports, err := freePorts(t.Context(), 20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, port := range ports {
-		listener, err := net.Listen("tcp", hostPort(port))
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", hostPort(port))
 		if err != nil {
 			t.Errorf("port %d: %v", port, err)
 			continue
@@ -65,14 +65,14 @@ func TestFreePortsDifferAndCanBeListenedOn(t *testing.T) {
 
 func TestSweepRemovesOnlyWhatNobodyUses(t *testing.T) {
 	temp := t.TempDir()
-	make := func(name string) string {
+	dir := func(name string) string {
 		path := filepath.Join(temp, name)
 		if err := os.MkdirAll(filepath.Join(path, "etcd"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
-	abandoned, used, foreign := make(temporaryPrefix+"1"), make(temporaryPrefix+"2"), make("other-1")
+	abandoned, used, foreign := dir(temporaryPrefix+"1"), dir(temporaryPrefix+"2"), dir("other-1")
 	held, err := lock(used)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"context"
 	"net"
 	"strconv"
 )
@@ -9,11 +10,11 @@ import (
 const loopback = "127.0.0.1"
 
 // freePorts returns n different TCP ports that nobody listens on.
-func freePorts(n int) ([]int, error) {
+func freePorts(ctx context.Context, n int) ([]int, error) {
 	ports := make([]int, n)
 	for i := range ports {
 		var err error
-		if ports[i], err = freePort(); err != nil {
+		if ports[i], err = freePort(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -24,13 +25,13 @@ func freePorts(n int) ([]int, error) {
 // minute: a connection that the listening side closes first leaves the port in
 // TIME_WAIT, where it can still be asked for by number but is not handed out.
 // So two control planes starting at the same time do not collide.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+func freePort(ctx context.Context) (int, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
 	if err != nil {
 		return 0, err
 	}
 	defer listener.Close()
-	client, err := net.Dial("tcp", listener.Addr().String())
+	client, err := new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
 	if err != nil {
 		return 0, err
 	}

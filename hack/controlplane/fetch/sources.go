@@ -80,7 +80,7 @@ func download(ctx context.Context, cache, version string, wanted []string) (map[
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(partial)
+	defer func() { _ = os.RemoveAll(partial) }()
 
 	minor := strings.TrimPrefix(version[:strings.LastIndex(version, ".")], "v")
 	if _, err := output(ctx, indexTimeout, tool, "list", minor, "--bin-dir", partial); err != nil {
@@ -119,7 +119,7 @@ func build(ctx context.Context, cache string, pinned map[string]string, wanted [
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(partial)
+	defer func() { _ = os.RemoveAll(partial) }()
 
 	found := map[string]string{}
 	for _, b := range pick(wanted) {

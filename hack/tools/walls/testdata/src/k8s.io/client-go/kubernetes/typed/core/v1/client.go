@@ -1,0 +1,6 @@
+package v1
+
+type SecretInterface interface {
+	Get(name string) error
+	Delete(name string) error
+}
