@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -12,7 +13,8 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// maxBody is how many bytes of a request body are read. Archives will need more.
+// maxBody is how many bytes of a request body are read, if the operation does
+// not allow more.
 const maxBody = 1 << 20
 
 // call is one request to the Open API on its way through the sandbox.
@@ -41,7 +43,7 @@ type call struct {
 func (s *Sandbox) serve(op *operation) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := &call{box: s, op: op, request: r, arrived: s.clock.now(), source: sourceOf(r), query: r.URL.Query()}
-		c.body, c.bodyErr = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		c.body, c.bodyErr = io.ReadAll(http.MaxBytesReader(w, r.Body, cmp.Or(op.maxBody, maxBody)))
 		if !op.link {
 			s.meter.observe()
 		}
@@ -146,7 +148,7 @@ func (c *call) checkBody() *reply {
 		refusal = (&problem{"body", "is too large"}).reply()
 	case c.bodyErr != nil:
 		refusal = (&problem{"body", "cannot be read"}).reply()
-	case c.op.method == http.MethodPost && len(c.body) > 0 && !isJSON(c.request):
+	case c.op.method != http.MethodGet && len(c.body) > 0 && !isJSON(c.request):
 		refusal = refuse(http.StatusUnsupportedMediaType, "The body must be application/json.")
 	default:
 		return nil

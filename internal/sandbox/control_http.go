@@ -55,6 +55,7 @@ func (s *Sandbox) controlRoutes(r chi.Router) {
 		return s.Stats(), nil
 	}))
 	r.Post("/reset", answering(func(*http.Request) (any, error) { s.Reset(); return s.Stats(), nil }))
+	s.peopleRoutes(r)
 	s.pageRoutes(r)
 	r.NotFound(answering(func(r *http.Request) (any, error) { return nil, notFound("path", r.URL.Path) }))
 	r.MethodNotAllowed(answering(func(r *http.Request) (any, error) {

@@ -4,7 +4,7 @@ func listAccounts(c *call) reply {
 	c.userID = c.filter("userId")
 	start, end := c.filter("startDate"), c.filter("endDate")
 	wanted := func(a *account) bool {
-		return matches(a.owner.id, c.userID) && c.shows(a) && during(a.createdAt, start, end)
+		return matches(a.owner.id, c.userID) && c.shows(a) && c.during(a.createdAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
@@ -33,7 +33,7 @@ func deleteAccount(c *call) reply {
 	defer c.tenant.mu.Unlock()
 	a, known := c.tenant.accounts.byID[c.id()]
 	if !known || a.status == Disconnected {
-		return missing()
+		return c.deletedAlready(known)
 	}
 	c.tenant.revoke(a, c.now)
 	c.userID, c.committed = a.owner.id, true

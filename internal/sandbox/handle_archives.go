@@ -1,25 +1,93 @@
 package sandbox
 
-func listArchives(c *call) reply {
-	c.userID = c.filter("userId")
-	start, end := c.filter("startDate"), c.filter("endDate")
-	wanted := func(a *archive) bool {
-		return matches(a.owner.id, c.userID) && matches(a.fileType, c.filter("fileType")) && during(a.createdAt, start, end)
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+)
+
+var (
+	fileFormats  = []string{"PDF", "PNG", "JPG", "JPEG"}
+	fileSubtypes = []string{
+		"PAYSLIP", "PERSONAL_INFORMATION", "EMPLOYMENT_INFORMATION", "TAX_PAYMENT",
+		"COMPANY_ID_FRONT", "COMPANY_ID_BACK", "CARD_FRONT", "CARD_BACK",
 	}
-	c.tenant.mu.RLock()
-	defer c.tenant.mu.RUnlock()
-	return paginate(c, c.tenant.archives.after(c.paging.from), wanted, func(a *archive) any { return a.wire() })
+
+	rawFileForm = form{
+		{"fileContent", true, aFile},
+		{"fileExtensionType", true, aText(1, 8, oneOf(fileFormats...))},
+		{"fileSubtype", false, aText(1, 64, oneOf(fileSubtypes...))},
+		{"fileName", false, aText(1, 200)},
+	}
+	classifyForm = form{
+		{"userId", false, aText(1, maxIDLength)},
+		{"rawFiles", true, aList(1, aForm(rawFileForm))},
+	}
+	archiveForm = append(form{{"fileType", false, aText(1, 64, oneOf(archiveTypes()...))}}, classifyForm...)
+)
+
+// aFile checks the base64 of a file.
+func aFile(raw json.RawMessage) *problem {
+	text, isString := readString(raw)
+	content, err := base64.StdEncoding.DecodeString(text)
+	switch {
+	case !isString || err != nil || len(content) == 0:
+		return &problem{"", "must be a file in base64"}
+	case len(content) > maxFile:
+		return &problem{"", fmt.Sprintf("must not be larger than %d bytes", maxFile)}
+	}
+	return nil
 }
 
-func getArchive(c *call) reply {
-	c.tenant.mu.RLock()
-	defer c.tenant.mu.RUnlock()
-	a, known := c.tenant.archives.byID[c.id()]
-	if !known {
+// createArchive answers for the two operations that differ in form and task.
+func createArchive(wanted form, taskKind string) func(*call) reply {
+	return func(c *call) reply {
+		req, wrong := readForm[archiveRequest](c.body, wanted)
+		if wrong != nil {
+			return wrong.reply()
+		}
+		return c.file(req, taskKind)
+	}
+}
+
+// file takes in the files of a request. Without an owner there is a new user.
+func (c *call) file(req archiveRequest, taskKind string) reply {
+	c.tenant.mu.Lock()
+	defer c.tenant.mu.Unlock()
+	owner, known := c.tenant.users.byID[req.UserID]
+	if req.UserID != "" && !known {
 		return missing()
 	}
-	c.userID = a.owner.id
+	a := c.tenant.file(owner, req, taskKind, c.now)
+	c.userID, c.committed = a.owner.id, true
 	return ok(a.wire())
+}
+
+// listArchives lists archives as one of the two APIs shows them.
+func listArchives(wire func(*archive) any) func(*call) reply {
+	return func(c *call) reply {
+		c.userID = c.filter("userId")
+		start, end := c.filter("startDate"), c.filter("endDate")
+		wanted := func(a *archive) bool {
+			return matches(a.owner.id, c.userID) && matches(a.fileType, c.filter("fileType")) && c.during(a.createdAt, start, end)
+		}
+		c.tenant.mu.RLock()
+		defer c.tenant.mu.RUnlock()
+		return paginate(c, c.tenant.archives.after(c.paging.from), wanted, wire)
+	}
+}
+
+func getArchive(wire func(*archive) any) func(*call) reply {
+	return func(c *call) reply {
+		c.tenant.mu.RLock()
+		defer c.tenant.mu.RUnlock()
+		a, known := c.tenant.archives.byID[c.id()]
+		if !known {
+			return missing()
+		}
+		c.userID = a.owner.id
+		return ok(wire(a))
+	}
 }
 
 func deleteArchive(c *call) reply {
@@ -27,9 +95,12 @@ func deleteArchive(c *call) reply {
 	defer c.tenant.mu.Unlock()
 	a, known := c.tenant.archives.byID[c.id()]
 	if !known || a.status == revoked {
-		return missing()
+		return c.deletedAlready(known)
 	}
-	a.status, a.updatedAt = revoked, c.now
+	c.tenant.withdraw(a, c.now)
 	c.userID, c.committed = a.owner.id, true
 	return done()
 }
+
+func asArchive(a *archive) any { return a.wire() }
+func asUpload(a *archive) any  { return a.upload() }

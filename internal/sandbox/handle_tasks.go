@@ -4,7 +4,7 @@ func listTasks(c *call) reply {
 	c.userID = c.filter("userId")
 	source, start, end := c.filter("sourceId"), c.filter("startDate"), c.filter("endDate")
 	wanted := func(t *task) bool {
-		return matches(t.account.owner.id, c.userID) && matches(t.account.id, source) && during(t.startedAt, start, end)
+		return matches(t.owner().id, c.userID) && matches(t.reference().SourceID, source) && c.during(t.startedAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
@@ -18,6 +18,6 @@ func getTask(c *call) reply {
 	if !known {
 		return missing()
 	}
-	c.userID = t.account.owner.id
+	c.userID = t.owner().id
 	return ok(t.wire(&c.box.behaviour))
 }

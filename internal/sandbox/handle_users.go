@@ -11,7 +11,7 @@ const tokenLife = 5 * time.Hour
 func listUsers(c *call) reply {
 	start, end := c.filter("startDate"), c.filter("endDate")
 	visible := func(u *user) bool {
-		return c.now.Sub(u.createdAt) >= c.box.behaviour.listLag && during(u.createdAt, start, end)
+		return c.now.Sub(u.createdAt) >= c.box.behaviour.listLag && c.during(u.createdAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
@@ -43,7 +43,7 @@ func createUser(c *call) reply {
 
 // addUser makes a user. The caller holds mu.
 func (t *tenant) addUser(ids *idSource, metadata map[string]string, at time.Time) *user {
-	u := &user{id: ids.next("tenant-"), metadata: metadata, createdAt: at}
+	u := &user{id: ids.next("tenant-"), ordinal: len(t.users.order), metadata: metadata, createdAt: at}
 	t.users.add(u.id, u)
 	t.commit(u, userCreated(u, at))
 	return u

@@ -1,18 +1,12 @@
 package sandbox
 
-import (
-	"net/url"
-	"sync/atomic"
-	"time"
-)
+import "net/url"
 
-// webhook is a registration. Nothing but deletion ever changes one.
+// webhook is a registration of a URL for events. Nothing but deletion ever
+// changes one.
 type webhook struct {
+	registration
 	webhookRequest
-	id        string
-	createdAt time.Time
-	deleted   bool        // guarded by the tenant
-	gone      atomic.Bool // the same, for the office
 }
 
 type webhookRequest struct {
@@ -32,13 +26,15 @@ type webhookWire struct {
 }
 
 // wire shows the secret, unless the quirk hides it.
-func (w *webhook) wire(b *behaviour) webhookWire {
+func (w *webhook) wire(b *behaviour) any {
 	shown := webhookWire{ID: w.id, CreatedAt: Timestamp{w.createdAt}, webhookRequest: w.webhookRequest, UpdatedAt: Timestamp{w.createdAt}}
 	if b.webhookSecret == "hidden" {
 		shown.Secret = ""
 	}
 	return shown
 }
+
+var webhooks registry[*webhook] = func(t *tenant) *collection[*webhook] { return &t.webhooks }
 
 func webhookForm(allowHTTP bool) form {
 	return form{
@@ -68,48 +64,5 @@ func createWebhook(c *call) reply {
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	hook := &webhook{webhookRequest: wanted, id: c.box.ids.next(""), createdAt: c.now}
-	c.tenant.webhooks.add(hook.id, hook)
-	c.tenant.commit(hook)
-	c.committed = true
-	return ok(hook.wire(&c.box.behaviour))
-}
-
-func listWebhooks(c *call) reply {
-	c.tenant.mu.RLock()
-	defer c.tenant.mu.RUnlock()
-	return paginate(c, c.tenant.webhooks.after(c.paging.from),
-		func(w *webhook) bool { return !w.deleted }, func(w *webhook) any { return w.wire(&c.box.behaviour) })
-}
-
-func getWebhook(c *call) reply {
-	c.tenant.mu.RLock()
-	defer c.tenant.mu.RUnlock()
-	hook, known := c.tenant.webhooks.byID[c.id()]
-	if !known || hook.deleted {
-		return missing()
-	}
-	return ok(hook.wire(&c.box.behaviour))
-}
-
-func deleteWebhook(c *call) reply {
-	c.tenant.mu.Lock()
-	defer c.tenant.mu.Unlock()
-	hook, known := c.tenant.webhooks.byID[c.id()]
-	if !known || hook.deleted {
-		return c.deletedAlready(known)
-	}
-	hook.deleted = true
-	hook.gone.Store(true)
-	c.tenant.commit(hook)
-	c.committed = true
-	return done()
-}
-
-// deletedAlready is the answer to deleting what is not there, or no longer.
-func (c *call) deletedAlready(known bool) reply {
-	if known && c.box.behaviour.repeatDelete == "200" {
-		return done()
-	}
-	return missing()
+	return ok(webhooks.add(c, "", &webhook{webhookRequest: wanted}).wire(&c.box.behaviour))
 }

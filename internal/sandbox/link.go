@@ -45,6 +45,7 @@ type linker struct {
 	people    []*person
 	linkDelay time.Duration
 	dataDelay time.Duration
+	dataLife  time.Duration
 }
 
 // link takes a login, up to where it leads without waiting. The caller holds mu.
@@ -71,12 +72,13 @@ func (l *linker) link(t *tenant, u *user, p *Provider, req LinkRequest, now time
 	}
 	a.attempt++
 	a.become(Pending, "", "", now)
+	a.pending = &pendingLogin{req.judge(p, who, continued), now.Add(l.linkDelay)}
 	if opened {
 		t.commit(a, accountCreated(a, now))
 	} else {
 		t.commit(a)
 	}
-	t.schedule(now.Add(l.linkDelay), loginSettled{l, a, a.attempt, req.judge(p, who, continued)})
+	t.schedule(a.pending.due, loginSettled{l, a, a.attempt})
 	t.settle(now)
 	return a
 }
@@ -111,15 +113,23 @@ type loginSettled struct {
 	linker  *linker
 	account *account
 	attempt int
+}
+
+// pendingLogin is a login that the provider has not answered yet.
+type pendingLogin struct {
 	outcome outcome
+	due     time.Time
 }
 
 func (e loginSettled) happen(t *tenant, at time.Time) {
 	if e.account.status != Pending || e.account.attempt != e.attempt {
 		return
 	}
-	e.linker.move(t, e.account, e.outcome, at)
-	if e.outcome.status == Connected {
+	settled := e.account.pending.outcome
+	e.account.pending = nil
+	e.linker.move(t, e.account, settled, at)
+	if settled.status == Connected {
+		t.inviteFollowed(e.account.owner, Linked, at)
 		e.linker.begin(t, linkAccount, e.account, at)
 	}
 }
@@ -131,22 +141,30 @@ func (l *linker) move(t *tenant, a *account, to outcome, at time.Time) {
 		message = l.canaries.in("errorMessage", accountErrors[to.code])
 	}
 	a.become(to.status, to.code, message, at)
+	if to.status == Connected {
+		l.live(t, a, at)
+	}
 	t.commit(a, t.accountMoved(a, at)...)
 }
 
 // begin starts a task that brings data. The caller holds mu.
 func (l *linker) begin(t *tenant, kind string, a *account, at time.Time) {
-	begun := &task{id: l.ids.next("task-"), kind: kind, account: a, startedAt: at}
+	begun := &task{id: l.ids.next("task-"), ordinal: len(t.tasks.order), kind: kind, account: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
 	t.tasks.add(begun.id, begun)
 	t.commit(begun, taskStarted(begun, at))
-	t.schedule(at.Add(l.dataDelay), taskFinished{begun})
+	t.schedule(begun.dueAt, taskFinished{begun})
 }
 
-// taskFinished brings the account's data, unless it was taken away meanwhile.
+// taskFinished brings the account's data, unless it was taken away meanwhile,
+// or what an archive says.
 type taskFinished struct{ task *task }
 
 func (e taskFinished) happen(t *tenant, at time.Time) {
 	e.task.finishedAt = at
+	if e.task.archive != nil {
+		t.archiveRead(e.task, at)
+		return
+	}
 	a := e.task.account
 	if a.status != Connected {
 		e.task.errorCode = cmp.Or(a.errorCode, "ACCOUNT_INACCESSIBLE")
@@ -165,14 +183,22 @@ func (e taskFinished) happen(t *tenant, at time.Time) {
 
 // revoke ends an account for good and forgets its data. The caller holds mu.
 func (t *tenant) revoke(a *account, at time.Time) {
+	t.forget(a)
+	a.become(Disconnected, "", "", at)
+	t.commit(a, t.accountMoved(a, at)...)
+	if !slices.ContainsFunc(a.owner.accounts, func(other *account) bool { return other.status != Disconnected }) {
+		t.inviteFollowed(a.owner, InviteRevoked, at)
+	}
+}
+
+// forget drops the data of an account. The caller holds mu.
+func (t *tenant) forget(a *account) {
 	for _, items := range a.items {
 		for _, i := range items {
 			delete(t.items, i.id)
 		}
 	}
 	a.items, a.refreshes, a.harvested = map[string][]*item{}, nil, 0
-	a.become(Disconnected, "", "", at)
-	t.commit(a, t.accountMoved(a, at)...)
 }
 
 // accountErrors is every reason for which a login can fail or end.

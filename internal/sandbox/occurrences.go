@@ -49,9 +49,10 @@ func (t *tenant) accountMoved(a *account, at time.Time) []occurrence {
 
 // about is what the events of a task have in common.
 func (t *task) about() details {
+	from := t.reference()
 	return details{
-		"userId": t.owner().id, "sourceId": t.sourceID(), "sourceType": t.sourceType(),
-		"providers": []string{t.providerID()}, "taskType": t.kind,
+		"userId": from.UserID, "sourceId": from.SourceID, "sourceType": from.SourceType,
+		"providers": []string{from.ProviderID}, "taskType": t.kind,
 	}
 }
 

@@ -79,6 +79,9 @@ type Options struct {
 	// WebhookRoots are the authorities that vouch for https:// webhooks; default
 	// those of the system.
 	WebhookRoots *x509.CertPool
+	// DataLife is how long data is kept after an account was connected or
+	// refreshed, on the sandbox clock; default 60 days.
+	DataLife time.Duration
 	// Now is the wall clock; default time.Now.
 	Now func() time.Time
 }
@@ -90,6 +93,7 @@ func (o Options) withDefaults() Options {
 	if o.Seed == "" {
 		o.Seed = rand.Text()
 	}
+	o.DataLife = cmp.Or(o.DataLife, 60*24*time.Hour)
 	o.WebhookRetry = cmp.Or(o.WebhookRetry, 30*time.Second)
 	o.WebhookTimeout = cmp.Or(o.WebhookTimeout, 10*time.Second)
 	o.WebhookWorkers = cmp.Or(o.WebhookWorkers, 16)
@@ -100,7 +104,7 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) check() error {
-	if o.RateLimit < 0 || o.LinkDelay < 0 || o.DataDelay < 0 || o.WebhookRetry < 0 || o.WebhookTimeout < 0 || o.WebhookWorkers < 0 {
+	if o.RateLimit < 0 || o.LinkDelay < 0 || o.DataDelay < 0 || o.DataLife < 0 || o.WebhookRetry < 0 || o.WebhookTimeout < 0 || o.WebhookWorkers < 0 {
 		return errors.New("rate limit, delays, times and workers must not be negative")
 	}
 	return nil

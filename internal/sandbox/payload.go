@@ -26,12 +26,11 @@ func (t *tenant) sourcePayload(of *task) any {
 
 // payload is all data of an account, null where there is none.
 func (t *tenant) payload(a *account) map[string]any {
-	all := map[string]any{}
+	all := noPayload()
 	for _, d := range datapoints {
 		items := t.box.linker.harvest(t, a, d.path)
 		switch {
 		case len(items) == 0:
-			all[d.key] = nil
 		case d.single:
 			all[d.key] = items[0].payload
 		default:
@@ -39,6 +38,15 @@ func (t *tenant) payload(a *account) map[string]any {
 		}
 	}
 	return all
+}
+
+// noPayload is a payload without data.
+func noPayload() map[string]any {
+	none := map[string]any{}
+	for _, d := range datapoints {
+		none[d.key] = nil
+	}
+	return none
 }
 
 func (t *tenant) firstItems(a *account, d datapoint, items []*item) pagedItems {

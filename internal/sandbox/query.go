@@ -96,9 +96,9 @@ func between(on, start, end string) bool {
 	return (start == "" || on >= start) && (end == "" || on <= end)
 }
 
-// during is between for the day of an instant.
-func during(at time.Time, start, end string) bool {
-	return start == "" && end == "" || between(day(at), start, end)
+// during is between for the day of an instant, in the zone of the quirk.
+func (c *call) during(at time.Time, start, end string) bool {
+	return start == "" && end == "" || between(day(at.Add(c.box.behaviour.zone())), start, end)
 }
 
 // matches tells whether a value is the wanted one, if one is wanted.

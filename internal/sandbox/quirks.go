@@ -31,6 +31,10 @@ type behaviour struct {
 	failedStatus   string
 	insightName    string
 	repeatDelete   string
+	dateZone       string
+	dataSync       string
+	expiredAccount string
+	monitoredData  string
 }
 
 const duration = "DURATION"
@@ -49,6 +53,10 @@ var quirks = []Quirk{
 	{"failed-status", "FAILED|FAILURE", "status of a failed task in events", func(b *behaviour) any { return &b.failedStatus }},
 	{"insight-name", "INSIGHTS|INSIGHT", "what tasks and their events call that data point", func(b *behaviour) any { return &b.insightName }},
 	{"repeat-delete", "404|200", "what deleting answers that was done before", func(b *behaviour) any { return &b.repeatDelete }},
+	{"date-zone", "utc|manila", "the zone whose days startDate and endDate of users, accounts, tasks and archives mean", func(b *behaviour) any { return &b.dateZone }},
+	{"data-sync", "monthly|off", "whether data of monitored accounts is fetched again every month", func(b *behaviour) any { return &b.dataSync }},
+	{"expired-account", "disconnected|silent|connected", "an account whose data has expired; silent is disconnected without an event", func(b *behaviour) any { return &b.expiredAccount }},
+	{"monitored-data", "kept|expires", "whether the data of monitored accounts lives as long as it is synchronised", func(b *behaviour) any { return &b.monitoredData }},
 	{"retry-after", duration, "sent as Retry-After with every 429 and 503", func(b *behaviour) any { return &b.retryAfter }},
 }
 
@@ -138,4 +146,12 @@ func (b *behaviour) spellDatapoints(told details, names []string) details {
 		told["dataPoints"] = names
 	}
 	return told
+}
+
+// zone is the distance from UTC of the days that filters mean.
+func (b *behaviour) zone() time.Duration {
+	if b.dateZone == "manila" {
+		return 8 * time.Hour
+	}
+	return 0
 }

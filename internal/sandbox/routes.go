@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -14,6 +15,7 @@ type operation struct {
 	handle           func(*call) reply
 	paged            bool
 	filters          []parameter
+	maxBody          int64  // bytes; 0 is the usual limit
 	link             bool   // of the Link API: opened by a link token, not limited
 	refusal          *reply // for what is no operation at all
 }
@@ -45,7 +47,7 @@ func ptr[T any](value T) *T { return &value }
 var operations []*operation
 
 func init() {
-	operations = append(emulated(), dataOperations()...)
+	operations = slices.Concat(emulated(), managed(), filed(), dataOperations())
 	for _, o := range notEmulated {
 		operations = append(operations, &o)
 	}
@@ -63,6 +65,8 @@ func emulated() []*operation {
 		{method: "GET", path: "/users", id: "list-users", handle: listUsers, paged: true, filters: created},
 		{method: "POST", path: "/users", id: "create-user", handle: createUser},
 		{method: "GET", path: "/users/{id}", id: "get-user", handle: getUser},
+		{method: "GET", path: "/users/{id}/payload", id: "get-user-session-payload", handle: getUserPayload},
+		{method: "POST", path: "/users/{id}/resetSession", id: "reset-user-session", handle: resetSession},
 		{method: "POST", path: "/tokens", id: "create-token", handle: createToken, filters: []parameter{{"userId", identifier}}},
 		{method: "GET", path: "/tasks", id: "list-tasks", handle: listTasks, paged: true, filters: append(ofUser, parameter{"sourceId", text})},
 		{method: "GET", path: "/tasks/{id}", id: "get-task", handle: getTask},
@@ -70,13 +74,54 @@ func emulated() []*operation {
 		{method: "GET", path: "/accounts/{id}", id: "get-account", handle: getAccount},
 		{method: "DELETE", path: "/accounts/{id}", id: "delete-account", handle: deleteAccount},
 		{method: "GET", path: "/accounts/{id}/payload", id: "get-account-payload", handle: getAccountPayload},
+		{method: "POST", path: "/accounts/{id}/exports/generate", id: "generate-account-export", handle: generateExport},
+		{method: "POST", path: "/accounts/{id}/disableMonitor", id: "disable-account-monitor", handle: disableMonitor},
+	}
+}
+
+// managed is the operations on what a tenant sets up.
+func managed() []*operation {
+	return []*operation{
 		{method: "POST", path: "/webhooks", id: "create-webhook", handle: createWebhook},
-		{method: "GET", path: "/webhooks", id: "list-webhooks", handle: listWebhooks, paged: true},
-		{method: "GET", path: "/webhooks/{id}", id: "get-webhook", handle: getWebhook},
-		{method: "DELETE", path: "/webhooks/{id}", id: "delete-webhook", handle: deleteWebhook},
-		{method: "GET", path: "/archives", id: "list-archives", handle: listArchives, paged: true, filters: append(ofUser, parameter{"fileType", text})},
-		{method: "GET", path: "/archives/{id}", id: "get-archive", handle: getArchive},
+		{method: "GET", path: "/webhooks", id: "list-webhooks", handle: webhooks.list, paged: true},
+		{method: "GET", path: "/webhooks/{id}", id: "get-webhook", handle: webhooks.get},
+		{method: "DELETE", path: "/webhooks/{id}", id: "delete-webhook", handle: webhooks.delete},
+		{method: "POST", path: "/consentTemplates", id: "create-consent-template", handle: createConsentTemplate},
+		{method: "GET", path: "/consentTemplates", id: "list-consent-templates", handle: consentTemplates.list, paged: true},
+		{method: "DELETE", path: "/consentTemplates/{id}", id: "delete-consent-template", handle: consentTemplates.delete},
+		{method: "POST", path: "/inviteTemplates", id: "create-invite-template", handle: createInviteTemplate},
+		{method: "GET", path: "/inviteTemplates", id: "list-invite-templates", handle: inviteTemplates.list, paged: true},
+		{method: "GET", path: "/inviteTemplates/{id}", id: "get-invite-template", handle: inviteTemplates.get},
+		{method: "PUT", path: "/inviteTemplates/{id}", id: "update-invite-template", handle: updateInviteTemplate},
+		{method: "DELETE", path: "/inviteTemplates/{id}", id: "delete-invite-template", handle: inviteTemplates.delete},
+		{method: "POST", path: "/invites", id: "create-invite", handle: createInvite},
+		{method: "GET", path: "/invites", id: "list-invites", handle: listInvites, paged: true},
+		{method: "GET", path: "/invites/{id}", id: "get-invite", handle: getInvite},
+		{method: "GET", path: "/invites/{id}/logs", id: "list-invite-log", handle: listInviteLog, paged: true},
+	}
+}
+
+// filed is the operations on what people hand in.
+func filed() []*operation {
+	created := []parameter{{"startDate", date}, {"endDate", date}}
+	ofUser := append([]parameter{{"userId", text}}, created...)
+	byType := append(slices.Clone(ofUser), parameter{"fileType", text})
+	const payslips = "/archives/-/payslips"
+	return []*operation{
+		{method: "POST", path: "/archives", id: "create-archive", handle: createArchive(archiveForm, analyzeArchive), maxBody: maxArchiveBody},
+		{method: "POST", path: "/archives/classify", id: "create-and-classify-archive", handle: createArchive(classifyForm, classifyArchive), maxBody: maxArchiveBody},
+		{method: "GET", path: "/archives", id: "list-archives", handle: listArchives(asArchive), paged: true, filters: byType},
+		{method: "GET", path: "/archives/{id}", id: "get-archive", handle: getArchive(asArchive)},
 		{method: "DELETE", path: "/archives/{id}", id: "delete-archive", handle: deleteArchive},
+		{method: "POST", path: payslips + "/uploadRawFile", id: "upload-payslip-file", handle: uploadPayslip, maxBody: maxArchiveBody},
+		{method: "GET", path: payslips + "/queryPrediction", id: "get-archive-payslip-data", handle: queryPrediction, filters: []parameter{{"archiveId", identifier}}},
+		{method: "GET", path: payslips + "/listPredictions", id: "list-archive-payslip-predictions", handle: listPredictions, paged: true, filters: created},
+		{method: "POST", path: payslips + "/sendManualResult", id: "send-payslip-manual-result", handle: sendManualResult},
+		{method: "GET", path: "/uploads", id: "list-uploads", handle: listArchives(asUpload), paged: true, filters: ofUser},
+		{method: "GET", path: "/uploads/{id}", id: "get-upload", handle: getArchive(asUpload)},
+		{method: "GET", path: "/fileTypes", id: "list-file-types", handle: listFileTypes, paged: true, filters: []parameter{
+			{"type", text}, {"active", boolean}, {"enabled", boolean}, {"ocr", boolean},
+		}},
 	}
 }
 

@@ -54,7 +54,7 @@ func New(options Options) (*Sandbox, error) {
 	marks := &canaries{prefix: options.Canary, ids: ids}
 	s := &Sandbox{
 		clock: clock{wall: options.Now}, hookForm: webhookForm(options.AllowHTTPWebhooks), ids: ids, canaries: marks, behaviour: b, tenants: tenants,
-		linker:  &linker{ids: ids, canaries: marks, people: everybody, linkDelay: options.LinkDelay, dataDelay: options.DataDelay},
+		linker:  &linker{ids: ids, canaries: marks, people: everybody, linkDelay: options.LinkDelay, dataDelay: options.DataDelay, dataLife: options.DataLife},
 		stats:   requests{counts: map[string]map[int]int{}},
 		meter:   meter{wall: options.Now},
 		limiter: newLimiter(options.RateLimit, options.Now),

@@ -38,11 +38,14 @@ func (s *Sandbox) Seed(req SeedRequest) error {
 			a.person = s.linker.people[i%len(s.linker.people)]
 			a.become(Connected, "", "", now)
 			a.refreshes = append(a.refreshes, now)
+			s.linker.live(t, a, now)
 			linked := &task{
-				id: s.ids.next("task-"), kind: linkAccount, account: a,
+				id: s.ids.next("task-"), ordinal: len(t.tasks.order), kind: linkAccount, account: a,
 				startedAt: now, finishedAt: now, datapoints: p.Supported,
 			}
 			t.tasks.add(linked.id, linked)
+			t.commit(a)
+			t.commit(linked)
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -14,15 +13,19 @@ type tenant struct {
 	pair KeyPair
 	box  *Sandbox
 
-	mu       sync.RWMutex
-	users    collection[*user]
-	accounts collection[*account]
-	tasks    collection[*task]
-	archives collection[*archive]
-	webhooks collection[*webhook]
-	items    map[string]*item // those that were read already, by id
-	agenda   agenda
-	planned  int // appointments ever made
+	mu               sync.RWMutex
+	users            collection[*user]
+	accounts         collection[*account]
+	tasks            collection[*task]
+	archives         collection[*archive]
+	webhooks         collection[*webhook]
+	exports          collection[*export]
+	invites          collection[*invite]
+	consentTemplates collection[*consentTemplate]
+	inviteTemplates  collection[*inviteTemplate]
+	items            map[string]*item // those that were read already, by id
+	agenda           agenda
+	planned          int // appointments ever made
 	// next is when the agenda has something to do, in Unix nanoseconds.
 	next atomic.Int64
 }
@@ -40,6 +43,10 @@ func (t *tenant) clear() {
 	t.tasks = newCollection[*task]()
 	t.archives = newCollection[*archive]()
 	t.webhooks = newCollection[*webhook]()
+	t.exports = newCollection[*export]()
+	t.invites = newCollection[*invite]()
+	t.consentTemplates = newCollection[*consentTemplate]()
+	t.inviteTemplates = newCollection[*inviteTemplate]()
 	t.items = map[string]*item{}
 	t.agenda = nil
 	t.next.Store(never)
@@ -74,9 +81,15 @@ func (c *collection[T]) after(from place) iter.Seq2[place, T] {
 
 type user struct {
 	id        string
+	ordinal   int
 	metadata  map[string]string
 	createdAt time.Time
 	accounts  []*account
+	archives  []*archive
+	invite    *invite // that made this user, if one did
+
+	completed    bool      // the session
+	sessionSince time.Time // when it was reset last
 }
 
 func (u *user) wire(b *behaviour) User {
@@ -95,10 +108,6 @@ func (u *user) wire(b *behaviour) User {
 	return shown
 }
 
-func (u *user) session() session {
-	return session{UserID: u.id, Channel: "Default", Status: "IN_PROGRESS"}
-}
-
 type account struct {
 	id        string
 	ordinal   int // place among the tenant's accounts
@@ -114,7 +123,11 @@ type account struct {
 	updatedAt        time.Time
 	monitor          MonitorStatus
 	monitorUpdatedAt time.Time
-	attempt          int // counts logins, so that a late outcome of an older one is ignored
+	monitorOff       bool // for good
+	attempt          int  // counts logins, so that what belongs to an older one is ignored
+	pending          *pendingLogin
+	connectedAt      time.Time // by the last login
+	syncs            int       // monthly ones since
 
 	// refreshes are when data came: first by linking, then by each resync.
 	// While there are none, nothing is readable.
@@ -126,11 +139,18 @@ type account struct {
 // become moves the account to a status; code is empty unless that is Failed.
 func (a *account) become(status ConnectionStatus, code, message string, at time.Time) {
 	a.status, a.errorCode, a.errorMessage, a.updatedAt = status, code, message, at
+	a.watch(at)
+}
+
+// watch decides whether the account's data is kept current.
+func (a *account) watch(at time.Time) {
 	monitor := MonitorUnsupported
 	switch {
-	case status == Connected && a.provider.MonitorSupported:
+	case a.monitorOff && a.provider.MonitorSupported && a.status != Disconnected:
+		monitor = MonitorCustomerDisabled
+	case a.status == Connected && a.provider.MonitorSupported:
 		monitor = MonitorActive
-	case status == Failed && a.monitor == MonitorActive:
+	case a.status == Failed && a.monitor == MonitorActive:
 		monitor = MonitorActionRequired
 	}
 	if monitor != a.monitor {
@@ -161,52 +181,48 @@ func (a *account) reference(itemCreatedAt time.Time) reference {
 	}
 }
 
+// task brings the data of an account or reads an archive.
 type task struct {
 	id         string
+	ordinal    int
 	kind       string
-	account    *account
+	account    *account // or
+	archive    *archive
 	startedAt  time.Time
+	dueAt      time.Time // when it will be finished
 	finishedAt time.Time // zero while it runs
 	datapoints []string
 	errorCode  string // why it brought nothing
 }
 
-func (t *task) owner() *user       { return t.account.owner }
-func (t *task) sourceID() string   { return t.account.id }
-func (t *task) sourceType() string { return "ACCOUNT" }
-func (t *task) providerID() string { return t.account.provider.ID }
+func (t *task) owner() *user {
+	if t.archive != nil {
+		return t.archive.owner
+	}
+	return t.account.owner
+}
+
+func (t *task) reference() reference {
+	if t.archive != nil {
+		return t.archive.reference(t.startedAt)
+	}
+	return t.account.reference(t.startedAt)
+}
 
 const (
-	linkAccount   = "LINK_ACCOUNT"
-	updateAccount = "UPDATE_ACCOUNT"
+	linkAccount     = "LINK_ACCOUNT"
+	updateAccount   = "UPDATE_ACCOUNT"
+	analyzeArchive  = "ANALYZE_ARCHIVE"
+	classifyArchive = "CLASSIFY_ARCHIVE"
 )
 
 func (t *task) wire(b *behaviour) taskWire {
 	shown := taskWire{
 		ID: t.id, Type: t.kind, StartedAt: Timestamp{t.startedAt}, Status: "Started",
-		Datapoints: b.names(t.datapoints), Metadata: t.account.reference(t.startedAt),
+		Datapoints: b.names(t.datapoints), Metadata: t.reference(),
 	}
 	if !t.finishedAt.IsZero() {
 		shown.Status, shown.FinishedAt = "Finished", &Timestamp{t.finishedAt}
 	}
 	return shown
-}
-
-type archive struct {
-	id        string
-	owner     *user
-	fileType  string
-	createdAt time.Time
-	status    string
-	updatedAt time.Time
-}
-
-const revoked = "REVOKED"
-
-func (a *archive) wire() archiveWire {
-	return archiveWire{
-		ID: a.id, CreatedAt: Timestamp{a.createdAt}, ProviderID: "tenant-provided", UserID: a.owner.id, Type: &a.fileType,
-		State:    archiveState{Status: a.status, UpdatedAt: Timestamp{a.updatedAt}},
-		RawFiles: []json.RawMessage{},
-	}
 }

@@ -146,7 +146,9 @@ func edited(field, value string) string {
 	return string(encode(fields))
 }
 
-func quoted(n int, start string) string { return `"` + start + strings.Repeat("é", n-len(start)) + `"` }
+func quoted(n int, start string) string {
+	return `"` + start + strings.Repeat("é", n-len(start)) + `"`
+}
 
 func TestWebhookLimits(t *testing.T) {
 	for _, test := range []struct {

@@ -1,7 +1,5 @@
 package sandbox
 
-import "encoding/json"
-
 // envelope wraps every answer of the Open API. Data is absent when there is
 // nothing to say, as after a DELETE.
 type envelope struct {
@@ -95,6 +93,8 @@ const (
 	MonitorActive         MonitorStatus = "ACTIVE"
 	MonitorActionRequired MonitorStatus = "USER_ACTION_REQUIRED"
 	MonitorUnsupported    MonitorStatus = "UNSUPPORTED"
+	// MonitorCustomerDisabled is one that the tenant has switched off, for good.
+	MonitorCustomerDisabled MonitorStatus = "CUSTOMER_DISABLED"
 )
 
 // reference says where an item or a task comes from: CreatedAt is the
@@ -102,7 +102,7 @@ const (
 type reference struct {
 	CreatedAt     Timestamp `json:"createdAt"`
 	ItemCreatedAt Timestamp `json:"itemCreatedAt"`
-	AccountID     string    `json:"accountId"`
+	AccountID     string    `json:"accountId,omitempty"`
 	SourceID      string    `json:"sourceId"`
 	SourceType    string    `json:"sourceType"`
 	UserID        string    `json:"userId"`
@@ -130,15 +130,51 @@ type payloadReference struct {
 type accountPayload map[string]any
 
 type archiveWire struct {
-	ID             string            `json:"id"`
-	CreatedAt      Timestamp         `json:"createdAt"`
-	ProviderID     string            `json:"providerId"`
-	UserID         string            `json:"userId"`
-	Type           *string           `json:"type"`
-	State          archiveState      `json:"state"`
-	RawFiles       []json.RawMessage `json:"rawFiles"`
-	Classification *struct{}         `json:"classification"`
-	Analysis       *struct{}         `json:"analysis"`
+	uploadWire
+	Classification *classification `json:"classification"`
+	Analysis       *payslip        `json:"analysis"`
+	Extraction     *extraction     `json:"extraction,omitempty"`
+	Validation     *validation     `json:"validation,omitempty"`
+}
+
+type uploadWire struct {
+	ID         string       `json:"id"`
+	CreatedAt  Timestamp    `json:"createdAt"`
+	ProviderID string       `json:"providerId"`
+	UserID     string       `json:"userId"`
+	Type       *string      `json:"type"`
+	State      archiveState `json:"state"`
+	RawFiles   []rawFile    `json:"rawFiles"`
+}
+
+type classification struct {
+	FileType string `json:"fileType"`
+}
+
+type extraction struct {
+	FileType string   `json:"fileType"`
+	Analysis *payslip `json:"analysis"`
+}
+
+// validation is how far an archive can be trusted.
+type validation struct {
+	FileType    string           `json:"fileType"`
+	Metadata    validationResult `json:"metadata"`
+	Computation validationResult `json:"computation"`
+	Identity    validationResult `json:"identity"`
+	Location    validationResult `json:"location"`
+}
+
+type validationResult struct {
+	ResultCode string `json:"resultCode"`
+	Score      int    `json:"score"`
+	Message    string `json:"resultMessage"`
+}
+
+// passed is the validation of a file that nothing is wrong with.
+func passed(fileType string) *validation {
+	fine := validationResult{"PASSED", 100, "Nothing is wrong."}
+	return &validation{fileType, fine, fine, fine, validationResult{"NO_DATA", 0, "The file names no place."}}
 }
 
 type archiveState struct {
