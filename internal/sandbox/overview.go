@@ -45,7 +45,7 @@ type TenantOverview struct {
 
 // UserOverview is a user with all accounts.
 type UserOverview struct {
-	User
+	User     User      `json:"user"`
 	Accounts []Account `json:"accounts"`
 }
 

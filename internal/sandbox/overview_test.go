@@ -19,11 +19,11 @@ func TestOverview(t *testing.T) {
 		t.Errorf("the overview tells a secret: %s", got.text)
 	}
 	all := decode[Overview](t, []byte(got.text))
-	if len(all.Tenants) != 2 || len(all.Tenants[0].Users) != 2 || all.Tenants[1].Mode != ModeProduction || all.Tenants[1].Users[0].ID != live {
+	if len(all.Tenants) != 2 || len(all.Tenants[0].Users) != 2 || all.Tenants[1].Mode != ModeProduction || all.Tenants[1].Users[0].User.ID != live {
 		t.Fatalf("tenants are %+v", all.Tenants)
 	}
 	newest := all.Tenants[0].Users[0]
-	if newest.ID != linked || len(newest.Accounts) != 1 || newest.Accounts[0].ID != account.ID {
+	if newest.User.ID != linked || len(newest.Accounts) != 1 || newest.Accounts[0].ID != account.ID {
 		t.Errorf("the newest user is %+v", newest)
 	}
 	if hooks := all.Tenants[0].Webhooks; len(hooks) != 1 || hooks[0].URL != "https://hooks.example/x" || !hooks[0].Active {
