@@ -22,7 +22,9 @@ var described = sync.OnceValues(func() (*contract.Document, error) {
 
 // deviates tells whether a quirk has the sandbox contradict its description on
 // purpose.
-func (b *behaviour) deviates() bool { return b.insightName == "INSIGHT" }
+func (b *behaviour) deviates() bool {
+	return b.insightName == "INSIGHT" || b.createdCode != "OK" || len(b.shapes) > 0
+}
 
 // conform fails the test if a call or its answer contradicts the description.
 // Every call of a box comes here, but not while faults or quirks have the
@@ -57,7 +59,7 @@ func TestEverythingIsDescribed(t *testing.T) {
 	}
 	var want []string
 	for _, o := range slices.Concat(operations, linkOperations) {
-		if o.handle != nil || slices.Contains(got, contract.Operation{Method: o.method, Path: "/v1" + o.path}.Key()+" "+o.id) {
+		if o.handle != nil {
 			want = append(want, contract.Operation{Method: o.method, Path: "/v1" + o.path}.Key()+" "+o.id)
 		}
 	}

@@ -78,7 +78,7 @@ func (t *tenant) delivery(hook *webhook, o occurrence, id string, told details) 
 		hook: hook,
 		event: eventWire{
 			ID: id, Version: 1, Type: o.kind, CreatedAt: Timestamp{o.at},
-			Data: encode(t.withPayload(told, o.payload, hook.IncludePayload)),
+			Data: t.box.behaviour.reshape(encode(t.withPayload(told, o.payload, hook.IncludePayload))),
 		},
 		record: &Delivery{
 			EventID: id, EventType: o.kind, WebhookID: hook.id, URL: hook.URL, Key: t.pair.Key,

@@ -58,8 +58,8 @@ func createToken(c *call) reply {
 		}
 	}
 	c.userID = wanted
-	c.tenant.mu.RLock()
-	defer c.tenant.mu.RUnlock()
+	c.tenant.mu.Lock()
+	defer c.tenant.mu.Unlock()
 	u, known := c.tenant.users.byID[wanted]
 	if !known {
 		return missing()
@@ -78,10 +78,15 @@ type tokenClaims struct {
 	ExpiresAt Timestamp `json:"exp"`
 }
 
+// mint makes a link token. The caller holds mu.
 func (c *call) mint(u *user) linkToken {
 	claims := tokenClaims{
 		TokenID: c.box.ids.next("tk-"), UserID: u.id, Key: c.tenant.pair.Key, Mode: c.tenant.pair.Mode,
 		ExpiresAt: Timestamp{c.now.Add(tokenLife)},
+	}
+	if c.box.behaviour.newToken == "voids" {
+		u.onlyToken = claims.TokenID
+		c.tenant.commit(u)
 	}
 	body := base64.RawURLEncoding.EncodeToString(encode(claims))
 	token := "smile." + body + "." + c.box.ids.sign(body)

@@ -78,6 +78,17 @@ func (c *call) admit() *reply {
 	if !known {
 		return tokenForeign.reply()
 	}
+	if t.voided(claims) {
+		return tokenExpired.reply()
+	}
 	c.tenant, c.userID, c.link = t, claims.UserID, claims
 	return nil
+}
+
+// voided tells whether a newer token has ended this one, which a quirk decides.
+func (t *tenant) voided(claims tokenClaims) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	u, known := t.users.byID[claims.UserID]
+	return known && u.onlyToken != "" && u.onlyToken != claims.TokenID
 }

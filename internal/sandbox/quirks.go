@@ -35,6 +35,10 @@ type behaviour struct {
 	dataSync       string
 	expiredAccount string
 	monitoredData  string
+	createdCode    string
+	newToken       string
+	// shapes rewrite what is sent.
+	shapes []shape
 }
 
 const duration = "DURATION"
@@ -57,8 +61,20 @@ var quirks = []Quirk{
 	{"data-sync", "monthly|off", "whether data of monitored accounts is fetched again every month", func(b *behaviour) any { return &b.dataSync }},
 	{"expired-account", "disconnected|silent|connected", "an account whose data has expired; silent is disconnected without an event", func(b *behaviour) any { return &b.expiredAccount }},
 	{"monitored-data", "kept|expires", "whether the data of monitored accounts lives as long as it is synchronised", func(b *behaviour) any { return &b.monitoredData }},
+	{"created-code", "OK|CREATED", "code of answers with status 201", func(b *behaviour) any { return &b.createdCode }},
+	{"new-token", "keeps|voids", "whether a link token ends the user's former ones", func(b *behaviour) any { return &b.newToken }},
+	{"nulls", "sent|absent", "whether fields without a value are there", shaped},
+	{"last-cursor", "null|empty|absent", "nextCursor of the last page", shaped},
+	{"user-providers", "ids|empty|absent", "providers of users, which are deprecated", shaped},
+	{"item-created-at", "sent|absent", "itemCreatedAt of items and tasks", shaped},
+	{"eincome-amount", "both|amount|base", "which of amount and baseAmount estimated incomes have", shaped},
+	{"extra-fields", "off|on", "objects have a field that nobody has heard of", shaped},
+	{"unknown-enums", "off|on", "enumerations have values that nobody has heard of", shaped},
 	{"retry-after", duration, "sent as Retry-After with every 429 and 503", func(b *behaviour) any { return &b.retryAfter }},
 }
+
+// shaped is the field of quirks that are found in reshapes.
+func shaped(*behaviour) any { return new(string) }
 
 // Quirks lists every switch there is.
 func Quirks() []Quirk { return slices.Clone(quirks) }
@@ -86,6 +102,9 @@ func newBehaviour(chosen map[string]string) (behaviour, error) {
 		value, given := chosen[q.Name]
 		if err := q.set(&b, value, given); err != nil {
 			return behaviour{}, err
+		}
+		if change, found := reshapes[q.Name][value]; found {
+			b.shapes = append(b.shapes, change)
 		}
 	}
 	for name := range chosen {

@@ -42,6 +42,7 @@ func (s *Sandbox) render(answer reply) response {
 	if answer.status >= http.StatusBadRequest {
 		answer.message = s.canaries.in("message", answer.message)
 	}
+	answer = s.behaviour.dress(answer)
 	body := encode(envelope{answer.code, answer.message, s.ids.requestID(), answer.data})
 	header := http.Header{"Content-Type": {"application/json"}}
 	if wait := s.behaviour.retryAfter; wait > 0 && isThrottling(answer.status) {

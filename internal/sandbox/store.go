@@ -88,6 +88,8 @@ type user struct {
 	archives  []*archive
 	invite    *invite // that made this user, if one did
 
+	onlyToken string // the id of the one that opens the widget, "" if all do
+
 	completed    bool      // the session
 	sessionSince time.Time // when it was reset last
 }
