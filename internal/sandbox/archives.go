@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"strconv"
@@ -13,6 +14,7 @@ type archive struct {
 	id        string
 	ordinal   int
 	owner     *user
+	provider  string // tenantProvided or userProvided
 	fileType  string // "" if nobody said
 	createdAt time.Time
 	files     []rawFile
@@ -40,8 +42,11 @@ const (
 	maxArchiveBody = 64 << 20
 )
 
-// tenantProvided is the provider of files that came through the API.
-const tenantProvided = "tenant-provided"
+// The providers of files: through the API, and through the widget.
+const (
+	tenantProvided = "tenant-provided"
+	userProvided   = "user-provided"
+)
 
 type rawFile struct {
 	ID        string    `json:"id"`
@@ -57,6 +62,8 @@ type archiveRequest struct {
 	UserID   string        `json:"userId"`
 	FileType string        `json:"fileType"`
 	RawFiles []fileRequest `json:"rawFiles"`
+
+	provider string // default tenantProvided
 }
 
 type fileRequest struct {
@@ -86,7 +93,7 @@ func (a *archive) wire() archiveWire {
 // upload is the archive as the former API showed it.
 func (a *archive) upload() uploadWire {
 	shown := uploadWire{
-		ID: a.id, CreatedAt: Timestamp{a.createdAt}, ProviderID: tenantProvided, UserID: a.owner.id,
+		ID: a.id, CreatedAt: Timestamp{a.createdAt}, ProviderID: a.provider, UserID: a.owner.id,
 		State:    archiveState{Status: a.status, UpdatedAt: Timestamp{a.updatedAt}},
 		RawFiles: append([]rawFile{}, a.files...),
 	}
@@ -102,7 +109,7 @@ func (a *archive) upload() uploadWire {
 func (a *archive) reference(itemCreatedAt time.Time) reference {
 	return reference{
 		CreatedAt: Timestamp{a.createdAt}, ItemCreatedAt: Timestamp{itemCreatedAt},
-		SourceID: a.id, SourceType: "ARCHIVE", UserID: a.owner.id, ProviderID: tenantProvided,
+		SourceID: a.id, SourceType: "ARCHIVE", UserID: a.owner.id, ProviderID: a.provider,
 	}
 }
 
@@ -115,7 +122,7 @@ func (t *tenant) file(owner *user, wanted archiveRequest, taskKind string, at ti
 	}
 	a := &archive{
 		id: ids.next("u-"), ordinal: len(t.archives.order), owner: owner, fileType: wanted.FileType,
-		createdAt: at, status: started, updatedAt: at,
+		provider: cmp.Or(wanted.provider, tenantProvided), createdAt: at, status: started, updatedAt: at,
 	}
 	for i, f := range wanted.RawFiles {
 		content := f.content()

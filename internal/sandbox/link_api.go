@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"net/http"
-	"strconv"
 )
 
 // The Link API is what the widget talks to. The vendor's is not published, so
@@ -23,12 +22,14 @@ var linkOperations []*operation
 func init() {
 	linkOperations = []*operation{
 		{method: "GET", path: "/link/session", id: "link-get-session", handle: forUser(getLinkSession)},
+		{method: "POST", path: "/link/session/complete", id: "link-complete-session", handle: forUser(completeLinkSession)},
 		{method: "GET", path: "/link/providers", id: "link-list-providers", handle: forUser(listLinkProviders)},
 		{method: "POST", path: "/link/accounts", id: "link-create-account", handle: forUser(createLinkAccount)},
 		{method: "GET", path: "/link/accounts/{id}", id: "link-get-account", handle: forUser(getLinkAccount)},
 		{method: "POST", path: "/link/accounts/{id}/mfa", id: "link-send-code", handle: forUser(sendLinkCode)},
 		{method: "DELETE", path: "/link/accounts/{id}", id: "link-delete-account", handle: forUser(deleteLinkAccount)},
 	}
+	linkOperations = append(linkOperations, uploadOperations()...)
 	for _, o := range linkOperations {
 		o.link = true
 	}
@@ -51,11 +52,12 @@ func forUser(how func(*call, *user) reply) func(*call) reply {
 // linkSession is what the widget starts with. ExpiresIn is in seconds on the
 // sandbox clock, which a browser does not share.
 type linkSession struct {
-	UserID     string      `json:"userId"`
-	Mode       Mode        `json:"mode"`
-	ExpiresIn  int         `json:"expiresIn"`
-	Accounts   []Account   `json:"accounts"`
-	TestPeople []testLogin `json:"testPeople"`
+	UserID     string        `json:"userId"`
+	Mode       Mode          `json:"mode"`
+	ExpiresIn  int           `json:"expiresIn"`
+	Accounts   []Account     `json:"accounts"`
+	Archives   []archiveWire `json:"archives"`
+	TestPeople []testLogin   `json:"testPeople"`
 }
 
 // testLogin is how a test person logs in. The widget shows it in sandbox mode.
@@ -68,7 +70,7 @@ type testLogin struct {
 func getLinkSession(c *call, u *user) reply {
 	shown := linkSession{
 		UserID: u.id, Mode: c.tenant.pair.Mode, ExpiresIn: int(c.link.ExpiresAt.Sub(c.now).Seconds()),
-		Accounts: []Account{}, TestPeople: []testLogin{},
+		Accounts: []Account{}, Archives: u.uploads(), TestPeople: []testLogin{},
 	}
 	for _, a := range u.accounts {
 		if a.status != Disconnected {
@@ -79,6 +81,13 @@ func getLinkSession(c *call, u *user) reply {
 		shown.TestPeople = c.box.testPeople()
 	}
 	return ok(shown)
+}
+
+// completeLinkSession is what leaving the widget with Done does.
+func completeLinkSession(c *call, u *user) reply {
+	c.tenant.completeSession(u, c.now)
+	c.committed = true
+	return done()
 }
 
 // linkProvider is a provider and the ways of logging in that it offers.
@@ -122,13 +131,26 @@ func listLinkProviders(*call, *user) reply {
 	return ok(page{Items: items})
 }
 
+// codeRequest is the second step of a login.
+type codeRequest struct {
+	Code string `json:"code"`
+}
+
+var (
+	loginForm = form{
+		{"providerId", true, aText(1, maxIDLength)},
+		{"login", true, aText(1, maxLoginLength)},
+		{"password", true, aText(1, maxLoginLength)},
+	}
+	codeForm = form{{"code", true, aText(1, maxCodeLength)}}
+)
+
 func createLinkAccount(c *call, u *user) reply {
-	fields, wrong := readFields(c.body,
-		field{"providerId", maxIDLength}, field{"login", maxLoginLength}, field{"password", maxLoginLength})
+	entered, wrong := readForm[LinkRequest](c.body, loginForm)
 	if wrong != nil {
 		return wrong.reply()
 	}
-	p := providerByID(fields["providerId"])
+	p := providerByID(entered.ProviderID)
 	switch {
 	case p == nil:
 		return missing()
@@ -136,9 +158,8 @@ func createLinkAccount(c *call, u *user) reply {
 		return refuse(http.StatusForbidden, "The provider takes no logins.")
 	}
 	c.committed = true
-	return ok(c.box.linker.link(c.tenant, u, p, LinkRequest{
-		UserID: u.id, ProviderID: p.ID, Login: fields["login"], Password: fields["password"],
-	}, c.now).wire())
+	entered.UserID = u.id
+	return ok(c.box.linker.link(c.tenant, u, p, entered, c.now).wire())
 }
 
 func getLinkAccount(c *call, u *user) reply {
@@ -147,7 +168,7 @@ func getLinkAccount(c *call, u *user) reply {
 
 func sendLinkCode(c *call, u *user) reply {
 	return c.withAccount(u, func(a *account) reply {
-		fields, wrong := readFields(c.body, field{"code", maxCodeLength})
+		entered, wrong := readForm[codeRequest](c.body, codeForm)
 		switch {
 		case wrong != nil:
 			return wrong.reply()
@@ -156,7 +177,7 @@ func sendLinkCode(c *call, u *user) reply {
 		}
 		c.committed = true
 		return ok(c.box.linker.link(c.tenant, u, a.provider, LinkRequest{
-			UserID: u.id, ProviderID: a.provider.ID, MFA: fields["code"],
+			UserID: u.id, ProviderID: a.provider.ID, MFA: entered.Code,
 		}, c.now).wire())
 	})
 }
@@ -180,27 +201,4 @@ func (c *call) withAccount(u *user, how func(*account) reply) reply {
 		return refuse(http.StatusForbidden, "The account belongs to another user.")
 	}
 	return how(a)
-}
-
-// field is a string that a body must have, and how many bytes it may have.
-type field struct {
-	name  string
-	limit int
-}
-
-// readFields reads the strings of a JSON object. None may be empty.
-func readFields(body []byte, wanted ...field) (map[string]string, *problem) {
-	raw, wrong := readObject(body, "body")
-	if wrong != nil {
-		return nil, wrong
-	}
-	fields := map[string]string{}
-	for _, f := range wanted {
-		value, isString := readString(raw[f.name])
-		if !isString || value == "" || len(value) > f.limit {
-			return nil, &problem{f.name, "must have 1 to " + strconv.Itoa(f.limit) + " characters"}
-		}
-		fields[f.name] = value
-	}
-	return fields, nil
 }

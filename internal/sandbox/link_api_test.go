@@ -151,6 +151,47 @@ func TestLinkThroughTheLinkAPI(t *testing.T) {
 	}
 }
 
+func TestUploadThroughTheLinkAPI(t *testing.T) {
+	b := newBox(t, Options{})
+	userID, token := b.newcomer()
+	_, stranger := b.newcomer()
+	upload := func(fileType, content string) answer {
+		return b.call(http.MethodPost, "/v1/link/archives", string(encode(map[string]any{
+			"fileType": fileType, "rawFiles": []any{map[string]string{"fileContent": content, "fileExtensionType": "PDF", "fileName": "payslip.pdf"}},
+		})), bearer(token))
+	}
+	if got := len(decode[rows](t, b.get("/v1/link/fileTypes", bearer(token)).must(t, http.StatusOK).Data).Items); got != len(fileTypes) {
+		t.Errorf("%d file types, want %d", got, len(fileTypes))
+	}
+	made := decode[archiveWire](t, upload("PAYSLIP", sampleFile).must(t, http.StatusOK).Data)
+	if made.UserID != userID || made.ProviderID != userProvided || made.State.Status != analyzed {
+		t.Errorf("the upload made %+v", made)
+	}
+	upload("HOLIDAY_PICTURE", sampleFile).must(t, http.StatusBadRequest)
+	upload("PAYSLIP", "").must(t, http.StatusBadRequest)
+	uploads := func() []archiveWire {
+		return decode[linkSession](t, b.get("/v1/link/session", bearer(token)).must(t, http.StatusOK).Data).Archives
+	}
+	if got := uploads(); len(got) != 1 || got[0].ID != made.ID {
+		t.Errorf("uploads are %+v", got)
+	}
+	b.call(http.MethodDelete, "/v1/link/archives/"+made.ID, "", bearer(stranger)).must(t, http.StatusForbidden)
+	b.call(http.MethodDelete, "/v1/link/archives/"+made.ID, "", bearer(token)).must(t, http.StatusOK)
+	b.call(http.MethodDelete, "/v1/link/archives/"+made.ID, "", bearer(token)).must(t, http.StatusNotFound)
+	if got := uploads(); len(got) != 0 {
+		t.Errorf("after the revocation uploads are %+v", got)
+	}
+}
+
+func TestDoneCompletesTheSession(t *testing.T) {
+	b := newBox(t, Options{})
+	userID, token := b.newcomer()
+	b.call(http.MethodPost, "/v1/link/session/complete", "", bearer(token)).must(t, http.StatusOK)
+	if got := decode[User](t, b.get("/v1/users/"+userID).must(t, http.StatusOK).Data).Session.Status; got != completed {
+		t.Errorf("the session is %s", got)
+	}
+}
+
 func TestLinkAPIRefusals(t *testing.T) {
 	b := newBox(t, Options{})
 	_, mine := b.newcomer()
