@@ -1,0 +1,136 @@
+# make help lists the targets. git and Go are all that has to be there before:
+# other tools come from the Go module proxy, and on Debian, as root, from apt.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO ?= go
+GO_MINIMUM := go1.26
+CONTAINER_TOOL ?= docker
+IMAGE_TAG ?= latest
+
+BIN := $(CURDIR)/bin
+BINARIES := $(notdir $(wildcard cmd/*))
+GENERATED := api config/crd/bases config/rbac/role.yaml
+MODULES := . hack/controlplane hack/tools
+# Packages of those other modules that are ours.
+NESTED := hack/controlplane/fetch hack/tools/walls
+
+# Packages whose tests need a control plane, and all the others.
+LIST = $(GO) list -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./...
+ON_CLUSTER := internal/(controlplane|testenv)[ ]
+CLUSTER_PACKAGES = $$($(LIST) | grep -E '$(ON_CLUSTER)' | cut -d' ' -f1)
+UNIT_PACKAGES = $$($(LIST) | grep -vE '$(ON_CLUSTER)' | cut -d' ' -f1)
+
+# $(call need,programs,Debian packages,purpose): one of the programs, installed
+# where that is possible.
+need = command -v $(1) >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "Installing $(2), needed for $(3) ..."; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends $(2) >/dev/null; \
+	else echo "Missing for $(3): $(firstword $(1)) (Debian: apt-get install $(2))" >&2; exit 1; fi
+
+##@ Try it
+
+.PHONY: demo
+demo: control-plane ## Show everything once, from nothing to fetched data, and stop
+	$(GO) run ./hack/demo
+
+.PHONY: dev
+dev: control-plane ## Like demo, but stay up until Ctrl-C
+	$(GO) run ./hack/demo --stay
+
+##@ Build
+
+.PHONY: build
+build: toolchain ## Build the commands into bin/
+	@for name in $(BINARIES); do \
+		echo "bin/$$name"; CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BIN)/$$name ./cmd/$$name; done
+
+.PHONY: image
+image: ## Build a container image of each command that runs in a cluster
+	@command -v $(CONTAINER_TOOL) >/dev/null || { echo "Missing: $(CONTAINER_TOOL) (CONTAINER_TOOL names another one)" >&2; exit 1; }
+	for name in smile-operator smile-sandbox; do \
+		$(CONTAINER_TOOL) build --build-arg BINARY=$$name --tag $$name:$(IMAGE_TAG) .; done
+
+.PHONY: generate
+generate: toolchain ## Generate deep copies, CRDs and RBAC from the Go sources
+	$(GO) tool controller-gen object paths=./api/...
+	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	$(GO) tool controller-gen rbac:roleName=smile-operator paths="./controllers/...;./internal/..." output:rbac:dir=config/rbac
+
+##@ Check
+
+.PHONY: verify
+verify: generate ## Fail where generated files, modules or formatting are not up to date
+	@changed=$$(git status --porcelain -- $(GENERATED)); [ -z "$$changed" ] || { \
+		printf 'make generate changed files, or they are not committed:\n%s\n' "$$changed" >&2; git --no-pager diff -- $(GENERATED) >&2; exit 1; }
+	@for module in $(MODULES); do $(GO) -C $$module mod tidy -diff || { echo "go.mod of $$module is not tidy: run go mod tidy there" >&2; exit 1; }; done
+	@unformatted=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs gofmt -l); [ -z "$$unformatted" ] || { \
+		printf 'Run gofmt -w on:\n%s\n' "$$unformatted" >&2; exit 1; }
+	@echo "Generated files, modules and formatting are up to date."
+
+.PHONY: lint
+lint: toolchain ## Style, budgets and the walls between packages
+	$(GO) -C hack/tools build -o $(BIN)/walls ./walls
+	$(GO) vet -tags e2e -vettool=$(BIN)/walls ./...
+	@linter=$$($(GO) -C hack/tools tool -n golangci-lint); \
+	for dir in . $(NESTED); do echo "golangci-lint in $$dir"; (cd $$dir && $$linter run ./...); done
+
+.PHONY: fmt
+fmt: toolchain ## Format all Go sources
+	linter=$$($(GO) -C hack/tools tool -n golangci-lint); \
+	for dir in . $(NESTED); do (cd $$dir && $$linter fmt ./...); done
+
+.PHONY: vulncheck
+vulncheck: toolchain ## Look for known vulnerabilities in what we depend on
+	$(GO) tool -modfile=hack/tools/go.mod govulncheck ./...
+
+.PHONY: test
+test: test-unit test-cluster ## Run all tests that need no browser
+
+.PHONY: test-unit
+test-unit: toolchain compiler ## Run the tests that need no control plane
+	$(GO) test -race $(UNIT_PACKAGES)
+	@for dir in $(NESTED); do $(GO) -C $$dir test ./...; done
+
+.PHONY: test-cluster
+test-cluster: compiler kube-controller-manager ## Run the tests on a real control plane
+	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -race -timeout 20m $(CLUSTER_PACKAGES)
+
+.PHONY: e2e
+e2e: compiler kube-controller-manager ## Run the tests of whole processes and of the widget in a browser
+	@[ -n "$${CHROMIUM:-}" ] || { $(call need,chromium chromium-browser google-chrome,chromium,the tests in a browser); }
+	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
+
+##@ Tools
+
+.PHONY: control-plane
+control-plane: toolchain ## Bring etcd, kube-apiserver and kubectl into bin/k8s
+	@$(GO) -C hack/controlplane run ./fetch -out $(BIN)/k8s
+
+.PHONY: kube-controller-manager
+kube-controller-manager: toolchain ## Bring kube-controller-manager into bin/k8s as well
+	@$(GO) -C hack/controlplane run ./fetch -out $(BIN)/k8s -with-controller-manager
+
+.PHONY: toolchain
+toolchain:
+	@$(call need,git,git,the build)
+	@command -v $(GO) >/dev/null || { echo "Missing: $(GO), $(GO_MINIMUM) or newer" >&2; exit 1; }
+	@version=$$($(GO) env GOVERSION); printf '%s\n' $(GO_MINIMUM) "$$version" | sort -CV || \
+		{ echo "$$version is too old: $(GO_MINIMUM) or newer is needed" >&2; exit 1; }
+
+.PHONY: compiler
+compiler:
+	@$(call need,gcc clang,gcc libc6-dev,the race detector)
+
+.PHONY: clean
+clean: ## Remove what was built; the control plane stays in the user's cache
+	rm -rf $(BIN)
+
+.PHONY: help
+help: ## Show this text
+	@awk 'BEGIN { FS = ":.*## "; print "make <target>" } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  %-25s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
