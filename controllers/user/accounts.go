@@ -15,9 +15,7 @@ import (
 // token, on request, and else takes what the mirror knows.
 func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	status := &p.Object.Status
-	asked := p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
-	requested := asked != "" && asked != status.LastHandledRequest
-	if v.connErr != nil && status.Accounts != nil && !requested {
+	if v.connErr != nil && status.Accounts != nil && !requested(p.Object) {
 		return nil
 	}
 	conn, known, err := v.connection()
@@ -26,31 +24,40 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	}
 	due := v.due(p, conn.ResyncInterval)
 	p.WakeAt(due.Next)
-	if requested {
-		due.Last = p.Now
-	}
-	accounts, ok := known.KnownAccounts(status.UserID)
-	broken := meta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionReady)
-	if due.Last.After(v.Mirrors.Started()) || status.Accounts == nil || broken {
-		accounts, err = known.Accounts(ctx, conn.Client, status.UserID, due.Last)
-		ok = true
-	}
-	if smile.IsNotFound(err) {
-		return mirror.ErrMissing
-	}
-	if err != nil {
-		return err
-	}
-	if ok {
+	if v.mustLook(p.Object, due) {
+		accounts, err := known.Accounts(ctx, conn.Client, status.UserID, due.Last)
+		if smile.IsNotFound(err) {
+			return mirror.ErrMissing
+		}
+		if err != nil {
+			return err
+		}
+		status.Accounts = count(accounts)
+	} else if accounts, ok := known.KnownAccounts(status.UserID); ok {
 		status.Accounts = count(accounts)
 	}
-	status.LastHandledRequest = asked
+	status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
 	return nil
 }
 
-// due joins the regular looks with those that follow a fresh link token.
+// mustLook tells whether memory will not do: the schedule struck since this process started, there is nothing to go
+// by, or the object is in trouble, which only a call can end.
+func (v *visit) mustLook(user *v1alpha1.SmileUser, due mirror.Due) bool {
+	return due.Last.After(v.Mirrors.Started()) || user.Status.Accounts == nil ||
+		meta.IsStatusConditionFalse(user.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+func requested(user *v1alpha1.SmileUser) bool {
+	asked := user.Annotations[v1alpha1.AnnotationRequestedAt]
+	return asked != "" && asked != user.Status.LastHandledRequest
+}
+
+// due joins the regular looks with those that follow a fresh link token, and one that is asked for now.
 func (v *visit) due(p *pass, interval time.Duration) mirror.Due {
 	due := mirror.Grid(p.Object.Status.UserID, interval, p.Now)
+	if requested(p.Object) {
+		due.Last = p.Now
+	}
 	if held := p.Object.Status.LinkToken; held != nil {
 		due = due.Or(mirror.Looks(held.IssuedAt.Time, p.Now))
 	}

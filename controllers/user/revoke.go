@@ -3,6 +3,7 @@ package user
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
@@ -57,33 +58,43 @@ func (v *visit) settleBeforeRevoking(ctx context.Context, p *pass) error {
 	return v.settle(ctx, p, marker)
 }
 
-// revokeRound revokes what a listing shows, and tells how much that was. What is gone meanwhile is revoked.
-func (v *visit) revokeRound(ctx context.Context, userID string) (revoked int, err error) {
+// revokeRound revokes what listings show, and tells how much that was.
+func (v *visit) revokeRound(ctx context.Context, userID string) (int, error) {
 	ctx = smile.WithFence(ctx, v.Fence)
 	client := v.conn.Client
-	for account, err := range client.Accounts(ctx, smile.AccountFilter{UserID: userID}) {
-		if err != nil {
-			return revoked, err
+	accounts, err := revokeAll(client.Accounts(ctx, smile.AccountFilter{UserID: userID}), func(a smile.Account) error {
+		if a.UserID != userID || a.Connection.Status == smile.ConnectionDisconnected {
+			return errNothingToRevoke
 		}
-		if account.UserID != userID || account.Connection.Status == smile.ConnectionDisconnected {
-			continue
-		}
-		if err := client.RevokeAccount(ctx, account.ID); err != nil && !smile.IsNotFound(err) {
-			return revoked, err
-		}
-		revoked++
+		return client.RevokeAccount(ctx, a.ID)
+	})
+	if err != nil {
+		return accounts, err
 	}
-	for archive, err := range client.Archives(ctx, smile.ArchiveFilter{UserID: userID}) {
-		if err != nil {
+	archives, err := revokeAll(client.Archives(ctx, smile.ArchiveFilter{UserID: userID}), func(a smile.Archive) error {
+		if a.UserID != userID || a.Status == smile.ArchiveRevoked {
+			return errNothingToRevoke
+		}
+		return client.RevokeArchive(ctx, a.ID)
+	})
+	return accounts + archives, err
+}
+
+var errNothingToRevoke = errors.New("nothing to revoke")
+
+// revokeAll revokes what a listing shows. What is gone meanwhile is revoked.
+func revokeAll[T any](listing iter.Seq2[T, error], revoke func(T) error) (revoked int, err error) {
+	for item, err := range listing {
+		if err == nil {
+			err = revoke(item)
+		}
+		switch {
+		case errors.Is(err, errNothingToRevoke):
+		case err == nil, smile.IsNotFound(err):
+			revoked++
+		default:
 			return revoked, err
 		}
-		if archive.UserID != userID || archive.Status == smile.ArchiveRevoked {
-			continue
-		}
-		if err := client.RevokeArchive(ctx, archive.ID); err != nil && !smile.IsNotFound(err) {
-			return revoked, err
-		}
-		revoked++
 	}
 	return revoked, nil
 }

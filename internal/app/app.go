@@ -154,20 +154,20 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, fenc
 	if err := engine.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	real := clock.RealClock{}
+	wall := clock.RealClock{}
 	events := mgr.GetEventRecorder("smile-operator")
-	mirrors := mirror.NewSet(ctx, real)
+	mirrors := mirror.NewSet(ctx, wall)
 	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
 	outputs := output.NewWriter(live)
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		&connectioncontroller.Controller{Client: mgr.GetClient(), Connections: connections, Events: events, Clock: real},
+		&connectioncontroller.Controller{Client: mgr.GetClient(), Connections: connections, Events: events, Clock: wall},
 		&usercontroller.Controller{
 			Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Events: events, Fence: fence, Clock: real,
+			Outputs: outputs, Events: events, Fence: fence, Clock: wall,
 		},
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Identity: key, Events: events, Clock: real,
+			Outputs: outputs, Identity: key, Events: events, Clock: wall,
 		},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {

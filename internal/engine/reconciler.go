@@ -58,7 +58,7 @@ func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 		return ctrl.Result{}, err
 	}
 	if obj.Suspended() {
-		return r.suspend(ctx, pass)
+		return ctrl.Result{}, r.suspend(ctx, pass)
 	}
 	pass.clear(v1alpha1.ConditionSuspended)
 	return r.conclude(ctx, pass, r.run(ctx, pass))
@@ -147,12 +147,12 @@ func (r *Reconciler[T]) show(pass *Pass[T], problem *Problem) {
 	pass.clear(cleared)
 }
 
-func (r *Reconciler[T]) suspend(ctx context.Context, pass *Pass[T]) (ctrl.Result, error) {
+func (r *Reconciler[T]) suspend(ctx context.Context, pass *Pass[T]) error {
 	pass.condition(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
 		"spec.suspend is true: nothing is called or written for this object")
 	pass.clear(v1alpha1.ConditionReconciling)
 	pass.Object.CommonStatus().ObservedGeneration = pass.Object.GetGeneration()
-	return ctrl.Result{}, r.commit(ctx, pass)
+	return r.commit(ctx, pass)
 }
 
 // schedule commits and asks for the next pass, at low priority: new and changed objects go before what is only due.
