@@ -17,7 +17,7 @@ var webFiles embed.FS
 
 // widgetParts are the files of the widget in the order in which they are put
 // together. It is one classic script, because host pages load one.
-var widgetParts = []string{"options.js", "dom.js", "api.js", "session.js", "pages_start.js", "pages_account.js", "modal.js"}
+var widgetParts = []string{"options.js", "dom.js", "api.js", "session.js", "pages_start.js", "pages_account.js", "pages_upload.js", "modal.js"}
 
 // widget is the script, with its style sheet as a string inside. Its parts see
 // each other, and the host page sees none of them.

@@ -142,11 +142,17 @@ func (c *company) open(s screen, page, policy string) *widget {
 // accounts is what the backend sees of the user.
 func (c *company) accounts() []sandbox.Account {
 	c.t.Helper()
-	r := httptest.NewRequest(http.MethodGet, "/v1/accounts?userId="+c.userID, http.NoBody)
+	return rows[sandbox.Account](c, "/v1/accounts?userId="+c.userID)
+}
+
+// rows lists something as the company's backend.
+func rows[T any](c *company, path string) []T {
+	c.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
 	r.SetBasicAuth("sandbox-key", "sandbox-secret")
 	w := httptest.NewRecorder()
 	c.box.ServeHTTP(w, r)
 	return decode[struct {
-		Data struct{ Items []sandbox.Account }
+		Data struct{ Items []T }
 	}](c.t, w.Body.String()).Data.Items
 }

@@ -14,7 +14,7 @@ func TestEveryPage(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{})
 			w := c.visit(s, options{"companyName": "Niceloan", "topProviders": []string{"sss_ph", "grab"}})
-			look := func(name string) { w.fits(); w.picture(name) }
+			look := func(name string) { w.fits(); w.readsWell(); w.picture(name) }
 			w.at("Niceloan asks to see your work and income data")
 			look("01-consent")
 			w.press("Agree and continue").at("Where do you work?")

@@ -34,6 +34,16 @@ class LinkAPI {
   account(id) { return this.#call("GET", `/accounts/${encodeURIComponent(id)}`); }
   sendCode(id, code) { return this.#call("POST", `/accounts/${encodeURIComponent(id)}/mfa`, { code }); }
   revoke(id) { return this.#call("DELETE", `/accounts/${encodeURIComponent(id)}`); }
+  async fileTypes() { return (await this.#call("GET", "/fileTypes")).items; }
+  upload(fileType, rawFiles) { return this.#call("POST", "/archives", { fileType, rawFiles }); }
+  withdraw(id) { return this.#call("DELETE", `/archives/${encodeURIComponent(id)}`); }
+
+  // complete says that the person is done. The widget does not wait for it, and
+  // the page may be on its way out.
+  complete() {
+    const headers = { Authorization: `Bearer ${this.#token}` };
+    fetch(`${this.#base}/link/session/complete`, { method: "POST", headers, credentials: "omit", keepalive: true }).catch(() => {});
+  }
 
   async #call(method, path, body) {
     const response = await this.#send(method, path, body);

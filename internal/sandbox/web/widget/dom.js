@@ -111,6 +111,10 @@ function form(onsubmit, ...children) {
   return { node, busy: (yes) => { group.disabled = yes; } };
 }
 
+function longDate(text) {
+  return new Date(text).toLocaleDateString("en", { dateStyle: "long" });
+}
+
 // bullet is a line of a list with a drawing in front.
 function bullet(drawing, heading, text) {
   return el("li", {}, icon(drawing), el("div", {}, el("strong", {}, heading), el("span", {}, text)));

@@ -73,6 +73,10 @@ class Flow {
   }
 
   choose(provider) {
+    if (!provider.accountConnection) {
+      this.show(fileTypeListPage, provider);
+      return;
+    }
     this.show(provider.loginOptions.length > 1 ? loginOptionsPage : loginPage, provider);
   }
 

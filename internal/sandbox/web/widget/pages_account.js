@@ -120,7 +120,7 @@ function revokePage(flow, account) {
     event: "AccountRevokePageOpened",
     detail: { account: { providerId: account.providerId, accountId: account.id } },
     heading: `Your ${provider.name} account`,
-    hint: `Connected on ${new Date(account.createdAt).toLocaleDateString("en", { dateStyle: "long" })}.`,
+    hint: `Connected on ${longDate(account.createdAt)}.`,
     lead: tile(provider.name, "large"),
     body: [
       el("ul", { class: "promises" },

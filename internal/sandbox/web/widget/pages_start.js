@@ -78,7 +78,7 @@ function listPage(flow) {
       count,
       results,
     ],
-    foot: session.accounts.length ? button("Done", () => flow.close("exit"), { class: "button primary" }) : null,
+    foot: session.accounts.length + session.archives.length ? button("Done", () => flow.close("exit"), { class: "button primary" }) : null,
   };
 }
 
@@ -118,7 +118,9 @@ function sections(flow, found, searching) {
   return [
     section("Your accounts", session.accounts.map((account) => accountRow(flow, account))),
     section("Popular", top.map((provider) => providerRow(flow, provider))),
+    section("Your documents", session.archives.map((archive) => archiveRow(flow, archive))),
     section(top.length ? "More" : "All", rest.map((provider) => providerRow(flow, provider))),
+    options.enableUpload ? section("No login?", [uploadRow(flow)]) : null,
   ].filter(Boolean);
 }
 
@@ -136,7 +138,8 @@ function row(provider, text, onclick, mark) {
 function providerRow(flow, provider) {
   const again = flow.session.accounts.some((account) => account.providerId === provider.id);
   const names = provider.longName === provider.name ? provider.subTypeLabel : provider.longName;
-  return row(provider, again ? "Add another account" : names, () => flow.choose(provider), icon("next"));
+  const text = provider.accountConnection ? names : "Hand in documents";
+  return row(provider, again ? "Add another account" : text, () => flow.choose(provider), icon("next"));
 }
 
 function accountRow(flow, account) {

@@ -15,6 +15,8 @@ class Session {
     this.testPeople = [];
     this.providers = [];
     this.accounts = [];
+    this.archives = [];
+    this.fileTypes = [];
   }
 
   get ended() { return this.#end.signal.aborted; }
@@ -22,8 +24,10 @@ class Session {
   // start loads everything that the pages show. onexpire is called when the
   // link token runs out while the widget is open.
   async start(onexpire) {
-    const [session, providers] = await Promise.all([this.#api.session(), this.#api.providers()]);
-    Object.assign(this, { userId: session.userId, mode: session.mode, testPeople: session.testPeople });
+    const fileTypes = this.#options.enableUpload ? this.#api.fileTypes() : [];
+    const [session, providers, types] = await Promise.all([this.#api.session(), this.#api.providers(), fileTypes]);
+    Object.assign(this, { userId: session.userId, mode: session.mode, testPeople: session.testPeople, fileTypes: types });
+    this.archives = this.#options.enableUpload ? session.archives : [];
     this.accounts = session.accounts.filter((account) => account.connectionStatus === "CONNECTED");
     session.accounts.forEach((account) => this.#known.add(account.id));
     this.providers = providers.filter((provider) => this.#offers(provider));
@@ -81,17 +85,31 @@ class Session {
     }
   }
 
-  // revoke ends an account. One that is gone already is as good.
   async revoke(account) {
-    try {
-      await this.#api.revoke(account.id);
-    } catch (error) {
-      if (error.status !== 404) {
-        throw error;
-      }
-    }
+    await gone(this.#api.revoke(account.id));
     this.accounts = this.accounts.filter((other) => other.id !== account.id);
     this.tell("onAccountRemoved", about(account));
+  }
+
+  fileType(type) {
+    return this.fileTypes.find((known) => known.type === type) ?? { type, typeLabel: type ?? "Document" };
+  }
+
+  async upload(fileType, files) {
+    const archive = await this.#api.upload(fileType.type, await Promise.all(files.map(packed)));
+    this.archives = [...this.archives, archive];
+    this.tell("onUploadsCreated", this.#uploads(archive));
+    return archive;
+  }
+
+  async withdraw(archive) {
+    await gone(this.#api.withdraw(archive.id));
+    this.archives = this.archives.filter((other) => other.id !== archive.id);
+    this.tell("onUploadsRemoved", this.#uploads(archive));
+  }
+
+  #uploads(archive) {
+    return { uploads: [{ id: archive.id, fileType: archive.type }], userId: this.userId };
   }
 
   expire() {
@@ -103,6 +121,9 @@ class Session {
 
   end(reason) {
     this.#end.abort();
+    if (reason === "exit") {
+      this.#api.complete();
+    }
     this.tell("onClose", { reason });
   }
 
@@ -124,6 +145,35 @@ class Session {
       reportError(error);
     }
   }
+}
+
+// gone waits for something to be removed. What is gone already is as good.
+async function gone(removal) {
+  try {
+    await removal;
+  } catch (error) {
+    if (error.status !== 404) {
+      throw error;
+    }
+  }
+}
+
+// What can be handed in, and how large a file may be, in bytes.
+const FORMATS = ["PDF", "PNG", "JPG", "JPEG"];
+const LARGEST_FILE = 15 * 1024 * 1024;
+
+function formatOf(file) {
+  return file.name.split(".").pop().toUpperCase();
+}
+
+// packed is a file as the Link API takes it.
+async function packed(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let text = "";
+  for (let from = 0; from < bytes.length; from += 0x8000) {
+    text += String.fromCharCode(...bytes.subarray(from, from + 0x8000));
+  }
+  return { fileContent: btoa(text), fileExtensionType: formatOf(file), fileName: file.name.slice(-200) };
 }
 
 function about(account) {

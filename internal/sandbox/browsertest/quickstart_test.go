@@ -1,0 +1,92 @@
+//go:build e2e
+
+package browsertest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// quickstart is a backend and a page that do what the vendor's do: the page
+// asks the backend for a token, the backend makes a user and takes nothing but
+// a 201 for an answer.
+func quickstart(t *testing.T, box *sandbox.Server) *httptest.Server {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(w, `<!DOCTYPE html><script src="%s/v2/smile.v2.js"></script><script>
+			const calls = [];
+			fetch("/api/create_link_token").then((answer) => answer.json()).then((data) => {
+				const hear = (name) => (...values) => calls.push({name, values});
+				new SmileLinkModal({
+					userToken: data.accessToken, topProviders: data.topProviders, providers: data.providers, enableUpload: data.enableUpload,
+					onAccountCreated: hear("onAccountCreated"), onAccountConnected: hear("onAccountConnected"), onClose: hear("onClose"),
+				}).open();
+			});
+		</script>`, box.URL)
+	})
+	mux.HandleFunc("GET /api/create_link_token", func(w http.ResponseWriter, r *http.Request) {
+		// A trailing slash of the configured host makes two.
+		request, err := http.NewRequestWithContext(r.Context(), http.MethodPost, box.URL+"/v1//users", bytes.NewBufferString("{}"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		request.SetBasicAuth("sandbox-key", "sandbox-secret")
+		request.Header = http.Header{
+			"Authorization": request.Header["Authorization"], "Accept": {"application/json"},
+			"Accept-Encoding": {"br, gzip, deflate"}, "Content-Type": {"application/json"},
+		}
+		answer, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusCreated {
+			http.Error(w, string(body), http.StatusInternalServerError)
+			return
+		}
+		made := decode[struct {
+			Data struct{ Token map[string]any }
+		}](t, string(body))
+		made.Data.Token["topProviders"], made.Data.Token["providers"], made.Data.Token["enableUpload"] = []string{}, []string{}, false
+		if err := json.NewEncoder(w).Encode(made.Data.Token); err != nil {
+			t.Error(err)
+		}
+	})
+	site := httptest.NewServer(mux)
+	t.Cleanup(site.Close)
+	return site
+}
+
+func TestQuickstart(t *testing.T) {
+	box, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(box.Close)
+	p := newTab(t, desktop)
+	p.do(chromedp.Navigate(quickstart(t, box).URL))
+	w := &widget{p}
+	w.at("This service asks to see your work and income data").press("Agree and continue")
+	w.at("Where do you work?").press("SSS")
+	w.at("Log in to SSS").enter("User name, e-mail or mobile number", "gpalomero1234@smileapi.io").enter("Password", "123456").press("Log in")
+	w.at("Enter the code").enter("One-time code", "1234").press("Continue").at("SSS is connected").press("Done").gone()
+	w.expectNames("onAccountCreated", "onAccountConnected", "onClose")
+	users, err := box.Users("sandbox-key")
+	if err != nil || len(users) != 1 || len(users[0].Providers) != 1 {
+		t.Errorf("users are %+v, error %v", users, err)
+	}
+}

@@ -1,0 +1,130 @@
+function plainRow(drawing, heading, text, onclick, mark = icon("next")) {
+  return el("button", { type: "button", class: "row", onclick },
+    el("span", { class: "tile plain-tile", "aria-hidden": "true" }, icon(drawing)),
+    el("span", { class: "names" }, el("strong", {}, heading), text ? el("span", {}, text) : null), mark);
+}
+
+function uploadRow(flow) {
+  return plainRow("file", "Hand in documents", "Payslips, certificates and the like", () => flow.show(fileTypeListPage));
+}
+
+function archiveRow(flow, archive) {
+  return plainRow("file", flow.session.fileType(archive.type).typeLabel, archive.rawFiles.map((file) => file.name).join(", "),
+    () => flow.show(revokeArchivePage, archive), el("span", { class: "badge" }, icon("check")));
+}
+
+function fileTypeListPage(flow) {
+  return {
+    event: "FileTypeListPageOpened",
+    heading: "Which document do you have?",
+    hint: "A recent one that shows your name.",
+    body: el("ul", { class: "rows" }, flow.session.fileTypes.map((type) => el("li", {},
+      plainRow("file", type.typeLabel, null, () => flow.show(fileTypePage, type))))),
+    back: () => flow.list(),
+  };
+}
+
+// fileTypePage takes files of one type, chosen or dropped.
+function fileTypePage(flow, type) {
+  const chosen = [];
+  const list = el("ul", { class: "files" });
+  const problem = el("p", { class: "problem", role: "alert" });
+  const status = el("p", { class: "progress", role: "status" });
+  const send = el("button", { type: "submit", class: "button primary", disabled: true }, "Upload");
+  const picker = el("input", {
+    type: "file", multiple: true, accept: FORMATS.map((format) => `.${format.toLowerCase()}`).join(","), class: "picker",
+    "aria-label": `Choose files for ${type.typeLabel}`,
+    onchange: () => {
+      take([...picker.files]);
+      picker.value = "";
+    },
+  });
+  const drop = el("label", {
+    class: "drop",
+    ondragover: (event) => event.preventDefault(),
+    ondrop: (event) => {
+      event.preventDefault();
+      take([...event.dataTransfer.files]);
+    },
+  }, picker, icon("file"), el("strong", {}, "Choose files"), el("span", { class: "small" }, "PDF, PNG or JPEG, 15 MB each at most"));
+  const sheet = form(submit, drop, problem, list, send);
+  const busy = (yes) => {
+    sheet.busy(yes);
+    status.textContent = yes ? "Uploading …" : "";
+  };
+
+  function take(files) {
+    const refused = files.find((file) => !acceptable(file));
+    problem.textContent = refused ? `${refused.name} is too large, empty or of another kind.` : "";
+    chosen.push(...files.filter(acceptable));
+    drawFiles();
+  }
+  function drawFiles() {
+    send.disabled = chosen.length === 0;
+    list.replaceChildren(...chosen.map((file, at) => el("li", {}, el("span", {}, file.name),
+      button("Remove", () => {
+        chosen.splice(at, 1);
+        drawFiles();
+        picker.focus();
+      }, { class: "button small", "aria-label": `Remove ${file.name}` }))));
+  }
+  function submit() {
+    if (chosen.length > 0) {
+      flow.act(busy, () => flow.session.upload(type, chosen), () => flow.show(archiveSuccessPage, type));
+    }
+  }
+  return {
+    event: "FileTypePageOpened",
+    detail: { archive: { fileType: type.type } },
+    heading: type.typeLabel,
+    hint: "Every page, in full and easy to read.",
+    body: [sheet.node, status],
+    back: () => flow.show(fileTypeListPage),
+  };
+}
+
+function acceptable(file) {
+  return FORMATS.includes(formatOf(file)) && file.size > 0 && file.size <= LARGEST_FILE;
+}
+
+function archiveSuccessPage(flow, type) {
+  return {
+    event: "ArchiveSuccessPageOpened",
+    detail: { archive: { fileType: type.type } },
+    heading: "Thank you, it has arrived",
+    hint: `${flow.options.companyName || "The service that you came from"} can see what is in it in a few minutes.`,
+    centred: true,
+    lead: emblem("check", "good"),
+    body: el("div", { class: "actions" },
+      button("Done", () => flow.close("exit"), { class: "button primary" }),
+      button("Hand in another document", () => flow.show(fileTypeListPage), { class: "button quiet" })),
+  };
+}
+
+function revokeArchivePage(flow, archive) {
+  const label = flow.session.fileType(archive.type).typeLabel;
+  const status = el("p", { class: "progress", role: "status" });
+  const revoke = button("Take back", submit, { class: "button danger" });
+  const busy = (yes) => {
+    revoke.disabled = yes;
+    status.textContent = yes ? "Deleting …" : "";
+  };
+  function submit() {
+    flow.act(busy, () => flow.session.withdraw(archive), () => flow.list(`${label} was taken back.`));
+  }
+  return {
+    event: "RevokeArchivePageOpened",
+    detail: { archive: { fileType: archive.type } },
+    heading: label,
+    hint: `Handed in on ${longDate(archive.createdAt)}.`,
+    lead: emblem("file", "calm"),
+    body: [
+      el("ul", { class: "promises" },
+        bullet("file", archive.rawFiles.length === 1 ? "The file" : "The files", archive.rawFiles.map((file) => file.name).join(", ")),
+        bullet("unlink", "If you take it back", "It is deleted, with what was read from it. It cannot be brought back.")),
+      status,
+      el("div", { class: "actions" }, revoke, button("Keep it", () => flow.list(), { class: "button quiet" })),
+    ],
+    back: () => flow.list(),
+  };
+}
