@@ -69,7 +69,7 @@ func inhabited(t *testing.T) (*box, *strings.Replacer) {
 		accountID = b.george(userID, p.ID).ID
 	}
 	tenant := b.tenants["sandbox-key"]
-	tenant.archives.add("archive-1", &archive{id: "archive-1", owner: tenant.users.byID[userID], fileType: "PAYSLIP", createdAt: b.Now(), status: "ANALYZED"})
+	tenant.archives.add("archive-1", &archive{id: "archive-1", owner: tenant.users.byID[userID], fileType: "PAYSLIP", provider: tenantProvided, createdAt: b.Now(), status: analyzed})
 	return b, strings.NewReplacer("{user}", userID, "{account}", accountID, "{task}", tenant.tasks.order[0].id, "{archive}", "archive-1")
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -163,5 +164,9 @@ func explain(err *openapi3.SchemaError) []string {
 	if errors.As(err.Origin, &several) {
 		return flatten(several)
 	}
-	return []string{"/" + strings.Join(err.JSONPointer(), "/") + ": " + err.Reason}
+	return []string{"/" + strings.Join(err.JSONPointer(), "/") + ": " + repeated.ReplaceAllString(err.Reason, "")}
 }
+
+// repeated is the place that the validator of version 3.1 says again, at times
+// wrongly.
+var repeated = regexp.MustCompile(`^(error at "[^"]*": )?at '[^']*': `)

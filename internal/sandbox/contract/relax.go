@@ -53,7 +53,7 @@ const (
 // its own examples or the documentation beside it, as far as accounts and
 // their data go. One whose schema or property a description lacks has no
 // effect on it.
-var Relaxations = []Relaxation{
+var Relaxations = slices.Concat([]Relaxation{
 	{Field: "Provider.monitorSupported", How: Optional, Reason: lacking},
 	{Field: "User.providers", How: Optional, Reason: lacking},
 	{Field: "ObjectReferenceMetadata.itemCreatedAt", How: Optional, Reason: lacking},
@@ -75,12 +75,17 @@ var Relaxations = []Relaxation{
 	{Field: "RefGender", How: Nullable, Reason: nullEnum},
 	{Field: "RefMaritalStatus", How: Nullable, Reason: nullEnum},
 
-	{Field: "ContributionPayload.referenceId", How: Nullable, Reason: nullData},
-	{Field: "AccountPayload.identity", How: Nullable, Reason: nullData},
-	{Field: "AccountPayload.rating", How: Nullable, Reason: nullData},
-	{Field: "AccountPayload.insight", How: Nullable, Reason: nullData},
-
 	{Field: "ObjectMetadataRefCode", How: Extended, Value: "UNSUPPORTED_TYPE", Reason: "the documentation lists it, and status 415 has no other"},
+}, maybeNull("ContributionPayload", "referenceId"), maybeNull("AccountPayload", "identity", "rating", "insight"),
+	maybeNull("AllDatapointPayload", "identity", "rating", "documents", "incomes", "transactions", "employments", "contributions",
+		"liabilities", "eincomes", "links", "insight"))
+
+func maybeNull(schema string, properties ...string) []Relaxation {
+	relaxations := make([]Relaxation, len(properties))
+	for i, property := range properties {
+		relaxations[i] = Relaxation{Field: schema + "." + property, How: Nullable, Reason: nullData}
+	}
+	return relaxations
 }
 
 // Relaxed applies relaxations.

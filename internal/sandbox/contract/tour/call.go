@@ -30,14 +30,13 @@ type answer struct {
 	body         []byte
 }
 
-// call makes a call without a network, checks it and counts it.
+// call makes a call, checks it and counts it.
 func (t *tour) call(method, path, body string, change edit) answer {
 	request := newRequest(method, path, body)
 	if change != nil {
 		change(request)
 	}
-	w := &recorder{header: http.Header{}}
-	t.box.ServeHTTP(w, request)
+	w := t.send(request)
 	a := answer{method: method, path: path, status: w.status, body: w.body.Bytes()}
 	exchange := contract.Exchange{Request: request, RequestBody: []byte(body), Status: w.status, Header: w.header, Body: a.body}
 	if finding, described := t.document.Check(exchange); described {
@@ -45,6 +44,13 @@ func (t *tour) call(method, path, body string, change edit) answer {
 		t.report.Add(finding)
 	}
 	return a
+}
+
+// send makes a call without a network.
+func (t *tour) send(request *http.Request) *recorder {
+	w := &recorder{header: http.Header{}}
+	t.box.ServeHTTP(w, request)
+	return w
 }
 
 func newRequest(method, path, body string) *http.Request {

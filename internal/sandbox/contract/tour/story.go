@@ -1,6 +1,8 @@
 package tour
 
 import (
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -16,7 +18,7 @@ const (
 )
 
 // step is one call of the tour, or something that happens between calls.
-// Words in braces stand for what earlier steps kept.
+// Words in angle brackets stand for what earlier steps kept.
 type step struct {
 	op    string // operation id
 	id    string // path variable
@@ -42,21 +44,21 @@ var users = []step{
 	{op: "create-user", body: `{"externalMetadata":{"k":"` + strings.Repeat("v", 501) + `"}}`, want: http.StatusBadRequest},
 	{op: "create-user", body: `[]`, want: http.StatusBadRequest},
 	{op: "create-user", body: `{`, want: http.StatusBadRequest},
-	{op: "get-user", id: "{user}"},
+	{op: "get-user", id: "<user>"},
 	{op: "list-users", query: "startDate=2020-01-01&endDate=2099-12-31"},
 	{op: "list-users", query: "startDate=yesterday", want: http.StatusBadRequest},
-	{op: "create-token", query: "userId={user}"},
+	{op: "create-token", query: "userId=<user>"},
 	{op: "create-token", query: "userId=" + unknownID, want: http.StatusNotFound},
 	{op: "create-token", query: "userId=", want: http.StatusBadRequest},
 }
 
 // The test persons, with what they enter.
 var (
-	george    = person{"{user}", "George", "123456", "1234"}
-	ryan      = person{"{other}", "Ryan", "654321", "1234"}
-	stranger  = person{"{other}", "Nobody", "123456", "1234"}
-	forgetful = person{"{user}", "Ryan", "wrong", "1234"}
-	hesitant  = person{"{other}", "Christina", "YGUS1", ""}
+	george    = person{"<user>", "George", "123456", "1234"}
+	ryan      = person{"<other>", "Ryan", "654321", "1234"}
+	stranger  = person{"<other>", "Nobody", "123456", "1234"}
+	forgetful = person{"<user>", "Ryan", "wrong", "1234"}
+	hesitant  = person{"<other>", "Christina", "YGUS1", ""}
 )
 
 var accounts = []step{
@@ -68,25 +70,27 @@ var accounts = []step{
 	{op: "fail to link", do: func(t *tour) error { return t.link(stranger, "grab", "stranger") }},
 	{op: "stop at the second factor", do: func(t *tour) error { return t.link(hesitant, "upwork", "waiting") }},
 	{op: "let it happen", do: settle},
-	{op: "get-account", id: "{account}"},
-	{op: "get-account", id: "{failed}"},
-	{op: "get-account", id: "{waiting}"},
-	{op: "list-accounts", query: "userId={user}&startDate=2020-01-01&endDate=2099-12-31"},
-	{op: "list-tasks", query: "userId={user}&sourceId={account}"},
-	{op: "list-identities", query: "userId={user}&sourceId={account}"},
-	{op: "list-contributions", query: "sourceId={account}&startDate=2000-01-01&endDate=2099-12-31"},
+	{op: "get-account", id: "<account>"},
+	{op: "get-account", id: "<failed>"},
+	{op: "get-account", id: "<waiting>"},
+	{op: "list-accounts", query: "userId=<user>&startDate=2020-01-01&endDate=2099-12-31"},
+	{op: "list-tasks", query: "userId=<user>&sourceId=<account>"},
+	{op: "list-identities", query: "userId=<user>&sourceId=<account>"},
+	{op: "list-contributions", query: "sourceId=<account>&startDate=2000-01-01&endDate=2099-12-31"},
 	{op: "list-contributions", query: "endDate=2021-02-30", want: http.StatusBadRequest},
-	{op: "list-eincomes", query: "sourceId={account}&startMonth=2000-01&endMonth=2099-12"},
+	{op: "list-eincomes", query: "sourceId=<account>&startMonth=2000-01&endMonth=2099-12"},
 	{op: "list-eincomes", query: "startMonth=2021-13", want: http.StatusBadRequest},
 	{op: "get every payload", do: payloads},
-	{op: "generate-account-export", id: "{account}", body: `{"exportExtensionType":"PDF"}`},
-	{op: "generate-account-export", id: "{account}", body: `{"exportExtensionType":"CSV"}`},
-	{op: "generate-account-export", id: "{account}", body: `{"exportExtensionType":"DOC"}`, want: http.StatusBadRequest},
-	{op: "generate-account-export", id: "{account}", want: http.StatusBadRequest},
-	{op: "resync", do: func(t *tour) error { _, err := t.box.Resync(t.memory["{account}"]); return err }},
+	{op: "generate-account-export", id: "<account>", body: `{"exportExtensionType":"PDF"}`},
+	{op: "generate-account-export", id: "<account>", body: `{"exportExtensionType":"CSV"}`},
+	{op: "generate-account-export", id: "<account>", body: `{"exportExtensionType":"DOC"}`, want: http.StatusBadRequest},
+	{op: "generate-account-export", id: unknownID, body: `{"exportExtensionType":"PDF"}`, want: http.StatusNotFound},
+	{op: "generate-account-export", id: "<account>", want: http.StatusBadRequest},
+	{op: "resync", do: func(t *tour) error { _, err := t.box.Resync(t.memory["<account>"]); return err }},
 	{op: "let it happen", do: settle},
-	{op: "disable-account-monitor", id: "{account}"},
-	{op: "get-account", id: "{account}"},
+	{op: "disable-account-monitor", id: "<account>"},
+	{op: "disable-account-monitor", id: unknownID, want: http.StatusNotFound},
+	{op: "get-account", id: "<account>"},
 }
 
 var webhooks = []step{
@@ -96,7 +100,7 @@ var webhooks = []step{
 	{op: "create-webhook", body: webhook("TASK_FINISHED", "http://127.0.0.1:9/hook", "a secret"), want: http.StatusBadRequest},
 	{op: "create-webhook", body: webhook("TASK_FINISHED", "https://127.0.0.1:9/hook", strings.Repeat("s", 65)), want: http.StatusBadRequest},
 	{op: "create-webhook", body: `{}`, want: http.StatusBadRequest},
-	{op: "get-webhook", id: "{webhook}"},
+	{op: "get-webhook", id: "<webhook>"},
 	{op: "list-webhooks"},
 }
 
@@ -117,66 +121,91 @@ var templates = []step{
 	{op: "list-consent-templates"},
 	{op: "create-invite-template", body: templateBody, keep: map[string]string{"template": "id"}},
 	{op: "create-invite-template", body: `{"name":"x"}`, want: http.StatusBadRequest},
-	{op: "get-invite-template", id: "{template}"},
-	{op: "update-invite-template", id: "{template}", body: templateBody},
-	{op: "update-invite-template", id: "{template}", body: `{}`, want: http.StatusBadRequest},
+	{op: "get-invite-template", id: "<template>"},
+	{op: "update-invite-template", id: "<template>", body: templateBody},
+	{op: "update-invite-template", id: "<template>", body: `{}`, want: http.StatusBadRequest},
 	{op: "update-invite-template", id: unknownID, body: templateBody, want: http.StatusNotFound},
 	{op: "list-invite-templates"},
 }
 
 var invites = []step{
-	{op: "create-invite", body: `{"fullName":"George Palomero","firstName":"George","lastName":"Palomero","email":"george@example.com","templateId":"{template}"}`,
+	{op: "create-invite", body: `{"fullName":"George Palomero","firstName":"George","lastName":"Palomero","email":"george@example.com","templateId":"<template>"}`,
 		keep: map[string]string{"invite": "id"}},
-	{op: "create-invite", body: `{"fullName":"George","email":"nobody","templateId":"{template}"}`, want: http.StatusBadRequest},
+	{op: "create-invite", body: `{"fullName":"George","email":"nobody","templateId":"<template>"}`, want: http.StatusBadRequest},
 	{op: "create-invite", body: `{}`, want: http.StatusBadRequest},
-	{op: "get-invite", id: "{invite}"},
-	{op: "list-invite-log", id: "{invite}"},
+	{op: "get-invite", id: "<invite>"},
+	{op: "list-invite-log", id: "<invite>"},
 	{op: "list-invites"},
 }
 
-// aFile is one byte in base64, which is no payslip that anybody could read.
-const aFile = `"fileContent":"AA==","fileExtensionType":"PDF"`
+// aFile is one byte in base64, which nobody could read; aSample is the payslip
+// that the sandbox can.
+const (
+	aFile   = `"fileContent":"AA==","fileExtensionType":"PDF"`
+	aSample = `"fileContent":"<sample>","fileExtensionType":"PDF"`
+)
 
 var archives = []step{
 	{op: "list-file-types"},
 	{op: "list-file-types", query: "type=PAYSLIP&active=true&enabled=true&ocr=true"},
 	{op: "list-file-types", query: "active=maybe", want: http.StatusBadRequest},
-	{op: "create-archive", body: `{"userId":"{user}","fileType":"PAYSLIP","rawFiles":[{` + aFile + `,"fileSubtype":"PAYSLIP","fileName":"a.pdf"}]}`,
+	{op: "get the sample", do: fetchSample},
+	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aFile + `,"fileSubtype":"PAYSLIP","fileName":"a.pdf"}]}`,
 		keep: map[string]string{"archive": "id"}},
-	{op: "create-archive", body: `{"fileType":"COMPANY_ID","rawFiles":[{` + aFile + `}]}`, keep: map[string]string{"spare": "id"}},
-	{op: "create-archive", body: `{"userId":"{user}","fileType":"PAYSLIP","rawFiles":[]}`, want: http.StatusBadRequest},
-	{op: "create-archive", body: `{"userId":"{user}","fileType":"PAYSLIP","rawFiles":[{"fileContent":"AA==","fileExtensionType":"EXE"}]}`, want: http.StatusBadRequest},
-	{op: "create-and-classify-archive", body: `{"userId":"{user}","rawFiles":[{` + aFile + `}]}`},
+	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aSample + `}]}`, keep: map[string]string{"read": "id"}},
+	{op: "create-archive", body: `{"fileType":"COMPANY_ID","rawFiles":[{` + aFile + `}]}`},
+	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[]}`, want: http.StatusBadRequest},
+	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{"fileContent":"AA==","fileExtensionType":"EXE"}]}`, want: http.StatusBadRequest},
+	{op: "create-archive", body: `{"userId":"` + unknownID + `","fileType":"PAYSLIP","rawFiles":[{` + aFile + `}]}`, want: http.StatusNotFound},
+	{op: "create-and-classify-archive", body: `{"userId":"<user>","rawFiles":[{` + aFile + `}]}`},
+	{op: "create-and-classify-archive", body: `{"userId":"<user>","rawFiles":[{` + aSample + `}]}`},
 	{op: "create-and-classify-archive", body: `{}`, want: http.StatusBadRequest},
-	{op: "upload-payslip-file", body: `{"userId":"{user}",` + aFile + `}`, keep: map[string]string{"payslip": "id"}},
+	{op: "upload-payslip-file", body: `{"userId":"<user>",` + aSample + `}`, keep: map[string]string{"payslip": "id"}},
 	{op: "upload-payslip-file", body: `{}`, want: http.StatusBadRequest},
+	{op: "get-archive", id: "<archive>"},
 	{op: "let it happen", do: settle},
-	{op: "get-archive", id: "{archive}"},
-	{op: "list-archives", query: "userId={user}&fileType=PAYSLIP&startDate=2020-01-01&endDate=2099-12-31"},
-	{op: "get-upload", id: "{archive}"},
-	{op: "list-uploads", query: "userId={user}"},
-	{op: "get-archive-payslip-data", query: "archiveId={payslip}"},
+	{op: "get-archive", id: "<archive>"},
+	{op: "get-archive", id: "<read>"},
+	{op: "list-archives", query: "userId=<user>&fileType=PAYSLIP&startDate=2020-01-01&endDate=2099-12-31"},
+	{op: "get-upload", id: "<archive>"},
+	{op: "list-uploads", query: "userId=<user>"},
+	{op: "get-archive-payslip-data", query: "archiveId=<payslip>"},
+	{op: "get-archive-payslip-data", query: "archiveId=" + unknownID, want: http.StatusNotFound},
 	{op: "list-archive-payslip-predictions"},
-	{op: "send-payslip-manual-result", body: `{"archiveId":"{payslip}","validFile":true,"checkedFields":[],"data":{}}`},
+	{op: "send-payslip-manual-result", want: http.StatusBadRequest},
+	{op: "send-payslip-manual-result", body: `{"archiveId":"<payslip>","validFile":true,"checkedFields":["netAmount"],
+"data":{"startDate":"2022-06-01","endDate":"2022-06-30","currency":"PHP","grossAmount":10000,"netAmount":7820.25}}`},
+	{op: "get-archive-payslip-data", query: "archiveId=<payslip>"},
 	{op: "send-payslip-manual-result", body: `{}`, want: http.StatusBadRequest},
 }
 
+// fetchSample keeps the sample payslip, as base64.
+func fetchSample(t *tour) error {
+	w := t.send(newRequest(http.MethodGet, "/_sandbox/samples/payslip.pdf", ""))
+	if w.status != http.StatusOK {
+		return fmt.Errorf("status %d", w.status)
+	}
+	t.keep("sample", base64.StdEncoding.EncodeToString(w.body.Bytes()))
+	return nil
+}
+
 var sessions = []step{
-	{op: "get-user-session-payload", id: "{user}"},
-	{op: "get-user-session-payload", id: "{other}"},
-	{op: "reset-user-session", id: "{other}"},
-	{op: "get-user", id: "{other}"},
+	{op: "get-user-session-payload", id: "<user>"},
+	{op: "get-user-session-payload", id: "<other>"},
+	{op: "reset-user-session", id: "<other>"},
+	{op: "reset-user-session", id: unknownID, want: http.StatusNotFound},
+	{op: "get-user", id: "<other>"},
 }
 
 // farewell takes away what the story has made, twice, and looks at what is left.
 var farewell = join(
-	twice("delete-webhook", "{webhook}"), twice("delete-consent-template", "{consent}"), twice("delete-invite-template", "{template}"),
-	twice("delete-archive", "{archive}"), twice("delete-account", "{account}"),
+	twice("delete-webhook", "<webhook>"), twice("delete-consent-template", "<consent>"), twice("delete-invite-template", "<template>"),
+	twice("delete-archive", "<archive>"), twice("delete-account", "<account>"),
 	[]step{
-		{op: "get-archive", id: "{archive}"},
-		{op: "get-account", id: "{account}"},
-		{op: "get-account-payload", id: "{account}", want: http.StatusNotFound},
-		{op: "list-identities", query: "sourceId={account}"},
+		{op: "get-archive", id: "<archive>"},
+		{op: "get-account", id: "<account>"},
+		{op: "get-account-payload", id: "<account>", want: http.StatusNotFound},
+		{op: "list-identities", query: "sourceId=<account>"},
 	})
 
 func twice(op, id string) []step {
@@ -202,7 +231,7 @@ func (t *tour) link(who person, provider, name string) error {
 	if err != nil {
 		return err
 	}
-	t.memory["{"+name+"}"] = a.ID
+	t.keep(name, a.ID)
 	return nil
 }
 
@@ -224,7 +253,7 @@ func linkSlowly(t *tour) error {
 		return err
 	}
 	look := func() error {
-		return t.takeAll([]step{{op: "get-account", id: "{account}"}, {op: "list-tasks"}, {op: "list-accounts"}})
+		return t.takeAll([]step{{op: "get-account", id: "<account>"}, {op: "list-tasks"}, {op: "list-accounts"}})
 	}
 	for range 3 {
 		if err := look(); err != nil {
@@ -250,7 +279,7 @@ func settle(t *tour) error { return t.box.Advance(linkDelay + dataDelay) }
 
 func payloads(t *tour) error {
 	for _, provider := range append([]string{"account"}, everywhere...) {
-		if err := t.take(step{op: "get-account-payload", id: "{" + provider + "}"}); err != nil {
+		if err := t.take(step{op: "get-account-payload", id: "<" + provider + ">"}); err != nil {
 			return err
 		}
 	}

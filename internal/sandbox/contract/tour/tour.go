@@ -107,7 +107,7 @@ func (t *tour) take(s step) error {
 	t.expect(a, s.want)
 	for name, pointer := range s.keep {
 		if value := a.text(pointer); value != "" {
-			t.memory["{"+name+"}"] = value
+			t.keep(name, value)
 		}
 	}
 	return nil
@@ -130,6 +130,8 @@ func (t *tour) expect(a answer, want int) {
 	t.report.Blame(a.operation, fmt.Sprintf("%s %s: answer %d %s, expected %s", a.method, a.path, a.status, a.message(), wanted))
 }
 
+func (t *tour) keep(name, value string) { t.memory["<"+name+">"] = value }
+
 // recall fills in what earlier steps kept.
 func (t *tour) recall(text string) string {
 	for name, value := range t.memory {
@@ -138,18 +140,8 @@ func (t *tour) recall(text string) string {
 	return text
 }
 
-// hasGap tells whether something was not kept. Placeholders are a word in
-// braces, which JSON objects are not.
-func hasGap(text string) bool {
-	for part := range strings.SplitSeq(text, "{") {
-		if word, _, closed := strings.Cut(part, "}"); closed && word != "" && strings.Trim(word, letters) == "" {
-			return true
-		}
-	}
-	return false
-}
-
-const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+// hasGap tells whether something was not kept.
+func hasGap(text string) bool { return strings.Contains(text, "<") }
 
 // pathOf puts an id into the path of an operation.
 func pathOf(o sandbox.Operation, id string) string {

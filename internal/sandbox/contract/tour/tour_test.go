@@ -118,14 +118,3 @@ func TestNothingShared(t *testing.T) {
 		}
 	}
 }
-
-func TestGaps(t *testing.T) {
-	for text, want := range map[string]bool{
-		"/v1/users/{user}": true, `{"userId":"{user}","x":{}}`: true, "/v1/users/tenant-1": false,
-		`{}`: false, `{"a":{"b":1}}`: false, `Dear ${firstName}`: true, "": false,
-	} {
-		if hasGap(text) != want {
-			t.Errorf("%q", text)
-		}
-	}
-}

@@ -1,0 +1,29 @@
+package tour
+
+import (
+	"testing"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/contract"
+)
+
+// TestOwnDescription drives everything there is: the sandbox keeps what its own
+// description promises, and the tour leaves no operation out.
+func TestOwnDescription(t *testing.T) {
+	d, err := contract.Read(sandbox.Description(), contract.Closed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := run(t, d)
+	if report.Violations() > 0 {
+		t.Error(printed(t, report))
+	}
+	if got, want := len(report.Rows()), len(sandbox.Emulated()); got != want {
+		t.Errorf("%d operations, the sandbox has %d", got, want)
+	}
+	for _, row := range report.Rows() {
+		if row.Accepted == 0 || row.Calls <= row.Accepted || len(row.Undocumented) > 0 {
+			t.Errorf("%s: %d calls, %d accepted, undocumented %v", row.ID, row.Calls, row.Accepted, row.Undocumented)
+		}
+	}
+}
