@@ -24,6 +24,7 @@ func init() {
 		{method: "GET", path: "/link/session", id: "link-get-session", handle: forUser(getLinkSession)},
 		{method: "POST", path: "/link/session/complete", id: "link-complete-session", handle: forUser(completeLinkSession)},
 		{method: "GET", path: "/link/providers", id: "link-list-providers", handle: forUser(listLinkProviders)},
+		{method: "POST", path: "/link/employerSurveys", id: "link-answer-employer-survey", handle: forUser(answerEmployerSurvey)},
 		{method: "POST", path: "/link/accounts", id: "link-create-account", handle: forUser(createLinkAccount)},
 		{method: "GET", path: "/link/accounts/{id}", id: "link-get-account", handle: forUser(getLinkAccount)},
 		{method: "POST", path: "/link/accounts/{id}/mfa", id: "link-send-code", handle: forUser(sendLinkCode)},
@@ -129,6 +130,18 @@ func listLinkProviders(*call, *user) reply {
 		items = append(items, linkProvider{p, offered})
 	}
 	return ok(page{Items: items})
+}
+
+// surveyForm is what a person answers whose employer is not listed.
+var surveyForm = form{{"employer", true, aText(1, maxIDLength)}}
+
+// answerEmployerSurvey thanks for an answer. None is kept: the API shows it to
+// nobody.
+func answerEmployerSurvey(c *call, _ *user) reply {
+	if _, wrong := readForm[struct{}](c.body, surveyForm); wrong != nil {
+		return wrong.reply()
+	}
+	return done()
 }
 
 // codeRequest is the second step of a login.

@@ -207,6 +207,8 @@ func TestLinkAPIRefusals(t *testing.T) {
 		"no login":               {b.logIn(mine, "sss_ph", "", "123456"), http.StatusBadRequest},
 		"long login":             {b.logIn(mine, "sss_ph", long, "123456"), http.StatusBadRequest},
 		"long password":          {b.logIn(mine, "sss_ph", "George", long), http.StatusBadRequest},
+		"nameless employer":      {b.call(http.MethodPost, "/v1/link/employerSurveys", `{"employer":""}`, bearer(mine)), http.StatusBadRequest},
+		"named employer":         {b.call(http.MethodPost, "/v1/link/employerSurveys", `{"employer":"Acme"}`, bearer(mine)), http.StatusOK},
 		"no JSON":                {b.call(http.MethodPost, "/v1/link/accounts", "{", bearer(mine)), http.StatusBadRequest},
 		"wrong media type":       {b.call(http.MethodPost, "/v1/link/accounts", "{}", bearer(mine), with("Content-Type", "text/plain")), http.StatusUnsupportedMediaType},
 		"somebody else's":        {b.get("/v1/link/accounts/"+theirs, bearer(mine)), http.StatusForbidden},

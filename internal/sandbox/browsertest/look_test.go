@@ -21,7 +21,9 @@ func TestEveryPage(t *testing.T) {
 			look("02-list")
 			w.enter("Search employers and platforms", "zzz").says("Nothing found")
 			look("03-list-empty")
-			w.enter("Search employers and platforms", "").press("Grab").at("How do you log in to Grab?")
+			w.press("My employer is not listed").at("Who do you work for?")
+			look("03-survey")
+			w.press("Send").says("Thank you for telling us.").press("Grab").at("How do you log in to Grab?")
 			look("04-login-options")
 			w.press("Back").at("Where do you work?").press("SSS").at("Log in to SSS")
 			look("05-login")
@@ -46,6 +48,21 @@ func TestEveryPage(t *testing.T) {
 			w.press("CDE Corporation").at("Log in to CDE Corporation")
 			w.enter("User name, e-mail or mobile number", "George").enter("Password", "123456").press("Log in").says("Something went wrong")
 			look("13-error")
+			w.press("Exit").gone()
+			pages := map[any]bool{}
+			for _, heard := range w.heard() {
+				if heard.Name == "onUIEvent" {
+					pages[heard.Values[0]["eventName"]] = true
+				}
+			}
+			for _, page := range []string{
+				"ConsentPageOpened", "ProviderListPageOpened", "LoginPageOpened", "MfaPageOpened", "ConnectSuccessPageOpened",
+				"AccountRevokePageOpened", "LoginOptionsPageOpened", "EmployerSurveyPageOpened",
+			} {
+				if !pages[page] {
+					t.Errorf("%s was not heard", page)
+				}
+			}
 		})
 	}
 }

@@ -34,6 +34,7 @@ class LinkAPI {
   account(id) { return this.#call("GET", `/accounts/${encodeURIComponent(id)}`); }
   sendCode(id, code) { return this.#call("POST", `/accounts/${encodeURIComponent(id)}/mfa`, { code }); }
   revoke(id) { return this.#call("DELETE", `/accounts/${encodeURIComponent(id)}`); }
+  nameEmployer(employer) { return this.#call("POST", "/employerSurveys", { employer }); }
   async fileTypes() { return (await this.#call("GET", "/fileTypes")).items; }
   upload(fileType, rawFiles) { return this.#call("POST", "/archives", { fileType, rawFiles }); }
   withdraw(id) { return this.#call("DELETE", `/archives/${encodeURIComponent(id)}`); }

@@ -63,7 +63,7 @@ function listPage(flow) {
   const draw = () => {
     const found = session.providers.filter((provider) => fits(provider, wanted));
     const searching = wanted.text !== "" || wanted.type !== "";
-    results.replaceChildren(...(found.length ? sections(flow, found, searching) : [nothing(wanted)]));
+    results.replaceChildren(...(found.length ? sections(flow, found, searching) : [nothing(flow, wanted)]));
     count.textContent = searching ? `${found.length} found` : "";
   };
   draw();
@@ -147,8 +147,26 @@ function accountRow(flow, account) {
   return row(provider, "Connected", () => flow.show(revokePage, account), el("span", { class: "badge" }, icon("check")));
 }
 
-function nothing({ text }) {
+function nothing(flow, { text }) {
   return el("div", { class: "nothing" },
     el("p", {}, text ? `Nothing found for “${text}”.` : "There is nothing to choose from here."),
-    text ? el("p", { class: "small" }, "Try a shorter name, or another kind.") : null);
+    text ? el("p", { class: "small" }, "Try a shorter name, or another kind.") : null,
+    text ? button("My employer is not listed", () => flow.show(surveyPage, text), { class: "button quiet" }) : null);
+}
+
+function surveyPage(flow, name) {
+  const employer = field("Employer", { type: "text", name: "employer", value: name, autocomplete: "organization", required: true, maxlength: 200 });
+  const sheet = form(submit, employer.node, el("button", { type: "submit", class: "button primary" }, "Send"));
+  function submit() {
+    if (filled(employer, "Enter the name of your employer.")) {
+      flow.act(sheet.busy, () => flow.session.nameEmployer(employer.input.value.trim()), () => flow.list("Thank you for telling us."));
+    }
+  }
+  return {
+    event: "EmployerSurveyPageOpened",
+    heading: "Who do you work for?",
+    hint: "Tell us, so that it can be added.",
+    body: sheet.node,
+    back: () => flow.list(),
+  };
 }

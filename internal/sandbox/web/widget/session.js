@@ -51,6 +51,8 @@ class Session {
       ?? { id, name: id, longName: id, typeLabel: "", supported: [], loginOptions: [] };
   }
 
+  nameEmployer(employer) { return this.#api.nameEmployer(employer); }
+
   // logIn and sendCode resolve to the account as soon as it waits for nothing
   // but the person.
   async logIn(provider, login, password) {
