@@ -23,11 +23,11 @@ func TestPage(t *testing.T) {
 			c.post("/v1/webhooks", fmt.Sprintf(`{"name":"app","url":%q,"eventTypes":["ALL_EVENTS"],"active":true,"secret":"s"}`, hooks.URL+"/smile"))
 			p := newTab(t, s)
 			p.do(chromedp.Navigate(c.box.URL))
-			p.until(`document.querySelectorAll("#users > li").length === 1`)
+			p.until(`document.querySelectorAll("#users > .person").length === 1`)
 			p.picture("20-page-start")
 
 			p.click("#new-user")
-			p.until(`document.querySelectorAll("#users > li").length === 2`)
+			p.until(`document.querySelectorAll("#users > .person").length === 2`)
 			p.clickText("Link …")
 			p.until(`document.querySelector("#link-dialog").open`)
 			p.picture("21-page-link")
@@ -49,9 +49,9 @@ func TestPage(t *testing.T) {
 				t.Errorf("the clock went %s ahead", passed)
 			}
 			p.click("#fault button")
-			p.until(`document.querySelector("#faults li")?.textContent.includes("status:503")`)
+			p.until(`document.querySelector("#faults .code")?.textContent.includes("status:503")`)
 			p.click("#no-faults")
-			p.until(`document.querySelector("#faults li") === null`)
+			p.until(`document.querySelector("#faults .code") === null`)
 			p.click("#seed button")
 			p.until(`document.querySelector("#figures").textContent.includes("102 users")`)
 			p.until(`document.querySelectorAll("#journal .line").length > 0 && document.querySelectorAll("#deliveries .line .ok").length > 2`)
@@ -70,7 +70,7 @@ func TestPage(t *testing.T) {
 
 			ask[bool](p, `(window.confirm = () => true)()`)
 			p.click("#reset")
-			p.until(`document.querySelectorAll("#users > li").length === 0`)
+			p.until(`document.querySelectorAll("#users > .person").length === 0`)
 			if got := c.box.Stats(); got.Users != 0 {
 				t.Errorf("after the reset there are %d users", got.Users)
 			}
