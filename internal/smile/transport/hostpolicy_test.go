@@ -152,6 +152,7 @@ func TestNewHostPolicyRefuses(t *testing.T) {
 		{"", "ftp://host.example", "--allowed-api-hosts: entry 1: its scheme"},
 		{"", "https://user:pw@host.example", "--allowed-api-hosts: entry 1: it contains user information"},
 		{"", "host.example:0", "--allowed-api-hosts: entry 1: its port"},
+		{"", "host.example:08443", "--allowed-api-hosts: entry 1: its port"},
 		{"sandbox.example", "ok.example", "--sandbox-endpoint: it is not an absolute URL"},
 		{"https://user:pw@sandbox.example", "ok.example", "--sandbox-endpoint: it contains user information"},
 		{"https://sandbox.example/v1?x", "ok.example", "--sandbox-endpoint: it contains a query"},
