@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// The programs of this module that run, and the files of this run.
+const (
+	sandboxProgram  = "smile-sandbox"
+	operatorProgram = "smile-operator"
+	adminAccess     = "kubeconfig"
+	operatorAccess  = "operator.kubeconfig"
+)
+
+const (
+	// waitTimeout is ample: data arrives with the operator's looks 5, 10 and 20
+	// seconds after it made a link token.
+	waitTimeout    = "--timeout=90s"
+	sandboxTimeout = 10 * time.Second
+)
+
+// operatorAccount is the ServiceAccount of config/rbac.
+var operatorAccount = types.NamespacedName{Namespace: "smile-operator-system", Name: "smile-operator"}
+
+var steps = []step{
+	{"Start a Kubernetes control plane", (*demo).startControlPlane},
+	{"Build the operator and the sandbox", (*demo).build},
+	{"Install the CRDs, and the ServiceAccount with its rights", (*demo).install},
+	{"Start the sandbox, which stands in for Smile", (*demo).startSandbox},
+	{"Start the operator as its ServiceAccount", (*demo).startOperator},
+	{"Apply the samples", (*demo).applySamples},
+	{"Wait until George is a user at Smile", (*demo).awaitUser},
+	{"Let George link his social security account", (*demo).linkAccount},
+	{"Wait until his data is in the Secret", (*demo).awaitData},
+	{"Look at the result", (*demo).look},
+}
+
+func (d *demo) build(ctx context.Context) error {
+	_, err := output(ctx, command(ctx, d.root, "go", "build", "-ldflags=-s -w", "-o", d.dir,
+		"./cmd/"+operatorProgram, "./cmd/"+sandboxProgram))
+	return err
+}
+
+func (d *demo) install(ctx context.Context) error {
+	if err := d.do(ctx, "apply", "--server-side", "-k", "config/crd"); err != nil {
+		return err
+	}
+	return d.do(ctx, "apply", "--server-side", "-k", "config/rbac")
+}
+
+func (d *demo) startSandbox(ctx context.Context) error {
+	if err := d.serve(ctx, "", sandboxProgram, "--addr=127.0.0.1:0"); err != nil {
+		return err
+	}
+	var err error
+	d.sandbox, err = firstLine(ctx, d.log(sandboxProgram), "smile-sandbox listens on ")
+	return err
+}
+
+func (d *demo) startOperator(ctx context.Context) error {
+	access, err := d.plane.KubeconfigFor(ctx, operatorAccount)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.path(operatorAccess), access, 0o600); err != nil {
+		return err
+	}
+	return d.serve(ctx, "KUBECONFIG="+d.path(operatorAccess), operatorProgram,
+		"--sandbox-endpoint="+d.sandbox+"/v1",
+		"--leader-elect",
+		"--operator-namespace="+operatorAccount.Namespace,
+		"--metrics-bind-address=0",
+		"--health-probe-bind-address=0",
+		"--zap-encoder=console")
+}
+
+func (d *demo) applySamples(ctx context.Context) error {
+	return d.do(ctx, "apply", "--server-side", "-k", "config/samples")
+}
+
+func (d *demo) awaitUser(ctx context.Context) error {
+	return d.do(ctx, "wait", "--for=condition=Ready", "smileuser/george", waitTimeout)
+}
+
+// linkAccount does what a person does in the Wink widget.
+func (d *demo) linkAccount(ctx context.Context) error {
+	id, err := d.kubectl(ctx, "get", "smileuser", "george", "-o", "jsonpath={.status.userID}")
+	if err != nil {
+		return err
+	}
+	d.note("provider sss_ph, login George, password 123456, code 1234")
+	var account sandbox.Account
+	err = d.ask(ctx, http.MethodPost, "link", &account, george(id))
+	if err == nil && account.ConnectionStatus != sandbox.Connected {
+		err = fmt.Errorf("the account is %s", account.ConnectionStatus)
+	}
+	return err
+}
+
+// george is what the sandbox's test person enters into the widget, as the user
+// of this id.
+func george(userID string) sandbox.LinkRequest {
+	return sandbox.LinkRequest{UserID: userID, ProviderID: "sss_ph", Login: "George", Password: "123456", MFA: "1234"}
+}
+
+func (d *demo) awaitData(ctx context.Context) error {
+	for _, condition := range []string{"AccountsConnected", "OutputReady"} {
+		if err := d.do(ctx, "wait", "--for=condition="+condition, "smileaccountsync/george", waitTimeout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look shows what a person would look at: the objects, the data, the calls.
+func (d *demo) look(ctx context.Context) error {
+	for _, args := range [][]string{
+		{"get", "smile", "-o", "wide"},
+		{"describe", "smileaccountsync", "george"},
+	} {
+		if err := d.show(ctx, args...); err != nil {
+			return err
+		}
+	}
+	text, err := d.kubectl(ctx, "get", "secret", "george-data", "-o", "json")
+	if err != nil {
+		return err
+	}
+	var secret corev1.Secret
+	if err := json.Unmarshal([]byte(text), &secret); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "\n$ kubectl get secret george-data -o json    # decoded, the first lines of each key\n%s", excerpts(secret.Data, excerptLines))
+	var stats sandbox.Stats
+	if err := d.ask(ctx, http.MethodGet, "stats", &stats, nil); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "\nAll calls that Smile has seen:\n%s", callTable(stats))
+	return nil
+}
+
+// ask uses the sandbox's control API.
+func (d *demo) ask(ctx context.Context, method, path string, answer, question any) error {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sandboxTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, d.sandbox+"/_sandbox/"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the sandbox answers %s to %s %s: %s", response.Status, method, request.URL.Path, text)
+	}
+	return json.Unmarshal(text, answer)
+}
