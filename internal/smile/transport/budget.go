@@ -18,89 +18,162 @@ const (
 	// patience is how long a pause is waited for. During a longer one calls fail at
 	// once, lest they occupy those who would make them.
 	patience = 5 * time.Second
+	// longestWait is how long a call waits for its slot, for the same reason.
+	longestWait = 30 * time.Second
+	// maxQueue bounds how many calls wait.
+	maxQueue = 1000
 	// defaultPause is how long a server that says "too many" without saying for how
 	// long is left alone.
 	defaultPause = time.Second
+
+	// slowest is the least that adaption leaves of the limit.
+	slowest = 1.0 / 16
+	// recovery is how much of the limit comes back in a second without refusal.
+	recovery = 0.05
 )
 
-// Budget paces the calls to one API host, for the whole process. The zero Budget
-// is not usable.
+// Budget paces the calls to one API host, for the whole process. It slows down when
+// the host says "too many", for others may call it from the same address, and
+// recovers by and by. The zero Budget is not usable.
 type Budget struct {
-	limit    float64
-	interval time.Duration
-	minimum  time.Duration
-	// turn holds a token while somebody waits for the next slot: those behind queue
-	// for the token, first come first served.
-	turn chan struct{}
+	limit float64
 
 	mu sync.Mutex
+	// share is how much of the limit is used, slowest to 1, as of since.
+	share float64
+	since time.Time
 	// next is when the next call is due.
 	next time.Time
 	// resume is when the last pause ends.
-	resume time.Time
+	resume  time.Time
+	waiting queue
+	// wake serves the queue when the next slot is due; nil while nobody waits.
+	wake *time.Timer
 }
 
 // NewBudget returns a budget of so many calls a second; 0 is no limit.
 func NewBudget(requestsPerSecond float64) *Budget {
-	b := &Budget{limit: requestsPerSecond, turn: make(chan struct{}, 1)}
-	if requestsPerSecond > 0 {
-		unit := float64(time.Second) / requestsPerSecond
-		b.interval, b.minimum = time.Duration(pace*unit), time.Duration(closest*unit)
-	}
-	return b
+	return &Budget{limit: requestsPerSecond, share: 1}
 }
 
 // RequestsPerSecond returns the limit; 0 is none.
 func (b *Budget) RequestsPerSecond() float64 { return b.limit }
 
-// Wait returns when a call may be sent, or the context's error, or, during a pause
-// of more than 5 s, a *smile.PausedError. Slots that nobody took are gone: there is
-// no catching up.
+// Wait returns when a call may be sent, in the lane and flow of the context, or the
+// context's error, or a *smile.PausedError: during a pause of more than 5 s, after
+// 30 s, or when too many wait already. Slots that nobody took are gone: there is no
+// catching up.
 func (b *Budget) Wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case b.turn <- struct{}{}:
-		defer func() { <-b.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
+	w, err := b.enter(ctx)
+	if w == nil {
+		return err
 	}
-	for {
-		wait, err := b.take()
-		if err != nil || wait <= 0 {
-			return err
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
+	limit := time.NewTimer(longestWait)
+	defer limit.Stop()
+	select {
+	case err := <-w.granted:
+		return err
+	case <-ctx.Done():
+		return b.leave(w, ctx.Err())
+	case <-limit.C:
+		return b.leave(w, &smile.PausedError{RetryAfter: longestWait})
 	}
 }
 
-// take takes the slot that is due, or returns how long there is none.
-func (b *Budget) take() (time.Duration, error) {
+// enter takes the slot that is due when nobody waits for it, and else queues up.
+func (b *Budget) enter(ctx context.Context) (*waiter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	if pause := b.resume.Sub(now); pause > patience {
-		return 0, &smile.PausedError{RetryAfter: pause}
+		return nil, &smile.PausedError{RetryAfter: pause}
 	}
-	due := later(b.next, b.resume)
-	if wait := due.Sub(now); wait > 0 {
-		return wait, nil
+	if b.waiting.size >= maxQueue {
+		return nil, &smile.PausedError{RetryAfter: longestWait}
 	}
-	b.next = later(due.Add(b.interval), now.Add(b.minimum))
-	return 0, nil
+	if b.waiting.size == 0 && !b.due().After(now) {
+		b.take(now)
+		return nil, nil
+	}
+	w := &waiter{lane: laneOf(ctx), flow: flowOf(ctx), granted: make(chan error, 1)}
+	b.waiting.add(w)
+	b.arm(now)
+	return w, nil
 }
 
-// Pause lets no call out for some time: 1 s when 0.
+// leave ends a wait early, unless the slot came at that very moment.
+func (b *Budget) leave(w *waiter, err error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case granted := <-w.granted:
+		return granted
+	default:
+		b.waiting.remove(w)
+		return err
+	}
+}
+
+// serve gives slots that are due to those whose turn it is.
+func (b *Budget) serve() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wake = nil
+	for now := time.Now(); b.waiting.size > 0 && !b.due().After(now); now = time.Now() {
+		b.take(now)
+		b.waiting.next().granted <- nil
+	}
+	b.arm(time.Now())
+}
+
+// arm has the queue served when the next slot is due.
+func (b *Budget) arm(now time.Time) {
+	if b.wake == nil && b.waiting.size > 0 {
+		b.wake = time.AfterFunc(max(b.due().Sub(now), 0), b.serve)
+	}
+}
+
+func (b *Budget) due() time.Time { return later(b.next, b.resume) }
+
+// take plans the slot after the one that is due now.
+func (b *Budget) take(now time.Time) {
+	if b.limit <= 0 {
+		return
+	}
+	unit := float64(time.Second) / (b.limit * b.recovered(now))
+	b.next = later(b.due().Add(time.Duration(pace*unit)), now.Add(time.Duration(closest*unit)))
+}
+
+// recovered brings the share up to date.
+func (b *Budget) recovered(now time.Time) float64 {
+	if quiet := now.Sub(b.since); quiet > 0 {
+		b.share, b.since = min(1, b.share+recovery*quiet.Seconds()), now
+	}
+	return b.share
+}
+
+// Pause lets no call out for some time, 1 s when 0, and halves the pace after it:
+// the host has said "too many". What it says within a second counts once, for those
+// calls were under way together.
 func (b *Budget) Pause(duration time.Duration) {
 	if duration <= 0 {
 		duration = defaultPause
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.resume = later(b.resume, time.Now().Add(duration))
+	now := time.Now()
+	if b.resume.Before(now) {
+		b.share, b.since = max(slowest, b.recovered(now)/2), now.Add(duration)
+	}
+	b.resume = later(b.resume, now.Add(duration))
+	if pause := b.resume.Sub(now); pause > patience {
+		for _, w := range b.waiting.drain() {
+			w.granted <- &smile.PausedError{RetryAfter: pause}
+		}
+	}
 }
 
 func later(a, b time.Time) time.Time {
@@ -108,17 +181,6 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-func sleep(ctx context.Context, duration time.Duration) error {
-	timer := time.NewTimer(duration)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // BudgetSet holds one Budget per API host.

@@ -86,6 +86,18 @@ func TestBudgetNeverExceedsItsLimit(t *testing.T) {
 	})
 }
 
+// takeDue takes the slot that is due, or tells how long there is none.
+func takeDue(b *Budget) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	wait := b.due().Sub(now)
+	if wait <= 0 {
+		b.take(now)
+	}
+	return wait
+}
+
 // TestBudgetHoldsThroughStalls takes slots late, as a busy machine does.
 func TestBudgetHoldsThroughStalls(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -95,11 +107,7 @@ func TestBudgetHoldsThroughStalls(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			b := NewBudget(limit)
 			for _, stall := range stalls {
-				for {
-					wait, _ := b.take()
-					if wait <= 0 {
-						break
-					}
+				for wait := takeDue(b); wait > 0; wait = takeDue(b) {
 					time.Sleep(wait + time.Duration(stall)*time.Millisecond)
 				}
 				moments = append(moments, time.Now())
@@ -131,7 +139,7 @@ func TestBudgetAbsorbsSmallDelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, start := NewBudget(20), time.Now()
 		for range 1001 {
-			for wait, _ := b.take(); wait > 0; wait, _ = b.take() {
+			for wait := takeDue(b); wait > 0; wait = takeDue(b) {
 				time.Sleep(wait + 500*time.Microsecond)
 			}
 		}

@@ -1,0 +1,230 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// serveInTurn queues calls behind one that has just been served, and tells in which order they get their slots.
+func serveInTurn(t *testing.T, b *Budget, calls []waiter) (order []string) {
+	t.Helper()
+	_ = b.Wait(t.Context())
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	for _, call := range calls {
+		group.Go(func() {
+			ctx := WithFlow(WithLane(t.Context(), call.lane), call.flow)
+			if err := b.Wait(ctx); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, call.flow)
+		})
+		synctest.Wait()
+	}
+	group.Wait()
+	return order
+}
+
+func TestUrgentLanesGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		order := serveInTurn(t, NewBudget(10), []waiter{
+			{lane: Refresh, flow: "refresh"}, {lane: Hint, flow: "hint"}, {lane: Create, flow: "create"}, {lane: Revoke, flow: "revoke"},
+		})
+		if got := strings.Join(order, " "); got != "revoke create hint refresh" {
+			t.Errorf("served %s", got)
+		}
+	})
+}
+
+func TestFlowsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := slices.Repeat([]waiter{{lane: Create, flow: "big"}}, 5)
+		calls = append(calls, waiter{lane: Create, flow: "small"}, waiter{lane: Create, flow: "small"})
+		order := serveInTurn(t, NewBudget(10), calls)
+		if got := strings.Join(order, " "); got != "big small big small big big big" {
+			t.Errorf("served %s", got)
+		}
+	})
+}
+
+// TestNoLaneStarves keeps an urgent lane full: the least urgent still gets a slot now and then.
+func TestNoLaneStarves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := append([]waiter{{lane: Refresh, flow: "patient"}}, slices.Repeat([]waiter{{lane: Create, flow: "busy"}}, 3*relief)...)
+		order := serveInTurn(t, NewBudget(10), calls)
+		if at := slices.Index(order, "patient"); at < 0 || at >= relief {
+			t.Errorf("the patient call was served at place %d", at)
+		}
+	})
+}
+
+// TestTheOperationDecides asks for the lane of calls that were not put into one.
+func TestTheOperationDecides(t *testing.T) {
+	if got := laneOf(t.Context()); got != Refresh {
+		t.Errorf("a call of no operation is in lane %d", got)
+	}
+	seen := map[string]Lane{}
+	client := smile.NewClient(mustParse("https://api.test/v1"), doerFunc(func(ctx context.Context) {
+		op, _ := smile.OperationFrom(ctx)
+		seen[op.ID] = laneOf(ctx)
+	}))
+	_ = client.RevokeAccount(t.Context(), "a-1")
+	_, _ = client.CreateUser(t.Context(), nil)
+	_, _ = client.CreateToken(t.Context(), "u-1")
+	_, _ = client.User(t.Context(), "u-1")
+	want := map[string]Lane{"delete-account": Revoke, "create-user": Create, "create-token": Create, "get-user": Refresh}
+	for operation, lane := range want {
+		if seen[operation] != lane {
+			t.Errorf("%s is in lane %d, want %d", operation, seen[operation], lane)
+		}
+	}
+}
+
+// TestQueueLosesNobody adds, serves and removes calls at random.
+func TestQueueLosesNobody(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q queue
+		inside := map[*waiter]bool{}
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) {
+				w := &waiter{
+					lane: Lane(rapid.IntRange(0, int(laneCount)-1).Draw(t, "lane")),
+					flow: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "flow"),
+				}
+				q.add(w)
+				inside[w] = true
+			},
+			"next": func(t *rapid.T) {
+				if q.size == 0 {
+					t.Skip("empty")
+				}
+				w := q.next()
+				if !inside[w] {
+					t.Fatal("served one that does not wait")
+				}
+				delete(inside, w)
+			},
+			"remove": func(*rapid.T) {
+				for w := range inside {
+					q.remove(w)
+					q.remove(w)
+					delete(inside, w)
+					break
+				}
+			},
+			"": func(t *rapid.T) {
+				if q.size != len(inside) {
+					t.Fatalf("the queue says %d wait, %d do", q.size, len(inside))
+				}
+			},
+		})
+		if got := len(q.drain()); got != len(inside) {
+			t.Fatalf("drained %d of %d", got, len(inside))
+		}
+	})
+}
+
+// TestBudgetSlowsDownAndRecovers counts the calls that fit into seconds after a refusal.
+func TestBudgetSlowsDownAndRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(20)
+		inOneSecond := func() (calls int) {
+			for end := time.Now().Add(time.Second); time.Now().Before(end); calls++ {
+				_ = b.Wait(t.Context())
+			}
+			return calls
+		}
+		full := inOneSecond()
+		b.Pause(time.Second)
+		b.Pause(time.Second) // under way at the same time: counts once
+		_ = b.Wait(t.Context())
+		if half := inOneSecond(); half < full*2/5 || half > full*3/5 {
+			t.Errorf("%d calls in the second after a refusal, %d before it", half, full)
+		}
+		time.Sleep(10 * time.Second)
+		if again := inOneSecond(); again < full-1 {
+			t.Errorf("%d calls a second after it has recovered, %d before", again, full)
+		}
+	})
+}
+
+func TestBudgetNeverStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(16)
+		for range 20 {
+			b.Pause(time.Second)
+			time.Sleep(time.Second + 1)
+		}
+		start := time.Now()
+		_, _ = b.Wait(t.Context()), b.Wait(t.Context())
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("two calls took %v after many refusals", took)
+		}
+	})
+}
+
+// TestBudgetWaitIsBounded queues more calls than can be served soon, and more than may wait.
+func TestBudgetWaitIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(0.01)
+		_ = b.Wait(t.Context())
+		start := time.Now()
+		var group sync.WaitGroup
+		for range maxQueue {
+			group.Go(func() {
+				if err := b.Wait(t.Context()); !paused(err) || time.Since(start) != longestWait {
+					t.Errorf("after %v: %v", time.Since(start), err)
+				}
+			})
+		}
+		synctest.Wait()
+		if err := b.Wait(t.Context()); !paused(err) || time.Since(start) != 0 {
+			t.Errorf("one too many after %v: %v", time.Since(start), err)
+		}
+		group.Wait()
+		if b.waiting.size != 0 {
+			t.Errorf("%d still wait", b.waiting.size)
+		}
+	})
+}
+
+// TestLongPauseSendsWaitersAway pauses for longer than workers should be occupied.
+func TestLongPauseSendsWaitersAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(1)
+		_ = b.Wait(t.Context())
+		failed := make(chan error)
+		go func() { failed <- b.Wait(t.Context()) }()
+		synctest.Wait()
+		b.Pause(time.Minute)
+		if err := <-failed; !paused(err) {
+			t.Errorf("a waiter got %v", err)
+		}
+	})
+}
+
+func paused(err error) bool {
+	var p *smile.PausedError
+	return errors.As(err, &p) && p.RetryAfter > 0
+}
+
+// doerFunc is told the context of each call, which then fails.
+type doerFunc func(context.Context)
+
+func (f doerFunc) Do(request *http.Request) (*http.Response, error) {
+	f(request.Context())
+	return nil, errors.New("not sent")
+}
