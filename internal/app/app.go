@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
+	"log"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -71,7 +73,9 @@ func Scheme() (*runtime.Scheme, error) {
 
 // Run runs the operator until ctx ends.
 func Run(ctx context.Context, options Options) error {
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.Log)))
+	logger := zap.New(zap.UseFlagOptions(&options.Log))
+	ctrl.SetLogger(logger)
+	log.SetOutput(withheld{logger})
 	if err := options.validate(); err != nil {
 		return err
 	}
@@ -85,6 +89,15 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// withheld takes what libraries write to the standard logger, which is where net/http reports what it did not expect
+// of a server, in the server's own words: those may be personal, so only the fact is logged.
+type withheld struct{ logr.Logger }
+
+func (w withheld) Write(text []byte) (int, error) {
+	w.Info("a library wrote to the standard logger; its text is withheld, for it may quote remote data")
+	return len(text), nil
 }
 
 // NewManager makes a manager with all controllers of the operator.

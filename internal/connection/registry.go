@@ -169,7 +169,7 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 		return conn
 	}
 	share := transport.NewBudget(float64(obj.Spec.RequestsPerSecond))
-	conn.Client = smile.NewClient(endpoint, gate{session: s, share: share}).Observed(s.observe)
+	conn.Client = smile.NewClient(endpoint, gate{session: s, share: share, flow: conn.Name.String()}).Observed(s.observe)
 	return conn
 }
 
@@ -206,7 +206,7 @@ func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials) *se
 	s.breaker.clock = r.config.Clock
 	s.transport = transport.New(transport.Config{
 		Credentials: func() transport.Credentials { return pair },
-		Budget:      r.config.Budgets.For(endpoint.Host),
+		Budget:      r.config.Budgets.For(transport.HostPort(endpoint)),
 		Hosts:       r.config.Hosts,
 		RootCAs:     r.config.RootCAs,
 		Metrics:     r.config.Metrics,

@@ -117,20 +117,10 @@ func (r *Registry) endpoint(obj *v1alpha1.SmileConnection, secret *corev1.Secret
 	if err != nil {
 		return nil, err
 	}
-	if !r.config.Hosts.IsDefault(endpoint) && secret.Annotations[v1alpha1.AnnotationAllowedHost] != hostPort(endpoint) {
+	if !r.config.Hosts.IsDefault(endpoint) && secret.Annotations[v1alpha1.AnnotationAllowedHost] != transport.HostPort(endpoint) {
 		return nil, engine.NewInvalid(v1alpha1.ReasonEndpointNotAllowed,
 			fmt.Sprintf("spec.endpoint: the Secret %q does not permit its keys to be sent to this host: annotate it with %s: %s",
-				secret.Name, v1alpha1.AnnotationAllowedHost, hostPort(endpoint))).After(Recheck)
+				secret.Name, v1alpha1.AnnotationAllowedHost, transport.HostPort(endpoint))).After(Recheck)
 	}
 	return endpoint, nil
-}
-
-func hostPort(u *url.URL) string {
-	if u.Port() != "" {
-		return u.Host
-	}
-	if u.Scheme == "http" {
-		return u.Host + ":80"
-	}
-	return u.Host + ":443"
 }

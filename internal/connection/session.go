@@ -43,7 +43,7 @@ func (s *session) observe(ctx context.Context, err error) error {
 		return err
 	}
 	if s.breaker.suspect() {
-		s.probe(context.WithoutCancel(ctx), s.prober.Probe)
+		_ = s.probe(context.WithoutCancel(ctx), s.prober.Probe)
 	}
 	if s.breaker.denied() {
 		s.changed(s)
@@ -153,10 +153,12 @@ func wireMode(mode v1alpha1.Mode) smile.Mode {
 type gate struct {
 	session *session
 	share   *transport.Budget
+	// flow names the connection, so that connections take turns.
+	flow string
 }
 
 func (g gate) Do(req *http.Request) (*http.Response, error) {
-	ctx := req.Context()
+	ctx := transport.WithFlow(req.Context(), g.flow)
 	if err := g.session.breaker.pass(); err != nil {
 		return nil, &smile.UnsentError{Cause: err}
 	}
