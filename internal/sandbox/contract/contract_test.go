@@ -45,8 +45,10 @@ func exchange(method, path, sent string, status int, answer string) Exchange {
 func TestOperations(t *testing.T) {
 	for version, d := range versions(t) {
 		want := []Operation{
-			{"GET", "/v1/books", "list-books"}, {"POST", "/v1/books", "create-book"},
-			{"GET", "/v1/books/latest", "get-latest"}, {"GET", "/v1/books/{id}", "get-book"},
+			{"GET", "/v1/books", "list-books"},
+			{"POST", "/v1/books", "create-book"},
+			{"GET", "/v1/books/latest", "get-latest"},
+			{"GET", "/v1/books/{id}", "get-book"},
 		}
 		if diff := cmp.Diff(want, d.Operations()); diff != "" {
 			t.Error(version, diff)
@@ -87,8 +89,10 @@ func TestCheck(t *testing.T) {
 		"undescribed success":  {exchange("GET", "/v1/books/latest", "", 202, aBook), "get-latest", []string{"answer 202: the status is not described"}},
 		"error without shape":  {exchange("GET", "/v1/books", "", 500, `{}`), "list-books", []string{"answer 500: the status is not described"}},
 		"error of other shape": {exchange("GET", "/v1/books/b1", "", 500, `{"code":"OOPS"}`), "get-book", []string{"answer 500: /code: "}},
-		"wrong parameters": {exchange("GET", "/v1/books?size=51", "", 200, `{"items":[]}`), "list-books",
-			[]string{"request: query parameter size: ", "request: query parameter from: "}},
+		"wrong parameters": {
+			exchange("GET", "/v1/books?size=51", "", 200, `{"items":[]}`), "list-books",
+			[]string{"request: query parameter size: ", "request: query parameter from: "},
+		},
 		"wrong path variable":  {exchange("GET", "/v1/books/123456789", "", 200, aBook), "get-book", []string{"request: path parameter id: "}},
 		"wrong body":           {exchange("POST", "/v1/books", `{"title":""}`, 201, aBook), "create-book", []string{"request: body: /title: "}},
 		"missing body":         {exchange("POST", "/v1/books", ``, 201, aBook), "create-book", []string{"request: body: "}},
@@ -133,20 +137,34 @@ func TestRelaxations(t *testing.T) {
 		relaxation   Relaxation
 		good, stillN string
 	}{
-		"optional": {Relaxation{Field: "Book.shelf", How: Optional},
-			strings.Replace(aBook, `"shelf":"S",`, ``, 1), strings.Replace(aBook, `"title":"T",`, ``, 1)},
-		"optional, deep": {Relaxation{Field: "Book.publisher.name", How: Optional},
-			strings.Replace(aBook, `"name":"P"`, ``, 1), strings.Replace(aBook, `"P"`, `1`, 1)},
-		"nullable component": {Relaxation{Field: "Title", How: Nullable},
-			strings.NewReplacer(`"T"`, `null`, `"S"`, `null`).Replace(aBook), strings.Replace(aBook, `"b1"`, `null`, 1)},
-		"nullable enumeration": {Relaxation{Field: "Genre", How: Nullable},
-			strings.Replace(aBook, `"NOVEL"`, `null`, 1), strings.Replace(aBook, `"NOVEL"`, `"OPERA"`, 1)},
-		"nullable combination": {Relaxation{Field: "Both", How: Nullable},
-			strings.Replace(aBook, `{"pages":3}`, `null`, 1), strings.Replace(aBook, `{"pages":3}`, `{"pages":"3"}`, 1)},
-		"nullable reference": {Relaxation{Field: "Book.shelf", How: Nullable},
-			strings.Replace(aBook, `"S"`, `null`, 1), strings.Replace(aBook, `"T"`, `null`, 1)},
-		"extended": {Relaxation{Field: "Genre", How: Extended, Value: "OPERA"},
-			strings.Replace(aBook, "NOVEL", "OPERA", 1), strings.Replace(aBook, "NOVEL", "SONG", 1)},
+		"optional": {
+			Relaxation{Field: "Book.shelf", How: Optional},
+			strings.Replace(aBook, `"shelf":"S",`, ``, 1), strings.Replace(aBook, `"title":"T",`, ``, 1),
+		},
+		"optional, deep": {
+			Relaxation{Field: "Book.publisher.name", How: Optional},
+			strings.Replace(aBook, `"name":"P"`, ``, 1), strings.Replace(aBook, `"P"`, `1`, 1),
+		},
+		"nullable component": {
+			Relaxation{Field: "Title", How: Nullable},
+			strings.NewReplacer(`"T"`, `null`, `"S"`, `null`).Replace(aBook), strings.Replace(aBook, `"b1"`, `null`, 1),
+		},
+		"nullable enumeration": {
+			Relaxation{Field: "Genre", How: Nullable},
+			strings.Replace(aBook, `"NOVEL"`, `null`, 1), strings.Replace(aBook, `"NOVEL"`, `"OPERA"`, 1),
+		},
+		"nullable combination": {
+			Relaxation{Field: "Both", How: Nullable},
+			strings.Replace(aBook, `{"pages":3}`, `null`, 1), strings.Replace(aBook, `{"pages":3}`, `{"pages":"3"}`, 1),
+		},
+		"nullable reference": {
+			Relaxation{Field: "Book.shelf", How: Nullable},
+			strings.Replace(aBook, `"S"`, `null`, 1), strings.Replace(aBook, `"T"`, `null`, 1),
+		},
+		"extended": {
+			Relaxation{Field: "Genre", How: Extended, Value: "OPERA"},
+			strings.Replace(aBook, "NOVEL", "OPERA", 1), strings.Replace(aBook, "NOVEL", "SONG", 1),
+		},
 	} {
 		strict, relaxed := versions(t), versions(t, Relaxed([]Relaxation{test.relaxation}))
 		for version := range strict {

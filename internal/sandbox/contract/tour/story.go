@@ -115,8 +115,10 @@ const templateBody = `{"name":"Tour","company":{"name":"Example Lending","logoUr
 "successPage":{"header":"Done","description":"Thank you.","button":"Close"}}`
 
 var templates = []step{
-	{op: "create-consent-template", body: `{"consentType":"credit","version":"1","consentText":"I agree.","title":"Consent","consentMethod":"checkbox"}`,
-		keep: map[string]string{"consent": "id"}},
+	{
+		op: "create-consent-template", body: `{"consentType":"credit","version":"1","consentText":"I agree.","title":"Consent","consentMethod":"checkbox"}`,
+		keep: map[string]string{"consent": "id"},
+	},
 	{op: "create-consent-template", body: `{"version":"1"}`, want: http.StatusBadRequest},
 	{op: "list-consent-templates"},
 	{op: "create-invite-template", body: templateBody, keep: map[string]string{"template": "id"}},
@@ -129,8 +131,10 @@ var templates = []step{
 }
 
 var invites = []step{
-	{op: "create-invite", body: `{"fullName":"George Palomero","firstName":"George","lastName":"Palomero","email":"george@example.com","templateId":"<template>"}`,
-		keep: map[string]string{"invite": "id"}},
+	{
+		op: "create-invite", body: `{"fullName":"George Palomero","firstName":"George","lastName":"Palomero","email":"george@example.com","templateId":"<template>"}`,
+		keep: map[string]string{"invite": "id"},
+	},
 	{op: "create-invite", body: `{"fullName":"George","email":"nobody","templateId":"<template>"}`, want: http.StatusBadRequest},
 	{op: "create-invite", body: `{}`, want: http.StatusBadRequest},
 	{op: "get-invite", id: "<invite>"},
@@ -150,8 +154,10 @@ var archives = []step{
 	{op: "list-file-types", query: "type=PAYSLIP&active=true&enabled=true&ocr=true"},
 	{op: "list-file-types", query: "active=maybe", want: http.StatusBadRequest},
 	{op: "get the sample", do: fetchSample},
-	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aFile + `,"fileSubtype":"PAYSLIP","fileName":"a.pdf"}]}`,
-		keep: map[string]string{"archive": "id"}},
+	{
+		op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aFile + `,"fileSubtype":"PAYSLIP","fileName":"a.pdf"}]}`,
+		keep: map[string]string{"archive": "id"},
+	},
 	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aSample + `}]}`, keep: map[string]string{"read": "id"}},
 	{op: "create-archive", body: `{"fileType":"COMPANY_ID","rawFiles":[{` + aFile + `}]}`},
 	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[]}`, want: http.StatusBadRequest},

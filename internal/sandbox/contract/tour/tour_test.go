@@ -81,8 +81,11 @@ func TestCorruptedDescriptions(t *testing.T) {
 		wants    []string // operations with violations
 		says     string
 	}{
-		"property that is not there": {"required: [id, createdAt, session]", "required: [id, bornAt]",
-			[]string{"list-users", "create-user", "get-user"}, "bornAt"},
+		"property that is not there": {
+			"required: [id, createdAt, session]", "required: [id, bornAt]",
+			[]string{"list-users", "create-user", "get-user"},
+			"bornAt",
+		},
 		"other type":      {"amount: {type: number}", "amount: {type: string}", []string{"list-contributions"}, "amount"},
 		"other values":    {"[IN_PROGRESS, COMPLETED]", "[RUNNING]", []string{"list-users", "create-user", "get-user"}, "session/status"},
 		"never null":      {"nextCursor: {type: string, nullable: true}", "nextCursor: {type: string}", []string{"list-users"}, "nextCursor"},
