@@ -65,7 +65,7 @@ func (c *call) disturbed(w http.ResponseWriter, plan plan) {
 		c.finish(w, act.apply(c, c.box.render(reply{c.op.success(), "OK", "Success", struct{}{}})), plan.after.delay)
 		return
 	}
-	answer := c.box.render(c.answer())
+	answer := c.box.render(c.kept(c.answer()))
 	if act := plan.after.action; act != nil {
 		answer = act.apply(c, answer)
 	}
@@ -94,6 +94,14 @@ func (c *call) entry(status int) JournalEntry {
 		entry.Key = c.tenant.pair.Key
 	}
 	return entry
+}
+
+// kept is the answer once everything it says is on the disk, if there is one.
+func (c *call) kept(answer reply) reply {
+	if err := c.box.disk.flush(); err != nil {
+		return refuse(http.StatusInternalServerError, "The sandbox cannot write its data: "+err.Error())
+	}
+	return answer
 }
 
 // answer is what the API says when nothing disturbs it.

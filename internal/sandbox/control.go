@@ -77,6 +77,8 @@ func (s *Sandbox) Advance(d time.Duration) error {
 		return invalid("the clock only goes forward")
 	}
 	s.clock.advance(d)
+	defer s.flush()
+	_ = s.disk.setMeta(metaSkipped, s.clock.skipped.Load())
 	now := s.clock.now()
 	for _, t := range s.tenants {
 		t.catchUp(now)
@@ -93,6 +95,7 @@ func (s *Sandbox) Reset() {
 		t.clear()
 		t.mu.Unlock()
 	}
+	_ = errors.Join(s.disk.reset(), s.disk.setMeta(metaSkipped, 0))
 	s.clock.reset()
 	s.office.reset()
 	s.journal.reset()
@@ -129,6 +132,7 @@ func (s *Sandbox) Link(req LinkRequest) (Account, error) {
 	if !p.AccountConnection {
 		return Account{}, invalid("provider %q has no login", p.ID)
 	}
+	defer s.flush()
 	now := s.clock.now()
 	for _, t := range s.tenants {
 		t.catchUp(now)
@@ -181,6 +185,7 @@ func (s *Sandbox) Resync(accountID string) (Account, error) {
 }
 
 func (s *Sandbox) change(accountID string, how func(*tenant, *account, time.Time) error) (Account, error) {
+	defer s.flush()
 	now := s.clock.now()
 	for _, t := range s.tenants {
 		t.catchUp(now)

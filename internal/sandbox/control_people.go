@@ -77,6 +77,7 @@ func (s *Sandbox) CompleteSession(userID string) (User, error) {
 // inTenantOf does something in the first tenant that has what it is about, with
 // the tenant locked.
 func inTenantOf[T any](s *Sandbox, now time.Time, how func(*tenant) (T, bool, error), otherwise error) (T, error) {
+	defer s.flush()
 	for _, t := range s.tenants {
 		t.catchUp(now)
 		t.mu.Lock()

@@ -61,8 +61,7 @@ func (a Attempt) delivered() bool {
 	return a.Status >= http.StatusOK && a.Status < http.StatusMultipleChoices
 }
 
-// deliveryBook holds the records of deliveries, consecutive numbers that end
-// with last.
+// deliveryBook holds the records of deliveries, in the order of their numbers.
 type deliveryBook struct {
 	records []*Delivery
 	last    int
@@ -77,8 +76,14 @@ func (b *deliveryBook) add(record *Delivery) {
 	b.records = append(b.records, record)
 }
 
+// resume adds a record that has its number already.
+func (b *deliveryBook) resume(record *Delivery) {
+	b.last = record.Seq
+	b.records = append(b.records, record)
+}
+
 func (b *deliveryBook) since(seq int) []Delivery {
-	from := min(max(seq-(b.last-len(b.records)), 0), len(b.records))
+	from, _ := slices.BinarySearchFunc(b.records, seq+1, func(record *Delivery, wanted int) int { return record.Seq - wanted })
 	found := make([]Delivery, 0, len(b.records)-from)
 	for _, record := range b.records[from:] {
 		shown := *record

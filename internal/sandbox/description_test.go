@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
@@ -150,25 +151,48 @@ func TestDescriptionIsStrict(t *testing.T) {
 	}
 }
 
-// TestLinesAreDescribed checks the streams of the control API, which are no
-// JSON documents.
-func TestLinesAreDescribed(t *testing.T) {
+// keeps fails the test if values contradict a schema of the description.
+func keeps(t *testing.T, component string, values [][]byte) {
+	t.Helper()
 	document, err := described()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _ := inhabited(t)
-	b.get("/v1/users?size=1")
-	b.get("/v1/nowhere")
-	b.get("/v1/users", without("Authorization"))
-	lines := bytes.Split(bytes.TrimSpace([]byte(b.get("/_sandbox/journal").text)), []byte("\n"))
-	if len(lines) < 4 {
-		t.Fatalf("%d lines", len(lines))
+	if len(values) < 4 {
+		t.Fatalf("%d values", len(values))
 	}
-	for _, line := range lines {
-		violations, err := document.CheckValue("JournalEntry", line)
+	for _, value := range values {
+		violations, err := document.CheckValue(component, value)
 		if err != nil || len(violations) > 0 {
-			t.Errorf("%s: %v %v", line, violations, err)
+			t.Errorf("%s: %v %v", value, violations, err)
 		}
 	}
+}
+
+func linesOf(text string) [][]byte {
+	return bytes.Split(bytes.TrimSpace([]byte(text)), []byte("\n"))
+}
+
+// TestJournalIsDescribed checks the lines of a stream, which is no JSON document.
+func TestJournalIsDescribed(t *testing.T) {
+	b, _ := inhabited(t)
+	b.get("/v1/users?size=1")
+	b.get("/v1/users/nobody")
+	b.get("/v1/nowhere")
+	b.get("/v1/users", without("Authorization"))
+	keeps(t, "JournalEntry", linesOf(b.get("/_sandbox/journal").text))
+}
+
+func TestEventsAndDeliveriesAreDescribed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, m := hooked(t, Options{}, anyHook)
+		b.george(b.newUser(), "sss_ph")
+		synctest.Wait()
+		var events [][]byte
+		for _, got := range m.all() {
+			events = append(events, []byte(got.body))
+		}
+		keeps(t, "Event", events)
+		keeps(t, "Delivery", linesOf(b.get("/_sandbox/deliveries").text))
+	})
 }

@@ -46,14 +46,12 @@ type eventWire struct {
 
 // commit is where every change of state ends: it has the changed object kept
 // and tells the webhooks what happened. The caller holds mu.
-func (t *tenant) commit(_ object, happened ...occurrence) {
+func (t *tenant) commit(changed object, happened ...occurrence) {
+	t.keep(changed)
 	for _, o := range happened {
 		t.emit(o)
 	}
 }
-
-// object is a piece of a tenant's state.
-type object any
 
 // emit tells the webhooks that want to know.
 func (t *tenant) emit(o occurrence) {

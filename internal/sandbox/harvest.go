@@ -31,6 +31,7 @@ func (i *item) wire() json.RawMessage {
 // are read for the first time: bulk seeded accounts would cost too much
 // otherwise. The caller holds mu for writing.
 func (l *linker) harvest(t *tenant, a *account, path string) []*item {
+	first := a.harvested == 0 && len(a.refreshes) > 0
 	for a.harvested < len(a.refreshes) {
 		for _, d := range datapoints {
 			if slices.Contains(a.provider.Supported, d.name) {
@@ -38,6 +39,9 @@ func (l *linker) harvest(t *tenant, a *account, path string) []*item {
 			}
 		}
 		a.harvested++
+	}
+	if first {
+		t.keep(a)
 	}
 	return a.items[path]
 }

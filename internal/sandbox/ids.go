@@ -9,16 +9,19 @@ import (
 
 // idSource makes identifiers that look random and are not: the same seed gives
 // the same ids in the same order. A sequence is never restarted, so no id is
-// given twice in the life of a sandbox, whatever is reset.
+// given twice in the life of a sandbox, whatever is reset or restarted.
 type idSource struct {
 	seed string
+	// start tells the ids of one process from those of others with the same
+	// state; "" without a disk.
+	start string
 
 	mu   sync.Mutex
 	last map[string]uint64
 }
 
-func newIDSource(seed string) *idSource {
-	return &idSource{seed: seed, last: map[string]uint64{}}
+func newIDSource(seed, start string) *idSource {
+	return &idSource{seed: seed, start: start, last: map[string]uint64{}}
 }
 
 // next is the prefix and 32 hex digits.
@@ -41,7 +44,7 @@ func (s *idSource) bytes(sequence string) [sha256.Size]byte {
 	s.last[sequence]++
 	n := s.last[sequence]
 	s.mu.Unlock()
-	return s.digest(sequence, string(binary.BigEndian.AppendUint64(nil, n)))
+	return s.digest(sequence+s.start, string(binary.BigEndian.AppendUint64(nil, n)))
 }
 
 // derive is 32 hex digits that depend on the seed and the parts alone.

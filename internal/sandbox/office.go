@@ -23,8 +23,10 @@ type office struct {
 	spacing   time.Duration // between attempts, on the sandbox clock
 	workers   int
 	alarm     *alarm
-	// before is done ahead of each attempt.
-	before func()
+	// keep has a delivery written before the next answer or attempt, and flush
+	// writes it.
+	keep  func(key string, o object)
+	flush func()
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -54,7 +56,8 @@ type delivery struct {
 func newOffice(options Options, clock *clock, ids *idSource, b *behaviour) *office {
 	o := &office{
 		clock: clock, ids: ids, behaviour: b, transport: newCourier(options),
-		timeout: options.WebhookTimeout, spacing: options.WebhookRetry, workers: options.WebhookWorkers, before: func() {},
+		timeout: options.WebhookTimeout, spacing: options.WebhookRetry, workers: options.WebhookWorkers,
+		keep: func(string, object) {}, flush: func() {},
 	}
 	o.alarm = &alarm{clock: clock, ring: o.wake}
 	o.ctx, o.cancel = context.WithCancel(context.Background())
@@ -66,6 +69,7 @@ func (o *office) post(d *delivery) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.book.add(d.record)
+	defer o.keep(d.record.Key, d)
 	for _, copied := range o.faults.tamper(d) {
 		if copied.delay > 0 {
 			o.wait(copied, copied.delay)
@@ -73,6 +77,18 @@ func (o *office) post(d *delivery) {
 		}
 		o.enqueue(copied)
 	}
+}
+
+// resume takes up a delivery that was kept, where it was left.
+func (o *office) resume(hook *webhook, kept *deliveryRecord) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.book.resume(&kept.Delivery)
+	if kept.Event == nil {
+		return
+	}
+	kept.Delivery.State = DeliveryPending
+	o.enqueue(&delivery{hook: hook, event: *kept.Event, record: &kept.Delivery, tampering: tampering{tries: len(kept.Delivery.Attempts)}})
 }
 
 // enqueue has a delivery sent as soon as a worker is free. The caller holds mu.
@@ -116,7 +132,7 @@ func (o *office) work() {
 			o.drop(d)
 			continue
 		}
-		o.before()
+		o.flush()
 		o.settle(d, o.attempt(d))
 	}
 }
@@ -138,6 +154,7 @@ func (o *office) drop(d *delivery) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	d.record.State = DeliveryDropped
+	o.keep(d.record.Key, d)
 }
 
 // settle writes down an attempt and decides whether there is another one.
@@ -154,6 +171,7 @@ func (o *office) settle(d *delivery, made Attempt) {
 	case d.record.State == DeliveryPending:
 		d.record.State = DeliveryFailed
 	}
+	o.keep(d.record.Key, d)
 }
 
 // reset forgets everything that is not being sent at this moment.

@@ -61,6 +61,9 @@ type Options struct {
 	// Seed decides all ids; default is a new one each time, so that ids of one
 	// run are unknown to the next.
 	Seed string
+	// Data is a directory that keeps the state across restarts; default none: it
+	// is lost with the process.
+	Data string
 	// LinkDelay is how long an account stays PENDING, on the sandbox clock.
 	LinkDelay time.Duration
 	// DataDelay is how long after connecting data becomes readable, on the

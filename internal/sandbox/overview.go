@@ -164,6 +164,7 @@ func (s *Sandbox) asBackend(key string, how func(*call) reply, filters url.Value
 		return nil, notFound("key", key)
 	}
 	now := s.clock.now()
+	defer s.flush()
 	t.catchUp(now)
 	answer := how(&call{box: s, tenant: t, arrived: now, now: now, filters: filters})
 	if answer.status >= http.StatusBadRequest {

@@ -168,7 +168,7 @@ func TestTopProvidersComeFirst(t *testing.T) {
 }
 
 func FuzzCursor(f *testing.F) {
-	ids := newIDSource("fuzz")
+	ids := newIDSource("fuzz", "")
 	f.Add(place{3, 4}.cursor(ids, "a"))
 	f.Add("")
 	f.Add("20")

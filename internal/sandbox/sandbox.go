@@ -13,6 +13,7 @@ type Sandbox struct {
 	clock     clock
 	alarm     *alarm // set to the next appointment of any tenant
 	office    *office
+	disk      *disk // nil if nothing is kept
 	hookForm  form
 	ids       *idSource
 	canaries  *canaries
@@ -37,7 +38,19 @@ func New(options Options) (*Sandbox, error) {
 	if err := options.check(); err != nil {
 		return nil, err
 	}
+	kept, start, err := remember(&options)
+	if err != nil {
+		return nil, err
+	}
 	options = options.withDefaults()
+	s, err := newSandbox(options, kept, start)
+	if err != nil {
+		kept.close()
+	}
+	return s, err
+}
+
+func newSandbox(options Options, kept *disk, start string) (*Sandbox, error) {
 	b, err := newBehaviour(options.Quirks)
 	if err != nil {
 		return nil, err
@@ -50,7 +63,7 @@ func New(options Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := newIDSource(options.Seed)
+	ids := newIDSource(options.Seed, start)
 	marks := &canaries{prefix: options.Canary, ids: ids}
 	s := &Sandbox{
 		clock: clock{wall: options.Now}, hookForm: webhookForm(options.AllowHTTPWebhooks), ids: ids, canaries: marks, behaviour: b, tenants: tenants,
@@ -59,6 +72,7 @@ func New(options Options) (*Sandbox, error) {
 		meter:   meter{wall: options.Now},
 		limiter: newLimiter(options.RateLimit, options.Now),
 		closed:  make(chan struct{}),
+		disk:    kept,
 	}
 	for _, pair := range options.Keys {
 		s.keys = append(s.keys, pair.Key)
@@ -68,7 +82,12 @@ func New(options Options) (*Sandbox, error) {
 	for _, t := range tenants {
 		t.box = s
 	}
+	s.office.keep, s.office.flush = func(key string, o object) { s.tenants[key].keep(o) }, s.flush
 	s.handler = s.routes()
+	if err := s.restore(); err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -77,6 +96,28 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, r)
 }
 
+// remember opens the data directory, if there is one, and gives the seed that
+// its state was made with back to the options. start is different each time.
+func remember(options *Options) (kept *disk, start string, err error) {
+	if options.Data == "" {
+		return nil, "", nil
+	}
+	kept, err = openDisk(options.Data)
+	if err != nil {
+		return nil, "", err
+	}
+	start, err = kept.begin(options)
+	if err != nil {
+		kept.close()
+		return nil, "", err
+	}
+	return kept, start, nil
+}
+
+// flush returns when everything that has changed is kept. A disk that cannot be
+// written to is reported with the next call.
+func (s *Sandbox) flush() { _ = s.disk.flush() }
+
 // Close lets go of every call that a fault holds, and stops sending events. It
 // may be called repeatedly.
 func (s *Sandbox) Close() {
@@ -84,6 +125,7 @@ func (s *Sandbox) Close() {
 		close(s.closed)
 		s.alarm.stop()
 		s.office.close()
+		s.disk.close()
 	})
 }
 
@@ -96,6 +138,7 @@ func (s *Sandbox) catchUp() {
 			s.alarm.set(time.Unix(0, next))
 		}
 	}
+	s.flush()
 }
 
 // pause waits in real time; false means that the sandbox was closed meanwhile.

@@ -29,6 +29,7 @@ func (s *Sandbox) Seed(req SeedRequest) error {
 		return invalid("accountsPerUser must be from 0 to %d", len(at))
 	}
 	now := s.clock.now()
+	defer s.flush()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range req.Users {

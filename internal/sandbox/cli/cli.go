@@ -28,6 +28,8 @@ type settings struct {
 	seed       string
 	linkDelay  time.Duration
 	dataDelay  time.Duration
+	data       string
+	dataLife   time.Duration
 	hooks      hookSettings
 }
 
@@ -72,6 +74,8 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&set.seed, "seed", "", "decides all ids; default is a new one at each start")
 	flags.DurationVar(&set.linkDelay, "link-delay", 0, "how long a new account stays PENDING, on the sandbox clock")
 	flags.DurationVar(&set.dataDelay, "data-delay", 0, "how long after connecting data becomes readable, on the sandbox clock")
+	flags.StringVar(&set.data, "data", "", "directory that keeps the state across restarts; default is memory alone")
+	flags.DurationVar(&set.dataLife, "data-life", 60*24*time.Hour, "how long data is kept after an account was connected, on the sandbox clock")
 	set.hooks.register(flags)
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
 	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")
@@ -84,7 +88,7 @@ func longHelp() string {
 	var text strings.Builder
 	text.WriteString(`smile-sandbox serves Smile's Open API under /v1/, whatever the host name, and a
 control API under /_sandbox/ that does what people do in the widget. State is
-kept in memory.
+kept in memory, or with --data in a file that a killed process leaves whole.
 
 Quirks are points that the vendor's documents leave open. The first value is the
 default, a DURATION is 0 by default:
@@ -106,7 +110,7 @@ func (s settings) options() (sandbox.Options, error) {
 	}
 	options := sandbox.Options{
 		Keys: keys, RateLimit: s.rateLimit, Quirks: quirks, Canary: s.canary, Seed: s.seed,
-		LinkDelay: s.linkDelay, DataDelay: s.dataDelay,
+		LinkDelay: s.linkDelay, DataDelay: s.dataDelay, DataLife: s.dataLife, Data: s.data,
 	}
 	return options, s.hooks.apply(&options)
 }

@@ -22,7 +22,15 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asProgram names the variable that turns the test binary into smile-sandbox.
+const asProgram = "SMILE_SANDBOX_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(Run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // started is a smile-sandbox that runs inside the test.
 type started struct {

@@ -26,6 +26,7 @@ func serve(ctx context.Context, set settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer box.Close()
 	secure, err := set.tls()
 	if err != nil {
 		return err
