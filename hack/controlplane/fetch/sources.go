@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -156,7 +157,7 @@ func compile(ctx context.Context, b binary, version, dir string) error {
 		select {
 		case err := <-done:
 			if err != nil {
-				return errors.Join(ctx.Err(), err)
+				return cmp.Or(ctx.Err(), err)
 			}
 			say("built %s in %s", b.name, elapsed(began))
 			return nil
