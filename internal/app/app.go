@@ -73,7 +73,8 @@ func Scheme() (*runtime.Scheme, error) {
 
 // Run runs the operator until ctx ends.
 func Run(ctx context.Context, options Options) error {
-	logger := zap.New(zap.UseFlagOptions(&options.Log))
+	logging := withoutBodies(options.Log)
+	logger := zap.New(zap.UseFlagOptions(&logging))
 	ctrl.SetLogger(logger)
 	log.SetOutput(withheld{logger})
 	if err := options.validate(); err != nil {
