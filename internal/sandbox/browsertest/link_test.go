@@ -39,16 +39,20 @@ func TestLinkAndRevoke(t *testing.T) {
 	for name, how := range map[string]struct {
 		screen screen
 		framed bool
+		quirks map[string]string
 		set    func(*company) options
 	}{
-		"the script's origin": {desktop, false, func(*company) options { return options{} }},
-		"apiHost":             {desktop, false, func(c *company) options { return options{"apiHost": c.box.URL + "/v1/"} }},
-		"sandboxed frame":     {desktop, true, func(*company) options { return options{"templateId": "", "enableSampleModel": true} }},
-		"phone":               {phone, false, func(*company) options { return options{} }},
-		"frame on a phone":    {phone, true, func(*company) options { return options{} }},
+		"the script's origin": {desktop, false, nil, func(*company) options { return options{} }},
+		"apiHost":             {desktop, false, nil, func(c *company) options { return options{"apiHost": c.box.URL + "/v1/"} }},
+		"sandboxed frame":     {desktop, true, nil, func(*company) options { return options{"templateId": "", "enableSampleModel": true} }},
+		"phone":               {phone, false, nil, func(*company) options { return options{} }},
+		"frame on a phone":    {phone, true, nil, func(*company) options { return options{} }},
+		"quirks": {desktop, false, map[string]string{
+			"nulls": "absent", "extra-fields": "on", "unknown-enums": "on", "last-cursor": "absent", "created-code": "CREATED",
+		}, func(*company) options { return options{} }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCompany(t, sandbox.Options{LinkDelay: time.Millisecond})
+			c := newCompany(t, sandbox.Options{LinkDelay: time.Millisecond, Quirks: how.quirks})
 			visit := c.visit
 			if how.framed {
 				visit = c.visitFramed
@@ -180,6 +184,24 @@ func TestExpiredToken(t *testing.T) {
 		w.at("This service asks to see your work and income data").press("Agree and continue").at("Where do you work?").press("SSS")
 		w.at("Log in to SSS").enter("User name, e-mail or mobile number", "George").enter("Password", "123456")
 		advance(c, 5*time.Hour)
+		w.press("Log in")
+		over(w)
+	})
+	t.Run("once", func(t *testing.T) {
+		c := newCompany(t, sandbox.Options{})
+		advance(c, 5*time.Hour-4*time.Second)
+		w := c.visit(desktop, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
+		w.at("Log in to CDE Corporation").enter("User name, e-mail or mobile number", "George").enter("Password", "123456")
+		advance(c, 5*time.Second)
+		w.press("Log in").at("This session has ended")
+		ask[bool](w.tab, `new Promise((resolve) => setTimeout(resolve, 4500, true))`) // until the widget's own clock says so too
+		over(w)
+	})
+	t.Run("voided", func(t *testing.T) {
+		c := newCompany(t, sandbox.Options{Quirks: map[string]string{"new-token": "voids"}})
+		w := c.visit(desktop, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
+		w.at("Log in to CDE Corporation").enter("User name, e-mail or mobile number", "George").enter("Password", "123456")
+		c.post("/v1/tokens?userId="+c.userID, "")
 		w.press("Log in")
 		over(w)
 	})
