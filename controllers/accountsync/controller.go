@@ -26,9 +26,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/output"
 )
 
-// +kubebuilder:rbac:groups=smile-operator.io,resources=smileaccountsyncs,verbs=get;list;watch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileaccountsyncs,verbs=list;watch
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileaccountsyncs/status,verbs=patch
-// +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

@@ -23,7 +23,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
-// +kubebuilder:rbac:groups=smile-operator.io,resources=smileconnections,verbs=get;list;watch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileconnections,verbs=list;watch
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileconnections/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
