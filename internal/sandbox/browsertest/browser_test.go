@@ -6,6 +6,7 @@ package browsertest
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
 const day = 24 * time.Hour
@@ -24,9 +27,21 @@ const patience = 40 * time.Second
 // browser is one Chromium for all tests; each opens a page of its own.
 var browser context.Context
 
+// vendor is a sandbox that the browser finds under the vendor's host names.
+var vendor *sandbox.Server
+
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	box, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer box.Close()
+	vendor = box
+	secure := httptest.NewTLSServer(box)
+	defer secure.Close()
 	home, err := os.MkdirTemp("", "smile-chromium-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -37,6 +52,7 @@ func run(m *testing.M) int {
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(home),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "en-US"),
+		chromedp.Flag("host-resolver-rules", "MAP *.smileapi.io "+secure.Listener.Addr().String()), chromedp.IgnoreCertErrors,
 	)
 	if program := os.Getenv("CHROMIUM"); program != "" {
 		options = append(options, chromedp.ExecPath(program))

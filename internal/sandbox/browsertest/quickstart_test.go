@@ -19,12 +19,12 @@ import (
 // quickstart is a backend and a page that do what the vendor's do: the page
 // asks the backend for a token, the backend makes a user and takes nothing but
 // a 201 for an answer.
-func quickstart(t *testing.T, box *sandbox.Server) *httptest.Server {
+func quickstart(t *testing.T, box *sandbox.Server, script string) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprintf(w, `<!DOCTYPE html><script src="%s/v2/smile.v2.js"></script><script>
+		fmt.Fprintf(w, `<!DOCTYPE html><script src="%s"></script><script>
 			const calls = [];
 			fetch("/api/create_link_token").then((answer) => answer.json()).then((data) => {
 				const hear = (name) => (...values) => calls.push({name, values});
@@ -33,7 +33,7 @@ func quickstart(t *testing.T, box *sandbox.Server) *httptest.Server {
 					onAccountCreated: hear("onAccountCreated"), onAccountConnected: hear("onAccountConnected"), onClose: hear("onClose"),
 				}).open();
 			});
-		</script>`, box.URL)
+		</script>`, script)
 	})
 	mux.HandleFunc("GET /api/create_link_token", func(w http.ResponseWriter, r *http.Request) {
 		// A trailing slash of the configured host makes two.
@@ -72,21 +72,27 @@ func quickstart(t *testing.T, box *sandbox.Server) *httptest.Server {
 }
 
 func TestQuickstart(t *testing.T) {
-	box, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	p := newTab(t, desktop)
-	p.do(chromedp.Navigate(quickstart(t, box).URL))
-	w := &widget{p}
-	w.at("This service asks to see your work and income data").press("Agree and continue")
-	w.at("Where do you work?").press("SSS")
-	w.at("Log in to SSS").enter("User name, e-mail or mobile number", "gpalomero1234@smileapi.io").enter("Password", "123456").press("Log in")
-	w.at("Enter the code").enter("One-time code", "1234").press("Continue").at("SSS is connected").press("Done").gone()
-	w.expectNames("onAccountCreated", "onAccountConnected", "onClose")
-	users, err := box.Users("sandbox-key")
-	if err != nil || len(users) != 1 || len(users[0].Providers) != 1 {
-		t.Errorf("users are %+v, error %v", users, err)
+	for name, script := range map[string]string{
+		"the sandbox's address": vendor.URL + "/v2/smile.v2.js",
+		"the vendor's address":  "https://web.smileapi.io/v2/smile.v2.js",
+		"version 1":             "https://web.smileapi.io/v1/smile.v1.js",
+	} {
+		t.Run(name, func(t *testing.T) {
+			vendor.Reset()
+			p := newTab(t, desktop)
+			p.do(chromedp.Navigate(quickstart(t, vendor, script).URL))
+			w := &widget{p}
+			w.at("This service asks to see your work and income data").press("Agree and continue")
+			w.at("Where do you work?").press("SSS").at("Log in to SSS")
+			w.enter("User name, e-mail or mobile number", "gpalomero1234@smileapi.io").enter("Password", "123456").press("Log in")
+			w.at("Enter the code").enter("One-time code", "1234").press("Continue").at("SSS is connected").press("Done").gone()
+			w.expectNames("onAccountCreated", "onAccountConnected", "onClose")
+			users, err := vendor.Users("sandbox-key")
+			if err != nil || len(users) != 1 || len(users[0].Providers) != 1 {
+				t.Fatalf("users are %+v, error %v", users, err)
+			}
+			w.until(fmt.Sprintf(`(await (await fetch(%q, {headers: {Authorization: "Basic " + btoa("sandbox-key:sandbox-secret")}})).json())
+				.data.session.status === "COMPLETED"`, vendor.URL+"/v1/users/"+users[0].ID))
+		})
 	}
 }
