@@ -20,7 +20,7 @@ var onlyOutputWrites = &analysis.Analyzer{
 }
 
 var (
-	exempt = regexp.MustCompile(`/(internal/output|internal/controlplane|internal/e2e|hack)(/|$)`)
+	exempt = regexp.MustCompile(`/(internal/output|internal/controlplane|internal/testenv|internal/e2e|hack)(/|$)`)
 	writes = regexp.MustCompile(`^(Create|Update|Patch|Apply|Delete|DeleteAllOf|DeleteCollection|CreateOrUpdate|CreateOrPatch)$`)
 	// guarded matches the types to be written, the configurations to be applied,
 	// and the typed clients that need no object to delete one.
