@@ -59,8 +59,8 @@ type rawFile struct {
 }
 
 type archiveRequest struct {
-	UserID   string        `json:"userId"`
-	FileType string        `json:"fileType"`
+	UserID   string        `json:"userId,omitempty"`
+	FileType string        `json:"fileType,omitempty"`
 	RawFiles []fileRequest `json:"rawFiles"`
 
 	provider string // default tenantProvided
@@ -69,8 +69,8 @@ type archiveRequest struct {
 type fileRequest struct {
 	Content   string  `json:"fileContent"`
 	Extension string  `json:"fileExtensionType"`
-	Subtype   *string `json:"fileSubtype"`
-	Name      string  `json:"fileName"`
+	Subtype   *string `json:"fileSubtype,omitempty"`
+	Name      string  `json:"fileName,omitempty"`
 }
 
 // content is the file itself. That it is base64 was checked with the form.

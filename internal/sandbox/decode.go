@@ -73,19 +73,43 @@ func readTokenBody(body []byte) (string, *problem) {
 }
 
 // readObject reads one JSON object and nothing behind it. No text is no fields.
+// A field that is there twice could be read either way, and is refused.
 func readObject(text []byte, field string) (map[string]json.RawMessage, *problem) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
 	}
-	var fields map[string]json.RawMessage
 	decoder := json.NewDecoder(bytes.NewReader(text))
-	if err := decoder.Decode(&fields); err != nil || fields == nil {
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return nil, &problem{field, "must be a JSON object"}
+	}
+	fields := map[string]json.RawMessage{}
+	for decoder.More() {
+		name, value, err := readMember(decoder)
+		if err != nil {
+			return nil, &problem{field, "must be a JSON object"}
+		}
+		if _, twice := fields[name]; twice {
+			return nil, &problem{field, "must not have a field twice"}
+		}
+		fields[name] = value
+	}
+	if _, err := decoder.Token(); err != nil {
 		return nil, &problem{field, "must be a JSON object"}
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, &problem{field, "must be one JSON object"}
 	}
 	return fields, nil
+}
+
+func readMember(decoder *json.Decoder) (name string, value json.RawMessage, err error) {
+	token, err := decoder.Token()
+	if err != nil {
+		return "", nil, err
+	}
+	name, _ = token.(string)
+	err = decoder.Decode(&value)
+	return name, value, err
 }
 
 // readString is the value of a JSON string. It refuses bytes that are not UTF-8

@@ -16,13 +16,13 @@ func (b *box) everything() map[string]string {
 	shown := map[string]string{}
 	for _, o := range operations {
 		if o.method == http.MethodGet && o.handle != nil && !strings.Contains(o.path, "{") && !strings.Contains(o.path, "/-/") {
-			shown[o.path] = string(b.get("/v1" + o.path + "?size=150").must(b.t, 200).Data)
+			shown[o.path] = string(b.get("/v1"+o.path+"?size=150").must(b.t, 200).Data)
 		}
 	}
 	for _, text := range b.list("/v1/accounts?size=150").Items {
 		a := decode[Account](b.t, text)
 		if a.ConnectionStatus != Disconnected {
-			shown[a.ID] = string(b.get("/v1/accounts/" + a.ID + "/payload").must(b.t, 200).Data)
+			shown[a.ID] = string(b.get("/v1/accounts/"+a.ID+"/payload").must(b.t, 200).Data)
 		}
 	}
 	return shown

@@ -304,6 +304,7 @@ func TestArchiveLimits(t *testing.T) {
 		body, names string
 		status      int
 	}{
+		"file twice":     {strings.Replace(archiveBody(userID, otherFile), `"fileName"`, `"fileContent":"","fileName"`, 1), "rawFiles[0]", 400},
 		"15 MiB":         {archiveBody(userID, zeros(maxFile)), "", 200},
 		"15 MiB and 1":   {archiveBody(userID, zeros(maxFile+1)), "rawFiles[0].fileContent", 400},
 		"no base64":      {archiveBody(userID, "!"), "rawFiles[0].fileContent", 400},

@@ -50,6 +50,12 @@ func TestBodies(t *testing.T) {
 		"body is null":        {`null`, 400, "body"},
 		"body is cut":         {`{"externalMetadata":`, 400, "body"},
 		"two bodies":          {`{} {}`, 400, "body"},
+		"field twice":         {`{"externalMetadata":{},"externalMetadata":null}`, 400, "body"},
+		"metadata key twice":  {`{"externalMetadata":{"k":"v","k":"w"}}`, 400, "externalMetadata"},
+		"no name":             {`{1:2}`, 400, "body"},
+		"no end":              {`{"externalMetadata":{}`, 400, "body"},
+		"10 MiB":              {`{"externalMetadata":{"k":"` + strings.Repeat("v", 10<<20) + `"}}`, 400, "body"},
+		"10,000 deep":         {strings.Repeat(`{"externalMetadata":`, 20_000), 400, "body"},
 		"body of 1 MiB":       {"{}" + strings.Repeat(" ", maxBody-2), 201, ""},
 		"body of 1 MiB and 1": {"{}" + strings.Repeat(" ", maxBody-1), 400, "body"},
 	} {
