@@ -84,15 +84,15 @@ func BenchmarkListUsers(b *testing.B) {
 // what they take in memory.
 func BenchmarkSeed100000(b *testing.B) {
 	for b.Loop() {
-		before := heap()
+		before := memoryInUse()
 		s, _ := seeded(b, 100_000)
-		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB")
+		b.ReportMetric(float64(memoryInUse()-before)/(1<<20), "MiB")
 		s.Close()
 	}
 }
 
-// heap is what is in use after a collection, in bytes.
-func heap() uint64 {
+// memoryInUse is what is in use after a collection, in bytes.
+func memoryInUse() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
