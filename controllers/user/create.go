@@ -2,6 +2,7 @@ package user
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,6 +59,9 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 		}
 		v.attempts.notCreated(name, attempt)
 		known.Free(marker.Digest, p.Object.UID)
+		if errors.Is(err, context.Canceled) {
+			p.Object.Status.CreateAttempt = nil // the next process could not know that nothing was sent
+		}
 		return err
 	}
 	known.Add(created.User)

@@ -91,6 +91,9 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 	if errors.Is(err, ErrRest) {
 		return r.schedule(ctx, pass)
 	}
+	if errors.Is(err, context.Canceled) {
+		return ctrl.Result{}, errors.Join(err, r.save(ctx, pass))
+	}
 	if passing(err) {
 		return ctrl.Result{}, err
 	}
@@ -180,6 +183,15 @@ func (r *Reconciler[T]) commit(ctx context.Context, pass *Pass[T]) error {
 	}
 	r.tell(pass, before)
 	return nil
+}
+
+// save stores what a pass achieved that was cut short because the process ends. It may be ending because another one
+// has taken over, and then nothing of that one's is written over.
+func (r *Reconciler[T]) save(ctx context.Context, pass *Pass[T]) error {
+	if equality.Semantic.DeepEqual(pass.stored, pass.Object) {
+		return nil
+	}
+	return pass.patchStatus(ctx, true)
 }
 
 func (r *Reconciler[T]) forget(name types.NamespacedName) {
