@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -52,11 +53,21 @@ func (r *Reconciler[T]) remove(ctx context.Context, pass *Pass[T]) (ctrl.Result,
 		return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
 	}
 	if undo.Needed(pass.Object) {
-		if err := undo.Run(ctx, pass); err != nil {
+		if err := undo.within(ctx, pass); err != nil {
 			return r.blocked(ctx, pass, err)
 		}
 	}
 	return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
+}
+
+// undoPatience is how long one try to undo may take. One that waits longer, for a remote side that does not answer, is
+// given up and said to be blocked; what it has undone until then stays undone.
+const undoPatience = 8 * time.Second
+
+func (u *Undo[T]) within(ctx context.Context, pass *Pass[T]) error {
+	ctx, cancel := context.WithTimeout(ctx, undoPatience)
+	defer cancel()
+	return u.Run(ctx, pass)
 }
 
 func forced(obj client.Object) bool {
