@@ -46,7 +46,9 @@ func TestUpload(t *testing.T) {
 			thanked.Values[0]["archive"] = map[string]any{"fileType": "PAYSLIP"}
 			story := []call{
 				c.opened("ConsentPageOpened", nil), c.opened("ProviderListPageOpened", nil), c.opened("FileTypeListPageOpened", nil),
-				atPayslip, {"onUploadsCreated", uploads}, thanked,
+				atPayslip,
+				{"onUploadsCreated", uploads},
+				thanked,
 			}
 			w.expect(story...)
 			if archive.State.Status != "ANALYZED" || archive.ProviderID != "user-provided" {
