@@ -91,10 +91,14 @@ func TestClock(t *testing.T) {
 
 func TestSeed(t *testing.T) {
 	b := newBox(t, Options{Keys: []KeyPair{{Key: "a", Secret: "s"}, {Key: "b", Secret: "s"}}})
+	b.call("POST", "/v1/webhooks", anyHook, as("b", "s")).must(t, 200)
 	b.call("POST", "/_sandbox/seed", `{"users":20,"accountsPerUser":8,"key":"b"}`).must(t, 200)
 	b.call("POST", "/_sandbox/seed", `{"users":1}`).must(t, 200)
 	if users, _ := b.Users("a"); len(users) != 1 || len(users[0].ExternalMetadata) != 0 || len(users[0].Providers) != 0 {
 		t.Errorf("the first key is the default: %v", users)
+	}
+	if got := b.Stats().Deliveries; got != 0 {
+		t.Errorf("%d deliveries about seeded users", got)
 	}
 	users, _ := b.Users("b")
 	if len(users) != 20 || len(users[7].Providers) != 8 {

@@ -41,11 +41,17 @@ func createUser(c *call) reply {
 	return created(createdUser{User: u.wire(&c.box.behaviour), Token: c.mint(u)})
 }
 
-// addUser makes a user. The caller holds mu.
+// addUser makes a user and tells of it. The caller holds mu.
 func (t *tenant) addUser(ids *idSource, metadata map[string]string, at time.Time) *user {
+	u := t.placeUser(ids, metadata, at)
+	t.commit(u, userCreated(u, at))
+	return u
+}
+
+// placeUser makes a user of whom nobody is told. The caller holds mu.
+func (t *tenant) placeUser(ids *idSource, metadata map[string]string, at time.Time) *user {
 	u := &user{id: ids.next("tenant-"), ordinal: len(t.users.order), metadata: metadata, createdAt: at}
 	t.users.add(u.id, u)
-	t.commit(u, userCreated(u, at))
 	return u
 }
 

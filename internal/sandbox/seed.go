@@ -14,7 +14,8 @@ type SeedRequest struct {
 	Key string `json:"key"`
 }
 
-// Seed makes users in bulk. Their data is readable at once.
+// Seed makes users in bulk. Their data is readable at once, and webhooks are
+// told nothing.
 func (s *Sandbox) Seed(req SeedRequest) error {
 	key := cmp.Or(req.Key, s.keys[0])
 	t, known := s.tenants[key]
@@ -33,7 +34,8 @@ func (s *Sandbox) Seed(req SeedRequest) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range req.Users {
-		u := t.addUser(s.ids, nil, now)
+		u := t.placeUser(s.ids, nil, now)
+		t.commit(u)
 		for _, p := range at[:req.AccountsPerUser] {
 			a := s.linker.open(t, u, p, now)
 			a.person = s.linker.people[i%len(s.linker.people)]
