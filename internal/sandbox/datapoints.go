@@ -74,6 +74,8 @@ func (t template) grown(n int) template {
 	switch later := t.value.(recurring).later(n).(type) {
 	case contribution:
 		return newTemplate(later)
+	case income:
+		return newTemplate(later)
 	case transaction:
 		return newTemplate(later)
 	case eincome:

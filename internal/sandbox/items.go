@@ -180,6 +180,15 @@ func (c contribution) later(n int) any {
 	return c
 }
 
+func (i income) later(n int) any {
+	last := monthEnd(i.StartDate, n)
+	i.StartDate = last[:len("2006-01-")] + "01"
+	if i.EndDate != nil {
+		i.EndDate = &last
+	}
+	return i
+}
+
 func (t transaction) later(n int) any {
 	t.Date, t.ReferenceID = monthEnd(t.Date, n), nil
 	return t

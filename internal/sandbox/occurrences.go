@@ -97,11 +97,11 @@ func (t *tenant) outcomeOf(ended *task) string {
 var newsOf = map[string]struct{ added, idField, updated string }{
 	"IDENTITIES":    {"IDENTITY_ADDED", "identityId", ""},
 	"RATINGS":       {"RATING_ADDED", "ratingId", ""},
-	"DOCUMENTS":     {"DOCUMENTS_ADDED", "", "DOCUMENTS_UPDATED"},
-	"EMPLOYMENTS":   {"EMPLOYMENTS_ADDED", "", "EMPLOYMENTS_UPDATED"},
+	"DOCUMENTS":     {"DOCUMENTS_ADDED", "", ""},
+	"EMPLOYMENTS":   {"EMPLOYMENTS_ADDED", "", ""},
 	"INCOMES":       {"INCOMES_ADDED", "", "INCOMES_UPDATED"},
 	"CONTRIBUTIONS": {"CONTRIBUTIONS_ADDED", "", "CONTRIBUTIONS_UPDATED"},
-	"LIABILITIES":   {"LIABILITIES_ADDED", "", "LIABILITIES_UPDATED"},
+	"LIABILITIES":   {"LIABILITIES_ADDED", "", ""},
 	"TRANSACTIONS":  {"TRANSACTIONS_ADDED", "", ""},
 	"EINCOMES":      {"EINCOMES_ADDED", "", "EINCOMES_UPDATED"},
 	"INSIGHTS":      {"INSIGHT_ADDED", "id", ""},
@@ -142,24 +142,15 @@ func itemsAdded(a *account, d datapoint, fresh []*item, at time.Time) occurrence
 	}}
 }
 
-// itemsUpdated tells about an update: of dated items the range of their dates,
-// of others which they are.
+// itemsUpdated tells about an update, with the range of its dates.
 func itemsUpdated(a *account, d datapoint, fresh []*item, at time.Time) occurrence {
 	return occurrence{kind: newsOf[d.name].updated, at: at, tell: func() details {
-		told := a.about().and("count", len(fresh)).and("updatedAt", Timestamp{at})
-		switch d.name {
-		case "DOCUMENTS", "EMPLOYMENTS", "LIABILITIES":
-			var ids []string
-			for _, i := range fresh {
-				ids = append(ids, i.id)
-			}
-			return told.and("updatedIds", ids)
-		}
 		first, last := fresh[0].on, fresh[0].on
 		for _, i := range fresh {
 			first, last = min(first, i.on), max(last, i.on)
 		}
-		return told.and("updatedFrom", midnight(first)).and("updatedTo", midnight(last))
+		return a.about().and("count", len(fresh)).and("updatedAt", Timestamp{at}).
+			and("updatedFrom", midnight(first)).and("updatedTo", midnight(last))
 	}}
 }
 

@@ -286,6 +286,24 @@ func TestEventsOfAResync(t *testing.T) {
 	})
 }
 
+func TestIncomesGrowWithAResync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, m := hooked(t, Options{}, edited("eventTypes", `["INCOMES_UPDATED","DOCUMENTS_UPDATED","EMPLOYMENTS_UPDATED"]`))
+		account := b.george(b.newUser(), "cdecorp")
+		before := len(b.list("/v1/incomes").Items)
+		_, _ = b.Resync(account.ID)
+		synctest.Wait()
+		incomes := b.list("/v1/incomes").Items
+		if got := m.all(); len(got) != 1 || got[0].data["count"] != 1.0 || len(incomes) != before+1 {
+			t.Errorf("told %v, incomes %s", m.types(), incomes)
+		}
+		grown := decode[struct{ StartDate, EndDate string }](t, incomes[before])
+		if told := m.of(t, "INCOMES_UPDATED").data["updatedFrom"]; told != grown.StartDate+"T00:00:00Z" || !strings.HasSuffix(grown.StartDate, "-01") {
+			t.Errorf("told %v, grown %+v", told, grown)
+		}
+	})
+}
+
 // TestPayloadIsCut: an event holds 300 items of a list, and its cursor leads to
 // the others.
 func TestPayloadIsCut(t *testing.T) {
