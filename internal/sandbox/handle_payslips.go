@@ -81,10 +81,18 @@ var manualResultForm = form{
 	{"validFile", true, aBool},
 	{"checkedFields", false, aList(0, aText(1, 64))},
 	{"data", false, aForm(form{
-		{"startDate", false, aText(1, 10, date)}, {"endDate", false, aText(1, 10, date)}, {"payDate", false, aText(1, 10, date)},
-		{"currency", false, aText(3, 3)}, {"grossAmount", false, aNumber}, {"netAmount", false, aNumber},
-		{"employerName", false, aText(0, 200)}, {"employeeName", false, aText(0, 200)}, {"ssNumber", false, aText(0, 64)},
-		{"philHealthNumber", false, aText(0, 64)}, {"taxNumber", false, aText(0, 64)}, {"pagIbigNumber", false, aText(0, 64)},
+		{"startDate", false, aText(1, 10, date)},
+		{"endDate", false, aText(1, 10, date)},
+		{"payDate", false, aText(1, 10, date)},
+		{"currency", false, aText(3, 3)},
+		{"grossAmount", false, aNumber},
+		{"netAmount", false, aNumber},
+		{"employerName", false, aText(0, 200)},
+		{"employeeName", false, aText(0, 200)},
+		{"ssNumber", false, aText(0, 64)},
+		{"philHealthNumber", false, aText(0, 64)},
+		{"taxNumber", false, aText(0, 64)},
+		{"pagIbigNumber", false, aText(0, 64)},
 	})},
 }
 

@@ -62,9 +62,10 @@ func (l *linker) link(t *tenant, u *user, p *Provider, req LinkRequest, now time
 	if continued && req.MFA == "" {
 		return a
 	}
-	opened := a == nil
-	if opened {
+	var told []occurrence
+	if a == nil {
 		a = l.open(t, u, p, now)
+		told = append(told, accountCreated(a, now))
 	}
 	a.person = who
 	if !continued {
@@ -73,11 +74,7 @@ func (l *linker) link(t *tenant, u *user, p *Provider, req LinkRequest, now time
 	a.attempt++
 	a.become(Pending, "", "", now)
 	a.pending = &pendingLogin{req.judge(p, who, continued), now.Add(l.linkDelay)}
-	if opened {
-		t.commit(a, accountCreated(a, now))
-	} else {
-		t.commit(a)
-	}
+	t.commit(a, told...)
 	t.schedule(a.pending.due, loginSettled{l, a, a.attempt})
 	t.settle(now)
 	return a

@@ -166,12 +166,12 @@ func restoreExport(t *tenant, text []byte) error {
 }
 
 // restoreRegistration gives a restored object back its registration.
-func restoreRegistration[T registered, R any](t *tenant, of registry[T], text []byte, make func(R) T) error {
+func restoreRegistration[T registered, R any](t *tenant, of registry[T], text []byte, build func(R) T) error {
 	r, err := decodeRecord[registrationRecord[R]](text)
 	if err != nil {
 		return err
 	}
-	made, all := make(r.Request), of(t)
+	made, all := build(r.Request), of(t)
 	entry := made.entry()
 	entry.id, entry.ordinal, entry.createdAt = r.ID, len(all.order), r.CreatedAt
 	if r.Deleted {

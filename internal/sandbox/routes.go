@@ -58,8 +58,14 @@ func emulated() []*operation {
 	ofUser := append([]parameter{{"userId", text}}, created...)
 	return []*operation{
 		{method: "GET", path: "/providers", id: "list-providers", handle: listProviders, paged: true, filters: []parameter{
-			{"type", text}, {"subType", text}, {"active", boolean}, {"enabled", boolean}, {"accountConnection", boolean},
-			{"name", text}, {"ids", text}, {"topIds", atMost(10)},
+			{"type", text},
+			{"subType", text},
+			{"active", boolean},
+			{"enabled", boolean},
+			{"accountConnection", boolean},
+			{"name", text},
+			{"ids", text},
+			{"topIds", atMost(10)},
 		}},
 		{method: "GET", path: "/providers/{id}", id: "get-provider", handle: getProvider},
 		{method: "GET", path: "/users", id: "list-users", handle: listUsers, paged: true, filters: created},

@@ -155,14 +155,36 @@ func TestWebhookLimits(t *testing.T) {
 		field, value string
 		status       int
 	}{
-		{"name", quoted(200, ""), 200}, {"name", quoted(201, ""), 400}, {"name", `""`, 400}, {"name", "", 400}, {"name", "1", 400}, {"name", "null", 400},
-		{"url", quoted(500, "https://h.example/"), 200}, {"url", quoted(501, "https://h.example/"), 400}, {"url", `"http://h.example"`, 400},
-		{"url", `"https://"`, 400}, {"url", `"ftp://h.example"`, 400}, {"url", `"https://h.example/%zz"`, 400}, {"url", "", 400},
-		{"eventTypes", `["TASK_FINISHED","RECORD_COMPLETED"]`, 200}, {"eventTypes", `["TASK_DONE"]`, 400}, {"eventTypes", `[]`, 400},
-		{"eventTypes", `"ALL_EVENTS"`, 400}, {"eventTypes", `[1]`, 400}, {"eventTypes", "", 400},
-		{"active", "false", 200}, {"active", `"true"`, 400}, {"active", "", 400},
-		{"secret", quoted(64, ""), 200}, {"secret", quoted(65, ""), 400}, {"secret", `""`, 400}, {"secret", "", 400},
-		{"includePayload", "true", 200}, {"includePayload", "null", 200}, {"includePayload", "0", 400}, {"ACTIVE", "7", 200},
+		{"name", quoted(200, ""), 200},
+		{"name", quoted(201, ""), 400},
+		{"name", `""`, 400},
+		{"name", "", 400},
+		{"name", "1", 400},
+		{"name", "null", 400},
+		{"url", quoted(500, "https://h.example/"), 200},
+		{"url", quoted(501, "https://h.example/"), 400},
+		{"url", `"http://h.example"`, 400},
+		{"url", `"https://"`, 400},
+		{"url", `"ftp://h.example"`, 400},
+		{"url", `"https://h.example/%zz"`, 400},
+		{"url", "", 400},
+		{"eventTypes", `["TASK_FINISHED","RECORD_COMPLETED"]`, 200},
+		{"eventTypes", `["TASK_DONE"]`, 400},
+		{"eventTypes", `[]`, 400},
+		{"eventTypes", `"ALL_EVENTS"`, 400},
+		{"eventTypes", `[1]`, 400},
+		{"eventTypes", "", 400},
+		{"active", "false", 200},
+		{"active", `"true"`, 400},
+		{"active", "", 400},
+		{"secret", quoted(64, ""), 200},
+		{"secret", quoted(65, ""), 400},
+		{"secret", `""`, 400},
+		{"secret", "", 400},
+		{"includePayload", "true", 200},
+		{"includePayload", "null", 200},
+		{"includePayload", "0", 400},
+		{"ACTIVE", "7", 200},
 	} {
 		t.Run(test.field+test.value, func(t *testing.T) {
 			b := newBox(t, Options{})
@@ -501,7 +523,7 @@ func TestWebhookQuirks(t *testing.T) {
 		{"insight-name", "INSIGHT", func(t *testing.T, b *box, m *mailbox) bool {
 			return slices.Contains(m.of(t, "TASK_FINISHED").data["datapoints"].([]any), any("INSIGHT")) && strings.Contains(b.get("/v1/tasks").text, `"INSIGHT"`)
 		}},
-		{"failed-status", "FAILURE", func(t *testing.T, b *box, m *mailbox) bool {
+		{"failed-status", "FAILURE", func(_ *testing.T, b *box, m *mailbox) bool {
 			failed := b.george(b.newUser(), "sss_ph")
 			tenant := b.tenants["sandbox-key"]
 			tenant.mu.Lock()

@@ -109,9 +109,9 @@ func load(p *program, seen map[string]string) {
 	var once sync.Once
 	var working sync.WaitGroup
 	for i := range 8 {
-		make := []func() (path, data string){p.makeUser, p.linkUser}[i%2]
+		another := []func() (path, data string){p.makeUser, p.linkUser}[i%2]
 		working.Go(func() {
-			for path, data := make(); path != ""; path, data = make() {
+			for path, data := another(); path != ""; path, data = another() {
 				if note(path, data) >= enough {
 					once.Do(p.kill)
 				}
