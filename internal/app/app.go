@@ -111,7 +111,11 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err != nil {
 		return nil, err
 	}
-	mgr, err := ctrl.NewManager(kube, managerOptions(scheme, options, lock))
+	fence := func() error { return nil }
+	if options.LeaderElect {
+		fence = lock.check
+	}
+	mgr, err := ctrl.NewManager(kube, managerOptions(scheme, options, lock, fence))
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
@@ -121,14 +125,10 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
-	fence := func() error { return nil }
-	if options.LeaderElect {
-		fence = lock.check
-	}
 	return mgr, addControllers(ctx, mgr, options, fence)
 }
 
-func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock) ctrl.Options {
+func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, fence func() error) ctrl.Options {
 	serving := server.Options{BindAddress: options.MetricsBindAddress}
 	if options.MetricsBindAddress != "0" && !onLoopback(options.MetricsBindAddress) {
 		serving.SecureServing, serving.FilterProvider = true, filters.WithAuthenticationAndAuthorization
@@ -139,6 +139,10 @@ func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock) c
 		Client: client.Options{Cache: &client.CacheOptions{
 			DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}},
 		}},
+		NewClient: func(access *rest.Config, options client.Options) (client.Client, error) {
+			options.HTTPClient = nil // that of an access without a fence
+			return client.New(fenced(access, fence), options)
+		},
 		Metrics:                             serving,
 		HealthProbeBindAddress:              options.HealthProbeBindAddress,
 		LeaderElection:                      options.LeaderElect,
@@ -153,11 +157,11 @@ func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock) c
 }
 
 func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, fence func() error) error {
-	live, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	key, err := readIdentity(ctx, mgr, options)
 	if err != nil {
-		return fmt.Errorf("making the client for Secrets: %w", err)
+		return err
 	}
-	key, err := output.Identity(ctx, live, options.namespace())
+	live, err := liveClient(fenced(mgr.GetConfig(), fence), mgr)
 	if err != nil {
 		return err
 	}
@@ -189,6 +193,24 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, fenc
 		}
 	}
 	return nil
+}
+
+// readIdentity may write the identity key before there is a leader: of several processes that do, one succeeds.
+func readIdentity(ctx context.Context, mgr ctrl.Manager, options Options) (identity.Key, error) {
+	live, err := liveClient(mgr.GetConfig(), mgr)
+	if err != nil {
+		return identity.Key{}, err
+	}
+	return output.Identity(ctx, live, options.namespace())
+}
+
+// liveClient makes a client that reads past the cache, as it must be for Secrets.
+func liveClient(access *rest.Config, mgr ctrl.Manager) (client.Client, error) {
+	live, err := client.New(access, client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("making the client for Secrets: %w", err)
+	}
+	return live, nil
 }
 
 func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key identity.Key) (*connection.Registry, error) {
