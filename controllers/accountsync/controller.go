@@ -64,10 +64,10 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 			Phases: func() []engine.Phase[*v1alpha1.SmileAccountSync] {
 				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileAccountSync]{
-					{Condition: v1alpha1.ConditionUserReady, Run: v.findUser},
-					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.lookAtAccounts},
-					{Condition: v1alpha1.ConditionDataSynced, Run: v.fetch},
-					{Condition: v1alpha1.ConditionOutputReady, Run: v.write},
+					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: v.findUser},
+					{Condition: v1alpha1.ConditionAccountsConnected, Done: "the person has connected an account", Run: v.lookAtAccounts},
+					{Condition: v1alpha1.ConditionDataSynced, Done: "the data is what Smile has gathered", Run: v.fetch},
+					{Condition: v1alpha1.ConditionOutputReady, Done: "the output holds the data", Run: v.write},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.conclude},
 				}
 			},

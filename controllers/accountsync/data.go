@@ -35,7 +35,7 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	}
 	v.changed = v.refreshDue(p) || v.changed
 	if v.changed {
-		err = v.fetchAll(ctx, sync, gathered)
+		err = v.fetchAll(ctx, sync, gathered, p.Now)
 	}
 	if err != nil {
 		return err
@@ -49,14 +49,14 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	return err
 }
 
-func (v *visit) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, gathered map[string]tasksOf) error {
+func (v *visit) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, gathered map[string]tasksOf, now time.Time) error {
 	for i := range sync.Status.Accounts {
 		entry := &sync.Status.Accounts[i]
 		finished, ok := gathered[entry.ID]
 		if !ok {
 			continue
 		}
-		if err := v.fetchAccount(ctx, sync, entry, finished); err != nil {
+		if err := v.fetchAccount(ctx, sync, entry, finished, now); err != nil {
 			return err
 		}
 	}
@@ -127,7 +127,7 @@ func (v *visit) refreshDue(p *pass) bool {
 }
 
 // fetchAccount reads what the spec asks for of one account: in one call where one brings it all.
-func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry *v1alpha1.SyncedAccount, of tasksOf) error {
+func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry *v1alpha1.SyncedAccount, of tasksOf, now time.Time) error {
 	items, err := v.itemsOf(ctx, entry.ID, sync.Spec.Datapoints)
 	if smile.IsNotFound(err) {
 		return engine.NewTransient(v1alpha1.ReasonSmileUnavailable,
@@ -146,7 +146,7 @@ func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 			data.Items[datapoint.Type] = append(data.Items[datapoint.Type], item.Content.Reveal())
 		}
 		entry.Datapoints = append(entry.Datapoints, v1alpha1.DatapointStatus{
-			Type: datapoint.Type, Items: int32(len(data.Items[datapoint.Type])), FetchedAt: metav1.NewTime(v.Clock.Now()),
+			Type: datapoint.Type, Items: int32(len(data.Items[datapoint.Type])), FetchedAt: metav1.NewTime(now),
 		})
 	}
 	entry.DataAsOf, entry.FinishedTasks = &metav1.Time{Time: of.last}, of.finished

@@ -56,7 +56,9 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileConnection] 
 			Name: "SmileConnection",
 			New:  func() *v1alpha1.SmileConnection { return &v1alpha1.SmileConnection{} },
 			Phases: func() []engine.Phase[*v1alpha1.SmileConnection] {
-				return []engine.Phase[*v1alpha1.SmileConnection]{{Condition: v1alpha1.ConditionCredentialsValid, Run: c.prove}}
+				return []engine.Phase[*v1alpha1.SmileConnection]{
+					{Condition: v1alpha1.ConditionCredentialsValid, Done: "Smile accepts the key pair", Run: c.prove},
+				}
 			},
 		},
 	}

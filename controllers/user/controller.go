@@ -65,9 +65,9 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 			Phases: func() []engine.Phase[*v1alpha1.SmileUser] {
 				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileUser]{
-					{Condition: v1alpha1.ConditionConnectionReady, Run: v.connect},
-					{Condition: v1alpha1.ConditionProvisioned, Run: v.provision},
-					{Condition: v1alpha1.ConditionTokenIssued, Run: v.keepToken},
+					{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: v.connect},
+					{Condition: v1alpha1.ConditionProvisioned, Done: "the person is a user at Smile", Run: v.provision},
+					{Condition: v1alpha1.ConditionTokenIssued, Done: "the Secret holds a fresh link token", Run: v.keepToken},
 					{Run: v.countAccounts},
 				}
 			},

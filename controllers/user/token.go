@@ -98,7 +98,7 @@ func (v *visit) mint(ctx context.Context, p *pass) (smile.Token, error) {
 }
 
 func (v *visit) storeToken(ctx context.Context, p *pass, token smile.Token) error {
-	name := p.Object.Spec.LinkToken.SecretName
+	name, issued := p.Object.Spec.LinkToken.SecretName, v.Clock.Now()
 	_, err := v.Outputs.Apply(ctx, p.Object, secretOf(name), output.Content{
 		keyAccessToken: []byte(token.AccessToken.Reveal()),
 		keyExpiresAt:   []byte(token.ExpiresAt.UTC().Format(time.RFC3339)),
@@ -110,9 +110,9 @@ func (v *visit) storeToken(ctx context.Context, p *pass, token smile.Token) erro
 	}
 	p.Object.Status.LinkToken = &v1alpha1.LinkTokenStatus{
 		SecretName: name,
-		IssuedAt:   metav1.NewTime(p.Now),
+		IssuedAt:   metav1.NewTime(issued),
 		ExpiresAt:  metav1.NewTime(token.ExpiresAt),
-		RenewAt:    metav1.NewTime(renewAt(p.Now, token.ExpiresAt, rand.Float64())),
+		RenewAt:    metav1.NewTime(renewAt(issued, token.ExpiresAt, rand.Float64())),
 	}
 	p.WakeAt(p.Object.Status.LinkToken.RenewAt.Time)
 	return nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,21 +10,28 @@ import (
 )
 
 // tell emits the events of a pass: what the phases reported, and Ready when its status or reason changed.
-func (r *Reconciler[T]) tell(pass *Pass[T], before metav1.Condition) {
-	for _, e := range pass.events {
+func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Condition) {
+	emit := func(e happening) {
+		logger.Info(e.message, "reason", e.reason)
 		r.Events.Eventf(pass.Object, nil, e.kind, e.reason, e.action, "%s", e.message)
+	}
+	for _, e := range pass.events {
+		emit(e)
 	}
 	pass.events = nil
 	after := readyOf(pass.Object)
 	if after.Type == "" || (after.Status == before.Status && after.Reason == before.Reason) {
 		return
 	}
-	// Waiting for something else is the ordinary course, however often it happens.
 	kind := corev1.EventTypeNormal
-	if after.Status == metav1.ConditionFalse && !pass.waiting {
+	if after.Status == metav1.ConditionFalse {
 		kind = corev1.EventTypeWarning
 	}
-	r.Events.Eventf(pass.Object, nil, kind, after.Reason, "Reconcile", "%s", after.Message)
+	// That something else is not ready yet is the ordinary course of a start, and no event.
+	if pass.waiting && before.Status != metav1.ConditionTrue {
+		return
+	}
+	emit(happening{kind, after.Reason, "Reconcile", after.Message})
 }
 
 func readyOf(obj Object) metav1.Condition {

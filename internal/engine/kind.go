@@ -24,6 +24,8 @@ type Object interface {
 type Phase[T Object] struct {
 	// Condition that the phase owns; "" when it owns none.
 	Condition string
+	// Done is the condition's message while it is true.
+	Done string
 	// Run does the step. Nil means that the condition is true, or as the pass was told; an error ends the pass.
 	Run func(context.Context, *Pass[T]) error
 }

@@ -72,7 +72,7 @@ func (r *Reconciler[T]) run(ctx context.Context, pass *Pass[T]) error {
 			return err
 		}
 		if !pass.set && phase.Condition != "" {
-			pass.condition(phase.Condition, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "")
+			pass.condition(phase.Condition, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, phase.Done)
 		}
 	}
 	return nil
@@ -181,7 +181,7 @@ func (r *Reconciler[T]) commit(ctx context.Context, pass *Pass[T]) error {
 			return err
 		}
 	}
-	r.tell(pass, before)
+	r.tell(log.FromContext(ctx), pass, before)
 	return nil
 }
 
