@@ -22,7 +22,7 @@ func serve(ctx context.Context, set settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	box, err := sandbox.New(options) //nolint:contextcheck // it lives until Close, whatever ends first
+	box, err := sandbox.New(options)
 	if err != nil {
 		return err
 	}
