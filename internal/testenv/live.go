@@ -1,0 +1,108 @@
+package testenv
+
+import (
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+)
+
+// maxPasses is how many passes a Live may take. More can only be a loop that never rests.
+const maxPasses = 20_000
+
+// planned is an object in the queue.
+type planned struct {
+	obj      engine.Object
+	due      time.Time // zero when nothing is planned
+	failures int
+}
+
+// Live lets time pass as the work queues would have it: each object has a pass now, then whenever it asked for one,
+// after a failure with backoff, and when the operator tells itself that its remote side or its key pair changed. What
+// the API server's watches would bring on top does not come.
+func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
+	o.world.Helper()
+	end := o.world.Clock.Now().Add(d)
+	queue := make([]*planned, len(objects))
+	for i, obj := range objects {
+		queue[i] = &planned{obj: obj, due: o.world.Clock.Now()}
+	}
+	for range maxPasses {
+		next := earliest(queue)
+		if next == nil || next.due.After(end) {
+			o.world.Clock.SetTime(end)
+			return
+		}
+		if next.due.After(o.world.Clock.Now()) {
+			o.world.Clock.SetTime(next.due)
+		}
+		o.pass(next)
+		o.wake(queue)
+	}
+	o.world.Fatalf("%d passes in %v: the queue never rests", maxPasses, d)
+}
+
+func (o *Operator) pass(next *planned) {
+	result, err := o.Reconcile(next.obj)
+	now := o.world.Clock.Now()
+	switch {
+	case err != nil:
+		next.due = now.Add(min(time.Second<<min(next.failures, 20), engine.LongestBackoff))
+		next.failures++
+	case result.RequeueAfter > 0:
+		next.due, next.failures = now.Add(result.RequeueAfter), 0
+	default:
+		next.due, next.failures = time.Time{}, 0
+	}
+}
+
+func earliest(queue []*planned) *planned {
+	var first *planned
+	for _, p := range queue {
+		if !p.due.IsZero() && (first == nil || p.due.Before(first.due)) {
+			first = p
+		}
+	}
+	return first
+}
+
+// wake makes due what the operator has told itself about.
+func (o *Operator) wake(queue []*planned) {
+	for {
+		select {
+		case told := <-o.registry.Events():
+			o.makeDue(queue, func(obj engine.Object) bool {
+				_, is := obj.(*v1alpha1.SmileConnection)
+				return is && client.ObjectKeyFromObject(obj) == client.ObjectKeyFromObject(told.Object)
+			})
+		case told := <-o.changes:
+			o.makeDue(queue, func(obj engine.Object) bool { return o.concerns(obj, told.Object) })
+		default:
+			return
+		}
+	}
+}
+
+func (o *Operator) makeDue(queue []*planned, which func(engine.Object) bool) {
+	for _, p := range queue {
+		if which(p.obj) {
+			p.due = o.world.Clock.Now()
+		}
+	}
+}
+
+// concerns tells whether an object is about a remote user.
+func (o *Operator) concerns(obj engine.Object, userID string) bool {
+	switch obj := obj.(type) {
+	case *v1alpha1.SmileUser:
+		return obj.Status.UserID == userID
+	case *v1alpha1.SmileAccountSync:
+		user := &v1alpha1.SmileUser{}
+		user.Namespace, user.Name = obj.Namespace, obj.Spec.UserRef.Name
+		return o.world.Exists(user) && user.Status.UserID == userID
+	default:
+		return false
+	}
+}

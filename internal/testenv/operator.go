@@ -1,0 +1,136 @@
+package testenv
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/controllers/accountsync"
+	connectioncontroller "github.com/smile-operator/smile-operator/controllers/connection"
+	"github.com/smile-operator/smile-operator/controllers/user"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
+)
+
+// Operator is one process of the operator: all controllers, and what they remember. A second one in the same world is
+// the process after a restart, or another replica.
+type Operator struct {
+	*Records
+	// Fence is asked before each call that cannot be undone.
+	Fence func() error
+
+	world       *World
+	registry    *connection.Registry
+	changes     <-chan event.TypedGenericEvent[string]
+	connections *engine.Reconciler[*v1alpha1.SmileConnection]
+	users       *engine.Reconciler[*v1alpha1.SmileUser]
+	syncs       *engine.Reconciler[*v1alpha1.SmileAccountSync]
+}
+
+// Wrap puts something between an operator and the API server.
+type Wrap func(client.WithWatch) client.WithWatch
+
+// Operator starts a process.
+func (w *World) Operator(between ...Wrap) *Operator {
+	w.Helper()
+	ctx, end := context.WithCancel(w.Context())
+	w.Cleanup(end)
+	kube, err := cacheless(ctx, w.Client)
+	w.must(err)
+	for _, wrap := range between {
+		kube = wrap(kube)
+	}
+	key, err := output.Identity(ctx, kube, w.Namespace)
+	w.must(err)
+	hosts, err := transport.NewHostPolicy(w.Smile.URL+"/v1", w.config.AllowedAPIHosts)
+	w.must(err)
+	registry := connection.NewRegistry(connection.Config{
+		Connections: kube, Secrets: kube, Hosts: hosts,
+		Budgets: transport.NewBudgetSet(w.config.RequestsPerSecond), RequestsPerSecond: w.config.RequestsPerSecond,
+		Metrics: transport.NewMetrics(), Identity: key, Clock: w.Clock, UserAgent: "smile-operator/test",
+	})
+	o := &Operator{Records: &Records{}, Fence: func() error { return nil }, world: w, registry: registry}
+	var told events.EventRecorder = o.Records
+	mirrors := mirror.NewSet(ctx, w.Clock)
+	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
+	outputs := output.NewWriter(kube)
+	o.changes = mirrors.Changes()
+	o.connections = (&connectioncontroller.Controller{Client: kube, Connections: registry, Events: told, Clock: w.Clock}).Reconciler()
+	o.users = (&user.Controller{
+		Client: kube, Live: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
+		Outputs: outputs, Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,
+	}).Reconciler()
+	o.syncs = (&accountsync.Controller{
+		Client: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
+		Outputs: outputs, Identity: key, Events: told, Clock: w.Clock,
+	}).Reconciler()
+	return o
+}
+
+// Reconcile does one pass over an object and reads it again. Whatever comes of the pass, it is held against the
+// contract.
+func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
+	o.world.Helper()
+	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
+	ctx := log.IntoContext(o.world.Context(), o.logger())
+	var result ctrl.Result
+	var err error
+	switch obj.(type) {
+	case *v1alpha1.SmileConnection:
+		result, err = o.connections.Reconcile(ctx, request)
+	case *v1alpha1.SmileUser:
+		result, err = o.users.Reconcile(ctx, request)
+	case *v1alpha1.SmileAccountSync:
+		result, err = o.syncs.Reconcile(ctx, request)
+	default:
+		o.world.Fatalf("no controller reconciles a %T", obj)
+	}
+	o.world.holdToContract(o, obj, result, err)
+	return result, err
+}
+
+// Run does one pass over each object, in which nothing may fail, and tells when the last wants its next one; 0 when
+// never.
+func (o *Operator) Run(objects ...engine.Object) time.Duration {
+	o.world.Helper()
+	var next time.Duration
+	for _, obj := range objects {
+		result, err := o.Reconcile(obj)
+		o.world.must(err)
+		next = result.RequeueAfter
+	}
+	return next
+}
+
+// Fail does a number of passes over an object, all of which must fail.
+func (o *Operator) Fail(obj engine.Object, times int) {
+	o.world.Helper()
+	for range times {
+		if _, err := o.Reconcile(obj); err == nil {
+			o.world.Fatal("the pass did not fail")
+		}
+	}
+}
+
+// Quiet does another pass over an object, which must write nothing to it.
+func (o *Operator) Quiet(obj engine.Object) {
+	o.world.Helper()
+	o.world.Get(obj)
+	before, told := obj.GetResourceVersion(), len(o.Events(obj))
+	_, _ = o.Reconcile(obj)
+	if after := obj.GetResourceVersion(); after != before {
+		o.world.Errorf("a pass that changed nothing wrote the %T: resourceVersion %s became %s", obj, before, after)
+	}
+	if now := len(o.Events(obj)); now != told {
+		o.world.Errorf("a pass that changed nothing told %v", o.Events(obj)[told:])
+	}
+}

@@ -1,0 +1,80 @@
+package testenv
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Event is what an operator told of an object.
+type Event struct {
+	// Object is <namespace>/<name>.
+	Object string
+	Type, Reason, Action, Note string
+}
+
+// Records keeps what an operator tells: its events, and whatever of these or of its logs should not have been told.
+type Records struct {
+	mu     sync.Mutex
+	events []Event
+	leaks  []string
+}
+
+// loudest is the highest verbosity that the operator's flags permit. Above it Kubernetes' client logs whole Secrets.
+const loudest = 7
+
+// Eventf implements events.EventRecorder.
+func (r *Records) Eventf(regarding, _ runtime.Object, kind, reason, action, note string, args ...any) {
+	told := Event{
+		Object: client.ObjectKeyFromObject(regarding.(client.Object)).String(),
+		Type:   kind, Reason: reason, Action: action, Note: fmt.Sprintf(note, args...),
+	}
+	r.mu.Lock()
+	r.events = append(r.events, told)
+	r.mu.Unlock()
+	r.inspect(fmt.Sprintf("%+v", told))
+}
+
+// logger gives a logger whose lines are only inspected.
+func (r *Records) logger() logr.Logger {
+	return funcr.New(func(prefix, args string) { r.inspect(prefix + " " + args) }, funcr.Options{Verbosity: loudest})
+}
+
+func (r *Records) inspect(told string) {
+	if !strings.Contains(told, Canary) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaks = append(r.leaks, told)
+}
+
+// leaked are the events and log lines that tell what must not be told.
+func (r *Records) leaked() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.leaks)
+}
+
+// Events are all that were told of an object, oldest first.
+func (r *Records) Events(of client.Object) []Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := client.ObjectKeyFromObject(of).String()
+	return slices.DeleteFunc(slices.Clone(r.events), func(e Event) bool { return e.Object != name })
+}
+
+// Reasons are those of the events of an object, oldest first.
+func (r *Records) Reasons(of client.Object) []string {
+	var reasons []string
+	for _, e := range r.Events(of) {
+		reasons = append(reasons, e.Reason)
+	}
+	return reasons
+}

@@ -1,0 +1,154 @@
+package testenv
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// begin is when the clock of every world starts.
+var begin = time.Date(2026, 3, 31, 22, 30, 0, 0, time.UTC)
+
+// Config says how a world differs from the plainest one.
+type Config struct {
+	// Sandbox options; keys, canary and clock are the world's.
+	Sandbox sandbox.Options
+	// AllowedAPIHosts is the operator's flag.
+	AllowedAPIHosts []string
+	// RequestsPerSecond is the operator's budget; 0 means unlimited.
+	RequestsPerSecond float64
+}
+
+// World is a namespace, a sandbox and a clock of one test's own.
+type World struct {
+	testing.TB
+	// Client reads and writes the API server, as a person would.
+	Client client.WithWatch
+	// Namespace of the test, where the operator's own objects are too.
+	Namespace string
+	// Clock of the operator and of Smile.
+	Clock *clocktesting.FakeClock
+	// Smile is the remote side.
+	Smile *Smile
+
+	config Config
+}
+
+// New makes a world.
+func New(tb testing.TB, config Config) *World {
+	tb.Helper()
+	running, err := shared()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w := &World{TB: tb, Client: running.client, Clock: clocktesting.NewFakeClock(begin), config: config}
+	w.Namespace = w.NewNamespace()
+	config.Sandbox.Now = w.Clock.Now
+	w.Smile = startSmile(tb, config.Sandbox)
+	return w
+}
+
+// NewNamespace makes another namespace and gives its name.
+func (w *World) NewNamespace() string {
+	w.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	w.Create(namespace)
+	return namespace.Name
+}
+
+// Create creates objects; those without a namespace come into the world's.
+func (w *World) Create(objects ...client.Object) {
+	w.Helper()
+	for _, obj := range objects {
+		if _, cluster := obj.(*corev1.Namespace); !cluster && obj.GetNamespace() == "" {
+			obj.SetNamespace(w.Namespace)
+		}
+		w.must(w.Client.Create(w.Context(), obj))
+	}
+}
+
+// Get reads an object again.
+func (w *World) Get(obj client.Object) {
+	w.Helper()
+	w.must(w.Client.Get(w.Context(), client.ObjectKeyFromObject(obj), obj))
+}
+
+// Exists tells whether an object is there, and reads it again if it is.
+func (w *World) Exists(obj client.Object) bool {
+	w.Helper()
+	err := w.Client.Get(w.Context(), client.ObjectKeyFromObject(obj), obj)
+	w.must(client.IgnoreNotFound(err))
+	return err == nil
+}
+
+// Change reads an object, changes it and writes it.
+func (w *World) Change(obj client.Object, how func()) {
+	w.Helper()
+	w.Get(obj)
+	how()
+	w.must(w.Client.Update(w.Context(), obj))
+}
+
+// ChangeStatus does the same to the status of an object.
+func (w *World) ChangeStatus(obj client.Object, how func()) {
+	w.Helper()
+	w.Get(obj)
+	how()
+	w.must(w.Client.Status().Update(w.Context(), obj))
+}
+
+// Annotate sets an annotation of an object.
+func (w *World) Annotate(obj client.Object, name, value string) {
+	w.Helper()
+	w.Change(obj, func() {
+		annotations := obj.GetAnnotations()
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[name] = value
+		obj.SetAnnotations(annotations)
+	})
+}
+
+// Delete deletes an object, and leaves it to its finalizers when it has any.
+func (w *World) Delete(obj client.Object) {
+	w.Helper()
+	w.must(w.Client.Delete(w.Context(), obj))
+}
+
+// Secret reads a Secret of the world's namespace; ok is false when there is none.
+func (w *World) Secret(name string) (secret *corev1.Secret, ok bool) {
+	w.Helper()
+	secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: name}}
+	return secret, w.Exists(secret)
+}
+
+// Refused is the API server's message about an object that it does not take; "" when it takes it.
+func (w *World) Refused(obj client.Object) string {
+	w.Helper()
+	err := w.Client.Create(w.Context(), obj)
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return status.Status().Message
+	}
+	w.must(err)
+	return ""
+}
+
+// Pass lets time pass.
+func (w *World) Pass(d time.Duration) { w.Clock.Step(d) }
+
+func (w *World) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
