@@ -13,7 +13,8 @@ import (
 const (
 	// probeInterval is how often a refused key pair is tried again while its Secret stays the same.
 	probeInterval = 15 * time.Minute
-	// probeTrust is how long a passed probe speaks for the pair.
+	// probeTrust is how long a passed probe speaks for the pair when a call is forbidden, which is as a rule the fault
+	// of what the call names.
 	probeTrust = time.Minute
 )
 
@@ -60,10 +61,11 @@ func (b *breaker) pass() error {
 }
 
 // suspect is told of a refusal. It says whether the caller is the one to probe; meanwhile nothing else leaves.
-func (b *breaker) suspect() bool {
+func (b *breaker) suspect(forbidden bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.open || b.checking || b.clock.Since(b.passedAt) < probeTrust && !b.passedAt.IsZero() {
+	trusted := forbidden && !b.passedAt.IsZero() && b.clock.Since(b.passedAt) < probeTrust
+	if b.open || b.checking || trusted {
 		return false
 	}
 	b.checking = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
@@ -34,6 +35,8 @@ type session struct {
 	proven        bool
 	modeConfirmed bool
 	knownUser     string
+	// unseen are users that the pair could not see, and when they were asked for.
+	unseen map[string]time.Time
 }
 
 // observe looks at the error of an ordinary call. One refusal triggers one probe: if that is refused too, the pair
@@ -42,7 +45,7 @@ func (s *session) observe(ctx context.Context, err error) error {
 	if !smile.IsDenied(err) {
 		return err
 	}
-	if s.breaker.suspect() {
+	if s.breaker.suspect(smile.IsForbidden(err)) {
 		_ = s.probe(context.WithoutCancel(ctx), s.prober.Probe)
 	}
 	if s.breaker.denied() {
@@ -63,34 +66,54 @@ func (s *session) probe(ctx context.Context, call func(context.Context) error) e
 }
 
 // prove makes sure, with at most one call, that the pair works, and that it belongs to the tenant of a user that
-// is known to be ours, if there is one. What was proven is not proven again.
+// is known to be ours, if there is one. What was proven is not proven again; a user that the pair cannot see is asked
+// for again as rarely as a refused pair is tried.
 func (s *session) prove(ctx context.Context, knownUser string) error {
-	if s.isProven() && !s.breaker.denied() {
+	if knownUser == "" && s.isProven() && !s.breaker.denied() {
 		return nil
 	}
 	if !s.breaker.due() {
 		return errRefused
 	}
+	if s.cannotSee(knownUser) {
+		return errOtherTenant
+	}
+	foreign := false
 	err := s.probe(ctx, func(ctx context.Context) error {
 		if knownUser == "" {
 			return s.prober.Probe(ctx)
 		}
 		_, err := s.prober.User(ctx, knownUser)
+		if foreign = smile.IsNotFound(err) || smile.IsForbidden(err); foreign {
+			return errOtherTenant // which says nothing against the pair
+		}
 		return err
 	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case err == nil:
-		s.mu.Lock()
 		s.proven = true
-		s.mu.Unlock()
 		return nil
-	case knownUser != "" && (smile.IsNotFound(err) || smile.IsForbidden(err)):
-		return errOtherTenant
+	case foreign:
+		if s.unseen == nil {
+			s.unseen = map[string]time.Time{}
+		}
+		s.unseen[knownUser] = s.breaker.clock.Now()
+		return err
 	case smile.IsDenied(err):
 		return errRefused.Because(err)
 	default:
 		return err
 	}
+}
+
+// cannotSee tells whether the pair was found, not long ago, not to see a user.
+func (s *session) cannotSee(userID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked, ok := s.unseen[userID]
+	return ok && s.breaker.clock.Since(asked) < probeInterval
 }
 
 func (s *session) isProven() bool {

@@ -1,0 +1,109 @@
+package connection_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/testenv"
+)
+
+var _ = Describe("A SmileConnection", func() {
+	var (
+		w    *testenv.World
+		op   *testenv.Operator
+		conn *v1alpha1.SmileConnection
+	)
+
+	BeforeEach(func() {
+		w = testenv.New(GinkgoTB(), testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"retry-after": "5m"}}})
+		op = w.Operator()
+		conn = testenv.Connection(testenv.ConnectionName)
+		w.Create(conn, testenv.Keys(testenv.KeysName, testenv.One))
+	})
+
+	DescribeTable("shows trouble that may pass after the third time, the same each time, and recovers",
+		func(action, reason string) {
+			w.Smile.Break(sandbox.Fault{Operation: "*", Count: -1, Action: action})
+			op.Fail(conn, 2)
+			Expect(w.Outcome(conn)).To(Equal(testenv.Fresh))
+			op.Fail(conn, 1)
+			Expect(w.Outcome(conn)).To(Equal(testenv.Waiting(reason)))
+			Expect(w.Condition(conn, v1alpha1.ConditionCredentialsValid)).To(Equal("False/" + reason))
+			op.Quiet(conn)
+
+			w.Smile.Mend()
+			op.Run(conn)
+			Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+			Expect(op.Reasons(conn)).To(Equal([]string{reason, v1alpha1.ReasonSucceeded}))
+		},
+		Entry("the connection breaks", "reset", v1alpha1.ReasonSmileUnavailable),
+		Entry("500", "status:500", v1alpha1.ReasonSmileUnavailable),
+		Entry("502", "status:502", v1alpha1.ReasonSmileUnavailable),
+		Entry("504", "status:504", v1alpha1.ReasonSmileUnavailable),
+		Entry("an HTML page", "garbage", v1alpha1.ReasonInvalidResponse),
+		Entry("an empty answer", "empty", v1alpha1.ReasonInvalidResponse),
+		Entry("half an answer", "truncate:20", v1alpha1.ReasonInvalidResponse),
+		Entry("a bare 404, as a wrong path gives it", "status:404", v1alpha1.ReasonSmileUnavailable),
+	)
+
+	It("shows that Smile cannot be reached at all", func() {
+		w.Smile.Shutdown()
+		op.Fail(conn, 3)
+		Expect(w.Outcome(conn)).To(Equal(testenv.Waiting(v1alpha1.ReasonSmileUnavailable)))
+		op.Quiet(conn)
+	})
+
+	It("keeps Ready, and what was proven, through any trouble with nothing due", func() {
+		op.Run(conn)
+		w.Smile.Shutdown()
+		op.Live(10*time.Minute, conn)
+		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		op.Quiet(conn)
+	})
+
+	It("waits as long as Smile asks when there were too many calls", func() {
+		w.Smile.Break(sandbox.Fault{Operation: "*", Action: "status:429"})
+		Expect(op.Run(conn)).To(Equal(5 * time.Minute))
+		Expect(w.Outcome(conn)).To(Equal(testenv.Fresh), "being throttled does not show")
+		op.Quiet(conn)
+		Expect(w.Smile.Calls(0)).To(Equal(1), "the whole host is left alone")
+
+		w.Operator().Run(conn)
+		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+	})
+
+	It("that is suspended is left alone, and works again afterwards", func() {
+		w.Change(conn, func() { conn.Spec.Suspend = true })
+		op.Live(10*time.Minute, conn)
+		Expect(w.Condition(conn, v1alpha1.ConditionSuspended)).To(Equal("True/Suspended"))
+		op.Quiet(conn)
+		Expect(w.Smile.Calls(0)).To(BeZero())
+
+		user := testenv.User(testenv.UserName)
+		w.Create(user)
+		op.Run(user)
+		Expect(w.Outcome(user)).To(Equal(testenv.Waiting(v1alpha1.ReasonSuspended)))
+
+		w.Change(conn, func() { conn.Spec.Suspend = false })
+		op.Run(conn, user)
+		Expect(w.Condition(conn, v1alpha1.ConditionSuspended)).To(BeEmpty())
+		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(w.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+	})
+
+	It("tells the rate and the interval in effect", func() {
+		w = testenv.New(GinkgoTB(), testenv.Config{RequestsPerSecond: 15})
+		op = w.Operator()
+		w.Create(testenv.Keys(testenv.KeysName, testenv.One))
+		for asked, effective := range map[int32]int32{0: 15, 3: 3, 100: 15} {
+			conn := testenv.Connection("asks-"+string('a'+rune(asked%26)), func(c *v1alpha1.SmileConnection) { c.Spec.RequestsPerSecond = asked })
+			w.Create(conn)
+			op.Run(conn)
+			Expect(conn.Status.RequestsPerSecond).To(Equal(effective))
+		}
+	})
+})
