@@ -24,16 +24,22 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	}
 	due := v.due(p, conn.ResyncInterval)
 	p.WakeAt(due.Next)
+	accounts, ok := known.KnownAccounts(status.UserID)
 	if v.mustLook(p.Object, due) {
-		accounts, err := known.Accounts(ctx, conn.Client, status.UserID, due.Last)
-		if smile.IsNotFound(err) {
-			return mirror.ErrMissing
-		}
-		if err != nil {
+		accounts, err = known.Accounts(ctx, conn.Client, status.UserID, due.Last)
+		ok = true
+	}
+	if smile.IsNotFound(err) {
+		return mirror.ErrMissing
+	}
+	if err != nil {
+		return err
+	}
+	if ok {
+		// Even how many accounts a person has is not for whoever writes that person's id into a status.
+		if err := v.Owners.Verify(ctx, conn, p.Object, status.UserID); err != nil {
 			return err
 		}
-		status.Accounts = count(accounts)
-	} else if accounts, ok := known.KnownAccounts(status.UserID); ok {
 		status.Accounts = count(accounts)
 	}
 	status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]

@@ -13,6 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -39,8 +40,7 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 	if err != nil {
 		return err
 	}
-	shared := p.Object.Spec.AdoptionPolicy != v1alpha1.AdoptionNever
-	if shared {
+	if p.Object.Spec.AdoptionPolicy != v1alpha1.AdoptionNever {
 		if err := v.reserve(ctx, p, marker); err != nil || p.Object.Status.UserID != "" {
 			return err
 		}
@@ -51,10 +51,11 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 	}
 	name, attempt := client.ObjectKeyFromObject(p.Object), p.Object.Status.CreateAttempt.ID
 	v.attempts.sending(name, attempt, v.Clock.Now())
-	created, err := conn.CreateUser(smile.WithFence(ctx, v.Fence), metadata(p.Object, marker))
+	created, err := conn.CreateUser(smile.WithFence(ctx, v.createFence(known, p.Object, marker)), metadata(p.Object, marker))
 	if err != nil {
 		if !smile.NotCreated(err) {
 			v.attempts.sending(name, attempt, v.Clock.Now())
+			known.Renew(marker.Digest, p.Object.UID)
 			return errUnknown.After(settleTime).Because(err)
 		}
 		v.attempts.notCreated(name, attempt)
@@ -64,16 +65,42 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 		}
 		return err
 	}
-	known.Add(created.User)
-	known.NoAccounts(created.User.ID)
-	known.Claim(created.User.ID, claimOf(p.Object))
 	known.Free(marker.Digest, p.Object.UID)
-	v.attempts.settled(name)
+	return v.keep(p, known, created)
+}
+
+// keep takes note of a user that was created. One that turned out to live in the other mode is nobody's to use: all
+// that follows waits for the right keys.
+func (v *visit) keep(p *pass, known *mirror.Mirror, created smile.CreatedUser) error {
+	known.Add(created.User)
+	known.Claim(created.User.ID, claimOf(p.Object))
+	v.attempts.settled(client.ObjectKeyFromObject(p.Object))
 	v.record(p, created.User)
 	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserCreated, "Provision", "created the user at Smile")
+	if err := v.conn.Usable(); err != nil {
+		return err
+	}
+	known.NoAccounts(created.User.ID)
 	p.Object.Status.Accounts = &v1alpha1.AccountCounts{}
 	v.token = created.Token
 	return nil
+}
+
+// createFence is asked when the call has its turn, which may be long after the subject was reserved: by then another
+// object of the same subject may have found that nothing came of the reservation, and taken it.
+func (v *visit) createFence(known *mirror.Mirror, user *v1alpha1.SmileUser, marker identity.Marker) func() error {
+	if user.Spec.AdoptionPolicy == v1alpha1.AdoptionNever {
+		return v.Fence
+	}
+	return func() error {
+		if err := v.Fence(); err != nil {
+			return err
+		}
+		if !known.Renew(marker.Digest, user.UID) {
+			return errReserved
+		}
+		return nil
+	}
 }
 
 // settle finds out what became of an earlier attempt, if that is unknown. It returns nil once a new call may be

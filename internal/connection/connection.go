@@ -47,6 +47,9 @@ func (c *Connection) ModeConfirmed() bool { return c.session.confirmed() }
 // WrongMode tells whether a token has shown that the pair is of the other mode.
 func (c *Connection) WrongMode() bool { return c.session.breaker.condemned() }
 
+// Usable tells why no ordinary call may be made; nil when it may.
+func (c *Connection) Usable() error { return c.session.breaker.pass() }
+
 // KnownUser is a user that the pair can see; "" when none is known.
 func (c *Connection) KnownUser() string {
 	c.session.mu.Lock()
@@ -61,7 +64,7 @@ func (c *Connection) Prove(ctx context.Context, knownUser string) error {
 
 // CreateUser creates a user. While the mode of the key pair is unknown, creates run one at a time: the token that
 // comes with the first tells the mode, and a wrong one stops all that follow. The user of that first create exists
-// even so, which is why it is returned.
+// even so, which is why it is returned: Usable tells whether it may be used.
 func (c *Connection) CreateUser(ctx context.Context, metadata map[string]string) (smile.CreatedUser, error) {
 	if !c.session.confirmed() {
 		c.session.first.Lock()
@@ -81,5 +84,5 @@ func (c *Connection) CreateToken(ctx context.Context, userID string) (smile.Toke
 		return token, err
 	}
 	c.session.learn(token.Mode, userID)
-	return token, c.session.breaker.pass()
+	return token, c.Usable()
 }

@@ -219,6 +219,17 @@ func (m *Mirror) Reserve(digest identity.Digest, uid types.UID) Reservation {
 	return held
 }
 
+// Renew dates a reservation anew, and tells whether the object still had it.
+func (m *Mirror) Renew(digest identity.Digest, uid types.UID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if held, ok := m.pending[digest]; !ok || held.UID != uid {
+		return false
+	}
+	m.pending[digest] = Reservation{UID: uid, Since: m.set.clock.Now()}
+	return true
+}
+
 // Free ends a reservation, once it is certain what became of the creation.
 func (m *Mirror) Free(digest identity.Digest, uid types.UID) {
 	m.mu.Lock()
