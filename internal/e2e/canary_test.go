@@ -1,0 +1,240 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+const (
+	// canary is in every personal field, link token and error message of the sandbox, and in the key pair.
+	canary = "CanaryInTheMine"
+	// apiSecretEnd is the rest of the API secret, of characters that encodings change.
+	apiSecretEnd = "s3cr&t/+<x>=%7"
+)
+
+// secrets must be nowhere but where they were asked for: the canary, and what the sandbox does not mark with it.
+var secrets = []string{canary, apiSecretEnd, "Palomero", "1970-08-24", "9559991234"}
+
+// allowed are the Secrets that hold some of them, by name.
+var allowed = []string{"smile-keys", "wrong-keys", "george-token", "george-data"}
+
+// TestCanary lets the operator handle persons, keys, link tokens and failures of many kinds, logging all it ever
+// logs, and then looks for their contents in everything that the operator and the cluster let others see.
+func TestCanary(t *testing.T) {
+	e := newEnvironment(t, sandbox.Options{
+		RateLimit: vendorLimit, Canary: canary,
+		Keys: []sandbox.KeyPair{{Key: canary + "-key", Secret: canary + "-" + apiSecretEnd}},
+	}, v1alpha1.SmileConnectionSpec{})
+	o := e.operator(t, e.only(), "--zap-log-level=10")
+	e.collectPersonalData()
+	e.foundWhereAsked()
+	e.failInManyWays()
+
+	sinks := map[string][]byte{"metrics": o.scrape()}
+	o.signal(syscall.SIGQUIT) // the Go runtime prints all goroutines and ends
+	within(t, stopLimit, "the operator has printed its goroutines", func() (bool, string) { return !o.running(), "it runs" })
+	sinks["log and goroutine dump"] = []byte(o.text())
+	for sign, sink := range map[string]string{
+		"smile_": "metrics", `"level":"Level(-5)"`: "log and goroutine dump", "goroutine 1 ": "log and goroutine dump",
+	} {
+		if !strings.Contains(string(sinks[sink]), sign) {
+			t.Errorf("nothing to search: %s without %q", sink, sign)
+		}
+	}
+	e.shown(sinks)
+	e.stored(sinks)
+	searched := 0
+	for name, text := range sinks {
+		searched += len(text)
+		for _, secret := range secrets {
+			for _, leak := range Search(text, secret) {
+				t.Errorf("%s in the %s, as %s: ...%s...", secret, name, leak.Form, leak.Around)
+			}
+		}
+	}
+	t.Logf("searched %d sinks, %d KiB", len(sinks), searched>>10)
+}
+
+// collectPersonalData has a person link an account, and keeps the data in a Secret, and of it what nobody would mind
+// in a ConfigMap.
+func (e *environment) collectPersonalData() {
+	e.t.Helper()
+	george := e.user("george")
+	george.Spec.DeletionPolicy = v1alpha1.UserRevokeAccounts
+	george.Spec.LinkToken = &v1alpha1.LinkTokenSpec{SecretName: "george-token"}
+	data, shape := e.sync("george"), e.sync("george")
+	shape.Name = "shape"
+	shape.Spec.Datapoints = []v1alpha1.Datapoint{{Type: "IDENTITIES", Fields: []v1alpha1.FieldPath{"gender", "countryResidence"}}}
+	shape.Spec.Output = &v1alpha1.SyncOutput{ConfigMap: &v1alpha1.OutputReference{Name: "shape"}}
+	e.create(george, data, shape)
+	e.becomes(george, "True/Succeeded", time.Minute)
+	e.link(george.Status.UserID, "sss_ph")
+	e.becomes(data, "True/Succeeded", time.Minute)
+	e.becomes(shape, "True/Succeeded", time.Minute)
+}
+
+// foundWhereAsked proves that there is something to find, and that the search finds it.
+func (e *environment) foundWhereAsked() {
+	e.t.Helper()
+	output := fmt.Sprintf("%s", e.secret("george-data").Data)
+	found := slices.DeleteFunc(e.remote.Canaries(), func(mark string) bool { return !strings.Contains(output, mark) })
+	if len(found) < 30 {
+		e.t.Errorf("the output holds %d canaries, want those of 30 fields at least", len(found))
+	}
+	if token := e.secret("george-token").Data["accessToken"]; !strings.Contains(string(token), canary) {
+		e.t.Error("the link token has no canary")
+	}
+	for _, name := range []string{"george-data", "george-token", "smile-keys"} {
+		if len(Search(e.encode(e.secret(name)), canary)) == 0 {
+			e.t.Errorf("the search does not find what is in Secret %s", name)
+		}
+	}
+	e.t.Logf("%d canaries made, %d of them in the output", len(e.remote.Canaries()), len(found))
+}
+
+// failInManyWays has every kind of call fail with answers that quote what must not be quoted.
+func (e *environment) failInManyWays() {
+	e.t.Helper()
+	for _, operation := range []string{"list-accounts", "list-tasks", "get-account-payload"} {
+		for _, action := range []string{"status:400", "status:401", "status:403", "status:404", "status:500", "truncate:300", "garbage", "empty"} {
+			e.failOnce(operation, action, "before", func() {
+				for _, object := range []string{"george", "shape"} {
+					e.annotate(&v1alpha1.SmileAccountSync{ObjectMeta: e.named(object)}, v1alpha1.AnnotationRequestedAt, operation+" "+action)
+				}
+			})
+			e.failOnce(operation, action, "after", func() {
+				e.annotate(&v1alpha1.SmileAccountSync{ObjectMeta: e.named("george")}, v1alpha1.AnnotationRequestedAt, operation+" then "+action)
+			})
+		}
+	}
+	for i, action := range []string{"status:400", "status:500", "truncate:300", "garbage"} {
+		e.failOnce("create-user", action, "after", func() { e.create(e.user(fmt.Sprintf("unlucky-%d", i))) })
+	}
+	e.wrongKeys()
+	george := e.user("george")
+	e.get(george)
+	account := e.link(george.Status.UserID, "sss_ph")
+	if _, err := e.remote.Fail(account.ID, "ACCOUNT_LOCKED"); err != nil {
+		e.t.Fatal(err)
+	}
+	e.failOnce("delete-account", "status:500", "before", func() { e.delete(george) })
+	e.gone(george, time.Minute)
+}
+
+// failOnce sets a fault, does something, and waits until the fault has hit a call.
+func (e *environment) failOnce(operation, action, phase string, do func()) {
+	e.t.Helper()
+	e.fail(sandbox.Fault{Operation: operation, Action: action, Phase: phase})
+	mark := e.remote.mark()
+	do()
+	within(e.t, time.Minute, fmt.Sprintf("a call of %s fails with %s %s", operation, action, phase), func() (bool, string) {
+		called := slices.ContainsFunc(e.remote.Journal(mark), func(call sandbox.JournalEntry) bool { return call.Operation == operation })
+		return called, e.calls(mark)
+	})
+	e.fail()
+}
+
+func (e *environment) wrongKeys() {
+	e.t.Helper()
+	connection := &v1alpha1.SmileConnection{ObjectMeta: e.named("wrong"), Spec: v1alpha1.SmileConnectionSpec{Mode: v1alpha1.ModeSandbox}}
+	connection.Spec.CredentialsSecretRef.Name = "wrong-keys"
+	e.create(&corev1.Secret{
+		ObjectMeta: e.named("wrong-keys"),
+		StringData: map[string]string{"apiKey": canary + "-wrong", "apiSecret": canary + apiSecretEnd},
+	}, connection)
+	e.becomes(connection, "False/"+v1alpha1.ReasonInvalidCredentials, time.Minute)
+}
+
+// shown adds what kubectl prints.
+func (e *environment) shown(sinks map[string][]byte) {
+	e.t.Helper()
+	const kinds = "smileconnections,smileusers,smileaccountsyncs,secrets,configmaps,events"
+	sinks["kubectl describe"] = []byte(e.must("describe", kinds))
+	sinks["kubectl get"] = []byte(e.must("get", kinds, "-o", "wide"))
+}
+
+// stored adds every object of the cluster, the contents of the allowed Secrets aside, and the logs of the cluster.
+func (e *environment) stored(sinks map[string][]byte) {
+	e.t.Helper()
+	for _, component := range e.plane.Components() {
+		sinks["log of "+component.Name] = e.read(component.Log)
+	}
+	sinks["audit log"] = e.read(e.audit.Path)
+	access := e.plane.Config()
+	access.WarningHandler = rest.NoWarnings{}
+	finder, err := discovery.NewDiscoveryClientForConfig(access)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	reader, err := dynamic.NewForConfig(access)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	kinds, err := finder.ServerPreferredResources()
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	for _, group := range kinds {
+		version, err := schema.ParseGroupVersion(group.GroupVersion)
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		for _, kind := range group.APIResources {
+			if !slices.Contains(kind.Verbs, "list") {
+				continue
+			}
+			list, err := reader.Resource(version.WithResource(kind.Name)).List(e.t.Context(), metav1.ListOptions{})
+			if err != nil {
+				e.t.Fatal(err)
+			}
+			sinks["objects of "+kind.Name] = e.objects(list)
+		}
+	}
+}
+
+func (e *environment) objects(list *unstructured.UnstructuredList) []byte {
+	e.t.Helper()
+	for _, object := range list.Items {
+		if object.GetKind() == "Secret" && object.GetNamespace() == e.namespace && slices.Contains(allowed, object.GetName()) {
+			delete(object.Object, "data")
+		}
+	}
+	return e.encode(list)
+}
+
+func (e *environment) encode(value any) []byte {
+	e.t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return text
+}
+
+func (e *environment) read(path string) []byte {
+	e.t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return text
+}

@@ -1,0 +1,13 @@
+// Package e2e tests the operator as it runs in production: as a process of its own, built with the race detector,
+// with the rights of its own service account, against a real API server and a sandbox of Smile, killed and stopped
+// for real. What it asserts is counted by others than the operator: by the sandbox's journal and by the audit log
+// of the API server.
+//
+// The tests need the build tag e2e and the binaries of a control plane; what reads logs and manifests does not, and
+// has tests of its own. Run them with
+//
+//	go test -tags e2e -timeout 25m ./internal/e2e/
+//
+// and -short for a smaller number of users. E2E_SEED repeats a run's random choices; E2E_LOGS names a directory that
+// keeps the logs of the operator, of the control plane and of the audit.
+package e2e

@@ -1,0 +1,178 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"go.uber.org/goleak"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/smile-operator/smile-operator/internal/app"
+	"github.com/smile-operator/smile-operator/internal/controlplane"
+)
+
+// account is the one that the manifests run the operator as.
+var account = types.NamespacedName{Namespace: "smile-operator-system", Name: "smile-operator"}
+
+const accountUser = "system:serviceaccount:smile-operator-system:smile-operator"
+
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+`
+
+// suite is what all tests share.
+type suite struct {
+	// root of the module.
+	root string
+	// dir holds everything that the tests write.
+	dir string
+	// admin may do anything.
+	admin client.WithWatch
+	plane *controlplane.ControlPlane
+	audit Audit
+	// binary is the operator, built with the race detector.
+	binary string
+	// kubectl is the program, and the kubeconfigs are those of an administrator and of the operator's account.
+	kubectl, adminConfig, operatorConfig string
+}
+
+var (
+	started bool
+	shared  = sync.OnceValues(func() (*suite, error) {
+		started = true
+		s := &suite{}
+		return s, s.start(context.Background())
+	})
+)
+
+func TestMain(m *testing.M) {
+	ctrllog.SetLogger(logr.Discard())
+	code := m.Run()
+	if started {
+		s, err := shared()
+		if err = errors.Join(err, s.stop()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func (s *suite) start(ctx context.Context) error {
+	began := time.Now()
+	var err error
+	if s.root, err = controlplane.ModuleRoot(); err != nil {
+		return err
+	}
+	if s.dir, err = workDirectory(); err != nil {
+		return err
+	}
+	s.binary = filepath.Join(s.dir, "smile-operator")
+	build := exec.CommandContext(ctx, "go", "build", "-race", "-o", s.binary, "./cmd/smile-operator")
+	build.Dir = s.root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the operator: %w\n%s", err, out)
+	}
+	fmt.Printf("built the operator with the race detector in %s\n", time.Since(began).Round(time.Second))
+	began = time.Now()
+	if err := s.startPlane(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("started the control plane in %s; logs are in %s\n", time.Since(began).Round(time.Second), s.dir)
+	return nil
+}
+
+// workDirectory is the one that E2E_LOGS names, or a temporary one.
+func workDirectory() (string, error) {
+	if dir := os.Getenv("E2E_LOGS"); dir != "" {
+		abs, err := filepath.Abs(dir)
+		return abs, errors.Join(err, os.MkdirAll(abs, 0o700))
+	}
+	return os.MkdirTemp("", "smile-e2e-")
+}
+
+// startPlane runs the control plane with everything installed that make deploy would install, pods aside.
+func (s *suite) startPlane(ctx context.Context) error {
+	s.audit = Audit{Path: filepath.Join(s.dir, "audit.log")}
+	policy := filepath.Join(s.dir, "audit-policy.yaml")
+	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+		return err
+	}
+	var err error
+	s.plane, err = controlplane.Start(ctx, controlplane.Options{
+		CRDs:              []string{filepath.Join(s.root, "config", "crd", "bases")},
+		ControllerManager: true,
+		APIServerFlags: []string{
+			"--audit-policy-file=" + policy, "--audit-log-path=" + s.audit.Path, "--audit-log-maxsize=4096",
+		},
+	})
+	if err != nil {
+		return err
+	}
+	assets, err := controlplane.Assets()
+	if err != nil {
+		return err
+	}
+	s.kubectl = filepath.Join(assets, "kubectl")
+	scheme, err := app.Scheme()
+	if err != nil {
+		return err
+	}
+	if s.admin, err = client.NewWithWatch(s.plane.Config(), client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	if s.adminConfig, err = s.keep("admin.kubeconfig", s.plane.Kubeconfig); err != nil {
+		return err
+	}
+	if out, err := s.run(ctx, "apply", "--server-side", "-k", filepath.Join(s.root, "config", "rbac")); err != nil {
+		return fmt.Errorf("installing the service account: %w\n%s", err, out)
+	}
+	s.operatorConfig, err = s.keep("operator.kubeconfig", func() ([]byte, error) { return s.plane.KubeconfigFor(ctx, account) })
+	return err
+}
+
+func (s *suite) keep(name string, make func() ([]byte, error)) (string, error) {
+	content, err := make()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(s.dir, name)
+	return path, os.WriteFile(path, content, 0o600)
+}
+
+// run runs kubectl as the administrator.
+func (s *suite) run(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, s.kubectl, args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.adminConfig)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (s *suite) stop() error {
+	var err error
+	if s.plane != nil {
+		err = s.plane.Stop()
+	}
+	if os.Getenv("E2E_LOGS") == "" {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return err
+}

@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+)
+
+// Permission is one verb on one resource.
+type Permission struct {
+	// Namespace that it is limited to; "" is the whole cluster.
+	Namespace string
+	Verb      string
+	Group     string
+	// Resource with its subresource.
+	Resource string
+}
+
+func (p Permission) String() string {
+	scope := "everywhere"
+	if p.Namespace != "" {
+		scope = "in " + p.Namespace
+	}
+	return fmt.Sprintf("%s %s.%s %s", p.Verb, p.Resource, p.Group, scope)
+}
+
+// Permissions is what Roles and ClusterRoles grant.
+type Permissions map[Permission]bool
+
+// ReadPermissions reads the Roles and ClusterRoles of a manifest. Wildcards, resource names and paths that are no
+// resources are errors: no test could tell whether they are needed.
+func ReadPermissions(manifest []byte) (Permissions, error) {
+	granted := Permissions{}
+	for documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096); ; {
+		var role rbacv1.ClusterRole // a Role has the same fields
+		err := documents.Decode(&role)
+		if errors.Is(err, io.EOF) {
+			return granted, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if role.Kind != "Role" && role.Kind != "ClusterRole" {
+			continue
+		}
+		for _, rule := range role.Rules {
+			if err := granted.add(role.Namespace, rule); err != nil {
+				return nil, fmt.Errorf("%s %s: %w", role.Kind, role.Name, err)
+			}
+		}
+	}
+}
+
+func (p Permissions) add(namespace string, rule rbacv1.PolicyRule) error {
+	if len(rule.ResourceNames)+len(rule.NonResourceURLs) > 0 {
+		return errors.New("a rule with resource names or paths")
+	}
+	for _, verb := range rule.Verbs {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				if strings.Contains(verb+group+resource, "*") {
+					return errors.New("a rule with a wildcard")
+				}
+				p[Permission{namespace, verb, group, resource}] = true
+			}
+		}
+	}
+	return nil
+}
+
+// Compare holds what was granted against what was asked for: which permissions no successful request needed, and
+// which requests were forbidden.
+func (p Permissions) Compare(requests []Request) (needless []Permission, forbidden []Request) {
+	unused := maps.Clone(p)
+	for _, request := range requests {
+		switch {
+		case request.Resource == "":
+		case request.Forbidden:
+			forbidden = append(forbidden, request)
+		default:
+			delete(unused, p.cover(request))
+		}
+	}
+	needless = slices.SortedFunc(maps.Keys(unused), func(a, b Permission) int { return strings.Compare(a.String(), b.String()) })
+	return needless, forbidden
+}
+
+// cover is the permission that lets a request pass: the narrower one where there are two.
+func (p Permissions) cover(request Request) Permission {
+	local := Permission{request.Namespace, request.Verb, request.Group, request.Resource}
+	if p[local] {
+		return local
+	}
+	return Permission{"", request.Verb, request.Group, request.Resource}
+}

@@ -1,0 +1,71 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+const pollInterval = 100 * time.Millisecond
+
+// within waits until something is so, and tells how long that took. look says whether it is, and how far it is,
+// which the failure quotes.
+func within(t *testing.T, limit time.Duration, what string, look func() (done bool, state string)) time.Duration {
+	t.Helper()
+	began := time.Now()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		done, state := look()
+		took := time.Since(began)
+		switch {
+		case done:
+			return took
+		case t.Context().Err() != nil:
+			t.Fatalf("interrupted after %s while waiting until %s: %s", took.Round(time.Second), what, state)
+		case took > limit:
+			t.Fatalf("waited %s until %s: %s", limit, what, state)
+		}
+		<-tick.C
+	}
+}
+
+// during watches for a while that nothing happens. look says what did, if anything.
+func during(t *testing.T, span time.Duration, look func() (happened string)) {
+	t.Helper()
+	end := time.NewTimer(span)
+	defer end.Stop()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		if happened := look(); happened != "" {
+			t.Fatal(happened)
+		}
+		select {
+		case <-end.C:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// random gives the test its random choices, those of E2E_SEED where it is set.
+func random(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("E2E_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("E2E_SEED: %v", err)
+		}
+	}
+	t.Logf("E2E_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
