@@ -92,12 +92,14 @@ test: test-unit test-cluster ## Run all tests that need no browser
 
 .PHONY: test-unit
 test-unit: toolchain compiler ## Run the tests that need no control plane
-	$(GO) test -race $(UNIT_PACKAGES)
+	@echo "go test -race, packages without a control plane"
+	@$(GO) test -race $(UNIT_PACKAGES)
 	@for dir in $(NESTED); do $(GO) -C $$dir test ./...; done
 
 .PHONY: test-cluster
 test-cluster: compiler kube-controller-manager ## Run the tests on a real control plane
-	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -race -timeout 20m $(CLUSTER_PACKAGES)
+	@echo "go test -race, packages on a control plane"
+	@KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -race -timeout 20m $(CLUSTER_PACKAGES)
 
 .PHONY: e2e
 e2e: compiler kube-controller-manager ## Run the tests of whole processes and of the widget in a browser
