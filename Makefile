@@ -13,7 +13,7 @@ IMAGE_TAG ?= latest
 
 BIN := $(CURDIR)/bin
 BINARIES := $(notdir $(wildcard cmd/*))
-GENERATED := api config/crd/bases config/rbac/role.yaml
+GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
 MODULES := . hack/controlplane hack/tools
 # Packages of those other modules that are ours.
 NESTED := hack/controlplane/fetch hack/tools/walls
