@@ -35,6 +35,8 @@ type visit struct {
 	notBefore time.Time
 	// changed is true when the output must be made anew.
 	changed bool
+	// written is true when there is an output, or was.
+	written bool
 	// data of the accounts that are connected and gathered; complete once fetched.
 	data []output.Account
 	// trouble that does not keep what there is from being written.
@@ -76,9 +78,15 @@ func requested(sync *v1alpha1.SmileAccountSync) bool {
 	return asked != "" && asked != sync.Status.LastHandledRequest
 }
 
+// outdated tells whether the output is known to be of another spec, or of other data, than it should.
+func outdated(sync *v1alpha1.SmileAccountSync) bool {
+	unfinished := sync.Status.Output != nil && sync.Status.Output.Fingerprint == ""
+	return unfinished || sync.Status.ObservedGeneration != sync.Generation
+}
+
 // lookAtAccounts keeps the list of the accounts that the sync covers.
 func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
-	v.changed = p.Object.Status.ObservedGeneration != p.Object.Generation || requested(p.Object)
+	v.change(p.Object, outdated(p.Object) || requested(p.Object))
 	if v.connErr != nil {
 		if v.changed {
 			return v.connErr
@@ -180,6 +188,19 @@ func (v *visit) confirmGone(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	return listed, nil
 }
 
+// change notes that the output must be made anew, if so. The status forgets the fingerprint of the output until that is
+// done, so that it will be done whatever becomes of this pass: what consent no longer covers must not stay because the
+// pass that learned of it failed.
+func (v *visit) change(sync *v1alpha1.SmileAccountSync, changed bool) {
+	if !changed {
+		return
+	}
+	v.changed = true
+	if sync.Status.Output != nil {
+		sync.Status.Output.Fingerprint = ""
+	}
+}
+
 // setAccounts brings the status up to what was seen, and notes when that makes the output another.
 func (v *visit) setAccounts(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) {
 	before := sync.Status.Accounts
@@ -188,7 +209,7 @@ func (v *visit) setAccounts(sync *v1alpha1.SmileAccountSync, accounts []smile.Ac
 		entries = append(entries, entryOf(before, account))
 	}
 	slices.SortFunc(entries, func(a, b v1alpha1.SyncedAccount) int { return cmp.Compare(a.ID, b.ID) })
-	v.changed = v.changed || !slices.Equal(namesOf(before, hasData), namesOf(entries, hasData))
+	v.change(sync, !slices.Equal(namesOf(before, hasData), namesOf(entries, hasData)))
 	sync.Status.Accounts = entries
 	sync.Status.ConnectedAccounts = int32(len(namesOf(entries, connected)))
 }

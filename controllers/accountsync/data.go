@@ -22,6 +22,9 @@ const unsupportedRetry = 15 * time.Minute
 // last good data where it is.
 func (v *visit) fetch(ctx context.Context, p *pass) error {
 	sync := p.Object
+	if err := v.checkOutput(ctx, sync); err != nil {
+		return err
+	}
 	if len(namesOf(sync.Status.Accounts, connected))+len(namesOf(sync.Status.Accounts, hasData)) == 0 {
 		p.Set(metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser, "no account is connected")
 		return nil
@@ -30,10 +33,7 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	if err := v.checkOutput(ctx, sync); err != nil {
-		return err
-	}
-	v.changed = v.refreshDue(p) || v.changed
+	v.change(sync, v.refreshDue(p))
 	if v.changed {
 		err = v.fetchAll(ctx, sync, gathered, p.Now)
 	}
@@ -93,7 +93,7 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 			continue
 		}
 		gathered[entry.ID] = of
-		v.changed = v.changed || of.finished != entry.FinishedTasks
+		v.change(p.Object, of.finished != entry.FinishedTasks)
 	}
 	return gathered, nil
 }

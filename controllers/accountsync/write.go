@@ -38,9 +38,9 @@ func (v *visit) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		return err
 	}
 	held := sync.Status.Output
-	intact := held != nil && content != nil && held.Name == target.Name && held.Kind == string(target.Kind) &&
-		held.Fingerprint == content.Fingerprint(v.Identity)
-	v.changed = v.changed || !intact
+	named := held != nil && held.Name == target.Name && held.Kind == string(target.Kind)
+	v.written = named || content != nil
+	v.changed = v.changed || !named || content == nil || held.Fingerprint != content.Fingerprint(v.Identity)
 	return nil
 }
 
@@ -60,7 +60,7 @@ func (v *visit) write(ctx context.Context, p *pass) error {
 		p.Keep()
 		return nil
 	}
-	if len(v.data) == 0 && sync.Status.Output == nil {
+	if len(v.data) == 0 && !v.written {
 		p.Set(metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser, "there is no data to write yet")
 		return nil
 	}
