@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -69,43 +70,42 @@ func (s *session) probe(ctx context.Context, call func(context.Context) error) e
 // is known to be ours, if there is one. What was proven is not proven again; a user that the pair cannot see is asked
 // for again as rarely as a refused pair is tried.
 func (s *session) prove(ctx context.Context, knownUser string) error {
-	if knownUser == "" && s.isProven() && !s.breaker.denied() {
+	switch {
+	case knownUser == "" && s.isProven() && !s.breaker.denied():
 		return nil
-	}
-	if !s.breaker.due() {
+	case !s.breaker.due():
 		return errRefused
-	}
-	if s.cannotSee(knownUser) {
+	case s.cannotSee(knownUser):
 		return errOtherTenant
 	}
-	foreign := false
-	err := s.probe(ctx, func(ctx context.Context) error {
-		if knownUser == "" {
-			return s.prober.Probe(ctx)
-		}
-		_, err := s.prober.User(ctx, knownUser)
-		if foreign = smile.IsNotFound(err) || smile.IsForbidden(err); foreign {
-			return errOtherTenant // which says nothing against the pair
-		}
-		return err
-	})
+	err := s.probe(ctx, func(ctx context.Context) error { return s.askFor(ctx, knownUser) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case err == nil:
 		s.proven = true
-		return nil
-	case foreign:
+	case errors.Is(err, errOtherTenant):
 		if s.unseen == nil {
 			s.unseen = map[string]time.Time{}
 		}
 		s.unseen[knownUser] = s.breaker.clock.Now()
-		return err
 	case smile.IsDenied(err):
 		return errRefused.Because(err)
-	default:
-		return err
 	}
+	return err
+}
+
+// askFor asks for a user that the pair should see, or for anything when none is known. That the pair cannot see the
+// user says nothing against the pair.
+func (s *session) askFor(ctx context.Context, knownUser string) error {
+	if knownUser == "" {
+		return s.prober.Probe(ctx)
+	}
+	_, err := s.prober.User(ctx, knownUser)
+	if smile.IsNotFound(err) || smile.IsForbidden(err) {
+		return errOtherTenant
+	}
+	return err
 }
 
 // cannotSee tells whether the pair was found, not long ago, not to see a user.
