@@ -130,7 +130,7 @@ func patience(action string) time.Duration {
 
 func (l *listening) create() {
 	l.t.Helper()
-	if r, text, err := l.post(l.t.Context(), "/v1/users"); err != nil || r.StatusCode != 201 {
+	if r, text, err := l.post(l.t.Context(), "/v1/users"); err != nil || r.StatusCode != http.StatusCreated {
 		l.t.Fatalf("an undisturbed call got %v %s %v", r, text, err)
 	}
 }

@@ -67,8 +67,8 @@ func TestSteadyPace(t *testing.T) {
 
 func TestPeakCountsRefusedCalls(t *testing.T) {
 	b := newBox(t, Options{RateLimit: 2})
-	for _, gap := range []time.Duration{0, 500, 400, 99, 1, 0} {
-		b.wall.pass(gap * time.Millisecond)
+	for _, gap := range []int{0, 500, 400, 99, 1, 0} {
+		b.wall.pass(time.Duration(gap) * time.Millisecond)
 		b.get("/v1/users")
 	}
 	if got := b.Stats().PeakRPS; got != 5 {
