@@ -168,6 +168,8 @@ var errRefused = errors.New("the API server refuses")
 // refusingUpdates lets nobody update an output.
 func refusingUpdates(kube client.WithWatch) client.WithWatch {
 	return interceptor.NewClient(kube, interceptor.Funcs{
-		Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return errRefused },
+		Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
+			return errRefused
+		},
 	})
 }

@@ -79,7 +79,7 @@ var _ = Describe("A SmileAccountSync in trouble", func() {
 		identity := fmt.Sprintf(`{"id":"i-1","firstName":"George","fullName":"%s"}`, strings.Repeat("long ", 200_000))
 		s.Smile.Instead = answering("/v1/accounts/"+linked[0].ID+"/payload",
 			`{"code":"OK","message":"Success","requestId":"1","data":{"identity":[`+identity+`],"contributions":[]}}`)
-		s.ask(sync)
+		s.Change(sync, func() { sync.Spec.Datapoints = append(sync.Spec.Datapoints, v1alpha1.Datapoint{Type: "LIABILITIES"}) })
 		s.op.Run(sync)
 		Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonOutputTooLarge)))
 		Expect(s.Condition(sync, v1alpha1.ConditionOutputReady)).To(Equal("False/OutputTooLarge"))

@@ -1,6 +1,7 @@
 package connection_test
 
 import (
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -100,7 +101,7 @@ var _ = Describe("A SmileConnection", func() {
 		op = w.Operator()
 		w.Create(testenv.Keys(testenv.KeysName, testenv.One))
 		for asked, effective := range map[int32]int32{0: 15, 3: 3, 100: 15} {
-			conn := testenv.Connection("asks-"+string('a'+rune(asked%26)), func(c *v1alpha1.SmileConnection) { c.Spec.RequestsPerSecond = asked })
+			conn := testenv.Connection(fmt.Sprintf("asks-%d", asked), func(c *v1alpha1.SmileConnection) { c.Spec.RequestsPerSecond = asked })
 			w.Create(conn)
 			op.Run(conn)
 			Expect(conn.Status.RequestsPerSecond).To(Equal(effective))

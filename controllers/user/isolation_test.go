@@ -161,4 +161,3 @@ func forge(sync *v1alpha1.SmileAccountSync, account sandbox.Account) {
 	}}
 	sync.Status.ConnectedAccounts = 1
 }
-

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -62,32 +63,43 @@ var unstable = regexp.MustCompile(`[0-9a-f]{16}|[0-9a-f]{8}-[0-9a-f]{4}-|\d{4}-\
 
 const longestMessage = 512
 
+// rule is something that holds for every condition.
+type rule struct {
+	breach string
+	broken func(obj engine.Object, c metav1.Condition) bool
+}
+
+// onlyWhileTrue are the conditions that are absent unless they are true.
+var onlyWhileTrue = []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended}
+
+var rules = []rule{
+	{"is neither true nor false", func(_ engine.Object, c metav1.Condition) bool {
+		return c.Status != metav1.ConditionTrue && c.Status != metav1.ConditionFalse
+	}},
+	{"is present though not true", func(_ engine.Object, c metav1.Condition) bool {
+		return slices.Contains(onlyWhileTrue, c.Type) && c.Status != metav1.ConditionTrue
+	}},
+	{"does not say what is wrong", func(_ engine.Object, c metav1.Condition) bool {
+		return c.Status == metav1.ConditionFalse && c.Message == ""
+	}},
+	{"says too much", func(_ engine.Object, c metav1.Condition) bool { return len(c.Message) > longestMessage }},
+	{"says an id or a time", func(obj engine.Object, c metav1.Condition) bool {
+		return unstable.MatchString(c.Message) || strings.Contains(c.Message, string(obj.GetUID()))
+	}},
+	{"was observed of no generation that exists", func(obj engine.Object, c metav1.Condition) bool {
+		return c.ObservedGeneration > obj.GetGeneration() || c.ObservedGeneration < 1
+	}},
+}
+
 func conditionBreaches(obj engine.Object, c metav1.Condition, reasons []string) []string {
 	var found []string
-	breach := func(format string, values ...any) {
-		found = append(found, c.Type+": "+fmt.Sprintf(format, values...))
-	}
-	if c.Status != metav1.ConditionTrue && c.Status != metav1.ConditionFalse {
-		breach("status %q", c.Status)
+	for _, rule := range rules {
+		if rule.broken(obj, c) {
+			found = append(found, c.Type+" "+rule.breach+": "+c.Message)
+		}
 	}
 	if !slices.Contains(reasons, c.Reason) {
-		breach("reason %q is none of the API's", c.Reason)
-	}
-	if len(c.Message) > longestMessage {
-		breach("message of %d bytes", len(c.Message))
-	}
-	if c.Status == metav1.ConditionFalse && c.Message == "" {
-		breach("no message")
-	}
-	if unstable.MatchString(c.Message) || strings.Contains(c.Message, string(obj.GetUID())) {
-		breach("message with an id or a time: %s", c.Message)
-	}
-	if c.ObservedGeneration > obj.GetGeneration() || c.ObservedGeneration < 1 {
-		breach("observedGeneration %d of generation %d", c.ObservedGeneration, obj.GetGeneration())
-	}
-	onlyTrue := []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended}
-	if slices.Contains(onlyTrue, c.Type) && c.Status != metav1.ConditionTrue {
-		breach("is present though not true")
+		found = append(found, c.Type+" has a reason that is none of the API's: "+c.Reason)
 	}
 	return found
 }
@@ -98,25 +110,24 @@ func summaryBreaches(conditions []metav1.Condition) []string {
 	reconciling := meta.FindStatusCondition(conditions, v1alpha1.ConditionReconciling)
 	stalled := meta.FindStatusCondition(conditions, v1alpha1.ConditionStalled)
 	suspended := meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionSuspended)
-	why := reconciling
-	if why == nil {
-		why = stalled
+	why, failed := cmp.Or(reconciling, stalled), ready != nil && ready.Status == metav1.ConditionFalse
+	var found []string
+	for breach, broken := range map[string]bool{
+		"Reconciling and Stalled at once":                    reconciling != nil && stalled != nil,
+		"Reconciling while suspended":                        reconciling != nil && suspended,
+		"Reconciling or Stalled without Ready=False":         why != nil && !failed,
+		"Ready=False, but neither Reconciling nor Stalled":   why == nil && failed && !suspended,
+		"Ready tells another story than why it is not ready": why != nil && failed && !sameStory(why, ready),
+	} {
+		if broken {
+			found = append(found, breach)
+		}
 	}
-	switch {
-	case reconciling != nil && stalled != nil:
-		return []string{"Reconciling and Stalled at once"}
-	case suspended && reconciling != nil:
-		return []string{"Reconciling while suspended"}
-	case why != nil && (ready == nil || ready.Status != metav1.ConditionFalse):
-		return []string{why.Type + " without Ready=False"}
-	case why != nil && (why.Reason != ready.Reason || why.Message != ready.Message):
-		return []string{why.Type + " and Ready tell different stories"}
-	case why == nil && !suspended && ready != nil && ready.Status == metav1.ConditionFalse:
-		return []string{"Ready=False, but neither Reconciling nor Stalled"}
-	default:
-		return nil
-	}
+	slices.Sort(found)
+	return found
 }
+
+func sameStory(a, b *metav1.Condition) bool { return a.Reason == b.Reason && a.Message == b.Message }
 
 // statusOf is what tools must make of an object.
 func statusOf(obj engine.Object) status.Status {

@@ -15,7 +15,7 @@ import (
 // Event is what an operator told of an object.
 type Event struct {
 	// Object is <namespace>/<name>.
-	Object string
+	Object                     string
 	Type, Reason, Action, Note string
 }
 

@@ -66,7 +66,7 @@ func startSmile(tb testing.TB, options sandbox.Options) *Smile {
 
 // Shutdown makes Smile unreachable.
 func (s *Smile) Shutdown() {
-	s.Sandbox.Close()
+	s.Close()
 	s.server.CloseClientConnections()
 	s.server.Close()
 }
@@ -136,7 +136,7 @@ func (s *Smile) NewUser(of sandbox.KeyPair, metadata map[string]string) sandbox.
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	request := httptest.NewRequest(http.MethodPost, "/v1/users", bytes.NewReader(body))
+	request := httptest.NewRequestWithContext(s.tb.Context(), http.MethodPost, "/v1/users", bytes.NewReader(body))
 	request.SetBasicAuth(of.Key, of.Secret)
 	request.Header.Set("Content-Type", "application/json")
 	request.RemoteAddr = elsewhere + ":1"
