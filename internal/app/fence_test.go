@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -63,5 +64,17 @@ func TestWhoIsNoLeaderWritesNothing(t *testing.T) {
 	}
 	if got := strings.Join(arrived, " "); got != "GET" {
 		t.Errorf("of who is no leader arrived %s", got)
+	}
+}
+
+// The timeout that the lease needs would end every watch of everybody else.
+func TestTheLeaseKeepsItsTimeoutToItself(t *testing.T) {
+	t.Parallel()
+	access := &rest.Config{Host: "http://127.0.0.1:1", UserAgent: "somebody"}
+	if _, err := newFencedLock(access, "n", clock.RealClock{}); err != nil {
+		t.Fatal(err)
+	}
+	if access.Timeout != 0 || access.UserAgent != "somebody" {
+		t.Errorf("the access that others use has the timeout %s and the name %q now", access.Timeout, access.UserAgent)
 	}
 }

@@ -41,7 +41,7 @@ func newFencedLock(config *rest.Config, namespace string, clk clock.PassiveClock
 	if err != nil {
 		return nil, fmt.Errorf("naming this process for the leader election: %w", err)
 	}
-	config = rest.AddUserAgent(config, "leader-election")
+	config = rest.AddUserAgent(rest.CopyConfig(config), "leader-election")
 	config.Timeout = renewDeadline / 2
 	core, err := corev1.NewForConfig(config)
 	if err != nil {
