@@ -20,6 +20,10 @@ import (
 const (
 	vendorLimit = 20 // calls a second from one address
 	day         = 24 * time.Hour
+
+	// mostReads is how often the API server may be asked in a minute at rest: for the Secret of the connection every
+	// 30 s, and for the watches of three kinds, which are told twice each, every few minutes.
+	mostReads = 10
 )
 
 // TestKilledWhileCreating declares many persons at once and kills the operator again and again while it creates
@@ -77,7 +81,7 @@ func (e *environment) createUnderFire(o *operator, users, kills int) {
 }
 
 func (e *environment) killAtCreate(o *operator, choices *rand.Rand) {
-	calls, where := 1+choices.IntN(users(e)), phase(choices.IntN(2))
+	calls, where := 1+choices.IntN(users(e)), []phase{arrived, made}[choices.IntN(2)]
 	late := time.Duration(choices.Int64N(int64(4 * time.Second)))
 	caught := e.remote.arm(calls, where)
 	defer time.AfterFunc(late, caught.release)
@@ -105,7 +109,11 @@ func (e *environment) rest(o *operator, span time.Duration) {
 		return ""
 	})
 	e.nothingSince(place, mark, from)
-	e.t.Logf("%s at rest: requests to the API server: [%s], calls: [%s]", span, tally(e.asked(place)), e.calls(mark))
+	asked := e.asked(place)
+	if most := int(span/time.Minute) * mostReads; len(asked) > most {
+		e.t.Errorf("%d requests to the API server at rest, want %d at most", len(asked), most)
+	}
+	e.t.Logf("%s at rest: requests to the API server: [%s], calls: [%s]", span, tally(asked), e.calls(mark))
 }
 
 // settled waits until the operator has written its last events.

@@ -149,8 +149,9 @@ func (s *suite) startPlane(ctx context.Context) error {
 	return err
 }
 
-func (s *suite) keep(name string, make func() ([]byte, error)) (string, error) {
-	content, err := make()
+// keep writes a file and gives its path.
+func (s *suite) keep(name string, contents func() ([]byte, error)) (string, error) {
+	content, err := contents()
 	if err != nil {
 		return "", err
 	}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -55,9 +56,7 @@ func (e *environment) allReady(n int, limit time.Duration) time.Duration {
 	})
 }
 
-func readiness(object interface {
-	CommonStatus() *v1alpha1.CommonStatus
-}) string {
+func readiness(object engine.Object) string {
 	ready := meta.FindStatusCondition(object.CommonStatus().Conditions, v1alpha1.ConditionReady)
 	if ready == nil {
 		return "no condition"
@@ -66,10 +65,7 @@ func readiness(object interface {
 }
 
 // becomes waits until Ready of an object has a status and a reason, as in True/Succeeded.
-func (e *environment) becomes(object interface {
-	client.Object
-	CommonStatus() *v1alpha1.CommonStatus
-}, want string, limit time.Duration) time.Duration {
+func (e *environment) becomes(object engine.Object, want string, limit time.Duration) time.Duration {
 	e.t.Helper()
 	return within(e.t, limit, object.GetName()+" is "+want, func() (bool, string) {
 		if !e.get(object) {
