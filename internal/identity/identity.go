@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -22,30 +23,36 @@ import (
 const KeySize = 32
 
 // Key is an installation's identity key. Clusters that are to know the same persons share one.
-type Key struct{ secret [KeySize]byte }
+type Key struct {
+	// A closure, because printers walk unexported fields without calling any method: of a function they find a
+	// pointer and nothing else.
+	secret func() [KeySize]byte
+}
 
 // NewKey makes a random key and gives its bytes for storing.
 func NewKey() (Key, []byte) {
-	var k Key
-	_, _ = rand.Read(k.secret[:]) // crypto/rand.Read never fails
-	return k, k.secret[:]
+	var secret [KeySize]byte
+	_, _ = rand.Read(secret[:]) // crypto/rand.Read never fails
+	return keyOf(secret), secret[:]
 }
 
 // ParseKey reads a stored key.
 func ParseKey(stored []byte) (Key, error) {
-	var k Key
 	if len(stored) != KeySize {
-		return k, fmt.Errorf("identity key has %d bytes, want %d", len(stored), KeySize)
+		return Key{}, fmt.Errorf("identity key has %d bytes, want %d", len(stored), KeySize)
 	}
-	copy(k.secret[:], stored)
-	return k, nil
+	return keyOf([KeySize]byte(stored)), nil
 }
 
-// String keeps the key out of logs.
-func (Key) String() string { return "[REDACTED]" }
+func keyOf(secret [KeySize]byte) Key {
+	return Key{secret: func() [KeySize]byte { return secret }}
+}
 
-// GoString keeps the key out of logs.
-func (Key) GoString() string { return "[REDACTED]" }
+// Format keeps the key out of logs, for every verb and flag.
+func (Key) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "[REDACTED]") }
+
+// MarshalText keeps the key out of documents and structured logs.
+func (Key) MarshalText() ([]byte, error) { return []byte("[REDACTED]"), nil }
 
 // Subject is a person as a company knows it: a business key within the scope of a connection.
 type Subject struct {
@@ -74,7 +81,11 @@ func (k Key) Fingerprint(purpose string, parts ...[]byte) string {
 
 // mac hashes parts so that no two lists of parts look the same: each is preceded by its length.
 func (k Key) mac(purpose string, parts ...[]byte) string {
-	h := hmac.New(sha256.New, k.secret[:])
+	var secret [KeySize]byte
+	if k.secret != nil {
+		secret = k.secret()
+	}
+	h := hmac.New(sha256.New, secret[:])
 	for _, part := range append([][]byte{[]byte(purpose)}, parts...) {
 		fmt.Fprintf(h, "%d:", len(part))
 		h.Write(part)
