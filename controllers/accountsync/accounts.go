@@ -44,11 +44,11 @@ type visit struct {
 }
 
 var (
-	errUserNotFound = engine.NewNotReady(v1alpha1.ReasonUserNotFound,
+	errUserNotFound = engine.NewWaiting(v1alpha1.ReasonUserNotFound,
 		"the SmileUser that spec.userRef names does not exist in this namespace")
-	errUserNotReady = engine.NewNotReady(v1alpha1.ReasonUserNotReady,
+	errUserNotReady = engine.NewWaiting(v1alpha1.ReasonUserNotReady,
 		"the SmileUser has no user at Smile yet: its own conditions say why")
-	errUserSuspended = engine.NewNotReady(v1alpha1.ReasonSuspended,
+	errUserSuspended = engine.NewWaiting(v1alpha1.ReasonSuspended,
 		"the SmileUser is suspended").On(v1alpha1.ConditionUserReady)
 )
 

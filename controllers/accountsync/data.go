@@ -88,7 +88,7 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 			of = tasksOf{finished: entry.FinishedTasks, last: entry.DataAsOf.Time}
 		}
 		if of.finished == 0 {
-			v.trouble = engine.NewNotReady(v1alpha1.ReasonProgressing,
+			v.trouble = engine.NewWaiting(v1alpha1.ReasonProgressing,
 				"Smile is still gathering the data of a connected account").After(untilNextLook(p, entry))
 			continue
 		}

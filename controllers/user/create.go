@@ -24,7 +24,7 @@ const settleTime = 2 * time.Minute
 var (
 	errUnknown = engine.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
 		"a creation was cut off and may have succeeded: waiting until Smile's listing can tell; nothing is created meanwhile")
-	errReserved = engine.NewNotReady(v1alpha1.ReasonProgressing,
+	errReserved = engine.NewWaiting(v1alpha1.ReasonProgressing,
 		"another SmileUser with the same subject is being created").After(5 * time.Second)
 )
 

@@ -27,13 +27,13 @@ const (
 )
 
 var (
-	errNotFound = engine.NewNotReady(v1alpha1.ReasonConnectionNotFound,
+	errNotFound = engine.NewWaiting(v1alpha1.ReasonConnectionNotFound,
 		"the SmileConnection that spec.connectionRef names does not exist in this namespace").
 		On(v1alpha1.ConditionConnectionReady)
-	errNotReady = engine.NewNotReady(v1alpha1.ReasonConnectionNotReady,
+	errNotReady = engine.NewWaiting(v1alpha1.ReasonConnectionNotReady,
 		"the SmileConnection is not Ready: its own conditions say why").
 		On(v1alpha1.ConditionConnectionReady)
-	errSuspended = engine.NewNotReady(v1alpha1.ReasonSuspended,
+	errSuspended = engine.NewWaiting(v1alpha1.ReasonSuspended,
 		"the SmileConnection is suspended").
 		On(v1alpha1.ConditionConnectionReady)
 	errRefused = (&engine.Problem{

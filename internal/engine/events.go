@@ -27,8 +27,7 @@ func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Co
 	if after.Status == metav1.ConditionFalse {
 		kind = corev1.EventTypeWarning
 	}
-	// That something else is not ready yet is the ordinary course of a start, and no event.
-	if pass.waiting && before.Status != metav1.ConditionTrue {
+	if pass.ordinary && before.Status != metav1.ConditionTrue {
 		return
 	}
 	emit(happening{kind, after.Reason, "Reconcile", after.Message})

@@ -34,9 +34,9 @@ type Pass[T Object] struct {
 	set    bool
 	next   time.Time
 	ready  metav1.Condition
-	// waiting is true when the pass ended because something else is not ready.
-	waiting bool
-	events  []happening
+	// ordinary is true when the pass ended as the passes of a start do.
+	ordinary bool
+	events   []happening
 }
 
 type happening struct{ kind, reason, action, message string }

@@ -35,6 +35,8 @@ type Problem struct {
 	Condition string
 	// RetryAfter is when to look again; the default of the class when 0.
 	RetryAfter time.Duration
+	// Ordinary problems are what every start goes through: while nothing was ready before, they are no event.
+	Ordinary bool
 	// Cause is for logs only.
 	Cause error
 }
@@ -77,6 +79,11 @@ func NewInvalid(reason, message string) *Problem {
 // NewNotReady is a problem of something that this object waits for.
 func NewNotReady(reason, message string) *Problem {
 	return &Problem{Class: NotReady, Reason: reason, Message: message}
+}
+
+// NewWaiting is a problem of something that this object waits for in the ordinary course of a start.
+func NewWaiting(reason, message string) *Problem {
+	return &Problem{Class: NotReady, Reason: reason, Message: message, Ordinary: true}
 }
 
 // NewTransient is a problem that passes by itself.

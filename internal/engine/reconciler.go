@@ -140,7 +140,7 @@ func (r *Reconciler[T]) show(pass *Pass[T], problem *Problem) {
 		pass.condition(condition, metav1.ConditionFalse, problem.Reason, problem.Message)
 	}
 	pass.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
-	pass.waiting = problem.Class == NotReady && problem.Reason != v1alpha1.ReasonDeletionBlocked
+	pass.ordinary = problem.Ordinary
 	shown, cleared := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
 	if problem.Class == Invalid || problem.Class == Denied {
 		shown, cleared = cleared, shown
