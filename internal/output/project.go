@@ -7,108 +7,110 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// Project keeps only the fields that the paths select. A path that leads to nothing selects nothing: absent stays
-// absent and null stays null. Lists keep their length and order under [], and shrink to one element under [n].
+// Project keeps only what the paths select, whatever their order. A path that leads to nothing selects nothing:
+// absent stays absent and null stays null. Of a list, [] keeps every element in its place, as an empty object where
+// nothing of an object is selected and as null where the element is no object; [n] keeps that element, if there is
+// one. The item stays as it is, and the result shares with it what is kept whole.
 func Project(item map[string]any, paths []v1alpha1.FieldPath) map[string]any {
-	var selected any
-	for _, path := range paths {
-		selected = merge(selected, pick(item, parsePath(path)))
+	wanted := make([][]step, len(paths))
+	for i, path := range paths {
+		wanted[i] = parsePath(path)
 	}
-	object, _ := selected.(map[string]any)
-	if object == nil {
-		object = map[string]any{}
-	}
-	return object
+	return projectObject(item, wanted)
 }
 
-// step is one part of a path: a name, and what of the list behind it.
+// step leads from a value into it: to a field of an object, or into a list.
 type step struct {
 	name  string
 	list  bool
-	index int // -1 for each element
+	index int // of the element; every for all of them
 }
 
+const every = -1
+
+// parsePath reads addresses[].city as three steps.
 func parsePath(path v1alpha1.FieldPath) []step {
 	var steps []step
 	for part := range strings.SplitSeq(string(path), ".") {
 		name, bracket, list := strings.Cut(part, "[")
-		s := step{name: name, list: list, index: -1}
-		if n, err := strconv.Atoi(strings.TrimSuffix(bracket, "]")); err == nil {
-			s.index = n
+		steps = append(steps, step{name: name})
+		if !list {
+			continue
 		}
-		steps = append(steps, s)
+		index, err := strconv.Atoi(strings.TrimSuffix(bracket, "]"))
+		if err != nil {
+			index = every
+		}
+		steps = append(steps, step{list: true, index: index})
 	}
 	return steps
 }
 
-// pick copies what a path selects, in the shape of the source; nil when that is nothing.
-func pick(value any, steps []step) any {
-	if len(steps) == 0 {
-		return value
-	}
-	object, ok := value.(map[string]any)
-	if !ok {
-		return nil
-	}
-	first, rest := steps[0], steps[1:]
-	found, ok := object[first.name]
-	if !ok {
-		return nil
-	}
-	if found != nil {
-		found = pickIn(found, first, rest)
-		if found == nil {
-			return nil
+// project gives what the paths select of a value; false when that is nothing.
+func project(value any, paths [][]step) (any, bool) {
+	for _, path := range paths {
+		if len(path) == 0 {
+			return value, true
 		}
 	}
-	return map[string]any{first.name: found}
-}
-
-func pickIn(value any, at step, rest []step) any {
-	if !at.list {
-		return pick(value, rest)
-	}
-	list, ok := value.([]any)
-	if !ok {
-		return nil
-	}
-	if at.index >= 0 {
-		if at.index >= len(list) {
-			return []any{}
-		}
-		list = list[at.index : at.index+1]
-	}
-	picked := make([]any, len(list))
-	for i, element := range list {
-		picked[i] = pick(element, rest)
-	}
-	return picked
-}
-
-// merge joins two selections of the same source.
-func merge(a, b any) any {
-	switch left := a.(type) {
-	case map[string]any:
-		right, ok := b.(map[string]any)
-		if !ok {
-			return left
-		}
-		for name, value := range right {
-			left[name] = merge(left[name], value)
-		}
-		return left
-	case []any:
-		right, ok := b.([]any)
-		if !ok || len(left) != len(right) {
-			return left
-		}
-		for i := range left {
-			left[i] = merge(left[i], right[i])
-		}
-		return left
+	switch value := value.(type) {
 	case nil:
-		return b
+		return nil, true
+	case map[string]any:
+		selected := projectObject(value, paths)
+		return selected, len(selected) > 0
+	case []any:
+		return projectList(value, paths)
 	default:
-		return left
+		return nil, false
 	}
+}
+
+func projectObject(object map[string]any, paths [][]step) map[string]any {
+	behind := map[string][][]step{}
+	for _, path := range paths {
+		if first := path[0]; !first.list {
+			behind[first.name] = append(behind[first.name], path[1:])
+		}
+	}
+	selected := map[string]any{}
+	for name, rests := range behind {
+		value, ok := object[name]
+		if !ok {
+			continue
+		}
+		if kept, ok := project(value, rests); ok {
+			selected[name] = kept
+		}
+	}
+	return selected
+}
+
+func projectList(list []any, paths [][]step) ([]any, bool) {
+	selected, into := []any{}, false
+	for _, path := range paths {
+		into = into || path[0].list
+	}
+	for i, element := range list {
+		rests := behindElement(i, paths)
+		if len(rests) == 0 {
+			continue
+		}
+		kept, ok := project(element, rests)
+		if _, object := element.(map[string]any); object && !ok {
+			kept = map[string]any{}
+		}
+		selected = append(selected, kept)
+	}
+	return selected, into
+}
+
+func behindElement(i int, paths [][]step) [][]step {
+	var rests [][]step
+	for _, path := range paths {
+		if first := path[0]; first.list && (first.index == every || first.index == i) {
+			rests = append(rests, path[1:])
+		}
+	}
+	return rests
 }
