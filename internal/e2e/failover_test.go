@@ -73,8 +73,7 @@ func failOver(t *testing.T, wakeWhenDone bool) {
 	if wakeWhenDone {
 		old.wake()
 	}
-	during(t, 5*time.Second, func() string { return "" })
-	e.allReady(users, 0)
+	during(t, 5*time.Second, func() string { return e.unready(users) })
 	e.eachOnce(users)
 	t.Logf("calls: %s; largest second %d", e.calls(0), e.remote.Stats().PeakRPS)
 	other.stop()

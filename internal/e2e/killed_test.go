@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -66,17 +68,38 @@ func (e *environment) createUnderFire(o *operator, users, kills int) {
 		e.killAtCreate(o, choices)
 	}
 	wait := time.Duration(choices.Int64N(int64(20 * time.Second)))
-	during(e.t, wait, func() string { return "" })
+	during(e.t, wait, o.alive)
 	o.kill()
 	e.t.Logf("killed %s later, with %d users created", seconds(wait), len(e.remote.committed("create-user", 0)))
 	o.start()
 
 	e.allReady(users, 8*time.Minute)
 	e.eachOnce(users)
+	e.intendedFirst()
 	stats := e.remote.Stats()
 	e.t.Logf("%d kills, %d users Ready after %s; largest second %d calls; %s", kills, users, seconds(time.Since(began)), stats.PeakRPS, e.calls(0))
 	if stats.PeakRPS > vendorLimit {
 		e.t.Errorf("%d calls in one second, Smile allows %d", stats.PeakRPS, vendorLimit)
+	}
+}
+
+// intendedFirst asserts that before each user was created something was stored in the status of its object.
+func (e *environment) intendedFirst() {
+	e.t.Helper()
+	stored := map[string]time.Time{}
+	for _, request := range e.writes(0) {
+		if _, known := stored[request.Name]; !known && request.Resource == "smileusers/status" && request.Code == http.StatusOK {
+			stored[request.Name] = request.At
+		}
+	}
+	created := map[string]time.Time{}
+	for _, call := range e.remote.committed("create-user", 0) {
+		created[call.UserID] = call.Time
+	}
+	for name, id := range e.ids() {
+		if at, known := stored[name]; !known || !at.Before(created[id]) {
+			e.t.Errorf("%s was created at %s, and the first write of its status is of %s", name, created[id], at)
+		}
 	}
 }
 
@@ -102,12 +125,7 @@ func users(e *environment) int { return max(1, len(e.users())/10) }
 func (e *environment) rest(o *operator, span time.Duration) {
 	e.settled()
 	place, mark, from := e.end(), e.remote.mark(), time.Now()
-	during(e.t, span, func() string {
-		if !o.running() {
-			return "the operator ended:\n" + o.tail()
-		}
-		return ""
-	})
+	during(e.t, span, o.alive)
 	e.nothingSince(place, mark, from)
 	asked := e.asked(place)
 	if most := int(span/time.Minute) * mostReads; len(asked) > most {
@@ -119,11 +137,14 @@ func (e *environment) rest(o *operator, span time.Duration) {
 // settled waits until the operator has written its last events.
 func (e *environment) settled() {
 	e.t.Helper()
-	within(e.t, time.Minute, "the last events are written", func() (bool, string) {
-		place := e.end()
-		during(e.t, 3*time.Second, func() string { return "" })
+	const quiet = 3 * time.Second
+	place, since := e.end(), time.Now()
+	within(e.t, time.Minute, "nothing is written any more", func() (bool, string) {
 		writes := e.writes(place)
-		return len(writes) == 0, fmt.Sprint(writes)
+		if len(writes) > 0 {
+			place, since = e.end(), time.Now()
+		}
+		return time.Since(since) > quiet, fmt.Sprint(writes)
 	})
 }
 
@@ -132,8 +153,12 @@ func (e *environment) settled() {
 func (e *environment) nothingSince(place int64, mark int, from time.Time) {
 	e.t.Helper()
 	for _, call := range e.remote.Journal(mark) {
-		struck := mirror.Grid(call.Query[min(len("userId="), len(call.Query)):], day, time.Now()).Last
-		if call.Operation != "list-accounts" || struck.Before(from.Add(-time.Second)) {
+		query, err := url.ParseQuery(call.Query)
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		struck := mirror.Grid(query.Get("userId"), day, call.Time).Last
+		if call.Operation != "list-accounts" || struck.Before(from) {
 			e.t.Errorf("a call at rest: %s %s?%s", call.Operation, call.Path, call.Query)
 		}
 	}
@@ -151,7 +176,7 @@ func (e *environment) restartAtRest(o *operator, users int) {
 		passes := o.metric("controller_runtime_reconcile_total", "smileuser")
 		return passes >= float64(users), fmt.Sprintf("%v passes", passes)
 	})
-	during(e.t, 20*time.Second, func() string { return "" })
+	during(e.t, 20*time.Second, o.alive)
 	e.nothingSince(place, mark, from)
 	e.t.Logf("stopped in %s, all %d users reconciled %s after the start: 0 writes, calls in %s: [%s]",
 		seconds(stopped), users, seconds(took), seconds(time.Since(began)), e.calls(mark))

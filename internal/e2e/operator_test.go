@@ -109,6 +109,14 @@ func (o *operator) running() bool {
 	}
 }
 
+// alive says how the process ended, if it did.
+func (o *operator) alive() (ended string) {
+	if o.running() {
+		return ""
+	}
+	return "the operator ended:\n" + o.tail()
+}
+
 func (o *operator) signal(s syscall.Signal) {
 	o.t.Helper()
 	if err := o.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {

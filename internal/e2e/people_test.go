@@ -47,13 +47,22 @@ func (e *environment) users() []v1alpha1.SmileUser {
 func (e *environment) allReady(n int, limit time.Duration) time.Duration {
 	e.t.Helper()
 	return within(e.t, limit, fmt.Sprintf("%d SmileUsers are Ready", n), func() (bool, string) {
-		users := e.users()
-		states := map[string]int{}
-		for _, user := range users {
-			states[readiness(&user)]++
-		}
-		return len(users) == n && states["True/Succeeded"] == n, fmt.Sprintf("%d users: %v", len(users), states)
+		state := e.unready(n)
+		return state == "", state
 	})
+}
+
+// unready tells how the persons are, unless there are so many and all are Ready.
+func (e *environment) unready(n int) string {
+	e.t.Helper()
+	states := map[string]int{}
+	for _, user := range e.users() {
+		states[readiness(&user)]++
+	}
+	if maps.Equal(states, map[string]int{"True/Succeeded": n}) {
+		return ""
+	}
+	return "users are " + listed(states)
 }
 
 func readiness(object engine.Object) string {
