@@ -66,16 +66,7 @@ func (s *Set) For(conn *connection.Connection) *Mirror {
 	defer s.mu.Unlock()
 	m := s.mirrors[conn.Account()]
 	if m == nil {
-		m = &Mirror{
-			set:       s,
-			users:     map[string]User{},
-			strangers: map[string]bool{},
-			pending:   map[identity.Digest]Reservation{},
-			claims:    map[string]Claim{},
-			accounts:  map[string]view[smile.Account]{},
-			tasks:     map[string]view[smile.Task]{},
-			providers: map[string]smile.Provider{},
-		}
+		m = newMirror(s)
 		s.mirrors[conn.Account()] = m
 	}
 	return m
@@ -96,6 +87,19 @@ type Mirror struct {
 	accounts  map[string]view[smile.Account]
 	tasks     map[string]view[smile.Task]
 	providers map[string]smile.Provider
+}
+
+func newMirror(set *Set) *Mirror {
+	return &Mirror{
+		set:       set,
+		users:     map[string]User{},
+		strangers: map[string]bool{},
+		pending:   map[identity.Digest]Reservation{},
+		claims:    map[string]Claim{},
+		accounts:  map[string]view[smile.Account]{},
+		tasks:     map[string]view[smile.Task]{},
+		providers: map[string]smile.Provider{},
+	}
 }
 
 // User is a remote user that carries a marker of ours.

@@ -64,9 +64,10 @@ func look[T any](
 		fresh.items = append(fresh.items, item)
 	}
 	m.mu.Lock()
-	if now := views[userID]; now.readAt.After(fresh.readAt) {
+	known, ok = views[userID] // another read may have ended meanwhile
+	if known.readAt.After(fresh.readAt) {
 		m.mu.Unlock()
-		return now.items, nil
+		return known.items, nil
 	}
 	views[userID] = fresh
 	m.mu.Unlock()

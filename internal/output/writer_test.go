@@ -326,7 +326,9 @@ func TestNoIdentityIsMadeWhenReadingFails(t *testing.T) {
 	kube := newCluster(t)
 	away := errors.New("away")
 	broken := interceptor.NewClient(kube.WithWatch, interceptor.Funcs{
-		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error { return away },
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return away
+		},
 	})
 	if _, err := output.Identity(t.Context(), broken, "system"); !errors.Is(err, away) || len(kube.writes) > 0 {
 		t.Errorf("%v, writes %v", err, kube.writes)

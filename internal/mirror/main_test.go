@@ -1,0 +1,121 @@
+package mirror
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// remote is Smile in memory. What a path answers is set by its items, each a JSON object.
+type remote struct {
+	mu    sync.Mutex
+	items map[string][]string
+	// calls are the requests so far: path, and startDate of listings that have one.
+	calls []string
+	// takes is how long a call takes.
+	takes time.Duration
+	// fails is how many calls are answered with an error first.
+	fails int
+	// during happens in each call, before its answer is made.
+	during func(call int)
+}
+
+func newRemote() *remote { return &remote{items: map[string][]string{}, during: func(int) {}} }
+
+func (r *remote) client() *smile.Client {
+	return smile.NewClient(&url.URL{Scheme: "https", Host: "api.test", Path: "/v1"}, r)
+}
+
+// set makes a path answer with these from now on.
+func (r *remote) set(path string, items ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.items[path] = items
+}
+
+func (r *remote) made() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
+}
+
+// Do implements smile.Doer.
+func (r *remote) Do(request *http.Request) (*http.Response, error) {
+	path := strings.TrimPrefix(request.URL.Path, "/v1/")
+	call := strings.TrimSpace(path + " " + request.URL.Query().Get("startDate"))
+	r.mu.Lock()
+	r.calls = append(r.calls, call)
+	number := len(r.calls)
+	failed := number <= r.fails
+	takes := r.takes
+	r.mu.Unlock()
+	// What is answered is what there was when the reading began.
+	status, body := r.answer(path, failed)
+	r.during(number)
+	select {
+	case <-request.Context().Done():
+		return nil, request.Context().Err()
+	case <-time.After(takes):
+	}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+	}, nil
+}
+
+func (r *remote) answer(path string, failed bool) (status int, body string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := !strings.Contains(path, "/")
+	items, known := r.items[path]
+	data := `{"items": [` + strings.Join(items, ",") + `]}`
+	switch {
+	case failed:
+		return http.StatusInternalServerError, `{"code":"INTERNAL_ERROR","message":"m","requestId":"r"}`
+	case !list && !known:
+		return http.StatusNotFound, `{"code":"NOT_FOUND","message":"m","requestId":"r"}`
+	case !list:
+		data = items[0]
+	}
+	return http.StatusOK, `{"code":"OK","message":"m","requestId":"r","data":` + data + `}`
+}
+
+// marked is a remote user with a marker, made so many minutes after noon.
+func marked(id, uid, digest string, minutes int) string {
+	return user(id, identity.Marker{UID: types.UID(uid), Digest: identity.Digest(digest)}.String(), minutes)
+}
+
+func user(id, marker string, minutes int) string {
+	metadata := map[string]string{"channel": "web"}
+	if marker != "" {
+		metadata[v1alpha1.MetadataOwner] = marker
+	}
+	text, _ := json.Marshal(map[string]any{
+		"id": id, "externalMetadata": metadata, "createdAt": noon.Add(time.Duration(minutes) * time.Minute).Format(time.RFC3339),
+	})
+	return string(text)
+}
+
+// startMirror makes an empty mirror, in the time of the caller's bubble if it is in one.
+func startMirror(t *testing.T) *Mirror {
+	t.Helper()
+	life, end := context.WithCancel(t.Context())
+	t.Cleanup(end)
+	return newMirror(NewSet(life, clock.RealClock{}))
+}

@@ -1,0 +1,187 @@
+package mirror
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
+)
+
+func secret(name string, data map[string]string) *corev1.Secret {
+	bytes := map[string][]byte{}
+	for key, value := range data {
+		bytes[key] = []byte(value)
+	}
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}, Data: bytes}
+}
+
+// owners makes Owners and a connection, named smile in the namespace shop, that calls r.
+func owners(t *testing.T, r *remote, key identity.Key, secrets ...client.Object) (*Owners, *connection.Connection) {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	secrets = append(secrets, secret("keys", map[string]string{"apiKey": "k", "apiSecret": "s"}))
+	kube := fake.NewClientBuilder().WithScheme(scheme).WithObjects(secrets...).Build()
+	hosts, err := transport.NewHostPolicy("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := connection.NewRegistry(connection.Config{
+		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
+		Metrics: transport.NewMetrics(), Identity: key, Clock: clock.RealClock{},
+	}).Refresh(t.Context(), &v1alpha1.SmileConnection{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "smile", UID: "uid-conn"},
+		Spec:       v1alpha1.SmileConnectionSpec{Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "keys"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Client = r.client()
+	return &Owners{Key: key, Secrets: kube, Mirrors: NewSet(t.Context(), clock.RealClock{})}, conn
+}
+
+func georgeIn(namespace string, change func(*v1alpha1.SmileUserSpec)) *v1alpha1.SmileUser {
+	obj := &v1alpha1.SmileUser{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "george", UID: "uid-george"}}
+	if change != nil {
+		change(&obj.Spec)
+	}
+	return obj
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	key, _ := identity.NewKey()
+	foreignKey, _ := identity.NewKey()
+	subject := identity.Subject{Mode: v1alpha1.ModeSandbox, Scope: "shop", Name: "shop/george"}
+	same, other := key.Digest(subject), foreignKey.Digest(subject)
+	marker := func(uid string, digest identity.Digest) string {
+		return user("u1", "v1."+uid+"."+string(digest), 0)
+	}
+	byID := func(spec *v1alpha1.SmileUserSpec) { spec.UserID = "u1" }
+	never := func(spec *v1alpha1.SmileUserSpec) { spec.AdoptionPolicy = v1alpha1.AdoptionNever }
+	byIDNever := func(spec *v1alpha1.SmileUserSpec) { byID(spec); never(spec) }
+	for name, c := range map[string]struct {
+		remote    string
+		change    func(*v1alpha1.SmileUserSpec)
+		permitted bool
+		want      error
+	}{
+		"own":                                      {marker("uid-george", other), nil, false, nil},
+		"own, never adopting":                      {marker("uid-george", other), never, false, nil},
+		"the same person":                          {marker("uid-2", same), nil, false, nil},
+		"the same person, owned":                   {marker("uid-2", same), func(s *v1alpha1.SmileUserSpec) { s.AdoptionPolicy = v1alpha1.AdoptionOwned }, false, nil},
+		"the same person, never adopting":          {marker("uid-2", same), never, false, errNotOwned},
+		"the same person of another key":           {marker("uid-2", other), nil, false, errNotOwned},
+		"permission without an id":                 {marker("uid-2", other), nil, true, errNotOwned},
+		"by id":                                    {marker("uid-2", other), byID, false, errNotOwned},
+		"by id, permitted":                         {marker("uid-2", other), byID, true, nil},
+		"by id, permitted, never adopting":         {marker("uid-2", same), byIDNever, true, nil},
+		"by id, the same person":                   {marker("uid-2", same), byID, false, nil},
+		"by another id, permitted":                 {marker("uid-2", other), func(s *v1alpha1.SmileUserSpec) { s.UserID = "u2" }, true, errNotOwned},
+		"unmarked":                                 {user("u1", "", 0), nil, true, errNotOwned},
+		"unmarked, by id":                          {user("u1", "", 0), byID, false, errNotOwned},
+		"unmarked, by id, permitted":               {user("u1", "", 0), byID, true, nil},
+		"a marker of another form":                 {user("u1", "v9.uid-george."+string(same), 0), nil, false, errNotOwned},
+		"missing":                                  {"", nil, false, ErrMissing},
+		"missing, by id, permitted":                {"", byID, true, ErrMissing},
+		"the same name in a connection elsewhere":  {marker("uid-2", key.Digest(identity.Subject{Mode: v1alpha1.ModeSandbox, Scope: "bank", Name: "shop/george"})), nil, false, errNotOwned},
+		"the person in production, this a sandbox": {marker("uid-2", key.Digest(identity.Subject{Mode: v1alpha1.ModeProduction, Scope: "shop", Name: "shop/george"})), nil, false, errNotOwned},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRemote()
+			if c.remote != "" {
+				r.set("users/u1", c.remote)
+			}
+			o, conn := owners(t, r, key)
+			conn.AdoptionAllowed = c.permitted
+			if err := o.Verify(t.Context(), conn, georgeIn("shop", c.change), "u1"); !errors.Is(err, c.want) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// When Smile cannot be asked nobody knows whose a user is, and nothing is concluded.
+func TestVerifyConcludesNothingFromAFailure(t *testing.T) {
+	t.Parallel()
+	key, _ := identity.NewKey()
+	r := newRemote()
+	r.fails = 1
+	o, conn := owners(t, r, key)
+	err := o.Verify(t.Context(), conn, georgeIn("shop", nil), "u1")
+	if err == nil || errors.Is(err, ErrMissing) || errors.Is(err, errNotOwned) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTheSubjectOfAnObject(t *testing.T) {
+	t.Parallel()
+	key, _ := identity.NewKey()
+	from := func(name string) func(*v1alpha1.SmileUserSpec) {
+		return func(spec *v1alpha1.SmileUserSpec) {
+			spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: name, Key: "alice"}}
+		}
+	}
+	o, conn := owners(t, newRemote(), key,
+		secret("customers", map[string]string{"alice": "CNRY-42"}), secret("longest", map[string]string{"alice": strings.Repeat("CNRY", maxSubject/4)}),
+		secret("too-long", map[string]string{"alice": strings.Repeat("CNRY", maxSubject/4) + "!"}),
+		secret("empty", map[string]string{"alice": ""}), secret("without", map[string]string{"bob": "CNRY"}),
+	)
+	for name, c := range map[string]struct {
+		change func(*v1alpha1.SmileUserSpec)
+		want   string
+		reason string
+	}{
+		"its name":        {nil, "shop/george", ""},
+		"from a Secret":   {from("customers"), "CNRY-42", ""},
+		"512 bytes":       {from("longest"), strings.Repeat("CNRY", maxSubject/4), ""},
+		"513 bytes":       {from("too-long"), "", v1alpha1.ReasonSecretInvalid},
+		"an empty value":  {from("empty"), "", v1alpha1.ReasonSecretInvalid},
+		"an absent value": {from("without"), "", v1alpha1.ReasonSecretInvalid},
+		"no Secret":       {from("absent"), "", v1alpha1.ReasonSecretNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := o.Marker(t.Context(), conn, georgeIn("shop", c.change))
+			if c.reason != "" {
+				if !engine.IsProblem(err, c.reason) || strings.Contains(err.Error(), "CNRY") {
+					t.Errorf("%v, want %s", err, c.reason)
+				}
+				return
+			}
+			want := identity.Marker{UID: "uid-george", Digest: key.Digest(identity.Subject{Mode: conn.Mode, Scope: "shop", Name: c.want})}
+			if err != nil || got != want {
+				t.Errorf("%v, %v, want %v", got, err, want)
+			}
+		})
+	}
+}
+
+// The mirrors of connections are told apart by the API account, not by the connection.
+func TestConnectionsOfOneAccountShareAMirror(t *testing.T) {
+	t.Parallel()
+	key, _ := identity.NewKey()
+	_, one := owners(t, newRemote(), key)
+	_, two := owners(t, newRemote(), key)
+	otherKey, _ := identity.NewKey()
+	_, other := owners(t, newRemote(), otherKey)
+	set := NewSet(t.Context(), clock.RealClock{})
+	if set.For(one) != set.For(two) || set.For(one) == set.For(other) {
+		t.Error("mirrors do not go by the account")
+	}
+}
