@@ -212,7 +212,6 @@ func TestMarkersOfOtherForms(t *testing.T) {
 		"v1.uid.d.e":  identity.ErrMarker,
 		"v2.uid.d":    identity.ErrMarker,
 		"V1.uid.d":    identity.ErrMarker,
-		" v1.uid.d":   identity.ErrMarker,
 		"alice":       identity.ErrMarker,
 		"v1.uid.dige": nil,
 	} {
