@@ -1,6 +1,7 @@
 package connection_test
 
 import (
+	"net/http"
 	"strings"
 	"time"
 
@@ -217,6 +218,44 @@ var _ = Describe("A key pair of another tenant", func() {
 		use(testenv.One)
 		op.Live(repaired, conn)
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+	})
+
+	It("is used for nothing before it was asked about, whatever is reconciled first", func() {
+		another := testenv.User("another")
+		w.Create(another, testenv.Keys("other-keys", testenv.Two))
+		w.Change(conn, func() { conn.Spec.CredentialsSecretRef.Name = "other-keys" })
+		op.Run(another)
+		Expect(w.Smile.People(testenv.Two)).To(BeEmpty())
+		Expect(w.Outcome(another)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "the last pair that was proven serves")
+		Expect(w.Smile.People(testenv.One)).To(HaveLen(2))
+	})
+
+	It("is used for nothing by a process that never had another, and what waits for it goes on soon", func() {
+		another := testenv.User("another")
+		w.Create(another)
+		use(testenv.Two)
+		op = w.Operator()
+		Expect(op.Run(another)).To(Equal(time.Second))
+		Expect(w.Outcome(another)).To(Equal(testenv.Fresh))
+		op.Run(conn, another)
+		Expect(w.Outcome(another)).To(Equal(testenv.Waiting(v1alpha1.ReasonConnectionNotReady)))
+		Expect(w.Smile.People(testenv.Two)).To(BeEmpty())
+	})
+
+	It("is used for nothing while it is asked about", func() {
+		another := testenv.User("another")
+		w.Create(another)
+		use(testenv.Two)
+		w.Smile.Instead = func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasPrefix(r.URL.Path, "/v1/users/") {
+				w.Smile.Instead = nil
+				op.Run(another)
+			}
+			return false
+		}
+		op.Run(conn)
+		Expect(w.Outcome(conn)).To(Equal(testenv.Stalled(v1alpha1.ReasonCredentialsMismatch)))
+		Expect(w.Smile.People(testenv.Two)).To(BeEmpty())
 	})
 
 	It("is refused by the next process too", func() {

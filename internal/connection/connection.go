@@ -4,6 +4,7 @@ package connection
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -30,6 +31,9 @@ type Connection struct {
 	AdoptionAllowed bool
 
 	session *session
+	// proven is true once the pair was proven for this connection: that it works, and that it is of the tenant of the
+	// connection's users. Another connection may have proven the pair for a tenant of its own.
+	proven atomic.Bool
 	// made from this very object, to notice when it is another.
 	uid        types.UID
 	generation int64
@@ -59,7 +63,11 @@ func (c *Connection) KnownUser() string {
 
 // Prove makes sure that the key pair works and belongs to the tenant of knownUser, if one is named.
 func (c *Connection) Prove(ctx context.Context, knownUser string) error {
-	return c.session.prove(ctx, knownUser)
+	if err := c.session.prove(ctx, knownUser); err != nil {
+		return err
+	}
+	c.proven.Store(true)
+	return nil
 }
 
 // CreateUser creates a user. While the mode of the key pair is unknown, creates run one at a time: the token that

@@ -70,7 +70,7 @@ func (r *Registry) Events() <-chan event.TypedGenericEvent[*v1alpha1.SmileConnec
 }
 
 // For gives the connection that an object of a namespace names. It is an error that says so, and on which
-// condition, when there is none that is ready.
+// condition, when there is none that is ready. While a changed pair has not been proven, the last one is still used.
 func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) (*Connection, error) {
 	name := types.NamespacedName{Namespace: namespace, Name: ref.Name}
 	var obj v1alpha1.SmileConnection
@@ -85,10 +85,29 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 	case !meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionReady):
 		return nil, errNotReady
 	}
-	if conn := r.current(name, &obj); conn != nil {
-		return conn, nil
+	conn := r.current(name, &obj)
+	if conn == nil {
+		conn, err = r.Refresh(ctx, &obj)
 	}
-	return r.Refresh(ctx, &obj)
+	if err != nil || conn.proven.Load() {
+		return conn, err
+	}
+	if last := r.lastProven(name); last != nil && last.uid == obj.UID {
+		return last, nil
+	}
+	return nil, errChecking
+}
+
+// lastProven is the last connection of a name whose pair was proven; nil when there was none.
+func (r *Registry) lastProven(name types.NamespacedName) *Connection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, conn := range []*Connection{r.connections[name], r.good[name]} {
+		if conn != nil && conn.proven.Load() {
+			return conn
+		}
+	}
+	return nil
 }
 
 // ForUndo gives the connection for undoing something: the one that is ready, else the last that was, even when
@@ -98,13 +117,8 @@ func (r *Registry) ForUndo(ctx context.Context, namespace string, ref v1alpha1.C
 	if err == nil {
 		return conn, nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	name := types.NamespacedName{Namespace: namespace, Name: ref.Name}
-	for _, last := range []*Connection{r.connections[name], r.good[name]} {
-		if last != nil && last.session.isProven() {
-			return last, nil
-		}
+	if last := r.lastProven(types.NamespacedName{Namespace: namespace, Name: ref.Name}); last != nil {
+		return last, nil
 	}
 	return nil, err
 }
@@ -128,7 +142,7 @@ func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (
 	conn.AdoptionAllowed = secret.Annotations[v1alpha1.AnnotationAllowAdoption] == "true"
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if last := r.connections[conn.Name]; last != nil && last.session.isProven() {
+	if last := r.connections[conn.Name]; last != nil && last.proven.Load() {
 		r.good[conn.Name] = last
 	}
 	r.connections[conn.Name] = conn
@@ -164,8 +178,10 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 	if obj.Spec.ResyncInterval != nil {
 		conn.ResyncInterval = obj.Spec.ResyncInterval.Duration
 	}
+	conn.proven.Store(s.provenFor(obj))
 	if last := r.current(conn.Name, obj); last != nil && last.session == s {
 		conn.Client = last.Client
+		conn.proven.Store(last.proven.Load())
 		return conn
 	}
 	share := transport.NewBudget(float64(obj.Spec.RequestsPerSecond))
@@ -184,9 +200,7 @@ func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pai
 		s.account, s.fingerprint, s.mode = account, fingerprint, obj.Spec.Mode
 	}
 	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
-	s.remember(obj.Status.Credentials,
-		meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionCredentialsValid),
-		ready != nil && ready.Reason == v1alpha1.ReasonModeMismatch)
+	s.remember(obj.Status.Credentials, s.provenFor(obj), ready != nil && ready.Reason == v1alpha1.ReasonModeMismatch)
 	return s
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -120,6 +122,13 @@ func (s *session) isProven() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.proven
+}
+
+// provenFor tells whether an earlier pass or process proved this very pair for a connection.
+func (s *session) provenFor(obj *v1alpha1.SmileConnection) bool {
+	held := obj.Status.Credentials
+	return held != nil && held.Fingerprint == s.fingerprint &&
+		meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionCredentialsValid)
 }
 
 // remember takes over what an earlier process stored about this very pair.
