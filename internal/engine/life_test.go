@@ -1,0 +1,390 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+// life is an object whose passes end as told.
+type life struct {
+	*Reconciler[*v1alpha1.SmileUser]
+
+	t     *testing.T
+	c     client.Client
+	user  *v1alpha1.SmileUser
+	clock *clocktesting.FakeClock
+	told  *events.FakeRecorder
+	pass  func(context.Context, *Pass[*v1alpha1.SmileUser]) error
+}
+
+func newLife(t *testing.T) *life {
+	t.Helper()
+	c, user := stored(t)
+	l := &life{t: t, c: c, user: user, clock: clocktesting.NewFakeClock(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC))}
+	l.Reconciler = reconciled(c, func(ctx context.Context, p *Pass[*v1alpha1.SmileUser]) error { return l.pass(ctx, p) })
+	l.told = events.NewFakeRecorder(64)
+	l.Events, l.Clock = l.told, l.clock
+	return l
+}
+
+// ends does one pass that ends with an error.
+func (l *life) ends(with error) (ctrl.Result, error) {
+	l.t.Helper()
+	l.pass = func(context.Context, *Pass[*v1alpha1.SmileUser]) error { return with }
+	return l.Reconcile(l.t.Context(), requestFor(l.user))
+}
+
+// conditions are those of the object, as type=status/reason, sorted.
+func (l *life) conditions() []string {
+	l.t.Helper()
+	var all []string
+	for _, c := range statusOf(l.t, l.c, l.user).Conditions {
+		all = append(all, c.Type+"="+string(c.Status)+"/"+c.Reason)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (l *life) expect(want ...string) {
+	l.t.Helper()
+	if diff := cmp.Diff(want, l.conditions()); diff != "" {
+		l.t.Error(diff)
+	}
+}
+
+func (l *life) version() string {
+	l.t.Helper()
+	var user v1alpha1.SmileUser
+	if err := l.c.Get(l.t.Context(), client.ObjectKeyFromObject(l.user), &user); err != nil {
+		l.t.Fatal(err)
+	}
+	return user.ResourceVersion
+}
+
+func TestEachClassShowsInItsWay(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		problem *Problem
+		want    []string
+		again   time.Duration
+	}{
+		"Invalid": {
+			NewInvalid(v1alpha1.ReasonUserNotOwned, "m"),
+			[]string{"Provisioned=False/UserNotOwned", "Ready=False/UserNotOwned", "Stalled=True/UserNotOwned"},
+			deniedRetry,
+		},
+		"Denied": {
+			&Problem{Class: Denied, Reason: v1alpha1.ReasonInvalidCredentials, Message: "m"},
+			[]string{"Provisioned=False/InvalidCredentials", "Ready=False/InvalidCredentials", "Stalled=True/InvalidCredentials"},
+			deniedRetry,
+		},
+		"NotReady": {
+			NewNotReady(v1alpha1.ReasonUserNotReady, "m"),
+			[]string{"Provisioned=False/UserNotReady", "Ready=False/UserNotReady", "Reconciling=True/UserNotReady"},
+			dependencyRetry,
+		},
+		"on another condition": {
+			NewNotReady(v1alpha1.ReasonConnectionNotReady, "m").On(v1alpha1.ConditionConnectionReady),
+			[]string{"ConnectionReady=False/ConnectionNotReady", "Ready=False/ConnectionNotReady", "Reconciling=True/ConnectionNotReady"},
+			dependencyRetry,
+		},
+		"Throttled": {&Problem{Class: Throttled, Reason: v1alpha1.ReasonThrottled, Message: "m"}, nil, throttledRetry},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			result, err := l.ends(test.problem)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.expect(test.want...)
+			if result.RequeueAfter < test.again || result.RequeueAfter > test.again+test.again/10 {
+				t.Errorf("the next pass is in %v, want %v", result.RequeueAfter, test.again)
+			}
+			if result.Priority == nil || *result.Priority != handler.LowPriority {
+				t.Error("a planned pass goes before new and changed objects")
+			}
+			version := l.version()
+			if _, err := l.ends(test.problem); err != nil {
+				t.Fatal(err)
+			}
+			if l.version() != version {
+				t.Error("the same again was written again")
+			}
+			if _, err := l.ends(nil); err != nil {
+				t.Fatal(err)
+			}
+			if ready := meta.FindStatusCondition(statusOf(t, l.c, l.user).Conditions, "Ready"); ready.Status != "True" {
+				t.Errorf("afterwards Ready is %+v", ready)
+			}
+			for _, gone := range []string{"Stalled", "Reconciling"} {
+				if meta.FindStatusCondition(statusOf(t, l.c, l.user).Conditions, gone) != nil {
+					t.Errorf("afterwards there is still %s", gone)
+				}
+			}
+		})
+	}
+}
+
+func TestTransientTroubleShowsAfterTheThirdTimeInARow(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	fail := func(times int) {
+		t.Helper()
+		for range times {
+			if result, err := l.ends(NewTransient(v1alpha1.ReasonSmileUnavailable, "m")); err == nil || result != (ctrl.Result{}) {
+				t.Errorf("got %+v, %v: backoff comes from an error alone", result, err)
+			}
+		}
+	}
+	fail(2)
+	l.expect()
+	if _, err := l.ends(nil); err != nil {
+		t.Fatal(err)
+	}
+	l.expect("Provisioned=True/Succeeded", "Ready=True/Succeeded")
+	fail(2)
+	l.expect("Provisioned=True/Succeeded", "Ready=True/Succeeded")
+	if _, err := l.ends(&Problem{Class: Throttled, Reason: v1alpha1.ReasonThrottled}); err != nil {
+		t.Fatal(err)
+	}
+	fail(1)
+	l.expect("Provisioned=False/SmileUnavailable", "Ready=False/SmileUnavailable", "Reconciling=True/SmileUnavailable")
+	version := l.version()
+	fail(3)
+	if l.version() != version {
+		t.Error("the same again was written again")
+	}
+}
+
+func TestConflictsAreNeitherCountedNorShown(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	for range 5 {
+		if _, err := l.ends(conflict()); err == nil {
+			t.Error("a conflict is tried again")
+		}
+	}
+	l.expect()
+}
+
+func TestRestLeavesEverythingAsItIs(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	if _, err := l.ends(NewNotReady(v1alpha1.ReasonUserNotReady, "m")); err != nil {
+		t.Fatal(err)
+	}
+	before, version := l.conditions(), l.version()
+	l.pass = func(_ context.Context, p *Pass[*v1alpha1.SmileUser]) error {
+		p.WakeAfter(time.Hour)
+		p.WakeAfter(time.Minute)
+		p.WakeAfter(2 * time.Hour)
+		return ErrRest
+	}
+	result, err := l.Reconcile(t.Context(), requestFor(l.user))
+	if err != nil || result.RequeueAfter != time.Minute {
+		t.Errorf("got %+v, %v", result, err)
+	}
+	l.expect(before...)
+	if l.version() != version {
+		t.Error("something was written")
+	}
+}
+
+func TestObservedGenerationMovesWhenAGenerationIsHandled(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		end  error
+		want int64
+	}{
+		"success":   {nil, 7},
+		"invalid":   {NewInvalid(v1alpha1.ReasonUserNotOwned, "m"), 7},
+		"denied":    {&Problem{Class: Denied, Reason: v1alpha1.ReasonInvalidCredentials, Message: "m"}, 7},
+		"not ready": {NewNotReady(v1alpha1.ReasonUserNotReady, "m"), 0},
+		"throttled": {&Problem{Class: Throttled, Reason: v1alpha1.ReasonThrottled}, 0},
+		"transient": {NewTransient(v1alpha1.ReasonSmileUnavailable, "m"), 0},
+		"conflict":  {conflict(), 0},
+		"rest":      {ErrRest, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.user.Generation = 7
+			if err := l.c.Update(t.Context(), l.user); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = l.ends(test.end)
+			if got := statusOf(t, l.c, l.user).ObservedGeneration; got != test.want {
+				t.Errorf("it is %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestEventsTellTransitionsOnce(t *testing.T) {
+	t.Parallel()
+	invalid := NewInvalid(v1alpha1.ReasonUserNotOwned, "not yours")
+	notReady := NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown, "wait")
+	waiting := NewWaiting(v1alpha1.ReasonUserNotReady, "wait")
+	for name, test := range map[string]struct {
+		ends []error
+		want []string
+	}{
+		"success, twice":          {[]error{nil, nil}, []string{"Normal Succeeded"}},
+		"failure, twice":          {[]error{invalid, invalid}, []string{"Warning UserNotOwned"}},
+		"an ordinary start":       {[]error{waiting, waiting, nil}, []string{"Normal Succeeded"}},
+		"waiting that matters":    {[]error{notReady, nil}, []string{"Warning CreateOutcomeUnknown", "Normal Succeeded"}},
+		"waiting after all went":  {[]error{nil, waiting}, []string{"Normal Succeeded", "Warning UserNotReady"}},
+		"from bad to worse":       {[]error{notReady, invalid}, []string{"Warning CreateOutcomeUnknown", "Warning UserNotOwned"}},
+		"failure and recovery":    {[]error{nil, invalid, nil}, []string{"Normal Succeeded", "Warning UserNotOwned", "Normal Succeeded"}},
+		"what need not be told":   {[]error{ErrRest, &Problem{Class: Throttled, Reason: v1alpha1.ReasonThrottled}}, nil},
+		"trouble before it shows": {[]error{nil, NewTransient(v1alpha1.ReasonSmileUnavailable, "m")}, []string{"Normal Succeeded"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			for _, end := range test.ends {
+				_, _ = l.ends(end)
+			}
+			close(l.told.Events)
+			var told []string
+			for event := range l.told.Events {
+				fields := strings.Fields(event)
+				told = append(told, fields[0]+" "+fields[1])
+			}
+			if diff := cmp.Diff(test.want, told); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTheTransitionTimeIsThatOfTheTransition(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	if _, err := l.ends(nil); err != nil {
+		t.Fatal(err)
+	}
+	began := l.clock.Now()
+	l.clock.Step(time.Hour)
+	if _, err := l.ends(nil); err != nil {
+		t.Fatal(err)
+	}
+	ready := meta.FindStatusCondition(statusOf(t, l.c, l.user).Conditions, "Ready")
+	if !ready.LastTransitionTime.Time.Equal(began) {
+		t.Errorf("it is %v, want %v", ready.LastTransitionTime, began)
+	}
+}
+
+func TestASuspendedObjectIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	if _, err := l.ends(NewNotReady(v1alpha1.ReasonUserNotReady, "m")); err != nil {
+		t.Fatal(err)
+	}
+	suspend := func(yes bool) {
+		t.Helper()
+		if err := l.c.Get(t.Context(), client.ObjectKeyFromObject(l.user), l.user); err != nil {
+			t.Fatal(err)
+		}
+		l.user.Spec.Suspend = yes
+		if err := l.c.Update(t.Context(), l.user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	suspend(true)
+	l.pass = func(context.Context, *Pass[*v1alpha1.SmileUser]) error { return errors.New("must not run") }
+	result, err := l.Reconcile(t.Context(), requestFor(l.user))
+	if err != nil || result != (ctrl.Result{}) {
+		t.Errorf("got %+v, %v", result, err)
+	}
+	l.expect("Provisioned=False/UserNotReady", "Ready=False/UserNotReady", "Suspended=True/Suspended")
+	suspend(false)
+	if _, err := l.ends(nil); err != nil {
+		t.Fatal(err)
+	}
+	l.expect("Provisioned=True/Succeeded", "Ready=True/Succeeded")
+}
+
+func TestPhasesRunInOrderUntilOneFails(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	var ran []string
+	phase := func(name string, err error) Phase[*v1alpha1.SmileUser] {
+		return Phase[*v1alpha1.SmileUser]{Condition: name, Run: func(context.Context, *Pass[*v1alpha1.SmileUser]) error {
+			ran = append(ran, name)
+			return err
+		}}
+	}
+	l.Kind.Phases = func() []Phase[*v1alpha1.SmileUser] {
+		return []Phase[*v1alpha1.SmileUser]{
+			phase("ConnectionReady", nil), phase("", nil),
+			phase("Provisioned", NewInvalid(v1alpha1.ReasonUserNotOwned, "m")), phase("TokenIssued", nil),
+		}
+	}
+	if _, err := l.Reconcile(t.Context(), requestFor(l.user)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"ConnectionReady", "", "Provisioned"}, ran); diff != "" {
+		t.Error(diff)
+	}
+	l.expect("ConnectionReady=True/Succeeded", "Provisioned=False/UserNotOwned", "Ready=False/UserNotOwned", "Stalled=True/UserNotOwned")
+}
+
+func TestPhasesSayWhatTheirConditionIs(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	do := func(how func(*Pass[*v1alpha1.SmileUser])) {
+		t.Helper()
+		l.pass = func(_ context.Context, p *Pass[*v1alpha1.SmileUser]) error { how(p); return nil }
+		if _, err := l.Reconcile(t.Context(), requestFor(l.user)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(func(p *Pass[*v1alpha1.SmileUser]) {
+		p.Set(metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser, "m")
+		p.Ready(v1alpha1.ReasonAwaitingEndUser, "m")
+	})
+	l.expect("Provisioned=False/AwaitingEndUser", "Ready=True/AwaitingEndUser")
+	do(func(p *Pass[*v1alpha1.SmileUser]) { p.Keep() })
+	l.expect("Provisioned=False/AwaitingEndUser", "Ready=True/Succeeded")
+	do(func(p *Pass[*v1alpha1.SmileUser]) { p.Drop() })
+	l.expect("Ready=True/Succeeded")
+}
+
+func TestAnObjectThatIsGoneIsForgotten(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	var forgotten []string
+	l.Kind.Gone = func(name client.ObjectKey) { forgotten = append(forgotten, name.String()) }
+	for range 2 {
+		_, _ = l.ends(NewTransient(v1alpha1.ReasonSmileUnavailable, "m"))
+	}
+	if err := l.c.Delete(t.Context(), l.user); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := l.ends(nil); err != nil || result != (ctrl.Result{}) {
+		t.Errorf("got %+v, %v", result, err)
+	}
+	if diff := cmp.Diff([]string{"n/george"}, forgotten); diff != "" {
+		t.Error(diff)
+	}
+	if l.memory.failed(client.ObjectKeyFromObject(l.user)) != 1 {
+		t.Error("the failures of the former object count for the next one of its name")
+	}
+}
