@@ -1,0 +1,123 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+func parsed(t *testing.T, args ...string) (Options, error) {
+	t.Helper()
+	var options Options
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.SetOutput(&strings.Builder{})
+	options.Bind(flags)
+	if err := flags.Parse(args); err != nil {
+		return options, err
+	}
+	return options, options.validate()
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	options, err := parsed(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if options.APIRequestsPerSecond != 15 || options.LeaderElect || options.MetricsBindAddress != "127.0.0.1:8080" {
+		t.Errorf("the defaults are %+v", options)
+	}
+	options, err = parsed(t, "--allowed-api-hosts=a.example.com,http://127.0.0.1:8484", "--api-requests-per-second=0", "--watch-namespaces=a,b",
+		"--watch-label-selector=team in (x,y)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a.example.com", "http://127.0.0.1:8484"}, options.AllowedAPIHosts); diff != "" {
+		t.Error(diff)
+	}
+	cache := options.cache()
+	if len(cache.DefaultNamespaces) != 2 || cache.DefaultLabelSelector.String() != "team in (x,y)" {
+		t.Errorf("the cache watches %+v", cache)
+	}
+	for _, wrong := range []string{"--api-requests-per-second=-1", "--api-requests-per-second=many", "--watch-label-selector=a in b", "--no-such-flag"} {
+		if _, err := parsed(t, wrong); err == nil {
+			t.Errorf("%s is taken", wrong)
+		}
+	}
+}
+
+func TestTheNamespaceOfTheOperator(t *testing.T) {
+	kubeconfig := filepath.Join(t.TempDir(), "config")
+	t.Setenv("KUBECONFIG", kubeconfig)
+	t.Setenv("POD_NAMESPACE", "")
+	expect := func(want string, options Options) {
+		t.Helper()
+		if got := options.namespace(); got != want {
+			t.Errorf("the namespace is %q, want %q", got, want)
+		}
+	}
+	expect("default", Options{})
+	write(t, kubeconfig, `{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"x","user":"y","namespace":"team"}}],
+		"clusters":[{"name":"x","cluster":{"server":"https://127.0.0.1:1"}}],"users":[{"name":"y","user":{}}]}`)
+	expect("team", Options{})
+	t.Setenv("POD_NAMESPACE", "pod")
+	expect("pod", Options{})
+	expect("flag", Options{OperatorNamespace: "flag"})
+}
+
+func TestCertificateAuthorities(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage.pem")
+	write(t, garbage, "no certificate")
+	if pool, err := (&Options{}).rootCAs(); pool != nil || err != nil {
+		t.Errorf("without a file: %v, %v", pool, err)
+	}
+	for file, want := range map[string]string{
+		filepath.Join(dir, "none.pem"): "no such file",
+		garbage:                        "holds no certificate",
+	} {
+		_, err := (&Options{APICAFile: file}).rootCAs()
+		if err == nil || !strings.HasPrefix(err.Error(), "--api-ca-file: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+func TestOnLoopback(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"127.0.0.1:8080": true, "127.8.9.1:1": true, "[::1]:8080": true, "localhost:8080": true,
+		":8080": false, "0.0.0.0:8080": false, "[::]:8080": false, "10.0.0.1:8080": false, "metrics:8080": false, "8080": false, "": false,
+	} {
+		if got := onLoopback(address); got != want {
+			t.Errorf("%q: %v", address, got)
+		}
+	}
+}
+
+func TestTheSchemeKnowsAllKinds(t *testing.T) {
+	t.Parallel()
+	scheme, err := Scheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"SmileConnection", "SmileUser", "SmileAccountSync"} {
+		if !scheme.Recognizes(v1alpha1.GroupVersion.WithKind(kind)) {
+			t.Errorf("%s is unknown", kind)
+		}
+	}
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
