@@ -17,7 +17,9 @@ func TestTheContractCanBeBroken(t *testing.T) {
 	condition := func(kind string, status metav1.ConditionStatus) metav1.Condition {
 		return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: 2}
 	}
-	ready := func(status metav1.ConditionStatus) metav1.Condition { return condition(v1alpha1.ConditionReady, status) }
+	ready := func(status metav1.ConditionStatus) metav1.Condition {
+		return condition(v1alpha1.ConditionReady, status)
+	}
 	stalled := condition(v1alpha1.ConditionStalled, metav1.ConditionTrue)
 	reconciling := condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue)
 	with := func(c metav1.Condition, how func(*metav1.Condition)) metav1.Condition {
@@ -35,15 +37,18 @@ func TestTheContractCanBeBroken(t *testing.T) {
 		"reconciling":  {[]metav1.Condition{ready("False"), reconciling}, status.InProgressStatus, nil},
 		"wrong status": {[]metav1.Condition{ready("True")}, status.FailedStatus, []string{"kstatus says Failed, want Current"}},
 		"both": {
-			[]metav1.Condition{ready("False"), stalled, reconciling}, status.FailedStatus,
+			[]metav1.Condition{ready("False"), stalled, reconciling},
+			status.FailedStatus,
 			[]string{"Reconciling and Stalled at once"},
 		},
 		"stalled though ready": {
-			[]metav1.Condition{ready("True"), stalled}, status.FailedStatus,
+			[]metav1.Condition{ready("True"), stalled},
+			status.FailedStatus,
 			[]string{"Reconciling or Stalled without Ready=False"},
 		},
 		"failed for no reason": {
-			[]metav1.Condition{ready("False")}, status.InProgressStatus,
+			[]metav1.Condition{ready("False")},
+			status.InProgressStatus,
 			[]string{"Ready=False, but neither Reconciling nor Stalled"},
 		},
 		"two stories": {
@@ -52,11 +57,13 @@ func TestTheContractCanBeBroken(t *testing.T) {
 			[]string{"Ready tells another story than why it is not ready"},
 		},
 		"unknown": {
-			[]metav1.Condition{ready("Unknown")}, status.CurrentStatus,
+			[]metav1.Condition{ready("Unknown")},
+			status.CurrentStatus,
 			[]string{"Ready is neither true nor false: " + message},
 		},
 		"left over": {
-			[]metav1.Condition{ready("True"), condition(v1alpha1.ConditionSuspended, "False")}, status.CurrentStatus,
+			[]metav1.Condition{ready("True"), condition(v1alpha1.ConditionSuspended, "False")},
+			status.CurrentStatus,
 			[]string{"Suspended is present though not true: " + message},
 		},
 		"mute": {
@@ -65,27 +72,33 @@ func TestTheContractCanBeBroken(t *testing.T) {
 			[]string{"Ready does not say what is wrong: "},
 		},
 		"an id": {
-			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Message = "user 0123456789abcdef0" })}, status.CurrentStatus,
+			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Message = "user 0123456789abcdef0" })},
+			status.CurrentStatus,
 			[]string{"Ready says an id or a time: user 0123456789abcdef0"},
 		},
 		"a date": {
-			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Message = "at 2026-03-31" })}, status.CurrentStatus,
+			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Message = "at 2026-03-31" })},
+			status.CurrentStatus,
 			[]string{"Ready says an id or a time: at 2026-03-31"},
 		},
 		"its own uid": {
-			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Message = "object u-1" })}, status.CurrentStatus,
+			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Message = "object u-1" })},
+			status.CurrentStatus,
 			[]string{"Ready says an id or a time: object u-1"},
 		},
 		"a reason of its own": {
-			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Reason = "Whim" })}, status.CurrentStatus,
+			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Reason = "Whim" })},
+			status.CurrentStatus,
 			[]string{"Ready has a reason that is none of the API's: Whim"},
 		},
 		"of the future": {
-			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.ObservedGeneration = 3 })}, status.CurrentStatus,
+			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.ObservedGeneration = 3 })},
+			status.CurrentStatus,
 			[]string{"Ready was observed of no generation that exists: " + message},
 		},
 		"a secret": {
-			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Message = Canary })}, status.CurrentStatus,
+			[]metav1.Condition{with(ready("True"), func(c *metav1.Condition) { c.Message = Canary })},
+			status.CurrentStatus,
 			[]string{"a secret or a person's data is in the status"},
 		},
 	} {
