@@ -26,7 +26,6 @@ const (
 	ReasonProgressing     = "Progressing"
 	ReasonSuspended       = "Suspended"
 	ReasonAwaitingEndUser = "AwaitingEndUser"
-	ReasonNotRequested    = "NotRequested"
 
 	ReasonInvalidSpec          = "InvalidSpec"
 	ReasonEndpointNotAllowed   = "EndpointNotAllowed"
