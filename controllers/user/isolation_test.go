@@ -143,6 +143,24 @@ var _ = Describe("The persons of others", func() {
 		}
 	}
 
+	for _, restart := range []bool{false, true} {
+		process := map[bool]string{false: ", in the same process", true: ", in a new process"}[restart]
+		It("stay with the object that has them, whatever a neighbour's own Secret permits"+process, func() {
+			s := newScene(testenv.Config{})
+			user, _ := victim(s)
+			if restart {
+				s.op = s.Operator()
+			}
+			n := newNeighbour(s, testenv.One, testenv.WithUserID(user.Status.UserID))
+			keys := testenv.Keys(testenv.KeysName, testenv.One)
+			keys.Namespace = n.namespace
+			s.Annotate(keys, v1alpha1.AnnotationAllowAdoption, "true")
+			s.op.Live(5*time.Minute, n.conn, n.user, n.sync)
+			Expect(s.Outcome(n.user)).To(Equal(testenv.Stalled(v1alpha1.ReasonUserIDConflict)))
+			Expect(n.loot()).To(BeEmpty())
+		})
+	}
+
 	It("are not counted for others", func() {
 		s := newScene(testenv.Config{})
 		user, _ := victim(s)

@@ -134,7 +134,7 @@ func (v *visit) claim(ctx context.Context, p *pass, known *mirror.Mirror, userID
 		return err
 	}
 	for i := range holders.Items {
-		if other := &holders.Items[i]; other.UID != p.Object.UID && v.sameAccount(ctx, other) {
+		if other := &holders.Items[i]; other.UID != p.Object.UID && v.sameAccount(other) {
 			known.Claim(userID, claimOf(other))
 		}
 	}
@@ -160,11 +160,11 @@ func claimOf(user *v1alpha1.SmileUser) mirror.Claim {
 	return mirror.Claim{Object: client.ObjectKeyFromObject(user), UID: user.UID}
 }
 
-// sameAccount tells whether another object's user lives in our API account. One whose connection is not usable is
-// taken to: better to wait than to have two.
-func (v *visit) sameAccount(ctx context.Context, other *v1alpha1.SmileUser) bool {
-	conn, err := v.Connections.For(ctx, other.Namespace, other.Spec.ConnectionRef)
-	return err != nil || conn.Account() == v.conn.Account()
+// sameAccount tells whether another object's user lives in our API account. One whose account this process does not
+// know is taken to: better to wait than to have two, or to read a Secret of another namespace to find out.
+func (v *visit) sameAccount(other *v1alpha1.SmileUser) bool {
+	account, known := v.Connections.KnownAccount(other.Namespace, other.Spec.ConnectionRef)
+	return !known || account == v.conn.Account()
 }
 
 // holds tells whether the holder of a claim still lives and still has, or is about to get, that user.

@@ -98,6 +98,15 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 	return nil, errChecking
 }
 
+// KnownAccount names the API account of a connection, as far as this process knows it.
+func (r *Registry) KnownAccount(namespace string, ref v1alpha1.ConnectionReference) (account string, known bool) {
+	conn := r.lastProven(types.NamespacedName{Namespace: namespace, Name: ref.Name})
+	if conn == nil {
+		return "", false
+	}
+	return conn.Account(), true
+}
+
 // lastProven is the last connection of a name whose pair was proven; nil when there was none.
 func (r *Registry) lastProven(name types.NamespacedName) *Connection {
 	r.mu.Lock()

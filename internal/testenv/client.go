@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -13,6 +14,43 @@ import (
 
 	"github.com/smile-operator/smile-operator/internal/engine"
 )
+
+type passKey struct{}
+
+// withPass tells what is called with the context to which namespace the pass belongs.
+func withPass(ctx context.Context, namespace string) context.Context {
+	return context.WithValue(ctx, passKey{}, namespace)
+}
+
+// fenced reports each Secret and ConfigMap that a pass reads or writes outside of the namespace of its object.
+func fenced(live client.WithWatch, report func(format string, values ...any)) client.WithWatch {
+	check := func(ctx context.Context, verb string, obj client.Object, namespace string) {
+		own, ok := ctx.Value(passKey{}).(string)
+		_, secret := obj.(*corev1.Secret)
+		_, config := obj.(*corev1.ConfigMap)
+		if ok && own != namespace && (secret || config) {
+			report("a pass over an object of namespace %s would %s a %T of namespace %s", own, verb, obj, namespace)
+		}
+	}
+	return interceptor.NewClient(live, interceptor.Funcs{
+		Get: func(ctx context.Context, inner client.WithWatch, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+			check(ctx, "read", obj, key.Namespace)
+			return inner.Get(ctx, key, obj, options...)
+		},
+		Create: func(ctx context.Context, inner client.WithWatch, obj client.Object, options ...client.CreateOption) error {
+			check(ctx, "create", obj, obj.GetNamespace())
+			return inner.Create(ctx, obj, options...)
+		},
+		Update: func(ctx context.Context, inner client.WithWatch, obj client.Object, options ...client.UpdateOption) error {
+			check(ctx, "update", obj, obj.GetNamespace())
+			return inner.Update(ctx, obj, options...)
+		},
+		Delete: func(ctx context.Context, inner client.WithWatch, obj client.Object, options ...client.DeleteOption) error {
+			check(ctx, "delete", obj, obj.GetNamespace())
+			return inner.Delete(ctx, obj, options...)
+		},
+	})
+}
 
 // indexes are the fields by which the operator's cache finds objects, here looked up in what the API server lists.
 type indexes map[string]client.IndexerFunc

@@ -44,7 +44,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	w.Helper()
 	ctx, end := context.WithCancel(w.Context())
 	w.Cleanup(end)
-	kube, err := cacheless(ctx, w.Client)
+	kube, err := cacheless(ctx, fenced(w.Client, w.Errorf))
 	w.must(err)
 	for _, wrap := range between {
 		kube = wrap(kube)
@@ -81,7 +81,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 	o.world.Helper()
 	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
-	ctx := log.IntoContext(o.world.Context(), o.logger())
+	ctx := withPass(log.IntoContext(o.world.Context(), o.logger()), request.Namespace)
 	var result ctrl.Result
 	var err error
 	switch obj.(type) {

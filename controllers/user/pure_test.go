@@ -1,0 +1,155 @@
+package user
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+var noon = time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+
+func TestRenewAt(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		life   time.Duration
+		jitter float64
+		want   time.Duration
+	}{
+		"half of its life":          {5 * time.Hour, 0, 150 * time.Minute},
+		"minus a tenth at most":     {5 * time.Hour, 1, 135 * time.Minute},
+		"minus something":           {5 * time.Hour, 0.5, 142*time.Minute + 30*time.Second},
+		"one that has expired":      {-time.Hour, 0, 5 * time.Minute},
+		"one that expires now":      {0, 1, 4*time.Minute + 30*time.Second},
+		"one that lives for ever":   {math.MaxInt64, 0, 12 * time.Hour},
+		"one that lives very short": {time.Minute, 0, 5 * time.Minute},
+		"in whole seconds":          {5*time.Hour + time.Second, 0, 150 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := renewAt(noon, noon.Add(test.life), test.jitter).Sub(noon); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// Whatever Smile says about the expiry of tokens, a user gets no more than one every few minutes.
+func TestTokensAreNeverMintedByTheMinute(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		expires := noon.Add(time.Duration(rapid.Int64Range(-1<<40, 1<<60).Draw(t, "life")))
+		renewal := renewAt(noon, expires, rapid.Float64Range(0, 1).Draw(t, "jitter")).Sub(noon)
+		if renewal < 4*time.Minute || renewal > 12*time.Hour {
+			t.Fatalf("renewed after %v", renewal)
+		}
+		if life := expires.Sub(noon); life >= shortestLife && renewal > life/2 {
+			t.Fatalf("renewed after %v of %v", renewal, life)
+		}
+	})
+}
+
+func TestMintAt(t *testing.T) {
+	t.Parallel()
+	held := &v1alpha1.LinkTokenStatus{
+		IssuedAt: metav1.NewTime(noon), ExpiresAt: metav1.NewTime(noon.Add(5 * time.Hour)), RenewAt: metav1.NewTime(noon.Add(140 * time.Minute)),
+	}
+	for name, test := range map[string]struct {
+		held   *v1alpha1.LinkTokenStatus
+		intact bool
+		want   time.Time
+	}{
+		"none yet":                       {nil, false, time.Time{}},
+		"intact":                         {held, true, noon.Add(140 * time.Minute)},
+		"its Secret holds it no more":    {held, false, noon.Add(mintPause)},
+		"none yet, but there is content": {nil, true, time.Time{}},
+	} {
+		if got := mintAt(test.held, test.intact); !got.Equal(test.want) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestHoldsToken(t *testing.T) {
+	t.Parallel()
+	held := &v1alpha1.LinkTokenStatus{ExpiresAt: metav1.NewTime(noon.In(time.FixedZone("here", 3600)))}
+	content := func(token, expires string) output.Content {
+		return output.Content{keyAccessToken: []byte(token), keyExpiresAt: []byte(expires)}
+	}
+	for name, test := range map[string]struct {
+		content output.Content
+		held    *v1alpha1.LinkTokenStatus
+		want    bool
+	}{
+		"the token":         {content("t", "2026-03-31T12:00:00Z"), held, true},
+		"another one":       {content("t", "2026-03-31T13:00:00Z"), held, false},
+		"an emptied Secret": {content("", "2026-03-31T12:00:00Z"), held, false},
+		"no Secret":         {nil, held, false},
+		"nothing expected":  {content("t", "2026-03-31T12:00:00Z"), nil, false},
+	} {
+		if got := holdsToken(test.content, test.held); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	account := func(status smile.ConnectionStatus, code smile.AccountErrorCode, monitor smile.MonitorStatus) smile.Account {
+		return smile.Account{Connection: smile.Connection{Status: status, ErrorCode: code}, Monitor: smile.Monitor{Status: monitor}}
+	}
+	for name, test := range map[string]struct {
+		account smile.Account
+		want    v1alpha1.AccountCounts
+	}{
+		"connected":               {account("CONNECTED", "", "ACTIVE"), v1alpha1.AccountCounts{Total: 1, Connected: 1}},
+		"connected, to be mended": {account("CONNECTED", "", "USER_ACTION_REQUIRED"), v1alpha1.AccountCounts{Total: 1, Connected: 1, NeedsAction: 1}},
+		"pending":                 {account("PENDING", "", ""), v1alpha1.AccountCounts{Total: 1}},
+		"awaiting a code":         {account("AWAITING_MFA", "", ""), v1alpha1.AccountCounts{Total: 1, NeedsAction: 1}},
+		"a wrong password":        {account("ERROR", "INVALID_CREDENTIALS", ""), v1alpha1.AccountCounts{Total: 1, NeedsAction: 1}},
+		"a provider that is down": {account("ERROR", "SERVICE_UNAVAILABLE", ""), v1alpha1.AccountCounts{Total: 1}},
+		"an unknown error":        {account("ERROR", "SOMETHING_NEW", ""), v1alpha1.AccountCounts{Total: 1}},
+		"disconnected":            {account("DISCONNECTED", "", "USER_ACTION_REQUIRED"), v1alpha1.AccountCounts{}},
+		"an unknown status":       {account("HIBERNATING", "", ""), v1alpha1.AccountCounts{Total: 1}},
+	} {
+		if diff := cmp.Diff(test.want, *count([]smile.Account{test.account})); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestAttempts(t *testing.T) {
+	t.Parallel()
+	name := types.NamespacedName{Namespace: "n", Name: "george"}
+	var a attempts
+	expect := func(id string, now time.Time, since time.Time, unknown bool) {
+		t.Helper()
+		if s, u := a.seen(name, id, now); u != unknown || unknown && !s.Equal(since) {
+			t.Errorf("attempt %s: since %v, unknown %v", id, s, u)
+		}
+	}
+	later := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
+	expect("of another process", noon, noon, true)
+	expect("of another process", later(1), noon, true)
+	a.sending(name, "ours", later(2))
+	expect("ours", later(3), later(2), true)
+	a.notCreated(name, "ours")
+	expect("ours", later(4), time.Time{}, false)
+	a.sending(name, "ours", later(5))
+	expect("ours", later(6), later(5), true)
+	expect("another one", later(7), later(7), true)
+	a.settled(name)
+	expect("ours", later(8), later(8), true)
+	a.forget(name)
+	if len(a.byID) != 0 {
+		t.Errorf("%d attempts are left", len(a.byID))
+	}
+}
