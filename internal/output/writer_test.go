@@ -239,8 +239,14 @@ func TestFingerprintsTellContentsApart(t *testing.T) {
 	key, _ := identity.NewKey()
 	seen := map[string]output.Content{}
 	for _, content := range []output.Content{
-		nil, {"a": nil}, {"a": []byte("1")}, {"a": []byte("12")}, {"a1": []byte("2")}, {"a": []byte("1"), "b": []byte("2")},
-		{"a": []byte("2"), "b": []byte("1")}, {"a": []byte("1b2")},
+		nil,
+		{"a": nil},
+		{"a": []byte("1")},
+		{"a": []byte("12")},
+		{"a1": []byte("2")},
+		{"a": []byte("1"), "b": []byte("2")},
+		{"a": []byte("2"), "b": []byte("1")},
+		{"a": []byte("1b2")},
 	} {
 		shown := content.Fingerprint(key)
 		if other, taken := seen[shown]; taken {
