@@ -77,6 +77,9 @@ func failOver(t *testing.T, wakeWhenDone bool) {
 	e.eachOnce(users)
 	t.Logf("calls: %s; largest second %d", e.calls(0), e.remote.Stats().PeakRPS)
 	other.stop()
+	if holder := e.holder(); holder != "" {
+		t.Errorf("a leader that was stopped still holds the lease, as %q", holder)
+	}
 }
 
 // wake continues a paused leader, whose lease has passed on: it must find out by itself, and end.
