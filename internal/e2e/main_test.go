@@ -112,6 +112,9 @@ func workDirectory() (string, error) {
 // startPlane runs the control plane with everything installed that make deploy would install, pods aside.
 func (s *suite) startPlane(ctx context.Context) error {
 	s.audit = Audit{Path: filepath.Join(s.dir, "audit.log")}
+	if err := os.Remove(s.audit.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err // one of an earlier run, in the directory that E2E_LOGS names
+	}
 	policy := filepath.Join(s.dir, "audit-policy.yaml")
 	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
 		return err
