@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -39,7 +41,8 @@ type World struct {
 	// Smile is the remote side.
 	Smile *Smile
 
-	config Config
+	config     Config
+	namespaces []string
 }
 
 // New makes a world.
@@ -51,6 +54,7 @@ func New(tb testing.TB, config Config) *World {
 	}
 	w := &World{TB: tb, Client: running.client, Clock: clocktesting.NewFakeClock(begin), config: config}
 	w.Namespace = w.NewNamespace()
+	tb.Cleanup(w.clear)
 	config.Sandbox.Now = w.Clock.Now
 	w.Smile = startSmile(tb, config.Sandbox)
 	return w
@@ -61,7 +65,25 @@ func (w *World) NewNamespace() string {
 	w.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	w.Create(namespace)
+	w.namespaces = append(w.namespaces, namespace.Name)
 	return namespace.Name
+}
+
+// clear deletes the users of the world, of which the operator lists those of all namespaces: what the tests before have
+// left would slow down those that follow.
+func (w *World) clear() {
+	ctx := context.Background() // the test has ended
+	for _, namespace := range w.namespaces {
+		var users v1alpha1.SmileUserList
+		w.must(w.Client.List(ctx, &users, client.InNamespace(namespace)))
+		for _, user := range users.Items {
+			if len(user.Finalizers) > 0 {
+				user.Finalizers = nil
+				w.must(client.IgnoreNotFound(w.Client.Update(ctx, &user)))
+			}
+		}
+		w.must(w.Client.DeleteAllOf(ctx, &v1alpha1.SmileUser{}, client.InNamespace(namespace)))
+	}
 }
 
 // Create creates objects; those without a namespace come into the world's.
