@@ -98,7 +98,7 @@ func (b *Budget) enter(ctx context.Context) (*waiter, error) {
 		b.take(now)
 		return nil, nil
 	}
-	w := &waiter{lane: laneOf(ctx), flow: flowOf(ctx), granted: make(chan error, 1)}
+	w := &waiter{lane: smile.LaneFrom(ctx), flow: flowOf(ctx), granted: make(chan error, 1)}
 	b.waiting.add(w)
 	b.arm(now)
 	return w, nil

@@ -2,60 +2,20 @@ package transport
 
 import (
 	"context"
-	"net/http"
 	"slices"
 
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// Lane is how urgent a call is. Calls of a lane go before all of those below.
-type Lane int
+// laneCount is the number of lanes.
+const laneCount = smile.LaneRefresh + 1
 
-// The lanes, the most urgent first.
-const (
-	// Revoke is for what ends a consent.
-	Revoke Lane = iota
-	// Create is for what somebody waits for: users and link tokens, and the reads
-	// that they need.
-	Create
-	// Hint is for reads of what is known to have changed.
-	Hint
-	// Refresh is for everything else.
-	Refresh
-
-	laneCount
-)
-
-type (
-	laneKey struct{}
-	flowKey struct{}
-)
-
-// WithLane puts the calls of a context into a lane. Without it a call's operation
-// decides: DELETE is Revoke, POST is Create, GET is Refresh.
-func WithLane(ctx context.Context, lane Lane) context.Context {
-	return context.WithValue(ctx, laneKey{}, lane)
-}
+type flowKey struct{}
 
 // WithFlow names whose calls those of a context are. Within a lane, flows take
 // turns, so that nobody waits because somebody else has much to do.
 func WithFlow(ctx context.Context, flow string) context.Context {
 	return context.WithValue(ctx, flowKey{}, flow)
-}
-
-func laneOf(ctx context.Context) Lane {
-	if lane, ok := ctx.Value(laneKey{}).(Lane); ok {
-		return lane
-	}
-	operation, _ := smile.OperationFrom(ctx)
-	switch operation.Method {
-	case http.MethodDelete:
-		return Revoke
-	case http.MethodPost:
-		return Create
-	default:
-		return Refresh
-	}
 }
 
 func flowOf(ctx context.Context) string {
@@ -65,7 +25,7 @@ func flowOf(ctx context.Context) string {
 
 // waiter is a call that waits for its slot.
 type waiter struct {
-	lane    Lane
+	lane    smile.Lane
 	flow    string
 	granted chan error
 }
@@ -97,7 +57,7 @@ func (q *queue) next() *waiter {
 			}
 		}
 	}
-	for lane := Lane(0); ; lane++ {
+	for lane := smile.LaneRevoke; ; lane++ {
 		if !q.lanes[lane].empty() {
 			return q.lanes[lane].next()
 		}
