@@ -87,7 +87,7 @@ func TestQueueLosesNobody(t *testing.T) {
 				if q.size == 0 {
 					t.Skip("empty")
 				}
-				w := q.next()
+				w := q.next(time.Now())
 				if !inside[w] {
 					t.Fatal("served one that does not wait")
 				}
