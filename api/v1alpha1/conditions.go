@@ -11,6 +11,7 @@ const (
 	ConditionSuspended   = "Suspended"
 
 	ConditionCredentialsValid  = "CredentialsValid"
+	ConditionRevokesAllowed    = "RevokesAllowed"
 	ConditionConnectionReady   = "ConnectionReady"
 	ConditionProvisioned       = "Provisioned"
 	ConditionTokenIssued       = "TokenIssued"
@@ -56,6 +57,7 @@ const (
 	ReasonDataWritten     = "DataWritten"
 	ReasonDataErased      = "DataErased"
 	ReasonDeletionBlocked = "DeletionBlocked"
+	ReasonRevokesPaused   = "RevokesPaused"
 	ReasonOrphaned        = "Orphaned"
 
 	ReasonThrottled        = "Throttled"

@@ -10,6 +10,10 @@ const (
 	// what is left at Smile.
 	AnnotationForceOrphan = "smile-operator.io/force-orphan"
 
+	// AnnotationApproveRevokes, set to any new value on a SmileConnection, lets the revokes go that its brake holds.
+	// The value handled last is echoed in status.lastHandledApproval.
+	AnnotationApproveRevokes = "smile-operator.io/approve-revokes"
+
 	// AnnotationAllowedHost, on a credentials Secret, names the host:port of a custom endpoint that the keys
 	// may be sent to.
 	AnnotationAllowedHost = "smile-operator.io/allowed-host"

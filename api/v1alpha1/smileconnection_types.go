@@ -107,6 +107,11 @@ type SmileConnectionStatus struct {
 	// credentials in use.
 	// +optional
 	Credentials *CredentialsStatus `json:"credentials,omitempty"`
+
+	// lastHandledApproval is the value of the annotation smile-operator.io/approve-revokes that was handled last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	LastHandledApproval string `json:"lastHandledApproval,omitempty"`
 }
 
 // SmileConnection is one Smile environment and the key pair to use it with.
