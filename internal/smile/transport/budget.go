@@ -187,6 +187,13 @@ func (b *Budget) Share() float64 {
 	return b.recovered(time.Now())
 }
 
+// Waiting is how many calls wait.
+func (b *Budget) Waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting.size
+}
+
 // Pause lets no call out for some time, 1 s when 0, and halves the pace after it:
 // the host has said "too many". What it says within a second counts once, for those
 // calls were under way together.
