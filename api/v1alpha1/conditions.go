@@ -12,6 +12,7 @@ const (
 
 	ConditionCredentialsValid  = "CredentialsValid"
 	ConditionMirrored          = "Mirrored"
+	ConditionRevokesAllowed    = "RevokesAllowed"
 	ConditionConnectionReady   = "ConnectionReady"
 	ConditionProvisioned       = "Provisioned"
 	ConditionTokenIssued       = "TokenIssued"
@@ -59,6 +60,7 @@ const (
 	ReasonMassDisappearance = "MassDisappearance"
 	ReasonDeletionBlocked   = "DeletionBlocked"
 	ReasonOrphaned          = "Orphaned"
+	ReasonRevokesPaused     = "RevokesPaused"
 
 	ReasonStale            = "Stale"
 	ReasonThrottled        = "Throttled"

@@ -14,6 +14,10 @@ const (
 	// Smile in such numbers that their erasure was held up.
 	AnnotationApproveErasure = "smile-operator.io/approve-erasure"
 
+	// AnnotationApproveRevokes, set to any new value on a SmileConnection, lets the revokes go that its brake holds.
+	// The value handled last is echoed in status.lastHandledApproval.
+	AnnotationApproveRevokes = "smile-operator.io/approve-revokes"
+
 	// AnnotationAllowedHost, on a credentials Secret, names the host:port of a custom endpoint that the keys
 	// may be sent to.
 	AnnotationAllowedHost = "smile-operator.io/allowed-host"

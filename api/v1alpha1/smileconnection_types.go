@@ -116,6 +116,11 @@ type SmileConnectionStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	LastErasureApproval string `json:"lastErasureApproval,omitempty"`
+
+	// lastHandledApproval is the value of the annotation smile-operator.io/approve-revokes that was handled last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	LastHandledApproval string `json:"lastHandledApproval,omitempty"`
 }
 
 // SmileConnection is one Smile environment and the key pair to use it with.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -33,6 +35,8 @@ const (
 	concurrency = 4
 	// reread is how often the Secret of a working connection is read again: Secrets are not watched.
 	reread = 30 * time.Second
+	// longestApproval is how much of an approval's value is told apart.
+	longestApproval = 64
 )
 
 // Controller holds what the reconciling of connections needs.
@@ -61,6 +65,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileConnection] 
 			Phases: func() []engine.Phase[*v1alpha1.SmileConnection] {
 				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileConnection]{
+					{Condition: v1alpha1.ConditionRevokesAllowed, Run: v.brake},
 					{Condition: v1alpha1.ConditionCredentialsValid, Done: "Smile accepts the key pair", Run: v.prove},
 					{Condition: v1alpha1.ConditionMirrored, Done: "what is known of Smile is up to date", Run: v.mirror},
 				}
@@ -100,6 +105,9 @@ func (v *visit) prove(ctx context.Context, p *pass) error {
 		tenant = former.KnownUserID
 	}
 	if err := conn.Prove(ctx, tenant); err != nil {
+		if engine.IsProblem(err, v1alpha1.ReasonInvalidCredentials) {
+			err = v.Connections.Refused(conn).Because(err)
+		}
 		return recheck(err)
 	}
 	if rotated {
@@ -147,6 +155,32 @@ func recheck(err error) error {
 		return problem.After(connection.Recheck)
 	}
 	return err
+}
+
+// brake shows whether so many revokes were asked for that a person must approve them, and takes the approval. An
+// annotation that was handled before approves nothing new.
+func (c *Controller) brake(_ context.Context, p *pass) error {
+	status := &p.Object.Status
+	if asked := approval(p.Object); asked != "" && asked != status.LastHandledApproval {
+		c.Connections.ApproveRevokes(p.Object)
+		status.LastHandledApproval = asked
+	}
+	var paused *engine.Problem
+	if !errors.As(c.Connections.RevokesPaused(p.Object), &paused) {
+		p.Drop()
+		return nil
+	}
+	if !meta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionRevokesAllowed) {
+		p.Event(corev1.EventTypeWarning, paused.Reason, "Revoke", paused.Message)
+	}
+	p.Set(metav1.ConditionFalse, paused.Reason, paused.Message)
+	return nil
+}
+
+// approval is the annotation's value, as far as the status can hold it.
+func approval(conn *v1alpha1.SmileConnection) string {
+	asked := []rune(conn.Annotations[v1alpha1.AnnotationApproveRevokes])
+	return string(asked[:min(len(asked), longestApproval)])
 }
 
 // SetupWithManager registers the controller.

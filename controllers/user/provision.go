@@ -23,6 +23,8 @@ func (v *visit) provision(ctx context.Context, p *pass) error {
 	if p.Object.Status.UserID != "" {
 		return nil
 	}
+	// Somebody waits for a new person: the reads go with the creation.
+	ctx = smile.WithLane(ctx, smile.LaneCreate)
 	conn, known, err := v.connection()
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 // revoke revokes every account and archive of the person, irrevocably, and is done once a fresh listing shows none.
 // A creation whose outcome is unknown is settled first: what it made is the person's too.
 func (v *visit) revoke(ctx context.Context, p *pass) error {
+	ctx = smile.WithLane(ctx, smile.LaneRevoke)
 	v.conn, v.connErr = v.Connections.ForUndo(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
 	if err := v.settleBeforeRevoking(ctx, p); err != nil {
 		return err
@@ -24,6 +25,10 @@ func (v *visit) revoke(ctx context.Context, p *pass) error {
 	}
 	conn, _, err := v.connection()
 	if err != nil {
+		return err
+	}
+	// What must wait for a person's approval makes no calls meanwhile.
+	if err := conn.RevokesPaused(); err != nil {
 		return err
 	}
 	err = v.Owners.Verify(ctx, conn, p.Object, userID)
@@ -66,7 +71,7 @@ func (v *visit) revokeRound(ctx context.Context, userID string) (int, error) {
 		if a.UserID != userID || a.Connection.Status == smile.ConnectionDisconnected {
 			return errNothingToRevoke
 		}
-		return client.RevokeAccount(ctx, a.ID)
+		return v.revokeOne(func() error { return client.RevokeAccount(ctx, a.ID) })
 	})
 	if err != nil {
 		return accounts, err
@@ -75,9 +80,22 @@ func (v *visit) revokeRound(ctx context.Context, userID string) (int, error) {
 		if a.UserID != userID || a.Status == smile.ArchiveRevoked {
 			return errNothingToRevoke
 		}
-		return client.RevokeArchive(ctx, a.ID)
+		return v.revokeOne(func() error { return client.RevokeArchive(ctx, a.ID) })
 	})
 	return accounts + archives, err
+}
+
+// revokeOne makes a call that cannot be undone, if the brake of the connection lets it.
+func (v *visit) revokeOne(call func() error) error {
+	if err := v.conn.TakeRevoke(); err != nil {
+		return err
+	}
+	err := call()
+	var unsent *smile.UnsentError
+	if errors.As(err, &unsent) {
+		v.conn.ReturnRevoke()
+	}
+	return err
 }
 
 var errNothingToRevoke = errors.New("nothing to revoke")

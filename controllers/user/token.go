@@ -83,6 +83,7 @@ func (v *visit) mint(ctx context.Context, p *pass) (smile.Token, error) {
 	if v.token.AccessToken.Reveal() != "" {
 		return v.token, nil
 	}
+	ctx = smile.WithLane(ctx, smile.LaneCreate)
 	conn, _, err := v.connection()
 	if err != nil {
 		return smile.Token{}, err

@@ -6,6 +6,7 @@ import (
 	"log"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -230,13 +231,15 @@ func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key iden
 	if err != nil {
 		return nil, err
 	}
-	calls := transport.NewMetrics()
-	if err := metrics.Registry.Register(calls); err != nil {
-		return nil, fmt.Errorf("registering the metrics of the API calls: %w", err)
+	calls, budgets := transport.NewMetrics(), transport.NewBudgetSet(options.APIRequestsPerSecond)
+	for _, collector := range []prometheus.Collector{calls, budgets} {
+		if err := metrics.Registry.Register(collector); err != nil {
+			return nil, fmt.Errorf("registering the metrics of the API calls: %w", err)
+		}
 	}
 	return connection.NewRegistry(connection.Config{
 		Connections: mgr.GetClient(), Secrets: live, Hosts: hosts,
-		Budgets: transport.NewBudgetSet(options.APIRequestsPerSecond), RequestsPerSecond: options.APIRequestsPerSecond,
+		Budgets: budgets, RequestsPerSecond: options.APIRequestsPerSecond,
 		RootCAs: roots, Metrics: calls, Identity: key, Clock: clock.RealClock{}, UserAgent: "smile-operator/" + Version,
 	}), nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/smile"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
 // Connection is a SmileConnection as this process uses it.
@@ -31,6 +32,8 @@ type Connection struct {
 	AdoptionAllowed bool
 
 	session *session
+	brake   *brake
+	share   *transport.Share
 	// proven is true once the pair was proven for this connection: that it works, and that it is of the tenant of the
 	// connection's users. Another connection may have proven the pair for a tenant of its own.
 	proven atomic.Bool

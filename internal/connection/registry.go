@@ -3,7 +3,9 @@ package connection
 import (
 	"context"
 	"crypto/x509"
+	"maps"
 	"net/url"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
@@ -51,7 +54,8 @@ type Registry struct {
 	mu          sync.Mutex
 	connections map[types.NamespacedName]*Connection
 	// good holds the last connection that worked, where the present one has not been proven.
-	good map[types.NamespacedName]*Connection
+	good   map[types.NamespacedName]*Connection
+	brakes map[types.NamespacedName]*brake
 }
 
 // NewRegistry makes an empty registry.
@@ -61,6 +65,7 @@ func NewRegistry(config Config) *Registry {
 		events:      make(chan event.TypedGenericEvent[*v1alpha1.SmileConnection], 1024),
 		connections: map[types.NamespacedName]*Connection{},
 		good:        map[types.NamespacedName]*Connection{},
+		brakes:      map[types.NamespacedName]*brake{},
 	}
 }
 
@@ -83,6 +88,9 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 	case obj.Spec.Suspend:
 		return nil, errSuspended
 	case !meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionReady):
+		if former := r.former(&obj); former != nil {
+			return former, nil
+		}
 		return nil, errNotReady
 	}
 	conn := r.current(name, &obj)
@@ -96,6 +104,34 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 		return last, nil
 	}
 	return nil, errChecking
+}
+
+// former gives the last connection whose pair was proven, while the pair that is in the Secret now is refused and the
+// other still works. Nothing but the pair may have changed: what is wrong with a connection otherwise stops it.
+func (r *Registry) former(obj *v1alpha1.SmileConnection) *Connection {
+	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Reason != v1alpha1.ReasonInvalidCredentials {
+		return nil
+	}
+	name := client.ObjectKeyFromObject(obj)
+	present, last := r.current(name, obj), r.lastProven(name)
+	if present == nil || last == nil || !last.replaceable(present) || last.Usable() != nil {
+		return nil
+	}
+	return last
+}
+
+// replaceable tells whether two connections differ in nothing but the key pair.
+func (c *Connection) replaceable(by *Connection) bool {
+	return c.uid == by.uid && c.Endpoint == by.Endpoint && c.Mode == by.Mode && c.session != by.session
+}
+
+// Refused is the problem of a connection whose key pair is refused. It says so when the former pair is still used.
+func (r *Registry) Refused(conn *Connection) *engine.Problem {
+	if last := r.lastProven(conn.Name); last != nil && last.replaceable(conn) && last.Usable() == nil {
+		return errFormerUsed
+	}
+	return errRefused
 }
 
 // KnownAccount names the API account of a connection, as far as this process knows it.
@@ -159,13 +195,18 @@ func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (
 }
 
 func (r *Registry) current(name types.NamespacedName, obj *v1alpha1.SmileConnection) *Connection {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	conn := r.connections[name]
+	conn := r.present(name)
 	if conn == nil || conn.uid != obj.UID || conn.generation != obj.Generation {
 		return nil
 	}
 	return conn
+}
+
+// present is the connection of a name as it was last read; nil when it was not.
+func (r *Registry) present(name types.NamespacedName) *Connection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.connections[name]
 }
 
 func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials) *Connection {
@@ -181,6 +222,7 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 		RequestsPerSecond: rate,
 		ResyncInterval:    defaultResyncInterval,
 		session:           s,
+		brake:             r.brake(obj),
 		uid:               obj.UID,
 		generation:        obj.Generation,
 	}
@@ -188,13 +230,15 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 		conn.ResyncInterval = obj.Spec.ResyncInterval.Duration
 	}
 	conn.proven.Store(s.provenFor(obj))
-	if last := r.current(conn.Name, obj); last != nil && last.session == s {
-		conn.Client = last.Client
+	if last := r.present(conn.Name); last != nil && last.uid == obj.UID && last.session == s {
+		conn.Client, conn.share = last.Client, last.share
+		conn.share.Limit(int64(obj.Spec.RequestsPerSecond))
 		conn.proven.Store(last.proven.Load())
 		return conn
 	}
-	share := transport.NewBudget(float64(obj.Spec.RequestsPerSecond))
-	conn.Client = smile.NewClient(endpoint, gate{session: s, share: share, flow: conn.Name.String()}).Observed(s.observe)
+	conn.share = new(transport.Share)
+	conn.share.Limit(int64(obj.Spec.RequestsPerSecond))
+	conn.Client = smile.NewClient(endpoint, gate{session: s, share: conn.share, flow: conn.Name.String()}).Observed(s.observe)
 	return conn
 }
 
@@ -216,12 +260,23 @@ func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pai
 func (r *Registry) find(account, fingerprint string, mode v1alpha1.Mode) *session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, conn := range r.connections {
+	for _, conn := range r.held() {
 		if s := conn.session; s.account == account && s.fingerprint == fingerprint && s.mode == mode {
 			return s
 		}
 	}
 	return nil
+}
+
+// held are the connections that may be used, and the former ones that still can be. The caller holds the lock.
+func (r *Registry) held() []*Connection {
+	all := slices.Collect(maps.Values(r.connections))
+	for _, former := range r.good {
+		if !former.session.breaker.denied() {
+			all = append(all, former)
+		}
+	}
+	return all
 }
 
 func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials) *session {
@@ -239,20 +294,26 @@ func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials) *se
 	return s
 }
 
-// changed wakes the connections that use a session. A full channel drops the news: they are looked at every 30
-// seconds in any case.
+// changed wakes the connections that use a session, or would if the pair in their Secret worked.
 func (r *Registry) changed(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, conn := range r.connections {
-		if conn.session != s {
-			continue
+	for name := range r.connections {
+		for _, conn := range []*Connection{r.connections[name], r.good[name]} {
+			if conn != nil && conn.session == s {
+				r.tell(name)
+				break
+			}
 		}
-		obj := &v1alpha1.SmileConnection{}
-		obj.Namespace, obj.Name = conn.Name.Namespace, conn.Name.Name
-		select {
-		case r.events <- event.TypedGenericEvent[*v1alpha1.SmileConnection]{Object: obj}:
-		default:
-		}
+	}
+}
+
+// tell wakes a connection. A full channel drops the news: it is looked at every 30 seconds in any case.
+func (r *Registry) tell(name types.NamespacedName) {
+	obj := &v1alpha1.SmileConnection{}
+	obj.Namespace, obj.Name = name.Namespace, name.Name
+	select {
+	case r.events <- event.TypedGenericEvent[*v1alpha1.SmileConnection]{Object: obj}:
+	default:
 	}
 }

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -56,6 +57,8 @@ type world struct {
 	kube   client.Client
 	calls  *atomic.Int64
 	status *atomic.Int64
+	// check looks at each call; set it while none is under way.
+	check func(*http.Request)
 }
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
@@ -71,8 +74,11 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		calls: new(atomic.Int64), status: new(atomic.Int64),
 	}
 	w.status.Store(http.StatusOK)
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.calls.Add(1)
+		if w.check != nil {
+			w.check(r)
+		}
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(int(w.status.Load()))
 		_, _ = rw.Write([]byte(`{"code":"","data":{"id":"user-1","items":[]}}`))
@@ -88,8 +94,10 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		Metrics: transport.NewMetrics(), Identity: key, Clock: clocktesting.NewFakeClock(time.Now()),
 	})
 	t.Cleanup(func() {
-		for _, conn := range w.connections {
-			conn.session.transport.CloseIdleConnections()
+		for _, held := range []map[types.NamespacedName]*Connection{w.connections, w.good} {
+			for _, conn := range held {
+				conn.session.transport.CloseIdleConnections()
+			}
 		}
 	})
 	return w
@@ -197,10 +205,10 @@ func TestTheLastGoodPairIsKeptForUndoing(t *testing.T) {
 func TestAmongManyCallsARefusedPairIsUsedThreeTimesAtMost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, keys("keys", "key-one"))
-	conn := w.refresh(t, connection("smile", "keys", func(c *v1alpha1.SmileConnection) { c.Spec.RequestsPerSecond = 20 }))
+	conn := w.refresh(t, connection("smile", "keys", func(c *v1alpha1.SmileConnection) { c.Spec.RequestsPerSecond = 5 }))
 	w.status.Store(http.StatusUnauthorized)
 	var group sync.WaitGroup
-	for range 40 {
+	for range 20 {
 		group.Go(func() {
 			_, err := conn.Client.User(t.Context(), "user-1")
 			if class := engine.Classify(err).Class; class != engine.NotReady && class != engine.Throttled && class != engine.Transient {
@@ -255,5 +263,71 @@ func TestSecretsAreReadWithoutTellingThem(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// While 200 calls are under way the Secret changes. Each call carries both halves of one pair, and none fails as long as
+// both pairs are valid.
+func TestARotationMidFlightFailsNoCall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keys("keys", "key-one"))
+	obj := connection("smile", "keys", ready)
+	if err := w.kube.Create(t.Context(), obj); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.refresh(t, obj).Prove(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	pairs := map[string]string{"key-one": apiSecret, "key-two": "another-secret"}
+	var seen sync.Map
+	w.check = func(r *http.Request) {
+		key, secret, _ := r.BasicAuth()
+		if pairs[key] != secret || secret == "" {
+			t.Errorf("a call with halves of two pairs")
+		}
+		seen.Store(key, true)
+	}
+	half := make(chan struct{}, 200)
+	var group sync.WaitGroup
+	for range 200 {
+		group.Go(func() {
+			for range 4 {
+				conn, err := w.For(t.Context(), "n", v1alpha1.ConnectionReference{Name: "smile"})
+				if err == nil {
+					_, err = conn.Client.User(t.Context(), "user-1")
+				}
+				if err != nil {
+					t.Errorf("a call failed: %v", err)
+				}
+				select {
+				case half <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	for range cap(half) / 2 {
+		<-half
+	}
+	rotated := keys("keys", "key-two")
+	rotated.Data["apiSecret"] = []byte("another-secret")
+	if err := w.kube.Update(t.Context(), rotated); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.refresh(t, obj).Prove(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := w.For(t.Context(), "n", v1alpha1.ConnectionReference{Name: "smile"})
+	if err == nil {
+		_, err = conn.Client.User(t.Context(), "user-1")
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	group.Wait()
+	for key := range pairs {
+		if _, ok := seen.Load(key); !ok {
+			t.Errorf("no call with %s", key)
+		}
 	}
 }

@@ -40,6 +40,11 @@ var (
 		Class: engine.Denied, Reason: v1alpha1.ReasonInvalidCredentials,
 		Message: "Smile refuses the key pair: put a valid one into the Secret that spec.credentialsSecretRef names",
 	}).After(Recheck)
+	errFormerUsed = (&engine.Problem{
+		Class: engine.Denied, Reason: v1alpha1.ReasonInvalidCredentials,
+		Message: "Smile refuses the key pair in the Secret that spec.credentialsSecretRef names, and the former pair is still used " +
+			"as long as Smile accepts it and the operator is not restarted: put a valid pair into the Secret",
+	}).After(Recheck)
 	errOtherTenant = engine.NewInvalid(v1alpha1.ReasonCredentialsMismatch,
 		"the key pair belongs to another tenant of Smile than the users of this connection: "+
 			"put back a pair of that tenant, or create another SmileConnection").After(Recheck)

@@ -184,17 +184,14 @@ func wireMode(mode v1alpha1.Mode) smile.Mode {
 // breaker is asked once the call has its slot, so that nothing that had queued up leaves after a refusal.
 type gate struct {
 	session *session
-	share   *transport.Budget
+	share   *transport.Share
 	// flow names the connection, so that connections take turns.
 	flow string
 }
 
 func (g gate) Do(req *http.Request) (*http.Response, error) {
-	ctx := transport.WithFlow(req.Context(), g.flow)
+	ctx := transport.WithShare(transport.WithFlow(req.Context(), g.flow), g.share)
 	if err := g.session.breaker.pass(); err != nil {
-		return nil, &smile.UnsentError{Cause: err}
-	}
-	if err := g.share.Wait(ctx); err != nil {
 		return nil, &smile.UnsentError{Cause: err}
 	}
 	fence := smile.FenceFrom(ctx)

@@ -39,15 +39,20 @@ func Hinted() predicate.Predicate {
 	}
 }
 
-// BecameUsable passes connections that became usable for the objects that name them.
+// BecameUsable passes connections that became usable for the objects that name them, or whose revokes may go again.
 func BecameUsable() predicate.Predicate {
 	usable := func(obj client.Object) bool {
 		conn := obj.(*v1alpha1.SmileConnection)
 		return !conn.Spec.Suspend && meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady)
 	}
+	paused := func(obj client.Object) bool {
+		return meta.IsStatusConditionFalse(obj.(*v1alpha1.SmileConnection).Status.Conditions, v1alpha1.ConditionRevokesAllowed)
+	}
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(e event.UpdateEvent) bool { return usable(e.ObjectNew) && !usable(e.ObjectOld) },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return usable(e.ObjectNew) && !usable(e.ObjectOld) || paused(e.ObjectOld) && !paused(e.ObjectNew)
+		},
 		DeleteFunc: func(event.DeleteEvent) bool { return false },
 	}
 }

@@ -112,7 +112,11 @@ func (m *Mirror) run(client *smile.Client, w *walk) {
 
 func (m *Mirror) pass(client *smile.Client, w *walk) error {
 	users, cost := 0, cost{}
-	for remote, err := range client.Users(m.set.life, smile.UserFilter{StartDate: w.since}) {
+	ctx := m.set.life
+	if w.limit == 0 {
+		ctx = smile.WithLane(ctx, smile.LaneCreate) // somebody's creation waits for it
+	}
+	for remote, err := range client.Users(ctx, smile.UserFilter{StartDate: w.since}) {
 		if err != nil {
 			return err
 		}

@@ -42,13 +42,22 @@ type Budget struct {
 	// share is how much of the limit is used, slowest to 1, as of since.
 	share float64
 	since time.Time
-	// next is when the next call is due.
-	next time.Time
+	pace  pacer
 	// resume is when the last pause ends.
 	resume  time.Time
 	waiting queue
-	// wake serves the queue when the next slot is due; nil while nobody waits.
-	wake *time.Timer
+	// wake serves the queue at wakeAt, when the next slot is due; nil while nobody waits.
+	wake   *time.Timer
+	wakeAt time.Time
+}
+
+// pacer plans when the next call is due.
+type pacer struct{ next time.Time }
+
+// take plans the call after one that was due at a time and goes now.
+func (p *pacer) take(due, now time.Time, requestsPerSecond float64) {
+	unit := float64(time.Second) / requestsPerSecond
+	p.next = later(due.Add(time.Duration(pace*unit)), now.Add(time.Duration(closest*unit)))
 }
 
 // NewBudget returns a budget of so many calls a second; 0 is no limit.
@@ -59,7 +68,7 @@ func NewBudget(requestsPerSecond float64) *Budget {
 // RequestsPerSecond returns the limit; 0 is none.
 func (b *Budget) RequestsPerSecond() float64 { return b.limit }
 
-// Wait returns when a call may be sent, in the lane and flow of the context, or the
+// Wait returns when a call may be sent, in the lane, flow and share of the context, or the
 // context's error, or a *smile.PausedError: during a pause of more than 5 s, after
 // 30 s, or when too many wait already. Slots that nobody took are gone: there is no
 // catching up.
@@ -68,7 +77,7 @@ func (b *Budget) Wait(ctx context.Context) error {
 		return err
 	}
 	w, err := b.enter(ctx)
-	if w == nil {
+	if err != nil {
 		return err
 	}
 	limit := time.NewTimer(longestWait)
@@ -83,7 +92,7 @@ func (b *Budget) Wait(ctx context.Context) error {
 	}
 }
 
-// enter takes the slot that is due when nobody waits for it, and else queues up.
+// enter queues up, and at once takes a slot that is due.
 func (b *Budget) enter(ctx context.Context) (*waiter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,16 +100,16 @@ func (b *Budget) enter(ctx context.Context) (*waiter, error) {
 	if pause := b.resume.Sub(now); pause > patience {
 		return nil, &smile.PausedError{RetryAfter: pause}
 	}
+	w := &waiter{lane: smile.LaneFrom(ctx), flow: flowOf(ctx), share: shareOf(ctx), granted: make(chan error, 1)}
 	if b.waiting.size >= maxQueue {
-		return nil, &smile.PausedError{RetryAfter: longestWait}
+		displaced := b.waiting.displace(w)
+		if displaced == nil {
+			return nil, &smile.PausedError{RetryAfter: longestWait}
+		}
+		displaced.granted <- &smile.PausedError{RetryAfter: longestWait}
 	}
-	if b.waiting.size == 0 && !b.due().After(now) {
-		b.take(now)
-		return nil, nil
-	}
-	w := &waiter{lane: laneOf(ctx), flow: flowOf(ctx), granted: make(chan error, 1)}
 	b.waiting.add(w)
-	b.arm(now)
+	b.grant(now)
 	return w, nil
 }
 
@@ -121,30 +130,46 @@ func (b *Budget) leave(w *waiter, err error) error {
 func (b *Budget) serve() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.wake = nil
-	for now := time.Now(); b.waiting.size > 0 && !b.due().After(now); now = time.Now() {
-		b.take(now)
-		b.waiting.next().granted <- nil
-	}
-	b.arm(time.Now())
+	b.grant(time.Now())
 }
+
+// grant gives the slots that are due now, and has the rest of the queue served when the next one is.
+func (b *Budget) grant(now time.Time) {
+	for b.waiting.size > 0 && !b.nextDue().After(now) {
+		w := b.waiting.next(now)
+		if w == nil {
+			break
+		}
+		b.take(now)
+		w.share.take(now)
+		w.granted <- nil
+	}
+	b.arm(now)
+}
+
+// nextDue is when the first of the waiting calls may go.
+func (b *Budget) nextDue() time.Time { return later(b.due(), b.waiting.ready()) }
 
 // arm has the queue served when the next slot is due.
 func (b *Budget) arm(now time.Time) {
-	if b.wake == nil && b.waiting.size > 0 {
-		b.wake = time.AfterFunc(max(b.due().Sub(now), 0), b.serve)
+	due := b.nextDue()
+	switch {
+	case b.waiting.size == 0 || b.wake != nil && b.wakeAt.Equal(due) && due.After(now):
+		return
+	case b.wake != nil:
+		b.wake.Stop()
 	}
+	b.wakeAt = due
+	b.wake = time.AfterFunc(max(due.Sub(now), 0), b.serve)
 }
 
-func (b *Budget) due() time.Time { return later(b.next, b.resume) }
+func (b *Budget) due() time.Time { return later(b.pace.next, b.resume) }
 
 // take plans the slot after the one that is due now.
 func (b *Budget) take(now time.Time) {
-	if b.limit <= 0 {
-		return
+	if b.limit > 0 {
+		b.pace.take(b.due(), now, b.limit*b.recovered(now))
 	}
-	unit := float64(time.Second) / (b.limit * b.recovered(now))
-	b.next = later(b.due().Add(time.Duration(pace*unit)), now.Add(time.Duration(closest*unit)))
 }
 
 // recovered brings the share up to date.
@@ -153,6 +178,20 @@ func (b *Budget) recovered(now time.Time) float64 {
 		b.share, b.since = min(1, b.share+recovery*quiet.Seconds()), now
 	}
 	return b.share
+}
+
+// Share is how much of the limit is used at present: 1, or less since the host has said "too many".
+func (b *Budget) Share() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.recovered(time.Now())
+}
+
+// Waiting is how many calls wait.
+func (b *Budget) Waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting.size
 }
 
 // Pause lets no call out for some time, 1 s when 0, and halves the pace after it:

@@ -307,3 +307,26 @@ func TestBudgetSet(t *testing.T) {
 		}
 	}
 }
+
+// TestOneBudgetHoweverAHostIsSpelled writes the same host in all the ways that lead to it.
+func TestOneBudgetHoweverAHostIsSpelled(t *testing.T) {
+	set := NewBudgetSet(7)
+	budgetOf := func(text string) *Budget {
+		endpoint, reason := parseEndpoint(text)
+		if reason != "" {
+			t.Fatal(reason)
+		}
+		return set.For(HostPort(endpoint))
+	}
+	first := budgetOf("https://api.test/v1")
+	for _, spelling := range []string{"https://API.Test/v1", "https://api.test:443/v1", "HTTPS://api.test/v1/", "https://api.test"} {
+		if budgetOf(spelling) != first {
+			t.Errorf("%s has a budget of its own", spelling)
+		}
+	}
+	for _, another := range []string{"https://api.test:8443/v1", "https://www.api.test/v1", "http://api.test/v1"} {
+		if budgetOf(another) == first {
+			t.Errorf("%s shares the budget", another)
+		}
+	}
+}

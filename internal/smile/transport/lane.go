@@ -2,40 +2,20 @@ package transport
 
 import (
 	"context"
-	"net/http"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// Lane is how urgent a call is. Calls of a lane go before all of those below.
-type Lane int
-
-// The lanes, the most urgent first.
-const (
-	// Revoke is for what ends a consent.
-	Revoke Lane = iota
-	// Create is for what somebody waits for: users and link tokens, and the reads
-	// that they need.
-	Create
-	// Hint is for reads of what is known to have changed.
-	Hint
-	// Refresh is for everything else.
-	Refresh
-
-	laneCount
-)
+// laneCount is the number of lanes.
+const laneCount = smile.LaneRefresh + 1
 
 type (
-	laneKey struct{}
-	flowKey struct{}
+	flowKey  struct{}
+	shareKey struct{}
 )
-
-// WithLane puts the calls of a context into a lane. Without it a call's operation
-// decides: DELETE is Revoke, POST is Create, GET is Refresh.
-func WithLane(ctx context.Context, lane Lane) context.Context {
-	return context.WithValue(ctx, laneKey{}, lane)
-}
 
 // WithFlow names whose calls those of a context are. Within a lane, flows take
 // turns, so that nobody waits because somebody else has much to do.
@@ -43,19 +23,42 @@ func WithFlow(ctx context.Context, flow string) context.Context {
 	return context.WithValue(ctx, flowKey{}, flow)
 }
 
-func laneOf(ctx context.Context) Lane {
-	if lane, ok := ctx.Value(laneKey{}).(Lane); ok {
-		return lane
+// Share slows the calls of one flow down to a pace of their own. It never lets a call go that the budget does not.
+// A Share belongs to one Budget.
+type Share struct {
+	limit atomic.Int64
+	// pace is guarded by the budget.
+	pace pacer
+}
+
+// Limit sets how many calls a second may go, from the next call on; 0 is as many as the budget lets.
+func (s *Share) Limit(requestsPerSecond int64) { s.limit.Store(requestsPerSecond) }
+
+// WithShare has the calls of a context keep to the pace of a share.
+func WithShare(ctx context.Context, share *Share) context.Context {
+	return context.WithValue(ctx, shareKey{}, share)
+}
+
+// ready is when the next call may go.
+func (s *Share) ready() time.Time {
+	if s == nil || s.limit.Load() <= 0 {
+		return time.Time{}
 	}
-	operation, _ := smile.OperationFrom(ctx)
-	switch operation.Method {
-	case http.MethodDelete:
-		return Revoke
-	case http.MethodPost:
-		return Create
-	default:
-		return Refresh
+	return s.pace.next
+}
+
+func (s *Share) take(now time.Time) {
+	if s == nil {
+		return
 	}
+	if limit := s.limit.Load(); limit > 0 {
+		s.pace.take(s.pace.next, now, float64(limit))
+	}
+}
+
+func shareOf(ctx context.Context) *Share {
+	share, _ := ctx.Value(shareKey{}).(*Share)
+	return share
 }
 
 func flowOf(ctx context.Context) string {
@@ -65,8 +68,9 @@ func flowOf(ctx context.Context) string {
 
 // waiter is a call that waits for its slot.
 type waiter struct {
-	lane    Lane
+	lane    smile.Lane
 	flow    string
+	share   *Share
 	granted chan error
 }
 
@@ -86,22 +90,49 @@ func (q *queue) add(w *waiter) {
 	q.size++
 }
 
-// next takes out the call whose turn it is; the queue must not be empty.
-func (q *queue) next() *waiter {
-	q.served++
-	q.size--
-	if q.served%relief == 0 {
-		for lane := laneCount - 1; ; lane-- {
-			if !q.lanes[lane].empty() {
-				return q.lanes[lane].next()
+// next takes out the call whose turn it is, of those whose share lets them go now; nil when there is none.
+func (q *queue) next(now time.Time) *waiter {
+	relieve := (q.served+1)%relief == 0
+	for i := range q.lanes {
+		lane := &q.lanes[i]
+		if relieve {
+			lane = &q.lanes[len(q.lanes)-1-i]
+		}
+		if w := lane.next(now); w != nil {
+			q.served++
+			q.size--
+			return w
+		}
+	}
+	return nil
+}
+
+// ready is when the first of the waiting calls may go, as far as their shares are concerned.
+func (q *queue) ready() time.Time {
+	var first time.Time
+	found := false
+	for lane := range q.lanes {
+		for _, waiting := range q.lanes[lane].flows {
+			for _, w := range waiting[:1] {
+				if ready := w.share.ready(); !found || ready.Before(first) {
+					first, found = ready, true
+				}
 			}
 		}
 	}
-	for lane := Lane(0); ; lane++ {
-		if !q.lanes[lane].empty() {
-			return q.lanes[lane].next()
+	return first
+}
+
+// displace takes out a call in favour of a more urgent one: the newest of the flow that has most waiting in the least
+// urgent lane. It is nil when no call is less urgent.
+func (q *queue) displace(by *waiter) *waiter {
+	for lane := laneCount - 1; lane > by.lane; lane-- {
+		if w := q.lanes[lane].newest(); w != nil {
+			q.remove(w)
+			return w
 		}
 	}
+	return nil
 }
 
 // remove takes out a call that waits no longer.
@@ -114,9 +145,12 @@ func (q *queue) remove(w *waiter) {
 // drain empties the queue.
 func (q *queue) drain() []*waiter {
 	all := make([]*waiter, 0, q.size)
-	for q.size > 0 {
-		all = append(all, q.next())
+	for lane := range q.lanes {
+		for _, waiting := range q.lanes[lane].flows {
+			all = append(all, waiting...)
+		}
 	}
+	*q = queue{served: q.served}
 	return all
 }
 
@@ -125,8 +159,6 @@ type turns struct {
 	order []string
 	flows map[string][]*waiter
 }
-
-func (t *turns) empty() bool { return len(t.order) == 0 }
 
 func (t *turns) add(w *waiter) {
 	if t.flows == nil {
@@ -138,15 +170,35 @@ func (t *turns) add(w *waiter) {
 	t.flows[w.flow] = append(t.flows[w.flow], w)
 }
 
-func (t *turns) next() *waiter {
-	flow := t.order[0]
-	w := t.flows[flow][0]
-	t.order = t.order[1:]
-	t.keep(flow, t.flows[flow][1:])
-	if len(t.flows[flow]) > 0 {
-		t.order = append(t.order, flow)
+// next takes out the call whose turn it is, of those that may go; nil when none may.
+func (t *turns) next(now time.Time) *waiter {
+	for i, flow := range t.order {
+		w := t.flows[flow][0]
+		if w.share.ready().After(now) {
+			continue
+		}
+		t.order = slices.Delete(t.order, i, i+1)
+		t.keep(flow, t.flows[flow][1:])
+		if len(t.flows[flow]) > 0 {
+			t.order = append(t.order, flow)
+		}
+		return w
 	}
-	return w
+	return nil
+}
+
+// newest is the last call of the flow that has most waiting; nil when none waits.
+func (t *turns) newest() *waiter {
+	var longest []*waiter
+	for _, waiting := range t.flows {
+		if len(waiting) > len(longest) {
+			longest = waiting
+		}
+	}
+	if len(longest) == 0 {
+		return nil
+	}
+	return longest[len(longest)-1]
 }
 
 func (t *turns) remove(w *waiter) bool {

@@ -1,9 +1,7 @@
 package transport
 
 import (
-	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +22,7 @@ func serveInTurn(t *testing.T, b *Budget, calls []waiter) (order []string) {
 	var mu sync.Mutex
 	for _, call := range calls {
 		group.Go(func() {
-			ctx := WithFlow(WithLane(t.Context(), call.lane), call.flow)
+			ctx := WithFlow(smile.WithLane(t.Context(), call.lane), call.flow)
 			if err := b.Wait(ctx); err != nil {
 				t.Error(err)
 			}
@@ -41,7 +39,7 @@ func serveInTurn(t *testing.T, b *Budget, calls []waiter) (order []string) {
 func TestUrgentLanesGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		order := serveInTurn(t, NewBudget(10), []waiter{
-			{lane: Refresh, flow: "refresh"}, {lane: Hint, flow: "hint"}, {lane: Create, flow: "create"}, {lane: Revoke, flow: "revoke"},
+			{lane: smile.LaneRefresh, flow: "refresh"}, {lane: smile.LaneHint, flow: "hint"}, {lane: smile.LaneCreate, flow: "create"}, {lane: smile.LaneRevoke, flow: "revoke"},
 		})
 		if got := strings.Join(order, " "); got != "revoke create hint refresh" {
 			t.Errorf("served %s", got)
@@ -51,8 +49,8 @@ func TestUrgentLanesGoFirst(t *testing.T) {
 
 func TestFlowsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls := slices.Repeat([]waiter{{lane: Create, flow: "big"}}, 5)
-		calls = append(calls, waiter{lane: Create, flow: "small"}, waiter{lane: Create, flow: "small"})
+		calls := slices.Repeat([]waiter{{lane: smile.LaneCreate, flow: "big"}}, 5)
+		calls = append(calls, waiter{lane: smile.LaneCreate, flow: "small"}, waiter{lane: smile.LaneCreate, flow: "small"})
 		order := serveInTurn(t, NewBudget(10), calls)
 		if got := strings.Join(order, " "); got != "big small big small big big big" {
 			t.Errorf("served %s", got)
@@ -63,34 +61,12 @@ func TestFlowsTakeTurns(t *testing.T) {
 // TestNoLaneStarves keeps an urgent lane full: the least urgent still gets a slot now and then.
 func TestNoLaneStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls := append([]waiter{{lane: Refresh, flow: "patient"}}, slices.Repeat([]waiter{{lane: Create, flow: "busy"}}, 3*relief)...)
+		calls := append([]waiter{{lane: smile.LaneRefresh, flow: "patient"}}, slices.Repeat([]waiter{{lane: smile.LaneCreate, flow: "busy"}}, 3*relief)...)
 		order := serveInTurn(t, NewBudget(10), calls)
 		if at := slices.Index(order, "patient"); at < 0 || at >= relief {
 			t.Errorf("the patient call was served at place %d", at)
 		}
 	})
-}
-
-// TestTheOperationDecides asks for the lane of calls that were not put into one.
-func TestTheOperationDecides(t *testing.T) {
-	if got := laneOf(t.Context()); got != Refresh {
-		t.Errorf("a call of no operation is in lane %d", got)
-	}
-	seen := map[string]Lane{}
-	client := smile.NewClient(mustParse("https://api.test/v1"), doerFunc(func(ctx context.Context) {
-		op, _ := smile.OperationFrom(ctx)
-		seen[op.ID] = laneOf(ctx)
-	}))
-	_ = client.RevokeAccount(t.Context(), "a-1")
-	_, _ = client.CreateUser(t.Context(), nil)
-	_, _ = client.CreateToken(t.Context(), "u-1")
-	_, _ = client.User(t.Context(), "u-1")
-	want := map[string]Lane{"delete-account": Revoke, "create-user": Create, "create-token": Create, "get-user": Refresh}
-	for operation, lane := range want {
-		if seen[operation] != lane {
-			t.Errorf("%s is in lane %d, want %d", operation, seen[operation], lane)
-		}
-	}
 }
 
 // TestQueueLosesNobody adds, serves and removes calls at random.
@@ -101,7 +77,7 @@ func TestQueueLosesNobody(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
 				w := &waiter{
-					lane: Lane(rapid.IntRange(0, int(laneCount)-1).Draw(t, "lane")),
+					lane: smile.Lane(rapid.IntRange(0, int(laneCount)-1).Draw(t, "lane")),
 					flow: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "flow"),
 				}
 				q.add(w)
@@ -111,7 +87,7 @@ func TestQueueLosesNobody(t *testing.T) {
 				if q.size == 0 {
 					t.Skip("empty")
 				}
-				w := q.next()
+				w := q.next(time.Now())
 				if !inside[w] {
 					t.Fatal("served one that does not wait")
 				}
@@ -219,12 +195,4 @@ func TestLongPauseSendsWaitersAway(t *testing.T) {
 func paused(err error) bool {
 	var p *smile.PausedError
 	return errors.As(err, &p) && p.RetryAfter > 0
-}
-
-// doerFunc is told the context of each call, which then fails.
-type doerFunc func(context.Context)
-
-func (f doerFunc) Do(request *http.Request) (*http.Response, error) {
-	f(request.Context())
-	return nil, errors.New("not sent")
 }

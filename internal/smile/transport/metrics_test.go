@@ -79,3 +79,27 @@ func TestLabelsAreClosed(t *testing.T) {
 		t.Errorf("%d labels: %v", len(labels), labels)
 	}
 }
+
+func TestBudgetMetrics(t *testing.T) {
+	budgets := NewBudgetSet(20)
+	synctest.Test(t, func(t *testing.T) {
+		slowed := budgets.For("slowed.test:443")
+		budgets.For("other.test:443")
+		slowed.Pause(time.Second)
+		go func() { _ = slowed.Wait(t.Context()) }()
+		synctest.Wait()
+		want := `
+# HELP smile_operator_api_budget_share Part of the call budget in use: 1, or less since the API host has said that there are too many calls.
+# TYPE smile_operator_api_budget_share gauge
+smile_operator_api_budget_share{host="other.test:443"} 1
+smile_operator_api_budget_share{host="slowed.test:443"} 0.5
+# HELP smile_operator_api_budget_waiting Calls that wait for the call budget.
+# TYPE smile_operator_api_budget_waiting gauge
+smile_operator_api_budget_waiting{host="other.test:443"} 0
+smile_operator_api_budget_waiting{host="slowed.test:443"} 1
+`
+		if err := testutil.CollectAndCompare(budgets, strings.NewReader(want)); err != nil {
+			t.Error(err)
+		}
+	})
+}
