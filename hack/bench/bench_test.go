@@ -61,6 +61,42 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+func TestProcessorTime(t *testing.T) {
+	const stat = "4711 (smile (a) b) S 1 4711 4711 0 -1 4194560 9000 0 3 0 250 75 0 0 20 0 12 0 100 1 2"
+	if got, err := processorTime(stat); err != nil || got != 3250*time.Millisecond {
+		t.Errorf("it is %s (%v)", got, err)
+	}
+	for _, text := range []string{"", "4711 (smile) S 1 2", strings.ReplaceAll(stat, "250", "many")} {
+		if got, err := processorTime(text); err == nil {
+			t.Errorf("it is %s in %q", got, text)
+		}
+	}
+}
+
+func TestCalmAfter(t *testing.T) {
+	times := at(0, 1000, 2000, 3000, 4000)
+	used := func(cpu ...time.Duration) (samples []spent) {
+		for i, c := range cpu {
+			samples = append(samples, spent{times[i+1], c * time.Millisecond})
+		}
+		return samples
+	}
+	for name, tt := range map[string]struct {
+		samples []spent
+		want    time.Duration
+	}{
+		"never seen":  {nil, 0},
+		"never busy":  {used(20, 40, 60), 0},
+		"at first":    {used(900, 1000, 1010), time.Second},
+		"and once":    {used(900, 920, 1300, 1310), 3 * time.Second},
+		"all of time": {used(500, 1000, 1500, 2000), 4 * time.Second},
+	} {
+		if got := calmAfter(times[0], tt.samples); got != tt.want {
+			t.Errorf("%s: calm after %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
 func TestPeopleSeen(t *testing.T) {
 	p, times := &people{all: map[string]seen{}}, at(0, 1000, 2000, 3000)
 	user := person("alice")

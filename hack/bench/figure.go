@@ -66,6 +66,13 @@ func (f figure) text(x float64) string {
 	return number
 }
 
+func (f figure) measured() string {
+	if f.Missing != "" {
+		return "-"
+	}
+	return f.text(f.Measured)
+}
+
 func (f figure) target() string {
 	if f.Target == nil {
 		return "-"
@@ -119,15 +126,11 @@ func (r *result) table() string {
 	rows := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(rows, "FIGURE\tTARGET\tMEASURED\tRATIO\tVERDICT\tGENERIC PROVIDER")
 	for _, f := range r.Figures {
-		measured := f.text(f.Measured)
-		if f.Missing != "" {
-			measured = "-"
-		}
 		generic := f.Generic
 		if generic == "" {
 			generic = "-"
 		}
-		fmt.Fprintf(rows, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), measured, f.ratio(), f.Verdict, generic)
+		fmt.Fprintf(rows, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), f.measured(), f.ratio(), f.Verdict, generic)
 	}
 	_ = rows.Flush() // into a buffer
 	for _, f := range r.Figures {

@@ -124,7 +124,7 @@ func (b *bench) play(ctx context.Context, s scenario) (figures []figure, err err
 		err = fmt.Errorf("%w\n%s", err, st.explain())
 	}
 	for _, f := range figures {
-		b.say("%s: %s (target %s)", f.Name, f.text(f.Measured), f.target())
+		b.say("%s: %s (target %s)", f.Name, f.measured(), f.target())
 	}
 	return figures, err
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/smile-operator/smile-operator/hack/child"
@@ -90,31 +89,4 @@ func (o *operator) alive() error {
 	default:
 		return nil
 	}
-}
-
-// memory reads how much memory the operator has, and had at most, in MiB.
-func (o *operator) memory() (now, most float64, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", o.PID()))
-	if err != nil {
-		return 0, 0, fmt.Errorf("memory is measured on Linux only: %w", err)
-	}
-	now, err = mebibytes(string(text), "VmRSS")
-	if err != nil {
-		return 0, 0, err
-	}
-	most, err = mebibytes(string(text), "VmHWM")
-	return now, most, err
-}
-
-// mebibytes finds a line such as "VmRSS:   1024 kB".
-func mebibytes(status, name string) (float64, error) {
-	for line := range strings.Lines(status) {
-		rest, found := strings.CutPrefix(line, name+":")
-		if !found {
-			continue
-		}
-		kibibytes, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
-		return kibibytes / 1024, err
-	}
-	return 0, fmt.Errorf("no %s in the status of the process", name)
 }

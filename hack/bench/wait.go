@@ -54,19 +54,19 @@ func (st *stage) settle(ctx context.Context, o *operator) error {
 	if err != nil {
 		return err
 	}
-	since, looked := time.Now(), time.Now()
+	since, looked, last := time.Now(), time.Now(), "none"
 	return st.until(ctx, "nothing is written any more", longer, func() (bool, string, error) {
 		if time.Since(looked) < time.Second {
-			return false, "it is quiet", o.alive()
+			return false, "last writes: " + last, o.alive()
 		}
 		looked = time.Now()
 		requests, err := st.requests(place)
 		written := writes(requests)
 		if err != nil || len(written) == 0 {
-			return time.Since(since) > quiet, "it is quiet", err
+			return time.Since(since) > quiet, "last writes: " + last, err
 		}
-		since = time.Now()
+		since, last = time.Now(), tallyRequests(written)
 		place, err = st.audit.End()
-		return false, tallyRequests(written), err
+		return false, "writes: " + last, err
 	})
 }
