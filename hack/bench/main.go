@@ -112,15 +112,15 @@ func (b *bench) measure(ctx context.Context) error {
 // play runs a scenario on a control plane and a Smile of its own, and leaves nothing of them.
 func (b *bench) play(ctx context.Context, s scenario) (figures []figure, err error) {
 	b.headline("%s: %s", s.name, s.title(b.options))
-	ctx, cancel := context.WithTimeout(ctx, s.limit(b.options))
+	limited, cancel := context.WithTimeout(ctx, s.limit(b.options))
 	defer cancel()
-	st, err := b.newStage(ctx, s)
+	st, err := b.newStage(limited, s)
 	defer func() { err = errors.Join(err, st.clear()) }()
 	if err != nil {
 		return nil, err
 	}
-	figures, err = s.run(ctx, st)
-	if err != nil {
+	figures, err = s.run(limited, st)
+	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w\n%s", err, st.explain())
 	}
 	for _, f := range figures {
