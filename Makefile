@@ -106,6 +106,10 @@ e2e: compiler kube-controller-manager ## Run the tests of whole processes and of
 	@[ -n "$${CHROMIUM:-}" ] || { $(call need,chromium chromium-browser google-chrome,chromium,the tests in a browser); }
 	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
 
+.PHONY: bench
+bench: control-plane ## Measure calls, writes, times and memory for 1,000 users (BENCH=full: 10,000; BENCH_USERS=n)
+	$(GO) run ./hack/bench
+
 ##@ Tools
 
 .PHONY: control-plane

@@ -11,7 +11,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/smile-operator/smile-operator/hack/child"
 )
+
+// patience is how long a process may take to end after an interrupt.
+const patience = 25 * time.Second
 
 // pollInterval is how often a log file is looked at.
 const pollInterval = 20 * time.Millisecond
@@ -26,15 +31,15 @@ func command(ctx context.Context, dir, program string, args ...string) *exec.Cmd
 
 // await runs a command to its end, or interrupts it at the end of ctx.
 func await(ctx context.Context, cmd *exec.Cmd) error {
-	c, err := launch(cmd)
+	c, err := child.Start(cmd)
 	if err != nil {
 		return err
 	}
 	select {
-	case <-c.done:
-		return c.err
+	case <-c.Done():
+		return c.Err()
 	case <-ctx.Done():
-		return errors.Join(context.Cause(ctx), c.stop(patience))
+		return errors.Join(context.Cause(ctx), c.Stop(patience))
 	}
 }
 
@@ -84,12 +89,12 @@ func (d *demo) serve(ctx context.Context, env, program string, args ...string) e
 	cmd := command(ctx, d.root, d.path(program), args...)
 	cmd.Env = append(os.Environ(), env)
 	cmd.Stdout, cmd.Stderr = log, log
-	c, err := launch(cmd)
+	c, err := child.Start(cmd)
 	if err != nil {
 		return err
 	}
-	d.later(func() error { return c.stop(patience) })
-	d.endsWith(c.done, func() error { return fmt.Errorf("%s ended by itself: %s", program, cmd.ProcessState) })
+	d.later(func() error { return c.Stop(patience) })
+	d.endsWith(c.Done(), func() error { return fmt.Errorf("%s ended by itself: %s", program, cmd.ProcessState) })
 	return nil
 }
 

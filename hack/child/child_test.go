@@ -1,4 +1,4 @@
-package main
+package child
 
 import (
 	"bufio"
@@ -12,7 +12,7 @@ import (
 
 // shell starts a script and returns once it has said a first line. The pipe
 // ends when every process of the script has.
-func shell(t *testing.T, script string) (*child, *os.File) {
+func shell(t *testing.T, script string) (*Process, *os.File) {
 	t.Helper()
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -21,7 +21,7 @@ func shell(t *testing.T, script string) (*child, *os.File) {
 	t.Cleanup(func() { _ = out.Close() })
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
 	cmd.Stdout = in
-	c, err := launch(cmd)
+	c, err := Start(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +49,8 @@ func TestStop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, out := shell(t, tt.script)
-			if err := c.stop(tt.patience); (err != nil) != tt.killed {
-				t.Errorf("stop returned %v, want an error: %v", err, tt.killed)
+			if err := c.Stop(tt.patience); (err != nil) != tt.killed {
+				t.Errorf("Stop returned %v, want an error: %v", err, tt.killed)
 			}
 			if err := out.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 				t.Fatal(err)
@@ -58,16 +58,16 @@ func TestStop(t *testing.T) {
 			if _, err := io.Copy(io.Discard, out); err != nil {
 				t.Errorf("a process of the script is left: %v", err)
 			}
-			if err := c.stop(tt.patience); err != nil {
+			if err := c.Stop(tt.patience); err != nil {
 				t.Errorf("stopped again: %v", err)
 			}
 		})
 	}
 }
 
-func TestLaunchFails(t *testing.T) {
+func TestStartFails(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "/does/not/exist")
-	if _, err := launch(cmd); err == nil || !strings.Contains(err.Error(), "/does/not/exist") {
-		t.Errorf("launch returned %v", err)
+	if _, err := Start(cmd); err == nil || !strings.Contains(err.Error(), "/does/not/exist") {
+		t.Errorf("Start returned %v", err)
 	}
 }

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"text/tabwriter"
+	"time"
+)
+
+// figure is one row of the table.
+type figure struct {
+	Name string `json:"figure"`
+	// Unit is written behind the numbers; "" for ratios and counts.
+	Unit string `json:"unit,omitempty"`
+	// Target is what it may be at most, or must be if Exact. Nil is for figures that only inform.
+	Target   *float64 `json:"target,omitempty"`
+	Exact    bool     `json:"exact,omitempty"`
+	Measured float64  `json:"measured"`
+	// Missing says why there is no measurement.
+	Missing string  `json:"missing,omitempty"`
+	Verdict verdict `json:"verdict"`
+	// Generic is what a generic HTTP provider took for the same work.
+	Generic string `json:"genericProvider,omitempty"`
+	// How says what was counted, by whom, and over what.
+	How string `json:"how"`
+}
+
+type verdict string
+
+const (
+	met      verdict = "met"
+	missed   verdict = "missed"
+	noTarget verdict = "-"
+	unbuilt  verdict = "not built in"
+)
+
+// judged fills in the verdict. Ratios are compared as they are printed.
+func (f figure) judged() figure {
+	switch {
+	case f.Missing != "":
+		f.Verdict = unbuilt
+	case f.Target == nil:
+		f.Verdict = noTarget
+	case f.Exact && rounded(f.Measured) != rounded(*f.Target), rounded(f.Measured) > rounded(*f.Target):
+		f.Verdict = missed
+	default:
+		f.Verdict = met
+	}
+	return f
+}
+
+func rounded(x float64) float64 { return math.Round(x*100) / 100 }
+
+func (f figure) text(x float64) string {
+	number := fmt.Sprintf("%.2f", x)
+	if x == math.Trunc(x) {
+		number = fmt.Sprintf("%.0f", x)
+	}
+	if f.Unit != "" {
+		number += " " + f.Unit
+	}
+	return number
+}
+
+func (f figure) measured() string {
+	if f.Missing != "" {
+		return "-"
+	}
+	return f.text(f.Measured)
+}
+
+func (f figure) target() string {
+	if f.Target == nil {
+		return "-"
+	}
+	return f.text(*f.Target)
+}
+
+// ratio is what was measured over the target: below 1 is better.
+func (f figure) ratio() string {
+	if f.Missing != "" || f.Target == nil || *f.Target == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", f.Measured / *f.Target)
+}
+
+func atMost(x float64) *float64 { return &x }
+
+// result is what bench.json holds.
+type result struct {
+	Environment machine  `json:"environment"`
+	Figures     []figure `json:"figures"`
+}
+
+// machine is where and of what the figures were measured.
+type machine struct {
+	At    time.Time `json:"at"`
+	Users int       `json:"users"`
+	Cores int       `json:"cores"`
+	Go    string    `json:"go"`
+	OS    string    `json:"os"`
+}
+
+func environment(users int) machine {
+	return machine{
+		At: time.Now().UTC().Truncate(time.Second), Users: users, Cores: runtime.NumCPU(),
+		Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH,
+	}
+}
+
+func (r *result) add(figures ...figure) {
+	for _, f := range figures {
+		r.Figures = append(r.Figures, f.judged())
+	}
+}
+
+func (r *result) table() string {
+	if len(r.Figures) == 0 {
+		return "Nothing was measured.\n"
+	}
+	var out bytes.Buffer
+	rows := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(rows, "FIGURE\tTARGET\tMEASURED\tRATIO\tVERDICT\tGENERIC PROVIDER")
+	for _, f := range r.Figures {
+		generic := f.Generic
+		if generic == "" {
+			generic = "-"
+		}
+		fmt.Fprintf(rows, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), f.measured(), f.ratio(), f.Verdict, generic)
+	}
+	_ = rows.Flush() // into a buffer
+	for _, f := range r.Figures {
+		if f.Missing != "" {
+			fmt.Fprintf(&out, "\n%s: %s.\n", f.Name, f.Missing)
+		}
+	}
+	return out.String()
+}
+
+func (r *result) write(path string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}

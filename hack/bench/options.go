@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	defaultUsers = 1_000
+	fullUsers    = 10_000
+	mostUsers    = 20_000
+)
+
+// options say what is measured.
+type options struct {
+	users int
+	only  []string // names of scenarios; all when empty
+}
+
+// parseOptions reads the environment.
+func parseOptions(getenv func(string) string) (options, error) {
+	o := options{users: defaultUsers}
+	switch how := getenv("BENCH"); how {
+	case "":
+	case "full":
+		o.users = fullUsers
+	default:
+		return o, fmt.Errorf("BENCH is %q: want full, or nothing", how)
+	}
+	if text := getenv("BENCH_USERS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > mostUsers {
+			return o, fmt.Errorf("BENCH_USERS is %q: want a number from 1 to %d", text, mostUsers)
+		}
+		o.users = n
+	}
+	for name := range strings.SplitSeq(getenv("BENCH_ONLY"), ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		if !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.name == name }) {
+			return o, fmt.Errorf("BENCH_ONLY names %q: there are %s", name, strings.Join(scenarioNames(), ", "))
+		}
+		o.only = append(o.only, name)
+	}
+	return o, nil
+}
+
+func (o options) wanted(name string) bool { return len(o.only) == 0 || slices.Contains(o.only, name) }

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// writers is how many requests to the API server the bench makes at once.
+const writers = 16
+
+func names(prefix string, n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("%s-%05d", prefix, i)
+	}
+	return all
+}
+
+func person(name string) *v1alpha1.SmileUser {
+	return &v1alpha1.SmileUser{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       v1alpha1.SmileUserSpec{ConnectionRef: v1alpha1.ConnectionReference{Name: connectionName}},
+	}
+}
+
+// declare creates a SmileUser of each name.
+func (st *stage) declare(ctx context.Context, names []string) error {
+	return st.each(ctx, "declared", names, func(ctx context.Context, name string) error {
+		return st.admin.Create(ctx, person(name))
+	})
+}
+
+// ask has each be looked at now.
+func (st *stage) ask(ctx context.Context, names []string) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRequestedAt, time.Now().UTC().Format(time.RFC3339Nano))
+	return st.each(ctx, "asked for a look at", names, func(ctx context.Context, name string) error {
+		return st.admin.Patch(ctx, person(name), client.RawPatch(types.MergePatchType, patch))
+	})
+}
+
+// link does what each person does in the widget.
+func (st *stage) link(ctx context.Context, names []string, people *people) error {
+	return st.each(ctx, "linked", names, func(_ context.Context, name string) error {
+		account, err := st.smile.Link(george(people.of(name).userID))
+		if err == nil && account.ConnectionStatus != sandbox.Connected {
+			err = fmt.Errorf("the account of %s is %s", name, account.ConnectionStatus)
+		}
+		return err
+	})
+}
+
+// george is what the sandbox's test person enters into the widget, as the user of this id.
+func george(userID string) sandbox.LinkRequest {
+	return sandbox.LinkRequest{UserID: userID, ProviderID: "sss_ph", Login: "George", Password: "123456", MFA: "1234"}
+}
+
+// each does something for all names, several at a time, and tells how far it is.
+func (st *stage) each(ctx context.Context, done string, names []string, do func(context.Context, string) error) error {
+	began, count := time.Now(), atomic.Int64{}
+	group, each := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
+	told := time.Now()
+	for _, name := range names {
+		if each.Err() != nil {
+			break
+		}
+		if time.Since(told) > tellInterval {
+			st.say("%s %d of %d users", done, count.Load(), len(names))
+			told = time.Now()
+		}
+		group.Go(func() error {
+			defer count.Add(1)
+			return do(each, name)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	st.say("%s %d users in %.1f s", done, len(names), time.Since(began).Seconds())
+	return nil
+}
+
+// seen is how a SmileUser was last seen.
+type seen struct {
+	userID    string
+	connected int32
+	// ready is when it was first seen to be Ready; zero if never.
+	ready time.Time
+}
+
+// people is what a watch has seen of all SmileUsers. It is a client of its own and asks nobody else.
+type people struct {
+	mu  sync.Mutex
+	all map[string]seen
+}
+
+// watchPeople watches until the scenario ends.
+func (st *stage) watchPeople(ctx context.Context) *people {
+	p := &people{all: map[string]seen{}}
+	st.follow(ctx, &v1alpha1.SmileUserList{}, func(event watch.Event, now time.Time) {
+		if user, ok := event.Object.(*v1alpha1.SmileUser); ok {
+			p.note(user, now)
+		}
+	})
+	return p
+}
+
+func (p *people) note(user *v1alpha1.SmileUser, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known := p.all[user.Name]
+	known.userID = user.Status.UserID
+	if user.Status.Accounts != nil {
+		known.connected = user.Status.Accounts.Connected
+	}
+	current := user.Status.ObservedGeneration == user.Generation
+	if known.ready.IsZero() && current && meta.IsStatusConditionTrue(user.Status.Conditions, v1alpha1.ConditionReady) {
+		known.ready = now
+	}
+	p.all[user.Name] = known
+}
+
+func (p *people) of(name string) seen {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all[name]
+}
+
+// count counts those of whom something is so.
+func (p *people) count(so func(seen) bool) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, one := range p.all {
+		if so(one) {
+			n++
+		}
+	}
+	return n
+}
+
+// lastReady is when the last one became Ready.
+func (p *people) lastReady() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var last time.Time
+	for _, one := range p.all {
+		if one.ready.After(last) {
+			last = one.ready
+		}
+	}
+	return last
+}
+
+func isReady(s seen) bool  { return !s.ready.IsZero() }
+func isLinked(s seen) bool { return s.connected > 0 }
+
+// allAre waits until something is so of so many users.
+func (st *stage) allAre(ctx context.Context, o *operator, p *people, what string, n int, so func(seen) bool, limit time.Duration) error {
+	return st.until(ctx, fmt.Sprintf("%d users are %s", n, what), limit, func() (bool, string, error) {
+		count := p.count(so)
+		return count >= n, fmt.Sprintf("%d are", count), o.alive()
+	})
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// operatorConcurrency is how many users the operator works on at once, and the bare loop too.
+const operatorConcurrency = 16
+
+var bareLoop = scenario{
+	name: "bareloop",
+	title: func(o options) string {
+		return fmt.Sprintf("%d users created by a plain program that does the least there is to do", o.users)
+	},
+	smile: unhurried,
+	limit: within(3*time.Minute, 100*time.Millisecond),
+	run: func(ctx context.Context, st *stage) ([]figure, error) {
+		if err := st.declare(ctx, names("user", st.users)); err != nil {
+			return nil, err
+		}
+		p, err := st.launch(ctx, "bareloop", []string{
+			"-namespace=" + namespace, "-smile=" + st.smile.URL + "/v1", "-keys=" + apiKey + ":" + apiSecret,
+			"-concurrency=" + strconv.Itoa(operatorConcurrency),
+		}, "KUBECONFIG="+st.access)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-p.Done():
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if p.Err() != nil {
+			return nil, fmt.Errorf("the bare loop: %w", p.Err())
+		}
+		if made := st.smile.Stats().Users; made != st.users {
+			return nil, fmt.Errorf("the bare loop made %d users, not %d", made, st.users)
+		}
+		requests, err := st.requests(0)
+		if err != nil {
+			return nil, err
+		}
+		written := statusWrites(requests)
+		if len(written) != 2*st.users {
+			return nil, errors.New("the bare loop wrote other than two statuses for each user: " + tallyRequests(requests))
+		}
+		st.reference = span(arrivals(written))
+		return []figure{{
+			Name: fmt.Sprintf("%d users, no limit: bare loop", st.users), Unit: "s", Measured: st.reference.Seconds(),
+			How: "client-go, 16 at once, for each user two writes of the status and one call; from the first write to the last in the audit log",
+		}}, nil
+	},
+}

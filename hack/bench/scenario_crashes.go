@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+const (
+	fewestCrashed = 40
+	mostCrashed   = 200
+	kills         = 3
+	// heldAnswers is how many answers Smile holds back when the operator is killed: those users exist and nobody knows.
+	heldAnswers = 3
+)
+
+var crashes = scenario{
+	name: "crashes",
+	title: func(o options) string {
+		return fmt.Sprintf("%d users, and %d kills of the operator while it creates them", crashedCrowd(o), kills)
+	},
+	smile: strict,
+	limit: within(20*time.Minute, 0),
+	run:   runCrashes,
+}
+
+func crashedCrowd(o options) int { return min(max(o.users, fewestCrashed), mostCrashed) }
+
+func runCrashes(ctx context.Context, st *stage) ([]figure, error) {
+	n := crashedCrowd(st.options)
+	if err := st.connect(ctx, day); err != nil {
+		return nil, err
+	}
+	people := st.watchPeople(ctx)
+	if err := st.declare(ctx, names("user", n)); err != nil {
+		return nil, err
+	}
+	o, err := st.operate(ctx, vendorLimit)
+	if err != nil {
+		return nil, err
+	}
+	for range kills {
+		if o, err = st.killCreating(ctx, o, n/8); err != nil {
+			return nil, err
+		}
+	}
+	if err := st.smile.SetFaults(nil); err != nil {
+		return nil, err
+	}
+	// What was cut off is looked up in a listing that starts at least two minutes later.
+	if err := st.allAre(ctx, o, people, "Ready", n, isReady, 10*time.Minute); err != nil {
+		return nil, err
+	}
+	remote, err := st.smile.Users(apiKey)
+	if err != nil {
+		return nil, err
+	}
+	calls := st.smile.Journal(0)
+	st.say("%s", tallyCalls(calls))
+	return append([]figure{{
+		Name:   fmt.Sprintf("remote users per SmileUser, %d crashes", kills),
+		Target: atMost(1), Exact: true, Measured: perUser(len(remote), n),
+		How: "users at the sandbox over SmileUsers, after SIGKILLs with calls in flight that had created users",
+	}}, limitKept("crashing", calls, st.smile.Stats())...), nil
+}
+
+// killCreating kills the operator once it has created so many more users, the last of which Smile has not confirmed,
+// and starts another one.
+func (st *stage) killCreating(ctx context.Context, o *operator, after int) (*operator, error) {
+	err := st.smile.SetFaults([]sandbox.Fault{{
+		Operation: "create-user", Nth: after, Count: heldAnswers, Phase: "after", Action: "delay:6s",
+	}})
+	if err != nil {
+		return nil, err
+	}
+	mark := st.mark()
+	err = st.until(ctx, fmt.Sprintf("%d users more are created", after), 3*time.Minute, func() (bool, string, error) {
+		made := len(of("create-user", st.smile.Journal(mark)))
+		return made >= after, fmt.Sprintf("%d are", made), o.alive()
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.Kill()
+	st.say("killed the operator, with %d users created", st.smile.Stats().Users)
+	return st.operate(ctx, vendorLimit)
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// startupUsers is how many the generic provider was given, too.
+const startupUsers = 300
+
+var startup = scenario{
+	name: "startup",
+	title: func(o options) string {
+		return fmt.Sprintf("%d users that were declared before the operator starts, no limit", startupCrowd(o))
+	},
+	smile: unhurried,
+	limit: within(5*time.Minute, 0),
+	run: func(ctx context.Context, st *stage) ([]figure, error) {
+		n := startupCrowd(st.options)
+		if err := st.connect(ctx, day); err != nil {
+			return nil, err
+		}
+		people := st.watchPeople(ctx)
+		if err := st.declare(ctx, names("user", n)); err != nil {
+			return nil, err
+		}
+		o, err := st.operate(ctx, unlimited)
+		if err != nil {
+			return nil, err
+		}
+		if err := st.allAre(ctx, o, people, "Ready", n, isReady, 3*time.Minute); err != nil {
+			return nil, err
+		}
+		return []figure{{
+			Name: fmt.Sprintf("%d users declared before, no limit: operator start to last Ready", n),
+			Unit: "s", Target: atMost(3), Generic: "74 s",
+			Measured: people.lastReady().Sub(o.started).Seconds(),
+			How:      "from the start of the process, on a cluster that it sees for the first time, to the last Ready that a watch saw",
+		}}, nil
+	},
+}
+
+func startupCrowd(o options) int { return min(o.users, startupUsers) }

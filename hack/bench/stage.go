@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/hack/child"
+	"github.com/smile-operator/smile-operator/internal/app"
+	"github.com/smile-operator/smile-operator/internal/controlplane"
+	"github.com/smile-operator/smile-operator/internal/e2e"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// The service account of config/rbac, and what a scenario works with.
+const (
+	accountNamespace = "smile-operator-system"
+	accountName      = "smile-operator"
+	namespace        = "default"
+	connectionName   = "smile"
+	apiKey           = "sandbox-key"
+	apiSecret        = "sandbox-secret"
+)
+
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+`
+
+// auditMegabytes is more than any scenario writes: a log that is rotated would lose requests.
+const auditMegabytes = 4096
+
+// stage is what one scenario plays on: a control plane and a Smile of its own.
+type stage struct {
+	*bench
+
+	plane *controlplane.ControlPlane
+	audit e2e.Audit
+	admin client.WithWatch
+	smile *sandbox.Server
+	// access is the kubeconfig file of the operator's account.
+	access string
+	undo   []func() error
+	logs   []string
+}
+
+func (b *bench) build(ctx context.Context) error {
+	b.headline("build: the operator and the bare loop")
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "go", "build", "-ldflags=-s -w",
+		"-o", b.binaries, "./cmd/smile-operator", "./hack/bench/bareloop")
+	var out bytes.Buffer
+	cmd.Dir, cmd.Stdout, cmd.Stderr = b.root, &out, &out
+	p, err := child.Start(cmd)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.Done():
+		if p.Err() != nil {
+			return fmt.Errorf("building: %w\n%s", p.Err(), &out)
+		}
+		return nil
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), p.Stop(patience))
+	}
+}
+
+// newStage always returns a stage, to be cleared.
+func (b *bench) newStage(ctx context.Context, s scenario) (*stage, error) {
+	st := &stage{bench: b}
+	if err := st.startPlane(ctx); err != nil {
+		return st, err
+	}
+	var err error
+	if st.smile, err = sandbox.Start(s.smile(b.options)); err != nil {
+		return st, err
+	}
+	st.later(func() error { st.smile.Close(); return nil })
+	st.say("started a control plane and a sandbox")
+	return st, nil
+}
+
+// startPlane does not hand on ctx: at an interrupt, the operator is to end before what it talks to.
+func (st *stage) startPlane(ctx context.Context) error {
+	dir, err := os.MkdirTemp(st.binaries, "")
+	if err != nil {
+		return err
+	}
+	policy := filepath.Join(dir, "audit-policy.yaml")
+	st.audit = e2e.Audit{Path: filepath.Join(dir, "audit.log")}
+	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+		return err
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	release := context.AfterFunc(ctx, end)
+	st.plane, err = controlplane.Start(life, controlplane.Options{
+		CRDs: []string{filepath.Join(st.root, "config", "crd", "bases")},
+		APIServerFlags: []string{
+			"--audit-policy-file=" + policy, "--audit-log-path=" + st.audit.Path,
+			fmt.Sprintf("--audit-log-maxsize=%d", auditMegabytes),
+		},
+	})
+	release()
+	if err != nil {
+		end()
+		return err
+	}
+	st.later(func() error { defer end(); return st.plane.Stop() })
+	return st.grant(ctx, dir)
+}
+
+// grant makes the clients and the kubeconfigs, and installs the operator's account with its rights.
+func (st *stage) grant(ctx context.Context, dir string) error {
+	scheme, err := app.Scheme()
+	if err != nil {
+		return err
+	}
+	if st.admin, err = client.NewWithWatch(st.plane.Config(), client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	admin, err := st.plane.Kubeconfig()
+	if err != nil {
+		return err
+	}
+	adminFile := filepath.Join(dir, "admin.kubeconfig")
+	if err := os.WriteFile(adminFile, admin, 0o600); err != nil {
+		return err
+	}
+	assets, err := controlplane.Assets()
+	if err != nil {
+		return err
+	}
+	apply := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), "apply", "--server-side", "-k", filepath.Join(st.root, "config", "rbac"))
+	apply.Env = append(os.Environ(), "KUBECONFIG="+adminFile, "KUBECACHEDIR="+dir)
+	if out, err := apply.CombinedOutput(); err != nil {
+		return fmt.Errorf("installing the operator's account: %w\n%s", err, out)
+	}
+	access, err := st.plane.KubeconfigFor(ctx, types.NamespacedName{Namespace: accountNamespace, Name: accountName})
+	if err != nil {
+		return err
+	}
+	st.access = filepath.Join(dir, "operator.kubeconfig")
+	return os.WriteFile(st.access, access, 0o600)
+}
+
+// connect declares the connection that all users name.
+func (st *stage) connect(ctx context.Context, resync time.Duration) error {
+	named := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
+	secret := &corev1.Secret{ObjectMeta: named("smile-keys"), StringData: map[string]string{"apiKey": apiKey, "apiSecret": apiSecret}}
+	if err := st.admin.Create(ctx, secret); err != nil {
+		return err
+	}
+	return st.admin.Create(ctx, &v1alpha1.SmileConnection{
+		ObjectMeta: named(connectionName),
+		Spec: v1alpha1.SmileConnectionSpec{
+			Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: secret.Name},
+			ResyncInterval: &metav1.Duration{Duration: resync},
+		},
+	})
+}
+
+// resync changes how often the remote side is looked at.
+func (st *stage) resync(ctx context.Context, every time.Duration) error {
+	connection := &v1alpha1.SmileConnection{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: connectionName}}
+	patch := fmt.Sprintf(`{"spec":{"resyncInterval":%q}}`, every)
+	return st.admin.Patch(ctx, connection, client.RawPatch(types.MergePatchType, []byte(patch)))
+}
+
+// later has f called by clear, before what was registered earlier.
+func (st *stage) later(f func() error) { st.undo = append(st.undo, f) }
+
+func (st *stage) clear() error {
+	var errs []error
+	for _, f := range slices.Backward(st.undo) {
+		errs = append(errs, f())
+	}
+	st.undo = nil
+	return errors.Join(errs...)
+}
+
+// explain is the end of the logs of what was run.
+func (st *stage) explain() string {
+	const most = 3000
+	var text bytes.Buffer
+	for _, path := range st.logs {
+		log, err := os.ReadFile(path)
+		if err != nil || len(log) == 0 {
+			continue
+		}
+		fmt.Fprintf(&text, "the end of the log of %s:\n%s\n", filepath.Base(path), log[max(0, len(log)-most):])
+	}
+	return text.String()
+}
+
+// requests are the operator's since a place in the audit log.
+func (st *stage) requests(place int64) ([]e2e.Request, error) {
+	all, err := st.audit.After(place)
+	return own(all), err
+}
+
+// mark is the place in the journal behind all calls so far.
+func (st *stage) mark() int {
+	journal := st.smile.Journal(0)
+	if len(journal) == 0 {
+		return 0
+	}
+	return journal[len(journal)-1].Seq
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	pollInterval = 50 * time.Millisecond
+	tellInterval = 10 * time.Second
+)
+
+// until waits for something, and tells how far it is from time to time. look says whether it is so, and how far.
+func (st *stage) until(ctx context.Context, what string, limit time.Duration, look func() (done bool, state string, err error)) error {
+	deadline := time.Now().Add(limit)
+	poll, tell := time.NewTicker(pollInterval), time.NewTicker(tellInterval)
+	defer poll.Stop()
+	defer tell.Stop()
+	for {
+		done, state, err := look()
+		if done || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waited %s until %s: %s", limit, what, state)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting until %s (%s): %w", what, state, context.Cause(ctx))
+		case <-tell.C:
+			st.say("waiting until %s: %s", what, state)
+		case <-poll.C:
+		}
+	}
+}
+
+// pass lets time pass while an operator runs.
+func (st *stage) pass(ctx context.Context, o *operator, span time.Duration, why string) error {
+	end := time.Now().Add(span)
+	return st.until(ctx, why, span+time.Minute, func() (bool, string, error) {
+		left := time.Until(end)
+		return left <= 0, fmt.Sprintf("%s to go", left.Round(time.Second)), o.alive()
+	})
+}
+
+// settle waits until the operator has written nothing for a while.
+func (st *stage) settle(ctx context.Context, o *operator) error {
+	const (
+		quiet  = 8 * time.Second
+		longer = 5 * time.Minute
+	)
+	place, err := st.audit.End()
+	if err != nil {
+		return err
+	}
+	since, looked, last := time.Now(), time.Now(), "none"
+	return st.until(ctx, "nothing is written any more", longer, func() (bool, string, error) {
+		if time.Since(looked) < time.Second {
+			return false, "last writes: " + last, o.alive()
+		}
+		looked = time.Now()
+		requests, err := st.requests(place)
+		written := writes(requests)
+		if err != nil || len(written) == 0 {
+			return time.Since(since) > quiet, "last writes: " + last, err
+		}
+		since, last = time.Now(), tallyRequests(written)
+		place, err = st.audit.End()
+		return false, "writes: " + last, err
+	})
+}
