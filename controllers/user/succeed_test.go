@@ -142,26 +142,6 @@ var _ = Describe("A status that is not what the operator wrote last", func() {
 		},
 	}
 	for name, restore := range older {
-		It("but "+name+" makes no second user while the outcome of an attempt is unknown", func() {
-			s := lagging("110s")
-			user := s.user(testenv.UserName)
-			s.Smile.Break(sandbox.Fault{Operation: "create-user", Action: "reset"})
-			s.op.Run(user)
-			first := *user.Status.CreateAttempt
-			s.op.Live(settled, user)
-			s.Smile.Idle()
-			if len(s.people()) > 0 { // the first attempt was cut off before it did anything
-				Expect(user.Status.UserID).NotTo(BeEmpty())
-			}
-			s.Smile.Break(sandbox.Fault{Operation: "create-user", Phase: "after", Action: "reset"})
-			s.ChangeStatus(user, func() { restore(user, first) })
-			s.op.Live(settled, user)
-			s.ChangeStatus(user, func() { restore(user, first) })
-			s.op.Live(10*time.Minute, user)
-			Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
-			Expect(s.people()).To(Equal([]string{user.Status.UserID}))
-		})
-
 		It("but "+name+" makes no second user right after a call was cut off", func() {
 			s := lagging("110s")
 			user := s.created(testenv.UserName)
