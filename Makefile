@@ -104,7 +104,16 @@ test-cluster: compiler kube-controller-manager ## Run the tests on a real contro
 .PHONY: e2e
 e2e: compiler kube-controller-manager ## Run the tests of whole processes and of the widget in a browser
 	@[ -n "$${CHROMIUM:-}" ] || { $(call need,chromium chromium-browser google-chrome,chromium,the tests in a browser); }
-	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
+	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 60m -skip '^TestCrashPoints$$' ./internal/e2e/... ./internal/sandbox/browsertest/...
+
+.PHONY: crash-points
+crash-points: compiler kube-controller-manager ## Kill the operator at each of its calls, before and after it is done
+	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 90m -parallel 8 -v -run '^TestCrashPoints$$' ./internal/e2e/
+
+.PHONY: soak
+soak: compiler control-plane ## Create 10,000 users through random trouble, and lead 500 persons through misfortune
+	SMILE_CREATES=$${SMILE_CREATES:-10000} SMILE_TRIALS=$${SMILE_TRIALS:-500} KUBEBUILDER_ASSETS=$(BIN)/k8s \
+		$(GO) test -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong' ./controllers/user/
 
 .PHONY: bench
 bench: control-plane ## Measure calls, writes, times and memory for 1,000 users (BENCH=full: 10,000; BENCH_USERS=n)

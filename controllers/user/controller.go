@@ -4,6 +4,7 @@ package user
 
 import (
 	"context"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -50,10 +51,14 @@ type Controller struct {
 	Events events.EventRecorder
 	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
 	Fence func() error
+	// Before says what is known of the leaders before this process. Nil when nothing is, as without leader election.
+	Before func() Succession
 	// Clock of everything.
 	Clock clock.PassiveClock
 
 	attempts attempts
+	// cleared are the API accounts of which a listing has shown all that the leaders before have created.
+	cleared sync.Map
 }
 
 // Reconciler makes the reconciler of SmileUsers.

@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
@@ -41,41 +40,43 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 		return err
 	}
 	if p.Object.Spec.AdoptionPolicy != v1alpha1.AdoptionNever {
-		if err := v.reserve(ctx, p, marker); err != nil || p.Object.Status.UserID != "" {
-			return err
+		for _, step := range []func(context.Context, *pass, identity.Marker) error{v.succeed, v.reserve} {
+			if err := step(ctx, p, marker); err != nil || p.Object.Status.UserID != "" {
+				return err
+			}
 		}
 	}
 	if err := v.writeIntent(ctx, p); err != nil {
 		known.Free(marker.Digest, p.Object.UID)
 		return err
 	}
-	name, attempt := client.ObjectKeyFromObject(p.Object), p.Object.Status.CreateAttempt.ID
-	v.attempts.sending(name, attempt, v.Clock.Now())
+	v.attempts.sending(p.Object, v.Clock.Now())
 	created, err := conn.CreateUser(smile.WithFence(ctx, v.createFence(known, p.Object, marker)), metadata(p.Object, marker))
 	if err != nil {
 		if !smile.NotCreated(err) {
-			v.attempts.sending(name, attempt, v.Clock.Now())
+			v.attempts.sending(p.Object, v.Clock.Now())
 			known.Renew(marker.Digest, p.Object.UID)
 			known.Suspect()
 			return errUnknown.After(settleTime).Because(err)
 		}
-		v.attempts.notCreated(name, attempt)
+		v.attempts.notCreated(p.Object)
 		known.Free(marker.Digest, p.Object.UID)
 		if errors.Is(err, context.Canceled) {
 			p.Object.Status.CreateAttempt = nil // the next process could not know that nothing was sent
 		}
 		return err
 	}
-	known.Free(marker.Digest, p.Object.UID)
-	return v.keep(p, known, created)
+	return v.keep(p, known, marker, created)
 }
 
-// keep takes note of a user that was created. One that turned out to live in the other mode is nobody's to use: all
-// that follows waits for the right keys.
-func (v *visit) keep(p *pass, known *mirror.Mirror, created smile.CreatedUser) error {
-	known.Add(created.User)
+// keep takes note of a user that was created, before anybody else may create the subject. One that turned out to live
+// in the other mode is nobody's to use: all that follows waits for the right keys.
+func (v *visit) keep(p *pass, known *mirror.Mirror, marker identity.Marker, created smile.CreatedUser) error {
+	v.attempts.sending(p.Object, v.Clock.Now())
+	known.Add(mirrored(created.User, marker))
 	known.Claim(created.User.ID, claimOf(p.Object))
-	v.attempts.settled(client.ObjectKeyFromObject(p.Object))
+	known.Free(marker.Digest, p.Object.UID)
+	v.attempts.settled(p.Object)
 	v.record(p, created.User)
 	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserCreated, "Provision", "created the user at Smile")
 	if err := v.conn.Usable(); err != nil {
@@ -107,25 +108,25 @@ func (v *visit) createFence(known *mirror.Mirror, user *v1alpha1.SmileUser, mark
 // settle finds out what became of an earlier attempt, if that is unknown. It returns nil once a new call may be
 // made, or the user was found and recorded.
 func (v *visit) settle(ctx context.Context, p *pass, marker identity.Marker) error {
-	attempt := p.Object.Status.CreateAttempt
-	if attempt == nil {
-		return nil
-	}
-	name := client.ObjectKeyFromObject(p.Object)
-	seen, unknown := v.attempts.seen(name, attempt.ID, v.Clock.Now())
+	seen, unknown := v.attempts.open(p.Object, v.Clock.Now())
 	if !unknown {
 		return nil
 	}
-	settled := seen.Add(settleTime)
 	conn, known, err := v.connection()
 	if err != nil {
 		return err
 	}
 	known.Suspect()
+	known.Reserve(marker.Digest, p.Object.UID) // it stays so when the object is deleted, and declared again
+	settled := seen.Add(settleTime)
 	if wait := settled.Sub(v.Clock.Now()); wait > 0 {
 		return errUnknown.After(wait)
 	}
-	found, err := known.Settle(ctx, conn.Client, marker, attempt.StartedAt.Time, settled)
+	attempted := seen
+	if stored := p.Object.Status.CreateAttempt; stored != nil && stored.StartedAt.Time.Before(seen) {
+		attempted = stored.StartedAt.Time
+	}
+	found, err := known.Settle(ctx, conn.Client, marker, attempted, settled)
 	if err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func (v *visit) settle(ctx context.Context, p *pass, marker identity.Marker) err
 	if attached || err != nil {
 		return err
 	}
-	v.attempts.settled(name)
+	v.attempts.settled(p.Object)
 	known.Free(marker.Digest, p.Object.UID)
 	p.Object.Status.CreateAttempt = nil
 	return nil
@@ -141,33 +142,34 @@ func (v *visit) settle(ctx context.Context, p *pass, marker identity.Marker) err
 
 // reserve keeps the subject for this object while it creates, so that two objects of one subject do not make two
 // users. A reservation that outlives the settle time was left by an attempt with an unknown outcome, perhaps of an
-// object that is gone by now: a listing tells what became of it.
+// object that is gone by now: a listing tells what became of it. Once the subject is this object's, memory is asked
+// again: another may have created it since it was asked before.
 func (v *visit) reserve(ctx context.Context, p *pass, marker identity.Marker) error {
 	conn, known, err := v.connection()
 	if err != nil {
 		return err
 	}
-	held := known.Reserve(marker.Digest, p.Object.UID)
-	if held.UID == p.Object.UID {
-		return nil
+	if held := known.Reserve(marker.Digest, p.Object.UID); held.UID != p.Object.UID {
+		settled := held.Since.Add(settleTime)
+		if v.Clock.Now().Before(settled) {
+			return errReserved
+		}
+		if _, err := known.Settle(ctx, conn.Client, marker, held.Since, settled); err != nil {
+			return err
+		}
+		known.Free(marker.Digest, held.UID)
+		if known.Reserve(marker.Digest, p.Object.UID).UID != p.Object.UID {
+			return errReserved
+		}
 	}
-	settled := held.Since.Add(settleTime)
-	if v.Clock.Now().Before(settled) {
-		return errReserved
+	found, err := known.Find(ctx, conn.Client, marker)
+	if err == nil {
+		_, err = v.attach(ctx, p, known, marker, found)
 	}
-	found, err := known.Settle(ctx, conn.Client, marker, held.Since, settled)
 	if err != nil {
-		return err
+		known.Free(marker.Digest, p.Object.UID)
 	}
-	known.Free(marker.Digest, held.UID)
-	attached, err := v.attach(ctx, p, known, marker, found)
-	if attached || err != nil {
-		return err
-	}
-	if known.Reserve(marker.Digest, p.Object.UID).UID != p.Object.UID {
-		return errReserved
-	}
-	return nil
+	return err
 }
 
 // writeIntent stores that this object is about to be created, or stores the same again after an attempt that is
@@ -179,6 +181,12 @@ func (v *visit) writeIntent(ctx context.Context, p *pass) error {
 		}
 	}
 	return p.WriteIntent(ctx)
+}
+
+// mirrored is a created user as listings show it, whether or not the answer told its marker.
+func mirrored(created smile.User, marker identity.Marker) smile.User {
+	created.ExternalMetadata = map[string]string{v1alpha1.MetadataOwner: marker.String()}
+	return created
 }
 
 func metadata(user *v1alpha1.SmileUser, marker identity.Marker) map[string]string {

@@ -63,7 +63,7 @@ func (v *visit) attach(ctx context.Context, p *pass, known *mirror.Mirror, marke
 	if err := v.claim(ctx, p, known, user.ID); err != nil {
 		return false, err
 	}
-	v.attempts.settled(client.ObjectKeyFromObject(p.Object))
+	v.attempts.settled(p.Object)
 	known.Free(marker.Digest, p.Object.UID)
 	v.record(p, smile.User{ID: user.ID, CreatedAt: user.CreatedAt})
 	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserAdopted, "Provision", "re-attached to the person's user at Smile")

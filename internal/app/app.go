@@ -126,7 +126,7 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
-	return mgr, addControllers(ctx, mgr, options, fence)
+	return mgr, addControllers(ctx, mgr, options, lock, fence)
 }
 
 func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, fence func() error) ctrl.Options {
@@ -157,7 +157,7 @@ func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, f
 	}
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, fence func() error) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock *fencedLock, fence func() error) error {
 	key, err := readIdentity(ctx, mgr, options)
 	if err != nil {
 		return err
@@ -184,14 +184,18 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, fenc
 	}
 	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
 	outputs := output.NewWriter(live)
+	users := &usercontroller.Controller{
+		Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
+		Outputs: outputs, Events: events, Fence: fence, Clock: wall,
+	}
+	if options.LeaderElect {
+		users.Before, lock.lastSent = lock.succession, users.LastSent
+	}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		&connectioncontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Events: events, Clock: wall,
 		},
-		&usercontroller.Controller{
-			Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Events: events, Fence: fence, Clock: wall,
-		},
+		users,
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
 			Outputs: outputs, Identity: key, Events: events, Clock: wall,

@@ -8,12 +8,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
+
+	usercontroller "github.com/smile-operator/smile-operator/controllers/user"
 )
 
 // The times of the lease. A call that cannot be undone ends 8 s after it was sent, and is sent only within the
@@ -34,6 +37,12 @@ type fencedLock struct {
 
 	clock   clock.PassiveClock
 	renewed atomic.Pointer[time.Time]
+
+	// lastSent is when this process may last have sent a call that creates a user; nil when it cannot tell.
+	lastSent func() time.Time
+	// seen is the record that was last read, and before what is known of the leaders before this process.
+	seen   resourcelock.LeaderElectionRecord
+	before atomic.Pointer[usercontroller.Succession]
 }
 
 func newFencedLock(config *rest.Config, namespace string, clk clock.PassiveClock) (*fencedLock, error) {
@@ -56,11 +65,65 @@ func newFencedLock(config *rest.Config, namespace string, clk clock.PassiveClock
 	return &fencedLock{Interface: lock, clock: clk}, err
 }
 
+// clockSkew is by how much the clocks of two leaders may differ, and a call of the one that was renewed last may have
+// been sent later.
+const clockSkew = time.Minute
+
+// Get reads the record, which tells of the leader before.
+func (l *fencedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := l.Interface.Get(ctx)
+	if err == nil {
+		l.seen = *record
+	}
+	return record, raw, err
+}
+
+// acquired notes what is known of the leaders before, when this process becomes one. The renewal time of a record
+// bounds when its leader may have sent something: it is the last renewal of one that died, and what release wrote of
+// one that ended in good order.
+func (l *fencedLock) acquired(now time.Time) {
+	before := &usercontroller.Succession{Led: now}
+	if renewed := l.seen.RenewTime.Time; !renewed.IsZero() {
+		before.Sent = renewed.Add(clockSkew)
+		if before.Sent.After(now) {
+			before.Sent = now
+		}
+	}
+	l.before.Store(before)
+}
+
+// succession says what is known of the leaders before this process.
+func (l *fencedLock) succession() usercontroller.Succession {
+	if before := l.before.Load(); before != nil {
+		return *before
+	}
+	now := l.clock.Now() // not the leader, as far as is known
+	return usercontroller.Succession{Sent: now, Led: now}
+}
+
+// released is the record of a release: its renewal time is when this process, or one before it, may last have sent
+// something, if any did, so that the next leader need not wait when that was long ago.
+func (l *fencedLock) released(record resourcelock.LeaderElectionRecord) resourcelock.LeaderElectionRecord {
+	before := l.before.Load()
+	if before == nil || l.lastSent == nil {
+		return record
+	}
+	last := l.lastSent()
+	if before.Sent.After(last) {
+		last = before.Sent
+	}
+	record.RenewTime = metav1.NewTime(last)
+	return record
+}
+
 func (l *fencedLock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	return l.renew(record, func() error { return l.Interface.Create(ctx, record) })
 }
 
 func (l *fencedLock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	if record.HolderIdentity == "" {
+		record = l.released(record)
+	}
 	return l.renew(record, func() error { return l.Interface.Update(ctx, record) })
 }
 
@@ -71,6 +134,9 @@ func (l *fencedLock) renew(record resourcelock.LeaderElectionRecord, write func(
 		return err
 	}
 	if record.HolderIdentity == l.Identity() {
+		if l.before.Load() == nil {
+			l.acquired(now)
+		}
 		l.renewed.Store(&now)
 	} else {
 		l.renewed.Store(nil)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	clocktesting "k8s.io/utils/clock/testing"
 )
@@ -17,6 +18,18 @@ type lease struct {
 	clock *clocktesting.FakeClock
 	takes time.Duration
 	fails error
+	// record is what the API server has; nil is nothing.
+	record *resourcelock.LeaderElectionRecord
+}
+
+var errNoLease = errors.New("there is no lease")
+
+func (l *lease) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	if l.record == nil {
+		return nil, nil, errNoLease
+	}
+	record := *l.record
+	return &record, nil, nil
 }
 
 func (l *lease) Identity() string { return "me" }
@@ -26,9 +39,21 @@ func (l *lease) write() error {
 	return l.fails
 }
 
-func (l *lease) Create(context.Context, resourcelock.LeaderElectionRecord) error { return l.write() }
+func (l *lease) Create(_ context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.store(record)
+}
 
-func (l *lease) Update(context.Context, resourcelock.LeaderElectionRecord) error { return l.write() }
+func (l *lease) Update(_ context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.store(record)
+}
+
+func (l *lease) store(record resourcelock.LeaderElectionRecord) error {
+	err := l.write()
+	if err == nil {
+		l.record = &record
+	}
+	return err
+}
 
 func TestTheFenceStandsUntilTheRenewalDeadline(t *testing.T) {
 	t.Parallel()
@@ -90,5 +115,82 @@ func TestACallOfTheOldLeaderIsOverBeforeTheNewOneStarts(t *testing.T) {
 	const longestCall = 8 * time.Second
 	if renewDeadline+longestCall >= leaseDuration {
 		t.Errorf("renewal deadline %v and a call of %v reach beyond the lease of %v", renewDeadline, longestCall, leaseDuration)
+	}
+}
+
+// candidate is a process that has just become the leader.
+func candidate(t *testing.T, inner *lease, lastSent time.Time) *fencedLock {
+	t.Helper()
+	lock := &fencedLock{Interface: inner, clock: inner.clock, lastSent: func() time.Time { return lastSent }}
+	write := lock.Update
+	if _, _, err := lock.Get(t.Context()); errors.Is(err, errNoLease) {
+		write = lock.Create
+	}
+	now := metav1.NewTime(inner.clock.Now())
+	if err := write(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me", AcquireTime: now, RenewTime: now}); err != nil {
+		t.Fatal(err)
+	}
+	return lock
+}
+
+// release ends a leader in good order, as client-go does it.
+func release(t *testing.T, lock *fencedLock) {
+	t.Helper()
+	if _, _, err := lock.Get(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := metav1.NewTime(lock.clock.Now())
+	if err := lock.Update(t.Context(), resourcelock.LeaderElectionRecord{RenewTime: now, AcquireTime: now}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestANewLeaderKnowsUntilWhenTheOneBeforeMayHaveSent(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+	for name, c := range map[string]struct {
+		before func(t *testing.T, inner *lease)
+		want   time.Time
+	}{
+		"there was none": {func(*testing.T, *lease) {}, time.Time{}},
+		"it died just now": {func(t *testing.T, inner *lease) {
+			candidate(t, inner, time.Time{})
+			inner.clock.SetTime(at(60).Add(-30 * time.Second))
+			inner.record.RenewTime = metav1.NewTime(inner.clock.Now())
+		}, at(60)},
+		"it died long ago": {func(t *testing.T, inner *lease) { candidate(t, inner, at(0)) }, at(1)},
+		"it ended in good order and has sent nothing": {func(t *testing.T, inner *lease) {
+			lock := candidate(t, inner, time.Time{})
+			inner.clock.SetTime(at(60))
+			release(t, lock)
+		}, time.Time{}},
+		"it ended in good order after sending": {func(t *testing.T, inner *lease) {
+			lock := candidate(t, inner, at(40))
+			inner.clock.SetTime(at(60))
+			release(t, lock)
+		}, at(41)},
+		"it ended in good order, and the one before died": {func(t *testing.T, inner *lease) {
+			candidate(t, inner, time.Time{})
+			inner.clock.SetTime(at(58))
+			inner.record.RenewTime = metav1.NewTime(at(57))
+			release(t, candidate(t, inner, time.Time{}))
+		}, at(59)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inner := &lease{clock: clocktesting.NewFakeClock(start)}
+			c.before(t, inner)
+			inner.clock.SetTime(at(60))
+			lock := candidate(t, inner, time.Time{})
+			got := lock.succession()
+			if !got.Sent.Equal(c.want) || !got.Led.Equal(at(60)) {
+				t.Errorf("sent until %v, led since %v; want %v and %v", got.Sent, got.Led, c.want, at(60))
+			}
+			inner.clock.Step(time.Hour)
+			if again := lock.succession(); again != got {
+				t.Errorf("later it is %v", again)
+			}
+		})
 	}
 }

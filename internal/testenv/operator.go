@@ -27,6 +27,8 @@ type Operator struct {
 	*Records
 	// Fence is asked before each call that cannot be undone.
 	Fence func() error
+	// Before is what the process knows of the leaders before it: that there were none, unless a test says so.
+	Before func() user.Succession
 
 	world       *World
 	registry    *connection.Registry
@@ -59,7 +61,10 @@ func (w *World) Operator(between ...Wrap) *Operator {
 		Budgets: transport.NewBudgetSet(w.config.RequestsPerSecond), RequestsPerSecond: w.config.RequestsPerSecond,
 		Metrics: transport.NewMetrics(), Identity: key, Clock: w.Clock, UserAgent: "smile-operator/test",
 	})
-	o := &Operator{Records: &Records{}, Fence: func() error { return nil }, world: w, registry: registry}
+	o := &Operator{
+		Records: &Records{}, Fence: func() error { return nil }, Before: func() user.Succession { return user.Succession{} },
+		world: w, registry: registry,
+	}
 	var told events.EventRecorder = o.Records
 	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: w.Clock, Connections: registry, Objects: kube})
 	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
@@ -71,12 +76,21 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	}).Reconciler()
 	o.users = (&user.Controller{
 		Client: kube, Live: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,
+		Outputs: outputs, Events: told, Fence: func() error { return o.Fence() },
+		Before: func() user.Succession { return o.Before() }, Clock: w.Clock,
 	}).Reconciler()
 	o.syncs = (&accountsync.Controller{
 		Client: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
 		Outputs: outputs, Identity: key, Events: told, Clock: w.Clock,
 	}).Reconciler()
+	return o
+}
+
+// Successor starts a process that leads from now on, after another that may have sent something until now.
+func (w *World) Successor(between ...Wrap) *Operator {
+	w.Helper()
+	o, now := w.Operator(between...), w.Clock.Now()
+	o.Before = func() user.Succession { return user.Succession{Sent: now, Led: now} }
 	return o
 }
 

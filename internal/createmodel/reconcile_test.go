@@ -1,0 +1,267 @@
+package createmodel
+
+// reconcile does the next step of the pass over an object: the code of provision.go and create.go.
+func (s *steps) reconcile(i int) {
+	switch s.from.leader.passes[i].at {
+	case idle:
+		s.look(i)
+	case looked:
+		s.hold(i)
+	case reserved:
+		s.intend(i)
+	case intended:
+		s.askFence(i)
+	case fenced:
+		to := s.from
+		to.leader.passes[i].at = sent
+		to.quiet = 0
+		s.add("send", to)
+	case created:
+		s.answer(i)
+	case refused:
+		to := s.from
+		to.unsent(i)
+		s.add("the answer says no", to)
+	case answered:
+		to := s.from
+		to.leader.knows = true
+		to.leader.free(i)
+		to.leader.passes[i].at = kept
+		s.add("keep the user in memory", to)
+	case kept:
+		s.store(i)
+	}
+}
+
+// look is how a pass begins: is the user known, or does anything that happened before forbid to create?
+func (s *steps) look(i int) {
+	to, o := s.from, s.from.objects[i]
+	if to.leader.behind[i] {
+		o.attempt, o.known = 0, false
+	}
+	if o.life != live || o.known {
+		return
+	}
+	if !to.leader.listed {
+		to.leader.listed = true
+		to.list()
+	}
+	if to.leader.knows {
+		s.attach(i, to)
+		return
+	}
+	m := &to.leader.memory[i]
+	ours := o.attempt != 0 && m.attempt == o.attempt && m.outcome != nothing
+	lost := o.attempt == 0 && m.outcome == unknown && s.remember
+	switch {
+	case o.attempt != 0 && !ours:
+		*m = memory{outcome: unknown, attempt: o.attempt}
+		to.leader.reserve(i)
+		s.add("see an attempt", to)
+	case s.wait && (ours && m.outcome == unknown || lost):
+		if m.seenFor < settled {
+			return
+		}
+		to.list()
+		if to.leader.knows {
+			s.attach(i, to)
+			return
+		}
+		*m = memory{}
+		to.leader.free(i)
+		s.doubt(i, to, true)
+	default:
+		s.doubt(i, to, o.attempt == 0)
+	}
+}
+
+// list looks at all users once more.
+func (s *state) list() {
+	s.leader.knows = s.leader.knows || s.user.listed
+	s.leader.cleared = s.leader.cleared || s.leader.doubt == settled
+}
+
+// attach gives the object the user that was found, unless another has it.
+func (s *steps) attach(i int, to state) {
+	if other := to.objects[1-i]; other.life == live && other.known {
+		return
+	}
+	to.objects[i].known, to.objects[i].attempt = true, 0
+	to.touch(i)
+	to.leader.memory[i] = memory{}
+	to.leader.free(i)
+	to.leader.passes[i] = pass{}
+	s.add("attach", to)
+}
+
+// doubt holds an object back that may have had a predecessor, created by a process before this one.
+func (s *steps) doubt(i int, to state, fresh bool) {
+	if p := &to.leader; s.succeed && !p.cleared && !to.objects[i].settledAtStart {
+		if p.doubt < settled {
+			return
+		}
+		to.list()
+		if p.knows {
+			s.attach(i, to)
+			return
+		}
+	}
+	to.leader.passes[i] = pass{at: looked, fresh: fresh, stale: to.leader.behind[i]}
+	s.add("find nobody", to)
+}
+
+// hold reserves the subject.
+func (s *steps) hold(i int) {
+	to := s.from
+	p := &to.leader
+	if s.reserve && p.reserved != 0 && p.reserved != uint8(i+1) {
+		if p.reservedFor < settled {
+			p.passes[i] = pass{}
+			s.add("the subject is another's", to)
+			return
+		}
+		to.list()
+		p.reserved = 0
+	}
+	p.reserve(i)
+	if s.lookAgain && p.knows {
+		p.free(i)
+		p.passes[i] = pass{}
+		s.add("find the user after all", to)
+		return
+	}
+	p.passes[i].at = reserved
+	s.add("reserve", to)
+}
+
+func (p *process) reserve(i int) {
+	if p.reserved == 0 || p.reserved == uint8(i+1) {
+		p.reserved, p.reservedFor = uint8(i+1), 0
+	}
+}
+
+func (p *process) free(i int) {
+	if p.reserved == uint8(i+1) {
+		p.reserved, p.reservedFor = 0, 0
+	}
+}
+
+// intend writes the attempt.
+func (s *steps) intend(i int) {
+	to, p := s.from, s.from.leader.passes[i]
+	if to.objects[i].life != live || p.stale && s.lock {
+		to.leader.free(i)
+		to.leader.passes[i] = pass{}
+		s.add("a conflict", to)
+		return
+	}
+	o := &to.objects[i]
+	if p.fresh {
+		o.used++
+		o.attempt = o.used
+	}
+	if s.mayFail() && s.from.trouble.losses < 2 {
+		lost := to
+		lost.leader.free(i)
+		lost.leader.passes[i] = pass{}
+		lost.trouble.losses++
+		s.fail("write the attempt, and do not hear of it", lost)
+	}
+	to.leader.passes[i] = pass{at: intended}
+	s.add("write the attempt", to)
+}
+
+// askFence is the last question before the call is sent. Until it is answered, the call does no harm.
+func (s *steps) askFence(i int) {
+	to := s.from
+	if s.reserve && to.leader.reserved != uint8(i+1) {
+		to.unsent(i)
+		s.add("the subject is another's by now", to)
+		return
+	}
+	to.leader.reserve(i)
+	to.leader.memory[i] = memory{outcome: unknown, attempt: to.objects[i].attempt}
+	if to.leader.passes[i].stale {
+		to.leader.memory[i].attempt = to.objects[i].used
+	}
+	to.leader.passes[i].at = fenced
+	s.add("pass the fence", to)
+}
+
+// unsent is what a process knows of a call that has certainly created nobody.
+func (s *state) unsent(i int) {
+	s.leader.memory[i] = memory{outcome: unsent, attempt: s.objects[i].used}
+	s.leader.free(i)
+	s.leader.passes[i] = pass{}
+}
+
+// smile is what the remote side makes of a call that has arrived, whoever still listens.
+func (s *steps) smile(i int) {
+	if s.from.leader.passes[i].at != sent {
+		return
+	}
+	made := s.from
+	made.leader.passes[i].at = created
+	s.commit("Smile makes the user", made, i)
+	if !s.mayFail() {
+		return
+	}
+	no := s.from
+	no.leader.passes[i].at = refused
+	no.trouble.refusals++
+	s.fail("Smile refuses", no)
+	if s.from.trouble.losses == 2 || s.from.leader.stopped {
+		return
+	}
+	lost := s.from
+	lost.doubtful(i)
+	lost.trouble.losses++
+	s.fail("a call is lost on its way", lost)
+	lost.wire[i] = true
+	s.fail("a call is given up while it is on its way", lost)
+}
+
+// doubtful is what a process knows of a call of which it has heard nothing.
+func (s *state) doubtful(i int) {
+	if s.objects[i].life == live { // else Gone
+		s.leader.memory[i] = memory{outcome: unknown, attempt: s.objects[i].used}
+	}
+	s.leader.reserve(i)
+	s.leader.passes[i] = pass{}
+}
+
+// answer takes the answer, or not.
+func (s *steps) answer(i int) {
+	to := s.from
+	to.leader.memory[i] = memory{}
+	if s.keepFirst {
+		to.leader.knows = true
+		to.leader.free(i)
+		to.leader.passes[i].at = kept
+	} else {
+		to.leader.free(i)
+		to.leader.passes[i].at = answered
+	}
+	s.add("the answer comes", to)
+	if s.mayFail() && s.from.trouble.losses < 2 {
+		lost := s.from
+		lost.doubtful(i)
+		lost.trouble.losses++
+		s.fail("the answer is lost", lost)
+	}
+}
+
+// store writes the user's id into the status of the object, if it is still the same.
+func (s *steps) store(i int) {
+	to := s.from
+	to.leader.passes[i] = pass{}
+	if to.objects[i].life == live {
+		if s.mayFail() && s.from.trouble.losses < 2 {
+			lost := to
+			lost.trouble.losses++
+			s.fail("the status cannot be written", lost)
+		}
+		to.objects[i].known, to.objects[i].attempt = true, 0
+	}
+	s.add("store", to)
+}

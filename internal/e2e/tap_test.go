@@ -1,0 +1,190 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// point is a call that the operator makes, told apart from its other calls in the same way in every run: by whom it
+// goes to, its method and its path without names that differ, and how many like it there were before.
+type point struct {
+	call string
+	nth  int
+}
+
+func (p point) String() string { return fmt.Sprintf("%s, no. %d", p.call, p.nth) }
+
+// tap is what an operator calls in place of the API server and Smile: it takes down each call, and holds the one that
+// it is told to, before it is sent on or when it is done and not answered.
+type tap struct {
+	namespace string
+
+	mu     sync.Mutex
+	counts map[string]int
+	points []point
+	held   point
+	phase  phase
+	sprung chan struct{}
+	open   chan struct{}
+}
+
+func newTap(namespace string) *tap {
+	return &tap{namespace: namespace, counts: map[string]int{}, sprung: make(chan struct{}), open: make(chan struct{})}
+}
+
+// hold sets the trap. It springs once.
+func (t *tap) hold(at point, where phase) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held, t.phase = at, where
+}
+
+func (t *tap) taken() []point {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]point(nil), t.points...)
+}
+
+func (t *tap) isSprung() bool {
+	select {
+	case <-t.sprung:
+		return true
+	default:
+		return false
+	}
+}
+
+// release lets the caller of the held call go, without an answer.
+func (t *tap) release() { close(t.open) }
+
+var remoteID = regexp.MustCompile(`^/v1/([a-z-]+)/[^/]+`)
+
+// name gives the call a name that is the same in every run; "" to what is no step of the operator's: watches, which
+// go on for ever, and questions about which kinds there are.
+func (t *tap) name(side string, request *http.Request) string {
+	path := request.URL.Path
+	if side == "Smile" {
+		return side + " " + request.Method + " " + remoteID.ReplaceAllString(path, "/v1/$1/{id}")
+	}
+	watch := request.URL.Query().Get("watch")
+	if watch == "true" || watch == "1" || strings.Count(path, "/") < 4 {
+		return ""
+	}
+	return side + " " + request.Method + " " + strings.ReplaceAll(path, "/namespaces/"+t.namespace+"/", "/namespaces/{ns}/")
+}
+
+// caught takes a call down, and tells whether it is the one to hold.
+func (t *tap) caught(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts[name]++
+	at := point{name, t.counts[name]}
+	t.points = append(t.points, at)
+	return at == t.held
+}
+
+// between puts the tap before a server.
+func (t *tap) between(side string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		name := t.name(side, request)
+		if name == "" || !t.caught(name) {
+			next.ServeHTTP(w, request)
+			return
+		}
+		if t.phase == made {
+			body, err := io.ReadAll(request.Body)
+			if err != nil {
+				panic(http.ErrAbortHandler)
+			}
+			done := request.Clone(request.Context())
+			done.Body = io.NopCloser(bytes.NewReader(body))
+			next.ServeHTTP(httptest.NewRecorder(), done)
+		}
+		close(t.sprung)
+		<-t.open
+		panic(http.ErrAbortHandler)
+	})
+}
+
+// tapped gives an operator of the environment all of whose calls go through the tap.
+func (e *environment) tapped(through *tap) *operator {
+	e.t.Helper()
+	o := e.newOperator(e.t, e.only())
+	smile := httptest.NewServer(through.between("Smile", e.remote))
+	e.t.Cleanup(smile.Close)
+	o.flags = append(o.flags, "--sandbox-endpoint="+smile.URL+"/v1")
+
+	access, err := clientcmd.LoadFromFile(e.operatorConfig)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	cluster := access.Clusters[access.Contexts[access.CurrentContext].Cluster]
+	target, err := url.Parse(cluster.Server)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	trust, err := rest.TransportFor(&rest.Config{TLSClientConfig: rest.TLSClientConfig{CAData: cluster.CertificateAuthorityData}})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:     trust,
+		FlushInterval: -1,
+		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+	kube := httptest.NewUnstartedServer(through.between("Kubernetes", forward))
+	kube.Config.ErrorLog = discarded
+	kube.Start()
+	e.t.Cleanup(func() {
+		kube.CloseClientConnections()
+		kube.Close()
+	})
+	own := access.DeepCopy()
+	for name := range maps.Keys(own.Clusters) {
+		own.Clusters[name].Server = kube.URL
+		own.Clusters[name].CertificateAuthorityData = nil
+	}
+	path, err := e.keep("tap-"+e.namespace+".kubeconfig", func() ([]byte, error) { return clientcmd.Write(*own) })
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	for i, variable := range o.environment {
+		if strings.HasPrefix(variable, "KUBECONFIG=") {
+			o.environment[i] = "KUBECONFIG=" + path
+		}
+	}
+	return o
+}
+
+func TestTapNamesCallsTheSameInEveryRun(t *testing.T) {
+	t.Parallel()
+	through := newTap("e2e-x7")
+	for _, c := range []struct{ side, method, url, want string }{
+		{"Smile", "POST", "/v1/users", "Smile POST /v1/users"},
+		{"Smile", "DELETE", "/v1/accounts/tenant-1f", "Smile DELETE /v1/accounts/{id}"},
+		{"Smile", "GET", "/v1/accounts?userId=tenant-1f", "Smile GET /v1/accounts"},
+		{"Kubernetes", "GET", "/api/v1/namespaces/e2e-x7/secrets/keys", "Kubernetes GET /api/v1/namespaces/{ns}/secrets/keys"},
+		{"Kubernetes", "GET", "/apis/smile-operator.io/v1alpha1/namespaces/e2e-x7/smileusers?watch=true", ""},
+		{"Kubernetes", "GET", "/apis/smile-operator.io/v1alpha1", ""},
+	} {
+		if got := through.name(c.side, httptest.NewRequest(c.method, c.url, nil)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.url, got, c.want)
+		}
+	}
+}
