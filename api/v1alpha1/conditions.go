@@ -18,6 +18,7 @@ const (
 	ConditionAccountsConnected = "AccountsConnected"
 	ConditionDataSynced        = "DataSynced"
 	ConditionOutputReady       = "OutputReady"
+	ConditionRegistered        = "Registered"
 )
 
 // Reasons of conditions, which are the reasons of events too. docs/reasons.md has a line for each.
@@ -32,6 +33,12 @@ const (
 	ReasonSecretNotFound       = "SecretNotFound"
 	ReasonSecretInvalid        = "SecretInvalid"
 	ReasonDatapointUnsupported = "DatapointUnsupported"
+
+	ReasonWebhookURLNotAllowed  = "WebhookURLNotAllowed"
+	ReasonReceiverNotConfigured = "ReceiverNotConfigured"
+	ReasonWebhookCreated        = "WebhookCreated"
+	ReasonWebhookReplaced       = "WebhookReplaced"
+	ReasonWebhookRepaired       = "WebhookRepaired"
 
 	ReasonInvalidCredentials  = "InvalidCredentials"
 	ReasonCredentialsMismatch = "CredentialsMismatch"

@@ -87,6 +87,7 @@ type Mirror struct {
 	accounts  map[string]view[smile.Account]
 	tasks     map[string]view[smile.Task]
 	providers map[string]smile.Provider
+	webhooks  webhooks
 }
 
 func newMirror(set *Set) *Mirror {
