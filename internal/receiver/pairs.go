@@ -31,8 +31,10 @@ type pairs struct {
 	secrets *output.Writer
 	now     func() time.Time
 
-	mu    sync.Mutex
-	known map[string]smile.Sensitive[string]
+	// reading is held while the API server is asked, by one at a time.
+	reading sync.Mutex
+	mu      sync.Mutex
+	known   map[string]smile.Sensitive[string]
 	// failed are pairs that could not be read, and when.
 	failed map[string]time.Time
 }
@@ -58,16 +60,36 @@ func (p *pairs) find(ctx context.Context, path string) (sub *v1alpha1.SmileWebho
 
 // secret gives what events of a pair are signed with. Only the first call for a pair asks the API server.
 func (p *pairs) secret(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, pair, path string) (smile.Sensitive[string], error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	key := string(sub.UID) + "/" + pair
-	if secret, ok := p.known[key]; ok {
-		return secret, nil
+	if secret, ok, err := p.remembered(key); ok {
+		return secret, err
 	}
-	if failed, ok := p.failed[key]; ok && p.now().Sub(failed) < unreadableFor {
-		return smile.Sensitive[string]{}, errUnreadable
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	if secret, ok, err := p.remembered(key); ok {
+		return secret, err
 	}
 	secret, err := p.read(ctx, sub, pair, path)
+	p.remember(key, secret, err)
+	return secret, err
+}
+
+func (p *pairs) remembered(key string) (secret smile.Sensitive[string], ok bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if secret, ok := p.known[key]; ok {
+		return secret, true, nil
+	}
+	failed, ok := p.failed[key]
+	if ok && p.now().Sub(failed) < unreadableFor {
+		return secret, true, errUnreadable
+	}
+	return secret, false, nil
+}
+
+func (p *pairs) remember(key string, secret smile.Sensitive[string], err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if len(p.known) >= maxPairs || p.known == nil {
 		p.known = map[string]smile.Sensitive[string]{}
 	}
@@ -76,11 +98,10 @@ func (p *pairs) secret(ctx context.Context, sub *v1alpha1.SmileWebhookSubscripti
 	}
 	if err != nil {
 		p.failed[key] = p.now()
-		return secret, err
+		return
 	}
 	delete(p.failed, key)
 	p.known[key] = secret
-	return secret, nil
 }
 
 func (p *pairs) read(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, pair, path string) (smile.Sensitive[string], error) {
