@@ -47,8 +47,21 @@ func (v *visit) register(ctx context.Context, p *pass) error {
 	}
 	w, err := v.want(ctx, p)
 	if err != nil {
-		return errors.Join(err, v.withdraw(ctx, p))
+		err = errors.Join(err, v.withdraw(ctx, p))
+	} else {
+		err = v.pursue(ctx, p, w)
 	}
+	// What was replaced goes when its time has come, also while what is wanted now cannot be had.
+	if drained := v.drain(ctx, p); err == nil {
+		err = drained
+	}
+	if err != nil {
+		return err
+	}
+	return v.storePairs(ctx, p)
+}
+
+func (v *visit) pursue(ctx context.Context, p *pass, w *wanted) error {
 	if err := v.observe(ctx, p, w); err != nil {
 		return err
 	}
@@ -56,10 +69,7 @@ func (v *visit) register(ctx context.Context, p *pass) error {
 		return err
 	}
 	p.Object.Status.URL = w.shown
-	if err := v.drain(ctx, p); err != nil {
-		return err
-	}
-	return v.storePairs(ctx, p)
+	return nil
 }
 
 // settle finds out what became of tries to create whose outcome is unknown.

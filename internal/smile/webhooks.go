@@ -3,6 +3,7 @@ package smile
 import (
 	"context"
 	"iter"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -80,11 +81,11 @@ func (c *Client) CreateWebhook(ctx context.Context, wanted NewWebhook) (Webhook,
 }
 
 func (w NewWebhook) check() error {
-	secret, url := w.Secret.Reveal(), w.URL.Reveal()
+	secret, target := w.Secret.Reveal(), w.URL.Reveal()
 	switch {
 	case w.Name == "" || len(w.Name) > MaxWebhookNameLength || !printableASCII(w.Name):
 		return invalidArgument("name", "of the wrong length or not printable ASCII")
-	case len(url) > MaxWebhookURLLength || !strings.Contains(url, "://"):
+	case len(target) > MaxWebhookURLLength || !strings.Contains(target, "://"):
 		return invalidArgument("url", "of the wrong length or form")
 	case len(w.EventTypes) == 0:
 		return invalidArgument("eventTypes", "none")
@@ -98,7 +99,9 @@ func (w NewWebhook) check() error {
 // Webhooks lists the webhooks of the key pair's tenant. The answers hold secrets in
 // clear, of others too.
 func (c *Client) Webhooks(ctx context.Context) iter.Seq2[Webhook, error] {
-	return list[webhookWire](ctx, c, call{operation: opListWebhooks, path: []string{"webhooks"}})
+	return list[webhookWire](ctx, c, call{
+		operation: opListWebhooks, path: []string{"webhooks"}, query: url.Values{},
+	})
 }
 
 // Webhook returns one webhook.
