@@ -27,6 +27,8 @@ import (
 // the process after a restart, or another replica.
 type Operator struct {
 	*Records
+	// Cache answers what the operator asks of its cache.
+	Cache client.Reader
 	// Fence is asked before each call that cannot be undone.
 	Fence func() error
 
@@ -61,7 +63,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 		Budgets: transport.NewBudgetSet(w.config.RequestsPerSecond), RequestsPerSecond: w.config.RequestsPerSecond,
 		Metrics: transport.NewMetrics(), Identity: key, Clock: w.Clock, UserAgent: "smile-operator/test",
 	})
-	o := &Operator{Records: &Records{}, Fence: func() error { return nil }, world: w, registry: registry}
+	o := &Operator{Cache: kube, Records: &Records{}, Fence: func() error { return nil }, world: w, registry: registry}
 	var told events.EventRecorder = o.Records
 	mirrors := mirror.NewSet(ctx, w.Clock)
 	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
