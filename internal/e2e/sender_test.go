@@ -194,4 +194,3 @@ func (e *environment) hook(name string) *v1alpha1.SmileWebhookSubscription {
 		},
 	}
 }
-

@@ -5,7 +5,10 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -147,4 +150,101 @@ func (e *environment) leading(replicas []*operator) *operator {
 		return false, "nobody leads"
 	})
 	return found
+}
+
+// The bounds of the flood, which E2E_FLOOD lengthens to those that are promised.
+const (
+	forgedPerSecond  = 2000
+	genuinePerSecond = 200
+	shortFlood       = 10 * time.Second
+	longFlood        = 60 * time.Second
+)
+
+// TestForgeriesDoNotDrownEvents sends 2,000 forged requests a second beside 200 genuine events.
+func TestForgeriesDoNotDrownEvents(t *testing.T) {
+	span := shortFlood
+	if os.Getenv("E2E_FLOOD") != "" {
+		span = longFlood
+	}
+	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	secret := &corev1.Secret{ObjectMeta: e.named("hook-secret"), StringData: map[string]string{"secret": strings.Repeat("a", 40)}}
+	sub, address := e.hook("events"), freeAddress(t)
+	e.create(secret, sub)
+	e.create(e.crowd("person", 50)...)
+	o := e.operator(t, e.only(), "--receiver-bind-address="+address, "--receiver-base-url="+receivers, "--api-requests-per-second=0")
+	e.allReady(50, 2*time.Minute)
+	e.becomes(sub, "True/Succeeded", time.Minute)
+	var people []string
+	for _, user := range e.users() {
+		people = append(people, user.Status.UserID)
+	}
+	sender := e.sender(address)
+	run := func(span time.Duration, forged int) {
+		ctx, stop := context.WithTimeout(t.Context(), span)
+		defer stop()
+		var work sync.WaitGroup
+		work.Go(func() { e.forge(ctx, address, forged) })
+		work.Go(func() {
+			sender.run(ctx, genuinePerSecond, []string{"IDENTITY_ADDED", "TASK_STARTED", "INCOMES_ADDED"}, people)
+		})
+		work.Wait()
+	}
+	run(3*time.Second, 100)
+	place, before := e.end(), o.metric("process_resident_memory_bytes")
+	run(span, forgedPerSecond)
+	after := o.metric("process_resident_memory_bytes")
+	writes := len(e.writes(place))
+	sender.report()
+	grown := (after - before) / (1 << 20)
+	t.Logf("%s of %d forged a second: memory grew by %.1f MiB, %.1f writes a second to the API server; receiver: %.0f accepted, %.0f unauthorized, %.0f throttled, %.0f overloaded",
+		span, forgedPerSecond, grown, float64(writes)/span.Seconds(), o.metric("smile_operator_webhook_requests_total", "accepted"),
+		o.metric("smile_operator_webhook_requests_total", "unauthorized"), o.metric("smile_operator_webhook_requests_total", "throttled"),
+		o.metric("smile_operator_webhook_requests_total", "overloaded"))
+	if grown > 64 {
+		t.Errorf("memory grew by %.1f MiB", grown)
+	}
+	if perSecond := float64(writes) / span.Seconds(); perSecond > 50 {
+		t.Errorf("%.1f writes a second to the API server", perSecond)
+	}
+	if sender.lost > 0 || sender.statuses[204] == 0 {
+		t.Errorf("%d genuine events lost, %d kept", sender.lost, sender.statuses[204])
+	}
+}
+
+// forge sends so many forged requests a second until ctx ends, and never more than a hundred at once.
+func (e *environment) forge(ctx context.Context, address string, rate int) {
+	transport := &http.Transport{MaxIdleConnsPerHost: 100, MaxConnsPerHost: 100}
+	defer transport.CloseIdleConnections()
+	const tickets = 100
+	ticket, body := make(chan struct{}, tickets), strings.Repeat(`{"x":1}`, 100)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var work sync.WaitGroup
+	defer work.Wait()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for range rate / 100 {
+			select {
+			case ticket <- struct{}{}:
+			default:
+				continue
+			}
+			work.Go(func() {
+				defer func() { <-ticket }()
+				request, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("http://%s/hooks/v1/%d", address, i), strings.NewReader(body))
+				if err != nil {
+					return
+				}
+				request.Header.Set("Content-Type", "application/json")
+				request.Header.Set("Smile-Signature", strings.Repeat("0", 128))
+				if answer, err := transport.RoundTrip(request); err == nil {
+					answer.Body.Close()
+				}
+			})
+		}
+	}
 }
