@@ -37,20 +37,27 @@ func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
 		if !alive(*r) || r.WebhookID == "" || readAt.Sub(r.StartedAt.Time) < settleTime {
 			continue
 		}
-		found := slices.IndexFunc(mine, func(w mirror.Webhook) bool { return w.ID == r.WebhookID })
-		if found < 0 {
-			if err := v.missed(ctx, p, r); err != nil {
-				return err
-			}
-		} else if serving(*r) && r.Fingerprint == w.fingerprint && !mine[found].Is(v.request(p, w, v.pairs[r.ID])) {
-			r.RetiredAt = &metav1.Time{Time: p.Now}
-			v.reason = v1alpha1.ReasonWebhookRepaired
+		if err := v.compare(ctx, p, w, r, mine); err != nil {
+			return err
 		}
 	}
 	if err := v.sweep(ctx, p, mine); err != nil {
 		return err
 	}
 	p.Object.Status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
+	return nil
+}
+
+// compare holds a registration against what is listed.
+func (v *visit) compare(ctx context.Context, p *pass, w *wanted, r *registration, mine []mirror.Webhook) error {
+	found := slices.IndexFunc(mine, func(listed mirror.Webhook) bool { return listed.ID == r.WebhookID })
+	if found < 0 {
+		return v.missed(ctx, p, r)
+	}
+	if serving(*r) && r.Fingerprint == w.fingerprint && !mine[found].Is(v.request(p, w, v.pairs[r.ID])) {
+		r.RetiredAt = &metav1.Time{Time: p.Now}
+		v.reason = v1alpha1.ReasonWebhookRepaired
+	}
 	return nil
 }
 

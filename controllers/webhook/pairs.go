@@ -70,12 +70,8 @@ func (v *visit) restore(ctx context.Context, p *pass, lost []string) error {
 		if err != nil {
 			return err
 		}
-		path := ""
-		if r.PathHash != "" {
-			path = remote.URL.Reveal()[strings.LastIndex(remote.URL.Reveal(), "/")+1:]
-		}
-		if ok && hook.UsableSecret(remote.Secret.Reveal()) && (r.PathHash == "" || hook.HashPath(path) == r.PathHash) {
-			v.pairs[id] = hook.Pair{ID: id, Path: smile.NewSensitive(path), Secret: remote.Secret}
+		if pair, told := pairOf(r, remote); ok && told {
+			v.pairs[id] = pair
 			continue
 		}
 		if r.RetiredAt == nil || r.RetiredAt.After(p.Now.Add(-v.Overlap)) {
@@ -84,6 +80,16 @@ func (v *visit) restore(ctx context.Context, p *pass, lost []string) error {
 		v.reason = v1alpha1.ReasonWebhookRepaired
 	}
 	return v.storePairs(ctx, p)
+}
+
+// pairOf gives the pair of a registration as Smile tells it, if it does.
+func pairOf(r *registration, remote smile.Webhook) (hook.Pair, bool) {
+	path := ""
+	if url := remote.URL.Reveal(); r.PathHash != "" {
+		path = url[strings.LastIndex(url, "/")+1:]
+	}
+	known := r.PathHash == "" || hook.HashPath(path) == r.PathHash
+	return hook.Pair{ID: r.ID, Path: smile.NewSensitive(path), Secret: remote.Secret}, known && hook.UsableSecret(remote.Secret.Reveal())
 }
 
 // storePairs writes the Secret: the pairs in use, and what applications need to prove events.

@@ -17,9 +17,13 @@ func addReceiver(mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
-	return mgr.Add(&receiver.Server{
+	server := &receiver.Server{
 		Address:  options.ReceiverBindAddress,
 		CertFile: options.ReceiverTLSCertFile, KeyFile: options.ReceiverTLSKeyFile,
 		Cache: mgr.GetClient(), Live: live, Log: mgr.GetLogger().WithName("receiver"), Now: time.Now,
-	})
+	}
+	if err := mgr.AddReadyzCheck("receiver", server.Ready); err != nil {
+		return err
+	}
+	return mgr.Add(server)
 }

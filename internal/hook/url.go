@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,25 +83,32 @@ var odd = []struct{ characters, reason string }{
 	{"%", "it contains an encoded character"},
 }
 
-// parse reads an absolute URL whose meaning nobody can doubt, and gives it in one spelling: lower-case host, no default
-// port.
-func parse(text string) (parsed *url.URL, reason string) {
+func badText(text string) (reason string) {
 	if len(text) > smile.MaxWebhookURLLength {
-		return nil, "it is too long"
+		return "it is too long"
 	}
 	for _, o := range odd {
 		if strings.ContainsAny(text, o.characters) {
-			return nil, o.reason
+			return o.reason
 		}
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, "it contains a character that is not printable ASCII"
+		return "it contains a character that is not printable ASCII"
+	}
+	return ""
+}
+
+// parse reads an absolute URL whose meaning nobody can doubt, and gives it in one spelling: lower-case host, no default
+// port.
+func parse(text string) (parsed *url.URL, reason string) {
+	if reason := badText(text); reason != "" {
+		return nil, reason
 	}
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Opaque != "" || parsed.Host == "" {
 		return nil, "it is not an absolute URL"
 	}
-	if parsed.Scheme != "https" && parsed.Scheme != "http" {
+	if _, known := defaultPorts[parsed.Scheme]; !known {
 		return nil, "its scheme is neither https nor http"
 	}
 	host, reason := hostOf(parsed)
@@ -123,12 +131,11 @@ func hostOf(u *url.URL) (host, reason string) {
 		return "", "its host is not a DNS name"
 	}
 	port := u.Port()
-	if number, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || number == 0 || strconv.FormatUint(number, 10) != port) {
-		return "", "its port is not a number from 1 to 65535"
-	}
 	switch {
 	case strings.HasSuffix(u.Host, ":"):
 		return "", "its port is empty"
+	case port != "" && !validPort(port):
+		return "", "its port is not a number from 1 to 65535"
 	case port != "" && port != defaultPorts[u.Scheme]:
 		return net.JoinHostPort(host, port), ""
 	case strings.Contains(host, ":"):
@@ -138,16 +145,21 @@ func hostOf(u *url.URL) (host, reason string) {
 	}
 }
 
+func validPort(port string) bool {
+	number, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && number != 0 && strconv.FormatUint(number, 10) == port
+}
+
 // dnsName tells whether a name is lower-case DNS labels, the last one no number: 127.1 and 0x7f.1 are addresses to some.
 func dnsName(name string) bool {
 	labels := strings.Split(name, ".")
-	for _, label := range labels {
-		outside := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.ContainsFunc(label, outside) {
-			return false
-		}
-	}
 	last := labels[len(labels)-1]
 	_, err := strconv.ParseUint(last, 0, 64)
-	return len(name) <= 253 && err != nil && strings.ContainsFunc(last, func(r rune) bool { return r < '0' || r > '9' })
+	number := err == nil || strings.Trim(last, "0123456789") == ""
+	return len(name) <= 253 && !number && !slices.ContainsFunc(labels, badLabel)
+}
+
+func badLabel(label string) bool {
+	return label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+		strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != ""
 }

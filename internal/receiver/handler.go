@@ -96,8 +96,8 @@ func (h *handler) safely(w http.ResponseWriter, r *http.Request) (o outcome, kin
 }
 
 func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Request) (outcome, smile.EventType) {
-	path, ok := strings.CutPrefix(r.URL.Path, hook.Prefix)
-	if !ok || path == "" || len(path) > maxPath || r.Method != http.MethodPost || !isJSON(r.Header) {
+	path, ok := addressed(r)
+	if !ok {
 		return misdirected, ""
 	}
 	sub, pair, found, err := h.pairs.find(ctx, path)
@@ -122,6 +122,12 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return refused, ""
 	}
 	return h.judge(ctx, r, sub, pair, path, body)
+}
+
+// addressed gives the path of a request that may be an event.
+func addressed(r *http.Request) (path string, ok bool) {
+	path, ok = strings.CutPrefix(r.URL.Path, hook.Prefix)
+	return path, ok && path != "" && len(path) <= maxPath && r.Method == http.MethodPost && isJSON(r.Header)
 }
 
 func isJSON(header http.Header) bool {
@@ -169,18 +175,18 @@ func (h *handler) judge(
 
 // keep stores what an event calls for.
 func (h *handler) keep(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, event smile.Event) outcome {
-	h.tidings.tell(ctx, sub)
 	if event.UserID == "" {
+		h.tidings.tell(ctx, sub)
 		return noUser
 	}
 	hinted, err := h.hints.hint(ctx, sub, event.UserID, event.Type.Urgent())
-	switch {
-	case err != nil:
+	if err != nil {
 		h.log.Error(err, "an event could not be kept and was not acknowledged")
 		return unavailable
-	case hinted == 0:
-		return unknownUser
-	default:
-		return accepted
 	}
+	h.tidings.tell(ctx, sub)
+	if hinted == 0 {
+		return unknownUser
+	}
+	return accepted
 }

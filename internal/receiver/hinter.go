@@ -172,36 +172,44 @@ func (h *hinter) serve(uid types.UID, q *queue) {
 func (h *hinter) store(user *v1alpha1.SmileUser, urgent bool) error {
 	ctx, cancel := context.WithTimeout(h.life, storing)
 	defer cancel()
-	now, fresh := h.now(), false
-	for range retries {
-		var stored time.Time
-		if user.Status.HintedAt != nil {
-			stored = user.Status.HintedAt.Time
+	now := h.now()
+	for try := range retries {
+		stored, err := h.write(ctx, user, now, urgent, try > 0)
+		if stored || err != nil {
+			return err
 		}
-		at, write := hook.Hint(stored, now, urgent)
-		if !write && fresh {
-			return nil
-		}
-		if write {
-			err := h.patch(ctx, user, at)
-			if err == nil || apierrors.IsNotFound(err) {
-				return nil // who is gone needs no look
-			}
-			if !apierrors.IsConflict(err) {
-				return fmt.Errorf("storing the hint: %w", err)
-			}
-		}
-		uid, latest := user.UID, &v1alpha1.SmileUser{}
-		err := h.live.Get(ctx, client.ObjectKeyFromObject(user), latest)
-		if apierrors.IsNotFound(err) || err == nil && latest.UID != uid {
-			return nil
+		latest := &v1alpha1.SmileUser{}
+		err = h.live.Get(ctx, client.ObjectKeyFromObject(user), latest)
+		if apierrors.IsNotFound(err) || err == nil && latest.UID != user.UID {
+			return nil // who is gone needs no look
 		}
 		if err != nil {
 			return fmt.Errorf("reading the user: %w", err)
 		}
-		user, fresh = latest, true
+		user = latest
 	}
 	return fmt.Errorf("storing the hint: %d writes in a row met another one", retries)
+}
+
+// write tells whether what is stored now makes sure of a look; if not, the object must be read again.
+func (h *hinter) write(ctx context.Context, user *v1alpha1.SmileUser, now time.Time, urgent, fresh bool) (stored bool, err error) {
+	var before time.Time
+	if user.Status.HintedAt != nil {
+		before = user.Status.HintedAt.Time
+	}
+	at, needed := hook.Hint(before, now, urgent)
+	if !needed {
+		return fresh, nil
+	}
+	err = h.patch(ctx, user, at)
+	switch {
+	case err == nil, apierrors.IsNotFound(err):
+		return true, nil
+	case apierrors.IsConflict(err):
+		return false, nil
+	default:
+		return false, fmt.Errorf("storing the hint: %w", err)
+	}
 }
 
 // patch fails unless the stored object is the very one that was read.

@@ -11,6 +11,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -52,6 +53,16 @@ type Server struct {
 	Now func() time.Time
 	// Listening is told the address, if set.
 	Listening func(net.Addr)
+
+	ready atomic.Bool
+}
+
+// Ready implements healthz.Checker: no event is to come here before it can be taken.
+func (s *Server) Ready(*http.Request) error {
+	if !s.ready.Load() {
+		return errors.New("webhooks are not taken yet, or no more")
+	}
+	return nil
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -66,6 +77,8 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.Listening != nil {
 		s.Listening(listener.Addr())
 	}
+	s.ready.Store(true)
+	defer s.ready.Store(false)
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	server, hints := s.server(life)
@@ -73,6 +86,7 @@ func (s *Server) Start(ctx context.Context) error {
 	go func() {
 		defer close(stopped)
 		<-ctx.Done()
+		s.ready.Store(false)
 		grace, cancel := context.WithTimeout(life, shutdownTimeout)
 		defer cancel()
 		_ = server.Shutdown(grace)

@@ -37,6 +37,8 @@ func (t *tidings) tell(ctx context.Context, sub *v1alpha1.SmileWebhookSubscripti
 	if err != nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	_ = t.live.Status().Patch(ctx, sub.DeepCopy(), client.RawPatch(types.MergePatchType, data))
 }
 
