@@ -10,6 +10,10 @@ const (
 	// what is left at Smile.
 	AnnotationForceOrphan = "smile-operator.io/force-orphan"
 
+	// AnnotationApproveErasure, set to any new value on a SmileConnection, lets data go of accounts that vanished at
+	// Smile in such numbers that their erasure was held up.
+	AnnotationApproveErasure = "smile-operator.io/approve-erasure"
+
 	// AnnotationAllowedHost, on a credentials Secret, names the host:port of a custom endpoint that the keys
 	// may be sent to.
 	AnnotationAllowedHost = "smile-operator.io/allowed-host"

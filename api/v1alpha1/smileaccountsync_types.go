@@ -153,7 +153,7 @@ type SyncedAccount struct {
 	// +optional
 	DataAsOf *metav1.Time `json:"dataAsOf,omitempty"`
 
-	// finishedTasks counts the tasks at Smile that the fetched data covers: another number means news.
+	// finishedTasks counts the tasks at Smile that finished at dataAsOf: a later one, or another number, means news.
 	// +optional
 	FinishedTasks int32 `json:"finishedTasks,omitempty"`
 

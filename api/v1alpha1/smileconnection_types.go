@@ -107,6 +107,15 @@ type SmileConnectionStatus struct {
 	// credentials in use.
 	// +optional
 	Credentials *CredentialsStatus `json:"credentials,omitempty"`
+
+	// tasksSince is the day from which tasks at Smile are read, to go on from there after a restart.
+	// +optional
+	TasksSince *metav1.Time `json:"tasksSince,omitempty"`
+
+	// lastErasureApproval echoes the smile-operator.io/approve-erasure annotation that was heeded last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	LastErasureApproval string `json:"lastErasureApproval,omitempty"`
 }
 
 // SmileConnection is one Smile environment and the key pair to use it with.

@@ -162,7 +162,11 @@ type SmileUserStatus struct {
 	// +optional
 	CreateAttempt *CreateAttempt `json:"createAttempt,omitempty"`
 
-	// hintedAt is when Smile last hinted that something changed for this person.
+	// duplicates is how many more users Smile has that were created for this object. They cannot be deleted.
+	// +optional
+	Duplicates int32 `json:"duplicates,omitempty"`
+
+	// hintedAt is from when on a look at this person at Smile shows what Smile's last hint was about.
 	// +optional
 	HintedAt *metav1.MicroTime `json:"hintedAt,omitempty"`
 

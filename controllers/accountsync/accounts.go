@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -114,23 +115,25 @@ func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// schedule finds out how fresh what is read must be, and when to look again.
+// schedule finds out how fresh what is read must be, and when to look again. What Smile has not been asked about is
+// listed for everybody by the mirror, which wakes whom it concerns.
 func (v *visit) schedule(p *pass) {
-	due := mirror.Grid(v.user.Status.UserID, v.conn.ResyncInterval, p.Now)
+	if at := v.Mirrors.Hint(v.user.Status.HintedAt, v.conn.ResyncInterval); at.After(p.Now) {
+		p.WakeAt(at)
+	} else {
+		v.notBefore = at
+	}
 	for _, account := range p.Object.Status.Accounts {
 		if connected(account) && account.FinishedTasks == 0 && account.ConnectedAt != nil {
-			due = due.Or(mirror.Looks(account.ConnectedAt.Time, p.Now))
+			looks := mirror.Looks(account.ConnectedAt.Time, p.Now)
+			p.WakeAt(looks.Next)
+			if looks.Last.After(v.Mirrors.Started()) && looks.Last.After(v.notBefore) {
+				v.notBefore = looks.Last
+			}
 		}
 	}
-	p.WakeAt(due.Next)
-	switch {
-	case requested(p.Object):
-		due.Last = p.Now
-	case v.changed:
-		v.notBefore = p.Now.Add(-v.conn.ResyncInterval)
-	}
-	if due.Last.After(v.Mirrors.Started()) {
-		v.notBefore = due.Last
+	if requested(p.Object) {
+		v.notBefore = p.Now
 	}
 }
 
@@ -141,7 +144,9 @@ func (v *visit) accounts(ctx context.Context) ([]smile.Account, error) {
 		if accounts, ok := v.known.KnownAccounts(userID); ok {
 			return accounts, nil
 		}
-		return nil, engine.ErrRest
+		if !v.changed {
+			return nil, engine.ErrRest
+		}
 	}
 	accounts, err := v.known.Accounts(ctx, v.conn.Client, userID, v.notBefore)
 	if smile.IsNotFound(err) {
@@ -176,6 +181,9 @@ func (v *visit) confirmGone(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		if shown || !selected {
 			continue
 		}
+		if err := v.known.MayErase(v.user.Status.UserID, before.ID); err != nil {
+			return nil, err
+		}
 		account, err := v.conn.Client.Account(ctx, before.ID)
 		if smile.IsNotFound(err) {
 			continue
@@ -203,15 +211,24 @@ func (v *visit) change(sync *v1alpha1.SmileAccountSync, changed bool) {
 
 // setAccounts brings the status up to what was seen, and notes when that makes the output another.
 func (v *visit) setAccounts(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) {
-	before := sync.Status.Accounts
-	entries := make([]v1alpha1.SyncedAccount, 0, len(accounts))
-	for _, account := range accounts {
-		entries = append(entries, entryOf(before, account))
-	}
-	slices.SortFunc(entries, func(a, b v1alpha1.SyncedAccount) int { return cmp.Compare(a.ID, b.ID) })
+	before, entries := sync.Status.Accounts, entriesOf(sync, accounts)
 	v.change(sync, !slices.Equal(namesOf(before, hasData), namesOf(entries, hasData)))
 	sync.Status.Accounts = entries
 	sync.Status.ConnectedAccounts = int32(len(namesOf(entries, connected)))
+}
+
+// differs tells whether the status shows other accounts than these, or shows them otherwise.
+func (v *visit) differs(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) bool {
+	return !equality.Semantic.DeepEqual(sync.Status.Accounts, entriesOf(sync, accounts))
+}
+
+func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1alpha1.SyncedAccount {
+	entries := make([]v1alpha1.SyncedAccount, 0, len(accounts))
+	for _, account := range accounts {
+		entries = append(entries, entryOf(sync.Status.Accounts, account))
+	}
+	slices.SortFunc(entries, func(a, b v1alpha1.SyncedAccount) int { return cmp.Compare(a.ID, b.ID) })
+	return entries
 }
 
 func namesOf(accounts []v1alpha1.SyncedAccount, which func(v1alpha1.SyncedAccount) bool) []string {

@@ -118,7 +118,7 @@ var _ = Describe("The data of a person", func() {
 			sync, linked := s.synced(providers, both)
 			disconnect(s, linked[0])
 			s.Smile.Break(faults...)
-			s.Pass(interval)
+			s.op.Survey()
 			s.op.Fail(sync, 1)
 			s.Smile.Mend()
 			s.op.Live(time.Minute, sync)
@@ -127,7 +127,6 @@ var _ = Describe("The data of a person", func() {
 			s.op = s.Operator()
 			s.op.Quiet(sync)
 		},
-		Entry("at the tasks", []string{"sss_ph", "cdecorp"}, sandbox.Fault{Operation: "list-tasks", Count: -1, Action: "status:500"}),
 		Entry("at the data of another account", []string{"sss_ph", "cdecorp"},
 			sandbox.Fault{Operation: "get-account-payload", Count: -1, Action: "status:500"}),
 	)
@@ -139,7 +138,8 @@ var _ = Describe("The data of a person", func() {
 			sync, linked := s.synced(kept, both)
 			disconnect(s, linked[0])
 			failing := s.Operator(refusingUpdates)
-			s.Pass(interval)
+			failing.Run(sync)
+			failing.Survey()
 			_, err := failing.Reconcile(sync)
 			Expect(err).To(HaveOccurred())
 			Expect(holds(s.data().Data)).To(ContainElement(linked[0].ID))

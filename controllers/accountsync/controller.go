@@ -4,6 +4,7 @@ package accountsync
 
 import (
 	"context"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -96,8 +97,49 @@ func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []rec
 	return c.ofUsers(ctx, client.InNamespace(conn.GetNamespace()), client.MatchingFields{engine.IndexConnection: conn.GetName()})
 }
 
+// ofRemoteUser finds the syncs to which what the mirror has learned is news. After a start their statuses are all that
+// was known before.
 func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcile.Request {
-	return c.ofUsers(ctx, client.MatchingFields{engine.IndexRemoteUser: userID})
+	var users v1alpha1.SmileUserList
+	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+		return nil // a synced cache does not fail
+	}
+	var requests []reconcile.Request
+	for i := range users.Items {
+		user := &users.Items[i]
+		var syncs v1alpha1.SmileAccountSyncList
+		err := c.Client.List(ctx, &syncs, client.InNamespace(user.Namespace), client.MatchingFields{engine.IndexUser: user.Name})
+		if err != nil {
+			return nil
+		}
+		for j := range syncs.Items {
+			if c.isNews(user, &syncs.Items[j]) {
+				requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&syncs.Items[j])})
+			}
+		}
+	}
+	return requests
+}
+
+// isNews tells whether the mirror knows something of a person that the status of a sync does not show.
+func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccountSync) bool {
+	account, ok := c.Connections.KnownAccount(user.Namespace, user.Spec.ConnectionRef)
+	if !ok {
+		return true
+	}
+	known, ok := c.Mirrors.Lookup(account)
+	if !ok {
+		return true
+	}
+	v := &visit{Controller: c, user: user}
+	if accounts, ok := known.KnownAccounts(user.Status.UserID); !ok || v.differs(sync, v.covered(sync, accounts)) {
+		return true
+	}
+	gathered := known.KnownGathered(user.Status.UserID)
+	return slices.ContainsFunc(sync.Status.Accounts, func(entry v1alpha1.SyncedAccount) bool {
+		of := fetchedOf(entry)
+		return gathered[entry.ID].Newer(of.last, of.finished)
+	})
 }
 
 func (c *Controller) ofUsers(ctx context.Context, options ...client.ListOption) []reconcile.Request {
@@ -118,7 +160,8 @@ func userChanged() predicate.Predicate {
 		CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			before, after := e.ObjectOld.(*v1alpha1.SmileUser), e.ObjectNew.(*v1alpha1.SmileUser)
-			return before.Status.UserID != after.Status.UserID || before.Spec.Suspend != after.Spec.Suspend
+			return before.Status.UserID != after.Status.UserID || before.Spec.Suspend != after.Spec.Suspend ||
+				!after.Status.HintedAt.Equal(before.Status.HintedAt)
 		},
 		DeleteFunc: func(event.DeleteEvent) bool { return true },
 	}

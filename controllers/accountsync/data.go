@@ -12,6 +12,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -63,17 +64,17 @@ func (v *visit) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, g
 	return nil
 }
 
-// tasksOf is what the tasks of one account tell: that its data is gathered, and when it last was.
+// tasksOf is what the tasks of one account tell: when its data was last gathered, and how many tasks finished then.
 type tasksOf struct {
 	finished int32
 	last     time.Time
 }
 
 // gathered tells of each account whose data Smile has gathered, and notes whether that is news. For connected
-// accounts that are still being gathered there is trouble, but of the kind that passes. A listing that shows fewer
-// tasks than before is no news: tasks do not come undone.
+// accounts that are still being gathered there is trouble, but of the kind that passes. What the mirror does not tell
+// of is as it was when the data was fetched: tasks do not come undone.
 func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, error) {
-	tasks, err := v.known.Tasks(ctx, v.conn.Client, v.user.Status.UserID, v.notBefore)
+	tasks, err := v.tasks(ctx, p.Object)
 	if err != nil {
 		return nil, err
 	}
@@ -83,9 +84,10 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 		if !connected(*entry) && !hasData(*entry) {
 			continue
 		}
-		of := finishedTasks(tasks, entry.ID)
-		if of.finished < entry.FinishedTasks && entry.DataAsOf != nil {
-			of = tasksOf{finished: entry.FinishedTasks, last: entry.DataAsOf.Time}
+		of := fetchedOf(*entry)
+		if found := tasks[entry.ID]; found.Newer(of.last, of.finished) {
+			of = tasksOf{finished: found.Tasks, last: found.Last()}
+			v.change(p.Object, true)
 		}
 		if of.finished == 0 {
 			v.trouble = engine.NewWaiting(v1alpha1.ReasonProgressing,
@@ -93,21 +95,30 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 			continue
 		}
 		gathered[entry.ID] = of
-		v.change(p.Object, of.finished != entry.FinishedTasks)
 	}
 	return gathered, nil
 }
 
-func finishedTasks(tasks []smile.Task, accountID string) (of tasksOf) {
-	for _, task := range tasks {
-		if task.Source.SourceID == accountID && task.Status == smile.TaskFinished && task.FinishedAt != nil {
-			of.finished++
-			if task.FinishedAt.After(of.last) {
-				of.last = *task.FinishedAt
-			}
-		}
+// tasks asks for the tasks when something hints at news, or when an account's data has never been seen. Who wants the
+// data anew in any case need not know.
+func (v *visit) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]mirror.Gathered, error) {
+	userID := v.user.Status.UserID
+	known := v.known.KnownGathered(userID)
+	ask := !v.notBefore.IsZero() && !v.changed
+	for _, entry := range sync.Status.Accounts {
+		ask = ask || connected(entry) && known[entry.ID].Tasks == 0 && entry.FinishedTasks == 0
 	}
-	return of
+	if !ask {
+		return known, nil
+	}
+	return v.known.Gathered(ctx, v.conn.Client, userID, v.notBefore)
+}
+
+func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {
+	if entry.DataAsOf == nil {
+		return tasksOf{}
+	}
+	return tasksOf{finished: entry.FinishedTasks, last: entry.DataAsOf.Time}
 }
 
 // refreshDue tells whether the spec asks for the data to be fetched again though there is no news.

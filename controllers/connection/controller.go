@@ -21,6 +21,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/mirror"
 )
 
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileconnections,verbs=list;watch
@@ -40,6 +41,8 @@ type Controller struct {
 	Client client.Client
 	// Connections to Smile.
 	Connections *connection.Registry
+	// Mirrors of the remote side.
+	Mirrors *mirror.Set
 	// Events of the objects.
 	Events events.EventRecorder
 	// Clock of everything.
@@ -56,12 +59,21 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileConnection] 
 			Name: "SmileConnection",
 			New:  func() *v1alpha1.SmileConnection { return &v1alpha1.SmileConnection{} },
 			Phases: func() []engine.Phase[*v1alpha1.SmileConnection] {
+				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileConnection]{
-					{Condition: v1alpha1.ConditionCredentialsValid, Done: "Smile accepts the key pair", Run: c.prove},
+					{Condition: v1alpha1.ConditionCredentialsValid, Done: "Smile accepts the key pair", Run: v.prove},
+					{Condition: v1alpha1.ConditionMirrored, Done: "what is known of Smile is up to date", Run: v.mirror},
 				}
 			},
 		},
 	}
+}
+
+// visit is what the phases of one pass hand on to each other.
+type visit struct {
+	*Controller
+
+	conn *connection.Connection
 }
 
 var errWrongMode = engine.NewInvalid(v1alpha1.ReasonModeMismatch,
@@ -69,8 +81,8 @@ var errWrongMode = engine.NewInvalid(v1alpha1.ReasonModeMismatch,
 	After(connection.Recheck)
 
 // prove reads the Secret, and proves the pair that is in it unless that was done before.
-func (c *Controller) prove(ctx context.Context, p *pass) error {
-	conn, err := c.Connections.Refresh(ctx, p.Object)
+func (v *visit) prove(ctx context.Context, p *pass) error {
+	conn, err := v.Connections.Refresh(ctx, p.Object)
 	if err != nil {
 		return recheck(err)
 	}
@@ -100,6 +112,30 @@ func (c *Controller) prove(ctx context.Context, p *pass) error {
 		status.Credentials.KnownUserID = former.KnownUserID
 	}
 	p.WakeAfter(engine.Jitter(reread))
+	v.conn = conn
+	return nil
+}
+
+// mirror says how the picture of the remote side is, and hands on what a person decided about it.
+func (v *visit) mirror(_ context.Context, p *pass) error {
+	status, known := &p.Object.Status, v.Mirrors.For(v.conn)
+	known.Resume(v.conn, status.TasksSince)
+	if since := known.TasksSince(); !since.IsZero() {
+		status.TasksSince = &metav1.Time{Time: since}
+	}
+	if approval := p.Object.Annotations[v1alpha1.AnnotationApproveErasure]; approval != status.LastErasureApproval {
+		status.LastErasureApproval = approval
+		known.ApproveErasure()
+	}
+	switch {
+	case known.ErasureHeld():
+		const held = "many accounts vanished at once: their data is kept until the annotation " +
+			v1alpha1.AnnotationApproveErasure + " approves its erasure, or Smile shows them again"
+		p.Set(metav1.ConditionFalse, v1alpha1.ReasonMassDisappearance, held)
+		p.Ready(v1alpha1.ReasonMassDisappearance, held)
+	case known.Stale(v.conn.ResyncInterval):
+		p.Set(metav1.ConditionFalse, v1alpha1.ReasonStale, "what is known of Smile is older than two resync intervals: its listings fail or wait")
+	}
 	return nil
 }
 

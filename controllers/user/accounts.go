@@ -4,15 +4,15 @@ import (
 	"context"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// countAccounts keeps the numbers of the person's accounts. It looks when the schedule says so, after a fresh link
-// token, on request, and else takes what the mirror knows.
+// countAccounts keeps the numbers of the person's accounts, from what the mirror knows. It calls only when somebody
+// asks, or when Smile has hinted at a change; what is due for other reasons is read together with that of others.
 func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	status := &p.Object.Status
 	if v.connErr != nil && status.Accounts != nil && !requested(p.Object) {
@@ -22,11 +22,13 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	due := v.due(p, conn.ResyncInterval)
-	p.WakeAt(due.Next)
-	accounts, ok := known.KnownAccounts(status.UserID)
-	if v.mustLook(p.Object, due) {
-		accounts, err = known.Accounts(ctx, conn.Client, status.UserID, due.Last)
+	v.planLooks(p, known)
+	var accounts []smile.Account
+	ok := false
+	if at := v.callSince(p, conn.ResyncInterval); at.IsZero() {
+		accounts, ok = known.KnownAccounts(status.UserID)
+	} else {
+		accounts, err = known.Accounts(ctx, conn.Client, status.UserID, at)
 		ok = true
 	}
 	if smile.IsNotFound(err) {
@@ -35,39 +37,84 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	if ok {
+	if ok || known.Doubted(status.UserID) {
 		// Even how many accounts a person has is not for whoever writes that person's id into a status.
 		if err := v.Owners.Verify(ctx, conn, p.Object, status.UserID); err != nil {
 			return err
 		}
-		status.Accounts = count(accounts)
 	}
+	if ok {
+		status.Accounts = count(accounts)
+	} else if status.Accounts == nil {
+		known.Want(status.UserID)
+	}
+	v.countDuplicates(p, known)
 	status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
 	return nil
 }
 
-// mustLook tells whether memory will not do: the schedule struck since this process started, there is nothing to go
-// by, or the object is in trouble, which only a call can end.
-func (v *visit) mustLook(user *v1alpha1.SmileUser, due mirror.Due) bool {
-	return due.Last.After(v.Mirrors.Started()) || user.Status.Accounts == nil ||
-		meta.IsStatusConditionFalse(user.Status.Conditions, v1alpha1.ConditionReady)
+// planLooks has the person looked at again and again after a fresh link token, until it has been used or has become
+// old: data flows without webhooks too.
+func (v *visit) planLooks(p *pass, known *mirror.Mirror) {
+	held := p.Object.Status.LinkToken
+	if held == nil {
+		return
+	}
+	looks := mirror.Looks(held.IssuedAt.Time, p.Now)
+	p.WakeAt(looks.Next)
+	if looks.Last.After(v.Mirrors.Started()) {
+		known.WantSince(p.Object.Status.UserID, looks.Last)
+	}
+}
+
+// callSince says how fresh the accounts must be that this pass may not wait for; zero when it takes what is known.
+func (v *visit) callSince(p *pass, interval time.Duration) time.Time {
+	at := v.Mirrors.Hint(p.Object.Status.HintedAt, interval)
+	if at.After(p.Now) {
+		p.WakeAt(at)
+		at = time.Time{}
+	}
+	if requested(p.Object) {
+		at = p.Now
+	}
+	return at
+}
+
+// countDuplicates tells when Smile turns out to have several users that were created for the object. It keeps the one
+// that it has.
+func (v *visit) countDuplicates(p *pass, known *mirror.Mirror) {
+	status := &p.Object.Status
+	duplicates := int32(known.Duplicates(p.Object.UID, status.UserID))
+	if duplicates > status.Duplicates {
+		duplicateUsers.Add(float64(duplicates - status.Duplicates))
+		p.Event(corev1.EventTypeWarning, v1alpha1.ReasonDuplicateRemoteUser, "Provision",
+			"Smile has more than one user for this person: the one with accounts is used, else the oldest; the others can never be deleted")
+	}
+	status.Duplicates = max(status.Duplicates, duplicates)
+}
+
+// isNews tells whether the mirror knows something of a user that its status does not show.
+func (c *Controller) isNews(user *v1alpha1.SmileUser) bool {
+	known, ok := c.mirrorOf(user)
+	if !ok {
+		return true
+	}
+	accounts, ok := known.KnownAccounts(user.Status.UserID)
+	return !ok || user.Status.Accounts == nil || *count(accounts) != *user.Status.Accounts ||
+		known.Doubted(user.Status.UserID) || known.Duplicates(user.UID, user.Status.UserID) > int(user.Status.Duplicates)
+}
+
+func (c *Controller) mirrorOf(user *v1alpha1.SmileUser) (*mirror.Mirror, bool) {
+	account, ok := c.Connections.KnownAccount(user.Namespace, user.Spec.ConnectionRef)
+	if !ok {
+		return nil, false
+	}
+	return c.Mirrors.Lookup(account)
 }
 
 func requested(user *v1alpha1.SmileUser) bool {
 	asked := user.Annotations[v1alpha1.AnnotationRequestedAt]
 	return asked != "" && asked != user.Status.LastHandledRequest
-}
-
-// due joins the regular looks with those that follow a fresh link token, and one that is asked for now.
-func (v *visit) due(p *pass, interval time.Duration) mirror.Due {
-	due := mirror.Grid(p.Object.Status.UserID, interval, p.Now)
-	if requested(p.Object) {
-		due.Last = p.Now
-	}
-	if held := p.Object.Status.LinkToken; held != nil {
-		due = due.Or(mirror.Looks(held.IssuedAt.Time, p.Now))
-	}
-	return due
 }
 
 // onlyThePerson are the errors that nobody but the person can mend.

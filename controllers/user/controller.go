@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -93,7 +94,7 @@ func (c *Controller) forget(name types.NamespacedName) {
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smileuser").
-		For(&v1alpha1.SmileUser{}, builder.WithPredicates(engine.Relevant())).
+		For(&v1alpha1.SmileUser{}, builder.WithPredicates(predicate.Or(engine.Relevant(), engine.Hinted()))).
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
@@ -107,6 +108,18 @@ func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []rec
 		client.InNamespace(conn.GetNamespace()), client.MatchingFields{engine.IndexConnection: conn.GetName()})
 }
 
+// ofRemoteUser finds the users to whom what the mirror has learned is news. After a start their statuses are all that
+// was known before.
 func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcile.Request {
-	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileUserList{}, client.MatchingFields{engine.IndexRemoteUser: userID})
+	var users v1alpha1.SmileUserList
+	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+		return nil // a synced cache does not fail
+	}
+	var requests []reconcile.Request
+	for i := range users.Items {
+		if c.isNews(&users.Items[i]) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&users.Items[i])})
+		}
+	}
+	return requests
 }

@@ -56,6 +56,7 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 		if !smile.NotCreated(err) {
 			v.attempts.sending(name, attempt, v.Clock.Now())
 			known.Renew(marker.Digest, p.Object.UID)
+			known.Suspect()
 			return errUnknown.After(settleTime).Because(err)
 		}
 		v.attempts.notCreated(name, attempt)
@@ -116,12 +117,13 @@ func (v *visit) settle(ctx context.Context, p *pass, marker identity.Marker) err
 		return nil
 	}
 	settled := seen.Add(settleTime)
-	if wait := settled.Sub(v.Clock.Now()); wait > 0 {
-		return errUnknown.After(wait)
-	}
 	conn, known, err := v.connection()
 	if err != nil {
 		return err
+	}
+	known.Suspect()
+	if wait := settled.Sub(v.Clock.Now()); wait > 0 {
+		return errUnknown.After(wait)
 	}
 	found, err := known.Settle(ctx, conn.Client, marker, attempt.StartedAt.Time, settled)
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-var duplicates = prometheus.NewCounter(prometheus.CounterOpts{
+var duplicateUsers = prometheus.NewCounter(prometheus.CounterOpts{
 	Name: "smile_operator_duplicate_remote_users_total",
-	Help: "Times that a person was found to have more than one user at Smile.",
+	Help: "Users at Smile that were found to be a second one of the same person.",
 })
 
-func init() { metrics.Registry.MustRegister(duplicates) }
+func init() { metrics.Registry.MustRegister(duplicateUsers) }

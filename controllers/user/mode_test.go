@@ -73,7 +73,7 @@ var _ = Describe("Keys of the other mode", func() {
 		s.Change(keys, func() { keys.StringData = testenv.Keys("", testenv.One).StringData })
 		s.op.Live(10*time.Second, s.conn)
 		Expect(s.Outcome(s.conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
-		s.op.Run(user, another)
+		s.op.Live(time.Second, user, another)
 		Expect(s.Outcome(another)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(s.Outcome(user)).To(Equal(testenv.Stalled(v1alpha1.ReasonRemoteUserMissing)))
 		Expect(s.people()).To(Equal([]string{another.Status.UserID}))

@@ -73,9 +73,6 @@ func (v *visit) choose(ctx context.Context, p *pass, candidates []mirror.User) (
 	if len(candidates) == 1 {
 		return candidates[0], nil
 	}
-	duplicates.Inc()
-	p.Event(corev1.EventTypeWarning, v1alpha1.ReasonDuplicateRemoteUser, "Provision",
-		"Smile has more than one user for this person: the one with accounts is used, else the oldest; the others can never be deleted")
 	linked := map[string]int{}
 	for _, user := range candidates {
 		accounts, err := v.Mirrors.For(v.conn).Accounts(ctx, v.conn.Client, user.ID, p.Now)

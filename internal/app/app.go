@@ -183,11 +183,19 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, fenc
 	}
 	wall := clock.RealClock{}
 	events := mgr.GetEventRecorder("smile-operator")
-	mirrors := mirror.NewSet(ctx, wall)
+	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: wall, Connections: connections, Objects: mgr.GetClient()})
+	if err := metrics.Registry.Register(mirrors); err != nil {
+		return fmt.Errorf("registering the metrics of the mirrors: %w", err)
+	}
+	if err := mgr.Add(mirrors); err != nil {
+		return err
+	}
 	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
 	outputs := output.NewWriter(live)
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		&connectioncontroller.Controller{Client: mgr.GetClient(), Connections: connections, Events: events, Clock: wall},
+		&connectioncontroller.Controller{
+			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Events: events, Clock: wall,
+		},
 		&usercontroller.Controller{
 			Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
 			Outputs: outputs, Events: events, Fence: fence, Clock: wall,

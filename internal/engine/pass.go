@@ -48,9 +48,9 @@ func newPass[T Object](obj T, now time.Time, c client.Client, m *memory) *Pass[T
 	}
 }
 
-// WakeAt asks for another pass at a time, or earlier.
+// WakeAt asks for another pass at a time, or earlier; the zero time asks for none.
 func (p *Pass[T]) WakeAt(at time.Time) {
-	if p.next.IsZero() || at.Before(p.next) {
+	if !at.IsZero() && (p.next.IsZero() || at.Before(p.next)) {
 		p.next = at
 	}
 }

@@ -27,6 +27,18 @@ func Relevant() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 }
 
+// Hinted passes users of whom Smile has hinted that something changed.
+func Hinted() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, after := e.ObjectOld.(*v1alpha1.SmileUser), e.ObjectNew.(*v1alpha1.SmileUser)
+			return !after.Status.HintedAt.Equal(before.Status.HintedAt)
+		},
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+	}
+}
+
 // BecameUsable passes connections that became usable for the objects that name them.
 func BecameUsable() predicate.Predicate {
 	usable := func(obj client.Object) bool {

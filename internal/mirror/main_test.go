@@ -67,7 +67,7 @@ func (r *remote) Do(request *http.Request) (*http.Response, error) {
 	takes := r.takes
 	r.mu.Unlock()
 	// What is answered is what there was when the reading began.
-	status, body := r.answer(path, failed)
+	status, body := r.answer(path, request.URL.Query().Get("userId"), failed)
 	r.during(number)
 	select {
 	case <-request.Context().Done():
@@ -79,11 +79,15 @@ func (r *remote) Do(request *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func (r *remote) answer(path string, failed bool) (status int, body string) {
+// answer gives what a path answers: of a listing only what is of the user, where one is named.
+func (r *remote) answer(path, userID string, failed bool) (status int, body string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := !strings.Contains(path, "/")
 	items, known := r.items[path]
+	if userID != "" {
+		items = slices.DeleteFunc(slices.Clone(items), func(item string) bool { return !strings.Contains(item, `"userId":"`+userID+`"`) })
+	}
 	data := `{"items": [` + strings.Join(items, ",") + `]}`
 	switch {
 	case failed:
@@ -117,5 +121,5 @@ func startMirror(t *testing.T) *Mirror {
 	t.Helper()
 	life, end := context.WithCancel(t.Context())
 	t.Cleanup(end)
-	return newMirror(NewSet(life, clock.RealClock{}))
+	return newMirror(NewSet(life, Config{Clock: clock.RealClock{}}), "account")
 }

@@ -1,18 +1,23 @@
-// Package mirror is what this process knows of the remote side, per API account, however many connections use it.
-// It answers reconcilers from memory where it can and calls where it must, and it wakes the objects whose remote
-// side changed. It holds only users that are ours, and no personal data.
+// Package mirror is what this process knows of the remote side, per API account, however many connections use it:
+// which users are ours, the accounts that they have linked, and when data of those was last gathered.
+//
+// It is filled by listings on a wall-clock grid (survey.go) and by reads of single users (views.go). It answers
+// reconcilers from memory where it can and calls where it must, and it wakes the objects whose remote side changed.
+// It holds only users that are ours or that an object names, and no personal data.
 package mirror
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -20,9 +25,24 @@ import (
 
 const changeBuffer = 16 << 10
 
+// Connections gives connections that are ready, as connection.Registry does.
+type Connections interface {
+	For(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) (*connection.Connection, error)
+}
+
+// Config is what a set needs.
+type Config struct {
+	// Clock of everything.
+	Clock clock.PassiveClock
+	// Connections to list with.
+	Connections Connections
+	// Objects reads SmileUsers and SmileAccountSyncs, from the cache.
+	Objects client.Reader
+}
+
 // Set holds the mirrors of this process.
 type Set struct {
-	clock   clock.PassiveClock
+	Config
 	started time.Time
 	life    context.Context
 
@@ -32,14 +52,26 @@ type Set struct {
 }
 
 // NewSet makes an empty set. Listings run until life ends, whoever waits for them.
-func NewSet(life context.Context, clk clock.PassiveClock) *Set {
-	return &Set{clock: clk, started: clk.Now(), life: life, mirrors: map[string]*Mirror{}}
+func NewSet(life context.Context, config Config) *Set {
+	return &Set{Config: config, started: config.Clock.Now(), life: life, mirrors: map[string]*Mirror{}}
 }
 
 // Started is when this process began to watch. Objects' own statuses tell what was known before.
 func (s *Set) Started() time.Time { return s.started }
 
-// Changes tells the id of each remote user whose accounts or tasks changed. Every call opens another channel.
+// moment is a point in time as the mirror keeps it: nanoseconds since shortly before the process began to watch.
+type moment int64
+
+// never is before everything that this process has seen.
+const never moment = 0
+
+func (s *Set) moment(at time.Time) moment { return max(never, moment(at.Sub(s.started)+1)) }
+
+func (s *Set) now() moment { return moment(s.Clock.Since(s.started) + 1) }
+
+func (m moment) seconds() uint32 { return uint32(time.Duration(m) / time.Second) }
+
+// Changes tells the id of each remote user of whom something changed. Every call opens another channel.
 func (s *Set) Changes() <-chan event.TypedGenericEvent[string] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,162 +80,124 @@ func (s *Set) Changes() <-chan event.TypedGenericEvent[string] {
 	return changes
 }
 
-// changed drops the news where a channel is full: it is found again at the next look.
-func (s *Set) changed(userID string) {
+// changed drops the news where a channel is full, and says so: it is told again after the next listing.
+func (s *Set) changed(userID string) (told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	told = true
 	for _, changes := range s.changes {
 		select {
 		case changes <- event.TypedGenericEvent[string]{Object: userID}:
 		default:
+			told = false
 		}
 	}
+	return told
 }
 
 // For gives the mirror of the API account that a connection uses.
 func (s *Set) For(conn *connection.Connection) *Mirror {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	m := s.mirrors[conn.Account()]
 	if m == nil {
-		m = newMirror(s)
+		m = newMirror(s, conn.Account())
 		s.mirrors[conn.Account()] = m
 	}
+	s.mu.Unlock()
+	m.usedBy(conn)
 	return m
+}
+
+// Lookup gives the mirror of an API account, if there is one yet.
+func (s *Set) Lookup(account string) (*Mirror, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, ok := s.mirrors[account]
+	return m, ok
+}
+
+func (s *Set) all() []*Mirror {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*Mirror, 0, len(s.mirrors))
+	for _, m := range s.mirrors {
+		all = append(all, m)
+	}
+	return all
 }
 
 // Mirror is what is known of one API account.
 type Mirror struct {
-	set *Set
+	set     *Set
+	account string
+	// reads joins those who want the same of the same user at the same time.
+	reads singleflight.Group
 
-	mu    sync.Mutex
-	users map[string]User
+	mu     sync.Mutex
+	people people
 	// strangers are users that objects name and that carry no marker. A marker can be neither added nor removed.
 	strangers map[string]bool
+	// doubted are users that a listing of all, or a call, did not show any more.
+	doubted map[string]bool
+	// untold are users of whom those who should know could not be told a change.
+	untold    map[string]bool
 	listed    bool
 	walks     walks
 	pending   map[identity.Digest]Reservation
 	claims    map[string]Claim
-	accounts  map[string]view[smile.Account]
-	tasks     map[string]view[smile.Task]
 	providers map[string]smile.Provider
+	rounds    rounds
+	vanished  vanished
 	webhooks  webhooks
 }
 
-func newMirror(set *Set) *Mirror {
+func newMirror(set *Set, account string) *Mirror {
 	return &Mirror{
 		set:       set,
-		users:     map[string]User{},
+		account:   account,
+		people:    newPeople(),
 		strangers: map[string]bool{},
+		doubted:   map[string]bool{},
+		untold:    map[string]bool{},
 		pending:   map[identity.Digest]Reservation{},
 		claims:    map[string]Claim{},
-		accounts:  map[string]view[smile.Account]{},
-		tasks:     map[string]view[smile.Task]{},
 		providers: map[string]smile.Provider{},
+		rounds: rounds{
+			connections: map[types.NamespacedName]time.Duration{}, heard: map[types.NamespacedName]time.Time{},
+			wanted: map[string]bool{},
+		},
+		vanished: vanished{users: map[string]string{}, approved: map[string]bool{}},
 	}
 }
 
-// User is a remote user that carries a marker of ours.
-type User struct {
-	ID        string
-	CreatedAt time.Time
-	Marker    identity.Marker
-}
-
-// Add records a user that this process created or saw. It tells whether the user is marked as ours.
-func (m *Mirror) Add(remote smile.User) bool {
-	marker, ok, err := identity.ParseMarker(remote.ExternalMetadata)
-	if !ok || err != nil {
-		return false
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.users[remote.ID] = User{ID: remote.ID, CreatedAt: remote.CreatedAt, Marker: marker}
-	return true
-}
-
-// Found are the remote users of a person.
-type Found struct {
-	// Own were created for the object itself.
-	Own []User
-	// Same were created for the same subject, by another object.
-	Same []User
-}
-
-// Find looks for the remote users of an object and its subject. It answers only from a listing of all users that
-// this process completed, and makes that listing if there is none yet.
-func (m *Mirror) Find(ctx context.Context, client *smile.Client, wanted identity.Marker) (Found, error) {
-	m.mu.Lock()
-	listed := m.listed
-	m.mu.Unlock()
-	if !listed {
-		if err := m.walk(ctx, client, everything); err != nil {
-			return Found{}, err
+// tell wakes whoever is about these users. Of those whom it could not tell, all is told again.
+func (m *Mirror) tell(userIDs []string) {
+	for _, id := range userIDs {
+		if m.set.changed(id) {
+			continue
 		}
+		m.mu.Lock()
+		m.untold[id] = true
+		m.mu.Unlock()
 	}
-	return m.find(wanted), nil
 }
 
-// Settle looks for the users of an object after a creation whose outcome is unknown: in a listing, walked twice,
-// that started at settled or later and reaches back two days before the attempt. What that does not show was not
-// created.
-func (m *Mirror) Settle(ctx context.Context, client *smile.Client, wanted identity.Marker, attempted, settled time.Time) (Found, error) {
-	since := attempted.UTC().Truncate(24*time.Hour).AddDate(0, 0, -2)
-	if err := m.walk(ctx, client, clearing(since, settled)); err != nil {
-		return Found{}, err
-	}
-	return m.find(wanted), nil
-}
-
-func (m *Mirror) find(wanted identity.Marker) Found {
+// Provider gives a provider, whom this process asks about once.
+func (m *Mirror) Provider(ctx context.Context, client *smile.Client, id string) (smile.Provider, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	var found Found
-	for _, user := range m.users {
-		switch {
-		case user.Marker.UID == wanted.UID:
-			found.Own = append(found.Own, user)
-		case user.Marker.Digest == wanted.Digest:
-			found.Same = append(found.Same, user)
-		}
-	}
-	slices.SortFunc(found.Own, older)
-	slices.SortFunc(found.Same, older)
-	return found
-}
-
-func older(a, b User) int {
-	if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
-		return order
-	}
-	if a.ID < b.ID {
-		return -1
-	}
-	return 1
-}
-
-// Marker gives the marker of a remote user, from memory or by one call; ok is false when it carries none.
-func (m *Mirror) Marker(ctx context.Context, client *smile.Client, userID string) (marker identity.Marker, ok bool, err error) {
-	m.mu.Lock()
-	known, ok := m.users[userID]
-	stranger := m.strangers[userID]
+	known, ok := m.providers[id]
 	m.mu.Unlock()
-	if ok || stranger {
-		return known.Marker, ok, nil
+	if ok {
+		return known, nil
 	}
-	remote, err := client.User(ctx, userID)
+	provider, err := client.Provider(ctx, id)
 	if err != nil {
-		return identity.Marker{}, false, err
-	}
-	m.Add(remote)
-	marker, ok, err = identity.ParseMarker(remote.ExternalMetadata)
-	if ok && err == nil {
-		return marker, true, nil
+		return provider, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.strangers[userID] = true
-	return identity.Marker{}, false, nil
+	m.providers[id] = provider
+	return provider, nil
 }
 
 // Reservation keeps a subject for one object while it creates.
@@ -219,7 +213,7 @@ func (m *Mirror) Reserve(digest identity.Digest, uid types.UID) Reservation {
 	if held, ok := m.pending[digest]; ok && held.UID != uid {
 		return held
 	}
-	held := Reservation{UID: uid, Since: m.set.clock.Now()}
+	held := Reservation{UID: uid, Since: m.set.Clock.Now()}
 	m.pending[digest] = held
 	return held
 }
@@ -231,7 +225,7 @@ func (m *Mirror) Renew(digest identity.Digest, uid types.UID) bool {
 	if held, ok := m.pending[digest]; !ok || held.UID != uid {
 		return false
 	}
-	m.pending[digest] = Reservation{UID: uid, Since: m.set.clock.Now()}
+	m.pending[digest] = Reservation{UID: uid, Since: m.set.Clock.Now()}
 	return true
 }
 

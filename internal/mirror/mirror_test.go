@@ -1,15 +1,16 @@
 package mirror
 
 import (
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -20,11 +21,11 @@ func TestOnlyUsersThatCarryAMarkerAreKept(t *testing.T) {
 	} {
 		m := startMirror(t)
 		got := m.Add(smile.User{ID: "u1", ExternalMetadata: map[string]string{v1alpha1.MetadataOwner: marker}})
-		if got != want || (len(m.users) == 1) != want {
-			t.Errorf("%q: %v, and %d kept", marker, got, len(m.users))
+		if got != want || (len(m.people.byID) == 1) != want {
+			t.Errorf("%q: %v, and %d kept", marker, got, len(m.people.byID))
 		}
 	}
-	if m := startMirror(t); m.Add(smile.User{ID: "u1"}) || len(m.users) > 0 {
+	if m := startMirror(t); m.Add(smile.User{ID: "u1"}) || len(m.people.byID) > 0 {
 		t.Error("a user without metadata is kept")
 	}
 }
@@ -51,8 +52,8 @@ func TestFindTellsOwnFromSame(t *testing.T) {
 	if diff := cmp.Diff(want, [][]string{ids(found.Own), ids(found.Same)}); diff != "" {
 		t.Errorf("the oldest first, own and same apart:\n%s", diff)
 	}
-	if len(m.users) != 6 {
-		t.Errorf("%d users are kept, want those that are ours", len(m.users))
+	if len(m.people.byID) != 6 {
+		t.Errorf("%d users are kept, want those that are ours", len(m.people.byID))
 	}
 }
 
@@ -60,24 +61,22 @@ func TestAMarkerIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		user string
-		want identity.Marker
-		ok   bool
+		want Mark
 	}{
-		"ours":         {marked("u1", "uid-george", "digest-george", 0), george, true},
-		"unmarked":     {user("u1", "", 0), identity.Marker{}, false},
-		"another form": {user("u1", "v9.x.y", 0), identity.Marker{}, false},
+		"ours":         {marked("u1", "uid-george", "digest-george", 0), markOf(george)},
+		"unmarked":     {user("u1", "", 0), Mark{}},
+		"another form": {user("u1", "v9.x.y", 0), Mark{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, r := startMirror(t), newRemote()
-			if _, _, err := m.Marker(t.Context(), r.client(), "u1"); !smile.IsNotFound(err) {
+			if _, err := m.Marker(t.Context(), r.client(), "u1"); !smile.IsNotFound(err) {
 				t.Fatalf("before it exists: %v", err)
 			}
 			r.set("users/u1", c.user)
 			for range 3 {
-				got, ok, err := m.Marker(t.Context(), r.client(), "u1")
-				if got != c.want || ok != c.ok || err != nil {
-					t.Errorf("%v, %v, %v", got, ok, err)
+				if got, err := m.Marker(t.Context(), r.client(), "u1"); got != c.want || err != nil {
+					t.Errorf("%v, %v", got, err)
 				}
 			}
 			assertCalls(t, r, "users/u1", "users/u1")
@@ -92,8 +91,8 @@ func TestAMarkerSeenInAListingIsNotAskedFor(t *testing.T) {
 	if _, err := m.Find(t.Context(), r.client(), george); err != nil {
 		t.Fatal(err)
 	}
-	if got, ok, err := m.Marker(t.Context(), r.client(), "u1"); got != george || !ok || err != nil {
-		t.Errorf("%v, %v, %v", got, ok, err)
+	if got, err := m.Marker(t.Context(), r.client(), "u1"); got != markOf(george) || err != nil {
+		t.Errorf("%v, %v", got, err)
 	}
 	assertCalls(t, r, "users")
 }
@@ -155,4 +154,51 @@ func TestARemoteUserIsClaimedByOne(t *testing.T) {
 	assertHolder("let go by others", first, m.Claim("u1", second))
 	m.Unclaim("u1", first)
 	assertHolder("let go", second, m.Claim("u1", second))
+}
+
+func TestAMarkNamesItsOwnerAndSubjectAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	mark := markOf(george)
+	if !mark.Of("uid-george") || !mark.Same("digest-george") {
+		t.Error("it does not know its own")
+	}
+	if mark.Of("uid-ana") || mark.Same("digest-ana") || mark.Of("") || mark.Same("") {
+		t.Error("it knows others")
+	}
+	if (Mark{}).Of("") || (Mark{}).Same("") {
+		t.Error("a user without a marker is somebody's")
+	}
+}
+
+// Any order of marking and unmarking leaves exactly those findable that are marked.
+func TestPeopleAreFoundByTheirMarks(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m, want := newPeople(), map[string]Mark{}
+		for range rapid.IntRange(0, 40).Draw(t, "steps") {
+			id := rapid.SampledFrom([]string{"u1", "u2", "u3", "u4"}).Draw(t, "user")
+			mark := Mark{owner: nameOf(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "owner")), subject: nameOf(rapid.SampledFrom([]string{"c", "d"}).Draw(t, "subject"))}
+			if rapid.Bool().Draw(t, "unmark") {
+				m.unmark(m.get(id))
+				delete(want, id)
+				continue
+			}
+			m.mark(m.get(id), mark)
+			want[id] = mark
+		}
+		owned, same := map[string]Mark{}, map[string]Mark{}
+		for owner, p := range m.owned {
+			for ; p != nil; p = p.nextOwned {
+				owned[p.id] = Mark{owner: owner, subject: p.Mark.subject}
+			}
+		}
+		for subject, p := range m.subject {
+			for ; p != nil; p = p.nextSame {
+				same[p.id] = Mark{owner: p.owner, subject: subject}
+			}
+		}
+		if !maps.Equal(owned, want) || !maps.Equal(same, want) {
+			t.Fatalf("found by owner %v, by subject %v, want %v", owned, same, want)
+		}
+	})
 }

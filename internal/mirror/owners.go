@@ -67,14 +67,14 @@ func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string,
 // Verify proves that an object may use the remote user with this id: it was created for the object, or for the same
 // subject, or the object adopts it by id and the Secret's owner permits that.
 func (o *Owners) Verify(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser, userID string) error {
-	marker, marked, err := o.Mirrors.For(conn).Marker(ctx, conn.Client, userID)
+	mark, err := o.Mirrors.For(conn).Marker(ctx, conn.Client, userID)
 	if smile.IsNotFound(err) {
 		return ErrMissing
 	}
 	if err != nil {
 		return err
 	}
-	if marked && marker.UID == user.UID {
+	if mark.Of(user.UID) {
 		return nil
 	}
 	if user.Spec.UserID == userID && conn.AdoptionAllowed {
@@ -84,7 +84,7 @@ func (o *Owners) Verify(ctx context.Context, conn *connection.Connection, user *
 	if err != nil {
 		return err
 	}
-	if marked && marker.Digest == wanted.Digest && user.Spec.AdoptionPolicy != v1alpha1.AdoptionNever {
+	if mark.Same(wanted.Digest) && user.Spec.AdoptionPolicy != v1alpha1.AdoptionNever {
 		return nil
 	}
 	return errNotOwned

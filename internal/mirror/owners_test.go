@@ -51,7 +51,7 @@ func owners(t *testing.T, r *remote, key identity.Key, secrets ...client.Object)
 		t.Fatal(err)
 	}
 	conn.Client = r.client()
-	return &Owners{Key: key, Secrets: kube, Mirrors: NewSet(t.Context(), clock.RealClock{})}, conn
+	return &Owners{Key: key, Secrets: kube, Mirrors: NewSet(t.Context(), Config{Clock: clock.RealClock{}})}, conn
 }
 
 func georgeIn(namespace string, change func(*v1alpha1.SmileUserSpec)) *v1alpha1.SmileUser {
@@ -180,7 +180,7 @@ func TestConnectionsOfOneAccountShareAMirror(t *testing.T) {
 	_, two := owners(t, newRemote(), key)
 	otherKey, _ := identity.NewKey()
 	_, other := owners(t, newRemote(), otherKey)
-	set := NewSet(t.Context(), clock.RealClock{})
+	set := NewSet(t.Context(), Config{Clock: clock.RealClock{}})
 	if set.For(one) != set.For(two) || set.For(one) == set.For(other) {
 		t.Error("mirrors do not go by the account")
 	}

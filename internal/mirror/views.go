@@ -1,105 +1,266 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
-	"iter"
+	"maps"
 	"slices"
 	"time"
+	"unique"
 
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// view is one listing of a user's things, and when its reading began.
-type view[T any] struct {
-	readAt time.Time
-	items  []T
+func sortUsers(users []User) {
+	slices.SortFunc(users, func(a, b User) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
 }
 
 // Accounts gives the accounts of a user as they were at notBefore or later: from memory, or by a call.
 func (m *Mirror) Accounts(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) ([]smile.Account, error) {
-	return look(m, m.accounts, userID, notBefore, sameAccount,
-		client.Accounts(ctx, smile.AccountFilter{UserID: userID}))
-}
-
-// Tasks gives the tasks of a user as they were at notBefore or later: from memory, or by a call.
-func (m *Mirror) Tasks(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) ([]smile.Task, error) {
-	return look(m, m.tasks, userID, notBefore, sameTask,
-		client.Tasks(ctx, smile.TaskFilter{UserID: userID}))
+	at := m.set.moment(notBefore)
+	fresh := func(p *person) bool { return p.accountsAt > never && p.accountsAt >= at }
+	err := m.look("accounts/"+userID, userID, fresh, func() error {
+		return m.readAccounts(ctx, client, userID, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	accounts, _ := m.KnownAccounts(userID)
+	return accounts, nil
 }
 
 // KnownAccounts gives the accounts that memory holds; ok is false when it holds none of the user.
 func (m *Mirror) KnownAccounts(userID string) (accounts []smile.Account, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, ok := m.accounts[userID]
-	return known.items, ok
+	p := m.people.byID[userID]
+	if p == nil || p.accountsAt == never {
+		return nil, false
+	}
+	for _, a := range p.accounts {
+		if a.listed {
+			accounts = append(accounts, a.domain(userID))
+		}
+	}
+	return accounts, true
+}
+
+// Gathered tells, by account, of the data of a user that Smile has finished to gather, as it was at notBefore or
+// later: from memory, or by a call.
+func (m *Mirror) Gathered(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) (map[string]Gathered, error) {
+	at := m.set.moment(notBefore)
+	fresh := func(p *person) bool { return p.tasksAt > never && p.tasksAt >= at }
+	err := m.look("tasks/"+userID, userID, fresh, func() error {
+		return m.readTasks(ctx, client, userID, func(smile.Task) {})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m.KnownGathered(userID), nil
+}
+
+// KnownGathered tells the same from memory alone. What it does not tell of may have been gathered before this process
+// began.
+func (m *Mirror) KnownGathered(userID string) map[string]Gathered {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	gathered := map[string]Gathered{}
+	if p := m.people.byID[userID]; p != nil {
+		for _, a := range p.accounts {
+			if a.gathered != (Gathered{}) {
+				gathered[a.id] = a.gathered
+			}
+		}
+	}
+	return gathered
 }
 
 // NoAccounts records that a user has just been created, and so cannot have any.
 func (m *Mirror) NoAccounts(userID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.accounts[userID]; !ok {
-		m.accounts[userID] = view[smile.Account]{readAt: m.set.clock.Now()}
+	p, now := m.people.get(userID), m.set.now()
+	if p.accountsAt == never {
+		p.accountsAt = now
+	}
+	if p.tasksAt == never {
+		p.tasksAt = now
 	}
 }
 
-// look answers from views if what they hold is fresh enough, and else reads the listing. An entry gives way only
-// to a read that started later.
-func look[T any](
-	m *Mirror, views map[string]view[T], userID string, notBefore time.Time,
-	same func(a, b T) bool, listing iter.Seq2[T, error],
-) ([]T, error) {
-	m.mu.Lock()
-	known, ok := views[userID]
-	m.mu.Unlock()
-	if ok && !known.readAt.Before(notBefore) {
-		return known.items, nil
-	}
-	fresh := view[T]{readAt: m.set.clock.Now()}
-	for item, err := range listing {
-		if err != nil {
-			return nil, err
-		}
-		fresh.items = append(fresh.items, item)
-	}
-	m.mu.Lock()
-	known, ok = views[userID] // another read may have ended meanwhile
-	if known.readAt.After(fresh.readAt) {
+// look reads unless memory is fresh, together with whoever else wants the same. A read that had begun before may be
+// too old, and then another one is made.
+func (m *Mirror) look(what, userID string, fresh func(*person) bool, read func() error) error {
+	for {
+		m.mu.Lock()
+		p := m.people.byID[userID]
+		enough := p != nil && fresh(p)
 		m.mu.Unlock()
-		return known.items, nil
+		if enough {
+			return nil
+		}
+		own := false
+		_, err, _ := m.reads.Do(what, func() (any, error) {
+			own = true
+			return nil, read()
+		})
+		if err != nil || own {
+			return err
+		}
 	}
-	views[userID] = fresh
-	m.mu.Unlock()
-	if !ok || !slices.EqualFunc(known.items, fresh.items, same) {
-		m.set.changed(userID)
-	}
-	return fresh.items, nil
 }
 
-func sameAccount(a, b smile.Account) bool {
-	return a.ID == b.ID && a.Connection.Status == b.Connection.Status &&
-		a.Connection.ErrorCode == b.Connection.ErrorCode && a.Monitor.Status == b.Monitor.Status
+func (m *Mirror) readAccounts(ctx context.Context, client *smile.Client, userID string, former []string) error {
+	began := m.set.now()
+	var accounts []smile.Account
+	for account, err := range client.Accounts(ctx, smile.AccountFilter{UserID: userID}) {
+		if err != nil {
+			return err
+		}
+		accounts = append(accounts, account)
+	}
+	m.tell(m.learnAccounts(began, map[string][]smile.Account{userID: accounts}, map[string][]string{userID: former}))
+	return nil
 }
 
-func sameTask(a, b smile.Task) bool {
-	return a.ID == b.ID && a.Status == b.Status
+func (m *Mirror) readTasks(ctx context.Context, client *smile.Client, userID string, see func(smile.Task)) error {
+	began := m.set.now()
+	found := finished{}
+	for task, err := range client.Tasks(ctx, smile.TaskFilter{UserID: userID}) {
+		if err != nil {
+			return err
+		}
+		found.add(userID, task)
+		see(task)
+	}
+	m.tell(m.learnTasks(began, []string{userID}, found, true))
+	return nil
 }
 
-// Provider gives a provider, whom this process asks about once.
-func (m *Mirror) Provider(ctx context.Context, client *smile.Client, id string) (smile.Provider, error) {
-	m.mu.Lock()
-	known, ok := m.providers[id]
-	m.mu.Unlock()
-	if ok {
-		return known, nil
-	}
-	provider, err := client.Provider(ctx, id)
-	if err != nil {
-		return provider, err
-	}
+// learnAccounts takes over what a read told of the accounts of some users, each of whom it told all of. A user is
+// brought up to date only by a read that began later than the one before. former are the accounts of users that this
+// process knows nothing of yet, as their objects have them. It gives the users of whom something is news.
+func (m *Mirror) learnAccounts(began moment, read map[string][]smile.Account, former map[string][]string) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.providers[id] = provider
-	return provider, nil
+	for userID, accounts := range read {
+		p := m.people.get(userID)
+		if p.accountsAt > began {
+			continue
+		}
+		before := former[userID]
+		if p.accountsAt > never {
+			before = p.listedIDs()
+		}
+		m.notice(userID, before, accounts)
+		entries := make([]account, 0, len(accounts))
+		for _, a := range accounts {
+			entries = append(entries, accountOf(a, p.accounts))
+		}
+		entries = append(entries, p.unlisted(accounts)...)
+		if p.accountsAt == never || m.untold[userID] || !slices.EqualFunc(p.accounts, entries, sameAccount) {
+			changed = append(changed, userID)
+			delete(m.untold, userID)
+		}
+		p.accounts, p.accountsAt = slices.Clip(entries), began
+	}
+	return changed
+}
+
+// learnTasks takes over what a read told of the finished tasks of some users. It told of all tasks, or only of those
+// since some day, which says nothing of earlier ones but does bring the picture up to date.
+func (m *Mirror) learnTasks(began moment, users []string, found finished, all bool) (changed []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, userID := range users {
+		p := m.people.get(userID)
+		if p.tasksAt > began {
+			continue
+		}
+		if p.learn(found[userID]) || m.untold[userID] {
+			changed = append(changed, userID)
+			delete(m.untold, userID)
+		}
+		if all || p.tasksAt > never {
+			p.tasksAt = began
+		}
+	}
+	return changed
+}
+
+// learn takes over what was gathered, by account, and tells whether any of it is news.
+func (p *person) learn(gathered map[string]Gathered) (news bool) {
+	for _, id := range slices.Sorted(maps.Keys(gathered)) {
+		i := slices.IndexFunc(p.accounts, func(a account) bool { return a.id == id })
+		if i < 0 {
+			i = len(p.accounts)
+			p.accounts = append(p.accounts, account{id: id, facts: unique.Make(facts{})})
+		}
+		newest := p.accounts[i].gathered.newest(gathered[id])
+		news = news || newest != p.accounts[i].gathered
+		p.accounts[i].gathered = newest
+	}
+	return news
+}
+
+func (p *person) listedIDs() []string {
+	var ids []string
+	for _, a := range p.accounts {
+		if a.listed {
+			ids = append(ids, a.id)
+		}
+	}
+	return ids
+}
+
+// unlisted are the accounts of which tasks have told, but no listing before or now.
+func (p *person) unlisted(accounts []smile.Account) []account {
+	var others []account
+	for _, a := range p.accounts {
+		if !a.listed && !slices.ContainsFunc(accounts, func(b smile.Account) bool { return b.ID == a.id }) {
+			others = append(others, a)
+		}
+	}
+	return others
+}
+
+func accountOf(a smile.Account, before []account) account {
+	entry := account{
+		id: a.ID, createdAt: secondOf(a.CreatedAt), updatedAt: secondOf(a.Connection.UpdatedAt), listed: true,
+		facts: unique.Make(facts{a.ProviderID, a.Connection.Status, a.Connection.ErrorCode, a.Monitor.Status}),
+	}
+	if i := slices.IndexFunc(before, func(b account) bool { return b.id == a.ID }); i >= 0 {
+		entry.id, entry.gathered = before[i].id, before[i].gathered
+	}
+	return entry
+}
+
+func sameAccount(a, b account) bool {
+	return a.id == b.id && a.facts == b.facts && a.listed == b.listed
+}
+
+func (a account) domain(userID string) smile.Account {
+	f := a.facts.Value()
+	return smile.Account{
+		ID: a.id, CreatedAt: a.createdAt.time(), ProviderID: f.provider, UserID: userID,
+		Connection: smile.Connection{Status: f.status, ErrorCode: f.code, UpdatedAt: a.updatedAt.time()},
+		Monitor:    smile.Monitor{Status: f.monitor},
+	}
+}
+
+// finished are the tasks that have finished, by user and account.
+type finished map[string]map[string]Gathered
+
+func (f finished) add(userID string, task smile.Task) {
+	if task.Status != smile.TaskFinished || task.FinishedAt == nil || task.Source.SourceID == "" {
+		return
+	}
+	if f[userID] == nil {
+		f[userID] = map[string]Gathered{}
+	}
+	gathered := f[userID][task.Source.SourceID]
+	gathered.add(secondOf(*task.FinishedAt))
+	f[userID][task.Source.SourceID] = gathered
 }

@@ -18,9 +18,14 @@ func accountJSON(id, connection, errorCode, monitor string) string {
 		`"connection":{"status":%q,"errorCode":%q},"monitor":{"status":%q}}`, id, connection, errorCode, monitor)
 }
 
-func taskJSON(id, status string) string {
-	return fmt.Sprintf(`{"id":%q,"type":"SYNC","status":%q,"startedAt":"2026-05-01T12:00:00Z",`+
-		`"metadata":{"userId":"u1","sourceId":"a1","sourceType":"ACCOUNT"}}`, id, status)
+// taskJSON is a task of an account of u1 that began at noon and finished so many seconds later, or has not yet when 0.
+func taskJSON(id, account string, took int) string {
+	status, finished := "Started", "null"
+	if took > 0 {
+		status, finished = "Finished", fmt.Sprintf("%q", noon.Add(time.Duration(took)*time.Second).Format(time.RFC3339))
+	}
+	return fmt.Sprintf(`{"id":%q,"type":"LINK_ACCOUNT","status":%q,"startedAt":%q,"finishedAt":%s,`+
+		`"metadata":{"userId":"u1","sourceId":%q,"sourceType":"ACCOUNT"}}`, id, status, noon.Format(time.RFC3339), finished, account)
 }
 
 // told empties the channel and gives who changed.
@@ -63,10 +68,10 @@ func TestAViewIsAsOldAsTheBeginningOfItsReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t), newRemote()
 		r.takes = 10 * time.Second
-		if _, err := m.Tasks(t.Context(), r.client(), "u1", time.Time{}); err != nil {
+		if _, err := m.Gathered(t.Context(), r.client(), "u1", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := m.Tasks(t.Context(), r.client(), "u1", time.Now().Add(-9*time.Second)); err != nil {
+		if _, err := m.Gathered(t.Context(), r.client(), "u1", time.Now().Add(-9*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		assertCalls(t, r, "tasks", "tasks")
@@ -123,75 +128,100 @@ func TestChangesAreToldExactlyWhenSomethingChanged(t *testing.T) {
 	}
 }
 
-func TestTasksTellWhenOneEnds(t *testing.T) {
+func TestWhatIsGatheredIsToldWhenATaskEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t), newRemote()
 		changes := m.set.Changes()
-		for i, status := range []string{"Started", "Started", "Finished"} {
-			r.set("tasks", taskJSON("t1", status))
+		for i, c := range []struct {
+			tasks []string
+			want  Gathered
+			told  bool
+		}{
+			{[]string{taskJSON("t1", "a1", 0)}, Gathered{}, false},
+			{[]string{taskJSON("t1", "a1", 10)}, Gathered{secondOf(noon) + 10, 1}, true},
+			{[]string{taskJSON("t1", "a1", 10)}, Gathered{secondOf(noon) + 10, 1}, false},
+			{[]string{taskJSON("t1", "a1", 10), taskJSON("t2", "a1", 10)}, Gathered{secondOf(noon) + 10, 2}, true},
+			{[]string{taskJSON("t2", "a1", 10)}, Gathered{secondOf(noon) + 10, 2}, false}, // a listing that came out short
+			{[]string{taskJSON("t3", "a1", 20), taskJSON("t2", "a1", 10)}, Gathered{secondOf(noon) + 20, 1}, true},
+		} {
+			r.set("tasks", c.tasks...)
 			time.Sleep(time.Second)
-			tasks, err := m.Tasks(t.Context(), r.client(), "u1", time.Now())
-			if err != nil || len(tasks) != 1 || string(tasks[0].Status) != status {
-				t.Fatalf("%v, %v", tasks, err)
+			gathered, err := m.Gathered(t.Context(), r.client(), "u1", time.Now())
+			if err != nil || gathered["a1"] != c.want {
+				t.Fatalf("look %d: %v, %v", i, gathered, err)
 			}
-			if got := len(told(changes)) == 1; got != (i != 1) {
-				t.Errorf("look %d, %s: told %v", i, status, got)
+			if got := len(told(changes)) == 1; got != c.told {
+				t.Errorf("look %d: told %v", i, got)
 			}
 		}
 	})
 }
 
+func TestWhatIsNewer(t *testing.T) {
+	t.Parallel()
+	g := Gathered{last: secondOf(noon), Tasks: 2}
+	for name, c := range map[string]struct {
+		last  time.Time
+		tasks int32
+		want  bool
+	}{
+		"than nothing":                      {time.Time{}, 0, true},
+		"than an earlier one":               {noon.Add(-time.Second), 5, true},
+		"than fewer of the same second":     {noon, 1, true},
+		"than the same":                     {noon, 2, false},
+		"than a later one":                  {noon.Add(time.Second), 1, false},
+		"than more of the very same second": {noon, 3, false},
+	} {
+		if got := g.Newer(c.last, c.tasks); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if (Gathered{}).Newer(time.Time{}, 0) {
+		t.Error("nothing is newer than nothing")
+	}
+}
+
 // Two reads overlap. What the later one saw stays, whichever ends first.
 func TestAViewGivesWayOnlyToALaterRead(t *testing.T) {
 	t.Parallel()
-	pending, connected := accountJSON("a1", "PENDING", "", ""), accountJSON("a1", "CONNECTED", "", "ACTIVE")
-	for name, c := range map[string]struct {
-		first, second time.Duration
-		known         bool
-		want          int
-	}{
-		"the earlier ends first": {2 * time.Second, 5 * time.Second, false, 2},
-		"the earlier ends last":  {5 * time.Second, time.Second, false, 1},
-		"there and back":         {2 * time.Second, 5 * time.Second, true, 2},
-		"there unnoticed":        {5 * time.Second, time.Second, true, 0},
-	} {
+	read := func(status smile.ConnectionStatus) map[string][]smile.Account {
+		return map[string][]smile.Account{"u1": {{ID: "a1", UserID: "u1", Connection: smile.Connection{Status: status}}}}
+	}
+	for name, began := range map[string][2]moment{"the earlier ends first": {1, 2}, "the earlier ends last": {2, 1}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				m, r := startMirror(t), newRemote()
-				if c.known {
-					r.set("accounts", connected)
-					if _, err := m.Accounts(t.Context(), r.client(), "u1", time.Time{}); err != nil {
-						t.Fatal(err)
-					}
-				}
-				calls := len(r.made())
-				durations := map[int]time.Duration{calls + 1: c.first, calls + 2: c.second}
-				r.during = func(call int) { time.Sleep(durations[call]) }
-				changes := m.set.Changes()
-				time.Sleep(time.Second)
-				var reads sync.WaitGroup
-				for _, item := range []string{pending, connected} {
-					r.set("accounts", item)
-					reads.Go(func() {
-						if _, err := m.Accounts(t.Context(), r.client(), "u1", time.Now()); err != nil {
-							t.Error(err)
-						}
-					})
-					time.Sleep(time.Second)
-				}
-				reads.Wait()
-				known, ok := m.KnownAccounts("u1")
-				if !ok || len(known) != 1 || known[0].Connection.Status != smile.ConnectionConnected {
-					t.Errorf("%v, %v", known, ok)
-				}
-				if got := told(changes); len(got) != c.want {
-					t.Errorf("told %d times, want %d", len(got), c.want)
-				}
-			})
+			m := startMirror(t)
+			for _, at := range began {
+				status := map[moment]smile.ConnectionStatus{1: smile.ConnectionPending, 2: smile.ConnectionConnected}[at]
+				m.learnAccounts(at, read(status), nil)
+			}
+			known, ok := m.KnownAccounts("u1")
+			if !ok || len(known) != 1 || known[0].Connection.Status != smile.ConnectionConnected {
+				t.Errorf("%v, %v", known, ok)
+			}
 		})
 	}
+}
+
+// Whoever wants to know how it is now cannot do with a read that began before, but with one that began since.
+func TestReadsOfAUserAreJoined(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, r := startMirror(t), newRemote()
+		r.takes = time.Second
+		var readers sync.WaitGroup
+		for i := range 10 {
+			readers.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				if _, err := m.Accounts(t.Context(), r.client(), "u1", time.Now()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		readers.Wait()
+		assertCalls(t, r, "accounts", "accounts")
+	})
 }
 
 func TestAFailedReadChangesNothing(t *testing.T) {
@@ -237,16 +267,24 @@ func TestANewUserHasNoAccounts(t *testing.T) {
 	})
 }
 
-// News that nobody takes is dropped, and holds up nobody.
+// News that nobody takes holds up nobody, and is told again with the next read.
 func TestAFullChannelHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	m := startMirror(t)
 	changes := m.set.Changes()
-	for range changeBuffer + 10 {
-		m.set.changed("u1")
+	none := map[string][]smile.Account{"u2": nil}
+	m.learnAccounts(m.set.now(), none, nil)
+	for range changeBuffer {
+		m.tell([]string{"u1"})
 	}
+	m.tell([]string{"u2"})
 	if got := len(told(changes)); got != changeBuffer {
 		t.Errorf("%d told", got)
+	}
+	for i, want := range []int{1, 0} {
+		if again := m.learnAccounts(m.set.now(), none, nil); len(again) != want {
+			t.Errorf("read %d: %v are to be told", i, again)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -25,9 +26,14 @@ type want struct {
 	notBefore time.Time
 	// passes is how often it is walked from end to end.
 	passes int
+	// limit is how many pages it may have to be worth its calls; 0 for any number.
+	limit int
 }
 
 var everything = want{passes: 1}
+
+// errNotWorth ends a listing that has more pages than it is worth.
+var errNotWorth = errors.New("the listing is longer than it is worth")
 
 func clearing(since, notBefore time.Time) want {
 	return want{since: since, notBefore: notBefore, passes: 2}
@@ -37,8 +43,10 @@ func clearing(since, notBefore time.Time) want {
 type walk struct {
 	want
 	started time.Time
-	done    chan struct{}
-	err     error
+	// startedAt is the same as the mirror keeps it.
+	startedAt moment
+	done      chan struct{}
+	err       error
 }
 
 // satisfies tells whether this listing will do.
@@ -63,10 +71,12 @@ func (m *Mirror) walk(ctx context.Context, client *smile.Client, wanted want) er
 		case <-time.After(patience):
 			return errListing
 		}
-		if w.err != nil {
+		switch {
+		case errors.Is(w.err, errNotWorth) && wanted.limit == 0:
+			continue // it was worth less to whoever asked for it
+		case w.err != nil:
 			return w.err
-		}
-		if w.satisfies(wanted) {
+		case w.satisfies(wanted):
 			return nil
 		}
 	}
@@ -83,7 +93,7 @@ func (m *Mirror) join(client *smile.Client, wanted want) *walk {
 	if m.walks.last.satisfies(wanted) {
 		return nil
 	}
-	w := &walk{want: wanted, started: m.set.clock.Now(), done: make(chan struct{})}
+	w := &walk{want: wanted, started: m.set.Clock.Now(), startedAt: m.set.now(), done: make(chan struct{})}
 	m.walks.running = w
 	go m.run(client, w)
 	return w
@@ -92,25 +102,61 @@ func (m *Mirror) join(client *smile.Client, wanted want) *walk {
 func (m *Mirror) run(client *smile.Client, w *walk) {
 	for range w.passes {
 		if w.err == nil {
-			w.err = m.pass(client, w.since)
+			w.err = m.pass(client, w)
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.walks.running = nil
-	if w.err == nil {
-		m.walks.last = w
-		m.listed = m.listed || w.since.IsZero()
-	}
+	changed := m.ended(w)
 	close(w.done)
+	m.tell(changed)
 }
 
-func (m *Mirror) pass(client *smile.Client, since time.Time) error {
-	for remote, err := range client.Users(m.set.life, smile.UserFilter{StartDate: since}) {
+func (m *Mirror) pass(client *smile.Client, w *walk) error {
+	users, cost := 0, cost{}
+	for remote, err := range client.Users(m.set.life, smile.UserFilter{StartDate: w.since}) {
 		if err != nil {
 			return err
 		}
-		m.Add(remote)
+		users++
+		if cost.pages = pages(users); w.limit > 0 && cost.pages > w.limit {
+			return errNotWorth
+		}
+		m.add(remote, w.startedAt)
 	}
 	return nil
+}
+
+// ended takes note of a listing that has ended, and gives the users of whom it tells something new: those that it
+// should have shown and did not, and those of whom there are several.
+func (m *Mirror) ended(w *walk) (changed []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.walks.running = nil
+	if w.err != nil {
+		return nil
+	}
+	m.walks.last = w
+	for _, p := range m.people.owned {
+		for q := p; q != nil && p.nextOwned != nil; q = q.nextOwned {
+			changed = append(changed, q.id)
+		}
+	}
+	if w.since.IsZero() {
+		m.listed = true
+		changed = append(changed, m.doubtUnseen(w.startedAt)...)
+	}
+	return changed
+}
+
+// doubtUnseen forgets the markers of users that a listing of all did not show, so that they are asked about one by
+// one before anything is made of their absence.
+func (m *Mirror) doubtUnseen(listedAt moment) (doubted []string) {
+	for id, p := range m.people.byID {
+		if p.Mark == (Mark{}) || p.seenAt+uint32(surelyListed.Seconds()) >= listedAt.seconds() {
+			continue
+		}
+		m.people.unmark(p)
+		m.doubted[id] = true
+		doubted = append(doubted, id)
+	}
+	return doubted
 }

@@ -78,7 +78,7 @@ type webhooks struct {
 // later told them, and when it began. However many ask, one listing answers.
 func (m *Mirror) Webhooks(ctx context.Context, client *smile.Client, notBefore time.Time) ([]Webhook, time.Time, error) {
 	for {
-		running, mine, readAt := m.webhooks.enter(notBefore, m.set.clock.Now())
+		running, mine, readAt := m.webhooks.enter(notBefore, m.set.Clock.Now())
 		switch {
 		case running == nil:
 			return m.webhooks.all(), readAt, nil

@@ -43,7 +43,7 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 		 {"id":"w-2","name":"somebody's","url":"https://CNRY/","eventTypes":["A"],"active":true,"secret":"CNRY"},
 		 {"id":"w-3","name":%q,"url":"https://x/","eventTypes":["A"],"active":false}`, ours, secret, hook.Name{UID: "two", Pair: "q"}))
 	clock := clocktesting.NewFakeClock(time.Now())
-	m := newMirror(NewSet(t.Context(), clock))
+	m := newMirror(NewSet(t.Context(), Config{Clock: clock}), "account")
 	began := clock.Now()
 	var work sync.WaitGroup
 	for range 20 {
@@ -98,7 +98,7 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 func TestAListingThatFailsIsTriedByTheNext(t *testing.T) {
 	client, _, let := webhookLister(t, `{"id":"../x"}`)
 	close(let)
-	m := newMirror(NewSet(t.Context(), clocktesting.NewFakeClock(time.Now())))
+	m := newMirror(NewSet(t.Context(), Config{Clock: clocktesting.NewFakeClock(time.Now())}), "account")
 	for range 2 {
 		if listed, _, err := m.Webhooks(t.Context(), client, time.Time{}); err == nil {
 			t.Errorf("%v", listed)

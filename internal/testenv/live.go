@@ -20,8 +20,8 @@ type planned struct {
 }
 
 // Live lets time pass as the work queues would have it: each object has a pass now, then whenever it asked for one,
-// after a failure with backoff, and when the operator tells itself that its remote side or its key pair changed. What
-// the API server's watches would bring on top does not come.
+// after a failure with backoff, and when the operator tells itself that its remote side or its key pair changed; and
+// the mirrors are brought up to date when that is due. What the API server's watches would bring on top does not come.
 func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 	o.world.Helper()
 	end := o.world.Clock.Now().Add(d)
@@ -31,17 +31,38 @@ func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 	}
 	for range maxPasses {
 		next := earliest(queue)
-		if next == nil || next.due.After(end) {
+		round, listing := o.mirrors.Next()
+		listing = listing && (next == nil || !next.due.Before(round))
+		due := round
+		if !listing && next != nil {
+			due = next.due
+		}
+		if !listing && next == nil || due.After(end) {
 			o.world.Clock.SetTime(end)
 			return
 		}
-		if next.due.After(o.world.Clock.Now()) {
-			o.world.Clock.SetTime(next.due)
+		if due.After(o.world.Clock.Now()) {
+			o.world.Clock.SetTime(due)
 		}
-		o.pass(next)
+		if listing {
+			o.mirrors.Catch(o.world.Context())
+		} else {
+			o.pass(next)
+		}
 		o.wake(queue)
 	}
 	o.world.Fatalf("%d passes in %v: the queue never rests", maxPasses, d)
+}
+
+// Survey lets time pass until the mirrors are brought up to date the next time, and nothing else happen.
+func (o *Operator) Survey() {
+	o.world.Helper()
+	next, ok := o.mirrors.Next()
+	if !ok {
+		o.world.Fatal("no mirror has anything to do")
+	}
+	o.world.Clock.SetTime(next)
+	o.mirrors.Catch(o.world.Context())
 }
 
 func (o *Operator) pass(next *planned) {

@@ -34,6 +34,7 @@ type Operator struct {
 
 	world       *World
 	registry    *connection.Registry
+	mirrors     *mirror.Set
 	changes     <-chan event.TypedGenericEvent[string]
 	connections *engine.Reconciler[*v1alpha1.SmileConnection]
 	users       *engine.Reconciler[*v1alpha1.SmileUser]
@@ -65,11 +66,14 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	})
 	o := &Operator{Cache: kube, Records: &Records{}, Fence: func() error { return nil }, world: w, registry: registry}
 	var told events.EventRecorder = o.Records
-	mirrors := mirror.NewSet(ctx, w.Clock)
+	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: w.Clock, Connections: registry, Objects: kube})
 	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
 	outputs := output.NewWriter(kube)
 	o.changes = mirrors.Changes()
-	o.connections = (&connectioncontroller.Controller{Client: kube, Connections: registry, Events: told, Clock: w.Clock}).Reconciler()
+	o.mirrors = mirrors
+	o.connections = (&connectioncontroller.Controller{
+		Client: kube, Connections: registry, Mirrors: mirrors, Events: told, Clock: w.Clock,
+	}).Reconciler()
 	o.users = (&user.Controller{
 		Client: kube, Live: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
 		Outputs: outputs, Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,

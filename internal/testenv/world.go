@@ -143,6 +143,13 @@ func (w *World) Annotate(obj client.Object, name, value string) {
 	})
 }
 
+// Hint has the operator look at a person now, as a webhook does.
+func (w *World) Hint(user *v1alpha1.SmileUser) {
+	w.Helper()
+	w.Clock.Step(time.Second)
+	w.ChangeStatus(user, func() { user.Status.HintedAt = &metav1.MicroTime{Time: w.Clock.Now()} })
+}
+
 // Delete deletes an object, and leaves it to its finalizers when it has any.
 func (w *World) Delete(obj client.Object) {
 	w.Helper()
