@@ -20,6 +20,7 @@ const (
 	ConditionAccountsConnected = "AccountsConnected"
 	ConditionDataSynced        = "DataSynced"
 	ConditionOutputReady       = "OutputReady"
+	ConditionRegistered        = "Registered"
 )
 
 // Reasons of conditions, which are the reasons of events too. docs/reasons.md has a line for each.
@@ -34,6 +35,12 @@ const (
 	ReasonSecretNotFound       = "SecretNotFound"
 	ReasonSecretInvalid        = "SecretInvalid"
 	ReasonDatapointUnsupported = "DatapointUnsupported"
+
+	ReasonWebhookURLNotAllowed  = "WebhookURLNotAllowed"
+	ReasonReceiverNotConfigured = "ReceiverNotConfigured"
+	ReasonWebhookCreated        = "WebhookCreated"
+	ReasonWebhookReplaced       = "WebhookReplaced"
+	ReasonWebhookRepaired       = "WebhookRepaired"
 
 	ReasonInvalidCredentials  = "InvalidCredentials"
 	ReasonCredentialsMismatch = "CredentialsMismatch"

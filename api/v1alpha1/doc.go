@@ -24,6 +24,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&SmileConnection{}, &SmileConnectionList{},
 		&SmileUser{}, &SmileUserList{},
 		&SmileAccountSync{}, &SmileAccountSyncList{},
+		&SmileWebhookSubscription{}, &SmileWebhookSubscriptionList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

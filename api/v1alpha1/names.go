@@ -29,6 +29,9 @@ const (
 	// FinalizerRevoke holds a SmileUser whose deletionPolicy is RevokeAccounts until its accounts are revoked.
 	FinalizerRevoke = "smile-operator.io/revoke-accounts"
 
+	// FinalizerWebhook holds a SmileWebhookSubscription whose deletionPolicy is Delete until its webhook is deleted.
+	FinalizerWebhook = "smile-operator.io/delete-webhook"
+
 	// MetadataPrefix is reserved in externalMetadata.
 	MetadataPrefix = "smile-operator.io/"
 

@@ -19,9 +19,10 @@ type values = map[string]any
 
 // plain are the least that each kind needs.
 var plain = map[string]values{
-	"SmileConnection":  {"mode": "Sandbox", "credentialsSecretRef": values{"name": "keys"}},
-	"SmileUser":        {"connectionRef": values{"name": "smile"}},
-	"SmileAccountSync": {"userRef": values{"name": "george"}, "datapoints": []any{values{"type": "IDENTITIES"}}},
+	"SmileConnection":          {"mode": "Sandbox", "credentialsSecretRef": values{"name": "keys"}},
+	"SmileUser":                {"connectionRef": values{"name": "smile"}},
+	"SmileAccountSync":         {"userRef": values{"name": "george"}, "datapoints": []any{values{"type": "IDENTITIES"}}},
+	"SmileWebhookSubscription": {"connectionRef": values{"name": "smile"}, "eventTypes": []any{"TASK_FINISHED"}},
 }
 
 // full use every field.
@@ -47,6 +48,11 @@ var full = map[string]values{
 		},
 		"output":          values{"configMap": values{"name": "george.data"}},
 		"refreshInterval": "24h0m0s", "suspend": true,
+	},
+	"SmileWebhookSubscription": {
+		"connectionRef": values{"name": "smile", "kind": "SmileConnection"},
+		"eventTypes":    []any{"TASK_FINISHED", "ACCOUNT_DISCONNECTED"}, "url": "https://app.example.com:8443/smile",
+		"includePayload": true, "secretRef": values{"name": "hook", "key": "secret"}, "deletionPolicy": "Retain", "suspend": true,
 	},
 }
 
@@ -217,6 +223,19 @@ var _ = Describe("The API server", func() {
 		Entry("a provider that is a path", "SmileAccountSync", values{"providers": []any{"a/../b"}}, "spec.providers[0] in body should match"),
 		Entry("too many accounts", "SmileAccountSync", values{"accountIDs": repeated(51, func(i int) any { return fmt.Sprintf("a%d", i) })},
 			"spec.accountIDs: Too many: 51: must have at most 50 items"),
+		Entry("no events", "SmileWebhookSubscription", values{"eventTypes": []any{}}, "spec.eventTypes in body should have at least 1 items"),
+		Entry("an unknown event", "SmileWebhookSubscription", values{"eventTypes": []any{"RAIN"}}, `spec.eventTypes[0]: Unsupported value: "RAIN"`),
+		Entry("an event twice", "SmileWebhookSubscription", values{"eventTypes": []any{"TASK_FINISHED", "TASK_FINISHED"}}, "spec.eventTypes[1]: Duplicate value"),
+		Entry("all events and one", "SmileWebhookSubscription", values{"eventTypes": []any{"TASK_FINISHED", "ALL_EVENTS"}},
+			"eventTypes must hold ALL_EVENTS alone, or the types without it"),
+		Entry("contents for the operator's own receiver", "SmileWebhookSubscription", values{"includePayload": true},
+			"includePayload needs url: the operator's own receiver never reads contents"),
+		Entry("a plain URL for events", "SmileWebhookSubscription", values{"url": "http://app.example.com/"}, "url must be a URL like https://host[:port]/path"),
+		Entry("a URL for events without a host", "SmileWebhookSubscription", values{"url": "https:///x"}, "url must be a URL like https://host[:port]/path"),
+		Entry("a URL for events with a user", "SmileWebhookSubscription", values{"url": "https://app.example.com@evil.net/"}, "url must hold no user name, query or fragment"),
+		Entry("a URL for events with a query", "SmileWebhookSubscription", values{"url": "https://app.example.com/?a"}, "url must hold no user name, query or fragment"),
+		Entry("a secret without a key", "SmileWebhookSubscription", values{"secretRef": values{"name": "x"}}, "spec.secretRef.key: Required value"),
+		Entry("an unknown deletion policy of a webhook", "SmileWebhookSubscription", values{"deletionPolicy": "Orphan"}, `spec.deletionPolicy: Unsupported value: "Orphan"`),
 		Entry("an account that is a path", "SmileAccountSync", values{"accountIDs": []any{"a/payload"}}, "spec.accountIDs[0] in body should match"),
 	)
 
@@ -241,6 +260,7 @@ var _ = Describe("The API server", func() {
 		Entry("userID, set", "SmileUser", nil, values{"userID": "tenant-1"}, "userID is immutable"),
 		Entry("userID, changed", "SmileUser", values{"userID": "tenant-1"}, values{"userID": "tenant-2"}, "userID is immutable"),
 		Entry("userID, unset", "SmileUser", values{"userID": "tenant-1"}, values{"userID": nil}, "userID is immutable"),
+		Entry("connectionRef of a webhook", "SmileWebhookSubscription", nil, values{"connectionRef": values{"name": "other"}}, "connectionRef is immutable"),
 		Entry("userRef", "SmileAccountSync", nil, values{"userRef": values{"name": "ryan"}}, "userRef is immutable"),
 	)
 
@@ -263,6 +283,7 @@ var _ = Describe("The API server", func() {
 		Entry(nil, "SmileConnection", "mode"),
 		Entry(nil, "SmileUser", "connectionRef", "subjectFrom", "externalMetadata", "userID"),
 		Entry(nil, "SmileAccountSync", "userRef"),
+		Entry(nil, "SmileWebhookSubscription", "connectionRef"),
 	)
 
 	It("finds objects by the names that they refer to", func() {

@@ -27,8 +27,10 @@ import (
 	accountsynccontroller "github.com/smile-operator/smile-operator/controllers/accountsync"
 	connectioncontroller "github.com/smile-operator/smile-operator/controllers/connection"
 	usercontroller "github.com/smile-operator/smile-operator/controllers/user"
+	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
@@ -126,7 +128,10 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
-	return mgr, addControllers(ctx, mgr, options, lock, fence)
+	if err := addControllers(ctx, mgr, options, lock, fence); err != nil {
+		return nil, err
+	}
+	return mgr, addReceiver(mgr, options)
 }
 
 func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, fence func() error) ctrl.Options {
@@ -173,6 +178,10 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 	if err := engine.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	policy, err := hook.NewPolicy(options.ReceiverBaseURL, options.AllowedWebhookHosts)
+	if err != nil {
+		return err
+	}
 	wall := clock.RealClock{}
 	events := mgr.GetEventRecorder("smile-operator")
 	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: wall, Connections: connections, Objects: mgr.GetClient()})
@@ -199,6 +208,10 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
 			Outputs: outputs, Identity: key, Events: events, Clock: wall,
+		},
+		&webhookcontroller.Controller{
+			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,
+			Policy: policy, Overlap: options.WebhookOverlap, Identity: key, Events: events, Fence: fence, Clock: wall,
 		},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {

@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
 )
 
 // Version of the operator, set at build time.
@@ -31,6 +33,12 @@ type Options struct {
 	AllowedAPIHosts        []string
 	APICAFile              string
 	APIRequestsPerSecond   float64
+	AllowedWebhookHosts    []string
+	ReceiverBindAddress    string
+	ReceiverBaseURL        string
+	ReceiverTLSCertFile    string
+	ReceiverTLSKeyFile     string
+	WebhookOverlap         time.Duration
 	OperatorNamespace      string
 	WatchNamespaces        []string
 	WatchLabelSelector     string
@@ -49,6 +57,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.APICAFile, "api-ca-file", "", "PEM file of certificate authorities to trust for the Smile API, instead of the system's")
 	flags.Float64Var(&o.APIRequestsPerSecond, "api-requests-per-second", defaultRequestsPerSecond,
 		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
+	o.bindReceiver(flags)
 	flags.StringVar(&o.OperatorNamespace, "operator-namespace", "",
 		"namespace of the operator's own objects (default: POD_NAMESPACE, else that of the kubeconfig's context, else default)")
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", nil, "namespaces to watch; all when empty")
@@ -62,7 +71,25 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.AddGoFlagSet(logging)
 }
 
+func (o *Options) bindReceiver(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&o.AllowedWebhookHosts, "allowed-webhook-hosts", nil,
+		"hosts, as host or host:port, that SmileWebhookSubscriptions may send events to; who receives them sees the events of everybody under that API key")
+	flags.StringVar(&o.ReceiverBindAddress, "receiver-bind-address", "", "address at which webhooks are taken; empty or 0 turns it off")
+	flags.StringVar(&o.ReceiverBaseURL, "receiver-base-url", "",
+		"URL by which Smile reaches that address, as in https://hooks.example.com; without it subscriptions need a url of their own")
+	flags.StringVar(&o.ReceiverTLSCertFile, "receiver-tls-cert-file", "", "PEM file of the receiver's certificate, read again when it changes; plain HTTP when empty")
+	flags.StringVar(&o.ReceiverTLSKeyFile, "receiver-tls-key-file", "", "PEM file of the receiver's private key")
+	flags.DurationVar(&o.WebhookOverlap, "webhook-overlap", webhookcontroller.DefaultOverlap,
+		"how long a webhook that was replaced stays at Smile, and how long after that its events are still taken")
+}
+
 func (o *Options) validate() error {
+	if (o.ReceiverTLSCertFile == "") != (o.ReceiverTLSKeyFile == "") {
+		return errors.New("--receiver-tls-cert-file and --receiver-tls-key-file go together")
+	}
+	if o.WebhookOverlap <= 0 {
+		return errors.New("--webhook-overlap must be positive")
+	}
 	if o.APIRequestsPerSecond < 0 {
 		return errors.New("--api-requests-per-second must not be negative")
 	}

@@ -35,6 +35,11 @@ func newEnvironment(t *testing.T, options sandbox.Options, spec v1alpha1.SmileCo
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s.environment(t, options, spec)
+}
+
+func (s *suite) environment(t *testing.T, options sandbox.Options, spec v1alpha1.SmileConnectionSpec) *environment {
+	t.Helper()
 	if len(options.Keys) == 0 {
 		options.Keys, _ = sandbox.ParseKeys(sandbox.DefaultKeys)
 	}
@@ -171,7 +176,7 @@ func (e *environment) clear() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, list := range []client.ObjectList{
-		&v1alpha1.SmileAccountSyncList{}, &v1alpha1.SmileUserList{}, &v1alpha1.SmileConnectionList{},
+		&v1alpha1.SmileAccountSyncList{}, &v1alpha1.SmileWebhookSubscriptionList{}, &v1alpha1.SmileUserList{}, &v1alpha1.SmileConnectionList{},
 	} {
 		if err := e.admin.List(ctx, list, client.InNamespace(e.namespace)); err != nil {
 			e.t.Errorf("cleaning up: %v", err)

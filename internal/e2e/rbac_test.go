@@ -29,12 +29,14 @@ import (
 // account asked of the API server against what config/rbac grants it: nothing it asked for was forbidden, and
 // nothing is granted that it never needs.
 func TestRBAC(t *testing.T) {
-	e := newEnvironment(t, sandbox.Options{RateLimit: vendorLimit}, v1alpha1.SmileConnectionSpec{})
+	e := newEnvironment(t, sandbox.Options{RateLimit: vendorLimit, AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
 	granted, err := ReadPermissions(e.read(filepath.Join(e.root, "config", "rbac", "role.yaml")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := e.operator(t, "--leader-elect")
+	hooks := freeAddress(t)
+	o := e.operator(t, "--leader-elect", "--receiver-bind-address="+hooks, "--receiver-base-url=http://"+hooks)
+	e.useWebhooks()
 	e.useOutputs()
 	e.useUsers()
 	o.stop()
@@ -98,6 +100,22 @@ func (e *environment) useOutputs() {
 	e.gone(&corev1.ConfigMap{ObjectMeta: e.named("shape")}, time.Minute)
 	e.patch(george, `{"spec":{"linkToken":null}}`)
 	e.gone(&corev1.Secret{ObjectMeta: e.named("george-token")}, time.Minute)
+}
+
+// useWebhooks has a webhook made, used and deleted.
+func (e *environment) useWebhooks() {
+	e.t.Helper()
+	hook, person := e.hook("events"), e.user("hinted")
+	hook.Spec.SecretRef = nil
+	e.create(hook, person)
+	e.becomes(hook, "True/Succeeded", time.Minute)
+	e.becomes(person, "True/Succeeded", time.Minute)
+	e.link(person.Status.UserID, "sss_ph")
+	within(e.t, time.Minute, "an event is kept", func() (bool, string) {
+		return e.get(person) && person.Status.HintedAt != nil, e.calls(0)
+	})
+	e.delete(hook)
+	e.gone(hook, time.Minute)
 }
 
 // keys waits until a ConfigMap has these keys.

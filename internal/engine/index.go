@@ -20,6 +20,8 @@ const (
 	IndexRemoteUser = "status.userID"
 	// IndexUser finds SmileAccountSyncs by the name of their user.
 	IndexUser = "spec.userRef.name"
+	// IndexPath finds SmileWebhookSubscriptions by the hash of a path that events come to.
+	IndexPath = "status.registrations.pathHash"
 )
 
 // RegisterIndexes makes the cache find objects by these fields.
@@ -29,6 +31,9 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		field string
 		value func(client.Object) string
 	}{
+		{&v1alpha1.SmileWebhookSubscription{}, IndexConnection, func(obj client.Object) string {
+			return obj.(*v1alpha1.SmileWebhookSubscription).Spec.ConnectionRef.Name
+		}},
 		{&v1alpha1.SmileUser{}, IndexConnection, func(obj client.Object) string { return obj.(*v1alpha1.SmileUser).Spec.ConnectionRef.Name }},
 		{&v1alpha1.SmileUser{}, IndexRemoteUser, func(obj client.Object) string { return obj.(*v1alpha1.SmileUser).Status.UserID }},
 		{&v1alpha1.SmileAccountSync{}, IndexUser, func(obj client.Object) string { return obj.(*v1alpha1.SmileAccountSync).Spec.UserRef.Name }},
@@ -38,7 +43,20 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return fmt.Errorf("indexing %T by %s: %w", index.kind, index.field, err)
 		}
 	}
+	if err := indexer.IndexField(ctx, &v1alpha1.SmileWebhookSubscription{}, IndexPath, pathHashes); err != nil {
+		return fmt.Errorf("indexing the paths of webhooks: %w", err)
+	}
 	return nil
+}
+
+func pathHashes(obj client.Object) []string {
+	var hashes []string
+	for _, registration := range obj.(*v1alpha1.SmileWebhookSubscription).Status.Registrations {
+		if registration.PathHash != "" {
+			hashes = append(hashes, registration.PathHash)
+		}
+	}
+	return hashes
 }
 
 // RequestsFor finds the objects of a list for which an event is a reason to look.

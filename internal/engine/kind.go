@@ -5,6 +5,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -52,4 +53,6 @@ type Undo[T Object] struct {
 	Needed func(T) bool
 	// Run undoes it; nil means that nothing is left.
 	Run func(context.Context, *Pass[T]) error
+	// GiveUp is how long after its deletion an object is let go although not all is undone; 0 is never.
+	GiveUp time.Duration
 }

@@ -47,17 +47,30 @@ func (r *Reconciler[T]) remove(ctx context.Context, pass *Pass[T]) (ctrl.Result,
 		return ctrl.Result{}, nil
 	}
 	if forced(pass.Object) {
-		r.Events.Eventf(pass.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Delete",
-			"released by annotation: what is left at Smile was not undone")
-		orphaned.WithLabelValues(r.Kind.Name).Inc()
+		r.orphan(ctx, pass, "released by annotation: what is left at Smile was not undone")
 		return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
 	}
 	if undo.Needed(pass.Object) {
-		if err := undo.within(ctx, pass); err != nil {
+		err := undo.within(ctx, pass)
+		if err != nil && !undo.givesUp(pass) {
 			return r.blocked(ctx, pass, err)
+		}
+		if err != nil {
+			r.orphan(ctx, pass, "released after waiting long enough: what is left at Smile was not undone")
 		}
 	}
 	return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
+}
+
+func (r *Reconciler[T]) orphan(ctx context.Context, pass *Pass[T], message string) {
+	log.FromContext(ctx).Info(message, "reason", v1alpha1.ReasonOrphaned)
+	r.Events.Eventf(pass.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Delete", "%s", message)
+	orphaned.WithLabelValues(r.Kind.Name).Inc()
+}
+
+// givesUp tells whether the object has waited long enough.
+func (u *Undo[T]) givesUp(pass *Pass[T]) bool {
+	return u.GiveUp > 0 && !pass.Now.Before(pass.Object.GetDeletionTimestamp().Add(u.GiveUp))
 }
 
 // undoPatience is how long one try to undo may take. One that waits longer, for a remote side that does not answer, is

@@ -148,6 +148,7 @@ type Mirror struct {
 	providers map[string]smile.Provider
 	rounds    rounds
 	vanished  vanished
+	webhooks  webhooks
 }
 
 func newMirror(set *Set, account string) *Mirror {

@@ -336,6 +336,51 @@ func TestContractUnknownOutcomes(t *testing.T) {
 	}
 }
 
+func TestContractWebhooks(t *testing.T) {
+	for _, secret := range []string{"echoed", "hidden"} {
+		w := newWorld(t, sandbox.Options{Quirks: map[string]string{"webhook-secret": secret}}, transport.Config{})
+		wanted := smile.NewWebhook{
+			Name: "mine", URL: smile.NewSensitive("https://hooks.example.com/x"), Secret: smile.NewSensitive("a little secret"),
+			EventTypes: []smile.EventType{smile.EventTaskFinished, smile.EventAccountDisconnected},
+		}
+		created := must[smile.Webhook](t)(w.client.CreateWebhook(t.Context(), wanted))
+		if got := created.Secret.Reveal(); got != wanted.Secret.Reveal() && secret == "echoed" || got != "" && secret == "hidden" {
+			t.Errorf("secret %s: %q", secret, got)
+		}
+		if !created.Active || created.IncludePayload || created.Name != "mine" || !created.URL.Equal(wanted.URL) || !slices.Equal(created.EventTypes, wanted.EventTypes) {
+			t.Errorf("created %+v", created)
+		}
+		got := must[smile.Webhook](t)(w.client.Webhook(t.Context(), created.ID))
+		if diff := cmp.Diff(created, got); diff != "" {
+			t.Errorf("(-created +got):\n%s", diff)
+		}
+		listed := must[[]smile.Webhook](t)(collect(w.client.Webhooks(t.Context())))
+		if diff := cmp.Diff([]smile.Webhook{created}, listed); diff != "" {
+			t.Errorf("(-created +listed):\n%s", diff)
+		}
+		leaks(t, "the webhook", got)
+		if err := w.client.DeleteWebhook(t.Context(), created.ID); err != nil {
+			t.Error(err)
+		}
+		if err := w.client.DeleteWebhook(t.Context(), created.ID); !smile.IsNotFound(err) {
+			t.Errorf("deleted twice: %v", err)
+		}
+		if _, err := w.client.Webhook(t.Context(), created.ID); !smile.IsNotFound(err) {
+			t.Errorf("read after its deletion: %v", err)
+		}
+		for _, bad := range []func(*smile.NewWebhook){
+			func(n *smile.NewWebhook) { n.Name = "" }, func(n *smile.NewWebhook) { n.URL = smile.NewSensitive("x") },
+			func(n *smile.NewWebhook) { n.EventTypes = nil }, func(n *smile.NewWebhook) { n.Secret = smile.NewSensitive("short") },
+		} {
+			spoiled := wanted
+			bad(&spoiled)
+			if _, err := w.client.CreateWebhook(t.Context(), spoiled); !smile.NotCreated(err) || !smile.IsInvalid(err) {
+				t.Errorf("%+v: %v", spoiled, err)
+			}
+		}
+	}
+}
+
 // TestContractBudget lets many callers loose on a sandbox that counts.
 func TestContractBudget(t *testing.T) {
 	w := newWorld(t, sandbox.Options{RateLimit: 50}, transport.Config{Budget: transport.NewBudget(50)})

@@ -13,13 +13,15 @@ const maxDepth = 64
 // checkJSON reports what keeps body from being one well-formed JSON value without
 // an object that names a key twice, of which encoding/json would silently take the
 // last.
-func checkJSON(body []byte) error {
+func checkJSON(body []byte) error { return checkJSONDepth(body, maxDepth) }
+
+func checkJSONDepth(body []byte, deepest int) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return ProblemEmpty
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
-	if err := checkValue(decoder, 0); err != nil {
+	if err := checkValue(decoder, deepest); err != nil {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
@@ -28,7 +30,7 @@ func checkJSON(body []byte) error {
 	return nil
 }
 
-func checkValue(decoder *json.Decoder, depth int) error {
+func checkValue(decoder *json.Decoder, deeper int) error {
 	token, err := decoder.Token()
 	if err != nil {
 		return tokenProblem(err)
@@ -37,7 +39,7 @@ func checkValue(decoder *json.Decoder, depth int) error {
 	if !nested {
 		return nil
 	}
-	if depth == maxDepth {
+	if deeper == 0 {
 		return ProblemTooDeep
 	}
 	keys := map[json.Token]bool{}
@@ -47,7 +49,7 @@ func checkValue(decoder *json.Decoder, depth int) error {
 				return err
 			}
 		}
-		if err := checkValue(decoder, depth+1); err != nil {
+		if err := checkValue(decoder, deeper-1); err != nil {
 			return err
 		}
 	}

@@ -174,7 +174,7 @@ func TestOperationsAreDistinct(t *testing.T) {
 		}
 		seen[operation.ID] = true
 	}
-	if len(seen) != 14+len(datapoints) {
+	if len(seen) != 18+len(datapoints) {
 		t.Errorf("%d operations", len(seen))
 	}
 }

@@ -32,6 +32,10 @@ var (
 	opGetTask        = Operation{"get-task", http.MethodGet}
 	opListArchives   = Operation{"list-archives", http.MethodGet}
 	opDeleteArchive  = Operation{"delete-archive", http.MethodDelete}
+	opListWebhooks   = Operation{"list-webhooks", http.MethodGet}
+	opGetWebhook     = Operation{"get-webhook", http.MethodGet}
+	opCreateWebhook  = Operation{"create-webhook", http.MethodPost}
+	opDeleteWebhook  = Operation{"delete-webhook", http.MethodDelete}
 )
 
 // Operations returns every operation that this client can call: a closed set, fit
@@ -41,6 +45,7 @@ func Operations() []Operation {
 		opListProviders, opGetProvider, opListUsers, opGetUser, opCreateUser, opCreateToken,
 		opListAccounts, opGetAccount, opDeleteAccount, opAccountPayload,
 		opListTasks, opGetTask, opListArchives, opDeleteArchive,
+		opListWebhooks, opGetWebhook, opCreateWebhook, opDeleteWebhook,
 	}
 	for _, point := range datapoints {
 		all = append(all, point.operation())

@@ -23,6 +23,7 @@ const (
 	sourceJSON   = `{"createdAt":"2026-01-02T03:04:05Z","itemCreatedAt":"2026-01-02T03:06:05Z","sourceId":"a-1","sourceType":"ACCOUNT","userId":"t-1","providerId":"sss_ph","accountId":"a-1"}`
 	taskJSON     = `{"id":"task-1","type":"LINK_ACCOUNT","status":"Finished","startedAt":"2026-01-02T03:04:05Z","finishedAt":"2026-01-02T03:07:05Z","datapoints":["IDENTITIES","INSIGHT"],"metadata":` + sourceJSON + `}`
 	archiveJSON  = `{"id":"u-1","userId":"t-1","state":{"status":"ANALYZED","errorMessage":"x"},"rawFiles":[{"url":"https://x"}]}`
+	webhookJSON  = `{"id":"w-1","name":"mine","url":"https://x/","eventTypes":["TASK_FINISHED"],"active":true,"secret":"a little secret","includePayload":true,"createdAt":"2026-01-02T03:04:05Z","updatedAt":"2026-01-02T03:04:05Z"}`
 	providerJSON = `{"id":"sss_ph","name":"SSS","active":true,"enabled":true,"mfa":true,"accountConnection":false,"monitorSupported":true,"supported":["CONTRIBUTIONS"]}`
 )
 
@@ -40,7 +41,11 @@ var (
 		ID: "task-1", Type: smile.TaskLinkAccount, Status: smile.TaskFinished, StartedAt: at(4, 5), FinishedAt: new(at(7, 5)),
 		Datapoints: []smile.Datapoint{smile.Identities, "INSIGHT"}, Source: source,
 	}
-	archive  = smile.Archive{ID: "u-1", UserID: "t-1", Status: smile.ArchiveAnalyzed}
+	archive = smile.Archive{ID: "u-1", UserID: "t-1", Status: smile.ArchiveAnalyzed}
+	webhook = smile.Webhook{
+		ID: "w-1", Name: "mine", URL: smile.NewSensitive("https://x/"), EventTypes: []smile.EventType{smile.EventTaskFinished},
+		Active: true, IncludePayload: true, Secret: smile.NewSensitive("a little secret"), CreatedAt: at(4, 5),
+	}
 	provider = smile.Provider{
 		ID: "sss_ph", Name: "SSS", Active: true, Enabled: true, MFA: true, MonitorSupported: true,
 		Supported: []smile.Datapoint{smile.Contributions},
@@ -120,6 +125,25 @@ var operations = []struct {
 	{
 		"revoke archive", func(t *testing.T, c *smile.Client) (any, error) { return nil, c.RevokeArchive(t.Context(), "u-1") },
 		`null`, nil, "DELETE /v1/archives/u-1", "",
+	},
+	{"webhooks", func(t *testing.T, c *smile.Client) (any, error) { return collect(c.Webhooks(t.Context())) },
+		`{"items":[` + webhookJSON + `]}`, []smile.Webhook{webhook}, "GET /v1/webhooks?size=150", ""},
+	{
+		"webhook", func(t *testing.T, c *smile.Client) (any, error) { return c.Webhook(t.Context(), "w-1") },
+		webhookJSON, webhook, "GET /v1/webhooks/w-1", "",
+	},
+	{
+		"create webhook", func(t *testing.T, c *smile.Client) (any, error) {
+			return c.CreateWebhook(t.Context(), smile.NewWebhook{
+				Name: webhook.Name, URL: webhook.URL, EventTypes: webhook.EventTypes, IncludePayload: true, Secret: webhook.Secret,
+			})
+		},
+		webhookJSON, webhook, "POST /v1/webhooks",
+		`{"name":"mine","url":"https://x/","eventTypes":["TASK_FINISHED"],"active":true,"secret":"a little secret","includePayload":true}`,
+	},
+	{
+		"delete webhook", func(t *testing.T, c *smile.Client) (any, error) { return nil, c.DeleteWebhook(t.Context(), "w-1") },
+		`null`, nil, "DELETE /v1/webhooks/w-1", "",
 	},
 }
 

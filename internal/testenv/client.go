@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -97,7 +98,7 @@ func (i indexes) keep(list client.ObjectList, selector fields.Selector) error {
 			if !ok {
 				return fmt.Errorf("no index of %T by %s", item, wanted.Field)
 			}
-			if value(item.(client.Object))[0] == wanted.Value {
+			if slices.Contains(value(item.(client.Object)), wanted.Value) {
 				kept = append(kept, item)
 			}
 		}

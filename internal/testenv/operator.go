@@ -14,8 +14,10 @@ import (
 	"github.com/smile-operator/smile-operator/controllers/accountsync"
 	connectioncontroller "github.com/smile-operator/smile-operator/controllers/connection"
 	"github.com/smile-operator/smile-operator/controllers/user"
+	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
@@ -25,6 +27,8 @@ import (
 // the process after a restart, or another replica.
 type Operator struct {
 	*Records
+	// Cache answers what the operator asks of its cache.
+	Cache client.Reader
 	// Fence is asked before each call that cannot be undone.
 	Fence func() error
 	// Before is what the process knows of the leaders before it: that there were none, unless a test says so.
@@ -37,6 +41,7 @@ type Operator struct {
 	connections *engine.Reconciler[*v1alpha1.SmileConnection]
 	users       *engine.Reconciler[*v1alpha1.SmileUser]
 	syncs       *engine.Reconciler[*v1alpha1.SmileAccountSync]
+	webhooks    *engine.Reconciler[*v1alpha1.SmileWebhookSubscription]
 }
 
 // Wrap puts something between an operator and the API server.
@@ -62,7 +67,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 		Metrics: transport.NewMetrics(), Identity: key, Clock: w.Clock, UserAgent: "smile-operator/test",
 	})
 	o := &Operator{
-		Records: &Records{}, Fence: func() error { return nil }, Before: func() user.Succession { return user.Succession{} },
+		Cache: kube, Records: &Records{}, Fence: func() error { return nil }, Before: func() user.Succession { return user.Succession{} },
 		world: w, registry: registry,
 	}
 	var told events.EventRecorder = o.Records
@@ -82,6 +87,13 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	o.syncs = (&accountsync.Controller{
 		Client: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
 		Outputs: outputs, Identity: key, Events: told, Clock: w.Clock,
+	}).Reconciler()
+	policy, err := hook.NewPolicy(w.config.ReceiverBaseURL, w.config.AllowedWebhookHosts)
+	w.must(err)
+	o.webhooks = (&webhookcontroller.Controller{
+		Client: kube, Secrets: kube, Connections: registry, Mirrors: mirrors, Outputs: outputs, Policy: policy,
+		Overlap: webhookcontroller.DefaultOverlap, Identity: key, Events: told,
+		Fence: func() error { return o.Fence() }, Clock: w.Clock,
 	}).Reconciler()
 	return o
 }
@@ -109,6 +121,8 @@ func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 		result, err = o.users.Reconcile(ctx, request)
 	case *v1alpha1.SmileAccountSync:
 		result, err = o.syncs.Reconcile(ctx, request)
+	case *v1alpha1.SmileWebhookSubscription:
+		result, err = o.webhooks.Reconcile(ctx, request)
 	default:
 		o.world.Fatalf("no controller reconciles a %T", obj)
 	}

@@ -25,6 +25,9 @@ type Config struct {
 	Sandbox sandbox.Options
 	// AllowedAPIHosts is the operator's flag.
 	AllowedAPIHosts []string
+	// AllowedWebhookHosts and ReceiverBaseURL are flags of the operator.
+	AllowedWebhookHosts []string
+	ReceiverBaseURL     string
 	// RequestsPerSecond is the operator's budget; 0 means unlimited.
 	RequestsPerSecond float64
 }

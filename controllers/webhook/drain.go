@@ -1,0 +1,192 @@
+package webhook
+
+import (
+	"context"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// observe holds what Smile lists against what was registered, when that is due: what was changed or deleted there is
+// registered anew, and what is ours but was never noted goes.
+func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
+	if v.connErr != nil {
+		return nil
+	}
+	due, look := v.due(p)
+	p.WakeAt(due.Next)
+	if !look {
+		return nil
+	}
+	conn, known, err := v.connection()
+	if err != nil {
+		return err
+	}
+	listed, readAt, err := known.Webhooks(ctx, conn.Client, due.Last)
+	if err != nil {
+		return err
+	}
+	mine := mirror.WebhooksOf(listed, p.Object.UID)
+	for i := range p.Object.Status.Registrations {
+		r := &p.Object.Status.Registrations[i]
+		if !alive(*r) || r.WebhookID == "" || readAt.Sub(r.StartedAt.Time) < settleTime {
+			continue
+		}
+		if err := v.compare(ctx, p, w, r, mine); err != nil {
+			return err
+		}
+	}
+	if err := v.sweep(ctx, p, mine); err != nil {
+		return err
+	}
+	p.Object.Status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
+	return nil
+}
+
+// compare holds a registration against what is listed.
+func (v *visit) compare(ctx context.Context, p *pass, w *wanted, r *registration, mine []mirror.Webhook) error {
+	found := slices.IndexFunc(mine, func(listed mirror.Webhook) bool { return listed.ID == r.WebhookID })
+	if found < 0 {
+		return v.missed(ctx, p, r)
+	}
+	if serving(*r) && r.Fingerprint == w.fingerprint && !mine[found].Is(v.request(p, w, v.pairs[r.ID])) {
+		r.RetiredAt = &metav1.Time{Time: p.Now}
+		v.reason = v1alpha1.ReasonWebhookRepaired
+	}
+	return nil
+}
+
+// missed asks about a webhook that a listing lacks. What it sent before may still be under way.
+func (v *visit) missed(ctx context.Context, p *pass, r *registration) error {
+	_, ok, err := v.ours(ctx, p, r.WebhookID)
+	if err != nil || ok {
+		return err
+	}
+	v.deleted(p, r)
+	v.reason = v1alpha1.ReasonWebhookRepaired
+	return nil
+}
+
+// ours gives a webhook at Smile if it is there and was registered for this object: an id in a status alone opens nothing.
+func (v *visit) ours(ctx context.Context, p *pass, webhookID string) (remote smile.Webhook, ok bool, err error) {
+	conn, _, err := v.connection()
+	if err != nil {
+		return remote, false, err
+	}
+	remote, err = conn.Client.Webhook(ctx, webhookID)
+	if smile.IsNotFound(err) {
+		return remote, false, nil
+	}
+	name, _ := hook.ParseName(remote.Name)
+	return remote, err == nil && name.UID == p.Object.UID, err
+}
+
+func (v *visit) deleted(p *pass, r *registration) {
+	until := p.Now.Add(v.Overlap)
+	r.AcceptedUntil = &metav1.Time{Time: until}
+	p.WakeAt(until)
+}
+
+// sweep deletes webhooks that were registered for this object and are not in its status.
+func (v *visit) sweep(ctx context.Context, p *pass, mine []mirror.Webhook) error {
+	for _, remote := range mine {
+		noted := slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool {
+			return r.WebhookID == remote.ID || r.WebhookID == "" && r.ID == remote.Name.Pair
+		})
+		if noted {
+			continue
+		}
+		if err := v.delete(ctx, p, remote.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delete deletes a webhook of this object at Smile, unless it is gone already.
+func (v *visit) delete(ctx context.Context, p *pass, webhookID string) error {
+	_, ok, err := v.ours(ctx, p, webhookID)
+	if err != nil || !ok {
+		return err
+	}
+	conn, known, err := v.connection()
+	if err != nil {
+		return err
+	}
+	err = conn.Client.DeleteWebhook(smile.WithFence(ctx, v.Fence), webhookID)
+	if err != nil && !smile.IsNotFound(err) {
+		return err
+	}
+	known.DropWebhook(webhookID)
+	return nil
+}
+
+// drain deletes the webhooks that were replaced long enough ago, once another is proven.
+func (v *visit) drain(ctx context.Context, p *pass) error {
+	if !slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool { return serving(r) && r.VerifiedAt != nil }) {
+		return nil
+	}
+	drop(p, func(r registration) bool { return alive(r) && r.RetiredAt != nil && r.WebhookID == "" })
+	for i := range p.Object.Status.Registrations {
+		r := &p.Object.Status.Registrations[i]
+		if !alive(*r) || r.RetiredAt == nil {
+			continue
+		}
+		if due := r.RetiredAt.Add(v.Overlap); due.After(p.Now) {
+			p.WakeAt(due)
+			continue
+		}
+		if err := v.delete(ctx, p, r.WebhookID); err != nil {
+			return err
+		}
+		v.deleted(p, r)
+	}
+	return nil
+}
+
+// withdraw stops sending events to where they may no longer be sent.
+func (v *visit) withdraw(ctx context.Context, p *pass) error {
+	before := p.Object.Status.URL
+	_, reason := v.Policy.Check(before)
+	if p.Object.Spec.URL == "" || before == "" || reason == "" {
+		return nil
+	}
+	for i := range p.Object.Status.Registrations {
+		r := &p.Object.Status.Registrations[i]
+		if !alive(*r) || r.PathHash != "" || r.WebhookID == "" {
+			continue
+		}
+		if err := v.delete(ctx, p, r.WebhookID); err != nil {
+			return err
+		}
+		v.deleted(p, r)
+	}
+	return nil
+}
+
+// unregister deletes everything that was registered. A creation whose outcome is unknown is settled first.
+func (v *visit) unregister(ctx context.Context, p *pass) error {
+	if len(p.Object.Status.Registrations) == 0 {
+		return nil
+	}
+	v.conn, v.connErr = v.Connections.ForUndo(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
+	if err := v.settle(ctx, p); err != nil {
+		return err
+	}
+	for i := range p.Object.Status.Registrations {
+		r := &p.Object.Status.Registrations[i]
+		if !alive(*r) || r.WebhookID == "" {
+			continue
+		}
+		if err := v.delete(ctx, p, r.WebhookID); err != nil {
+			return err
+		}
+		v.deleted(p, r)
+	}
+	return nil
+}

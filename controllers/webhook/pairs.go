@@ -1,0 +1,203 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// wanted is what is to be registered.
+type wanted struct {
+	// url that events go to, other than the operator's receiver; "" for that.
+	url         string
+	shown       string
+	events      []smile.EventType
+	payload     bool
+	secret      smile.Sensitive[string]
+	fingerprint string
+}
+
+func target(p *pass) output.Target {
+	return output.Target{Kind: output.Secret, Name: hook.SecretName(p.Object.Name)}
+}
+
+// readPairs reads the Secret of the pairs. A Secret that is gone, or lost a pair, does not end what is registered: Smile
+// still tells what it was registered with, and goes on signing with it until it is replaced.
+func (v *visit) readPairs(ctx context.Context, p *pass) error {
+	content, err := v.Outputs.Read(ctx, p.Object, target(p))
+	if err != nil {
+		return err
+	}
+	v.pairs = map[string]hook.Pair{}
+	for _, r := range p.Object.Status.Registrations {
+		v.kept = append(v.kept, r.ID)
+	}
+	pairs, _ := hook.ParsePairs(content[hook.KeyPairs])
+	for _, pair := range pairs {
+		v.pairs[pair.ID] = pair
+	}
+	if secret := string(content[hook.KeySecret]); hook.UsableSecret(secret) {
+		v.secret = secret
+	}
+	lost := slices.DeleteFunc(slices.Clone(v.kept), func(id string) bool { return v.pairs[id].ID != "" })
+	if len(lost) == 0 {
+		return nil
+	}
+	return v.restore(ctx, p, lost)
+}
+
+// restore brings lost pairs back from what Smile tells of their webhooks. A pair that cannot be had is of no use, and its
+// webhook goes as soon as another serves.
+func (v *visit) restore(ctx context.Context, p *pass, lost []string) error {
+	for _, id := range lost {
+		r := at(p, id)
+		if r.WebhookID == "" || !alive(*r) {
+			continue
+		}
+		remote, ok, err := v.ours(ctx, p, r.WebhookID)
+		if err != nil {
+			return err
+		}
+		if pair, told := pairOf(r, remote); ok && told {
+			v.pairs[id] = pair
+			continue
+		}
+		if r.RetiredAt == nil || r.RetiredAt.After(p.Now.Add(-v.Overlap)) {
+			r.RetiredAt = &metav1.Time{Time: p.Now.Add(-v.Overlap)}
+		}
+		v.reason = v1alpha1.ReasonWebhookRepaired
+	}
+	return v.storePairs(ctx, p)
+}
+
+// pairOf gives the pair of a registration as Smile tells it, if it does.
+func pairOf(r *registration, remote smile.Webhook) (hook.Pair, bool) {
+	path := ""
+	if url := remote.URL.Reveal(); r.PathHash != "" {
+		path = url[strings.LastIndex(url, "/")+1:]
+	}
+	known := r.PathHash == "" || hook.HashPath(path) == r.PathHash
+	return hook.Pair{ID: r.ID, Path: smile.NewSensitive(path), Secret: remote.Secret}, known && hook.UsableSecret(remote.Secret.Reveal())
+}
+
+// storePairs writes the Secret: the pairs in use, and what applications need to prove events.
+func (v *visit) storePairs(ctx context.Context, p *pass) error {
+	var pairs []hook.Pair
+	for id, pair := range v.pairs {
+		if at(p, id) != nil || slices.Contains(v.kept, id) {
+			pairs = append(pairs, pair)
+		}
+	}
+	document, err := hook.MarshalPairs(pairs)
+	if err != nil {
+		return err
+	}
+	content := output.Content{hook.KeyPairs: document}
+	if v.secret != "" && p.Object.Spec.SecretRef == nil {
+		content[hook.KeySecret] = []byte(v.secret)
+		if previous := v.previous(p); previous != "" {
+			content[hook.KeyPrevious] = []byte(previous)
+		}
+	}
+	p.Object.Status.SecretName = target(p).Name
+	_, err = v.Outputs.Apply(ctx, p.Object, target(p), content)
+	return err
+}
+
+// previous is the newest secret, other than the present one, that events may still be signed with.
+func (v *visit) previous(p *pass) string {
+	found, since := "", metav1.Time{}
+	for _, r := range p.Object.Status.Registrations {
+		secret := v.pairs[r.ID].Secret.Reveal()
+		if secret != "" && secret != v.secret && (found == "" || since.Before(&r.StartedAt)) {
+			found, since = secret, r.StartedAt
+		}
+	}
+	return found
+}
+
+// want finds out what is to be registered.
+func (v *visit) want(ctx context.Context, p *pass) (*wanted, error) {
+	spec := p.Object.Spec
+	w := &wanted{payload: spec.IncludePayload, shown: spec.URL}
+	for _, event := range spec.EventTypes {
+		w.events = append(w.events, smile.EventType(event))
+	}
+	slices.Sort(w.events)
+	where := ""
+	switch {
+	case spec.URL != "":
+		spelled, reason := v.Policy.Check(spec.URL)
+		if reason != "" {
+			return nil, engine.NewInvalid(v1alpha1.ReasonWebhookURLNotAllowed, "spec.url: "+reason)
+		}
+		w.url, w.shown, where = spelled, spelled, spelled
+	case v.Policy.Receives():
+		w.shown, where = v.Policy.OwnShown(), v.Policy.Own("")
+	default:
+		return nil, engine.NewInvalid(v1alpha1.ReasonReceiverNotConfigured,
+			"this operator has no receiver of its own: start it with --receiver-base-url, or set spec.url")
+	}
+	secret, err := v.wantedSecret(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	w.secret = smile.NewSensitive(secret)
+	parts := [][]byte{[]byte(where), []byte(secret), fmt.Append(nil, w.payload)}
+	for _, event := range w.events {
+		parts = append(parts, []byte(event))
+	}
+	w.fingerprint = v.Identity.Fingerprint("webhook", parts...)
+	return w, nil
+}
+
+// wantedSecret is the one that the spec names, else the one in the Secret of the pairs, else a new one.
+func (v *visit) wantedSecret(ctx context.Context, p *pass) (string, error) {
+	ref := p.Object.Spec.SecretRef
+	if ref == nil {
+		if v.secret == "" {
+			v.secret = hook.NewSecret().Reveal()
+			return v.secret, v.storePairs(ctx, p)
+		}
+		return v.secret, nil
+	}
+	secret := new(corev1.Secret)
+	err := v.Secrets.Get(ctx, types.NamespacedName{Namespace: p.Object.Namespace, Name: ref.Name}, secret)
+	if apierrors.IsNotFound(err) {
+		return "", engine.NewInvalid(v1alpha1.ReasonSecretNotFound,
+			fmt.Sprintf("the Secret %q that spec.secretRef names does not exist in this namespace", ref.Name)).After(soon)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the webhook's secret: %w", err)
+	}
+	if !hook.UsableSecret(string(secret.Data[ref.Key])) {
+		return "", engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+			fmt.Sprintf("the Secret %q that spec.secretRef names must hold %d to %d printable characters without spaces under the key %q",
+				ref.Name, hook.MinSecretLength, hook.MaxSecretLength, ref.Key)).After(soon)
+	}
+	return string(secret.Data[ref.Key]), nil
+}
+
+// request is what a pair is registered with.
+func (v *visit) request(p *pass, w *wanted, pair hook.Pair) smile.NewWebhook {
+	url := w.url
+	if url == "" {
+		url = v.Policy.Own(pair.Path.Reveal())
+	}
+	return smile.NewWebhook{
+		Name: hook.Name{UID: p.Object.UID, Pair: pair.ID}.String(), URL: smile.NewSensitive(url),
+		EventTypes: w.events, IncludePayload: w.payload, Secret: pair.Secret,
+	}
+}

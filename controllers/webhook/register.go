@@ -1,0 +1,263 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// settleTime is how long a listing at Smile may lag behind a creation: one that starts later shows every webhook that an
+// attempt before it has created.
+const settleTime = 2 * time.Minute
+
+// most is how many webhooks an object has at Smile at most: the one that serves and the one that it replaces.
+const most = 2
+
+var (
+	errUnknown = engine.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
+		"a creation was cut off and may have succeeded: waiting until Smile's listing can tell; nothing is created meanwhile")
+	errReplacing = engine.NewNotReady(v1alpha1.ReasonProgressing,
+		"the change before this one is still being carried out: the webhook that it replaced is kept until nothing of it can be under way")
+	errOtherwise = engine.NewTransient(v1alpha1.ReasonInvalidResponse,
+		"Smile shows the new webhook otherwise than it was registered, or not at all")
+)
+
+// register makes sure that exactly one webhook at Smile is what is wanted. A registration never changes: whatever does,
+// a new one is made and proven, and only then the old one retires, is deleted a while later, and its events are taken for
+// a while longer.
+func (v *visit) register(ctx context.Context, p *pass) error {
+	p.WakeAfter(engine.Jitter(soon))
+	v.expire(p)
+	if err := v.readPairs(ctx, p); err != nil {
+		return err
+	}
+	if err := v.settle(ctx, p); err != nil {
+		return err
+	}
+	w, err := v.want(ctx, p)
+	if err != nil {
+		err = errors.Join(err, v.withdraw(ctx, p))
+	} else {
+		err = v.pursue(ctx, p, w)
+	}
+	// What was replaced goes when its time has come, also while what is wanted now cannot be had.
+	if drained := v.drain(ctx, p); err == nil {
+		err = drained
+	}
+	if err != nil {
+		return err
+	}
+	return v.storePairs(ctx, p)
+}
+
+func (v *visit) pursue(ctx context.Context, p *pass, w *wanted) error {
+	if err := v.observe(ctx, p, w); err != nil {
+		return err
+	}
+	if err := v.serve(ctx, p, w); err != nil {
+		return err
+	}
+	p.Object.Status.URL = w.shown
+	return nil
+}
+
+// settle finds out what became of tries to create whose outcome is unknown.
+func (v *visit) settle(ctx context.Context, p *pass) error {
+	for _, r := range slices.Clone(p.Object.Status.Registrations) {
+		if r.WebhookID != "" || !alive(r) {
+			continue
+		}
+		since := v.attempts.unknown(r.ID, p.Now)
+		if since.IsZero() {
+			continue
+		}
+		settled := since.Add(settleTime)
+		if wait := settled.Sub(p.Now); wait > 0 {
+			return errUnknown.After(wait)
+		}
+		conn, known, err := v.connection()
+		if err != nil {
+			return err
+		}
+		listed, _, err := known.Webhooks(ctx, conn.Client, settled)
+		if err != nil {
+			return err
+		}
+		v.attempts.forget(r.ID)
+		if i := slices.IndexFunc(mirror.WebhooksOf(listed, p.Object.UID), func(w mirror.Webhook) bool { return w.Name.Pair == r.ID }); i >= 0 {
+			at(p, r.ID).WebhookID = mirror.WebhooksOf(listed, p.Object.UID)[i].ID
+			continue
+		}
+		drop(p, func(other registration) bool { return other.ID == r.ID })
+	}
+	return nil
+}
+
+// current is the registration of what is wanted, if there is one whose pair is known.
+func (v *visit) current(p *pass, w *wanted) *registration {
+	for i := range p.Object.Status.Registrations {
+		r := &p.Object.Status.Registrations[i]
+		if serving(*r) && r.Fingerprint == w.fingerprint && v.pairs[r.ID].ID != "" {
+			return r
+		}
+	}
+	return nil
+}
+
+// serve makes sure that what is wanted is registered and proven, and retires what it replaces.
+func (v *visit) serve(ctx context.Context, p *pass, w *wanted) error {
+	r := v.current(p, w)
+	if r != nil && r.VerifiedAt != nil {
+		v.retire(p, r.ID)
+		return nil
+	}
+	if v.connErr != nil {
+		return v.connErr
+	}
+	if r == nil {
+		var err error
+		if r, err = v.begin(ctx, p, w); err != nil {
+			return err
+		}
+	}
+	id := r.ID
+	if r.WebhookID == "" {
+		if err := v.create(ctx, p, w, id); err != nil {
+			return err
+		}
+	}
+	shown, ok, err := v.ours(ctx, p, at(p, id).WebhookID)
+	if err != nil {
+		return err
+	}
+	if !ok || !same(shown, v.request(p, w, v.pairs[id])) {
+		return errOtherwise
+	}
+	at(p, id).VerifiedAt = &metav1.Time{Time: p.Now}
+	v.retire(p, id)
+	return nil
+}
+
+func same(shown smile.Webhook, asked smile.NewWebhook) bool {
+	events := slices.Sorted(slices.Values(shown.EventTypes))
+	secret := shown.Secret.Reveal()
+	return shown.Active && shown.IncludePayload == asked.IncludePayload && shown.URL.Equal(asked.URL) &&
+		slices.Equal(events, asked.EventTypes) && (secret == "" || shown.Secret.Equal(asked.Secret))
+}
+
+// begin makes the pair of a new registration, or takes up one that Smile has and the status has lost. Nothing is made
+// before this process has seen a whole listing.
+func (v *visit) begin(ctx context.Context, p *pass, w *wanted) (*registration, error) {
+	conn, known, err := v.connection()
+	if err != nil {
+		return nil, err
+	}
+	listed, _, err := known.Webhooks(ctx, conn.Client, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	for _, remote := range mirror.WebhooksOf(listed, p.Object.UID) {
+		pair := v.pairs[remote.Name.Pair]
+		if pair.ID != "" && at(p, pair.ID) == nil && remote.Is(v.request(p, w, pair)) {
+			return v.note(p, w, pair, remote.ID), nil
+		}
+	}
+	if wait := v.full(p); wait > 0 {
+		return nil, errReplacing.After(wait)
+	}
+	pair := hook.Pair{ID: string(uuid.NewUUID()), Secret: w.secret}
+	if w.url == "" {
+		pair.Path = hook.NewPath()
+	}
+	v.attempts.set(pair.ID, time.Time{})
+	return v.note(p, w, pair, ""), nil
+}
+
+func (v *visit) note(p *pass, w *wanted, pair hook.Pair, webhookID string) *registration {
+	r := registration{ID: pair.ID, Fingerprint: w.fingerprint, WebhookID: webhookID, StartedAt: metav1.NewTime(p.Now)}
+	if path := pair.Path.Reveal(); path != "" {
+		r.PathHash = hook.HashPath(path)
+	}
+	v.pairs[pair.ID] = pair
+	p.Object.Status.Registrations = append(p.Object.Status.Registrations, r)
+	return at(p, pair.ID)
+}
+
+// full tells how long no further webhook may be made; 0 when one may.
+func (v *visit) full(p *pass) time.Duration {
+	count, next := 0, time.Duration(0)
+	for _, r := range p.Object.Status.Registrations {
+		if !alive(r) {
+			continue
+		}
+		count++
+		if r.RetiredAt != nil {
+			next = max(r.RetiredAt.Add(v.Overlap).Sub(p.Now), time.Second)
+		}
+	}
+	if count < most {
+		return 0
+	}
+	return max(next, time.Second)
+}
+
+// create sends the call, once: the pair is stored before it, and so is the intent, in a write that fails on a stale
+// object. After an unknown outcome nothing is sent until a listing has told.
+func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error {
+	if err := v.storePairs(ctx, p); err != nil {
+		return err
+	}
+	if err := p.WriteIntent(ctx); err != nil {
+		return err
+	}
+	v.attempts.set(id, v.Clock.Now())
+	created, err := v.conn.Client.CreateWebhook(smile.WithFence(ctx, v.Fence), v.request(p, w, v.pairs[id]))
+	switch {
+	case err == nil:
+	case !smile.NotCreated(err):
+		v.attempts.set(id, v.Clock.Now())
+		return errUnknown.After(settleTime).Because(err)
+	case errors.Is(err, context.Canceled):
+		drop(p, func(r registration) bool { return r.ID == id }) // the next process could not know that nothing was sent
+		return err
+	default:
+		v.attempts.set(id, time.Time{})
+		return err
+	}
+	v.attempts.forget(id)
+	at(p, id).WebhookID = created.ID
+	v.tell(p, id)
+	return nil
+}
+
+func (v *visit) tell(p *pass, id string) {
+	reason, message := v1alpha1.ReasonWebhookCreated, "registered the webhook at Smile"
+	others := slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool { return r.ID != id })
+	switch {
+	case v.reason == v1alpha1.ReasonWebhookRepaired:
+		reason, message = v.reason, "registered the webhook anew: it, or its Secret, was changed or deleted"
+	case others:
+		reason, message = v1alpha1.ReasonWebhookReplaced, "registered another webhook in place of the one before"
+	}
+	p.Event(corev1.EventTypeNormal, reason, "Register", message)
+}
+
+// retire marks every other webhook as replaced.
+func (v *visit) retire(p *pass, by string) {
+	for i := range p.Object.Status.Registrations {
+		if r := &p.Object.Status.Registrations[i]; r.ID != by && serving(*r) {
+			r.RetiredAt = &metav1.Time{Time: p.Now}
+		}
+	}
+}

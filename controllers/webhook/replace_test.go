@@ -1,0 +1,245 @@
+package webhook_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/testenv"
+)
+
+var _ = Describe("A change", func() {
+	DescribeTable("makes another webhook, and the old one goes when nothing of it can be under way",
+		func(change func(*scene, *v1alpha1.SmileWebhookSubscription), newSecret, restart bool) {
+			s := newScene(sandbox.Options{})
+			s.secret("mine", strings.Repeat("a", 40))
+			sub := s.registered(signedWith("mine"))
+			old := s.only()
+
+			change(s, sub)
+			if restart {
+				s.restart()
+			}
+			s.op.Run(sub)
+			Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+			both := s.webhooks()
+			Expect(both).To(HaveLen(2))
+			Expect(both[1].URL).NotTo(Equal(old.URL))
+			Expect(both[1].Secret != old.Secret).To(Equal(newSecret))
+			Expect(s.takes(sub, old)).To(BeTrue())
+			Expect(s.takes(sub, both[1])).To(BeTrue())
+
+			if restart {
+				s.restart()
+			}
+			s.op.Live(overlap-time.Minute, sub)
+			Expect(s.webhooks()).To(HaveLen(2))
+			s.op.Live(2*time.Minute, sub)
+			Expect(s.only()).To(Equal(both[1]))
+			Expect(s.takes(sub, old)).To(BeTrue(), "what was sent before may still come")
+			s.op.Live(overlap, sub)
+			Expect(s.takes(sub, old)).To(BeFalse())
+			Expect(sub.Status.Registrations).To(HaveLen(1))
+			s.op.Live(2*time.Minute, sub)
+			Expect(string(s.store(sub).Data[hook.KeyPairs])).NotTo(ContainSubstring(strings.TrimPrefix(old.URL, base+hook.Prefix)))
+			Expect(s.creates()).To(Equal(2))
+			s.op.Quiet(sub)
+		},
+		Entry("of the event types", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
+			s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{v1alpha1.EventAll} })
+		}, false, false),
+		Entry("of the secret, edited", func(s *scene, _ *v1alpha1.SmileWebhookSubscription) {
+			mine, _ := s.Secret("mine")
+			s.Change(mine, func() { mine.Data["secret"] = []byte(strings.Repeat("b", 40)) })
+		}, true, false),
+		Entry("of the secret, deleted and made anew, with restarts", func(s *scene, _ *v1alpha1.SmileWebhookSubscription) {
+			mine, _ := s.Secret("mine")
+			s.Delete(mine)
+			s.secret("mine", strings.Repeat("c", 40))
+		}, true, true),
+		Entry("to a secret of our own", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
+			s.Change(sub, func() { sub.Spec.SecretRef = nil })
+		}, true, true),
+	)
+
+	DescribeTable("of the generated secret is asked for by deleting or editing its Secret", func(how func(*scene, *v1alpha1.SmileWebhookSubscription), restart bool) {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		old := s.only()
+		how(s, sub)
+		if restart {
+			s.restart()
+		}
+		s.op.Run(sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		both := s.webhooks()
+		Expect(both).To(HaveLen(2))
+		Expect(both[1].Secret).NotTo(Equal(old.Secret))
+		Expect(s.takes(sub, old)).To(BeTrue(), "the pair that was lost is back")
+		Expect(s.takes(sub, both[1])).To(BeTrue())
+		Expect(string(s.store(sub).Data[hook.KeySecret])).To(Equal(both[1].Secret))
+		Expect(string(s.store(sub).Data[hook.KeyPrevious])).To(Equal(old.Secret))
+		s.op.Live(2*overlap+2*time.Minute, sub)
+		Expect(s.only()).To(Equal(both[1]))
+		Expect(s.store(sub).Data).NotTo(HaveKey(hook.KeyPrevious))
+	},
+		Entry("deleted", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) { s.Delete(s.store(sub)) }, false),
+		Entry("deleted, restart", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) { s.Delete(s.store(sub)) }, true),
+		Entry("edited", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
+			store := s.store(sub)
+			s.Change(store, func() { store.Data[hook.KeySecret] = []byte(strings.Repeat("e", 50)) })
+		}, true),
+		Entry("edited to nothing that can be read", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
+			store := s.store(sub)
+			s.Change(store, func() { store.Data = map[string][]byte{hook.KeyPairs: []byte("{")} })
+		}, true),
+	)
+
+	It("of a lost Secret whose pair Smile does not tell removes the webhook that nobody can prove", func() {
+		s := newScene(sandbox.Options{Quirks: map[string]string{"webhook-secret": "hidden"}})
+		sub := s.registered()
+		old := s.only()
+		s.Delete(s.store(sub))
+		s.restart()
+		s.op.Run(sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.only().ID).NotTo(Equal(old.ID))
+		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonWebhookRepaired))
+	})
+
+	It("that comes while another is carried out waits: never more than two are registered", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		for i, events := range [][]v1alpha1.EventType{{"TASK_STARTED"}, {"TASK_FINISHED"}, {"USER_CREATED"}} {
+			s.Change(sub, func() { sub.Spec.EventTypes = events })
+			s.op.Live(time.Minute, sub)
+			Expect(len(s.webhooks())).To(Equal(2), "change %d", i)
+		}
+		Expect(s.Outcome(sub)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
+		s.op.Live(3*overlap, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.only().EventTypes).To(ConsistOf("USER_CREATED"))
+	})
+})
+
+var _ = Describe("Whatever somebody does at Smile", func() {
+	It("a webhook that was deleted is registered anew, and its last events are taken", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.op.Live(10*time.Minute, sub)
+		old := s.only()
+		s.elsewhere(http.MethodDelete, "/v1/webhooks/"+old.ID, nil)
+		s.op.Live(16*time.Minute, sub, s.conn)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.only().ID).NotTo(Equal(old.ID))
+		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonWebhookRepaired))
+	})
+
+	It("a webhook that was changed is replaced", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.op.Live(10*time.Minute, sub)
+		old := s.only()
+		s.Smile.Instead = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/webhooks") {
+				return false
+			}
+			items := s.webhooks()
+			for i := range items {
+				items[i].Active = items[i].ID != old.ID
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(map[string]any{"code": "OK", "data": map[string]any{"items": items}})
+			return true
+		}
+		s.op.Live(16*time.Minute, sub, s.conn)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.creates()).To(Equal(2))
+		s.op.Live(30*time.Minute, sub, s.conn)
+		Expect(s.only().ID).NotTo(Equal(old.ID))
+		Expect(s.creates()).To(Equal(2), "replaced once")
+	})
+
+	It("a webhook of ours that was never noted goes, and those of others stay", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		body := func(name string) map[string]any {
+			return map[string]any{"name": name, "url": "https://x.example.com/", "eventTypes": []string{"ALL_EVENTS"}, "active": true, "secret": strings.Repeat("s", 40)}
+		}
+		s.elsewhere(http.MethodPost, "/v1/webhooks", body(hook.Name{UID: sub.UID, Pair: "stray"}.String()))
+		s.elsewhere(http.MethodPost, "/v1/webhooks", body(hook.Name{UID: "another", Pair: "pair"}.String()))
+		s.elsewhere(http.MethodPost, "/v1/webhooks", body("somebody's"))
+		s.op.Live(16*time.Minute, sub, s.conn)
+		Expect(s.webhooks()).To(HaveLen(3))
+		Expect(s.webhooks()).To(ContainElements(HaveField("Name", "somebody's"), HaveField("Name", HaveSuffix("another.pair"))))
+	})
+
+	It("a status that was lost is taken up again", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.ChangeStatus(sub, func() { sub.Status.Registrations = nil })
+		s.restart()
+		s.op.Run(sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.creates()).To(Equal(1))
+		Expect(s.takes(sub, s.only())).To(BeTrue())
+	})
+})
+
+var _ = Describe("Deleting", func() {
+	It("deletes the webhook at Smile", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{v1alpha1.EventAll} })
+		s.op.Run(sub)
+		Expect(s.webhooks()).To(HaveLen(2))
+		s.Delete(sub)
+		s.op.Run(sub)
+		Expect(s.Exists(sub)).To(BeFalse())
+		Expect(s.webhooks()).To(BeEmpty())
+	})
+
+	It("leaves it where the policy says so", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered(func(sub *v1alpha1.SmileWebhookSubscription) { sub.Spec.DeletionPolicy = v1alpha1.WebhookRetain })
+		Expect(sub.Finalizers).To(BeEmpty())
+		s.Delete(sub)
+		Expect(s.Exists(sub)).To(BeFalse())
+		Expect(s.webhooks()).To(HaveLen(1))
+	})
+
+	It("waits for Smile, visibly, and gives up after 15 minutes, audibly", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.Smile.Break(sandbox.Fault{Operation: "*", Count: -1, Action: "status:503"})
+		s.Delete(sub)
+		s.op.Fail(sub, 1)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Terminating(v1alpha1.ReasonDeletionBlocked)))
+		s.Clock.SetTime(sub.DeletionTimestamp.Add(15*time.Minute - time.Second))
+		s.op.Fail(sub, 1)
+		Expect(s.Exists(sub)).To(BeTrue())
+		s.Pass(time.Second)
+		s.op.Run(sub)
+		Expect(s.Exists(sub)).To(BeFalse())
+		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonOrphaned))
+	})
+
+	It("settles a creation first whose outcome is unknown", func() {
+		s := newScene(sandbox.Options{})
+		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Phase: "after", Action: "reset"})
+		sub := s.subscription()
+		s.op.Run(sub)
+		s.Smile.Mend()
+		s.Delete(sub)
+		s.op.Live(settle+time.Minute, sub)
+		Expect(s.Exists(sub)).To(BeFalse())
+		Expect(s.webhooks()).To(BeEmpty())
+	})
+})

@@ -1,0 +1,94 @@
+package webhook
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+)
+
+type (
+	pass         = engine.Pass[*v1alpha1.SmileWebhookSubscription]
+	registration = v1alpha1.WebhookRegistration
+)
+
+// visit is what the phases of one pass hand on to each other.
+type visit struct {
+	*Controller
+
+	conn    *connection.Connection
+	connErr error
+
+	// pairs that the Secret holds, by their ids.
+	pairs map[string]hook.Pair
+	// secret that the Secret offers; "" when there is none that can be used.
+	secret string
+	// kept are the pairs that were in use when the pass began: a Secret loses a pair no sooner than the status.
+	kept []string
+	// reason of the event that tells of a new registration.
+	reason string
+}
+
+// connect looks for the connection. That there is none ready stops only what needs one: a webhook with nothing due
+// stays as it is.
+func (v *visit) connect(ctx context.Context, p *pass) error {
+	v.conn, v.connErr = v.Connections.For(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
+	if v.connErr != nil {
+		p.Keep()
+	}
+	return nil
+}
+
+// connection gives the connection to a step that has something to call.
+func (v *visit) connection() (*connection.Connection, *mirror.Mirror, error) {
+	if v.connErr != nil {
+		return nil, nil, v.connErr
+	}
+	return v.conn, v.Mirrors.For(v.conn), nil
+}
+
+// alive tells whether a webhook is at Smile, or may be.
+func alive(r registration) bool { return r.AcceptedUntil == nil }
+
+func serving(r registration) bool { return alive(r) && r.RetiredAt == nil }
+
+// at gives the registration of a pair, as it is in the status; nil when there is none.
+func at(p *pass, pair string) *registration {
+	for i := range p.Object.Status.Registrations {
+		if r := &p.Object.Status.Registrations[i]; r.ID == pair {
+			return r
+		}
+	}
+	return nil
+}
+
+func drop(p *pass, which func(registration) bool) {
+	p.Object.Status.Registrations = slices.DeleteFunc(p.Object.Status.Registrations, which)
+}
+
+// expire takes out the pairs of deleted webhooks whose time is over.
+func (v *visit) expire(p *pass) {
+	drop(p, func(r registration) bool { return !alive(r) && !r.AcceptedUntil.After(p.Now) })
+	for _, r := range p.Object.Status.Registrations {
+		if !alive(r) {
+			p.WakeAt(r.AcceptedUntil.Time)
+		}
+	}
+}
+
+// due is when the webhooks at Smile are looked at.
+func (v *visit) due(p *pass) (due mirror.Due, look bool) {
+	due = mirror.Grid(v.conn.Account(), v.conn.ResyncInterval, p.Now)
+	if asked := p.Object.Annotations[v1alpha1.AnnotationRequestedAt]; asked != "" && asked != p.Object.Status.LastHandledRequest {
+		return mirror.Due{Last: p.Now, Next: due.Next}, true
+	}
+	return due, due.Last.After(v.Mirrors.Started())
+}
+
+// soon is how often the Secrets are read: nobody watches them.
+const soon = 30 * time.Second

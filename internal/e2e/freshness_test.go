@@ -1,0 +1,158 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// synced declares persons whose data is kept, links an account of each, and gives the accounts by the names of the Secrets.
+func (e *environment) synced(n int) map[string]sandbox.Account {
+	e.t.Helper()
+	e.create(e.crowd("person", n)...)
+	e.allReady(n, 2*time.Minute)
+	accounts := map[string]sandbox.Account{}
+	for name, id := range e.ids() {
+		accounts[name+"-data"] = e.link(id, "sss_ph")
+		e.create(e.sync(name))
+	}
+	within(e.t, 2*time.Minute, "all have their data", func() (bool, string) {
+		missing := 0
+		for name := range accounts {
+			if secret := (&corev1.Secret{ObjectMeta: e.named(name)}); !e.get(secret) || len(secret.Data["identities.json"]) == 0 {
+				missing++
+			}
+		}
+		return missing == 0, fmt.Sprintf("%d have none", missing)
+	})
+	return accounts
+}
+
+// TestEventToData measures how long it takes from an event at Smile until the data that it tells of is in the Secret: of
+// 50 persons, five events a second, or 50 where E2E_FLOOD is set.
+func TestEventToData(t *testing.T) {
+	const people = 50
+	rate, span := 5, 10*time.Second
+	if os.Getenv("E2E_FLOOD") != "" {
+		rate, span = 50, 30*time.Second
+	}
+	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true, WebhookWorkers: 64}, v1alpha1.SmileConnectionSpec{})
+	address, sub := freeAddress(t), e.hook("events")
+	sub.Spec.SecretRef, sub.Spec.EventTypes = nil, []v1alpha1.EventType{"TASK_FINISHED", "ACCOUNT_SYNC_TASK_FINISHED", "ACCOUNT_DISCONNECTED"}
+	e.create(sub)
+	o := e.operator(t, e.only(), "--receiver-bind-address="+address, "--receiver-base-url=http://"+address, "--api-requests-per-second=0")
+	e.becomes(sub, "True/Succeeded", time.Minute)
+	accounts := e.synced(people)
+	secrets, err := e.admin.Watch(t.Context(), &corev1.SecretList{}, client.InNamespace(e.namespace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer secrets.Stop()
+
+	names := make([]string, 0, len(accounts))
+	for name := range accounts {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	ctx, stop := context.WithTimeout(t.Context(), span)
+	defer stop()
+	tick := time.NewTicker(time.Second / time.Duration(rate))
+	defer tick.Stop()
+	happened, took, patience := map[string]time.Time{}, []time.Duration(nil), time.After(span+30*time.Second)
+	for sent := 0; ctx.Err() == nil || len(happened) > 0; {
+		select {
+		case <-patience:
+			t.Fatalf("the data of %d events never came; %s", len(happened), o.tail())
+		case <-tick.C:
+			name := names[sent%people]
+			if _, waiting := happened[name]; waiting || ctx.Err() != nil {
+				continue
+			}
+			sent++
+			happened[name] = time.Now()
+			if _, err := e.remote.Resync(accounts[name].ID); err != nil {
+				t.Fatal(err)
+			}
+		case event := <-secrets.ResultChan():
+			secret, ok := event.Object.(*corev1.Secret)
+			if !ok || event.Type != watch.Modified {
+				continue
+			}
+			if at, waiting := happened[secret.Name]; waiting {
+				took = append(took, time.Since(at))
+				delete(happened, secret.Name)
+			}
+		}
+	}
+	slices.Sort(took)
+	t.Logf("%d events, %d a second: from Smile to the Secret in p50 %s, p99 %s, at most %s", len(took), rate, quantile(took, .5), quantile(took, .99), quantile(took, 1))
+	if p99 := quantile(took, .99); p99 > 5*time.Second {
+		t.Errorf("p99 is %s, on a machine that does nothing else it is under a second", p99)
+	}
+
+	var gone []time.Duration
+	for _, name := range names[:5] {
+		began := time.Now()
+		if _, err := e.remote.Disconnect(accounts[name].ID); err != nil {
+			t.Fatal(err)
+		}
+		within(t, time.Minute, "the data of a disconnected account is erased", func() (bool, string) {
+			return len(e.secret(name).Data["identities.json"]) == 0, strings.Join(o.keysOf(e.secret(name)), " ")
+		})
+		gone = append(gone, time.Since(began))
+	}
+	slices.Sort(gone)
+	t.Logf("from a disconnection to the erasure: p50 %s, at most %s", quantile(gone, .5), quantile(gone, 1))
+}
+
+func (o *operator) keysOf(secret *corev1.Secret) []string {
+	var keys []string
+	for key := range secret.Data {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// TestLostEventsAreMadeUpFor has every event lost, and finds all that happened within the resync interval.
+func TestLostEventsAreMadeUpFor(t *testing.T) {
+	interval := time.Minute
+	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{ResyncInterval: &metav1.Duration{Duration: interval}})
+	sub := e.hook("events")
+	sub.Spec.SecretRef = nil
+	e.create(sub)
+	e.operator(t, e.only(), "--receiver-base-url=http://"+freeAddress(t), "--api-requests-per-second=0") // nobody listens there
+	e.becomes(sub, "True/Succeeded", time.Minute)
+	accounts := e.synced(10)
+	before := map[string]string{}
+	for name, account := range accounts {
+		before[name] = e.secret(name).ResourceVersion
+		if _, err := e.remote.Resync(account.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	took := within(t, interval+30*time.Second, "all that happened is found", func() (bool, string) {
+		old := 0
+		for name, version := range before {
+			if e.secret(name).ResourceVersion == version {
+				old++
+			}
+		}
+		return old == 0, fmt.Sprintf("%d Secrets are as before", old)
+	})
+	t.Logf("10 changes of which every event was lost were found in %s, with a resync interval of %s", seconds(took), seconds(interval))
+}

@@ -1,0 +1,196 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+const (
+	// receivers is the host of the URL that Smile is told. The sender takes it for whichever replica is there.
+	receivers = "http://receivers.test"
+	attempts  = 3
+)
+
+// hooked is a webhook as Smile knows it.
+type hooked struct {
+	ID     string `json:"id"`
+	URL    string `json:"url"`
+	Secret string `json:"secret"`
+}
+
+// sender sends genuine events as Smile does, to every webhook that is registered at that moment, three times if need be,
+// and remembers what came of each.
+type sender struct {
+	e *environment
+	// addresses of the replicas, of which some may be away.
+	addresses []string
+	turn      atomic.Int64
+	transport *http.Transport
+
+	mu       sync.Mutex
+	statuses map[int]int
+	took     []time.Duration
+	// acked is, for each person, when the last event was sent that was acknowledged.
+	acked map[string]time.Time
+	lost  int
+}
+
+func (e *environment) sender(addresses ...string) *sender {
+	s := &sender{
+		e: e, addresses: addresses, statuses: map[int]int{}, acked: map[string]time.Time{},
+		transport: &http.Transport{MaxIdleConnsPerHost: 128, IdleConnTimeout: 5 * time.Second},
+	}
+	e.t.Cleanup(s.transport.CloseIdleConnections)
+	return s
+}
+
+// registered asks Smile for its webhooks, past everything that counts.
+func (s *sender) registered() []hooked {
+	request := httptest.NewRequest(http.MethodGet, "/v1/webhooks?size=150", nil)
+	request.SetBasicAuth(s.e.key.Key, s.e.key.Secret)
+	request.RemoteAddr = "192.0.2.1:1"
+	answer := httptest.NewRecorder()
+	s.e.remote.Sandbox.ServeHTTP(answer, request)
+	var page struct{ Data struct{ Items []hooked } }
+	if err := json.Unmarshal(answer.Body.Bytes(), &page); err != nil {
+		s.e.t.Errorf("listing webhooks: %v", err)
+	}
+	return page.Data.Items
+}
+
+// run sends so many events a second, in turns about the persons, until ctx ends, and returns when all are settled.
+func (s *sender) run(ctx context.Context, rate int, kinds []string, people []string) {
+	tick := time.NewTicker(time.Second / time.Duration(rate))
+	defer tick.Stop()
+	var work sync.WaitGroup
+	defer work.Wait()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		person, kind := people[i%len(people)], kinds[i%len(kinds)]
+		for _, hook := range s.registered() {
+			work.Go(func() { s.deliver(hook, kind, person) })
+		}
+	}
+}
+
+// deliver sends one event to one webhook.
+func (s *sender) deliver(hook hooked, kind, person string) {
+	body := fmt.Appendf(nil, `{"id":"et-1","version":1,"type":%q,"createdAt":%q,"data":{"userId":%q}}`, kind, time.Now().UTC().Format(time.RFC3339), person)
+	for range attempts {
+		sent := time.Now()
+		status := s.send(hook, body)
+		s.mu.Lock()
+		s.statuses[status]++
+		if status == http.StatusNoContent {
+			s.took = append(s.took, time.Since(sent))
+			if s.acked[person].Before(sent) {
+				s.acked[person] = sent
+			}
+		}
+		s.mu.Unlock()
+		if status == http.StatusNoContent {
+			return
+		}
+		<-time.After(time.Second)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost++
+}
+
+// send gives the status of the answer; 0 when there was none.
+func (s *sender) send(hook hooked, body []byte) int {
+	target, err := url.Parse(hook.URL)
+	if err != nil {
+		s.e.t.Errorf("%v", err)
+		return 0
+	}
+	target.Host = s.addresses[int(s.turn.Add(1))%len(s.addresses)]
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), io.NopCloser(bytes.NewReader(body)))
+	if err != nil {
+		s.e.t.Errorf("%v", err)
+		return 0
+	}
+	mac := hmac.New(sha512.New, []byte(hook.Secret))
+	mac.Write(body)
+	request.ContentLength = int64(len(body))
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Smile-Signature", hex.EncodeToString(mac.Sum(nil)))
+	answer, err := s.transport.RoundTrip(request)
+	if err != nil {
+		return 0
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode
+}
+
+// report tells how it went, and fails the test for what must not be: a genuine event that was called anything but kept or
+// not kept, and a person about whom something was acknowledged that led to no look.
+func (s *sender) report() {
+	s.e.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.Sort(s.took)
+	s.e.t.Logf("genuine events, by answer (0: none): %v; given up after %d attempts: %d; acknowledged within p50 %s, p99 %s, at most %s",
+		s.statuses, attempts, s.lost, quantile(s.took, .5), quantile(s.took, .99), quantile(s.took, 1))
+	for status := range maps.Keys(s.statuses) {
+		if !slices.Contains([]int{0, http.StatusNoContent, http.StatusServiceUnavailable}, status) {
+			s.e.t.Errorf("%d genuine events were answered with %d", s.statuses[status], status)
+		}
+	}
+	hints := map[string]*metav1.MicroTime{}
+	for _, user := range s.e.users() {
+		hints[user.Status.UserID] = user.Status.HintedAt
+	}
+	for person, sent := range s.acked {
+		if hint := hints[person]; hint == nil || hint.Time.Before(sent.Truncate(time.Microsecond)) {
+			s.e.t.Errorf("an event of %s was acknowledged, and the look is due at %v", sent, hint)
+		}
+	}
+}
+
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))].Round(100 * time.Microsecond)
+}
+
+// hook declares a subscription to everything, signed with the Secret hook-secret.
+func (e *environment) hook(name string) *v1alpha1.SmileWebhookSubscription {
+	return &v1alpha1.SmileWebhookSubscription{
+		ObjectMeta: e.named(name),
+		Spec: v1alpha1.SmileWebhookSubscriptionSpec{
+			ConnectionRef: v1alpha1.ConnectionReference{Name: "smile"},
+			EventTypes:    []v1alpha1.EventType{v1alpha1.EventAll},
+			SecretRef:     &v1alpha1.SecretKeyReference{Name: "hook-secret", Key: "secret"},
+		},
+	}
+}

@@ -1,0 +1,255 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+const eventsPerSecond = 50
+
+// TestNoEventIsLost sends 50 genuine events a second while everything changes that can: the secret, what is subscribed to,
+// the URL, the processes, the leader, the API server. None is called forged, and what is acknowledged is kept.
+func TestNoEventIsLost(t *testing.T) {
+	common, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &suite{root: common.root, dir: t.TempDir(), binary: common.binary}
+	if err := s.startPlane(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	e := s.environment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	secret := &corev1.Secret{ObjectMeta: e.named("hook-secret"), StringData: map[string]string{"secret": strings.Repeat("a", 40)}}
+	sub := e.hook("events")
+	e.create(secret, sub)
+	e.create(e.crowd("person", 20)...)
+
+	replicas := make([]*operator, 2)
+	addresses := []string{freeAddress(t), freeAddress(t)}
+	flags := func(i int, base string) []string {
+		return []string{
+			e.only(), "--leader-elect", "--receiver-bind-address=" + addresses[i], "--receiver-base-url=" + receivers + base,
+			"--webhook-overlap=5s", "--api-requests-per-second=0",
+		}
+	}
+	for i := range replicas {
+		replicas[i] = e.operator(t, flags(i, "")...)
+	}
+	e.allReady(20, 2*time.Minute)
+	e.becomes(sub, "True/Succeeded", time.Minute)
+	sender := e.sender(addresses...)
+	only := func(what string, limit time.Duration) {
+		before := sender.registered()[0].ID
+		took := within(t, limit, what+" has replaced the webhook", func() (bool, string) {
+			all := sender.registered()
+			return len(all) == 1 && all[0].ID != before, fmt.Sprintf("%d webhooks", len(all))
+		})
+		t.Logf("%s replaced the webhook in %s", what, seconds(took))
+	}
+
+	var people []string
+	for _, user := range e.users() {
+		people = append(people, user.Status.UserID)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		sender.run(ctx, eventsPerSecond, []string{"TASK_FINISHED", "IDENTITY_ADDED", "ACCOUNT_DISCONNECTED", "SOMETHING_NEW", "INCOMES_ADDED"}, people)
+	}()
+	t.Cleanup(func() { stop(); <-done })
+
+	e.patch(secret, `{"stringData":{"secret":"`+strings.Repeat("b", 50)+`"}}`)
+	only("another secret", time.Minute)
+	e.patch(sub, `{"spec":{"eventTypes":["TASK_FINISHED","ACCOUNT_DISCONNECTED"]}}`)
+	only("another choice of events", time.Minute)
+	e.patch(sub, `{"spec":{"secretRef":null}}`)
+	only("a secret of our own", time.Minute)
+
+	e.delete(&corev1.Secret{ObjectMeta: e.named("events-webhook")})
+	leader := e.leading(replicas)
+	leader.kill()
+	leader.start()
+	only("a deleted Secret, with the leader killed", 2*time.Minute)
+
+	for i, o := range replicas {
+		o.stop()
+		o.flags = append(o.flags[:3], flags(i, "/behind/a/prefix")...)
+		o.start()
+		within(t, time.Minute, "a replica takes events again", func() (bool, string) { return o.scrape() != nil, o.tail() })
+	}
+	only("another URL", 2*time.Minute)
+
+	e.restartAPIServer()
+	for _, o := range replicas {
+		if !o.running() { // a leader that could not renew its lease ends, and Kubernetes starts it again
+			o.start()
+		}
+	}
+	leader = e.leading(replicas)
+	leader.signal(syscall.SIGKILL)
+	<-leader.done
+	leader.start()
+	during(t, 10*time.Second, func() string { return "" })
+
+	stop()
+	<-done
+	sender.report()
+	e.becomes(sub, "True/Succeeded", time.Minute)
+	if all := sender.registered(); len(all) != 1 {
+		t.Errorf("%d webhooks at rest", len(all))
+	}
+	if sender.statuses[204] < 1000 {
+		t.Errorf("only %d events were acknowledged", sender.statuses[204])
+	}
+}
+
+// restartAPIServer kills the API server and starts it again: asked to stop, it would wait for the watches to end.
+func (e *environment) restartAPIServer() {
+	e.t.Helper()
+	for _, component := range e.plane.Components() {
+		if component.Name != "kube-apiserver" {
+			continue
+		}
+		began := time.Now()
+		if err := component.Kill(); err != nil {
+			e.t.Fatal(err)
+		}
+		if err := component.Start(e.t.Context()); err != nil {
+			e.t.Fatal(err)
+		}
+		e.t.Logf("the API server was away for %s", seconds(time.Since(began)))
+	}
+}
+
+// leading waits until one of the replicas leads, and gives it.
+func (e *environment) leading(replicas []*operator) *operator {
+	e.t.Helper()
+	var found *operator
+	within(e.t, time.Minute, "somebody leads", func() (bool, string) {
+		for _, o := range replicas {
+			if o.running() && o.metric("leader_election_master_status") > 0 {
+				found = o
+				return true, ""
+			}
+		}
+		return false, "nobody leads"
+	})
+	return found
+}
+
+// The bounds of the flood, which E2E_FLOOD lengthens to those that are promised.
+const (
+	forgedPerSecond  = 2000
+	genuinePerSecond = 200
+	shortFlood       = 10 * time.Second
+	longFlood        = 60 * time.Second
+)
+
+// TestForgeriesDoNotDrownEvents sends 2,000 forged requests a second beside 200 genuine events.
+func TestForgeriesDoNotDrownEvents(t *testing.T) {
+	span := shortFlood
+	if os.Getenv("E2E_FLOOD") != "" {
+		span = longFlood
+	}
+	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	secret := &corev1.Secret{ObjectMeta: e.named("hook-secret"), StringData: map[string]string{"secret": strings.Repeat("a", 40)}}
+	sub, address := e.hook("events"), freeAddress(t)
+	e.create(secret, sub)
+	e.create(e.crowd("person", 50)...)
+	o := e.operator(t, e.only(), "--receiver-bind-address="+address, "--receiver-base-url="+receivers, "--api-requests-per-second=0")
+	e.allReady(50, 2*time.Minute)
+	e.becomes(sub, "True/Succeeded", time.Minute)
+	var people []string
+	for _, user := range e.users() {
+		people = append(people, user.Status.UserID)
+	}
+	sender := e.sender(address)
+	run := func(span time.Duration, forged int) {
+		ctx, stop := context.WithTimeout(t.Context(), span)
+		defer stop()
+		var work sync.WaitGroup
+		work.Go(func() { e.forge(ctx, address, forged) })
+		work.Go(func() {
+			sender.run(ctx, genuinePerSecond, []string{"IDENTITY_ADDED", "TASK_STARTED", "INCOMES_ADDED"}, people)
+		})
+		work.Wait()
+	}
+	run(3*time.Second, 100)
+	place, before := e.end(), o.metric("process_resident_memory_bytes")
+	run(span, forgedPerSecond)
+	after := o.metric("process_resident_memory_bytes")
+	writes := len(e.writes(place))
+	sender.report()
+	grown := (after - before) / (1 << 20)
+	t.Logf("%s of %d forged a second: memory grew by %.1f MiB, %.1f writes a second to the API server; receiver: %.0f accepted, %.0f unauthorized, %.0f throttled, %.0f overloaded",
+		span, forgedPerSecond, grown, float64(writes)/span.Seconds(), o.metric("smile_operator_webhook_requests_total", "accepted"),
+		o.metric("smile_operator_webhook_requests_total", "unauthorized"), o.metric("smile_operator_webhook_requests_total", "throttled"),
+		o.metric("smile_operator_webhook_requests_total", "overloaded"))
+	if grown > 64 {
+		t.Errorf("memory grew by %.1f MiB", grown)
+	}
+	if perSecond := float64(writes) / span.Seconds(); perSecond > 50 {
+		t.Errorf("%.1f writes a second to the API server", perSecond)
+	}
+	if sender.lost > 0 || sender.statuses[204] == 0 {
+		t.Errorf("%d genuine events lost, %d kept", sender.lost, sender.statuses[204])
+	}
+}
+
+// forge sends so many forged requests a second until ctx ends, and never more than a hundred at once.
+func (e *environment) forge(ctx context.Context, address string, rate int) {
+	transport := &http.Transport{MaxIdleConnsPerHost: 100, MaxConnsPerHost: 100}
+	defer transport.CloseIdleConnections()
+	const tickets = 100
+	ticket, body := make(chan struct{}, tickets), strings.Repeat(`{"x":1}`, 100)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var work sync.WaitGroup
+	defer work.Wait()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for range rate / 100 {
+			select {
+			case ticket <- struct{}{}:
+			default:
+				continue
+			}
+			work.Go(func() {
+				defer func() { <-ticket }()
+				request, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("http://%s/hooks/v1/%d", address, i), strings.NewReader(body))
+				if err != nil {
+					return
+				}
+				request.Header.Set("Content-Type", "application/json")
+				request.Header.Set("Smile-Signature", strings.Repeat("0", 128))
+				if answer, err := transport.RoundTrip(request); err == nil {
+					answer.Body.Close()
+				}
+			})
+		}
+	}
+}

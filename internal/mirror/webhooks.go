@@ -1,0 +1,162 @@
+package mirror
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// Webhook is a webhook at Smile that some operator registered.
+type Webhook struct {
+	ID   string
+	Name hook.Name
+	// CreatedAt is zero when Smile does not say.
+	CreatedAt time.Time
+
+	// seen is a keyed hash of what a listing tells, secret and all: secrets of others are not kept, nor are ours.
+	seen [sha256.Size]byte
+	// hidden is true when the listing did not tell the secret.
+	hidden bool
+	key    *[sha256.Size]byte
+}
+
+// Is tells whether the webhook is, as far as the listing told, what was registered.
+func (w Webhook) Is(wanted smile.NewWebhook) bool {
+	secret := wanted.Secret.Reveal()
+	if w.hidden {
+		secret = ""
+	}
+	seen := digest(w.key, smile.Webhook{
+		URL: wanted.URL, EventTypes: wanted.EventTypes, Active: true,
+		IncludePayload: wanted.IncludePayload, Secret: smile.NewSensitive(secret),
+	})
+	return hmac.Equal(seen[:], w.seen[:])
+}
+
+func digest(key *[sha256.Size]byte, w smile.Webhook) (sum [sha256.Size]byte) {
+	events := slices.Sorted(slices.Values(w.EventTypes))
+	mac := hmac.New(sha256.New, key[:])
+	for _, event := range events {
+		mac.Write([]byte(event))
+		mac.Write([]byte{0})
+	}
+	flags := byte(0)
+	if w.Active {
+		flags |= 1
+	}
+	if w.IncludePayload {
+		flags |= 2
+	}
+	mac.Write([]byte{0, flags})
+	mac.Write([]byte(w.URL.Reveal()))
+	mac.Write([]byte{0})
+	mac.Write([]byte(w.Secret.Reveal()))
+	mac.Sum(sum[:0])
+	return sum
+}
+
+// webhooks is the listing of webhooks that all subscriptions of an API account share.
+type webhooks struct {
+	mu     sync.Mutex
+	key    *[sha256.Size]byte
+	readAt time.Time
+	// running is closed when the listing under way has ended.
+	running chan struct{}
+	listed  []Webhook
+}
+
+// Webhooks gives the webhooks that operators registered with this API account, as a listing that began at notBefore or
+// later told them, and when it began. However many ask, one listing answers.
+func (m *Mirror) Webhooks(ctx context.Context, client *smile.Client, notBefore time.Time) ([]Webhook, time.Time, error) {
+	for {
+		running, mine, readAt := m.webhooks.enter(notBefore, m.set.Clock.Now())
+		switch {
+		case running == nil:
+			return m.webhooks.all(), readAt, nil
+		case mine:
+			listed, err := listWebhooks(ctx, client, m.webhooks.key)
+			m.webhooks.leave(listed, readAt, err)
+			if err != nil {
+				return nil, time.Time{}, err
+			}
+		default:
+			select {
+			case <-running:
+			case <-ctx.Done():
+				return nil, time.Time{}, context.Cause(ctx)
+			}
+		}
+	}
+}
+
+// enter tells whether what is known will do (nothing is returned to wait for), whether the caller is to list, or what to
+// wait for.
+func (w *webhooks) enter(notBefore, now time.Time) (running chan struct{}, mine bool, readAt time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case !w.readAt.IsZero() && !w.readAt.Before(notBefore):
+		return nil, false, w.readAt
+	case w.running != nil:
+		return w.running, false, time.Time{}
+	}
+	if w.key == nil {
+		w.key = new([sha256.Size]byte)
+		_, _ = rand.Read(w.key[:]) // never fails
+	}
+	w.running = make(chan struct{})
+	return w.running, true, now
+}
+
+func (w *webhooks) leave(listed []Webhook, readAt time.Time, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.running)
+	w.running = nil
+	if err == nil {
+		w.listed, w.readAt = listed, readAt
+	}
+}
+
+func (w *webhooks) all() []Webhook {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.listed)
+}
+
+func listWebhooks(ctx context.Context, client *smile.Client, key *[sha256.Size]byte) ([]Webhook, error) {
+	var found []Webhook
+	for remote, err := range client.Webhooks(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if name, ok := hook.ParseName(remote.Name); ok {
+			found = append(found, Webhook{
+				ID: remote.ID, Name: name, CreatedAt: remote.CreatedAt,
+				seen: digest(key, remote), hidden: remote.Secret.Reveal() == "", key: key,
+			})
+		}
+	}
+	return found, nil
+}
+
+// WebhooksOf are those of a listing that were registered for one object.
+func WebhooksOf(listed []Webhook, uid types.UID) []Webhook {
+	return slices.DeleteFunc(slices.Clone(listed), func(w Webhook) bool { return w.Name.UID != uid })
+}
+
+// DropWebhook forgets a webhook that was deleted after it was listed.
+func (m *Mirror) DropWebhook(id string) {
+	m.webhooks.mu.Lock()
+	defer m.webhooks.mu.Unlock()
+	m.webhooks.listed = slices.DeleteFunc(m.webhooks.listed, func(w Webhook) bool { return w.ID == id })
+}

@@ -1,0 +1,192 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+const (
+	// maxBody is how large an event may be. Ours come without contents.
+	maxBody = 256 << 10
+	// genuine and strange are how many requests are under way at once, to paths that are known and to others: who knows
+	// no path cannot take the place of who does.
+	genuine = 64
+	strange = 16
+	// answering bounds the handling of a request, from its header on.
+	answering = 8 * time.Second
+
+	maxPath = 128
+)
+
+// dummy stands in for the secret of a path that is none, so that it takes as long.
+var dummy = hook.NewSecret()
+
+// handler takes events. What is not proven costs no call to the API server, and nothing is acknowledged before it is
+// kept.
+type handler struct {
+	pairs   pairs
+	hints   *hinter
+	sources sources
+	tidings tidings
+	log     logr.Logger
+	now     func() time.Time
+
+	known, unknown chan struct{}
+}
+
+func newHandler(cache client.Reader, hints *hinter, secrets *output.Writer, now func() time.Time, log logr.Logger) *handler {
+	return &handler{
+		hints: hints, log: log, now: now, known: make(chan struct{}, genuine), unknown: make(chan struct{}, strange),
+		sources: sources{now: now}, tidings: tidings{live: hints.live, now: now},
+		pairs: pairs{cache: cache, secrets: secrets, now: now},
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := h.now()
+	o, kind := h.safely(w, r)
+	requests.WithLabelValues(string(o)).Inc()
+	if o == accepted {
+		latency.Observe(h.now().Sub(began).Seconds())
+	}
+	h.log.V(1).Info("request", "outcome", string(o), "event", string(kind), "duration", h.now().Sub(began).String())
+	h.answer(w, o)
+}
+
+// statuses of the outcomes; those that are not listed are acknowledged.
+var statuses = map[outcome]int{
+	misdirected: http.StatusNotFound, throttled: http.StatusTooManyRequests, overloaded: http.StatusServiceUnavailable,
+	tooLarge: http.StatusRequestEntityTooLarge, unread: http.StatusRequestTimeout, unauthorized: http.StatusUnauthorized,
+	unreadable: http.StatusBadRequest, unavailable: http.StatusServiceUnavailable, panicked: http.StatusInternalServerError,
+}
+
+func (h *handler) answer(w http.ResponseWriter, o outcome) {
+	status, refused := statuses[o]
+	if !refused {
+		status = http.StatusNoContent
+	}
+	w.WriteHeader(status)
+}
+
+// safely makes a panic one more outcome. Nothing of it is logged: it may quote the request.
+func (h *handler) safely(w http.ResponseWriter, r *http.Request) (o outcome, kind smile.EventType) {
+	defer func() {
+		if recover() != nil {
+			o, kind = panicked, ""
+			h.log.Error(nil, "a request made the receiver panic; what it was is withheld")
+		}
+	}()
+	ctx, cancel := context.WithTimeout(r.Context(), answering)
+	defer cancel()
+	return h.take(ctx, w, r)
+}
+
+func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Request) (outcome, smile.EventType) {
+	path, ok := addressed(r)
+	if !ok {
+		return misdirected, ""
+	}
+	sub, pair, found, err := h.pairs.find(ctx, path)
+	if err != nil {
+		return unavailable, ""
+	}
+	room := h.known
+	if !found {
+		if !h.sources.spend(r.RemoteAddr) {
+			return throttled, ""
+		}
+		room = h.unknown
+	}
+	select {
+	case room <- struct{}{}:
+		defer func() { <-room }()
+	default:
+		return overloaded, ""
+	}
+	body, refused := read(w, r)
+	if refused != "" {
+		return refused, ""
+	}
+	return h.judge(ctx, r, sub, pair, path, body)
+}
+
+// addressed gives the path of a request that may be an event.
+func addressed(r *http.Request) (path string, ok bool) {
+	path, ok = strings.CutPrefix(r.URL.Path, hook.Prefix)
+	return path, ok && path != "" && len(path) <= maxPath && r.Method == http.MethodPost && isJSON(r.Header)
+}
+
+func isJSON(header http.Header) bool {
+	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	return err == nil && kind == "application/json" && header.Get("Content-Encoding") == ""
+}
+
+// read reads the body, whose time is bounded by the server.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, outcome) {
+	if r.ContentLength > maxBody {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, tooLarge
+	case err != nil:
+		return nil, unread
+	}
+	return body, ""
+}
+
+// judge proves an event and keeps it. For a path that is none it does the same work, in vain.
+func (h *handler) judge(
+	ctx context.Context, r *http.Request, sub *v1alpha1.SmileWebhookSubscription, pair, path string, body []byte,
+) (outcome, smile.EventType) {
+	secret := dummy
+	if sub != nil {
+		var err error
+		if secret, err = h.pairs.secret(ctx, sub, pair, path); err != nil {
+			return unavailable, ""
+		}
+	}
+	signature, ok := smile.ParseSignature(r.Header.Values(smile.SignatureHeader))
+	if proven := signature.Proves(body, secret); !proven || !ok || sub == nil {
+		return unauthorized, ""
+	}
+	event, err := smile.ParseEvent(body)
+	if err != nil {
+		return unreadable, ""
+	}
+	return h.keep(ctx, sub, event), event.Type
+}
+
+// keep stores what an event calls for.
+func (h *handler) keep(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, event smile.Event) outcome {
+	if event.UserID == "" {
+		h.tidings.tell(ctx, sub)
+		return noUser
+	}
+	hinted, err := h.hints.hint(ctx, sub, event.UserID, event.Type.Urgent())
+	if err != nil {
+		h.log.Error(err, "an event could not be kept and was not acknowledged")
+		return unavailable
+	}
+	h.tidings.tell(ctx, sub)
+	if hinted == 0 {
+		return unknownUser
+	}
+	return accepted
+}

@@ -1,0 +1,220 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+)
+
+// stored is what the API server holds of a person, with all that was ever written, and when.
+type stored struct {
+	client.WithWatch
+	mu     sync.Mutex
+	writes []write
+}
+
+type write struct{ at, hint time.Time }
+
+// apiServer answers after a moment, and keeps what is written.
+func apiServer(t *testing.T, objects ...client.Object) *stored {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	s := &stored{}
+	s.WithWatch = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(objects...).
+		WithIndex(&v1alpha1.SmileUser{}, engine.IndexRemoteUser, func(obj client.Object) []string { return []string{obj.(*v1alpha1.SmileUser).Status.UserID} }).
+		WithInterceptorFuncs(interceptor.Funcs{
+			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+				<-time.After(3 * time.Millisecond)
+				err := c.SubResource(sub).Patch(ctx, obj, patch, options...)
+				if err == nil {
+					s.mu.Lock()
+					defer s.mu.Unlock()
+					s.writes = append(s.writes, write{time.Now(), obj.(*v1alpha1.SmileUser).Status.HintedAt.Time})
+				}
+				return err
+			},
+		}).Build()
+	return s
+}
+
+func (s *stored) all() []write {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]write{}, s.writes...)
+}
+
+func person() *v1alpha1.SmileUser {
+	return &v1alpha1.SmileUser{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "george", UID: "uid"},
+		Spec:       v1alpha1.SmileUserSpec{ConnectionRef: v1alpha1.ConnectionReference{Name: "smile"}},
+		Status:     v1alpha1.SmileUserStatus{UserID: "u-1"},
+	}
+}
+
+func subscription() *v1alpha1.SmileWebhookSubscription {
+	return &v1alpha1.SmileWebhookSubscription{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "events"},
+		Spec:       v1alpha1.SmileWebhookSubscriptionSpec{ConnectionRef: v1alpha1.ConnectionReference{Name: "smile"}},
+	}
+}
+
+// lagging is a cache that shows what was there a while ago.
+type lagging struct {
+	client.Reader
+	user v1alpha1.SmileUser
+}
+
+func (l lagging) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	list.(*v1alpha1.SmileUserList).Items = []v1alpha1.SmileUser{l.user}
+	return nil
+}
+
+// Two replicas, whose caches show nothing of what is written, take events in any order. Whatever they acknowledge is
+// followed by a time to look that was stored before and is not before the event; a thousand events make a few writes.
+func TestWhatIsAcknowledgedIsStored(t *testing.T) {
+	t.Parallel()
+	for _, urgent := range []int{0, 50, 100} {
+		t.Run(fmt.Sprintf("%d %% urgent", urgent), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server := apiServer(t, person())
+				seen := person()
+				if err := server.Get(t.Context(), client.ObjectKeyFromObject(seen), seen); err != nil {
+					t.Fatal(err)
+				}
+				life, end := context.WithCancel(t.Context())
+				replicas := make([]*hinter, 2)
+				for i := range replicas {
+					replicas[i] = &hinter{cache: lagging{user: *seen}, live: server, now: time.Now, life: life}
+				}
+				const events, lasting = 1000, 10 * time.Second
+				var work sync.WaitGroup
+				for i := range events {
+					came := time.Duration(rand.Int64N(int64(lasting)))
+					h, now := replicas[i%2], rand.IntN(100) < urgent
+					work.Go(func() {
+						<-time.After(came)
+						arrived := time.Now()
+						hinted, err := h.hint(t.Context(), subscription(), "u-1", now)
+						if err != nil || hinted != 1 {
+							t.Errorf("%d, %v", hinted, err)
+						}
+						if took := time.Since(arrived); took > time.Second {
+							t.Errorf("acknowledged after %v", took)
+						}
+						writes := server.all()
+						if last := writes[len(writes)-1].hint; last.Before(arrived) {
+							t.Errorf("an event of %v is acknowledged with a look due at %v", arrived, last)
+						}
+					})
+				}
+				work.Wait()
+				writes := len(server.all())
+				if most := 2*int(lasting/grouping) + 4; urgent > 0 && writes > most {
+					t.Errorf("%d writes, want %d at most", writes, most)
+				}
+				if urgent == 0 && writes > int(lasting/(5*time.Second))+2 {
+					t.Errorf("%d writes for what could wait", writes)
+				}
+				end()
+				for _, h := range replicas {
+					h.work.Wait()
+				}
+			})
+		})
+	}
+}
+
+// A person who was deleted, or made anew under the same name, needs no look, and the other one gets none.
+func TestWhoIsGoneNeedsNoLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := apiServer(t, person())
+		former := person()
+		former.UID, former.ResourceVersion = "former", "1"
+		life, end := context.WithCancel(t.Context())
+		h := &hinter{cache: lagging{user: *former}, live: server, now: time.Now, life: life}
+		if _, err := h.hint(t.Context(), subscription(), "u-1", true); err != nil {
+			t.Error(err)
+		}
+		if writes := server.all(); len(writes) != 0 {
+			t.Errorf("the other one is hinted: %v", writes)
+		}
+		former.Name = "deleted"
+		h.cache = lagging{user: *former}
+		if _, err := h.hint(t.Context(), subscription(), "u-1", true); err != nil {
+			t.Error(err)
+		}
+		end()
+		h.work.Wait()
+	})
+}
+
+// A server that ends answers what it cannot keep any more with an error.
+func TestWhatCannotBeStoredIsAnError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		life, end := context.WithCancel(t.Context())
+		server := apiServer(t, person())
+		h := &hinter{cache: server, live: interceptor.NewClient(server.WithWatch, interceptor.Funcs{
+			SubResourcePatch: func(ctx context.Context, _ client.Client, _ string, _ client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
+				<-ctx.Done()
+				return ctx.Err()
+			},
+		}), now: time.Now, life: life}
+		began := time.Now()
+		if _, err := h.hint(t.Context(), subscription(), "u-1", true); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != storing {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := h.hint(impatient, subscription(), "u-1", true); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		end()
+		h.work.Wait()
+	})
+}
+
+func TestSourcesAreBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := sources{now: func() time.Time { return now }}
+	for i := range 3 * maxSources {
+		s.spend(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1).String())
+		if len(s.buckets) > maxSources {
+			t.Fatalf("%d sources are remembered", len(s.buckets))
+		}
+	}
+	for remote, source := range map[string]string{
+		"192.0.2.1:80": "192.0.2.1/32", "[::ffff:192.0.2.1]:80": "192.0.2.1/32", "[2001:db8:1:2:3::4]:80": "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:80": "fe80::/64",
+	} {
+		if got := sourceOf(remote).String(); got != source {
+			t.Errorf("%s is of %s, want %s", remote, got, source)
+		}
+	}
+	for _, odd := range []string{"", "x", "@", "pipe:1"} {
+		if sourceOf(odd).IsValid() {
+			t.Errorf("%q has a source", odd)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+// Package receiver is the HTTP server that takes Smile's webhooks: it proves that an event is genuine, and stores the hint
+// that a person is to be looked at before it acknowledges. It runs in every replica, whoever leads.
+package receiver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	stdlog "log"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/internal/output"
+)
+
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers/status,verbs=patch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smileconnections,verbs=list;watch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smilewebhooksubscriptions,verbs=list;watch
+// +kubebuilder:rbac:groups=smile-operator.io,resources=smilewebhooksubscriptions/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+
+const (
+	headerTimeout   = 5 * time.Second
+	readTimeout     = 10 * time.Second
+	writeTimeout    = 15 * time.Second
+	idleTimeout     = 60 * time.Second
+	shutdownTimeout = 10 * time.Second
+	maxHeader       = 16 << 10
+)
+
+// Server takes webhooks.
+type Server struct {
+	// Address to listen on.
+	Address string
+	// CertFile and KeyFile of the server, read again when they change; plain HTTP, for behind an ingress, without.
+	CertFile, KeyFile string
+	// Cache reads SmileWebhookSubscriptions, SmileUsers and SmileConnections.
+	Cache client.Reader
+	// Live reads and writes past the cache. No fence: whoever does not lead takes events too.
+	Live client.Client
+	// Log of the requests, without their contents.
+	Log logr.Logger
+	// Now is the time.
+	Now func() time.Time
+	// Listening is told the address, if set.
+	Listening func(net.Addr)
+
+	ready atomic.Bool
+}
+
+// Ready implements healthz.Checker: no event is to come here before it can be taken.
+func (s *Server) Ready(*http.Request) error {
+	if !s.ready.Load() {
+		return errors.New("webhooks are not taken yet, or no more")
+	}
+	return nil
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (*Server) NeedLeaderElection() bool { return false }
+
+// Start serves until ctx ends. Requests that are under way then are answered.
+func (s *Server) Start(ctx context.Context) error {
+	listener, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Listening != nil {
+		s.Listening(listener.Addr())
+	}
+	s.ready.Store(true)
+	defer s.ready.Store(false)
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	server, hints := s.server(life)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		s.ready.Store(false)
+		grace, cancel := context.WithTimeout(life, shutdownTimeout)
+		defer cancel()
+		_ = server.Shutdown(grace)
+	}()
+	s.Log.Info("taking webhooks", "address", listener.Addr().String(), "tls", s.CertFile != "")
+	err = server.Serve(listener)
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving webhooks: %w", err)
+	}
+	<-stopped
+	end()
+	hints.work.Wait()
+	return nil
+}
+
+func (s *Server) server(life context.Context) (*http.Server, *hinter) {
+	hints := &hinter{cache: s.Cache, live: s.Live, now: s.Now, life: life}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	mux.Handle("/", newHandler(s.Cache, hints, output.NewWriter(s.Live), s.Now, s.Log))
+	return &http.Server{
+		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		// What net/http would say quotes addresses and what was sent.
+		ErrorLog: stdlog.New(io.Discard, "", 0),
+	}, hints
+}
+
+func (s *Server) listen(ctx context.Context) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for webhooks: %w", err)
+	}
+	if s.CertFile == "" {
+		return listener, nil
+	}
+	watcher, err := certwatcher.New(s.CertFile, s.KeyFile)
+	if err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("reading the certificate of the receiver: %w", err)
+	}
+	go func() { _ = watcher.Start(ctx) }()
+	return tls.NewListener(listener, &tls.Config{
+		GetCertificate: watcher.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+	}), nil
+}

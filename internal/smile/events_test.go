@@ -1,0 +1,201 @@
+package smile_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+const (
+	vectorKey  = "a little secret"
+	vectorBody = `{"id":"et-1","version":1,"type":"USER_CREATED","createdAt":"2021-04-14T09:30:24Z","data":{"userId":"tenant-1"}}`
+	vector     = "6f51b7db7f5d821fc2247f37298c2bc1bddc4b3a57440b9f554d1efc18ac5296461fbc4d1515bd895c1067f2314635bc51af77f29ffd915bde5d3458e1d8f231"
+)
+
+func proves(values []string, body, key string) bool {
+	signature, ok := smile.ParseSignature(values)
+	return signature.Proves([]byte(body), smile.NewSensitive(key)) && ok
+}
+
+func signed(body, key string) string {
+	mac := hmac.New(sha512.New, []byte(key))
+	mac.Write([]byte(body))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func TestSignature(t *testing.T) {
+	t.Parallel()
+	if !proves([]string{vector}, vectorBody, vectorKey) {
+		t.Error("the vector is refused")
+	}
+	for name, values := range map[string][]string{
+		"none": nil, "empty": {""}, "twice": {vector, vector}, "with another": {vector, "x"}, "joined": {vector + "," + vector},
+		"upper case": {strings.ToUpper(vector)}, "one upper": {strings.Replace(vector, "f", "F", 1)}, "truncated": {vector[:127]}, "half": {vector[:64]},
+		"longer": {vector + "0"}, "prefixed": {"sha512=" + vector}, "spaced": {" " + vector[1:]}, "not hex": {"g" + vector[1:]}, "zeros": {strings.Repeat("0", 128)},
+	} {
+		if proves(values, vectorBody, vectorKey) {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+	for i := range len(vector) * 4 {
+		flipped := []byte(vector)
+		digit, _ := hex.DecodeString("0" + vector[i/4:i/4+1])
+		flipped[i/4] = "0123456789abcdef"[digit[0]^1<<(i%4)]
+		if proves([]string{string(flipped)}, vectorBody, vectorKey) {
+			t.Errorf("bit %d of the signature does not matter", i)
+		}
+	}
+	for i := range len(vectorBody) * 8 {
+		flipped := []byte(vectorBody)
+		flipped[i/8] ^= 1 << (i % 8)
+		if proves([]string{vector}, string(flipped), vectorKey) {
+			t.Errorf("bit %d of the body does not matter", i)
+		}
+	}
+	for _, key := range []string{"", "a little secre", "a little secret ", "another secret!!", strings.Repeat("\x00", 64)} {
+		if proves([]string{vector}, vectorBody, key) {
+			t.Errorf("key %q proves the vector", key)
+		}
+	}
+	for length := range smile.MinSigningKey {
+		key := strings.Repeat("k", length)
+		if proves([]string{signed(vectorBody, key)}, vectorBody, key) {
+			t.Errorf("a key of %d bytes proves something", length)
+		}
+	}
+}
+
+// Under fips140=only the standard library panics on keys that are too short.
+func TestShortKeysDoNotPanicUnderFIPS(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("FIPS_CHILD") != "" {
+		if !proves([]string{vector}, vectorBody, vectorKey) || proves([]string{vector}, vectorBody, strings.Repeat("k", 13)) || proves([]string{vector}, vectorBody, "") {
+			t.Error("under fips140=only signatures are judged otherwise")
+		}
+		return
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestShortKeysDoNotPanicUnderFIPS$", "-test.v")
+	child.Env = append(os.Environ(), "FIPS_CHILD=1", "GODEBUG=fips140=only")
+	out, err := child.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "PASS") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func FuzzSignature(f *testing.F) {
+	f.Add(vector, "", vectorBody, vectorKey)
+	f.Add(strings.ToUpper(vector), vector, vectorBody, vectorKey)
+	f.Add("", "", "", "")
+	f.Fuzz(func(t *testing.T, first, second, body, key string) {
+		values := []string{first}
+		if second != "" {
+			values = append(values, second)
+		}
+		want := len(values) == 1 && len(key) >= 14 && first == signed(body, key)
+		if got := proves(values, body, key); got != want {
+			t.Errorf("%q proves %q with %q: %v", values, body, key, got)
+		}
+		if right := signed(body, key); len(key) >= 14 && !proves([]string{right}, body, key) {
+			t.Errorf("the right signature of %q with %q is refused", body, key)
+		}
+	})
+}
+
+// How long a refusal takes does not tell how much of a signature is right: Welch's t of signatures that are wrong in the
+// first byte against those that are wrong in the last. The machine may be busy, so it is enough that one round of several
+// shows no difference; a comparison that stops at the first difference would show one in each.
+func TestRefusalsTakeTheSameTime(t *testing.T) {
+	key := smile.NewSensitive(strings.Repeat("k", 64))
+	body := []byte(vectorBody)
+	right, _ := smile.ParseSignature([]string{signed(vectorBody, key.Reveal())})
+	early, late := right, right
+	early[0] ^= 1
+	late[len(late)-1] ^= 1
+	best := math.Inf(1)
+	for range 8 {
+		best = min(best, math.Abs(welch(20_000, func() { early.Proves(body, key) }, func() { late.Proves(body, key) })))
+		if best < 4.5 {
+			return
+		}
+	}
+	t.Errorf("t is %.1f at best: the time tells something", best)
+}
+
+// welch measures two functions in turns, and leaves out what the scheduler spoiled.
+func welch(n int, a, b func()) float64 {
+	const spoiled = 20 * time.Microsecond
+	var sum, squares, count [2]float64
+	for i := range n {
+		which := i & 1
+		run := a
+		if which == 1 {
+			run = b
+		}
+		began := time.Now()
+		run()
+		took := time.Since(began)
+		if took > spoiled {
+			continue
+		}
+		x := float64(took)
+		sum[which] += x
+		squares[which] += x * x
+		count[which]++
+	}
+	if count[0] < 100 || count[1] < 100 {
+		return 0 // a machine this busy tells nothing
+	}
+	mean := func(i int) float64 { return sum[i] / count[i] }
+	variance := func(i int) float64 { return squares[i]/count[i] - mean(i)*mean(i) }
+	return (mean(0) - mean(1)) / math.Sqrt(variance(0)/count[0]+variance(1)/count[1]+1e-9)
+}
+
+func TestParseEvent(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]smile.Event{
+		vectorBody: {ID: "et-1", Type: "USER_CREATED", UserID: "tenant-1"},
+		`{"type":"USER_SESSION_COMPLETED","data":{"session":{"userId":"u-2"},"payload":{}}}`: {Type: "USER_SESSION_COMPLETED", UserID: "u-2"},
+		`{"id":"../x","type":"TASK_FINISHED","data":{"userId":"u","payload":null}}`:          {Type: smile.EventTaskFinished, UserID: "u"},
+		`{"id":"e","type":"VERIFICATION_STARTED","data":{"verificationId":"v"}}`:             {ID: "e", Type: "VERIFICATION_STARTED"},
+		`{"id":"e","type":"SOMETHING_NEW","data":{"userId":"u"},"more":[1]}`:                 {ID: "e", Type: "SOMETHING_NEW", UserID: "u"},
+		`{"id":"e","type":"no type","data":null}`:                                            {ID: "e", Type: smile.Unrecognized},
+	} {
+		if got, err := smile.ParseEvent([]byte(body)); err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", body, got, err, want)
+		}
+	}
+	for body, want := range map[string]smile.Problem{
+		``: smile.ProblemEmpty, `x`: smile.ProblemNotJSON, `{"type":"A"`: smile.ProblemTruncated, `{"type":"A","type":"B"}`: smile.ProblemDuplicateKey,
+		`{"data":{"userId":"u","userId":"v"},"type":"A"}`: smile.ProblemDuplicateKey, `{}`: "missing field type", `[]`: smile.ProblemWrongType,
+		`{"type":"A","data":{"userId":"a/b"}}`: smile.ProblemBadID, `{"type":"A","data":{"userId":7}}`: smile.ProblemWrongType,
+		`{"type":"A","data":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`: smile.ProblemTooDeep,
+	} {
+		if _, err := smile.ParseEvent([]byte(body)); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", body, err, want)
+		}
+	}
+}
+
+func FuzzEvent(f *testing.F) {
+	f.Add([]byte(vectorBody))
+	f.Add([]byte(`{"type":"A","data":{"session":{"userId":"u"}}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		event, err := smile.ParseEvent(body)
+		var problem smile.Problem
+		switch {
+		case err != nil && !errors.As(err, &problem):
+			t.Errorf("%q: %v", body, err)
+		case err == nil && (event.Type == "" || strings.ContainsAny(event.UserID, "/.?#% \\\n")):
+			t.Errorf("%q: %+v", body, event)
+		}
+	})
+}

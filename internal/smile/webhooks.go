@@ -1,0 +1,116 @@
+package smile
+
+import (
+	"context"
+	"iter"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The vendor's bounds of a webhook.
+const (
+	MaxWebhookNameLength   = 200
+	MaxWebhookURLLength    = 500
+	MaxWebhookSecretLength = 64
+)
+
+// Webhook is a registration of a URL for events. Nothing but deletion ever changes
+// one through the API.
+type Webhook struct {
+	ID   string
+	Name string
+	// URL may hold what only sender and receiver know.
+	URL Sensitive[string]
+	// EventTypes are open.
+	EventTypes     []EventType
+	Active         bool
+	IncludePayload bool
+	// Secret that deliveries are signed with; empty when the answer does not say.
+	Secret Sensitive[string]
+	// CreatedAt is zero when the answer does not say.
+	CreatedAt time.Time
+}
+
+type webhookWire struct {
+	ID             string            `json:"id"`
+	Name           string            `json:"name"`
+	URL            Sensitive[string] `json:"url"`
+	EventTypes     []enum            `json:"eventTypes"`
+	Active         bool              `json:"active"`
+	IncludePayload bool              `json:"includePayload"`
+	Secret         Sensitive[string] `json:"secret"`
+	CreatedAt      timestamp         `json:"createdAt"`
+}
+
+func (w webhookWire) domain() (Webhook, error) {
+	return Webhook{
+		ID: w.ID, Name: w.Name, URL: w.URL, EventTypes: enums[EventType](w.EventTypes), Active: w.Active,
+		IncludePayload: w.IncludePayload, Secret: w.Secret, CreatedAt: w.CreatedAt.Time,
+	}, checkID(w.ID)
+}
+
+// NewWebhook is what a webhook is created from.
+type NewWebhook struct {
+	Name           string
+	URL            Sensitive[string]
+	EventTypes     []EventType
+	IncludePayload bool
+	Secret         Sensitive[string]
+}
+
+// CreateWebhook registers an active webhook, each time it is called: the API knows
+// neither an idempotency key nor a rule that names or URLs are unique. After any
+// error for which NotCreated is false the webhook may exist.
+func (c *Client) CreateWebhook(ctx context.Context, wanted NewWebhook) (Webhook, error) {
+	if err := wanted.check(); err != nil {
+		return Webhook{}, err
+	}
+	return fetch[webhookWire](ctx, c, call{
+		operation: opCreateWebhook,
+		path:      []string{"webhooks"},
+		body: struct {
+			Name           string      `json:"name"`
+			URL            string      `json:"url"`
+			EventTypes     []EventType `json:"eventTypes"`
+			Active         bool        `json:"active"`
+			Secret         string      `json:"secret"`
+			IncludePayload bool        `json:"includePayload"`
+		}{wanted.Name, wanted.URL.Reveal(), wanted.EventTypes, true, wanted.Secret.Reveal(), wanted.IncludePayload},
+	})
+}
+
+func (w NewWebhook) check() error {
+	secret, target := w.Secret.Reveal(), w.URL.Reveal()
+	switch {
+	case w.Name == "" || len(w.Name) > MaxWebhookNameLength || !printableASCII(w.Name):
+		return invalidArgument("name", "of the wrong length or not printable ASCII")
+	case len(target) > MaxWebhookURLLength || !strings.Contains(target, "://"):
+		return invalidArgument("url", "of the wrong length or form")
+	case len(w.EventTypes) == 0:
+		return invalidArgument("eventTypes", "none")
+	case len(secret) < MinSigningKey || len(secret) > MaxWebhookSecretLength:
+		return invalidArgument("secret", "of the wrong length")
+	default:
+		return nil
+	}
+}
+
+// Webhooks lists the webhooks of the key pair's tenant. The answers hold secrets in
+// clear, of others too.
+func (c *Client) Webhooks(ctx context.Context) iter.Seq2[Webhook, error] {
+	return list[webhookWire](ctx, c, call{
+		operation: opListWebhooks, path: []string{"webhooks"}, query: url.Values{},
+	})
+}
+
+// Webhook returns one webhook.
+func (c *Client) Webhook(ctx context.Context, id string) (Webhook, error) {
+	return fetchByID[webhookWire](ctx, c, opGetWebhook, "webhooks", id, func(w Webhook) string { return w.ID })
+}
+
+// DeleteWebhook deletes a webhook. Deliveries that have not succeeded by then are
+// not tried again.
+func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
+	return c.deleteByID(ctx, opDeleteWebhook, "webhooks", id)
+}
