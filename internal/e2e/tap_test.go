@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
@@ -150,7 +151,7 @@ func (e *environment) tapped(through *tap) *operator {
 	}
 	kube := httptest.NewUnstartedServer(through.between("Kubernetes", forward))
 	kube.Config.ErrorLog = discarded
-	kube.Start()
+	kube.StartTLS() // tokens are sent over nothing else
 	e.t.Cleanup(func() {
 		kube.CloseClientConnections()
 		kube.Close()
@@ -158,7 +159,8 @@ func (e *environment) tapped(through *tap) *operator {
 	own := access.DeepCopy()
 	for name := range maps.Keys(own.Clusters) {
 		own.Clusters[name].Server = kube.URL
-		own.Clusters[name].CertificateAuthorityData = nil
+		own.Clusters[name].CertificateAuthorityData = pem.EncodeToMemory(
+			&pem.Block{Type: "CERTIFICATE", Bytes: kube.Certificate().Raw})
 	}
 	path, err := e.keep("tap-"+e.namespace+".kubeconfig", func() ([]byte, error) { return clientcmd.Write(*own) })
 	if err != nil {
