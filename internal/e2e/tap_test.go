@@ -131,7 +131,7 @@ func (e *environment) tapped(through *tap) *operator {
 	o := e.newOperator(e.t, e.only())
 	smile := httptest.NewServer(through.between("Smile", e.remote))
 	e.t.Cleanup(smile.Close)
-	o.flags = append(o.flags, "--sandbox-endpoint="+smile.URL+"/v1")
+	o.flags = append(o.flags, "--sandbox-endpoint="+smile.URL+"/v1", "--metrics-bind-address=0") // of so many, some would get the same port
 
 	access, err := clientcmd.LoadFromFile(e.operatorConfig)
 	if err != nil {
