@@ -38,7 +38,7 @@ func (v *visit) succeed(ctx context.Context, p *pass, marker identity.Marker) er
 	}
 	before := v.Before()
 	settled := before.Sent.Add(settleTime)
-	if _, done := v.cleared.Load(conn.Account()); done || !settled.After(before.Led) {
+	if _, done := v.cleared.Load(conn.Account()); done || before.Sent.IsZero() || !settled.After(before.Led) {
 		return nil
 	}
 	if declared := p.Object.CreationTimestamp.Time; p.Object.Spec.SubjectFrom == nil &&

@@ -21,8 +21,9 @@ import (
 var discarded = log.New(io.Discard, "", 0)
 
 const (
-	// reachLimit is how long a call may take to come: the Secret of a connection is read again after 30 s.
-	reachLimit = 90 * time.Second
+	// reachLimit is how long a call may take to come, on a busy machine: a start takes its time, and the Secret of a
+	// connection is read again after 30 s.
+	reachLimit = 4 * time.Minute
 	// quietLimit is how long it takes at most until all is well: the settle time of 2 min and what follows it.
 	quietLimit = 5 * time.Minute
 )
