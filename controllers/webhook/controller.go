@@ -62,6 +62,9 @@ type Controller struct {
 	Events events.EventRecorder
 	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
 	Fence func() error
+	// HeadStart is waited for between the intent and the call, if set: every replica's receiver is to know the pair
+	// before Smile does.
+	HeadStart func(context.Context) error
 	// Clock of everything.
 	Clock clock.PassiveClock
 

@@ -221,6 +221,12 @@ func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error
 	if err := p.WriteIntent(ctx); err != nil {
 		return err
 	}
+	if v.HeadStart != nil && at(p, id).PathHash != "" {
+		if err := v.HeadStart(ctx); err != nil {
+			drop(p, func(r registration) bool { return r.ID == id }) // nothing was sent
+			return err
+		}
+	}
 	v.attempts.set(id, v.Clock.Now())
 	created, err := v.conn.Client.CreateWebhook(smile.WithFence(ctx, v.Fence), v.request(p, w, v.pairs[id]))
 	switch {

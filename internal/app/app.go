@@ -211,7 +211,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		},
 		&webhookcontroller.Controller{
 			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,
-			Policy: policy, Overlap: options.WebhookOverlap, Identity: key, Events: events, Fence: fence, Clock: wall,
+			Policy: policy, Overlap: options.WebhookOverlap, Identity: key, Events: events, Fence: fence,
+			HeadStart: headStart, Clock: wall,
 		},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,4 +27,16 @@ func addReceiver(mgr ctrl.Manager, options Options) error {
 		return err
 	}
 	return mgr.Add(server)
+}
+
+// headStart is how long the other replicas' watches are given to show a pair before events signed with it can come.
+func headStart(ctx context.Context) error {
+	timer := time.NewTimer(2 * time.Second)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -115,7 +115,7 @@ func (s *sender) deliver(hook hooked, kind, person string) {
 		if status == http.StatusNoContent {
 			return
 		}
-		<-time.After(time.Second)
+		<-time.After(3 * time.Second)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,6 +25,8 @@ const (
 	// no path cannot take the place of who does.
 	genuine = 64
 	strange = 16
+	// queueing is how long a request to a known path waits for a place before it is sent away to be tried again.
+	queueing = time.Second
 	// answering bounds the handling of a request, from its header on.
 	answering = 8 * time.Second
 
@@ -104,19 +106,17 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if err != nil {
 		return unavailable, ""
 	}
-	room := h.known
+	room, patience := h.known, queueing
 	if !found {
 		if !h.sources.spend(r.RemoteAddr) {
 			return throttled, ""
 		}
-		room = h.unknown
+		room, patience = h.unknown, 0
 	}
-	select {
-	case room <- struct{}{}:
-		defer func() { <-room }()
-	default:
+	if !enter(ctx, room, patience) {
 		return overloaded, ""
 	}
+	defer func() { <-room }()
 	body, refused := read(w, r)
 	if refused != "" {
 		return refused, ""
@@ -124,10 +124,35 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	return h.judge(ctx, r, sub, pair, path, body)
 }
 
+// enter takes a place, and waits for one no longer than patience.
+func enter(ctx context.Context, room chan struct{}, patience time.Duration) bool {
+	select {
+	case room <- struct{}{}:
+		return true
+	default:
+	}
+	if patience == 0 {
+		return false
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case room <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
 // addressed gives the path of a request that may be an event.
 func addressed(r *http.Request) (path string, ok bool) {
-	path, ok = strings.CutPrefix(r.URL.Path, hook.Prefix)
-	return path, ok && path != "" && len(path) <= maxPath && r.Method == http.MethodPost && isJSON(r.Header)
+	at := strings.LastIndex(r.URL.Path, hook.Prefix) // the base URL may have a path that no ingress takes away
+	if at < 0 {
+		return "", false
+	}
+	path = r.URL.Path[at+len(hook.Prefix):]
+	return path, path != "" && len(path) <= maxPath && r.Method == http.MethodPost && isJSON(r.Header)
 }
 
 func isJSON(header http.Header) bool {
