@@ -82,7 +82,7 @@ var _ = Describe("The data of a person", func() {
 		Expect(s.data()).To(Equal(before))
 		Expect(sync.Status.Accounts[0].ConnectionStatus).To(Equal("ERROR"))
 		Expect(sync.Status.Accounts[0].ErrorCode).To(Equal("EXPIRED_CREDENTIALS"))
-		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonAwaitingEndUser)))
+		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonEndUserActionRequired)))
 		s.op.Quiet(sync)
 	})
 

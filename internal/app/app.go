@@ -185,7 +185,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, fenc
 		},
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Identity: key, Events: events, Clock: wall,
+			Outputs: outputs, Identity: key, Events: events, Fence: fence, Clock: wall,
 		},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {

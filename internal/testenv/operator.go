@@ -71,7 +71,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	}).Reconciler()
 	o.syncs = (&accountsync.Controller{
 		Client: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Identity: key, Events: told, Clock: w.Clock,
+		Outputs: outputs, Identity: key, Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,
 	}).Reconciler()
 	return o
 }
