@@ -124,6 +124,10 @@ type SmileAccountSyncStatus struct {
 	// +optional
 	DataGeneration int64 `json:"dataGeneration,omitempty"`
 
+	// dataPending is true while there is known to be other data than was written, and it has not been written yet.
+	// +optional
+	DataPending bool `json:"dataPending,omitempty"`
+
 	// lastHandledRequest echoes the smile-operator.io/requested-at annotation that was handled last.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256

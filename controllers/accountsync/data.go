@@ -43,6 +43,7 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	}
 	v.watchPromise(p)
 	v.change(sync, v.refreshDue(p))
+	sync.Status.DataPending = v.changed // until it is written, whatever becomes of this pass and this process
 	if v.changed {
 		err = v.fetchAll(ctx, sync, gathered, p.Now)
 	}
@@ -52,10 +53,19 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	if err == nil && v.trouble == nil {
 		v.trouble, err = v.unsupported(ctx, sync)
 	}
-	if v.trouble != nil {
+	switch {
+	case v.trouble != nil:
 		p.Keep() // conclude says what the trouble is, once what there is has been written
+	case slices.ContainsFunc(sync.Status.Accounts, v.isExpired):
+		p.Set(metav1.ConditionFalse, v1alpha1.ReasonDataExpired, dataExpired)
 	}
 	return err
+}
+
+const dataExpired = "data was erased because spec.retention.ttl has passed: it comes back when Smile has newer data"
+
+func (v *visit) isExpired(account v1alpha1.SyncedAccount) bool {
+	return account.ErasedAt != nil && !disconnected(account) && !v.isFetched(account.ID)
 }
 
 // fetchRest fetches again when an account went away while it was read: without that account, whose data is erased.

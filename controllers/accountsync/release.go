@@ -22,14 +22,13 @@ func (v *visit) release(ctx context.Context, p *pass) error {
 	}
 	before := sync.Status.ConnectedAccounts
 	for i := range sync.Status.Accounts {
-		entry := &sync.Status.Accounts[i]
-		if !connected(*entry) || !isKept(*entry) {
+		if !connected(sync.Status.Accounts[i]) || !isKept(sync.Status.Accounts[i]) {
 			continue
 		}
-		if err := v.proveWritten(ctx, sync, entry.ID); err != nil {
+		if err := v.proveWritten(ctx, sync, sync.Status.Accounts[i].ID); err != nil {
 			return err
 		}
-		if err := v.releaseAccount(ctx, p, entry); err != nil {
+		if err := v.releaseAccount(ctx, p, i); err != nil {
 			return err
 		}
 	}
@@ -62,15 +61,15 @@ func (v *visit) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 	return engine.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold what was written: nothing is revoked until it does")
 }
 
-func (v *visit) releaseAccount(ctx context.Context, p *pass, entry *v1alpha1.SyncedAccount) error {
-	first := entry.ReleasedAt == nil
+func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
+	first := p.Object.Status.Accounts[i].ReleasedAt == nil
 	if v.TakeRevoke != nil {
 		if err := v.TakeRevoke(v.conn); err != nil {
 			return err
 		}
 	}
 	if first {
-		entry.ReleasedAt = &metav1.Time{Time: p.Now}
+		p.Object.Status.Accounts[i].ReleasedAt = &metav1.Time{Time: p.Now}
 	}
 	if err := p.WriteIntent(ctx); err != nil {
 		return err
@@ -78,6 +77,7 @@ func (v *visit) releaseAccount(ctx context.Context, p *pass, entry *v1alpha1.Syn
 	if v.Fence != nil {
 		ctx = smile.WithFence(ctx, v.Fence)
 	}
+	entry := &p.Object.Status.Accounts[i] // which the writing has read anew
 	err := v.conn.Client.RevokeAccount(ctx, entry.ID)
 	if err != nil && !smile.IsNotFound(err) {
 		return err

@@ -129,17 +129,13 @@ func (v *visit) kept(ctx context.Context, p *pass) ([]output.Account, error) {
 func (v *visit) conclude(_ context.Context, p *pass) error {
 	status := &p.Object.Status
 	status.LastHandledRequest, status.DataGeneration = p.Object.Annotations[v1alpha1.AnnotationRequestedAt], p.Object.Generation
+	status.DataPending = false
 	if v.trouble != nil {
 		return v.trouble
 	}
 	p.Keep()
-	if slices.ContainsFunc(status.Accounts, func(a v1alpha1.SyncedAccount) bool { return a.ErasedAt != nil && !disconnected(a) }) {
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonDataExpired, dataExpired)
-	}
 	return nil
 }
-
-const dataExpired = "data was erased because spec.retention.ttl has passed: it comes back when Smile has newer data"
 
 // untilNextLook says when to look again at an account whose data is still being gathered.
 func untilNextLook(p *pass, entry *v1alpha1.SyncedAccount) time.Duration {
