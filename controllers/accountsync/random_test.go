@@ -105,7 +105,7 @@ func (s *scene) doesHold(sync *v1alpha1.SmileAccountSync) map[string][]string {
 // moves are what can happen to a sync.
 var moves = map[string]func(s *scene, sync *v1alpha1.SmileAccountSync, n int){
 	"link": func(s *scene, _ *v1alpha1.SmileAccountSync, n int) {
-		s.Smile.LinkGeorge(s.user.Status.UserID, []string{"sss_ph", "cdecorp", "xyzgigcompany"}[n%3])
+		s.linked = append(s.linked, s.Smile.LinkGeorge(s.user.Status.UserID, []string{"sss_ph", "cdecorp", "xyzgigcompany"}[n%3]).ID)
 	},
 	"update":     func(s *scene, _ *v1alpha1.SmileAccountSync, n int) { s.account(n, s.Smile.Resync) },
 	"disconnect": func(s *scene, _ *v1alpha1.SmileAccountSync, n int) { s.account(n, s.Smile.Disconnect) },
@@ -148,12 +148,10 @@ var moves = map[string]func(s *scene, sync *v1alpha1.SmileAccountSync, n int){
 	},
 }
 
-// account does something to one of the person's accounts; what cannot be done to it is not.
+// account does something to one of the accounts that were linked; what cannot be done to it is not.
 func (s *scene) account(n int, what func(string) (sandbox.Account, error)) {
-	var listed struct{ Items []struct{ ID string } }
-	s.read("/v1/accounts?size=150&userId="+s.user.Status.UserID, &listed)
-	if len(listed.Items) > 0 {
-		_, _ = what(listed.Items[n%len(listed.Items)].ID)
+	if len(s.linked) > 0 {
+		_, _ = what(s.linked[n%len(s.linked)])
 	}
 }
 
