@@ -82,8 +82,8 @@ func outdated(sync *v1alpha1.SmileAccountSync) bool {
 
 // lookAtAccounts keeps the list of the accounts that the sync covers.
 func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
-	v.whole = outdated(p.Object) || requested(p.Object)
-	v.change(p.Object, v.whole || p.Object.Status.DataPending)
+	v.whole = outdated(p.Object) || requested(p.Object) || p.Object.Status.DataPending
+	v.change(p.Object, v.whole)
 	if v.connErr != nil {
 		if v.changed {
 			return v.connErr

@@ -105,7 +105,7 @@ func (v *visit) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, g
 // wants tells whether the data of an account must be fetched. What its ttl has ended is fetched for news only.
 func (v *visit) wants(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) bool {
 	switch {
-	case of.finished != entry.FinishedTasks:
+	case entry.DataAsOf == nil || of.finished != entry.FinishedTasks || !of.last.Equal(entry.DataAsOf.Time):
 		return true
 	case entry.ErasedAt != nil:
 		return false

@@ -94,9 +94,15 @@ func erased(account v1alpha1.SyncedAccount, now time.Time) v1alpha1.SyncedAccoun
 	return account
 }
 
-// setAccounts brings the status up to what was seen. An account that is gone stays as one that is disconnected, so that
-// its data is erased and the status can tell when.
+// setAccounts brings the status up to what was seen.
 func setAccounts(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) {
+	sync.Status.Accounts = entriesOf(sync, accounts)
+	sync.Status.ConnectedAccounts = int32(len(namesOf(sync.Status.Accounts, connected)))
+}
+
+// entriesOf are the entries that the status should have once these accounts were seen. An account that is gone stays as
+// one that is disconnected, so that its data is erased and the status can tell when.
+func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1alpha1.SyncedAccount {
 	before := sync.Status.Accounts
 	entries := make([]v1alpha1.SyncedAccount, 0, len(accounts))
 	for _, account := range accounts {
@@ -111,8 +117,7 @@ func setAccounts(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) {
 		entry.ConnectedAt = nil
 		entries = append(entries, entry)
 	}
-	sync.Status.Accounts = bounded(entries)
-	sync.Status.ConnectedAccounts = int32(len(namesOf(sync.Status.Accounts, connected)))
+	return bounded(entries)
 }
 
 // bounded drops what a status has no room for: first accounts that are over and hold nothing, the oldest first.

@@ -119,7 +119,7 @@ func (v *visit) kept(ctx context.Context, p *pass) ([]output.Account, error) {
 			p.Event(corev1.EventTypeWarning, v1alpha1.ReasonDataLost, "Write",
 				"data of an account that Smile has no longer is not in the output any more and cannot be fetched again")
 		} else {
-			entry.FinishedTasks, entry.ErasedAt = 0, nil
+			entry.FinishedTasks, entry.DataAsOf, entry.ErasedAt = 0, nil, nil
 		}
 	}
 	return accounts, nil
