@@ -2,6 +2,7 @@ package accountsync
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,18 +67,9 @@ func (v *visit) eraseOutput(ctx context.Context, p *pass, gone []string) error {
 		sync.Status.Output.Others, sync.Status.Output.Fingerprint = nil, ""
 		return nil
 	}
-	held, err := v.heldAccounts(ctx, sync)
+	rest, err := v.remaining(ctx, sync, gone)
 	if err != nil {
 		return err
-	}
-	for _, id := range gone {
-		delete(held, id)
-	}
-	var rest []output.Account
-	for _, account := range sync.Status.Accounts {
-		if data, ok := held[account.ID]; ok && isKept(account) {
-			rest = append(rest, data)
-		}
 	}
 	asWritten := set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
 	if _, err := v.store(ctx, p, known[0], rest); err != nil {
@@ -87,4 +79,20 @@ func (v *visit) eraseOutput(ctx context.Context, p *pass, gone []string) error {
 		sync.Status.Output.Fingerprint = ""
 	}
 	return nil
+}
+
+// remaining is the data that the output holds of accounts that are not gone.
+func (v *visit) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, gone []string) ([]output.Account, error) {
+	held, err := v.heldAccounts(ctx, sync)
+	if err != nil {
+		return nil, err
+	}
+	var rest []output.Account
+	for _, account := range sync.Status.Accounts {
+		data, ok := held[account.ID]
+		if ok && isKept(account) && !slices.Contains(gone, account.ID) {
+			rest = append(rest, data)
+		}
+	}
+	return rest, nil
 }

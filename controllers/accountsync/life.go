@@ -191,20 +191,34 @@ var troubles = map[smile.AccountErrorCode]connectedness{
 
 var (
 	allConnected = connectedness{metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the person has connected an account"}
-	staleConsent = connectedness{metav1.ConditionTrue, v1alpha1.ReasonEndUserActionRequired,
-		"an account is connected, but Smile can only keep its data current when the person logs in to it again"}
-	mustAct = connectedness{metav1.ConditionFalse, v1alpha1.ReasonEndUserActionRequired,
-		"an account is in an error that only the person can mend: they must log in to it again"}
-	providerDown = connectedness{metav1.ConditionFalse, v1alpha1.ReasonProviderUnavailable,
-		"the provider of an account does not answer Smile: the person can try again later"}
-	askSmile = connectedness{metav1.ConditionFalse, v1alpha1.ReasonContactSmile,
-		"an account is in an error that Smile must mend, or of a kind that Smile does not support: ask its support"}
-	loggingIn = connectedness{metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,
-		"no account is connected: a login of the person is under way"}
-	released = connectedness{metav1.ConditionFalse, v1alpha1.ReasonReleased,
-		"the data was fetched and its accounts were revoked, as spec.revokeAfterFetch asks"}
-	nobody = connectedness{metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,
-		"no account is connected: the person has not linked one yet, or has disconnected it"}
+	staleConsent = connectedness{
+		metav1.ConditionTrue, v1alpha1.ReasonEndUserActionRequired,
+		"an account is connected, but Smile can only keep its data current when the person logs in to it again",
+	}
+	mustAct = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonEndUserActionRequired,
+		"an account is in an error that only the person can mend: they must log in to it again",
+	}
+	providerDown = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonProviderUnavailable,
+		"the provider of an account does not answer Smile: the person can try again later",
+	}
+	askSmile = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonContactSmile,
+		"an account is in an error that Smile must mend, or of a kind that Smile does not support: ask its support",
+	}
+	loggingIn = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,
+		"no account is connected: a login of the person is under way",
+	}
+	released = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonReleased,
+		"the data was fetched and its accounts were revoked, as spec.revokeAfterFetch asks",
+	}
+	nobody = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,
+		"no account is connected: the person has not linked one yet, or has disconnected it",
+	}
 )
 
 // connectednessOf sums up the accounts. An account in error counts while none is connected, and when data of it is
@@ -218,20 +232,25 @@ func connectednessOf(accounts []v1alpha1.SyncedAccount) connectedness {
 		}
 	}
 	switch {
-	case some && exists(func(a v1alpha1.SyncedAccount) bool {
-		return connected(a) && a.MonitorStatus == string(smile.MonitorUserActionRequired)
-	}):
+	case exists(needsLogin):
 		return staleConsent
 	case some:
 		return allConnected
 	case exists(func(a v1alpha1.SyncedAccount) bool { return !disconnected(a) }):
 		return loggingIn
-	case exists(func(a v1alpha1.SyncedAccount) bool { return a.ReleasedAt != nil && isKept(a) }):
+	case exists(isReleased):
 		return released
 	default:
 		return nobody
 	}
 }
+
+// needsLogin tells of an account that is connected, but that Smile can only keep current once the person logs in again.
+func needsLogin(a v1alpha1.SyncedAccount) bool {
+	return connected(a) && a.MonitorStatus == string(smile.MonitorUserActionRequired)
+}
+
+func isReleased(a v1alpha1.SyncedAccount) bool { return a.ReleasedAt != nil && isKept(a) }
 
 func troubleOf(account v1alpha1.SyncedAccount) connectedness {
 	if trouble, ok := troubles[smile.AccountErrorCode(account.ErrorCode)]; ok {

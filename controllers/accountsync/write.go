@@ -21,27 +21,33 @@ func (v *visit) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		return nil
 	}
 	v.opened = opened{}
-	for _, one := range append([]output.Target{target}, knownObjects(sync)...) {
-		if err := v.open(ctx, sync, one); err != nil && one.Name == target.Name && one.Kind == target.Kind {
-			return err
-		}
-	}
 	set, err := v.openSet(ctx, sync, target)
 	if err != nil {
 		return err
 	}
+	for _, one := range knownObjects(sync) {
+		// What cannot be opened now is not written over later.
+		_ = v.open(ctx, sync, one)
+	}
 	asWritten := holds(sync, target) && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
-	dressed := true
-	for n := range set {
-		ok, err := v.Outputs.AsDeclared(sync, v.opened[target.Part(n+1)], templateOf(sync))
-		if err != nil {
-			return err
-		}
-		dressed = dressed && ok
+	dressed, err := v.dressed(sync, target, len(set))
+	if err != nil {
+		return err
 	}
 	v.whole = v.whole || !asWritten
 	v.change(sync, !asWritten || !dressed)
 	return nil
+}
+
+// dressed tells whether the objects of an output carry their owner and the template's metadata.
+func (v *visit) dressed(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
+	for n := range objects {
+		ok, err := v.Outputs.AsDeclared(sync, v.opened[target.Part(n+1)], templateOf(sync))
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // write makes the output hold what is kept: what was fetched, and of the other accounts what it holds already.

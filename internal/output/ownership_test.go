@@ -24,8 +24,11 @@ func TestTheTemplateIsFollowed(t *testing.T) {
 			template            *v1alpha1.OutputTemplate
 			labels, annotations pairs
 		}{
-			{metadata(map[string]v1alpha1.LabelValue{"team": "loans", "tier": "a"}, map[string]v1alpha1.AnnotationValue{"reload": "yes"}),
-				pairs{"team": "loans", "tier": "a"}, pairs{"by": "hand", "reload": "yes"}},
+			{
+				metadata(map[string]v1alpha1.LabelValue{"team": "loans", "tier": "a"}, map[string]v1alpha1.AnnotationValue{"reload": "yes"}),
+				pairs{"team": "loans", "tier": "a"},
+				pairs{"by": "hand", "reload": "yes"},
+			},
 			{metadata(map[string]v1alpha1.LabelValue{"team": "cards"}, nil), pairs{"team": "cards"}, pairs{"by": "hand"}},
 			{metadata(nil, map[string]v1alpha1.AnnotationValue{"reload": "no"}), nil, pairs{"by": "hand", "reload": "no"}},
 			{nil, nil, pairs{"by": "hand"}},

@@ -104,7 +104,7 @@ func TestTheSealBreaks(t *testing.T) {
 			t.Errorf("%s: still sealed", name)
 		}
 	}
-	if !whole.Sealed(testKey, fingerprint) || whole.Sealed(testKey, "") || (Set)(nil).Sealed(testKey, fingerprint) {
+	if !whole.Sealed(testKey, fingerprint) || whole.Sealed(testKey, "") || Set(nil).Sealed(testKey, fingerprint) {
 		t.Error("the seal holds not, or what it must not")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -34,11 +35,12 @@ func (w *World) AtRest(texts []string) map[string]bool {
 	running, err := shared()
 	w.must(err)
 	found := map[string]bool{}
-	w.must(filepath.WalkDir(filepath.Join(running.plane.Dir(), "etcd"), func(path string, entry os.DirEntry, err error) error {
+	files := os.DirFS(filepath.Join(running.plane.Dir(), "etcd"))
+	w.must(fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := os.ReadFile(path)
+		content, err := fs.ReadFile(files, path)
 		for _, text := range texts {
 			found[text] = found[text] || bytes.Contains(content, []byte(text))
 		}
