@@ -60,6 +60,15 @@ const (
 	ReasonUserCreated          = "UserCreated"
 	ReasonUserAdopted          = "UserAdopted"
 
+	ReasonEndUserActionRequired = "EndUserActionRequired"
+	ReasonProviderUnavailable   = "ProviderUnavailable"
+	ReasonContactSmile          = "ContactSmile"
+	ReasonReleased              = "Released"
+	ReasonDataOverdue           = "DataOverdue"
+	ReasonDataExpired           = "DataExpired"
+	ReasonDataLost              = "DataLost"
+	ReasonNamespaceTerminating  = "NamespaceTerminating"
+
 	ReasonOutputConflict    = "OutputConflict"
 	ReasonOutputTooLarge    = "OutputTooLarge"
 	ReasonDataWritten       = "DataWritten"

@@ -26,6 +26,13 @@ const (
 	// remote users that this installation did not create.
 	AnnotationAllowAdoption = "smile-operator.io/allow-adoption"
 
+	// AnnotationOwner, on an output, is the UID of the object that it belongs to, by which it is known even when
+	// its owner reference was cut.
+	AnnotationOwner = "smile-operator.io/owner-uid"
+
+	// AnnotationTemplateKeys, on an output, remembers the labels and annotations that its template has set.
+	AnnotationTemplateKeys = "smile-operator.io/template-keys"
+
 	// FinalizerRevoke holds a SmileUser whose deletionPolicy is RevokeAccounts until its accounts are revoked.
 	FinalizerRevoke = "smile-operator.io/revoke-accounts"
 

@@ -43,11 +43,15 @@ var full = map[string]values{
 	"SmileAccountSync": {
 		"userRef": values{"name": "george"}, "providers": []any{"sss_ph"}, "accountIDs": []any{"a-1"},
 		"datapoints": []any{
-			values{"type": "IDENTITIES", "fields": []any{"firstName", "addresses[].fullAddress", "emails[0].address", "a_1.b[999]"}},
+			values{"type": "IDENTITIES", "fields": []any{"firstName", "addresses[].fullAddress", "emails[0].address"}, "additional": []any{"a_1.b[999]"}},
 			values{"type": "EINCOMES", "fields": []any{"amount"}},
 		},
-		"output":          values{"configMap": values{"name": "george.data"}},
+		"output": values{"configMap": values{"name": "george.data"}, "template": values{"metadata": values{
+			"labels":      values{"team": "loans", "app.kubernetes.io/name": "george", "example.com/tier": ""},
+			"annotations": values{"reloader.example.com/match": "true"},
+		}}},
 		"refreshInterval": "24h0m0s", "suspend": true,
+		"retention": values{"onDisconnect": "Retain", "ttl": "1440h0m0s"}, "revokeAfterFetch": true,
 	},
 	"SmileWebhookSubscription": {
 		"connectionRef": values{"name": "smile", "kind": "SmileConnection"},
@@ -86,6 +90,10 @@ func repeated(n int, one func(int) any) []any {
 
 func fields(paths ...any) values {
 	return values{"datapoints": []any{values{"type": "IDENTITIES", "fields": paths}}}
+}
+
+func labelled(which, key string) values {
+	return values{"output": values{"secret": values{"name": "a"}, "template": values{"metadata": values{which: values{key: "1"}}}}}
 }
 
 func metadata(n int) values {
@@ -201,6 +209,26 @@ var _ = Describe("The API server", func() {
 		Entry("a field with two indexes", "SmileAccountSync", fields("a[][]"), "spec.datapoints[0].fields[0] in body should match"),
 		Entry("a JSONPath", "SmileAccountSync", fields("{.a}"), "spec.datapoints[0].fields[0] in body should match"),
 		Entry("an endless field", "SmileAccountSync", fields(strings.Repeat("a", 129)), "spec.datapoints[0].fields[0]: Too long: may not be more than 128 bytes"),
+		Entry("a slip of the pen", "SmileAccountSync", fields("firstname"),
+			"fields of IDENTITIES are id, fullName, firstName, middleName, lastName"),
+		Entry("a list taken for an object", "SmileAccountSync", fields("emails.address"), "emails[].address"),
+		Entry("a field of another datapoint", "SmileAccountSync",
+			values{"datapoints": []any{values{"type": "INSIGHTS", "fields": []any{"amount"}}}}, "fields of INSIGHTS are id, cutoffTime, features.<name>; another one belongs in additional"),
+		Entry("no additional field", "SmileAccountSync",
+			values{"datapoints": []any{values{"type": "RATINGS", "additional": []any{}}}}, "spec.datapoints[0].additional in body should have at least 1 items"),
+		Entry("retaining for ever", "SmileAccountSync", values{"retention": values{"onDisconnect": "Retain"}},
+			"retention.onDisconnect Retain needs retention.ttl"),
+		Entry("a disconnect policy that is none", "SmileAccountSync", values{"retention": values{"onDisconnect": "Keep"}}, `Unsupported value: "Keep"`),
+		Entry("a short ttl", "SmileAccountSync", values{"retention": values{"ttl": "59m"}}, "retention.ttl must lie between 1h and 17520h"),
+		Entry("revoking what is written nowhere", "SmileAccountSync", values{"revokeAfterFetch": true}, "revokeAfterFetch needs an output"),
+		Entry("a label of Argo CD", "SmileAccountSync", labelled("labels", "app.kubernetes.io/instance"), "say whose an object is and cannot be set"),
+		Entry("an annotation of Argo CD", "SmileAccountSync", labelled("annotations", "argocd.argoproj.io/tracking-id"), "say whose an object is and cannot be set"),
+		Entry("an annotation of Kubernetes", "SmileAccountSync", labelled("annotations", "kubernetes.io/service-account.name"), "say whose an object is and cannot be set"),
+		Entry("a label of Flux", "SmileAccountSync", labelled("labels", "kustomize.toolkit.fluxcd.io/name"), "say whose an object is and cannot be set"),
+		Entry("an annotation of ours", "SmileAccountSync", labelled("annotations", "smile-operator.io/owner"), "say whose an object is and cannot be set"),
+		Entry("a label that is none", "SmileAccountSync", labelled("labels", "a b"), "keys must read name or domain/name"),
+		Entry("a label with an impossible value", "SmileAccountSync",
+			values{"output": values{"secret": values{"name": "a"}, "template": values{"metadata": values{"labels": values{"a": "b c"}}}}}, "in body should match"),
 		Entry("an output nowhere", "SmileAccountSync", values{"output": values{}}, "output needs exactly one of secret and configMap"),
 		Entry("an output in two places", "SmileAccountSync", values{"output": values{"secret": values{"name": "a"}, "configMap": values{"name": "b"}}},
 			"output needs exactly one of secret and configMap"),

@@ -11,55 +11,10 @@ type UserReference struct {
 	Name string `json:"name"`
 }
 
-// DatapointType is a kind of data that Smile has of a person, in the vendor's words.
-// +kubebuilder:validation:Enum=IDENTITIES;EMPLOYMENTS;INCOMES;CONTRIBUTIONS;EINCOMES;TRANSACTIONS;DOCUMENTS;RATINGS;LIABILITIES;LINK;INSIGHTS
-type DatapointType string
-
-// FieldPath selects one field of an item: names joined by dots, [] after a list for each of its elements,
-// [n] for one of them, as in addresses[].fullAddress.
-// +kubebuilder:validation:MaxLength=128
-// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_]*(\[[0-9]{0,3}\])?(\.[A-Za-z][A-Za-z0-9_]*(\[[0-9]{0,3}\])?)*$`
-type FieldPath string
-
-// Datapoint asks for one kind of data.
-type Datapoint struct {
-	// type of the data.
-	// +required
-	Type DatapointType `json:"type"`
-
-	// fields keeps only these fields of each item; all of them when absent.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=64
-	Fields []FieldPath `json:"fields,omitempty"`
-}
-
-// OutputReference names the object that the data is written to.
-type OutputReference struct {
-	// name of the object; it must not exist, or be this object's.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
-	Name string `json:"name"`
-}
-
-// SyncOutput says where the data goes.
-// +kubebuilder:validation:XValidation:rule="has(self.secret) != has(self.configMap)",message="output needs exactly one of secret and configMap"
-type SyncOutput struct {
-	// secret to write.
-	// +optional
-	Secret *OutputReference `json:"secret,omitempty"`
-
-	// configMap to write; every datapoint must name its fields then.
-	// +optional
-	ConfigMap *OutputReference `json:"configMap,omitempty"`
-}
-
 // SmileAccountSyncSpec says which data of which person is kept, and where.
 // +kubebuilder:validation:XValidation:rule="self.userRef == oldSelf.userRef",message="userRef is immutable: create another SmileAccountSync for another person"
-// +kubebuilder:validation:XValidation:rule="!has(self.output) || !has(self.output.configMap) || self.datapoints.all(d, has(d.fields))",message="a configMap output needs fields on every datapoint: personal data enters a ConfigMap only field by field; name the fields or use output.secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.output) || !has(self.output.configMap) || self.datapoints.all(d, has(d.fields) || has(d.additional))",message="a configMap output needs fields on every datapoint: personal data enters a ConfigMap only field by field; name the fields or use output.secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.revokeAfterFetch) || !self.revokeAfterFetch || has(self.output)",message="revokeAfterFetch needs an output: what Smile revokes it forgets, and the data would be nowhere"
 type SmileAccountSyncSpec struct {
 	// userRef names the SmileUser. Immutable.
 	// +required
@@ -102,106 +57,18 @@ type SmileAccountSyncSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="refreshInterval must lie between 1h and 8760h"
 	RefreshInterval *metav1.Duration `json:"refreshInterval,omitempty"`
 
-	// suspend stops all calls of this sync; what was written stays.
+	// retention says how long the data is kept.
+	// +optional
+	Retention *Retention `json:"retention,omitempty"`
+
+	// revokeAfterFetch revokes each account at Smile, irrevocably, as soon as its data is in the output. The account is
+	// Released then: its data stays until retention.ttl, or until this object is deleted.
+	// +optional
+	RevokeAfterFetch bool `json:"revokeAfterFetch,omitempty"`
+
+	// suspend stops all calls of this sync; what was written stays, also beyond its ttl.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
-}
-
-// DatapointStatus tells of one kind of data of one account.
-type DatapointStatus struct {
-	// type of the data.
-	Type DatapointType `json:"type"`
-	// items is how many there are.
-	Items int32 `json:"items"`
-	// fetchedAt is when they were last fetched.
-	FetchedAt metav1.Time `json:"fetchedAt"`
-}
-
-// SyncedAccount tells of one linked account.
-type SyncedAccount struct {
-	// id of the account at Smile.
-	// +kubebuilder:validation:MaxLength=200
-	ID string `json:"id"`
-
-	// providerID is whom the account is with.
-	// +kubebuilder:validation:MaxLength=200
-	ProviderID string `json:"providerID"`
-
-	// connectionStatus in the vendor's words: PENDING, AWAITING_MFA, CONNECTED, ERROR, DISCONNECTED.
-	// +kubebuilder:validation:MaxLength=64
-	ConnectionStatus string `json:"connectionStatus"`
-
-	// errorCode in the vendor's words, when the status is ERROR.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	ErrorCode string `json:"errorCode,omitempty"`
-
-	// monitorStatus in the vendor's words: ACTIVE, USER_ACTION_REQUIRED, UNSUPPORTED, CUSTOMER_DISABLED.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	MonitorStatus string `json:"monitorStatus,omitempty"`
-
-	// connectedAt is when the account was connected.
-	// +optional
-	ConnectedAt *metav1.Time `json:"connectedAt,omitempty"`
-
-	// availableUntil is when Smile drops the data, 60 days after the account was linked.
-	// +optional
-	AvailableUntil *metav1.Time `json:"availableUntil,omitempty"`
-
-	// dataAsOf is when Smile had finished gathering the data that was fetched, by Smile's clock.
-	// +optional
-	DataAsOf *metav1.Time `json:"dataAsOf,omitempty"`
-
-	// finishedTasks counts the tasks at Smile that finished at dataAsOf: a later one, or another number, means news.
-	// +optional
-	FinishedTasks int32 `json:"finishedTasks,omitempty"`
-
-	// datapoints that were fetched.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=11
-	Datapoints []DatapointStatus `json:"datapoints,omitempty"`
-}
-
-// OutputStatus tells of the object that holds the data.
-type OutputStatus struct {
-	// kind of the object.
-	// +kubebuilder:validation:Enum=Secret;ConfigMap
-	Kind string `json:"kind"`
-	// name of the object.
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
-	// fingerprint of the content: a keyed hash that changes with it and reveals nothing.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	Fingerprint string `json:"fingerprint,omitempty"`
-}
-
-// SmileAccountSyncStatus is what the operator knows of the data of a person. It holds none of the data.
-type SmileAccountSyncStatus struct {
-	CommonStatus `json:",inline"`
-
-	// accounts of the person that the sync covers.
-	// +optional
-	// +listType=map
-	// +listMapKey=id
-	// +kubebuilder:validation:MaxItems=100
-	Accounts []SyncedAccount `json:"accounts,omitempty"`
-
-	// connectedAccounts counts those that are CONNECTED.
-	// +optional
-	ConnectedAccounts int32 `json:"connectedAccounts,omitempty"`
-
-	// output that holds the data.
-	// +optional
-	Output *OutputStatus `json:"output,omitempty"`
-
-	// lastHandledRequest echoes the smile-operator.io/requested-at annotation that was handled last.
-	// +optional
-	// +kubebuilder:validation:MaxLength=256
-	LastHandledRequest string `json:"lastHandledRequest,omitempty"`
 }
 
 // SmileAccountSync keeps the data of the accounts that a person has linked.

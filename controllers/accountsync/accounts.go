@@ -1,27 +1,21 @@
 package accountsync
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
-	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 type pass = engine.Pass[*v1alpha1.SmileAccountSync]
-
-// availability is how long Smile keeps data after an account was linked, says its guide.
-const availability = 60 * 24 * time.Hour
 
 // visit is what the phases of one pass hand on to each other.
 type visit struct {
@@ -36,10 +30,12 @@ type visit struct {
 	notBefore time.Time
 	// changed is true when the output must be made anew.
 	changed bool
-	// written is true when there is an output, or was.
-	written bool
-	// data of the accounts that are connected and gathered; complete once fetched.
-	data []output.Account
+	// whole is true when the data of all accounts must be fetched for that, not only what is news.
+	whole bool
+	// opened are the objects of the output as they were before anything was fetched.
+	opened opened
+	// fetched is the data that this pass has fetched, complete or not at all.
+	fetched []fetched
 	// trouble that does not keep what there is from being written.
 	trouble *engine.Problem
 }
@@ -82,12 +78,13 @@ func requested(sync *v1alpha1.SmileAccountSync) bool {
 // outdated tells whether the output is known to be of another spec, or of other data, than it should.
 func outdated(sync *v1alpha1.SmileAccountSync) bool {
 	unfinished := sync.Status.Output != nil && sync.Status.Output.Fingerprint == ""
-	return unfinished || sync.Status.ObservedGeneration != sync.Generation
+	return unfinished || sync.Status.DataGeneration != sync.Generation
 }
 
 // lookAtAccounts keeps the list of the accounts that the sync covers.
 func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
-	v.change(p.Object, outdated(p.Object) || requested(p.Object))
+	v.whole = outdated(p.Object) || requested(p.Object) || p.Object.Status.DataPending
+	v.change(p.Object, v.whole)
 	if v.connErr != nil {
 		if v.changed {
 			return v.connErr
@@ -102,16 +99,24 @@ func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 	if err := v.Owners.Verify(ctx, v.conn, v.user, v.user.Status.UserID); err != nil {
 		return err
 	}
-	covered, err := v.confirmGone(ctx, p.Object, v.covered(p.Object, accounts))
+	if err := v.takeIn(ctx, p.Object, accounts); err != nil {
+		return err
+	}
+	found := connectednessOf(p.Object.Status.Accounts)
+	p.Set(found.status, found.reason, found.message)
+	if p.Object.Status.ConnectedAccounts == 0 {
+		p.Ready(found.reason, found.message)
+	}
+	return nil
+}
+
+// takeIn brings the status up to what was listed, once what is missing there has been asked about.
+func (v *visit) takeIn(ctx context.Context, sync *v1alpha1.SmileAccountSync, accounts []smile.Account) error {
+	covered, err := v.confirmGone(ctx, sync, v.covered(sync, accounts))
 	if err != nil {
 		return err
 	}
-	v.setAccounts(p.Object, covered)
-	if p.Object.Status.ConnectedAccounts == 0 {
-		const waiting = "no account is connected: the person has not linked one yet, or has disconnected it"
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser, waiting)
-		p.Ready(v1alpha1.ReasonAwaitingEndUser, waiting)
-	}
+	setAccounts(sync, covered)
 	return nil
 }
 
@@ -177,8 +182,7 @@ func among(selected []string, value string) bool {
 func (v *visit) confirmGone(ctx context.Context, sync *v1alpha1.SmileAccountSync, listed []smile.Account) ([]smile.Account, error) {
 	for _, before := range sync.Status.Accounts {
 		shown := slices.ContainsFunc(listed, func(a smile.Account) bool { return a.ID == before.ID })
-		selected := among(sync.Spec.Providers, before.ProviderID) && among(sync.Spec.AccountIDs, before.ID)
-		if shown || !selected {
+		if shown || !selected(sync, before) || disconnected(before) {
 			continue
 		}
 		if err := v.known.MayErase(v.user.Status.UserID, before.ID); err != nil {
@@ -196,81 +200,12 @@ func (v *visit) confirmGone(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	return listed, nil
 }
 
-// change notes that the output must be made anew, if so. The status forgets the fingerprint of the output until that is
-// done, so that it will be done whatever becomes of this pass: what consent no longer covers must not stay because the
-// pass that learned of it failed.
-func (v *visit) change(sync *v1alpha1.SmileAccountSync, changed bool) {
-	if !changed {
-		return
-	}
-	v.changed = true
-	if sync.Status.Output != nil {
-		sync.Status.Output.Fingerprint = ""
-	}
-}
-
-// setAccounts brings the status up to what was seen, and notes when that makes the output another.
-func (v *visit) setAccounts(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) {
-	before, entries := sync.Status.Accounts, entriesOf(sync, accounts)
-	v.change(sync, !slices.Equal(namesOf(before, hasData), namesOf(entries, hasData)))
-	sync.Status.Accounts = entries
-	sync.Status.ConnectedAccounts = int32(len(namesOf(entries, connected)))
-}
-
 // differs tells whether the status shows other accounts than these, or shows them otherwise.
 func (v *visit) differs(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) bool {
 	return !equality.Semantic.DeepEqual(sync.Status.Accounts, entriesOf(sync, accounts))
 }
 
-func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1alpha1.SyncedAccount {
-	entries := make([]v1alpha1.SyncedAccount, 0, len(accounts))
-	for _, account := range accounts {
-		entries = append(entries, entryOf(sync.Status.Accounts, account))
-	}
-	slices.SortFunc(entries, func(a, b v1alpha1.SyncedAccount) int { return cmp.Compare(a.ID, b.ID) })
-	return entries
-}
-
-func namesOf(accounts []v1alpha1.SyncedAccount, which func(v1alpha1.SyncedAccount) bool) []string {
-	var ids []string
-	for _, account := range accounts {
-		if which(account) {
-			ids = append(ids, account.ID)
-		}
-	}
-	return ids
-}
-
-func connected(account v1alpha1.SyncedAccount) bool {
-	return account.ConnectionStatus == string(smile.ConnectionConnected)
-}
-
-// hasData tells whether data of an account has been fetched and may be kept: an account in trouble keeps what was
-// gathered before, one that is disconnected does not.
-func hasData(account v1alpha1.SyncedAccount) bool {
-	return account.FinishedTasks > 0 && account.ConnectionStatus != string(smile.ConnectionDisconnected)
-}
-
-// entryOf keeps what was fetched of an account until it is disconnected.
-func entryOf(before []v1alpha1.SyncedAccount, account smile.Account) v1alpha1.SyncedAccount {
-	entry := v1alpha1.SyncedAccount{
-		ID:               account.ID,
-		ProviderID:       account.ProviderID,
-		ConnectionStatus: string(account.Connection.Status),
-		ErrorCode:        string(account.Connection.ErrorCode),
-		MonitorStatus:    string(account.Monitor.Status),
-	}
-	if !account.CreatedAt.IsZero() {
-		entry.AvailableUntil = &metav1.Time{Time: account.CreatedAt.Add(availability)}
-	}
-	if account.Connection.Status == smile.ConnectionDisconnected {
-		return entry
-	}
-	if connected(entry) && !account.Connection.UpdatedAt.IsZero() {
-		entry.ConnectedAt = &metav1.Time{Time: account.Connection.UpdatedAt}
-	}
-	if i := slices.IndexFunc(before, func(b v1alpha1.SyncedAccount) bool { return b.ID == account.ID }); i >= 0 {
-		entry.DataAsOf, entry.FinishedTasks, entry.Datapoints = before[i].DataAsOf, before[i].FinishedTasks, before[i].Datapoints
-	}
-	return entry
+// change notes that the output must be made anew, if so.
+func (v *visit) change(_ *v1alpha1.SmileAccountSync, changed bool) {
+	v.changed = v.changed || changed
 }

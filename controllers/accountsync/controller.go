@@ -49,6 +49,8 @@ type Controller struct {
 	Outputs *output.Writer
 	// Identity keys the fingerprints of outputs.
 	Identity identity.Key
+	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
+	Fence func() error
 	// Events of the objects.
 	Events events.EventRecorder
 	// Clock of everything.
@@ -65,10 +67,13 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 			Phases: func() []engine.Phase[*v1alpha1.SmileAccountSync] {
 				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileAccountSync]{
+					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
 					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: v.findUser},
 					{Condition: v1alpha1.ConditionAccountsConnected, Done: "the person has connected an account", Run: v.lookAtAccounts},
+					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
 					{Condition: v1alpha1.ConditionDataSynced, Done: "the data is what Smile has gathered", Run: v.fetch},
 					{Condition: v1alpha1.ConditionOutputReady, Done: "the output holds the data", Run: v.write},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.release},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.conclude},
 				}
 			},

@@ -3,6 +3,7 @@ package accountsync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -19,49 +20,124 @@ import (
 
 const unsupportedRetry = 15 * time.Minute
 
-// fetch reads the data of all connected accounts when any of it is news. It is all or nothing: an error leaves the
-// last good data where it is.
+// fetched is the data of one account, and what the status will say of it once it is written.
+type fetched struct {
+	entry v1alpha1.SyncedAccount
+	data  output.Account
+}
+
+// fetch reads the data of the connected accounts of which there is news. It is all or nothing: an error leaves the
+// last good data where it is, and the status with it.
 func (v *visit) fetch(ctx context.Context, p *pass) error {
 	sync := p.Object
 	if err := v.checkOutput(ctx, sync); err != nil {
 		return err
 	}
 	if len(namesOf(sync.Status.Accounts, connected))+len(namesOf(sync.Status.Accounts, hasData)) == 0 {
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser, "no account is connected")
+		found := connectednessOf(sync.Status.Accounts)
+		p.Set(metav1.ConditionFalse, found.reason, found.message)
 		return nil
 	}
 	gathered, err := v.gathered(ctx, p)
 	if err != nil {
 		return err
 	}
+	v.watchPromise(p)
 	v.change(sync, v.refreshDue(p))
+	sync.Status.DataPending = v.changed // until it is written, whatever becomes of this pass and this process
 	if v.changed {
 		err = v.fetchAll(ctx, sync, gathered, p.Now)
 	}
-	if err != nil {
-		return err
+	if smile.IsNotFound(err) {
+		err = v.fetchRest(ctx, p, gathered)
 	}
-	if v.trouble == nil {
+	if err == nil && v.trouble == nil {
 		v.trouble, err = v.unsupported(ctx, sync)
 	}
-	if v.trouble != nil {
+	switch {
+	case v.trouble != nil:
 		p.Keep() // conclude says what the trouble is, once what there is has been written
+	case slices.ContainsFunc(sync.Status.Accounts, v.isExpired):
+		p.Set(metav1.ConditionFalse, v1alpha1.ReasonDataExpired, dataExpired)
 	}
 	return err
 }
 
+const dataExpired = "data was erased because spec.retention.ttl has passed: it comes back when Smile has newer data"
+
+func (v *visit) isExpired(account v1alpha1.SyncedAccount) bool {
+	return account.ErasedAt != nil && !disconnected(account) && !v.isFetched(account.ID)
+}
+
+// fetchRest fetches again when an account went away while it was read: without that account, whose data is erased.
+func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]tasksOf) error {
+	accounts, err := v.known.Accounts(ctx, v.conn.Client, v.user.Status.UserID, v.Clock.Now())
+	if err != nil {
+		return err
+	}
+	if err := v.takeIn(ctx, p.Object, accounts); err != nil {
+		return err
+	}
+	if err := v.eraseDoomed(ctx, p); err != nil {
+		return err
+	}
+	v.fetched = nil
+	if err := v.checkOutput(ctx, p.Object); err != nil {
+		return err
+	}
+	return v.fetchAll(ctx, p.Object, gathered, p.Now)
+}
+
 func (v *visit) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, gathered map[string]tasksOf, now time.Time) error {
-	for i := range sync.Status.Accounts {
-		entry := &sync.Status.Accounts[i]
-		finished, ok := gathered[entry.ID]
-		if !ok {
+	for _, entry := range sync.Status.Accounts {
+		of, ok := gathered[entry.ID]
+		if !ok || disconnected(entry) || !v.wants(sync, entry, of, now) {
 			continue
 		}
-		if err := v.fetchAccount(ctx, sync, entry, finished, now); err != nil {
+		one, err := v.fetchAccount(ctx, sync, entry, of, now)
+		if err != nil {
 			return err
 		}
+		v.fetched = append(v.fetched, one)
 	}
 	return nil
+}
+
+// wants tells whether the data of an account must be fetched. What its ttl has ended is fetched for news only.
+func (v *visit) wants(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) bool {
+	switch {
+	case entry.DataAsOf == nil || of.finished != entry.FinishedTasks || !of.last.Equal(entry.DataAsOf.Time):
+		return true
+	case entry.ErasedAt != nil:
+		return false
+	default:
+		return v.whole || !isKept(entry) || refreshDueAt(sync, entry, now)
+	}
+}
+
+func (v *visit) isFetched(id string) bool {
+	return slices.ContainsFunc(v.fetched, func(one fetched) bool { return one.entry.ID == id })
+}
+
+func refreshDueAt(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, now time.Time) bool {
+	every := sync.Spec.RefreshInterval
+	return every != nil && slices.ContainsFunc(entry.Datapoints, func(d v1alpha1.DatapointStatus) bool {
+		return !d.FetchedAt.Add(every.Duration).After(now)
+	})
+}
+
+// watchPromise tells when an account waits for its data for longer than Smile promises.
+func (v *visit) watchPromise(p *pass) {
+	for i := range p.Object.Status.Accounts {
+		entry := &p.Object.Status.Accounts[i]
+		waiting := connected(*entry) && entry.FinishedTasks == 0 && entry.ConnectedAt != nil
+		if v.trouble != nil && waiting && p.Now.Sub(entry.ConnectedAt.Time) >= promise {
+			v.trouble = engine.NewNotReady(v1alpha1.ReasonDataOverdue,
+				"an account has been connected for more than five minutes and Smile has not gathered its data: it is looked at again, ask Smile if it lasts").
+				After(untilNextLook(p, entry))
+			return
+		}
+	}
 }
 
 // tasksOf is what the tasks of one account tell: when its data was last gathered, and how many tasks finished then.
@@ -104,7 +180,7 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 func (v *visit) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]mirror.Gathered, error) {
 	userID := v.user.Status.UserID
 	known := v.known.KnownGathered(userID)
-	ask := !v.notBefore.IsZero() && !v.changed
+	ask := !v.notBefore.IsZero() && !v.whole
 	for _, entry := range sync.Status.Accounts {
 		ask = ask || connected(entry) && known[entry.ID].Tasks == 0 && entry.FinishedTasks == 0
 	}
@@ -138,14 +214,10 @@ func (v *visit) refreshDue(p *pass) bool {
 }
 
 // fetchAccount reads what the spec asks for of one account: in one call where one brings it all.
-func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry *v1alpha1.SyncedAccount, of tasksOf, now time.Time) error {
+func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) (fetched, error) {
 	items, err := v.itemsOf(ctx, entry.ID, sync.Spec.Datapoints)
-	if smile.IsNotFound(err) {
-		return engine.NewTransient(v1alpha1.ReasonSmileUnavailable,
-			"the data of an account went away while it was read: the account is looked at again").Because(err)
-	}
 	if err != nil {
-		return err
+		return fetched{}, err
 	}
 	data := output.Account{
 		ID: entry.ID, ProviderID: entry.ProviderID, DataAsOf: of.last,
@@ -160,9 +232,8 @@ func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 			Type: datapoint.Type, Items: int32(len(data.Items[datapoint.Type])), FetchedAt: metav1.NewTime(now),
 		})
 	}
-	entry.DataAsOf, entry.FinishedTasks = &metav1.Time{Time: of.last}, of.finished
-	v.data = append(v.data, data)
-	return nil
+	entry.DataAsOf, entry.FinishedTasks, entry.ErasedAt = &metav1.Time{Time: of.last}, of.finished, nil
+	return fetched{entry, data}, nil
 }
 
 // itemsOf reads datapoints of an account: the list when only one is wanted, else everything at once, and again the
@@ -172,10 +243,14 @@ func (v *visit) itemsOf(ctx context.Context, accountID string, wanted []v1alpha1
 	items := map[smile.Datapoint][]smile.Item{}
 	if len(wanted) > 1 {
 		payload, err := v.conn.Client.AccountPayload(ctx, accountID)
-		if err != nil {
+		tooLarge := errors.Is(err, smile.ProblemTooLarge)
+		if err != nil && !tooLarge {
 			return nil, err
 		}
-		items, listed = payload.Items, cut(payload, wanted)
+		if !tooLarge {
+			items = payload.Items
+		}
+		listed = cut(payload, wanted, tooLarge)
 	}
 	for _, datapoint := range listed {
 		complete, err := collect(v.conn.Client.Items(ctx, datapoint, smile.ItemFilter{SourceID: accountID}), accountID)
@@ -187,11 +262,15 @@ func (v *visit) itemsOf(ctx context.Context, accountID string, wanted []v1alpha1
 	return items, nil
 }
 
-func cut(payload smile.AccountPayload, wanted []v1alpha1.Datapoint) []smile.Datapoint {
+// fullList is how many items of a list Smile sends at once: one with as many may be cut.
+const fullList = 300
+
+func cut(payload smile.AccountPayload, wanted []v1alpha1.Datapoint, all bool) []smile.Datapoint {
 	var short []smile.Datapoint
 	for _, datapoint := range wanted {
-		if payload.Cut[smile.Datapoint(datapoint.Type)] {
-			short = append(short, smile.Datapoint(datapoint.Type))
+		name := smile.Datapoint(datapoint.Type)
+		if all || payload.Cut[name] || len(payload.Items[name]) >= fullList {
+			short = append(short, name)
 		}
 	}
 	return short
@@ -215,7 +294,7 @@ func collect(listing iter.Seq2[smile.Item, error], accountID string) ([]smile.It
 func (v *visit) unsupported(ctx context.Context, sync *v1alpha1.SmileAccountSync) (*engine.Problem, error) {
 	offered, providers := map[smile.Datapoint]bool{}, []string{}
 	for _, account := range sync.Status.Accounts {
-		if !hasData(account) {
+		if !hasData(account) && !v.isFetched(account.ID) {
 			continue
 		}
 		provider, err := v.known.Provider(ctx, v.conn.Client, account.ProviderID)

@@ -31,6 +31,8 @@ type scene struct {
 	op   *testenv.Operator
 	conn *v1alpha1.SmileConnection
 	user *v1alpha1.SmileUser
+	// linked are the accounts that a random life has linked.
+	linked []string
 }
 
 func newScene(config testenv.Config) *scene {

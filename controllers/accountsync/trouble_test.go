@@ -55,8 +55,10 @@ var _ = Describe("A SmileAccountSync in trouble", func() {
 		})
 		before, monthly := s.data(), map[string]string{"sss_ph": "contributions.json", "cdecorp": "incomes.json"}
 		for i, account := range linked {
-			_, err := s.Smile.Resync(account.ID)
-			Expect(err).NotTo(HaveOccurred())
+			for _, each := range linked {
+				_, err := s.Smile.Resync(each.ID)
+				Expect(err).NotTo(HaveOccurred())
+			}
 			s.Smile.Break(sandbox.Fault{Operation: "get-account-payload", Nth: i + 1, Action: "status:500"})
 			s.op.Survey()
 			s.op.Fail(sync, 1)

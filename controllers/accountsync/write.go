@@ -2,6 +2,7 @@ package accountsync
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,20 +13,6 @@ import (
 	"github.com/smile-operator/smile-operator/internal/output"
 )
 
-func targetOf(sync *v1alpha1.SmileAccountSync) (output.Target, bool) {
-	out := sync.Spec.Output
-	switch {
-	case out == nil:
-		return output.Target{}, false
-	case out.Secret != nil:
-		return output.Target{Kind: output.Secret, Name: out.Secret.Name}, true
-	case out.ConfigMap != nil:
-		return output.Target{Kind: output.ConfigMap, Name: out.ConfigMap.Name}, true
-	default:
-		return output.Target{}, false
-	}
-}
-
 // checkOutput notes when the output is not what was written, so that it is made anew; and refuses one of somebody
 // else before anything is fetched for it.
 func (v *visit) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
@@ -33,26 +20,46 @@ func (v *visit) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	if !wanted {
 		return nil
 	}
-	content, err := v.Outputs.Read(ctx, sync, target)
+	v.opened = opened{}
+	set, err := v.openSet(ctx, sync, target)
 	if err != nil {
 		return err
 	}
-	held := sync.Status.Output
-	named := held != nil && held.Name == target.Name && held.Kind == string(target.Kind)
-	v.written = named || content != nil
-	v.changed = v.changed || !named || content == nil || held.Fingerprint != content.Fingerprint(v.Identity)
+	for _, one := range knownObjects(sync) {
+		// What cannot be opened now is not written over later.
+		_ = v.open(ctx, sync, one)
+	}
+	asWritten := holds(sync, target) && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
+	dressed, err := v.dressed(sync, target, len(set))
+	if err != nil {
+		return err
+	}
+	v.whole = v.whole || !asWritten
+	v.change(sync, !asWritten || !dressed)
 	return nil
 }
 
-// write makes the output hold what was fetched. When no account is connected any more, what was written is erased
-// down to an index that says so.
+// dressed tells whether the objects of an output carry their owner and the template's metadata.
+func (v *visit) dressed(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
+	for n := range objects {
+		ok, err := v.Outputs.AsDeclared(sync, v.opened[target.Part(n+1)], templateOf(sync))
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// write makes the output hold what is kept: what was fetched, and of the other accounts what it holds already.
 func (v *visit) write(ctx context.Context, p *pass) error {
 	sync := p.Object
 	target, wanted := targetOf(sync)
-	if err := v.dropFormer(ctx, sync, target, wanted); err != nil {
-		return err
-	}
 	if !wanted {
+		if err := v.drop(ctx, sync, knownObjects(sync)); err != nil {
+			return err
+		}
+		sync.Status.Output = nil
+		v.record(sync)
 		p.Drop()
 		return nil
 	}
@@ -60,45 +67,75 @@ func (v *visit) write(ctx context.Context, p *pass) error {
 		p.Keep()
 		return nil
 	}
-	if len(v.data) == 0 && !v.written {
+	accounts, err := v.kept(ctx, p)
+	if err != nil {
+		return err
+	}
+	if len(accounts) == 0 && sync.Status.Output == nil && v.opened[target].Content() == nil {
 		p.Set(metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser, "there is no data to write yet")
 		return nil
 	}
-	content, err := output.Render(v.data, sync.Spec.Datapoints)
+	changed, err := v.store(ctx, p, target, accounts)
 	if err != nil {
 		return err
 	}
-	changed, err := v.Outputs.Apply(ctx, sync, target, content)
-	if err != nil {
-		return err
-	}
-	if changed && len(v.data) > 0 {
+	v.record(sync)
+	if changed && len(accounts) > 0 {
 		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
-	} else if changed {
-		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataErased, "Write", "erased the data from the output: no account is linked any more")
-	}
-	sync.Status.Output = &v1alpha1.OutputStatus{
-		Kind: string(target.Kind), Name: target.Name, Fingerprint: content.Fingerprint(v.Identity),
 	}
 	return nil
 }
 
-// dropFormer deletes the output that the spec named before, for it holds personal data.
-func (v *visit) dropFormer(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target, wanted bool) error {
-	held := sync.Status.Output
-	if held == nil || wanted && held.Name == target.Name && held.Kind == string(target.Kind) {
-		return nil
+// record says in the status what was fetched, now that it is written.
+func (v *visit) record(sync *v1alpha1.SmileAccountSync) {
+	for _, one := range v.fetched {
+		i := slices.IndexFunc(sync.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return a.ID == one.entry.ID })
+		if i >= 0 {
+			sync.Status.Accounts[i] = one.entry
+		}
 	}
-	if err := v.Outputs.Delete(ctx, sync, output.Target{Kind: output.Kind(held.Kind), Name: held.Name}); err != nil {
-		return err
+}
+
+// kept is the data of all accounts of which some is to be kept. What cannot be fetched again and is not in the output
+// any more is lost.
+func (v *visit) kept(ctx context.Context, p *pass) ([]output.Account, error) {
+	var accounts []output.Account
+	for _, one := range v.fetched {
+		accounts = append(accounts, one.data)
 	}
-	sync.Status.Output = nil
-	return nil
+	rest := namesOf(p.Object.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !v.isFetched(a.ID) })
+	if len(rest) == 0 {
+		return accounts, nil
+	}
+	held, err := v.heldAccounts(ctx, p.Object)
+	if err != nil {
+		return nil, err
+	}
+	for i := range p.Object.Status.Accounts {
+		entry := &p.Object.Status.Accounts[i]
+		if !slices.Contains(rest, entry.ID) {
+			continue
+		}
+		if account, ok := held[entry.ID]; ok {
+			accounts = append(accounts, account)
+			continue
+		}
+		*entry = erased(*entry, p.Now)
+		if disconnected(*entry) {
+			p.Event(corev1.EventTypeWarning, v1alpha1.ReasonDataLost, "Write",
+				"data of an account that Smile has no longer is not in the output any more and cannot be fetched again")
+		} else {
+			entry.FinishedTasks, entry.DataAsOf, entry.ErasedAt = 0, nil, nil
+		}
+	}
+	return accounts, nil
 }
 
 // conclude ends the pass: with what the data still lacks, if anything.
 func (v *visit) conclude(_ context.Context, p *pass) error {
-	p.Object.Status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
+	status := &p.Object.Status
+	status.LastHandledRequest, status.DataGeneration = p.Object.Annotations[v1alpha1.AnnotationRequestedAt], p.Object.Generation
+	status.DataPending = false
 	if v.trouble != nil {
 		return v.trouble
 	}
@@ -108,13 +145,15 @@ func (v *visit) conclude(_ context.Context, p *pass) error {
 
 // untilNextLook says when to look again at an account whose data is still being gathered.
 func untilNextLook(p *pass, entry *v1alpha1.SyncedAccount) time.Duration {
-	const otherwise = 5 * time.Minute
 	if entry.ConnectedAt == nil {
-		return otherwise
+		return promise
 	}
 	next := mirror.Looks(entry.ConnectedAt.Time, p.Now).Next
 	if next.IsZero() {
-		return otherwise
+		return promise
+	}
+	if overdue := entry.ConnectedAt.Add(promise); overdue.After(p.Now) && overdue.Before(next) {
+		next = overdue
 	}
 	return max(next.Sub(p.Now), time.Second)
 }

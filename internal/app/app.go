@@ -207,7 +207,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		users,
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Identity: key, Events: events, Clock: wall,
+			Outputs: outputs, Identity: key, Events: events, Fence: fence, Clock: wall,
 		},
 		&webhookcontroller.Controller{
 			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,

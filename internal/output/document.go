@@ -10,12 +10,8 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
 )
-
-// MaxBytes is how much an output may hold: etcd refuses objects above 1.5 MiB, and a Secret is stored with its
-// managed fields and metadata.
-const MaxBytes = 900 << 10
 
 // IndexKey is the key under which an output tells what it holds.
 const IndexKey = "index.json"
@@ -26,40 +22,47 @@ type Account struct {
 	ProviderID string
 	// DataAsOf is when Smile had finished gathering the data.
 	DataAsOf time.Time
-	// Items by datapoint, as Smile sent them.
+	// Items by datapoint: as Smile sent them, or as an output holds them.
 	Items map[v1alpha1.DatapointType][]json.RawMessage
+	// Held is true of data that was read from an output, where fields were selected already.
+	Held bool
 }
+
+// Set is the content of an output: of the object that the spec names, and of further ones when that is not enough.
+type Set []Content
 
 // Render makes the content of an output: for each datapoint <type>.json, a list of the items of all accounts, each
 // with its accountId and providerId, and index.json. The JSON is canonical: the same data always gives the same
 // bytes, and numbers keep the decimals that Smile sent. Without an account only the index is left, which then says
 // that what was there is gone.
-func Render(accounts []Account, datapoints []v1alpha1.Datapoint) (Content, error) {
+func Render(accounts []Account, datapoints []v1alpha1.Datapoint, target Target, key identity.Key) (Set, error) {
 	accounts = slices.SortedFunc(slices.Values(accounts), func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
-	content := Content{}
+	index := indexOf(accounts, datapoints)
+	if len(accounts) == 0 {
+		return single(index, nil, key)
+	}
+	var documents []document
 	for _, datapoint := range datapoints {
-		if len(accounts) == 0 {
-			break
-		}
 		items, err := collect(accounts, datapoint)
 		if err != nil {
 			return nil, err
 		}
-		data, err := canonical(items)
-		if err != nil {
-			return nil, err
-		}
-		content[key(datapoint.Type)] = data
+		documents = append(documents, document{documentKey(datapoint.Type), items})
 	}
-	index, err := canonical(indexOf(accounts, datapoints))
-	if err != nil {
-		return nil, err
+	whole, err := single(index, documents, key)
+	if err != nil || whole[0].size() <= MaxBytes {
+		return whole, err
 	}
-	content[IndexKey] = index
-	if size := content.size(); size > MaxBytes {
-		return nil, tooLarge()
+	return split(index, documents, target, key)
+}
+
+// single puts everything into one object.
+func single(index indexDocument, documents []document, key identity.Key) (Set, error) {
+	content := Content{}
+	for _, d := range documents {
+		content[d.key] = joined(d.items)
 	}
-	return content, nil
+	return sealed(Set{content}, index, Target{}, key)
 }
 
 func (c Content) size() int {
@@ -70,36 +73,55 @@ func (c Content) size() int {
 	return size
 }
 
-func tooLarge() error {
-	return engine.NewInvalid(v1alpha1.ReasonOutputTooLarge,
-		"the data is more than one object may hold (900 KiB): select fewer datapoints, or fields of them")
-}
-
-func key(datapoint v1alpha1.DatapointType) string {
+func documentKey(datapoint v1alpha1.DatapointType) string {
 	return strings.ToLower(string(datapoint)) + ".json"
 }
 
-func collect(accounts []Account, datapoint v1alpha1.Datapoint) ([]any, error) {
-	items := []any{}
+// document is what is written under one key: a list, of which each item is canonical JSON.
+type document struct {
+	key   string
+	items [][]byte
+}
+
+// joined is the list of the items, as canonical JSON.
+func joined(items [][]byte) []byte {
+	if len(items) == 0 {
+		return []byte("[]\n")
+	}
+	return slices.Concat([]byte("[\n  "), bytes.Join(items, []byte(",\n  ")), []byte("\n]\n"))
+}
+
+func collect(accounts []Account, datapoint v1alpha1.Datapoint) ([][]byte, error) {
+	var items [][]byte
 	for _, account := range accounts {
+		fields := datapoint.Selected()
+		if account.Held {
+			fields = ofSelected(fields)
+		}
 		for _, raw := range account.Items[datapoint.Type] {
 			item, err := decodeObject(raw)
 			if err != nil {
 				return nil, fmt.Errorf("%s of an account: %w", datapoint.Type, err)
 			}
 			delete(item, "metadata")
-			if len(datapoint.Fields) > 0 {
-				item = Project(item, datapoint.Fields)
+			if len(fields) > 0 {
+				item = Project(item, fields)
 			}
 			item["accountId"], item["providerId"] = account.ID, account.ProviderID
-			items = append(items, item)
+			text, err := canonical(item, "  ")
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, bytes.TrimSpace(text))
 		}
 	}
 	return items, nil
 }
 
 type indexDocument struct {
-	Accounts []indexAccount `json:"accounts"`
+	Accounts    []indexAccount `json:"accounts"`
+	Fingerprint *string        `json:"fingerprint,omitempty"`
+	Parts       []indexPart    `json:"parts,omitempty"`
 }
 
 type indexAccount struct {
@@ -124,6 +146,46 @@ func indexOf(accounts []Account, datapoints []v1alpha1.Datapoint) indexDocument 
 	return index
 }
 
+// Accounts reads back what an output holds. What cannot be read is left out.
+func (s Set) Accounts() []Account {
+	if len(s) == 0 {
+		return nil
+	}
+	var index indexDocument
+	if json.Unmarshal(s[0][IndexKey], &index) != nil {
+		return nil
+	}
+	var accounts []Account
+	for _, entry := range index.Accounts {
+		account := Account{ID: entry.ID, ProviderID: entry.ProviderID, Held: true, Items: map[v1alpha1.DatapointType][]json.RawMessage{}}
+		account.DataAsOf, _ = time.Parse(time.RFC3339, entry.DataAsOf)
+		for datapoint := range entry.Items {
+			account.Items[v1alpha1.DatapointType(datapoint)] = s.items(v1alpha1.DatapointType(datapoint), entry.ID)
+		}
+		accounts = append(accounts, account)
+	}
+	return accounts
+}
+
+func (s Set) items(datapoint v1alpha1.DatapointType, accountID string) []json.RawMessage {
+	var found []json.RawMessage
+	for _, content := range s {
+		var items []json.RawMessage
+		if json.Unmarshal(content[documentKey(datapoint)], &items) != nil {
+			continue
+		}
+		for _, item := range items {
+			var of struct {
+				AccountID string `json:"accountId"`
+			}
+			if json.Unmarshal(item, &of) == nil && of.AccountID == accountID {
+				found = append(found, item)
+			}
+		}
+	}
+	return found
+}
+
 // decodeObject reads an item with its numbers as they are written. Its errors quote nothing of the data.
 func decodeObject(raw json.RawMessage) (map[string]any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -136,11 +198,11 @@ func decodeObject(raw json.RawMessage) (map[string]any, error) {
 }
 
 // canonical writes JSON with sorted keys, two spaces of indent and a newline at the end, for people read it too.
-func canonical(value any) ([]byte, error) {
+func canonical(value any, prefix string) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
+	encoder.SetIndent(prefix, "  ")
 	if err := encoder.Encode(value); err != nil {
 		return nil, errItem
 	}

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -114,3 +115,15 @@ func behindElement(i int, paths [][]step) [][]step {
 	}
 	return rests
 }
+
+// ofSelected are the paths by which what they selected before is selected again: of a list that was thinned out, every
+// element that is left.
+func ofSelected(paths []v1alpha1.FieldPath) []v1alpha1.FieldPath {
+	again := make([]v1alpha1.FieldPath, len(paths))
+	for i, path := range paths {
+		again[i] = v1alpha1.FieldPath(anyIndex.ReplaceAllString(string(path), "[]"))
+	}
+	return again
+}
+
+var anyIndex = regexp.MustCompile(`\[[0-9]+\]`)

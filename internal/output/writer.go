@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -16,11 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
-	"github.com/smile-operator/smile-operator/internal/identity"
 )
 
 // Kind is what an output is stored as.
@@ -41,15 +38,6 @@ type Target struct {
 // Content is what an output holds, by key.
 type Content map[string][]byte
 
-// Fingerprint of the content, keyed, the same for the same content.
-func (c Content) Fingerprint(key identity.Key) string {
-	var parts [][]byte
-	for _, name := range slices.Sorted(maps.Keys(c)) {
-		parts = append(parts, []byte(name), c[name])
-	}
-	return key.Fingerprint("output", parts...)
-}
-
 // Equal tells whether two contents are the same.
 func (c Content) Equal(other Content) bool { return maps.EqualFunc(c, other, bytes.Equal) }
 
@@ -64,83 +52,123 @@ func NewWriter(live client.Client) *Writer {
 	return &Writer{client: live, scheme: live.Scheme()}
 }
 
+// Stored is an object of an output as it was read, or that there was none. What is written afterwards is written over
+// exactly this: a writer that is late, because the object was changed, deleted or made meanwhile, fails with a conflict
+// and can bring nothing back.
+type Stored struct {
+	target Target
+	obj    client.Object
+}
+
+// Absent is an object that must not exist yet.
+func Absent(target Target) *Stored { return &Stored{target: target} }
+
+// Content that was read; nil when there was no object.
+func (s *Stored) Content() Content {
+	if s == nil || s.obj == nil {
+		return nil
+	}
+	return contentOf(s.obj)
+}
+
+// Open reads an object of an output. One that is not the owner's is a conflict.
+func (w *Writer) Open(ctx context.Context, owner client.Object, target Target) (*Stored, error) {
+	obj, err := w.get(ctx, owner, target)
+	if err != nil {
+		return nil, err
+	}
+	if obj != nil && !owns(owner, obj) {
+		return nil, conflict(target)
+	}
+	return &Stored{target, obj}, nil
+}
+
 // Read gives the content of an output of owner; nil when it does not exist. One that is not the owner's is a
 // conflict.
 func (w *Writer) Read(ctx context.Context, owner client.Object, target Target) (Content, error) {
-	obj, err := w.get(ctx, owner, target)
-	if err != nil || obj == nil {
+	stored, err := w.Open(ctx, owner, target)
+	if err != nil {
 		return nil, err
 	}
-	if !metav1.IsControlledBy(obj, owner) {
-		return nil, conflict(target)
-	}
-	return contentOf(obj), nil
+	return stored.Content(), nil
 }
 
-// Apply makes the output hold exactly this content, and tells whether that changed anything. An object of the
-// same name that is not controlled by owner is a conflict and stays as it is. An update names the UID and the
-// resourceVersion that it saw, so that a late writer cannot bring old data back.
+// Apply makes the output hold exactly this content, and tells whether that changed anything.
 func (w *Writer) Apply(ctx context.Context, owner client.Object, target Target, content Content) (bool, error) {
-	obj, err := w.get(ctx, owner, target)
+	stored, err := w.Open(ctx, owner, target)
 	if err != nil {
 		return false, err
 	}
-	if obj == nil {
-		return true, w.create(ctx, owner, target, content)
+	return w.Write(ctx, owner, stored, content, nil)
+}
+
+// Write makes the object that was opened hold exactly this content, and carry the metadata of the template, and tells
+// whether that changed anything. An update names the UID and the resourceVersion that were read.
+func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) (bool, error) {
+	if stored.obj == nil {
+		return true, w.create(ctx, owner, stored.target, content, template)
 	}
-	if !metav1.IsControlledBy(obj, owner) {
-		return false, conflict(target)
+	obj := stored.obj.DeepCopyObject().(client.Object)
+	if err := w.own(owner, obj); err != nil {
+		return false, err
 	}
-	if contentOf(obj).Equal(content) {
+	dress(obj, template)
+	equal := contentOf(obj).Equal(content)
+	if equal && equality.Semantic.DeepEqual(obj, stored.obj) {
 		return false, nil
 	}
-	if immutable(obj) {
-		return true, w.replace(ctx, owner, obj, target, content)
+	if immutable(obj) && !equal {
+		if err := w.delete(ctx, stored.obj, stored.target); err != nil {
+			return false, err
+		}
+		return true, w.create(ctx, owner, stored.target, content, template)
 	}
 	setContent(obj, content)
 	if err := w.client.Update(ctx, obj); err != nil {
-		return false, fmt.Errorf("updating the %s: %w", target.Kind, err)
+		return false, fmt.Errorf("updating the %s: %w", stored.target.Kind, err)
 	}
 	return true, nil
+}
+
+// AsDeclared tells whether the object that was opened carries the owner and the template's metadata.
+func (w *Writer) AsDeclared(owner client.Object, stored *Stored, template *v1alpha1.OutputTemplate) (bool, error) {
+	if stored.obj == nil {
+		return true, nil
+	}
+	obj := stored.obj.DeepCopyObject().(client.Object)
+	if err := w.own(owner, obj); err != nil {
+		return false, err
+	}
+	dress(obj, template)
+	return equality.Semantic.DeepEqual(obj, stored.obj), nil
 }
 
 // Delete removes the output if it is the owner's.
 func (w *Writer) Delete(ctx context.Context, owner client.Object, target Target) error {
 	obj, err := w.get(ctx, owner, target)
-	if err != nil || obj == nil || !metav1.IsControlledBy(obj, owner) {
+	if err != nil || obj == nil || !owns(owner, obj) {
 		return err
 	}
 	return w.delete(ctx, obj, target)
 }
 
-func (w *Writer) create(ctx context.Context, owner client.Object, target Target, content Content) error {
+func (w *Writer) create(ctx context.Context, owner client.Object, target Target, content Content, template *v1alpha1.OutputTemplate) error {
 	obj := target.object(owner.GetNamespace())
-	gvk, err := apiutil.GVKForObject(owner, w.scheme)
-	if err != nil {
-		return fmt.Errorf("finding the kind of the owner: %w", err)
+	if err := w.own(owner, obj); err != nil {
+		return err
 	}
-	// Without blockOwnerDeletion, which some clusters refuse to whoever may not set the owner's finalizers.
-	obj.SetOwnerReferences([]metav1.OwnerReference{{
-		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,
-		Name: owner.GetName(), UID: owner.GetUID(), Controller: ptr.To(true),
-	}})
+	dress(obj, template)
 	setContent(obj, content)
-	err = w.client.Create(ctx, obj)
-	if apierrors.IsAlreadyExists(err) {
+	err := w.client.Create(ctx, obj)
+	switch {
+	case apierrors.IsAlreadyExists(err):
 		return conflict(target)
-	}
-	if err != nil {
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return engine.NewNotReady(v1alpha1.ReasonNamespaceTerminating, "the namespace is being deleted: nothing more is written into it")
+	case err != nil:
 		return fmt.Errorf("creating the %s: %w", target.Kind, err)
 	}
 	return nil
-}
-
-// replace writes over an output that somebody made immutable, which only a new object can do.
-func (w *Writer) replace(ctx context.Context, owner, obj client.Object, target Target, content Content) error {
-	if err := w.delete(ctx, obj, target); err != nil {
-		return err
-	}
-	return w.create(ctx, owner, target, content)
 }
 
 func (w *Writer) delete(ctx context.Context, obj client.Object, target Target) error {

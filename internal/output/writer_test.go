@@ -73,6 +73,9 @@ func stored(target output.Target, content output.Content, immutable bool, owners
 	meta := metav1.ObjectMeta{
 		Namespace: "shop", Name: target.Name, UID: "uid-out", OwnerReferences: owners, Annotations: map[string]string{"by": "hand"},
 	}
+	if len(owners) > 0 && owners[0].UID == ours.UID {
+		meta.Annotations[v1alpha1.AnnotationOwner] = string(ours.UID)
+	}
 	if target.Kind == output.Secret {
 		return &corev1.Secret{ObjectMeta: meta, Data: content, Immutable: &immutable}
 	}
@@ -115,7 +118,9 @@ func TestApply(t *testing.T) {
 			"another's":      {stored(target, before, false, foreign), nil, true},
 			"nobody's":       {stored(target, before, false), nil, true},
 			"nobody's equal": {stored(target, after, false), nil, true},
-			"not controlled": {stored(target, before, false, follower), nil, true},
+			"not controlled": {stored(target, before, false), nil, true},
+			"cut off":        {stored(target, before, false, follower), []string{"update uid-out 999"}, false},
+			"cut off, equal": {stored(target, after, false, follower), []string{"update uid-out 999"}, false},
 			"equal":          {stored(target, after, false, ours), nil, false},
 			"equal, locked":  {stored(target, after, true, ours), nil, false},
 			"other":          {stored(target, before, false, ours), []string{"update uid-out 999"}, false},
@@ -248,13 +253,13 @@ func TestFingerprintsTellContentsApart(t *testing.T) {
 		{"a": []byte("2"), "b": []byte("1")},
 		{"a": []byte("1b2")},
 	} {
-		shown := content.Fingerprint(key)
+		shown := output.Set{content}.Fingerprint(key)
 		if other, taken := seen[shown]; taken {
 			t.Errorf("%q and %q have the same", content, other)
 		}
 		seen[shown] = content
 		for range 8 { // maps iterate at random
-			if content.Fingerprint(key) != shown {
+			if (output.Set{content}).Fingerprint(key) != shown {
 				t.Fatalf("%q has several", content)
 			}
 		}

@@ -45,7 +45,18 @@ func startCluster(ctx context.Context) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	plane, err := controlplane.Start(ctx, controlplane.Options{CRDs: []string{filepath.Join(root, "config", "crd", "bases")}})
+	dir, err := os.MkdirTemp("", "smile-encryption-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // the API server reads it once
+	encrypt, err := encrypting(dir)
+	if err != nil {
+		return nil, err
+	}
+	plane, err := controlplane.Start(ctx, controlplane.Options{
+		CRDs: []string{filepath.Join(root, "config", "crd", "bases")}, APIServerFlags: []string{encrypt},
+	})
 	if err != nil {
 		return nil, err
 	}

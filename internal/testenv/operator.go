@@ -86,7 +86,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	}).Reconciler()
 	o.syncs = (&accountsync.Controller{
 		Client: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Identity: key, Events: told, Clock: w.Clock,
+		Outputs: outputs, Identity: key, Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,
 	}).Reconciler()
 	policy, err := hook.NewPolicy(w.config.ReceiverBaseURL, w.config.AllowedWebhookHosts)
 	w.must(err)

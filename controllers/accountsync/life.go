@@ -1,0 +1,260 @@
+package accountsync
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// The life of an account, as pure functions of what the status knows.
+
+const (
+	// availability is how long Smile keeps data after an account was linked, says its guide.
+	availability = 60 * 24 * time.Hour
+	// promise is how long Smile takes at most to gather the data of a connected account, says its guide.
+	promise = 5 * time.Minute
+	// maxAccounts is how many accounts the status holds.
+	maxAccounts = 100
+)
+
+func connected(account v1alpha1.SyncedAccount) bool {
+	return account.ConnectionStatus == string(smile.ConnectionConnected)
+}
+
+func disconnected(account v1alpha1.SyncedAccount) bool {
+	return account.ConnectionStatus == string(smile.ConnectionDisconnected)
+}
+
+// hasData tells whether Smile has gathered data of an account and still has it: an account in trouble keeps what was
+// gathered before, one that is disconnected does not.
+func hasData(account v1alpha1.SyncedAccount) bool {
+	return account.FinishedTasks > 0 && !disconnected(account)
+}
+
+// isKept tells whether data of an account is in the output, or with no output, whether it was fetched.
+func isKept(account v1alpha1.SyncedAccount) bool { return len(account.Datapoints) > 0 }
+
+func selected(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) bool {
+	return among(sync.Spec.Providers, account.ProviderID) && among(sync.Spec.AccountIDs, account.ID)
+}
+
+func namesOf(accounts []v1alpha1.SyncedAccount, which func(v1alpha1.SyncedAccount) bool) []string {
+	var ids []string
+	for _, account := range accounts {
+		if which(account) {
+			ids = append(ids, account.ID)
+		}
+	}
+	return ids
+}
+
+// expiresAt is when the ttl of an account's data is over; zero when never.
+func expiresAt(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) time.Time {
+	retention := sync.Spec.Retention
+	if !isKept(account) || retention == nil || retention.TTL == nil {
+		return time.Time{}
+	}
+	var last time.Time
+	for _, datapoint := range account.Datapoints {
+		if datapoint.FetchedAt.After(last) {
+			last = datapoint.FetchedAt.Time
+		}
+	}
+	return last.Add(retention.TTL.Duration)
+}
+
+func expired(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now time.Time) bool {
+	at := expiresAt(sync, account)
+	return !at.IsZero() && !at.After(now)
+}
+
+// doomed tells whether the data of an account is kept and must not be any longer: it is past its ttl, the spec does not
+// cover it any more, or the person has withdrawn. A disconnection that we caused ourselves withdraws nothing.
+func doomed(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now time.Time) bool {
+	if !isKept(account) {
+		return false
+	}
+	retain := sync.Spec.Retention != nil && sync.Spec.Retention.OnDisconnect == v1alpha1.DisconnectRetain
+	withdrawn := disconnected(account) && account.ReleasedAt == nil && !retain
+	return withdrawn || expired(sync, account, now) || !selected(sync, account)
+}
+
+// erased is the entry of an account whose data was erased. What the ttl has ended remembers what it was of, and comes
+// back only with news.
+func erased(account v1alpha1.SyncedAccount, now time.Time) v1alpha1.SyncedAccount {
+	account.Datapoints, account.ErasedAt = nil, &metav1.Time{Time: now}
+	if disconnected(account) {
+		account.FinishedTasks, account.DataAsOf = 0, nil
+	}
+	return account
+}
+
+// setAccounts brings the status up to what was seen.
+func setAccounts(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) {
+	sync.Status.Accounts = entriesOf(sync, accounts)
+	sync.Status.ConnectedAccounts = int32(len(namesOf(sync.Status.Accounts, connected)))
+}
+
+// entriesOf are the entries that the status should have once these accounts were seen. An account that is gone stays as
+// one that is disconnected, so that its data is erased and the status can tell when.
+func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1alpha1.SyncedAccount {
+	before := sync.Status.Accounts
+	entries := make([]v1alpha1.SyncedAccount, 0, len(accounts))
+	for _, account := range accounts {
+		entries = append(entries, entryOf(before, account))
+	}
+	for _, entry := range before {
+		seen := slices.ContainsFunc(entries, func(e v1alpha1.SyncedAccount) bool { return e.ID == entry.ID })
+		if seen || !selected(sync, entry) {
+			continue
+		}
+		entry.ConnectionStatus, entry.ErrorCode, entry.MonitorStatus = string(smile.ConnectionDisconnected), "", ""
+		entry.ConnectedAt = nil
+		entries = append(entries, entry)
+	}
+	return bounded(entries)
+}
+
+// bounded drops what a status has no room for: first accounts that are over and hold nothing, the oldest first.
+func bounded(entries []v1alpha1.SyncedAccount) []v1alpha1.SyncedAccount {
+	over := func(e v1alpha1.SyncedAccount) int {
+		if disconnected(e) && !isKept(e) {
+			return 1
+		}
+		return 0
+	}
+	since := func(e v1alpha1.SyncedAccount) int64 {
+		if e.AvailableUntil == nil {
+			return 0
+		}
+		return e.AvailableUntil.Unix()
+	}
+	slices.SortFunc(entries, func(a, b v1alpha1.SyncedAccount) int {
+		return cmp.Or(cmp.Compare(over(a), over(b)), cmp.Compare(since(b), since(a)), cmp.Compare(a.ID, b.ID))
+	})
+	entries = entries[:min(len(entries), maxAccounts)]
+	slices.SortFunc(entries, func(a, b v1alpha1.SyncedAccount) int { return cmp.Compare(a.ID, b.ID) })
+	return entries
+}
+
+// entryOf is what the status says of an account: what Smile says, and what is kept of it. An account that comes back
+// is looked at as if it were new; one that was released never does.
+func entryOf(before []v1alpha1.SyncedAccount, account smile.Account) v1alpha1.SyncedAccount {
+	entry := v1alpha1.SyncedAccount{
+		ID:               account.ID,
+		ProviderID:       account.ProviderID,
+		ConnectionStatus: string(account.Connection.Status),
+		ErrorCode:        string(account.Connection.ErrorCode),
+		MonitorStatus:    string(account.Monitor.Status),
+	}
+	if !account.CreatedAt.IsZero() {
+		entry.AvailableUntil = &metav1.Time{Time: account.CreatedAt.Add(availability)}
+	}
+	if connected(entry) && !account.Connection.UpdatedAt.IsZero() {
+		entry.ConnectedAt = &metav1.Time{Time: account.Connection.UpdatedAt}
+	}
+	i := slices.IndexFunc(before, func(b v1alpha1.SyncedAccount) bool { return b.ID == account.ID })
+	if i < 0 {
+		return entry
+	}
+	known := before[i]
+	if disconnected(known) && known.ReleasedAt != nil {
+		return known
+	}
+	entry.Datapoints = known.Datapoints
+	if disconnected(entry) || !disconnected(known) {
+		entry.DataAsOf, entry.FinishedTasks = known.DataAsOf, known.FinishedTasks
+		entry.ErasedAt, entry.ReleasedAt = known.ErasedAt, known.ReleasedAt
+	}
+	return entry
+}
+
+// connectedness is what AccountsConnected says.
+type connectedness struct {
+	status          metav1.ConditionStatus
+	reason, message string
+}
+
+// troubles sort the errors of accounts by who can do something about them, as the vendor's guide does.
+var troubles = map[smile.AccountErrorCode]connectedness{
+	smile.AccountServiceUnavailable:   providerDown,
+	smile.AccountInvalidAuth:          askSmile,
+	smile.AccountSystemError:          askSmile,
+	smile.AccountUnsupportedAuthType:  askSmile,
+	smile.AccountUnsupportedMFAMethod: askSmile,
+}
+
+var (
+	allConnected = connectedness{metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the person has connected an account"}
+	staleConsent = connectedness{
+		metav1.ConditionTrue, v1alpha1.ReasonEndUserActionRequired,
+		"an account is connected, but Smile can only keep its data current when the person logs in to it again",
+	}
+	mustAct = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonEndUserActionRequired,
+		"an account is in an error that only the person can mend: they must log in to it again",
+	}
+	providerDown = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonProviderUnavailable,
+		"the provider of an account does not answer Smile: the person can try again later",
+	}
+	askSmile = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonContactSmile,
+		"an account is in an error that Smile must mend, or of a kind that Smile does not support: ask its support",
+	}
+	loggingIn = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,
+		"no account is connected: a login of the person is under way",
+	}
+	released = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonReleased,
+		"the data was fetched and its accounts were revoked, as spec.revokeAfterFetch asks",
+	}
+	nobody = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,
+		"no account is connected: the person has not linked one yet, or has disconnected it",
+	}
+)
+
+// connectednessOf sums up the accounts. An account in error counts while none is connected, and when data of it is
+// kept, which grows old; a login that failed once, beside one that succeeded, does not.
+func connectednessOf(accounts []v1alpha1.SyncedAccount) connectedness {
+	exists := func(which func(v1alpha1.SyncedAccount) bool) bool { return slices.ContainsFunc(accounts, which) }
+	some := exists(connected)
+	for _, account := range accounts {
+		if account.ConnectionStatus == string(smile.ConnectionError) && (!some || isKept(account)) {
+			return troubleOf(account)
+		}
+	}
+	switch {
+	case exists(needsLogin):
+		return staleConsent
+	case some:
+		return allConnected
+	case exists(func(a v1alpha1.SyncedAccount) bool { return !disconnected(a) }):
+		return loggingIn
+	case exists(isReleased):
+		return released
+	default:
+		return nobody
+	}
+}
+
+// needsLogin tells of an account that is connected, but that Smile can only keep current once the person logs in again.
+func needsLogin(a v1alpha1.SyncedAccount) bool {
+	return connected(a) && a.MonitorStatus == string(smile.MonitorUserActionRequired)
+}
+
+func isReleased(a v1alpha1.SyncedAccount) bool { return a.ReleasedAt != nil && isKept(a) }
+
+func troubleOf(account v1alpha1.SyncedAccount) connectedness {
+	if trouble, ok := troubles[smile.AccountErrorCode(account.ErrorCode)]; ok {
+		return trouble
+	}
+	return mustAct
+}

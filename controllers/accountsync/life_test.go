@@ -1,0 +1,181 @@
+package accountsync
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+var (
+	moment = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	at     = func(t time.Time) *metav1.Time { return &metav1.Time{Time: t} }
+)
+
+// entry is an account in a status, such as "CONNECTED", "ERROR SYSTEM_ERROR" or "DISCONNECTED released", and of which
+// data is kept that was fetched an hour ago when it says "kept".
+func entry(words ...string) v1alpha1.SyncedAccount {
+	a := v1alpha1.SyncedAccount{ID: "a-1", ProviderID: "sss_ph", ConnectionStatus: words[0]}
+	for _, word := range words[1:] {
+		switch word {
+		case "kept":
+			a.Datapoints = []v1alpha1.DatapointStatus{{Type: "INCOMES", FetchedAt: metav1.NewTime(moment.Add(-time.Hour))}}
+			a.FinishedTasks, a.DataAsOf = 2, at(moment.Add(-2*time.Hour))
+		case "released":
+			a.ReleasedAt = at(moment)
+		case string(smile.MonitorUserActionRequired):
+			a.MonitorStatus = word
+		default:
+			a.ErrorCode = word
+		}
+	}
+	return a
+}
+
+func TestConnectedness(t *testing.T) {
+	t.Parallel()
+	type accounts = []v1alpha1.SyncedAccount
+	for name, test := range map[string]struct {
+		accounts accounts
+		want     connectedness
+	}{
+		"none":                    {nil, nobody},
+		"connected":               {accounts{entry("CONNECTED")}, allConnected},
+		"logging in":              {accounts{entry("PENDING")}, loggingIn},
+		"second factor":           {accounts{entry("AWAITING_MFA")}, loggingIn},
+		"a status of the future":  {accounts{entry("TELEPORTING")}, loggingIn},
+		"disconnected":            {accounts{entry("DISCONNECTED")}, nobody},
+		"retained":                {accounts{entry("DISCONNECTED", "kept")}, nobody},
+		"released":                {accounts{entry("DISCONNECTED", "kept", "released")}, released},
+		"released and over":       {accounts{entry("DISCONNECTED", "released")}, nobody},
+		"wrong password":          {accounts{entry("ERROR", "INVALID_CREDENTIALS")}, mustAct},
+		"an error of the future":  {accounts{entry("ERROR", "MOON_PHASE")}, mustAct},
+		"an error without a code": {accounts{entry("ERROR")}, mustAct},
+		"provider down":           {accounts{entry("ERROR", "SERVICE_UNAVAILABLE")}, providerDown},
+		"at Smile":                {accounts{entry("ERROR", "SYSTEM_ERROR")}, askSmile},
+		"not supported":           {accounts{entry("ERROR", "UNSUPPORTED_MFA_METHOD")}, askSmile},
+		"a failed try beside a connected account": {accounts{entry("ERROR", "INVALID_MFA"), entry("CONNECTED")}, allConnected},
+		"data that grows old beside one":          {accounts{entry("CONNECTED"), entry("ERROR", "SERVICE_UNAVAILABLE", "kept")}, providerDown},
+		"cannot be kept current":                  {accounts{entry("CONNECTED", "USER_ACTION_REQUIRED")}, staleConsent},
+	} {
+		if got := connectednessOf(test.accounts); got != test.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestDoomed(t *testing.T) {
+	t.Parallel()
+	sync := func(policy v1alpha1.DisconnectPolicy, ttl time.Duration, providers ...string) *v1alpha1.SmileAccountSync {
+		s := &v1alpha1.SmileAccountSync{}
+		s.Spec.Providers = providers
+		s.Spec.Retention = &v1alpha1.Retention{OnDisconnect: policy}
+		if ttl > 0 {
+			s.Spec.Retention.TTL = &metav1.Duration{Duration: ttl}
+		}
+		return s
+	}
+	plain := &v1alpha1.SmileAccountSync{}
+	for name, test := range map[string]struct {
+		sync    *v1alpha1.SmileAccountSync
+		account v1alpha1.SyncedAccount
+		want    bool
+	}{
+		"connected":                   {plain, entry("CONNECTED", "kept"), false},
+		"in trouble":                  {plain, entry("ERROR", "kept"), false},
+		"disconnected":                {plain, entry("DISCONNECTED", "kept"), true},
+		"disconnected, erased":        {plain, entry("DISCONNECTED"), false},
+		"released":                    {plain, entry("DISCONNECTED", "kept", "released"), false},
+		"disconnected, Delete":        {sync("Delete", 0), entry("DISCONNECTED", "kept"), true},
+		"disconnected, Retain":        {sync("Retain", 2*time.Hour), entry("DISCONNECTED", "kept"), false},
+		"disconnected, Retain, over":  {sync("Retain", time.Hour), entry("DISCONNECTED", "kept"), true},
+		"released, over":              {sync("", time.Hour), entry("DISCONNECTED", "kept", "released"), true},
+		"connected, not quite over":   {sync("", time.Hour+time.Nanosecond), entry("CONNECTED", "kept"), false},
+		"connected, over":             {sync("", time.Hour), entry("CONNECTED", "kept"), true},
+		"connected, over and erased":  {sync("", time.Hour), entry("CONNECTED"), false},
+		"another provider":            {sync("", 0, "cdecorp"), entry("CONNECTED", "kept"), true},
+		"released, another provider":  {sync("", 0, "cdecorp"), entry("DISCONNECTED", "kept", "released"), true},
+		"another provider, never had": {sync("", 0, "cdecorp"), entry("CONNECTED"), false},
+	} {
+		if got := doomed(test.sync, test.account, moment); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func account(status smile.ConnectionStatus) smile.Account {
+	return smile.Account{
+		ID: "a-1", ProviderID: "sss_ph", UserID: "u", CreatedAt: moment,
+		Connection: smile.Connection{Status: status, UpdatedAt: moment.Add(time.Minute)},
+	}
+}
+
+func TestEntries(t *testing.T) {
+	t.Parallel()
+	keptOf := func(e v1alpha1.SyncedAccount) string {
+		return fmt.Sprintf("%s kept=%v tasks=%d erased=%v released=%v", e.ConnectionStatus, isKept(e), e.FinishedTasks, e.ErasedAt != nil, e.ReleasedAt != nil)
+	}
+	for name, test := range map[string]struct {
+		before v1alpha1.SyncedAccount
+		listed []smile.Account
+		want   string
+	}{
+		"goes on":              {entry("CONNECTED", "kept"), []smile.Account{account("CONNECTED")}, "CONNECTED kept=true tasks=2 erased=false released=false"},
+		"in trouble":           {entry("CONNECTED", "kept"), []smile.Account{account("ERROR")}, "ERROR kept=true tasks=2 erased=false released=false"},
+		"disconnected":         {entry("CONNECTED", "kept"), []smile.Account{account("DISCONNECTED")}, "DISCONNECTED kept=true tasks=2 erased=false released=false"},
+		"gone":                 {entry("CONNECTED", "kept"), nil, "DISCONNECTED kept=true tasks=2 erased=false released=false"},
+		"erased":               {erased(entry("DISCONNECTED", "kept"), moment), nil, "DISCONNECTED kept=false tasks=0 erased=true released=false"},
+		"erased and back":      {erased(entry("DISCONNECTED", "kept"), moment), []smile.Account{account("CONNECTED")}, "CONNECTED kept=false tasks=0 erased=false released=false"},
+		"retained and back":    {entry("DISCONNECTED", "kept"), []smile.Account{account("CONNECTED")}, "CONNECTED kept=true tasks=0 erased=false released=false"},
+		"released":             {entry("CONNECTED", "kept", "released"), []smile.Account{account("DISCONNECTED")}, "DISCONNECTED kept=true tasks=2 erased=false released=true"},
+		"released, seen late":  {entry("DISCONNECTED", "kept", "released"), []smile.Account{account("CONNECTED")}, "DISCONNECTED kept=true tasks=2 erased=false released=true"},
+		"expired, still there": {erased(entry("CONNECTED", "kept"), moment), []smile.Account{account("CONNECTED")}, "CONNECTED kept=false tasks=2 erased=true released=false"},
+	} {
+		sync := &v1alpha1.SmileAccountSync{Status: v1alpha1.SmileAccountSyncStatus{Accounts: []v1alpha1.SyncedAccount{test.before}}}
+		setAccounts(sync, test.listed)
+		if len(sync.Status.Accounts) != 1 || keptOf(sync.Status.Accounts[0]) != test.want {
+			t.Errorf("%s: %+v", name, sync.Status.Accounts)
+		}
+	}
+}
+
+// A person may link and disconnect for years: what is over makes room, what is kept never does.
+func TestTheStatusStaysBounded(t *testing.T) {
+	t.Parallel()
+	var entries []v1alpha1.SyncedAccount
+	for i := range 150 {
+		e := entry("DISCONNECTED")
+		e.ID, e.AvailableUntil = fmt.Sprintf("a-%03d", i), at(moment.Add(time.Duration(i)*time.Hour))
+		entries = append(entries, e)
+	}
+	entries[0], entries[1] = entry("CONNECTED"), entry("DISCONNECTED", "kept", "released")
+	entries[0].ID, entries[1].ID = "a-000", "a-001"
+	got := namesOf(bounded(entries), func(v1alpha1.SyncedAccount) bool { return true })
+	want := []string{"a-000", "a-001"}
+	for i := 52; i < 150; i++ {
+		want = append(want, fmt.Sprintf("a-%03d", i))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestACutListIsNoticed(t *testing.T) {
+	t.Parallel()
+	wanted := []v1alpha1.Datapoint{{Type: "INCOMES"}, {Type: "TRANSACTIONS"}, {Type: "RATINGS"}}
+	payload := smile.AccountPayload{
+		Items: map[smile.Datapoint][]smile.Item{"INCOMES": make([]smile.Item, 299), "TRANSACTIONS": make([]smile.Item, 300), "LINK": make([]smile.Item, 300)},
+		Cut:   map[smile.Datapoint]bool{"RATINGS": true, "INSIGHTS": true},
+	}
+	if diff := cmp.Diff([]smile.Datapoint{"TRANSACTIONS", "RATINGS"}, cut(payload, wanted, false)); diff != "" {
+		t.Error(diff)
+	}
+	if got := cut(smile.AccountPayload{}, wanted, true); len(got) != 3 {
+		t.Errorf("of a payload that is too large: %v", got)
+	}
+}

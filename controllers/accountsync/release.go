@@ -1,0 +1,97 @@
+package accountsync
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// release revokes the accounts whose data is in the output, where the spec asks for that. Nothing can undo it, so it
+// goes by steps, each of which is stored before the next: the data is written; it is read back; the status says that
+// we revoke; and only then the call leaves. Whoever dies between two steps finds out from the status where to go on.
+func (v *visit) release(ctx context.Context, p *pass) error {
+	p.Keep()
+	sync := p.Object
+	if !sync.Spec.RevokeAfterFetch {
+		return nil
+	}
+	before := sync.Status.ConnectedAccounts
+	for i := range sync.Status.Accounts {
+		if !connected(sync.Status.Accounts[i]) || !isKept(sync.Status.Accounts[i]) {
+			continue
+		}
+		if err := v.proveWritten(ctx, sync, sync.Status.Accounts[i].ID); err != nil {
+			return err
+		}
+		if err := v.releaseAccount(ctx, p, i); err != nil {
+			return err
+		}
+	}
+	sync.Status.ConnectedAccounts = int32(len(namesOf(sync.Status.Accounts, connected)))
+	if sync.Status.ConnectedAccounts == before {
+		return nil
+	}
+	found := connectednessOf(sync.Status.Accounts)
+	p.Set(found.status, found.reason, found.message)
+	if sync.Status.ConnectedAccounts == 0 {
+		p.Ready(found.reason, found.message)
+	}
+	return v.eraseDoomed(ctx, p)
+}
+
+// proveWritten reads the output back: it must be what was written, and hold the account.
+func (v *visit) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSync, accountID string) error {
+	target, _ := targetOf(sync)
+	v.opened = nil
+	set, err := v.openSet(ctx, sync, target)
+	if err != nil {
+		return err
+	}
+	proven := holds(sync, target) && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
+	for _, account := range set.Accounts() {
+		if proven && account.ID == accountID {
+			return nil
+		}
+	}
+	return engine.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold what was written: nothing is revoked until it does")
+}
+
+func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
+	first := p.Object.Status.Accounts[i].ReleasedAt == nil
+	if err := v.conn.TakeRevoke(); err != nil {
+		return err
+	}
+	if first {
+		p.Object.Status.Accounts[i].ReleasedAt = &metav1.Time{Time: p.Now}
+	}
+	if err := p.WriteIntent(ctx); err != nil {
+		v.conn.ReturnRevoke()
+		return err
+	}
+	if v.Fence != nil {
+		ctx = smile.WithFence(ctx, v.Fence)
+	}
+	entry := &p.Object.Status.Accounts[i] // which the writing has read anew
+	err := v.conn.Client.RevokeAccount(ctx, entry.ID)
+	var unsent *smile.UnsentError
+	if errors.As(err, &unsent) {
+		v.conn.ReturnRevoke()
+	}
+	if err != nil && !smile.IsNotFound(err) {
+		return err
+	}
+	if err != nil && first {
+		entry.ReleasedAt = nil // the person was faster: it is their disconnection, and their data goes
+	}
+	entry.ConnectionStatus, entry.ErrorCode, entry.MonitorStatus, entry.ConnectedAt = string(smile.ConnectionDisconnected), "", "", nil
+	if entry.ReleasedAt != nil {
+		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonReleased, "Revoke", "revoked an account whose data is in the output")
+	}
+	return nil
+}

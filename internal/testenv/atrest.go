@@ -1,0 +1,50 @@
+package testenv
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// encryption is the configuration by which the API server encrypts Secrets before etcd has them, as a cluster that holds
+// personal data should.
+const encryption = `apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+  - resources: [secrets]
+    providers:
+      - secretbox: {keys: [{name: key1, secret: %s}]}
+`
+
+// encrypting writes that configuration with a key of its own into a directory, and gives the API server's flag for it.
+func encrypting(dir string) (string, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	path := filepath.Join(dir, "encryption.yaml")
+	config := fmt.Sprintf(encryption, base64.StdEncoding.EncodeToString(key))
+	return "--encryption-provider-config=" + path, os.WriteFile(path, []byte(config), 0o600)
+}
+
+// AtRest tells which of some texts can be read in the files of etcd, in which nothing is compressed.
+func (w *World) AtRest(texts []string) map[string]bool {
+	w.Helper()
+	running, err := shared()
+	w.must(err)
+	found := map[string]bool{}
+	files := os.DirFS(filepath.Join(running.plane.Dir(), "etcd"))
+	w.must(fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(files, path)
+		for _, text := range texts {
+			found[text] = found[text] || bytes.Contains(content, []byte(text))
+		}
+		return err
+	}))
+	return found
+}

@@ -1,0 +1,65 @@
+package testenv_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/testenv"
+)
+
+func TestMain(m *testing.M) { os.Exit(testenv.Run(m)) }
+
+// What etcd and its backups hold of a person: of a ConfigMap the fields that were named and nothing else; of a Secret,
+// where the API server encrypts Secrets, nothing that can be read.
+func TestWhatIsReadableAtRest(t *testing.T) {
+	w := testenv.New(t, testenv.Config{})
+	op, conn, user := w.Operator(), testenv.Connection(testenv.ConnectionName), testenv.User(testenv.UserName)
+	w.Create(conn, user, testenv.Keys(testenv.KeysName, testenv.One))
+	op.Run(conn, user)
+	w.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
+	secret := testenv.Sync("whole", testenv.UserName)
+	chosen := testenv.Sync("chosen", testenv.UserName, func(sync *v1alpha1.SmileAccountSync) {
+		sync.Spec.Datapoints = []v1alpha1.Datapoint{
+			{Type: "IDENTITIES", Fields: []v1alpha1.FieldPath{"lastName", "addresses[0].city"}}, {Type: "EMPLOYMENTS", Fields: []v1alpha1.FieldPath{"employer"}},
+		}
+		sync.Spec.Output = &v1alpha1.SyncOutput{ConfigMap: &v1alpha1.OutputReference{Name: "chosen-data"}}
+	})
+	w.Create(secret, chosen)
+	w.Pass(time.Second)
+	for _, sync := range []*v1alpha1.SmileAccountSync{secret, chosen} {
+		w.Annotate(sync, v1alpha1.AnnotationRequestedAt, "now")
+		op.Run(sync)
+	}
+	whole, ok := w.Secret(testenv.DataName)
+	if !ok || !strings.Contains(string(whole.Data["identities.json"]), testenv.Canary) {
+		t.Fatal("the Secret holds no data of the person")
+	}
+	fields := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "chosen-data"}}
+	w.Get(fields)
+
+	planted := w.Smile.Canaries()
+	open := fields.Data["identities.json"] + fields.Data["employments.json"]
+	readable, expected := w.AtRest(append(slices.Clone(planted), testenv.One.Secret, fields.Name)), 0
+	for _, canary := range planted {
+		chosen := strings.Contains(open, canary)
+		if readable[canary] != chosen {
+			t.Errorf("%s is readable: %v; it was chosen: %v", canary, readable[canary], chosen)
+		}
+		if chosen {
+			expected++
+		}
+	}
+	if expected < 3 || expected > len(planted)/2 {
+		t.Errorf("%d of %d values were chosen: the test proves nothing", expected, len(planted))
+	}
+	if readable[testenv.One.Secret] || !readable[fields.Name] {
+		t.Error("the key pair is readable, or the files are not those of etcd")
+	}
+}
