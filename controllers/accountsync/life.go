@@ -101,7 +101,7 @@ func setAccounts(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) {
 }
 
 // entriesOf are the entries that the status should have once these accounts were seen. An account that is gone stays as
-// one that is disconnected, so that its data is erased and the status can tell when.
+// one that is disconnected where there was data of it, so that this is erased and the status can tell when.
 func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1alpha1.SyncedAccount {
 	before := sync.Status.Accounts
 	entries := make([]v1alpha1.SyncedAccount, 0, len(accounts))
@@ -110,7 +110,7 @@ func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1al
 	}
 	for _, entry := range before {
 		seen := slices.ContainsFunc(entries, func(e v1alpha1.SyncedAccount) bool { return e.ID == entry.ID })
-		if seen || !selected(sync, entry) {
+		if seen || !selected(sync, entry) || neverHeld(entry) {
 			continue
 		}
 		entry.ConnectionStatus, entry.ErrorCode, entry.MonitorStatus = string(smile.ConnectionDisconnected), "", ""
@@ -118,6 +118,11 @@ func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1al
 		entries = append(entries, entry)
 	}
 	return bounded(entries)
+}
+
+// neverHeld tells whether nothing has been kept of an account, so that there is nothing to remember either.
+func neverHeld(account v1alpha1.SyncedAccount) bool {
+	return !isKept(account) && account.ErasedAt == nil && account.ReleasedAt == nil
 }
 
 // bounded drops what a status has no room for: first accounts that are over and hold nothing, the oldest first.

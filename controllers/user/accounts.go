@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -23,17 +24,7 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 		return err
 	}
 	v.planLooks(p, known)
-	var accounts []smile.Account
-	ok := false
-	if at := v.callSince(p, conn.ResyncInterval); at.IsZero() {
-		accounts, ok = known.KnownAccounts(status.UserID)
-	} else {
-		accounts, err = known.Accounts(ctx, conn.Client, status.UserID, at)
-		ok = true
-	}
-	if smile.IsNotFound(err) {
-		return mirror.ErrMissing
-	}
+	accounts, ok, err := v.accounts(ctx, p, conn, known)
 	if err != nil {
 		return err
 	}
@@ -51,6 +42,23 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	v.countDuplicates(p, known)
 	status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
 	return nil
+}
+
+// accounts gives what the mirror knows, or what Smile says where that may not be waited for; ok is false when nothing
+// is known yet.
+func (v *visit) accounts(
+	ctx context.Context, p *pass, conn *connection.Connection, known *mirror.Mirror,
+) (accounts []smile.Account, ok bool, err error) {
+	userID, at := p.Object.Status.UserID, v.callSince(p, conn.ResyncInterval)
+	if at.IsZero() {
+		accounts, ok = known.KnownAccounts(userID)
+		return accounts, ok, nil
+	}
+	accounts, err = known.Accounts(smile.WithLane(ctx, smile.LaneHint), conn.Client, userID, at)
+	if smile.IsNotFound(err) {
+		err = mirror.ErrMissing
+	}
+	return accounts, true, err
 }
 
 // planLooks has the person looked at again and again after a fresh link token, until it has been used or has become

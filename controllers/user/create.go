@@ -53,20 +53,25 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 	v.attempts.sending(p.Object, v.Clock.Now())
 	created, err := conn.CreateUser(smile.WithFence(ctx, v.createFence(known, p.Object, marker)), metadata(p.Object, marker))
 	if err != nil {
-		if !smile.NotCreated(err) {
-			v.attempts.sending(p.Object, v.Clock.Now())
-			known.Renew(marker.Digest, p.Object.UID)
-			known.Suspect()
-			return errUnknown.After(settleTime).Because(err)
-		}
-		v.attempts.notCreated(p.Object)
-		known.Free(marker.Digest, p.Object.UID)
-		if errors.Is(err, context.Canceled) {
-			p.Object.Status.CreateAttempt = nil // the next process could not know that nothing was sent
-		}
-		return err
+		return v.failed(p, known, marker, err)
 	}
 	return v.keep(p, known, marker, created)
+}
+
+// failed takes note of what is known of an attempt that failed: that it created nothing, or nothing.
+func (v *visit) failed(p *pass, known *mirror.Mirror, marker identity.Marker, err error) error {
+	if !smile.NotCreated(err) {
+		v.attempts.sending(p.Object, v.Clock.Now())
+		known.Renew(marker.Digest, p.Object.UID)
+		known.Suspect()
+		return errUnknown.After(settleTime).Because(err)
+	}
+	v.attempts.notCreated(p.Object)
+	known.Free(marker.Digest, p.Object.UID)
+	if errors.Is(err, context.Canceled) {
+		p.Object.Status.CreateAttempt = nil // the next process could not know that nothing was sent
+	}
+	return err
 }
 
 // keep takes note of a user that was created, before anybody else may create the subject. One that turned out to live

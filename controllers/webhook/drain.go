@@ -16,7 +16,7 @@ import (
 // registered anew, and what is ours but was never noted goes.
 func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
 	if v.connErr != nil {
-		return nil
+		return nil //nolint:nilerr // what is registered stays as it is meanwhile
 	}
 	due, look := v.due(p)
 	p.WakeAt(due.Next)

@@ -136,7 +136,7 @@ func (v *visit) want(ctx context.Context, p *pass) (*wanted, error) {
 		w.events = append(w.events, smile.EventType(event))
 	}
 	slices.Sort(w.events)
-	where := ""
+	var where string
 	switch {
 	case spec.URL != "":
 		spelled, reason := v.Policy.Check(spec.URL)

@@ -32,7 +32,11 @@ var _ = Describe("A change", func() {
 			both := s.webhooks()
 			Expect(both).To(HaveLen(2))
 			Expect(both[1].URL).NotTo(Equal(old.URL))
-			Expect(both[1].Secret != old.Secret).To(Equal(newSecret))
+			if newSecret {
+				Expect(both[1].Secret).NotTo(Equal(old.Secret))
+			} else {
+				Expect(both[1].Secret).To(Equal(old.Secret))
+			}
 			Expect(s.takes(sub, old)).To(BeTrue())
 			Expect(s.takes(sub, both[1])).To(BeTrue())
 
@@ -120,7 +124,7 @@ var _ = Describe("A change", func() {
 		for i, events := range [][]v1alpha1.EventType{{"TASK_STARTED"}, {"TASK_FINISHED"}, {"USER_CREATED"}} {
 			s.Change(sub, func() { sub.Spec.EventTypes = events })
 			s.op.Live(time.Minute, sub)
-			Expect(len(s.webhooks())).To(Equal(2), "change %d", i)
+			Expect(s.webhooks()).To(HaveLen(2), "change %d", i)
 		}
 		Expect(s.Outcome(sub)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
 		s.op.Live(3*overlap, sub)

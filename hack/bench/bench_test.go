@@ -75,9 +75,9 @@ func TestProcessorTime(t *testing.T) {
 
 func TestCalmAfter(t *testing.T) {
 	times := at(0, 1000, 2000, 3000, 4000)
-	used := func(cpu ...time.Duration) (samples []spent) {
-		for i, c := range cpu {
-			samples = append(samples, spent{times[i+1], c * time.Millisecond})
+	used := func(milliseconds ...int) (samples []spent) {
+		for i, c := range milliseconds {
+			samples = append(samples, spent{times[i+1], time.Duration(c) * time.Millisecond})
 		}
 		return samples
 	}

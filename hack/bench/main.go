@@ -90,7 +90,7 @@ func (b *bench) measure(ctx context.Context) error {
 	if b.binaries, err = os.MkdirTemp("", "smile-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.binaries)
+	defer func() { _ = os.RemoveAll(b.binaries) }()
 	if err := b.build(ctx); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func crashedCrowd(o options) int { return min(max(o.users, fewestCrashed), mostC
 
 func runCrashes(ctx context.Context, st *stage) ([]figure, error) {
 	n := crashedCrowd(st.options)
-	if err := st.connect(ctx, day); err != nil {
+	if err := st.connect(ctx); err != nil {
 		return nil, err
 	}
 	people := st.watchPeople(ctx)

@@ -25,7 +25,7 @@ func pacedCrowd(o options) int { return min(o.users, pacedUsers) }
 
 func runPaced(ctx context.Context, st *stage) ([]figure, error) {
 	n := pacedCrowd(st.options)
-	if err := st.connect(ctx, day); err != nil {
+	if err := st.connect(ctx); err != nil {
 		return nil, err
 	}
 	people := st.watchPeople(ctx)

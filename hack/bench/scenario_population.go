@@ -49,7 +49,7 @@ type crowd struct {
 
 func (c *crowd) create(ctx context.Context) ([]figure, error) {
 	n := len(c.names)
-	if err := c.connect(ctx, day); err != nil {
+	if err := c.connect(ctx); err != nil {
 		return nil, err
 	}
 	c.people = c.watchPeople(ctx)

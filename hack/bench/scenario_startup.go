@@ -18,7 +18,7 @@ var startup = scenario{
 	limit: within(5*time.Minute, 0),
 	run: func(ctx context.Context, st *stage) ([]figure, error) {
 		n := startupCrowd(st.options)
-		if err := st.connect(ctx, day); err != nil {
+		if err := st.connect(ctx); err != nil {
 			return nil, err
 		}
 		people := st.watchPeople(ctx)

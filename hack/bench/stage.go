@@ -156,8 +156,8 @@ func (st *stage) grant(ctx context.Context, dir string) error {
 	return os.WriteFile(st.access, access, 0o600)
 }
 
-// connect declares the connection that all users name.
-func (st *stage) connect(ctx context.Context, resync time.Duration) error {
+// connect declares the connection that all users name. It looks at the remote side once a day until told otherwise.
+func (st *stage) connect(ctx context.Context) error {
 	named := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 	secret := &corev1.Secret{ObjectMeta: named("smile-keys"), StringData: map[string]string{"apiKey": apiKey, "apiSecret": apiSecret}}
 	if err := st.admin.Create(ctx, secret); err != nil {
@@ -167,7 +167,7 @@ func (st *stage) connect(ctx context.Context, resync time.Duration) error {
 		ObjectMeta: named(connectionName),
 		Spec: v1alpha1.SmileConnectionSpec{
 			Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: secret.Name},
-			ResyncInterval: &metav1.Duration{Duration: resync},
+			ResyncInterval: &metav1.Duration{Duration: day},
 		},
 	})
 }

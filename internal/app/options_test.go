@@ -45,8 +45,10 @@ func TestFlags(t *testing.T) {
 	if len(cache.DefaultNamespaces) != 2 || cache.DefaultLabelSelector.String() != "team in (x,y)" {
 		t.Errorf("the cache watches %+v", cache)
 	}
-	for _, wrong := range []string{"--api-requests-per-second=-1", "--api-requests-per-second=many", "--watch-label-selector=a in b", "--no-such-flag",
-		"--receiver-tls-cert-file=x", "--webhook-overlap=0s"} {
+	for _, wrong := range []string{
+		"--api-requests-per-second=-1", "--api-requests-per-second=many", "--watch-label-selector=a in b", "--no-such-flag",
+		"--receiver-tls-cert-file=x", "--webhook-overlap=0s",
+	} {
 		if _, err := parsed(t, wrong); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}

@@ -30,7 +30,7 @@ func TestNoEventIsLost(t *testing.T) {
 	}
 	s := &suite{root: common.root, dir: t.TempDir(), binary: common.binary}
 	// Not the test's own context, which ends before what cleans up.
-	if err := s.startPlane(context.Background()); err != nil {
+	if err := s.startPlane(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

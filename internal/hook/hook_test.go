@@ -115,8 +115,14 @@ func TestWhereEventsMayBeSent(t *testing.T) {
 		base  string
 		hosts []string
 	}{
-		{"hooks.example.com", nil}, {"https://u@hooks.example.com", nil}, {"https://x/" + strings.Repeat("p", 450), nil}, {"https://x/a?b", nil},
-		{"", []string{"https://app.example.com"}}, {"", []string{"app.example.com/x"}}, {"", []string{"*.example.com"}}, {"", []string{""}},
+		{"hooks.example.com", nil},
+		{"https://u@hooks.example.com", nil},
+		{"https://x/" + strings.Repeat("p", 450), nil},
+		{"https://x/a?b", nil},
+		{"", []string{"https://app.example.com"}},
+		{"", []string{"app.example.com/x"}},
+		{"", []string{"*.example.com"}},
+		{"", []string{""}},
 	} {
 		if _, err := hook.NewPolicy(bad.base, bad.hosts); err == nil {
 			t.Errorf("%v is understood", bad)

@@ -21,18 +21,18 @@ const (
 	// Prefix is where the operator's own receiver takes events.
 	Prefix = "/hooks/v1/"
 
-	// Keys of the Secret that holds the pairs of a subscription.
-	//
-	// KeySecret is what events are signed with, for applications that receive them themselves, and KeyPrevious what
-	// they were signed with before, while such events may still come.
-	KeySecret   = "secret"
+	// KeySecret is the key of a subscription's Secret under which applications that receive events themselves find
+	// what those are signed with.
+	KeySecret = "secret"
+	// KeyPrevious is the same for what they were signed with before, while such events may still come.
 	KeyPrevious = "previousSecret"
-	// KeyPairs is the operator's own.
+	// KeyPairs is the key under which the operator keeps the pairs.
 	KeyPairs = "pairs.json"
 
-	// MinSecretLength and MaxSecretLength bound what events are signed with: the vendor takes less, but that proves
-	// little.
+	// MinSecretLength is how long the secret is at least that events are signed with: the vendor takes less, but that
+	// proves little.
 	MinSecretLength = 32
+	// MaxSecretLength is the vendor's bound.
 	MaxSecretLength = 64
 
 	pathBytes   = 32
@@ -68,7 +68,7 @@ func MarshalPairs(pairs []Pair) ([]byte, error) {
 		documents = append(documents, pairDocument{p.ID, p.Path.Reveal(), p.Secret.Reveal()})
 	}
 	slices.SortFunc(documents, func(a, b pairDocument) int { return strings.Compare(a.ID, b.ID) })
-	return json.Marshal(documents)
+	return json.Marshal(documents) //nolint:gosec // it goes into a Secret
 }
 
 // ParsePairs reads the document of pairs. Its error quotes nothing.

@@ -1,7 +1,7 @@
 // Package mirror is what this process knows of the remote side, per API account, however many connections use it:
 // which users are ours, the accounts that they have linked, and when data of those was last gathered.
 //
-// It is filled by listings on a wall-clock grid (survey.go) and by reads of single users (views.go). It answers
+// It is filled by listings on a wall-clock grid (rounds.go says when, survey.go how) and by reads of single users (views.go). It answers
 // reconcilers from memory where it can and calls where it must, and it wakes the objects whose remote side changed.
 // It holds only users that are ours or that an object names, and no personal data.
 package mirror

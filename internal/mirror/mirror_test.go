@@ -189,7 +189,7 @@ func TestPeopleAreFoundByTheirMarks(t *testing.T) {
 		owned, same := map[string]Mark{}, map[string]Mark{}
 		for owner, p := range m.owned {
 			for ; p != nil; p = p.nextOwned {
-				owned[p.id] = Mark{owner: owner, subject: p.Mark.subject}
+				owned[p.id] = Mark{owner: owner, subject: p.subject}
 			}
 		}
 		for subject, p := range m.subject {

@@ -154,7 +154,7 @@ func (p *people) unmark(found *person) {
 		return
 	}
 	unlink(p.owned, found.owner, found, func(q *person) **person { return &q.nextOwned })
-	unlink(p.subject, found.Mark.subject, found, func(q *person) **person { return &q.nextSame })
+	unlink(p.subject, found.subject, found, func(q *person) **person { return &q.nextSame })
 	found.Mark = Mark{}
 }
 

@@ -6,53 +6,13 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
-
-const (
-	// beat is how often it is asked what is due. What is wanted within one is read together.
-	beat = time.Second
-	// roundRetry is when a round that failed, or that no connection was ready for, is tried again. One that fails again
-	// and again waits twice as long each time, up to longestRetry.
-	roundRetry   = 30 * time.Second
-	longestRetry = 15 * time.Minute
-	day          = 24 * time.Hour
-	// surelyListed is how much later a listing of users shows for certain what was created.
-	surelyListed = 2 * time.Minute
-	// longestTask bounds how far back an unfinished task keeps the listings of tasks reaching.
-	longestTask = 14 * day
-)
-
-// rounds is what is known of the listings that keep a mirror up to date.
-type rounds struct {
-	// connections that use the API account, and their resync intervals.
-	connections map[types.NamespacedName]time.Duration
-	// heard is when each of them last had a pass.
-	heard map[types.NamespacedName]time.Time
-	// wanted are users whose accounts are to be read soon.
-	wanted map[string]bool
-	// began is when the last complete round on the grid began, usersAt when the last one with a look at all users did.
-	began, usersAt time.Time
-	// retryAt is when a round that failed may be tried again, failures is how many have in a row.
-	retryAt  time.Time
-	failures int
-	// tasksSince is the day from which tasks are to be listed.
-	tasksSince time.Time
-	// suspectedAt is when something happened of which there might be a second user; zero when nothing has.
-	suspectedAt time.Time
-	// users, accounts and tasks are what listing all of them costs.
-	users, accounts, tasks cost
-	running                atomic.Bool
-}
 
 // cost is how many pages a listing of everything has, or how many at least. The zero cost is unknown.
 type cost struct{ pages int }
@@ -87,182 +47,6 @@ func paged[T any](listing iter.Seq2[T, error], learned *cost, limit int, take fu
 	return true, nil
 }
 
-// Want asks for the accounts of a user to be read soon, together with whatever else is due then. Whoever should know
-// is woken if that is news to them.
-func (m *Mirror) Want(userID string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.rounds.wanted[userID] = true
-}
-
-// WantSince does so unless the accounts are known as they were at a time or later.
-func (m *Mirror) WantSince(userID string, at time.Time) {
-	if m.olderThan(at, accountsOf)(userID) {
-		m.Want(userID)
-	}
-}
-
-// Hint says from when on the accounts and tasks of a user must be read, of whom Smile has hinted that something
-// changed; zero when they need not. A hint that was stored before this process began may not have been heeded, unless it
-// is so old that a listing has made up for it.
-func (s *Set) Hint(hintedAt *metav1.MicroTime, interval time.Duration) time.Time {
-	if hintedAt == nil || hintedAt.Time.Before(s.started.Add(-interval)) {
-		return time.Time{}
-	}
-	return hintedAt.Time
-}
-
-// Start keeps all mirrors up to date until ctx ends.
-func (s *Set) Start(ctx context.Context) error {
-	tick := time.NewTicker(beat)
-	defer tick.Stop()
-	var running sync.WaitGroup
-	defer running.Wait()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		for _, m := range s.all() {
-			if m.due(s.Clock.Now()) && m.rounds.running.CompareAndSwap(false, true) {
-				running.Go(func() {
-					defer m.rounds.running.Store(false)
-					m.round(ctx)
-				})
-			}
-		}
-	}
-}
-
-// Catch does, at once, what is due now, for tests that call instead of Start.
-func (s *Set) Catch(ctx context.Context) {
-	for _, m := range s.all() {
-		if m.due(s.Clock.Now()) {
-			m.round(ctx)
-		}
-	}
-}
-
-// Next is when something will be due; false when nothing ever will.
-func (s *Set) Next() (next time.Time, ok bool) {
-	for _, m := range s.all() {
-		if at, due := m.next(s.Clock.Now()); due && (!ok || at.Before(next)) {
-			next, ok = at, true
-		}
-	}
-	return next, ok
-}
-
-func (m *Mirror) due(now time.Time) bool {
-	next, ok := m.next(now)
-	return ok && !next.After(now)
-}
-
-// next is when the next round is due: on the grid, or at once when something is wanted. What struck before this
-// process began is not due because it began.
-func (m *Mirror) next(now time.Time) (time.Time, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r := &m.rounds
-	if len(r.connections) == 0 {
-		return time.Time{}, false
-	}
-	grid := Grid(m.account, m.interval(), now)
-	at := grid.Next
-	if len(r.wanted) > 0 || m.struck(grid) {
-		at = now
-	}
-	if r.retryAt.After(at) {
-		at = r.retryAt
-	}
-	return at, true
-}
-
-// interval is how often all is listed: as often as the most demanding connection wants.
-func (m *Mirror) interval() time.Duration {
-	return slices.Min(slices.Collect(maps.Values(m.rounds.connections)))
-}
-
-// struck tells whether a round on the grid is due.
-func (m *Mirror) struck(grid Due) bool {
-	return grid.Last.After(m.set.started) && m.rounds.began.Before(grid.Last)
-}
-
-// round reads what is due: on the grid the accounts and the tasks of all users, once a day the users themselves, and
-// at any time the accounts of whom somebody wants to know.
-func (m *Mirror) round(ctx context.Context) {
-	began := m.set.Clock.Now()
-	of := m.members(ctx)
-	if of.client == nil {
-		m.wait(began)
-		return
-	}
-	lives, err := m.population(ctx, of)
-	if err == nil {
-		err = m.survey(ctx, of.client, lives, began)
-	}
-	if err != nil {
-		log.FromContext(ctx).V(1).Info("a round of listings ended early", "cause", err.Error())
-		m.retry(began)
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.rounds.failures = 0
-}
-
-// wait tries again later without having called anything.
-func (m *Mirror) wait(began time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.rounds.retryAt = began.Add(roundRetry)
-}
-
-func (m *Mirror) retry(began time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.rounds.retryAt = began.Add(min(roundRetry<<min(m.rounds.failures, 10), longestRetry))
-	m.rounds.failures++
-}
-
-func (m *Mirror) survey(ctx context.Context, client *smile.Client, lives population, began time.Time) error {
-	m.mu.Lock()
-	grid := Grid(m.account, m.interval(), began)
-	struck := m.struck(grid)
-	wanted := m.rounds.wanted
-	m.rounds.wanted = map[string]bool{}
-	m.mu.Unlock()
-	if !struck {
-		return m.readWanted(ctx, client, lives, wanted)
-	}
-	for _, step := range []func() error{
-		func() error { return m.surveyUsers(ctx, client, lives, began) },
-		func() error { return m.surveyAccounts(ctx, client, lives, m.olderThan(grid.Last, accountsOf)) },
-		func() error { return m.surveyTasks(ctx, client, lives, grid.Last) },
-	} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.rounds.began = began
-	m.people.retire(lives)
-	return nil
-}
-
-// readWanted reads the accounts that somebody wants; of those that could not be read it is wanted again.
-func (m *Mirror) readWanted(ctx context.Context, client *smile.Client, lives population, wanted map[string]bool) error {
-	err := m.surveyAccounts(ctx, client, lives, func(userID string) bool { return wanted[userID] })
-	if err != nil {
-		for userID := range wanted {
-			m.Want(userID)
-		}
-	}
-	return err
-}
-
 func accountsOf(p *person) moment { return p.accountsAt }
 func tasksOf(p *person) moment    { return p.tasksAt }
 
@@ -278,43 +62,49 @@ func (m *Mirror) olderThan(at time.Time, what func(*person) moment) func(userID 
 }
 
 // surveyUsers looks once a day whether all users are still there, and whether there are several of one: in a listing of
-// all when that is fewer calls than asking for each. Where a second user may have come to be, it looks right away at
-// the newest ones.
+// all when that is fewer calls than asking for each.
 func (m *Mirror) surveyUsers(ctx context.Context, client *smile.Client, lives population, began time.Time) error {
 	m.mu.Lock()
 	daily := Grid(m.account, day, began).Last
 	due := daily.After(m.set.started) && m.rounds.usersAt.Before(daily)
-	suspected, limit := m.rounds.suspectedAt, m.rounds.users.limit(len(lives))
+	limit := m.rounds.users.limit(len(lives))
 	m.mu.Unlock()
-	if began.Before(suspected.Add(surelyListed)) {
-		suspected = time.Time{}
+	if !due {
+		return m.surveyNewest(ctx, client, began)
 	}
-	var err error
-	switch {
-	case due && limit > 0:
+	err := errNotWorth
+	if limit > 0 {
 		err = m.listUsers(ctx, client, want{notBefore: daily, passes: 1, limit: limit})
-		if errors.Is(err, errNotWorth) {
-			m.mu.Lock()
-			m.rounds.users = cost{limit + 1}
-			m.mu.Unlock()
-			return m.surveyUsers(ctx, client, lives, began)
-		}
-	case due:
+	}
+	if errors.Is(err, errNotWorth) {
+		m.mu.Lock()
+		m.rounds.users.pages = max(m.rounds.users.pages, limit+1)
+		m.mu.Unlock()
 		err = m.askForEach(ctx, client, slices.Sorted(maps.Keys(lives)))
-	case !suspected.IsZero():
-		err = m.listUsers(ctx, client, want{since: dayBefore(suspected), notBefore: suspected, passes: 1})
-	default:
-		return nil
 	}
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if due {
-		m.rounds.usersAt = began
+	m.rounds.usersAt = began
+	return nil
+}
+
+// surveyNewest lists the newest users where a second user of a person may have come to be.
+func (m *Mirror) surveyNewest(ctx context.Context, client *smile.Client, began time.Time) error {
+	m.mu.Lock()
+	suspected := m.rounds.suspectedAt
+	m.mu.Unlock()
+	if suspected.IsZero() || began.Before(suspected.Add(surelyListed)) {
+		return nil
 	}
-	if due || m.rounds.suspectedAt.Equal(suspected) {
+	if err := m.listUsers(ctx, client, want{since: dayBefore(suspected), notBefore: suspected, passes: 1}); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rounds.suspectedAt.Equal(suspected) {
 		m.rounds.suspectedAt = time.Time{}
 	}
 	return nil

@@ -138,7 +138,7 @@ func TestOneListingServesEverybodyOnceAnInterval(t *testing.T) {
 		defer running.Wait()
 		defer end()
 		grid := Grid(w.account, 15*time.Minute, time.Now())
-		time.Sleep(grid.Next.Sub(time.Now()) - beat)
+		time.Sleep(time.Until(grid.Next) - beat)
 		w.expect(t, "before the grid strikes", map[string]int{})
 		time.Sleep(2 * beat)
 		w.expect(t, "after it struck", map[string]int{"accounts": 1, "tasks": 1})
@@ -439,7 +439,7 @@ func TestAUserTakesLittleMemory(t *testing.T) {
 		read[id] = []smile.Account{{ID: fmt.Sprintf("a-%032d", i), ProviderID: "sss_ph", UserID: id, Connection: smile.Connection{Status: smile.ConnectionConnected}}}
 	}
 	m.learnAccounts(m.set.now(), read, nil)
-	read = nil
+	clear(read)
 	used := (heap() - before) / users
 	t.Logf("%d bytes a user", used)
 	if used > 400 {

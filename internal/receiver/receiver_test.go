@@ -242,7 +242,7 @@ func TestThereIsRoomForSoMany(t *testing.T) {
 	hang := func(path string, count int) {
 		for range count {
 			reading, writing := io.Pipe()
-			t.Cleanup(func() { writing.Close() })
+			t.Cleanup(func() { _ = writing.Close() })
 			r := must(http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+hook.Prefix+path, reading))
 			r.Header.Set("Content-Type", "application/json")
 			go func() {

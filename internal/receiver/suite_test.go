@@ -103,7 +103,7 @@ func (s *scene) start(t *testing.T, change func(*receiver.Server)) string {
 	if change != nil {
 		change(server)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- server.Start(ctx) }()
 	t.Cleanup(func() {

@@ -126,8 +126,12 @@ var operations = []struct {
 		"revoke archive", func(t *testing.T, c *smile.Client) (any, error) { return nil, c.RevokeArchive(t.Context(), "u-1") },
 		`null`, nil, "DELETE /v1/archives/u-1", "",
 	},
-	{"webhooks", func(t *testing.T, c *smile.Client) (any, error) { return collect(c.Webhooks(t.Context())) },
-		`{"items":[` + webhookJSON + `]}`, []smile.Webhook{webhook}, "GET /v1/webhooks?size=150", ""},
+	{
+		"webhooks", func(t *testing.T, c *smile.Client) (any, error) { return collect(c.Webhooks(t.Context())) },
+		`{"items":[` + webhookJSON + `]}`,
+		[]smile.Webhook{webhook},
+		"GET /v1/webhooks?size=150", "",
+	},
 	{
 		"webhook", func(t *testing.T, c *smile.Client) (any, error) { return c.Webhook(t.Context(), "w-1") },
 		webhookJSON, webhook, "GET /v1/webhooks/w-1", "",

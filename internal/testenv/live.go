@@ -30,28 +30,30 @@ func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 		queue[i] = &planned{obj: obj, due: o.world.Clock.Now()}
 	}
 	for range maxPasses {
-		next := earliest(queue)
-		round, listing := o.mirrors.Next()
-		listing = listing && (next == nil || !next.due.Before(round))
-		due := round
-		if !listing && next != nil {
-			due = next.due
-		}
-		if !listing && next == nil || due.After(end) {
+		at, do := o.next(queue)
+		if do == nil || at.After(end) {
 			o.world.Clock.SetTime(end)
 			return
 		}
-		if due.After(o.world.Clock.Now()) {
-			o.world.Clock.SetTime(due)
+		if at.After(o.world.Clock.Now()) {
+			o.world.Clock.SetTime(at)
 		}
-		if listing {
-			o.mirrors.Catch(o.world.Context())
-		} else {
-			o.pass(next)
-		}
+		do()
 		o.wake(queue)
 	}
 	o.world.Fatalf("%d passes in %v: the queue never rests", maxPasses, d)
+}
+
+// next is what is due first, and when; nil when nothing is planned.
+func (o *Operator) next(queue []*planned) (at time.Time, do func()) {
+	first := earliest(queue)
+	if round, ok := o.mirrors.Next(); ok && (first == nil || !first.due.Before(round)) {
+		return round, func() { o.mirrors.Catch(o.world.Context()) }
+	}
+	if first == nil {
+		return time.Time{}, nil
+	}
+	return first.due, func() { o.pass(first) }
 }
 
 // Survey lets time pass until the mirrors are brought up to date the next time, and nothing else happen.
