@@ -142,6 +142,14 @@ func (v *visit) schedule(p *pass) {
 	}
 }
 
+// urgently puts calls before those that only keep things fresh, when something hints at news or somebody asked.
+func (v *visit) urgently(ctx context.Context) context.Context {
+	if v.notBefore.IsZero() {
+		return ctx
+	}
+	return smile.WithLane(ctx, smile.LaneHint)
+}
+
 // accounts gives the accounts of the person, or ErrRest when none need be looked at.
 func (v *visit) accounts(ctx context.Context) ([]smile.Account, error) {
 	userID := v.user.Status.UserID
@@ -153,7 +161,7 @@ func (v *visit) accounts(ctx context.Context) ([]smile.Account, error) {
 			return nil, engine.ErrRest
 		}
 	}
-	accounts, err := v.known.Accounts(ctx, v.conn.Client, userID, v.notBefore)
+	accounts, err := v.known.Accounts(v.urgently(ctx), v.conn.Client, userID, v.notBefore)
 	if smile.IsNotFound(err) {
 		return nil, mirror.ErrMissing
 	}

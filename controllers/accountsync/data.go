@@ -46,7 +46,7 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	v.change(sync, v.refreshDue(p))
 	sync.Status.DataPending = v.changed // until it is written, whatever becomes of this pass and this process
 	if v.changed {
-		err = v.fetchAll(ctx, sync, gathered, p.Now)
+		err = v.fetchAll(v.urgently(ctx), sync, gathered, p.Now)
 	}
 	if smile.IsNotFound(err) {
 		err = v.fetchRest(ctx, p, gathered)
@@ -187,7 +187,7 @@ func (v *visit) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map
 	if !ask {
 		return known, nil
 	}
-	return v.known.Gathered(ctx, v.conn.Client, userID, v.notBefore)
+	return v.known.Gathered(v.urgently(ctx), v.conn.Client, userID, v.notBefore)
 }
 
 func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {
