@@ -99,7 +99,7 @@ test-unit: toolchain compiler ## Run the tests that need no control plane
 .PHONY: test-cluster
 test-cluster: compiler kube-controller-manager ## Run the tests on a real control plane
 	@echo "go test -race, packages on a control plane"
-	@KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -race -timeout 20m $(CLUSTER_PACKAGES)
+	@KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -race -timeout 40m $(CLUSTER_PACKAGES)
 
 .PHONY: e2e
 e2e: compiler kube-controller-manager ## Run the tests of whole processes and of the widget in a browser

@@ -12,6 +12,9 @@ const (
 	// shortest is the least resyncInterval that a connection may have, and usual the default.
 	shortest = time.Minute
 	usual    = 15 * time.Minute
+	// succession is how long the first new user after a restart may take: the operator waits until Smile's listings show
+	// for certain what the process before it created last.
+	succession = 5 * time.Minute
 	// restWindow is how long the users are watched at rest: three looks at the remote side.
 	restWindow = 3 * shortest
 	// restartWindow is how long the operator is watched after its start, and before, for comparison.
@@ -257,7 +260,7 @@ func (c *crowd) relist(ctx context.Context) ([]figure, error) {
 	if err := c.declare(ctx, []string{"late"}); err != nil {
 		return nil, err
 	}
-	if err := c.allAre(ctx, c.operator, c.people, "Ready", n+1, isReady, 2*time.Minute); err != nil {
+	if err := c.allAre(ctx, c.operator, c.people, "Ready", n+1, isReady, succession); err != nil {
 		return nil, err
 	}
 	if err := c.settle(ctx, c.operator); err != nil {
@@ -287,7 +290,7 @@ func (c *crowd) newcomers(ctx context.Context) ([]figure, error) {
 	if err := c.declare(ctx, []string{"first"}); err != nil {
 		return nil, err
 	}
-	if err := c.allAre(ctx, c.operator, c.people, "Ready", n+2, isReady, 2*time.Minute); err != nil {
+	if err := c.allAre(ctx, c.operator, c.people, "Ready", n+2, isReady, succession); err != nil {
 		return nil, err
 	}
 	mark, asked := c.mark(), make(chan error, 1)
