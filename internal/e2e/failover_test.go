@@ -47,7 +47,7 @@ func failOver(t *testing.T, wakeWhenDone bool) {
 
 	caught := e.remote.arm(1+random(t).IntN(users/3), arrived)
 	e.create(e.crowd("user", users)...)
-	within(t, time.Minute, "a call to create a user is caught", func() (bool, string) {
+	within(t, succession, "a call to create a user is caught", func() (bool, string) {
 		return caught.isSprung(), e.calls(0)
 	})
 	old.signal(syscall.SIGSTOP)

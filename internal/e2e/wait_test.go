@@ -11,7 +11,12 @@ import (
 	"time"
 )
 
-const pollInterval = 100 * time.Millisecond
+const (
+	pollInterval = 100 * time.Millisecond
+	// succession is how long a leader may hold back new users after another one, until Smile's listings show for certain
+	// what that one created last.
+	succession = 4 * time.Minute
+)
 
 // within waits until something is so, and tells how long that took. look says whether it is, and how far it is,
 // which the failure quotes.
