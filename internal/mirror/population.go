@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -122,7 +121,7 @@ func (m *Mirror) syncs(ctx context.Context, namespace string) (map[string]reside
 	var syncs v1alpha1.SmileAccountSyncList
 	err := m.set.Objects.List(ctx, &syncs, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
 	if err != nil {
-		return nil, errors.Join(errors.New("listing the account syncs"), err)
+		return nil, fmt.Errorf("listing the account syncs: %w", err)
 	}
 	found := map[string]resident{}
 	for i := range syncs.Items {
