@@ -6,6 +6,7 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/receiver"
 )
 
@@ -21,7 +22,7 @@ func addReceiver(mgr ctrl.Manager, options Options) error {
 	server := &receiver.Server{
 		Address:  options.ReceiverBindAddress,
 		CertFile: options.ReceiverTLSCertFile, KeyFile: options.ReceiverTLSKeyFile,
-		Cache: mgr.GetClient(), Live: live, Log: mgr.GetLogger().WithName("receiver"), Now: time.Now,
+		Cache: mgr.GetClient(), Live: live, Namespaces: options.WatchNamespaces, Log: mgr.GetLogger().WithName("receiver"), Now: time.Now,
 	}
 	if err := mgr.AddReadyzCheck("receiver", server.Ready); err != nil {
 		return err
@@ -29,9 +30,9 @@ func addReceiver(mgr ctrl.Manager, options Options) error {
 	return mgr.Add(server)
 }
 
-// headStart is how long the other replicas' watches are given to show a pair before events signed with it can come.
+// headStart waits for as long as every replica needs to know of a pair before events signed with it can come.
 func headStart(ctx context.Context) error {
-	timer := time.NewTimer(2 * time.Second)
+	timer := time.NewTimer(hook.HeadStart)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -18,6 +19,10 @@ import (
 )
 
 const (
+	// HeadStart is how long who registers a pair waits, once it is stored, before Smile is told of it: who receives events
+	// must know by then that their path is one.
+	HeadStart = 2 * time.Second
+
 	// Prefix is where the operator's own receiver takes events.
 	Prefix = "/hooks/v1/"
 

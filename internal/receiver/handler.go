@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -36,8 +35,8 @@ const (
 // dummy stands in for the secret of a path that is none, so that it takes as long.
 var dummy = hook.NewSecret()
 
-// handler takes events. What is not proven costs no call to the API server, and nothing is acknowledged before it is
-// kept.
+// handler takes events. What is not proven costs the API server a listing every two seconds at most, and nothing is
+// acknowledged before it is kept.
 type handler struct {
 	pairs   pairs
 	hints   *hinter
@@ -49,11 +48,11 @@ type handler struct {
 	known, unknown chan struct{}
 }
 
-func newHandler(cache client.Reader, hints *hinter, secrets *output.Writer, now func() time.Time, log logr.Logger) *handler {
+func newHandler(s *Server, hints *hinter) *handler {
 	return &handler{
-		hints: hints, log: log, now: now, known: make(chan struct{}, genuine), unknown: make(chan struct{}, strange),
-		sources: sources{now: now}, tidings: tidings{live: hints.live, now: now},
-		pairs: pairs{cache: cache, secrets: secrets, now: now},
+		hints: hints, log: s.Log, now: s.Now, known: make(chan struct{}, genuine), unknown: make(chan struct{}, strange),
+		sources: sources{now: s.Now}, tidings: tidings{live: s.Live, now: s.Now},
+		pairs: pairs{cache: s.Cache, live: s.Live, namespaces: s.Namespaces, secrets: output.NewWriter(s.Live), now: s.Now},
 	}
 }
 
@@ -102,12 +101,13 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if !ok {
 		return misdirected, ""
 	}
-	sub, pair, found, err := h.pairs.find(ctx, path)
+	came := h.now()
+	found, known, err := h.pairs.find(ctx, path)
 	if err != nil {
 		return unavailable, ""
 	}
 	room, patience := h.known, queueing
-	if !found {
+	if !known {
 		if !h.sources.spend(r.RemoteAddr) {
 			return throttled, ""
 		}
@@ -121,7 +121,12 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if refused != "" {
 		return refused, ""
 	}
-	return h.judge(ctx, r, sub, pair, path, body)
+	if found.sub == nil {
+		if found, err = h.pairs.confirm(ctx, path, came); err != nil {
+			return unavailable, ""
+		}
+	}
+	return h.judge(ctx, r, found, path, body)
 }
 
 // enter takes a place, and waits for one no longer than patience.
@@ -177,25 +182,23 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, outcome) {
 }
 
 // judge proves an event and keeps it. For a path that is none it does the same work, in vain.
-func (h *handler) judge(
-	ctx context.Context, r *http.Request, sub *v1alpha1.SmileWebhookSubscription, pair, path string, body []byte,
-) (outcome, smile.EventType) {
+func (h *handler) judge(ctx context.Context, r *http.Request, found registered, path string, body []byte) (outcome, smile.EventType) {
 	secret := dummy
-	if sub != nil {
+	if found.sub != nil {
 		var err error
-		if secret, err = h.pairs.secret(ctx, sub, pair, path); err != nil {
+		if secret, err = h.pairs.secret(ctx, found, path); err != nil {
 			return unavailable, ""
 		}
 	}
 	signature, ok := smile.ParseSignature(r.Header.Values(smile.SignatureHeader))
-	if proven := signature.Proves(body, secret); !proven || !ok || sub == nil {
+	if proven := signature.Proves(body, secret); !proven || !ok || found.sub == nil {
 		return unauthorized, ""
 	}
 	event, err := smile.ParseEvent(body)
 	if err != nil {
 		return unreadable, ""
 	}
-	return h.keep(ctx, sub, event), event.Type
+	return h.keep(ctx, found.sub, event), event.Type
 }
 
 // keep stores what an event calls for.

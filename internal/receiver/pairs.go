@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -19,7 +20,7 @@ import (
 var errUnreadable = errors.New("the Secret of the pairs does not hold the pair")
 
 const (
-	// unreadableFor is how long a pair that could not be read is not asked for again.
+	// unreadableFor is how long what could not be read is not asked for again.
 	unreadableFor = time.Second
 	// maxPairs is how many pairs are remembered at most: far more than there are.
 	maxPairs = 4096
@@ -27,40 +28,112 @@ const (
 
 // pairs finds what events of a path are signed with. Pairs never change, so each is read once.
 type pairs struct {
-	cache   client.Reader
-	secrets *output.Writer
-	now     func() time.Time
+	cache client.Reader
+	// live lists subscriptions past the cache, in the namespaces, or in all when there are none.
+	live       client.Reader
+	namespaces []string
+	secrets    *output.Writer
+	now        func() time.Time
 
-	// reading is held while the API server is asked, by one at a time.
-	reading sync.Mutex
-	mu      sync.Mutex
-	known   map[string]smile.Sensitive[string]
+	// listing and reading are held while the API server is asked, by one at a time.
+	listing, reading sync.Mutex
+	mu               sync.Mutex
+	known            map[string]smile.Sensitive[string]
 	// failed are pairs that could not be read, and when.
 	failed map[string]time.Time
+	last   roll
 }
 
-// find gives the subscription of a path and the registration whose events come to it; ok is false for a path that is
-// none, at no cost to the API server.
-func (p *pairs) find(ctx context.Context, path string) (sub *v1alpha1.SmileWebhookSubscription, pair string, ok bool, err error) {
+// registered is a registration whose events are taken, and its subscription.
+type registered struct {
+	sub  *v1alpha1.SmileWebhookSubscription
+	pair string
+}
+
+// roll is what the API server said last about all paths there are, by their hashes.
+type roll struct {
+	paths        map[string]registered
+	err          error
+	began, ended time.Time
+}
+
+// find looks for a path where it costs the API server nothing. What the cache does not show may be missing because the
+// watch was cut off; known is whether it was there when the API server was asked last.
+func (p *pairs) find(ctx context.Context, path string) (found registered, known bool, err error) {
 	hash := hook.HashPath(path)
-	var found v1alpha1.SmileWebhookSubscriptionList
-	if err := p.cache.List(ctx, &found, client.MatchingFields{engine.IndexPath: hash}); err != nil {
-		return nil, "", false, err
+	var cached v1alpha1.SmileWebhookSubscriptionList
+	if err := p.cache.List(ctx, &cached, client.MatchingFields{engine.IndexPath: hash}); err != nil {
+		return registered{}, false, err
 	}
-	for i := range found.Items {
-		for _, r := range found.Items[i].Status.Registrations {
-			accepted := r.AcceptedUntil == nil || r.AcceptedUntil.After(p.now())
-			if r.PathHash == hash && accepted {
-				return &found.Items[i], r.ID, true, nil
+	if found, known = p.taken(cached.Items)[hash]; known {
+		return found, true, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, known = p.last.paths[hash]
+	return registered{}, known, nil
+}
+
+// confirm looks for a path that the cache does not show. Who registers a pair waits for hook.HeadStart before the call, so
+// a listing that began no longer than that before the event came shows every path that events can come to. However many
+// forge, one listing is made in that time.
+func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (registered, error) {
+	p.listing.Lock()
+	defer p.listing.Unlock()
+	if !p.last.tells(came, p.now()) {
+		p.list(ctx)
+	}
+	if p.last.err != nil {
+		return registered{}, p.last.err
+	}
+	return p.last.paths[hook.HashPath(path)], nil
+}
+
+func (r roll) tells(came, now time.Time) bool {
+	if r.err != nil {
+		return now.Sub(r.ended) < unreadableFor
+	}
+	return r.began.After(came.Add(-hook.HeadStart))
+}
+
+func (p *pairs) list(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, storing)
+	defer cancel()
+	latest := roll{began: p.now()}
+	namespaces := p.namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{corev1.NamespaceAll}
+	}
+	var all []v1alpha1.SmileWebhookSubscription
+	for _, namespace := range namespaces {
+		var listed v1alpha1.SmileWebhookSubscriptionList
+		if latest.err = p.live.List(ctx, &listed, client.InNamespace(namespace)); latest.err != nil {
+			break
+		}
+		all = append(all, listed.Items...)
+	}
+	latest.paths, latest.ended = p.taken(all), p.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = latest
+}
+
+// taken gives the registrations of subscriptions whose events are taken now, by the hashes of their paths.
+func (p *pairs) taken(subs []v1alpha1.SmileWebhookSubscription) map[string]registered {
+	paths := map[string]registered{}
+	for i := range subs {
+		for _, r := range subs[i].Status.Registrations {
+			if r.PathHash != "" && (r.AcceptedUntil == nil || r.AcceptedUntil.After(p.now())) {
+				paths[r.PathHash] = registered{&subs[i], r.ID}
 			}
 		}
 	}
-	return nil, "", false, nil
+	return paths
 }
 
 // secret gives what events of a pair are signed with. Only the first call for a pair asks the API server.
-func (p *pairs) secret(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, pair, path string) (smile.Sensitive[string], error) {
-	key := string(sub.UID) + "/" + pair
+func (p *pairs) secret(ctx context.Context, r registered, path string) (smile.Sensitive[string], error) {
+	key := string(r.sub.UID) + "/" + r.pair
 	if secret, ok, err := p.remembered(key); ok {
 		return secret, err
 	}
@@ -69,7 +142,7 @@ func (p *pairs) secret(ctx context.Context, sub *v1alpha1.SmileWebhookSubscripti
 	if secret, ok, err := p.remembered(key); ok {
 		return secret, err
 	}
-	secret, err := p.read(ctx, sub, pair, path)
+	secret, err := p.read(ctx, r, path)
 	p.remember(key, secret, err)
 	return secret, err
 }
@@ -104,10 +177,10 @@ func (p *pairs) remember(key string, secret smile.Sensitive[string], err error) 
 	p.known[key] = secret
 }
 
-func (p *pairs) read(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, pair, path string) (smile.Sensitive[string], error) {
+func (p *pairs) read(ctx context.Context, r registered, path string) (smile.Sensitive[string], error) {
 	ctx, cancel := context.WithTimeout(ctx, storing)
 	defer cancel()
-	content, err := p.secrets.Read(ctx, sub, output.Target{Kind: output.Secret, Name: sub.Status.SecretName})
+	content, err := p.secrets.Read(ctx, r.sub, output.Target{Kind: output.Secret, Name: r.sub.Status.SecretName})
 	if err != nil {
 		return smile.Sensitive[string]{}, err
 	}
@@ -116,7 +189,7 @@ func (p *pairs) read(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription
 		return smile.Sensitive[string]{}, errUnreadable
 	}
 	for _, candidate := range held {
-		if candidate.ID == pair && candidate.Path.Reveal() == path {
+		if candidate.ID == r.pair && candidate.Path.Reveal() == path {
 			return candidate.Secret, nil
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/receiver"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
@@ -151,12 +152,50 @@ func TestForgeriesAreRefusedAndCostNothing(t *testing.T) {
 			t.Errorf("%s: %d", name, status)
 		}
 	}
-	if calls := s.calls.Load() - before; calls != 0 {
-		t.Errorf("%d calls to the API server", calls)
+	if calls := s.calls.Load() - before; calls != 1 {
+		t.Errorf("%d calls to the API server, want one listing that tells that the unknown paths are none", calls)
 	}
 	if got := s.hinted(s.user); stored != "0s" || got != "-1h0m0s" {
 		t.Errorf("the hint is %s old", got)
 	}
+}
+
+// A replica whose watch is cut off asks before it calls anything forged, and asks seldom.
+func TestAPathThatTheCacheDoesNotShowIsAskedAbout(t *testing.T) {
+	s := newScene(t)
+	s.url = s.start(t, func(server *receiver.Server) {
+		server.Cache, server.Namespaces = blind{server.Cache}, []string{s.sub.Namespace}
+	})
+	genuine := func(want int) {
+		t.Helper()
+		if status := s.send("TASK_FINISHED", s.user.Status.UserID); status != want {
+			t.Errorf("genuine: %d, want %d", status, want)
+		}
+	}
+	away := errors.New("the API server is away")
+	s.fail.Store(&away)
+	genuine(http.StatusServiceUnavailable)
+	if status := s.post("unknown", "{}", nil); status != http.StatusServiceUnavailable {
+		t.Errorf("forged, while nobody can tell: %d", status)
+	}
+	s.fail.Store(nil)
+	s.Pass(2 * time.Second)
+	before := s.calls.Load()
+	for range 150 { // more than a source may send that is not proven
+		genuine(http.StatusNoContent)
+	}
+	if status := s.post("unknown", "{}", nil); status != http.StatusUnauthorized {
+		t.Errorf("forged: %d", status)
+	}
+	lists := s.calls.Load() - before - 150 // each stores its hint
+	if most := int64(4); lists > most {
+		t.Errorf("%d calls for the path, the pair and the tidings, want at most %d", lists, most)
+	}
+	other := s.subscription("other")
+	s.op.Run(other)
+	s.hook = s.targetOf(other)
+	s.Pass(hook.HeadStart)
+	genuine(http.StatusNoContent)
 }
 
 func TestWhatIsNoEventIsRefused(t *testing.T) {

@@ -17,8 +17,6 @@ import (
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/smile-operator/smile-operator/internal/output"
 )
 
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch
@@ -47,6 +45,8 @@ type Server struct {
 	Cache client.Reader
 	// Live reads and writes past the cache. No fence: whoever does not lead takes events too.
 	Live client.Client
+	// Namespaces that have subscriptions; all when empty.
+	Namespaces []string
 	// Log of the requests, without their contents.
 	Log logr.Logger
 	// Now is the time.
@@ -106,7 +106,7 @@ func (s *Server) server(life context.Context) (*http.Server, *hinter) {
 	hints := &hinter{cache: s.Cache, live: s.Live, now: s.Now, life: life}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
-	mux.Handle("/", newHandler(s.Cache, hints, output.NewWriter(s.Live), s.Now, s.Log))
+	mux.Handle("/", newHandler(s, hints))
 	return &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
