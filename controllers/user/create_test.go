@@ -36,7 +36,7 @@ var _ = Describe("A new SmileUser", func() {
 		Expect(s.Smile.Calls(before, "list-users")).To(Equal(1), "nobody is created before a look")
 		Expect(s.Smile.Calls(before)).To(Equal(2))
 		Expect(next).To(BeNumerically("<=", 15*time.Minute), "the accounts are looked at on the grid")
-		Expect(s.op.Reasons(user)).To(Equal([]string{v1alpha1.ReasonUserCreated, v1alpha1.ReasonSucceeded}))
+		Expect(s.op.Reasons(user)).To(Equal([]string{v1alpha1.ReasonUserCreated}))
 
 		created := s.Smile.People(testenv.One)
 		Expect(created).To(HaveLen(1))

@@ -145,9 +145,7 @@ var _ = Describe("A creation of which the outcome is unknown", func() {
 		user := s.user(testenv.UserName)
 		s.Smile.Break(sandbox.Fault{Operation: "create-user", Phase: "after", Action: "reset"})
 		s.op.Live(settled, user)
-		Expect(s.op.Reasons(user)).To(Equal([]string{
-			v1alpha1.ReasonCreateOutcomeUnknown, v1alpha1.ReasonUserAdopted, v1alpha1.ReasonSucceeded,
-		}))
+		Expect(s.op.Reasons(user)).To(Equal([]string{v1alpha1.ReasonCreateOutcomeUnknown, v1alpha1.ReasonUserAdopted}))
 	})
 })
 

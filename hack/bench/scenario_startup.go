@@ -36,7 +36,7 @@ var startup = scenario{
 			Name: fmt.Sprintf("%d users declared before, no limit: operator start to last Ready", n),
 			Unit: "s", Target: atMost(3), Generic: "74 s",
 			Measured: people.lastReady().Sub(o.started).Seconds(),
-			How:      "from the start of the process, on a cluster that it sees for the first time, to the last Ready that a watch saw",
+			How:      "from the start of the process, on a cluster that knows the kinds but no operator yet, to the last Ready that a watch saw",
 		}}, nil
 	},
 }

@@ -119,7 +119,23 @@ func (st *stage) startPlane(ctx context.Context) error {
 		return err
 	}
 	st.later(func() error { defer end(); return st.plane.Stop() })
-	return st.grant(ctx, dir)
+	if err := st.grant(ctx, dir); err != nil {
+		return err
+	}
+	return st.warm(ctx)
+}
+
+// warm has the API server serve each kind once, as it has on any cluster on which somebody has looked at them: to the very
+// first watch of a kind it says to come again in a second.
+func (st *stage) warm(ctx context.Context) error {
+	for _, list := range []client.ObjectList{
+		&v1alpha1.SmileConnectionList{}, &v1alpha1.SmileUserList{}, &v1alpha1.SmileAccountSyncList{}, &v1alpha1.SmileWebhookSubscriptionList{},
+	} {
+		if err := st.admin.List(ctx, list); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // grant makes the clients and the kubeconfigs, and installs the operator's account with its rights.

@@ -9,7 +9,8 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// tell emits the events of a pass: what the phases reported, and Ready when its status or reason changed.
+// tell emits the events of a pass: what the phases reported, and Ready when its status or reason changed. That all is
+// well needs no event of its own where another tells what was done for that.
 func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Condition) {
 	emit := func(e happening) {
 		logger.Info(e.message, "reason", e.reason)
@@ -18,9 +19,13 @@ func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Co
 	for _, e := range pass.events {
 		emit(e)
 	}
+	told := len(pass.events) > 0
 	pass.events = nil
 	after := readyOf(pass.Object)
 	if after.Type == "" || (after.Status == before.Status && after.Reason == before.Reason) {
+		return
+	}
+	if told && before.Status != metav1.ConditionTrue && after.Reason == v1alpha1.ReasonSucceeded {
 		return
 	}
 	kind := corev1.EventTypeNormal
