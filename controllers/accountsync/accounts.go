@@ -84,7 +84,7 @@ func outdated(sync *v1alpha1.SmileAccountSync) bool {
 // lookAtAccounts keeps the list of the accounts that the sync covers.
 func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 	v.whole = outdated(p.Object) || requested(p.Object) || p.Object.Status.DataPending
-	v.change(p.Object, v.whole)
+	v.change(v.whole)
 	if v.connErr != nil {
 		if v.changed {
 			return v.connErr
@@ -214,6 +214,6 @@ func (v *visit) differs(sync *v1alpha1.SmileAccountSync, accounts []smile.Accoun
 }
 
 // change notes that the output must be made anew, if so.
-func (v *visit) change(_ *v1alpha1.SmileAccountSync, changed bool) {
+func (v *visit) change(changed bool) {
 	v.changed = v.changed || changed
 }

@@ -128,11 +128,7 @@ func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcil
 
 // isNews tells whether the mirror knows something of a person that the status of a sync does not show.
 func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccountSync) bool {
-	account, ok := c.Connections.KnownAccount(user.Namespace, user.Spec.ConnectionRef)
-	if !ok {
-		return true
-	}
-	known, ok := c.Mirrors.Lookup(account)
+	known, ok := c.Mirrors.Of(user)
 	if !ok {
 		return true
 	}

@@ -43,7 +43,7 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 		return err
 	}
 	v.watchPromise(p)
-	v.change(sync, v.refreshDue(p))
+	v.change(v.refreshDue(p))
 	sync.Status.DataPending = v.changed // until it is written, whatever becomes of this pass and this process
 	if v.changed {
 		err = v.fetchAll(v.urgently(ctx), sync, gathered, p.Now)
@@ -163,7 +163,7 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 		of := fetchedOf(*entry)
 		if found := tasks[entry.ID]; found.Newer(of.last, of.finished) {
 			of = tasksOf{finished: found.Tasks, last: found.Last()}
-			v.change(p.Object, true)
+			v.change(true)
 		}
 		if of.finished == 0 {
 			v.trouble = engine.NewWaiting(v1alpha1.ReasonProgressing,

@@ -35,7 +35,7 @@ func (v *visit) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		return err
 	}
 	v.whole = v.whole || !asWritten
-	v.change(sync, !asWritten || !dressed)
+	v.change(!asWritten || !dressed)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
@@ -40,9 +41,12 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 		known.Want(status.UserID)
 	}
 	v.countDuplicates(p, known)
-	status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
 	return nil
 }
+
+// mostLooking is how many passes at once may wait for a call that reads accounts. However many people ask, or are hinted
+// at, at once: new users find a worker, and what more there is is read together.
+const mostLooking = concurrency / 4
 
 // accounts gives what the mirror knows, or what Smile says where that may not be waited for; ok is false when nothing
 // is known yet.
@@ -50,13 +54,22 @@ func (v *visit) accounts(
 	ctx context.Context, p *pass, conn *connection.Connection, known *mirror.Mirror,
 ) (accounts []smile.Account, ok bool, err error) {
 	userID, at := p.Object.Status.UserID, v.callSince(p, conn.ResyncInterval)
-	if at.IsZero() {
+	if accounts, ok = known.AccountsSince(userID, at); ok || at.IsZero() {
+		v.handled(p)
+		return accounts, ok, nil
+	}
+	defer v.looking.Add(-1)
+	if v.looking.Add(1) > mostLooking {
+		known.Want(userID) // it wakes this object when it has read
 		accounts, ok = known.KnownAccounts(userID)
 		return accounts, ok, nil
 	}
 	accounts, err = known.Accounts(smile.WithLane(ctx, smile.LaneHint), conn.Client, userID, at)
-	if smile.IsNotFound(err) {
+	switch {
+	case smile.IsNotFound(err):
 		err = mirror.ErrMissing
+	case err == nil:
+		v.handled(p)
 	}
 	return accounts, true, err
 }
@@ -83,9 +96,15 @@ func (v *visit) callSince(p *pass, interval time.Duration) time.Time {
 		at = time.Time{}
 	}
 	if requested(p.Object) {
-		at = p.Now
+		at = v.asks.since(p.Object, p.Now)
 	}
 	return at
+}
+
+// handled notes that what was asked for has been read.
+func (v *visit) handled(p *pass) {
+	p.Object.Status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
+	v.asks.forget(client.ObjectKeyFromObject(p.Object))
 }
 
 // countDuplicates tells when Smile turns out to have several users that were created for the object. It keeps the one
@@ -101,23 +120,16 @@ func (v *visit) countDuplicates(p *pass, known *mirror.Mirror) {
 	status.Duplicates = max(status.Duplicates, duplicates)
 }
 
-// isNews tells whether the mirror knows something of a user that its status does not show.
+// isNews tells whether the mirror knows something of a user that its status does not show, or may now have read what
+// somebody asked for.
 func (c *Controller) isNews(user *v1alpha1.SmileUser) bool {
-	known, ok := c.mirrorOf(user)
+	known, ok := c.Mirrors.Of(user)
 	if !ok {
 		return true
 	}
 	accounts, ok := known.KnownAccounts(user.Status.UserID)
-	return !ok || user.Status.Accounts == nil || *count(accounts) != *user.Status.Accounts ||
+	return !ok || requested(user) || user.Status.Accounts == nil || *count(accounts) != *user.Status.Accounts ||
 		known.Doubted(user.Status.UserID) || known.Duplicates(user.UID, user.Status.UserID) > int(user.Status.Duplicates)
-}
-
-func (c *Controller) mirrorOf(user *v1alpha1.SmileUser) (*mirror.Mirror, bool) {
-	account, ok := c.Connections.KnownAccount(user.Namespace, user.Spec.ConnectionRef)
-	if !ok {
-		return nil, false
-	}
-	return c.Mirrors.Lookup(account)
 }
 
 func requested(user *v1alpha1.SmileUser) bool {

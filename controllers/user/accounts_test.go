@@ -1,6 +1,8 @@
 package user_test
 
 import (
+	"fmt"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -8,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
@@ -95,6 +98,35 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(user.Status.LastHandledRequest).To(Equal("now"))
 		s.op.Quiet(user)
 		Expect(looks(before)).To(Equal(1))
+	})
+
+	It("of many people are read together when all are asked for, and few passes wait for that", func() {
+		users := make([]engine.Object, 40)
+		for i := range users {
+			user := s.provisioned(fmt.Sprintf("person-%d", i))
+			s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
+			s.Annotate(user, v1alpha1.AnnotationRequestedAt, "now")
+			users[i] = user
+		}
+		s.Pass(time.Second)
+		before := s.Smile.Mark()
+		s.Smile.Break(sandbox.Fault{Operation: "list-accounts", Count: -1, Action: "delay:1s"})
+		var group sync.WaitGroup
+		for _, user := range users {
+			group.Go(func() {
+				defer GinkgoRecover()
+				s.op.Run(user)
+			})
+		}
+		group.Wait()
+		s.Smile.Mend()
+		s.op.Live(2*time.Second, users...)
+		Expect(looks(before)).To(BeNumerically("<=", len(users)/2))
+		for _, user := range users {
+			user := user.(*v1alpha1.SmileUser)
+			Expect(user.Status.LastHandledRequest).To(Equal("now"))
+			Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
+		}
 	})
 
 	It("are asked for in vain while the connection is not ready, which then shows", func() {

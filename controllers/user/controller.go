@@ -5,6 +5,7 @@ package user
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -57,6 +58,9 @@ type Controller struct {
 	Clock clock.PassiveClock
 
 	attempts attempts
+	asks     asks
+	// looking is how many passes wait for a call that reads accounts.
+	looking atomic.Int32
 	// cleared are the API accounts of which a listing has shown all that the leaders before have created.
 	cleared sync.Map
 }
@@ -93,6 +97,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 
 func (c *Controller) forget(name types.NamespacedName) {
 	c.attempts.forget(name)
+	c.asks.forget(name)
 }
 
 // SetupWithManager registers the controller.

@@ -25,9 +25,10 @@ import (
 
 const changeBuffer = 16 << 10
 
-// Connections gives connections that are ready, as connection.Registry does.
+// Connections gives connections that are ready, and the API accounts of those that were, as connection.Registry does.
 type Connections interface {
 	For(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) (*connection.Connection, error)
+	KnownAccount(namespace string, ref v1alpha1.ConnectionReference) (account string, known bool)
 }
 
 // Config is what a set needs.
@@ -108,8 +109,12 @@ func (s *Set) For(conn *connection.Connection) *Mirror {
 	return m
 }
 
-// Lookup gives the mirror of an API account, if there is one yet.
-func (s *Set) Lookup(account string) (*Mirror, bool) {
+// Of gives the mirror that a user is in, as far as this process knows: it asks nobody.
+func (s *Set) Of(user *v1alpha1.SmileUser) (*Mirror, bool) {
+	account, known := s.Connections.KnownAccount(user.Namespace, user.Spec.ConnectionRef)
+	if !known {
+		return nil, false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, ok := s.mirrors[account]

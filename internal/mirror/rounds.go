@@ -52,7 +52,7 @@ type rounds struct {
 }
 
 // Want asks for the accounts of a user to be read soon, together with whatever else is due then. Whoever should know
-// is woken if that is news to them.
+// is woken then.
 func (m *Mirror) Want(userID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -61,7 +61,7 @@ func (m *Mirror) Want(userID string) {
 
 // WantSince does so unless the accounts are known as they were at a time or later.
 func (m *Mirror) WantSince(userID string, at time.Time) {
-	if m.olderThan(at, accountsOf)(userID) {
+	if !m.have(userID, at, accountsOf)() {
 		m.Want(userID)
 	}
 }
@@ -215,17 +215,18 @@ func (m *Mirror) survey(ctx context.Context, client *smile.Client, lives populat
 	return nil
 }
 
-// readWanted reads the accounts that somebody wants; of those that could not be read it is wanted again.
+// readWanted reads the accounts that somebody wants and tells that it has; what could not be read is wanted again.
 func (m *Mirror) readWanted(ctx context.Context, client *smile.Client, lives population) error {
 	m.mu.Lock()
 	wanted := m.rounds.wanted
 	m.rounds.wanted = map[string]bool{}
 	m.mu.Unlock()
-	err := m.surveyAccounts(ctx, client, lives, func(userID string) bool { return wanted[userID] })
-	if err != nil {
+	if err := m.surveyAccounts(ctx, client, lives, func(userID string) bool { return wanted[userID] }); err != nil {
 		for userID := range wanted {
 			m.Want(userID)
 		}
+		return err
 	}
-	return err
+	m.tell(slices.Collect(maps.Keys(wanted)))
+	return nil
 }

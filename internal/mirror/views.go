@@ -19,9 +19,7 @@ func sortUsers(users []User) {
 
 // Accounts gives the accounts of a user as they were at notBefore or later: from memory, or by a call.
 func (m *Mirror) Accounts(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) ([]smile.Account, error) {
-	at := m.set.moment(notBefore)
-	fresh := func(p *person) bool { return p.accountsAt > never && p.accountsAt >= at }
-	err := m.look("accounts/"+userID, userID, fresh, func() error {
+	err := m.look("accounts/"+userID, m.have(userID, notBefore, accountsOf), func() error {
 		return m.readAccounts(ctx, client, userID, nil)
 	})
 	if err != nil {
@@ -29,6 +27,25 @@ func (m *Mirror) Accounts(ctx context.Context, client *smile.Client, userID stri
 	}
 	accounts, _ := m.KnownAccounts(userID)
 	return accounts, nil
+}
+
+// AccountsSince gives the accounts of a user if memory holds them as they were at notBefore or later.
+func (m *Mirror) AccountsSince(userID string, notBefore time.Time) (accounts []smile.Account, ok bool) {
+	if !m.have(userID, notBefore, accountsOf)() {
+		return nil, false
+	}
+	return m.KnownAccounts(userID)
+}
+
+// have tells whether something that was known of a user was read at notBefore or later.
+func (m *Mirror) have(userID string, notBefore time.Time, what func(*person) moment) func() bool {
+	at := max(m.set.moment(notBefore), never+1)
+	return func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p := m.people.byID[userID]
+		return p != nil && what(p) >= at
+	}
 }
 
 // KnownAccounts gives the accounts that memory holds; ok is false when it holds none of the user.
@@ -50,9 +67,7 @@ func (m *Mirror) KnownAccounts(userID string) (accounts []smile.Account, ok bool
 // Gathered tells, by account, of the data of a user that Smile has finished to gather, as it was at notBefore or
 // later: from memory, or by a call.
 func (m *Mirror) Gathered(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) (map[string]Gathered, error) {
-	at := m.set.moment(notBefore)
-	fresh := func(p *person) bool { return p.tasksAt > never && p.tasksAt >= at }
-	err := m.look("tasks/"+userID, userID, fresh, func() error {
+	err := m.look("tasks/"+userID, m.have(userID, notBefore, tasksOf), func() error {
 		return m.readTasks(ctx, client, userID, func(smile.Task) {})
 	})
 	if err != nil {
@@ -92,13 +107,9 @@ func (m *Mirror) NoAccounts(userID string) {
 
 // look reads unless memory is fresh, together with whoever else wants the same. A read that had begun before may be
 // too old, and then another one is made.
-func (m *Mirror) look(what, userID string, fresh func(*person) bool, read func() error) error {
+func (m *Mirror) look(what string, fresh func() bool, read func() error) error {
 	for {
-		m.mu.Lock()
-		p := m.people.byID[userID]
-		enough := p != nil && fresh(p)
-		m.mu.Unlock()
-		if enough {
+		if fresh() {
 			return nil
 		}
 		own := false
