@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -47,7 +46,7 @@ func (e *environment) synced(n int) map[string]sandbox.Account {
 func TestEventToData(t *testing.T) {
 	const people = 50
 	rate, span := 5, 10*time.Second
-	if os.Getenv("E2E_FLOOD") != "" {
+	if flood() {
 		rate, span = 50, 30*time.Second
 	}
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true, WebhookWorkers: 64}, v1alpha1.SmileConnectionSpec{})
