@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +63,7 @@ func TestEventToData(t *testing.T) {
 	}
 	defer secrets.Stop()
 
+	place, before := e.end(), e.remote.mark()
 	names := make([]string, 0, len(accounts))
 	for name := range accounts {
 		names = append(names, name)
@@ -99,6 +101,7 @@ func TestEventToData(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("%d events, %d a second: from Smile to the Secret in p50 %s, p99 %s, at most %s", len(took), rate, quantile(took, .5), quantile(took, .99), quantile(took, 1))
+	e.logCosts(len(took), place, before)
 	if p99 := quantile(took, .99); p99 > 5*time.Second {
 		t.Errorf("p99 is %s, on a machine that does nothing else it is under a second", p99)
 	}
@@ -116,6 +119,19 @@ func TestEventToData(t *testing.T) {
 	}
 	slices.Sort(gone)
 	t.Logf("from a disconnection to the erasure: p50 %s, at most %s", quantile(gone, .5), quantile(gone, 1))
+}
+
+// logCosts tells what the operator asked of the API server and of Smile since a place and a mark, for each of n things.
+func (e *environment) logCosts(n int, place int64, mark int) {
+	e.t.Helper()
+	kube, smile := map[string]float64{}, map[string]float64{}
+	for _, request := range e.asked(place) {
+		kube[request.Verb+" "+request.Resource] += 1 / float64(n)
+	}
+	for _, entry := range e.remote.Journal(mark) {
+		smile[entry.Operation] += 1 / float64(n)
+	}
+	e.t.Logf("for each: of the API server %s; of Smile %s", shares(kube), shares(smile))
 }
 
 func (o *operator) keysOf(secret *corev1.Secret) []string {
@@ -154,4 +170,12 @@ func TestLostEventsAreMadeUpFor(t *testing.T) {
 		return old == 0, fmt.Sprintf("%d Secrets are as before", old)
 	})
 	t.Logf("10 changes of which every event was lost were found in %s, with a resync interval of %s", seconds(took), seconds(interval))
+}
+
+func shares(of map[string]float64) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		all = append(all, fmt.Sprintf("%s %.2f", name, of[name]))
+	}
+	return strings.Join(all, ", ")
 }

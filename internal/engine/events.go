@@ -12,9 +12,10 @@ import (
 // tell emits the events of a pass: what the phases reported, and Ready when its status or reason changed. That all is
 // well needs no event of its own where another tells what was done for that.
 func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Condition) {
+	about := r.reference(pass.Object)
 	emit := func(e happening) {
 		logger.Info(e.message, "reason", e.reason)
-		r.Events.Eventf(pass.Object, nil, e.kind, e.reason, e.action, "%s", e.message)
+		r.Events.Eventf(about, nil, e.kind, e.reason, e.action, "%s", e.message)
 	}
 	for _, e := range pass.events {
 		emit(e)
@@ -36,6 +37,15 @@ func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Co
 		return
 	}
 	emit(happening{kind, after.Reason, "Reconcile", after.Message})
+}
+
+// reference names an object without its version: only then is what happens to it again and again one event that counts.
+func (r *Reconciler[T]) reference(obj T) *metav1.PartialObjectMetadata {
+	about := &metav1.PartialObjectMetadata{
+		ObjectMeta: metav1.ObjectMeta{Namespace: obj.GetNamespace(), Name: obj.GetName(), UID: obj.GetUID()},
+	}
+	about.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(r.Kind.Name))
+	return about
 }
 
 func readyOf(obj Object) metav1.Condition {

@@ -33,7 +33,9 @@ type only struct {
 	err  error
 }
 
-func (o *only) KnownAccount(string, v1alpha1.ConnectionReference) (string, bool) { return o.conn.Account(), true }
+func (o *only) KnownAccount(string, v1alpha1.ConnectionReference) (string, bool) {
+	return o.conn.Account(), true
+}
 
 func (o *only) For(context.Context, string, v1alpha1.ConnectionReference) (*connection.Connection, error) {
 	return o.conn, o.err

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
@@ -135,12 +136,13 @@ func (w *Writer) AsDeclared(owner client.Object, stored *Stored, template *v1alp
 	if stored.obj == nil {
 		return true, nil
 	}
-	obj := stored.obj.DeepCopyObject().(client.Object)
-	if err := w.own(owner, obj); err != nil {
+	before := meta.AsPartialObjectMetadata(stored.obj)
+	after := before.DeepCopy()
+	if err := w.own(owner, after); err != nil {
 		return false, err
 	}
-	dress(obj, template)
-	return equality.Semantic.DeepEqual(obj, stored.obj), nil
+	dress(after, template)
+	return equality.Semantic.DeepEqual(before, after), nil
 }
 
 // Delete removes the output if it is the owner's.
