@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -106,6 +107,7 @@ func TestEventToData(t *testing.T) {
 		t.Errorf("p99 is %s, on a machine that does nothing else it is under a second", p99)
 	}
 
+	e.showsEvents(sub.Name)
 	var gone []time.Duration
 	for _, name := range names[:5] {
 		began := time.Now()
@@ -119,6 +121,17 @@ func TestEventToData(t *testing.T) {
 	}
 	slices.Sort(gone)
 	t.Logf("from a disconnection to the erasure: p50 %s, at most %s", quantile(gone, .5), quantile(gone, 1))
+}
+
+// showsEvents asserts what kubectl prints of a subscription that gets events.
+func (e *environment) showsEvents(name string) {
+	e.t.Helper()
+	printed := e.must("get", "smw", name)
+	e.t.Logf("kubectl get smw:\n%s", printed)
+	columns := regexp.MustCompile(`^NAME +READY +EVENTS +URL +LAST EVENT +AGE\n` + name + ` +True +\["TASK_FINISHED",.*\] +http://\S+ +\d+m?s? .*\d+s\n$`)
+	if !columns.MatchString(printed) {
+		e.t.Errorf("want %s", columns)
+	}
 }
 
 // logCosts tells what the operator asked of the API server and of Smile since a place and a mark, for each of n things.

@@ -40,6 +40,7 @@ func apiServer(t *testing.T, objects ...client.Object) *stored {
 	s := &stored{}
 	s.WithWatch = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(objects...).
 		WithIndex(&v1alpha1.SmileUser{}, engine.IndexRemoteUser, func(obj client.Object) []string { return []string{obj.(*v1alpha1.SmileUser).Status.UserID} }).
+		WithIndex(&v1alpha1.SmileWebhookSubscription{}, engine.IndexPath, func(client.Object) []string { return nil }).
 		WithInterceptorFuncs(interceptor.Funcs{
 			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 				<-time.After(3 * time.Millisecond)
