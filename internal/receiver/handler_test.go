@@ -127,7 +127,7 @@ func TestSlowRequestsAreEnded(t *testing.T) {
 				}
 				near.Close()
 				sender.Wait()
-				under.Close()
+				_ = under.Close()
 				if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 					t.Error(err)
 				}
