@@ -129,7 +129,7 @@ func (w *newsroom) subscribe(ctx context.Context) error {
 		"metadata":   map[string]any{"namespace": namespace, "name": "news"},
 		"spec": map[string]any{
 			"connectionRef": map[string]any{"name": connectionName},
-			"eventTypes":    []any{"ALL_EVENTS"},
+			"eventTypes":    []any{"TASK_FINISHED", "ACCOUNT_SYNC_TASK_FINISHED", "ACCOUNT_DISCONNECTED"}, // as in config/samples
 		},
 	}}
 	if err := w.admin.Create(ctx, subscription); err != nil {
