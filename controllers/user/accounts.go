@@ -9,6 +9,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -25,7 +26,16 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 		return err
 	}
 	v.planLooks(p, known)
-	accounts, ok, err := v.accounts(ctx, p, conn, known)
+	at := v.callSince(p, conn.ResyncInterval)
+	if !at.IsZero() && !(known.AccountsReadSince(status.UserID, at) && known.Proven(status.UserID)) {
+		defer v.looking.Add(-1)
+		if v.looking.Add(1) > mostLooking {
+			known.Want(status.UserID) // it wakes the object when it has read
+			p.WakeAfter(engine.Jitter(withoutMirror))
+			return nil
+		}
+	}
+	accounts, ok, err := v.accounts(ctx, conn, known, status.UserID, at)
 	if err != nil {
 		return err
 	}
@@ -41,35 +51,31 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 		known.Want(status.UserID)
 	}
 	v.countDuplicates(p, known)
+	status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
+	v.asks.forget(client.ObjectKeyFromObject(p.Object))
 	return nil
 }
 
-// mostLooking is how many passes at once may wait for a call that reads accounts. However many people ask, or are hinted
-// at, at once: new users find a worker, and what more there is is read together.
-const mostLooking = concurrency / 4
+const (
+	// mostLooking is how many passes at once may wait for calls that look at accounts. However many people ask, or are
+	// hinted at, at once: new users find a worker, and what more there is the mirror reads together.
+	mostLooking = concurrency / 4
+	// withoutMirror is when a pass that left a look to the mirror tries for itself again: the mirror may be in trouble.
+	withoutMirror = 30 * time.Second
+)
 
 // accounts gives what the mirror knows, or what Smile says where that may not be waited for; ok is false when nothing
 // is known yet.
 func (v *visit) accounts(
-	ctx context.Context, p *pass, conn *connection.Connection, known *mirror.Mirror,
+	ctx context.Context, conn *connection.Connection, known *mirror.Mirror, userID string, at time.Time,
 ) (accounts []smile.Account, ok bool, err error) {
-	userID, at := p.Object.Status.UserID, v.callSince(p, conn.ResyncInterval)
-	if accounts, ok = known.AccountsSince(userID, at); ok || at.IsZero() {
-		v.handled(p)
-		return accounts, ok, nil
-	}
-	defer v.looking.Add(-1)
-	if v.looking.Add(1) > mostLooking {
-		known.Want(userID) // it wakes this object when it has read
+	if at.IsZero() {
 		accounts, ok = known.KnownAccounts(userID)
 		return accounts, ok, nil
 	}
 	accounts, err = known.Accounts(smile.WithLane(ctx, smile.LaneHint), conn.Client, userID, at)
-	switch {
-	case smile.IsNotFound(err):
+	if smile.IsNotFound(err) {
 		err = mirror.ErrMissing
-	case err == nil:
-		v.handled(p)
 	}
 	return accounts, true, err
 }
@@ -96,15 +102,11 @@ func (v *visit) callSince(p *pass, interval time.Duration) time.Time {
 		at = time.Time{}
 	}
 	if requested(p.Object) {
-		at = v.asks.since(p.Object, p.Now)
+		if asked := v.asks.since(p.Object, p.Now); asked.After(at) {
+			at = asked
+		}
 	}
 	return at
-}
-
-// handled notes that what was asked for has been read.
-func (v *visit) handled(p *pass) {
-	p.Object.Status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
-	v.asks.forget(client.ObjectKeyFromObject(p.Object))
 }
 
 // countDuplicates tells when Smile turns out to have several users that were created for the object. It keeps the one

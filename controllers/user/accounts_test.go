@@ -100,6 +100,26 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(looks(before)).To(Equal(1))
 	})
 
+	It("are read once more when Smile hints at a change after the read that somebody asked for", func() {
+		s.Pass(time.Second)
+		s.Annotate(user, v1alpha1.AnnotationRequestedAt, "now")
+		s.Smile.Break(sandbox.Fault{Operation: "list-accounts", Count: -1, Action: "status:500"})
+		s.op.Fail(user, 1) // asked for at this time
+		s.Smile.Mend()
+		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
+		s.Pass(time.Second)
+		s.op.Survey()
+		before := s.Smile.Mark()
+		s.Pass(time.Second)
+		s.Smile.LinkGeorge(user.Status.UserID, "upwork")
+		s.Hint(user)
+		s.Pass(time.Second)
+		s.op.Run(user)
+		Expect(looks(before)).To(Equal(1))
+		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(2))
+		Expect(user.Status.LastHandledRequest).To(Equal("now"))
+	})
+
 	It("of many people are read together when all are asked for, and few passes wait for that", func() {
 		users := make([]engine.Object, 40)
 		for i := range users {

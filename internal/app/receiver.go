@@ -22,7 +22,8 @@ func addReceiver(mgr ctrl.Manager, options Options) error {
 	server := &receiver.Server{
 		Address:  options.ReceiverBindAddress,
 		CertFile: options.ReceiverTLSCertFile, KeyFile: options.ReceiverTLSKeyFile,
-		Cache: mgr.GetClient(), Live: live, Namespaces: options.WatchNamespaces, Log: mgr.GetLogger().WithName("receiver"), Now: time.Now,
+		Cache: mgr.GetClient(), Live: live, Namespaces: options.WatchNamespaces, Selector: options.cache().DefaultLabelSelector,
+		Log: mgr.GetLogger().WithName("receiver"), Now: time.Now,
 	}
 	if err := mgr.AddReadyzCheck("receiver", server.Ready); err != nil {
 		return err

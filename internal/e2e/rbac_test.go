@@ -54,8 +54,7 @@ func TestRBAC(t *testing.T) {
 	t.Logf("%d permissions granted, %d of them not used here: %v; no request forbidden", len(granted), len(needless), needless)
 }
 
-// spare are permissions that no test can have the operator use: the series of an event is patched when the same is
-// told twice of an object that did not change, and the operator tells what changes an object.
+// spare are permissions that the operator need not use here: an event is patched when the same is told again.
 var spare = Permissions{{"", "patch", "events.k8s.io", "events"}: true}
 
 // compare waits for the last events to be written, and compares what was granted with all that was asked for.

@@ -33,6 +33,8 @@ type remote struct {
 	takes time.Duration
 	// fails is how many calls are answered with an error first.
 	fails int
+	// forbidden is a user of whom nothing may be read; "" for none.
+	forbidden string
 	// during happens in each call, before its answer is made.
 	during func(call int)
 }
@@ -48,6 +50,13 @@ func (r *remote) set(path string, items ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.items[path] = items
+}
+
+// forbid refuses to tell of a user from now on.
+func (r *remote) forbid(userID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forbidden = userID
 }
 
 func (r *remote) made() []string {
@@ -90,6 +99,8 @@ func (r *remote) answer(path, userID string, failed bool) (status int, body stri
 	}
 	data := `{"items": [` + strings.Join(items, ",") + `]}`
 	switch {
+	case userID != "" && userID == r.forbidden:
+		return http.StatusForbidden, `{"code":"FORBIDDEN","message":"m","requestId":"r"}`
 	case failed:
 		return http.StatusInternalServerError, `{"code":"INTERNAL_ERROR","message":"m","requestId":"r"}`
 	case !list && !known:

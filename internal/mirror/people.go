@@ -298,6 +298,14 @@ func (p *person) user() User { return User{ID: p.id, CreatedAt: p.createdAt.time
 // mostStrangers bounds what is remembered of users that are not ours. To forget them costs a call each.
 const mostStrangers = 10_000
 
+// Proven tells whether it is known whose a remote user is, so that nobody need ask.
+func (m *Mirror) Proven(userID string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.people.byID[userID]
+	return m.strangers[userID] || known != nil && known.Mark != (Mark{})
+}
+
 // Marker gives the marker of a remote user, from memory or by one call.
 func (m *Mirror) Marker(ctx context.Context, client *smile.Client, userID string) (Mark, error) {
 	m.mu.Lock()

@@ -215,18 +215,26 @@ func (m *Mirror) survey(ctx context.Context, client *smile.Client, lives populat
 	return nil
 }
 
-// readWanted reads the accounts that somebody wants and tells that it has; what could not be read is wanted again.
+// readWanted reads the accounts that somebody wants, and tells that it has; what could not be read is wanted again.
 func (m *Mirror) readWanted(ctx context.Context, client *smile.Client, lives population) error {
+	ctx = smile.WithLane(ctx, smile.LaneHint)
 	m.mu.Lock()
 	wanted := m.rounds.wanted
 	m.rounds.wanted = map[string]bool{}
 	m.mu.Unlock()
-	if err := m.surveyAccounts(ctx, client, lives, func(userID string) bool { return wanted[userID] }); err != nil {
-		for userID := range wanted {
-			m.Want(userID)
-		}
-		return err
+	began := m.set.Clock.Now()
+	err := m.surveyAccounts(ctx, client, lives, func(userID string) bool { return wanted[userID] })
+	if err == nil {
+		err = m.proveWanted(ctx, client, lives, wanted)
 	}
-	m.tell(slices.Collect(maps.Keys(wanted)))
-	return nil
+	var read []string
+	for userID := range wanted {
+		if err != nil && !m.have(userID, began, accountsOf)() {
+			m.Want(userID)
+			continue
+		}
+		read = append(read, userID)
+	}
+	m.tell(read)
+	return err
 }

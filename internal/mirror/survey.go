@@ -67,28 +67,45 @@ func (m *Mirror) surveyUsers(ctx context.Context, client *smile.Client, lives po
 	m.mu.Lock()
 	daily := Grid(m.account, day, began).Last
 	due := daily.After(m.set.started) && m.rounds.usersAt.Before(daily)
-	limit := m.rounds.users.limit(len(lives))
 	m.mu.Unlock()
 	if !due {
 		return m.surveyNewest(ctx, client, began)
 	}
-	err := errNotWorth
-	if limit > 0 {
-		err = m.listUsers(ctx, client, want{notBefore: daily, passes: 1, limit: limit})
-	}
-	if errors.Is(err, errNotWorth) {
-		m.mu.Lock()
-		m.rounds.users.pages = max(m.rounds.users.pages, limit+1)
-		m.mu.Unlock()
-		err = m.askForEach(ctx, client, slices.Sorted(maps.Keys(lives)))
-	}
-	if err != nil {
+	if err := m.readUsers(ctx, client, slices.Sorted(maps.Keys(lives)), daily); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rounds.usersAt = began
 	return nil
+}
+
+// readUsers learns whose these users are, in a listing that began at notBefore or later, or one by one where that is
+// fewer calls.
+func (m *Mirror) readUsers(ctx context.Context, client *smile.Client, ids []string, notBefore time.Time) error {
+	m.mu.Lock()
+	limit := m.rounds.users.limit(len(ids))
+	m.mu.Unlock()
+	err := errNotWorth
+	if limit > 0 {
+		err = m.listUsers(ctx, client, want{notBefore: notBefore, passes: 1, limit: limit})
+	}
+	if errors.Is(err, errNotWorth) {
+		m.mu.Lock()
+		m.rounds.users.pages = max(m.rounds.users.pages, limit+1)
+		m.mu.Unlock()
+		err = m.askForEach(ctx, client, ids)
+	}
+	return err
+}
+
+// proveWanted learns whose the wanted users are where that is not known, so that no object must ask for its own.
+func (m *Mirror) proveWanted(ctx context.Context, client *smile.Client, lives population, wanted map[string]bool) error {
+	ids := lives.ids(false, func(userID string) bool { return wanted[userID] && !m.Proven(userID) })
+	if len(ids) < 2 {
+		return nil
+	}
+	return m.readUsers(ctx, client, ids, time.Time{})
 }
 
 // surveyNewest lists the newest users where a second user of a person may have come to be.
@@ -124,7 +141,7 @@ func (m *Mirror) askForEach(ctx context.Context, client *smile.Client, ids []str
 	for _, id := range ids {
 		remote, err := client.User(ctx, id)
 		switch {
-		case smile.IsNotFound(err):
+		case refused(err):
 			m.doubt(id)
 		case err != nil:
 			return err
@@ -134,6 +151,9 @@ func (m *Mirror) askForEach(ctx context.Context, client *smile.Client, ids []str
 	}
 	return nil
 }
+
+// refused tells whether a call failed because of the one user that it was about: no other is held up by that.
+func refused(err error) bool { return smile.IsNotFound(err) || smile.IsForbidden(err) }
 
 // doubt has those who are about a user ask for themselves whether it is still there.
 func (m *Mirror) doubt(userID string) {
@@ -187,7 +207,7 @@ func (m *Mirror) surveyAccounts(ctx context.Context, client *smile.Client, lives
 	surveys.WithLabelValues("accounts", "per-user").Inc()
 	for _, id := range ids {
 		err := m.readAccounts(ctx, client, id, former[id])
-		if smile.IsNotFound(err) {
+		if refused(err) {
 			m.doubt(id)
 		} else if err != nil {
 			return err
@@ -224,7 +244,7 @@ func (m *Mirror) surveyTasks(ctx context.Context, client *smile.Client, lives po
 	}
 	surveys.WithLabelValues("tasks", "per-user").Inc()
 	for _, id := range ids {
-		if err := m.readTasks(ctx, client, id, unfinished.see); err != nil && !smile.IsNotFound(err) {
+		if err := m.readTasks(ctx, client, id, unfinished.see); err != nil && !refused(err) {
 			return err
 		}
 	}

@@ -192,7 +192,7 @@ func TestWhatIsWantedTogetherIsReadTogether(t *testing.T) {
 			w.Want(fmt.Sprint("u", i))
 		}
 		w.live(t, 2*beat)
-		w.expect(t, "twenty wanted", map[string]int{"accounts": 1})
+		w.expect(t, "twenty wanted, of whom nobody knows yet whose they are", map[string]int{"accounts": 1, "users": 1})
 		w.Want("u3")
 		w.WantSince("u4", time.Now().Add(-time.Hour))
 		w.live(t, 2*beat)
@@ -204,6 +204,26 @@ func TestWhatIsWantedTogetherIsReadTogether(t *testing.T) {
 		w.remote.fails = 0
 		w.live(t, roundRetry)
 		w.expect(t, "after it failed", map[string]int{"accounts": 1})
+	})
+}
+
+// A user who is refused, as one of another tenant may be, holds up nobody else.
+func TestOneWhoIsRefusedHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t, 4)
+		w.remote.set("accounts", w.accounts(1000)...) // a listing is not worth its calls
+		w.remote.forbid("u2")
+		w.live(t, toGrid)
+		for i := range 4 {
+			id := fmt.Sprint("u", i)
+			if _, ok := w.KnownAccounts(id); ok != (i != 2) || w.Doubted(id) != (i == 2) {
+				t.Errorf("%s: known %v, doubted %v", id, ok, w.Doubted(id))
+			}
+		}
+		if w.Stale(15 * time.Minute) {
+			t.Error("the round did not end")
+		}
 	})
 }
 

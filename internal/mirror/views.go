@@ -29,12 +29,9 @@ func (m *Mirror) Accounts(ctx context.Context, client *smile.Client, userID stri
 	return accounts, nil
 }
 
-// AccountsSince gives the accounts of a user if memory holds them as they were at notBefore or later.
-func (m *Mirror) AccountsSince(userID string, notBefore time.Time) (accounts []smile.Account, ok bool) {
-	if !m.have(userID, notBefore, accountsOf)() {
-		return nil, false
-	}
-	return m.KnownAccounts(userID)
+// AccountsReadSince tells whether memory holds the accounts of a user as they were at notBefore or later.
+func (m *Mirror) AccountsReadSince(userID string, notBefore time.Time) bool {
+	return m.have(userID, notBefore, accountsOf)()
 }
 
 // have tells whether something that was known of a user was read at notBefore or later.

@@ -35,8 +35,8 @@ const (
 // dummy stands in for the secret of a path that is none, so that it takes as long.
 var dummy = hook.NewSecret()
 
-// handler takes events. What is not proven costs the API server a listing every two seconds at most, and nothing is
-// acknowledged before it is kept.
+// handler takes events. What is not proven costs the API server a listing now and then, however much it is, and nothing
+// is acknowledged before it is kept.
 type handler struct {
 	pairs   pairs
 	hints   *hinter
@@ -52,7 +52,7 @@ func newHandler(s *Server, hints *hinter) *handler {
 	return &handler{
 		hints: hints, log: s.Log, now: s.Now, known: make(chan struct{}, genuine), unknown: make(chan struct{}, strange),
 		sources: sources{now: s.Now}, tidings: tidings{live: s.Live, now: s.Now},
-		pairs: pairs{cache: s.Cache, live: s.Live, namespaces: s.Namespaces, secrets: output.NewWriter(s.Live), now: s.Now},
+		pairs: pairs{cache: s.Cache, live: s.Live, namespaces: s.Namespaces, selector: s.Selector, secrets: output.NewWriter(s.Live), now: s.Now},
 	}
 }
 
@@ -106,11 +106,17 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if err != nil {
 		return unavailable, ""
 	}
-	room, patience := h.known, queueing
-	if !known {
-		if !h.sources.spend(r.RemoteAddr) {
+	lagging := found.sub == nil
+	if lagging {
+		if !known && !h.sources.spend(r.RemoteAddr) {
 			return throttled, ""
 		}
+		if found, err = h.pairs.confirm(ctx, path, came); err != nil {
+			return unavailable, ""
+		}
+	}
+	room, patience := h.known, queueing
+	if found.sub == nil {
 		room, patience = h.unknown, 0
 	}
 	if !enter(ctx, room, patience) {
@@ -121,12 +127,11 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if refused != "" {
 		return refused, ""
 	}
-	if found.sub == nil {
-		if found, err = h.pairs.confirm(ctx, path, came); err != nil {
-			return unavailable, ""
-		}
+	o, kind := h.judge(ctx, r, found, path, body)
+	if lagging && o == unknownUser {
+		o = unavailable // of a cache that lacks the path it is not believed that it lacks only that
 	}
-	return h.judge(ctx, r, found, path, body)
+	return o, kind
 }
 
 // enter takes a place, and waits for one no longer than patience.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -29,9 +30,10 @@ const (
 // pairs finds what events of a path are signed with. Pairs never change, so each is read once.
 type pairs struct {
 	cache client.Reader
-	// live lists subscriptions past the cache, in the namespaces, or in all when there are none.
+	// live lists subscriptions past the cache, in the namespaces, or in all when there are none, by the selector.
 	live       client.Reader
 	namespaces []string
+	selector   labels.Selector
 	secrets    *output.Writer
 	now        func() time.Time
 
@@ -76,7 +78,7 @@ func (p *pairs) find(ctx context.Context, path string) (found registered, known 
 
 // confirm looks for a path that the cache does not show. Who registers a pair waits for hook.HeadStart before the call, so
 // a listing that began no longer than that before the event came shows every path that events can come to. However many
-// forge, one listing is made in that time.
+// forge, one listing is made in that time, or one in unreadableFor while they fail.
 func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (registered, error) {
 	p.listing.Lock()
 	defer p.listing.Unlock()
@@ -96,26 +98,36 @@ func (r roll) tells(came, now time.Time) bool {
 	return r.began.After(came.Add(-hook.HeadStart))
 }
 
+// list is not cut short with the request that happens to need it: others wait for the answer. What was known before
+// remains when it fails.
 func (p *pairs) list(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, storing)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storing)
 	defer cancel()
-	latest := roll{began: p.now()}
+	latest := roll{began: p.now(), paths: p.last.paths}
+	all, err := p.all(ctx)
+	if latest.err = err; err == nil {
+		latest.paths = p.taken(all)
+	}
+	latest.ended = p.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = latest
+}
+
+func (p *pairs) all(ctx context.Context) (all []v1alpha1.SmileWebhookSubscription, err error) {
 	namespaces := p.namespaces
 	if len(namespaces) == 0 {
 		namespaces = []string{corev1.NamespaceAll}
 	}
-	var all []v1alpha1.SmileWebhookSubscription
 	for _, namespace := range namespaces {
 		var listed v1alpha1.SmileWebhookSubscriptionList
-		if latest.err = p.live.List(ctx, &listed, client.InNamespace(namespace)); latest.err != nil {
-			break
+		err := p.live.List(ctx, &listed, &client.ListOptions{Namespace: namespace, LabelSelector: p.selector})
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, listed.Items...)
 	}
-	latest.paths, latest.ended = p.taken(all), p.now()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.last = latest
+	return all, nil
 }
 
 // taken gives the registrations of subscriptions whose events are taken now, by the hashes of their paths.
@@ -178,7 +190,7 @@ func (p *pairs) remember(key string, secret smile.Sensitive[string], err error) 
 }
 
 func (p *pairs) read(ctx context.Context, r registered, path string) (smile.Sensitive[string], error) {
-	ctx, cancel := context.WithTimeout(ctx, storing)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storing) // others wait for the answer
 	defer cancel()
 	content, err := p.secrets.Read(ctx, r.sub, output.Target{Kind: output.Secret, Name: r.sub.Status.SecretName})
 	if err != nil {

@@ -1,6 +1,7 @@
 package receiver_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -164,7 +168,7 @@ func TestForgeriesAreRefusedAndCostNothing(t *testing.T) {
 func TestAPathThatTheCacheDoesNotShowIsAskedAbout(t *testing.T) {
 	s := newScene(t)
 	s.url = s.start(t, func(server *receiver.Server) {
-		server.Cache, server.Namespaces = blind{server.Cache}, []string{s.sub.Namespace}
+		server.Cache, server.Namespaces = blind{Reader: server.Cache, subscriptions: true}, []string{s.sub.Namespace}
 	})
 	genuine := func(want int) {
 		t.Helper()
@@ -196,6 +200,68 @@ func TestAPathThatTheCacheDoesNotShowIsAskedAbout(t *testing.T) {
 	s.hook = s.targetOf(other)
 	s.Pass(hook.HeadStart)
 	genuine(http.StatusNoContent)
+}
+
+// Where the cache lacks the path it may lack the person, too.
+func TestNobodyIsUnknownToACacheThatIsCutOff(t *testing.T) {
+	s := newScene(t)
+	s.url = s.start(t, func(server *receiver.Server) {
+		server.Cache = blind{Reader: server.Cache, subscriptions: true, users: true}
+	})
+	if status := s.send("TASK_FINISHED", s.user.Status.UserID); status != http.StatusServiceUnavailable {
+		t.Errorf("%d", status)
+	}
+}
+
+// What another operator watches is not ours to take, also where the cache shows nothing.
+func TestOnlySubscriptionsOfTheSelectorAreAskedFor(t *testing.T) {
+	for selected, want := range map[string]int{"shard=a": http.StatusUnauthorized, "shard!=a": http.StatusNoContent} {
+		s := newScene(t)
+		s.url = s.start(t, func(server *receiver.Server) {
+			server.Cache = blind{Reader: server.Cache, subscriptions: true}
+			server.Selector, _ = labels.Parse(selected)
+		})
+		if status := s.send("TASK_FINISHED", s.user.Status.UserID); status != want {
+			t.Errorf("%s: %d, want %d", selected, status, want)
+		}
+	}
+}
+
+// A forger who goes away while the API server is asked does not make others hear that it cannot be.
+func TestAListingGoesOnWithoutWhoNeededIt(t *testing.T) {
+	s := newScene(t)
+	asked, answer := make(chan context.Context, 2), make(chan struct{})
+	s.url = s.start(t, func(server *receiver.Server) {
+		server.Cache = blind{Reader: server.Cache, subscriptions: true}
+		server.Live = interceptor.NewClient(s.Client, interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+				asked <- ctx
+				<-answer
+				return c.List(ctx, list, options...)
+			},
+		})
+	})
+	leaving, leave := context.WithCancel(t.Context())
+	r := must(http.NewRequestWithContext(leaving, http.MethodPost, s.url+hook.Prefix+"x", strings.NewReader("{}")))
+	r.Header.Set("Content-Type", "application/json")
+	go func() {
+		if answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r); err == nil {
+			answer.Body.Close()
+		}
+	}()
+	asking := <-asked
+	answered := make(chan int, 1)
+	go func() { answered <- s.send("TASK_FINISHED", s.user.Status.UserID) }()
+	leave()
+	select {
+	case <-asking.Done():
+		t.Error("the listing ended with the request")
+	case <-time.After(200 * time.Millisecond): // in which a server notices
+	}
+	close(answer)
+	if status := <-answered; status != http.StatusNoContent {
+		t.Errorf("genuine: %d", status)
+	}
 }
 
 func TestWhatIsNoEventIsRefused(t *testing.T) {

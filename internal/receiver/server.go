@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -45,8 +46,9 @@ type Server struct {
 	Cache client.Reader
 	// Live reads and writes past the cache. No fence: whoever does not lead takes events too.
 	Live client.Client
-	// Namespaces that have subscriptions; all when empty.
+	// Namespaces and Selector say which subscriptions there are, as they do for the cache; all when empty.
 	Namespaces []string
+	Selector   labels.Selector
 	// Log of the requests, without their contents.
 	Log logr.Logger
 	// Now is the time.

@@ -149,12 +149,22 @@ func (s *scene) live() client.Client {
 	})
 }
 
-// blind is a cache whose watch of subscriptions is cut off.
-type blind struct{ client.Reader }
+// blind is a cache whose watches were cut off before there was anything of some kind.
+type blind struct {
+	client.Reader
+	subscriptions, users bool
+}
 
 func (b blind) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	if _, ok := list.(*v1alpha1.SmileWebhookSubscriptionList); ok {
-		return nil
+	switch list.(type) {
+	case *v1alpha1.SmileWebhookSubscriptionList:
+		if b.subscriptions {
+			return nil
+		}
+	case *v1alpha1.SmileUserList:
+		if b.users {
+			return nil
+		}
 	}
 	return b.Reader.List(ctx, list, options...)
 }
