@@ -242,7 +242,7 @@ func TestAListingGoesOnWithoutWhoNeededIt(t *testing.T) {
 		})
 	})
 	leaving, leave := context.WithCancel(t.Context())
-	r := must(http.NewRequestWithContext(leaving, http.MethodPost, s.url+hook.Prefix+"x", strings.NewReader("{}")))
+	r := must(http.NewRequestWithContext(leaving, http.MethodPost, s.url+hook.Prefix+"x", http.NoBody))
 	r.Header.Set("Content-Type", "application/json")
 	go func() {
 		if answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r); err == nil {
