@@ -27,7 +27,7 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	}
 	v.planLooks(p, known)
 	at := v.callSince(p, conn.ResyncInterval)
-	if !at.IsZero() && !(known.AccountsReadSince(status.UserID, at) && known.Proven(status.UserID)) {
+	if !at.IsZero() && v.mustCall(known, status.UserID, at) {
 		defer v.looking.Add(-1)
 		if v.looking.Add(1) > mostLooking {
 			known.Want(status.UserID) // it wakes the object when it has read
@@ -35,6 +35,12 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 			return nil
 		}
 	}
+	return v.takeAccounts(ctx, p, conn, known, at)
+}
+
+// takeAccounts takes over accounts that are known, or read, as they were at a time or later.
+func (v *visit) takeAccounts(ctx context.Context, p *pass, conn *connection.Connection, known *mirror.Mirror, at time.Time) error {
+	status := &p.Object.Status
 	accounts, ok, err := v.accounts(ctx, conn, known, status.UserID, at)
 	if err != nil {
 		return err
@@ -63,6 +69,11 @@ const (
 	// withoutMirror is when a pass that left a look to the mirror tries for itself again: the mirror may be in trouble.
 	withoutMirror = 30 * time.Second
 )
+
+// mustCall tells whether to look at accounts as they were at a time or later takes a call.
+func (v *visit) mustCall(known *mirror.Mirror, userID string, at time.Time) bool {
+	return !known.AccountsReadSince(userID, at) || !known.Proven(userID)
+}
 
 // accounts gives what the mirror knows, or what Smile says where that may not be waited for; ok is false when nothing
 // is known yet.

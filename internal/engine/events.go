@@ -23,20 +23,24 @@ func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Co
 	}
 	pass.events = nil
 	after := readyOf(pass.Object)
-	if after.Type == "" || (after.Status == before.Status && after.Reason == before.Reason) {
-		return
+	if kind, worth := verdict(before, after, done, pass.ordinary); worth {
+		emit(happening{kind, after.Reason, "Reconcile", after.Message})
 	}
-	if done && before.Status != metav1.ConditionTrue && after.Reason == v1alpha1.ReasonSucceeded {
-		return
+}
+
+// verdict tells whether a change of Ready is worth an event. done is whether others tell of what was achieved, and ordinary
+// that not to be ready is part of a start.
+func verdict(before, after metav1.Condition, done, ordinary bool) (kind string, worth bool) {
+	switch {
+	case after.Type == "" || after.Status == before.Status && after.Reason == before.Reason:
+		return "", false
+	case before.Status != metav1.ConditionTrue && (ordinary || done && after.Reason == v1alpha1.ReasonSucceeded):
+		return "", false
+	case after.Status == metav1.ConditionFalse:
+		return corev1.EventTypeWarning, true
+	default:
+		return corev1.EventTypeNormal, true
 	}
-	kind := corev1.EventTypeNormal
-	if after.Status == metav1.ConditionFalse {
-		kind = corev1.EventTypeWarning
-	}
-	if pass.ordinary && before.Status != metav1.ConditionTrue {
-		return
-	}
-	emit(happening{kind, after.Reason, "Reconcile", after.Message})
 }
 
 // reference names the object of an event. Without its version what happens to it again and again is one event that

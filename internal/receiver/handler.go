@@ -101,19 +101,9 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if !ok {
 		return misdirected, ""
 	}
-	came := h.now()
-	found, known, err := h.pairs.find(ctx, path)
-	if err != nil {
-		return unavailable, ""
-	}
-	lagging := found.sub == nil
-	if lagging {
-		if !known && !h.sources.spend(r.RemoteAddr) {
-			return throttled, ""
-		}
-		if found, err = h.pairs.confirm(ctx, path, came); err != nil {
-			return unavailable, ""
-		}
+	found, lagging, refused := h.lookUp(ctx, path, r.RemoteAddr)
+	if refused != "" {
+		return refused, ""
 	}
 	room, patience := h.known, queueing
 	if found.sub == nil {
@@ -132,6 +122,25 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		o = unavailable // of a cache that lacks the path it is not believed that it lacks only that
 	}
 	return o, kind
+}
+
+// lookUp finds the registration of a path, if it is one; lagging is whether the cache did not show it.
+func (h *handler) lookUp(ctx context.Context, path, source string) (found registered, lagging bool, refused outcome) {
+	came := h.now()
+	found, known, err := h.pairs.find(ctx, path)
+	if err == nil && found.sub != nil {
+		return found, false, ""
+	}
+	if err == nil && !known && !h.sources.spend(source) {
+		return found, true, throttled
+	}
+	if err == nil {
+		found, err = h.pairs.confirm(ctx, path, came)
+	}
+	if err != nil {
+		return found, true, unavailable
+	}
+	return found, true, ""
 }
 
 // enter takes a place, and waits for one no longer than patience.
