@@ -92,7 +92,7 @@ func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 		return engine.ErrRest
 	}
 	v.schedule(p)
-	accounts, err := v.accounts(ctx)
+	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID))
 	if err != nil {
 		return err
 	}

@@ -104,9 +104,9 @@ func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []rec
 
 // ofRemoteUser finds the syncs to which what the mirror has learned is news. After a start their statuses are all that
 // was known before.
-func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcile.Request {
+func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []reconcile.Request {
 	var users v1alpha1.SmileUserList
-	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: change.UserID}); err != nil {
 		return nil // a synced cache does not fail
 	}
 	var requests []reconcile.Request
@@ -118,7 +118,7 @@ func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcil
 			return nil
 		}
 		for j := range syncs.Items {
-			if c.isNews(user, &syncs.Items[j]) {
+			if syncs.Items[j].UID != change.Reader && c.isNews(user, &syncs.Items[j]) {
 				requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&syncs.Items[j])})
 			}
 		}

@@ -187,7 +187,7 @@ func (v *visit) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map
 	if !ask {
 		return known, nil
 	}
-	return v.known.Gathered(v.urgently(ctx), v.conn.Client, userID, v.notBefore)
+	return v.known.Gathered(mirror.WithReader(v.urgently(ctx), sync.UID), v.conn.Client, userID, v.notBefore)
 }
 
 func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {

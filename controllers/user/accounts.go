@@ -41,7 +41,7 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 // takeAccounts takes over accounts that are known, or read, as they were at a time or later.
 func (v *visit) takeAccounts(ctx context.Context, p *pass, conn *connection.Connection, known *mirror.Mirror, at time.Time) error {
 	status := &p.Object.Status
-	accounts, ok, err := v.accounts(ctx, conn, known, status.UserID, at)
+	accounts, ok, err := v.accounts(mirror.WithReader(ctx, p.Object.UID), conn, known, status.UserID, at)
 	if err != nil {
 		return err
 	}

@@ -120,14 +120,14 @@ func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []rec
 
 // ofRemoteUser finds the users to whom what the mirror has learned is news. After a start their statuses are all that
 // was known before.
-func (c *Controller) ofRemoteUser(ctx context.Context, userID string) []reconcile.Request {
+func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []reconcile.Request {
 	var users v1alpha1.SmileUserList
-	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: change.UserID}); err != nil {
 		return nil // a synced cache does not fail
 	}
 	var requests []reconcile.Request
 	for i := range users.Items {
-		if c.isNews(&users.Items[i]) {
+		if users.Items[i].UID != change.Reader && c.isNews(&users.Items[i]) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&users.Items[i])})
 		}
 	}

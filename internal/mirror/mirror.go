@@ -49,7 +49,7 @@ type Set struct {
 
 	mu      sync.Mutex
 	mirrors map[string]*Mirror
-	changes []chan event.TypedGenericEvent[string]
+	changes []chan event.TypedGenericEvent[Change]
 }
 
 // NewSet makes an empty set. Listings run until life ends, whoever waits for them.
@@ -72,23 +72,42 @@ func (s *Set) now() moment { return moment(s.Clock.Since(s.started) + 1) }
 
 func (m moment) seconds() uint32 { return uint32(time.Duration(m) / time.Second) }
 
-// Changes tells the id of each remote user of whom something changed. Every call opens another channel.
-func (s *Set) Changes() <-chan event.TypedGenericEvent[string] {
+// Change is that something about a remote user is other than it was known to be.
+type Change struct {
+	UserID string
+	// Reader is the object whose own pass has found out, and need not be woken; empty when none has.
+	Reader types.UID
+}
+
+type readerKey struct{}
+
+// WithReader names the object whose pass makes the calls.
+func WithReader(ctx context.Context, uid types.UID) context.Context {
+	return context.WithValue(ctx, readerKey{}, uid)
+}
+
+func readerOf(ctx context.Context) types.UID {
+	uid, _ := ctx.Value(readerKey{}).(types.UID)
+	return uid
+}
+
+// Changes tells of each remote user of whom something changed. Every call opens another channel.
+func (s *Set) Changes() <-chan event.TypedGenericEvent[Change] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changes := make(chan event.TypedGenericEvent[string], changeBuffer)
+	changes := make(chan event.TypedGenericEvent[Change], changeBuffer)
 	s.changes = append(s.changes, changes)
 	return changes
 }
 
 // changed drops the news where a channel is full, and says so: it is told again after the next listing.
-func (s *Set) changed(userID string) (told bool) {
+func (s *Set) changed(change Change) (told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	told = true
 	for _, changes := range s.changes {
 		select {
-		case changes <- event.TypedGenericEvent[string]{Object: userID}:
+		case changes <- event.TypedGenericEvent[Change]{Object: change}:
 		default:
 			told = false
 		}
@@ -175,10 +194,14 @@ func newMirror(set *Set, account string) *Mirror {
 	}
 }
 
-// tell wakes whoever is about these users. Of those whom it could not tell, all is told again.
-func (m *Mirror) tell(userIDs []string) {
+// tell wakes whoever is about these users.
+func (m *Mirror) tell(userIDs []string) { m.tellOthers("", userIDs) }
+
+// tellOthers wakes whoever is about these users, but for the object whose pass has found out. Of those whom it could not
+// tell, all is told again.
+func (m *Mirror) tellOthers(reader types.UID, userIDs []string) {
 	for _, id := range userIDs {
-		if m.set.changed(id) {
+		if m.set.changed(Change{id, reader}) {
 			continue
 		}
 		m.mu.Lock()

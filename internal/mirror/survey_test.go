@@ -47,7 +47,7 @@ type town struct {
 	remote  *remote
 	conn    *only
 	objects client.Client
-	changes <-chan event.TypedGenericEvent[string]
+	changes <-chan event.TypedGenericEvent[Change]
 }
 
 // newTown makes a mirror, and objects of so many users, u0, u1 ...: half of them have an account sync that knows of an

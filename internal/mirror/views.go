@@ -129,7 +129,7 @@ func (m *Mirror) readAccounts(ctx context.Context, client *smile.Client, userID 
 		}
 		accounts = append(accounts, account)
 	}
-	m.tell(m.learnAccounts(began, map[string][]smile.Account{userID: accounts}, map[string][]string{userID: former}))
+	m.tellOthers(readerOf(ctx), m.learnAccounts(began, map[string][]smile.Account{userID: accounts}, map[string][]string{userID: former}))
 	return nil
 }
 
@@ -143,7 +143,7 @@ func (m *Mirror) readTasks(ctx context.Context, client *smile.Client, userID str
 		found.add(userID, task)
 		see(task)
 	}
-	m.tell(m.learnTasks(began, []string{userID}, found, true))
+	m.tellOthers(readerOf(ctx), m.learnTasks(began, []string{userID}, found, true))
 	return nil
 }
 

@@ -29,12 +29,12 @@ func taskJSON(id, account string, took int) string {
 }
 
 // told empties the channel and gives who changed.
-func told(changes <-chan event.TypedGenericEvent[string]) []string {
+func told(changes <-chan event.TypedGenericEvent[Change]) []string {
 	var ids []string
 	for {
 		select {
 		case news := <-changes:
-			ids = append(ids, news.Object)
+			ids = append(ids, news.Object.UserID)
 		default:
 			return ids
 		}

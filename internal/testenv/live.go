@@ -7,6 +7,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/mirror"
 )
 
 // maxPasses is how many passes a Live may take. More can only be a loop that never rests.
@@ -116,15 +117,18 @@ func (o *Operator) makeDue(queue []*planned, which func(engine.Object) bool) {
 	}
 }
 
-// concerns tells whether an object is about a remote user.
-func (o *Operator) concerns(obj engine.Object, userID string) bool {
+// concerns tells whether an object is about a remote user, and did not find out itself.
+func (o *Operator) concerns(obj engine.Object, change mirror.Change) bool {
+	if obj.GetUID() == change.Reader {
+		return false
+	}
 	switch obj := obj.(type) {
 	case *v1alpha1.SmileUser:
-		return obj.Status.UserID == userID
+		return obj.Status.UserID == change.UserID
 	case *v1alpha1.SmileAccountSync:
 		user := &v1alpha1.SmileUser{}
 		user.Namespace, user.Name = obj.Namespace, obj.Spec.UserRef.Name
-		return o.world.Exists(user) && user.Status.UserID == userID
+		return o.world.Exists(user) && user.Status.UserID == change.UserID
 	default:
 		return false
 	}

@@ -37,7 +37,7 @@ type Operator struct {
 	world       *World
 	registry    *connection.Registry
 	mirrors     *mirror.Set
-	changes     <-chan event.TypedGenericEvent[string]
+	changes     <-chan event.TypedGenericEvent[mirror.Change]
 	connections *engine.Reconciler[*v1alpha1.SmileConnection]
 	users       *engine.Reconciler[*v1alpha1.SmileUser]
 	syncs       *engine.Reconciler[*v1alpha1.SmileAccountSync]
