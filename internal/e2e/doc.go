@@ -1,5 +1,5 @@
 // Package e2e tests the operator as it runs in production: as a process of its own, built with the race detector unless
-// figures are measured, with the rights of its own service account, against a real API server and a sandbox of Smile,
+// it is measured, with the rights of its own service account, against a real API server and a sandbox of Smile,
 // killed and stopped for real. What it asserts is counted by others than the operator: by the sandbox's journal and by
 // the audit log of the API server.
 //

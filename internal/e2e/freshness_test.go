@@ -52,6 +52,7 @@ func TestEventToData(t *testing.T) {
 		rate, span = 50, 30*time.Second
 	}
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true, WebhookWorkers: 64}, v1alpha1.SmileConnectionSpec{})
+	e.asReleased()
 	address, sub := freeAddress(t), e.hook("events")
 	sub.Spec.SecretRef, sub.Spec.EventTypes = nil, []v1alpha1.EventType{"TASK_FINISHED", "ACCOUNT_SYNC_TASK_FINISHED", "ACCOUNT_DISCONNECTED"}
 	e.create(sub)

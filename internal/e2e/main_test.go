@@ -76,6 +76,28 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// build builds the operator.
+func (s *suite) build(ctx context.Context, flags ...string) error {
+	build := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", s.binary}, flags...), "./cmd/smile-operator")...)
+	build.Dir = s.root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the operator: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// asReleased has the operators of an environment be what is released, to measure them: the race detector makes them slower
+// and larger.
+func (e *environment) asReleased() {
+	e.t.Helper()
+	released := *e.suite
+	released.binary += "-released"
+	if err := released.build(e.t.Context()); err != nil {
+		e.t.Fatal(err)
+	}
+	e.suite = &released
+}
+
 func (s *suite) start(ctx context.Context) error {
 	began := time.Now()
 	var err error
@@ -86,16 +108,10 @@ func (s *suite) start(ctx context.Context) error {
 		return err
 	}
 	s.binary = filepath.Join(s.dir, "smile-operator")
-	args := []string{"build", "-o", s.binary}
-	if !flood() {
-		args = append(args, "-race")
+	if err := s.build(ctx, "-race"); err != nil {
+		return err
 	}
-	build := exec.CommandContext(ctx, "go", append(args, "./cmd/smile-operator")...)
-	build.Dir = s.root
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the operator: %w\n%s", err, out)
-	}
-	fmt.Printf("built the operator in %s\n", time.Since(began).Round(time.Second))
+	fmt.Printf("built the operator with the race detector in %s\n", time.Since(began).Round(time.Second))
 	began = time.Now()
 	if err := s.startPlane(ctx); err != nil {
 		return err

@@ -174,6 +174,29 @@ func (s *sender) report() {
 			s.e.t.Errorf("an event of %s was acknowledged, and the look is due at %v", sent, hint)
 		}
 	}
+	within(s.e.t, time.Minute, "everybody of whom an event was acknowledged has been looked at since", func() (bool, string) {
+		seen, waiting := s.e.lastLooks(), 0
+		for person, sent := range s.acked {
+			if !sent.Before(seen[person]) && !sent.Before(seen[everybody]) {
+				waiting++
+			}
+		}
+		return waiting == 0, fmt.Sprintf("%d have not", waiting)
+	})
+}
+
+// everybody stands for whom a listing without a filter is about.
+const everybody = ""
+
+// lastLooks tells when Smile was last asked for the accounts of each person.
+func (e *environment) lastLooks() map[string]time.Time {
+	seen := map[string]time.Time{}
+	for _, call := range e.remote.Journal(0) {
+		if call.Operation == "list-accounts" && call.Status == http.StatusOK && call.Time.After(seen[call.UserID]) {
+			seen[call.UserID] = call.Time
+		}
+	}
+	return seen
 }
 
 func quantile(sorted []time.Duration, q float64) time.Duration {

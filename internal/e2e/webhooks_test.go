@@ -159,8 +159,7 @@ func (e *environment) leading(replicas []*operator) *operator {
 	return found
 }
 
-// flood tells whether the figures are measured that are promised: for as long, at as high a rate, and with an operator as
-// it is released, which the race detector would make slower and larger.
+// flood tells whether to send for as long, and as much, as is promised.
 func flood() bool { return os.Getenv("E2E_FLOOD") != "" }
 
 const (
@@ -177,6 +176,7 @@ func TestForgeriesDoNotDrownEvents(t *testing.T) {
 		span = longFlood
 	}
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	e.asReleased()
 	secret := &corev1.Secret{ObjectMeta: e.named("hook-secret"), StringData: map[string]string{"secret": strings.Repeat("a", 40)}}
 	sub, address := e.hook("events"), freeAddress(t)
 	e.create(secret, sub)
