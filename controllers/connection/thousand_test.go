@@ -3,6 +3,7 @@ package connection_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,17 +96,19 @@ var _ = Describe("A key pair that is revoked under a thousand users", func() {
 			_, _ = op.Reconcile(conn)
 			Expect(w.Outcome(conn)).To(Equal(testenv.Stalled(v1alpha1.ReasonInvalidCredentials)))
 
-			if i == 0 {
+			some := users[:100]
+			if i == 0 { // all of them once: a pass takes its time
+				some = users
 				together(op, users)
 				for _, user := range users {
 					Expect(w.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 				}
 			}
 			op.Live(14*time.Minute, conn)
-			together(op, users)
+			together(op, some)
 			Expect(calls.Load()).To(BeNumerically("<=", 1+3))
 			op.Live(46*time.Minute, conn)
-			together(op, append(users[:100:100], newcomer))
+			together(op, append(slices.Clone(users[:100]), newcomer))
 			Expect(calls.Load()).To(BeNumerically("<=", 1+3+4))
 
 			w.Smile.Instead = nil
