@@ -2,7 +2,6 @@ package user_test
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -131,14 +130,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		s.Pass(time.Second)
 		before := s.Smile.Mark()
 		s.Smile.Break(sandbox.Fault{Operation: "list-accounts", Count: -1, Action: "delay:1s"})
-		var group sync.WaitGroup
-		for _, user := range users {
-			group.Go(func() {
-				defer GinkgoRecover()
-				s.op.Run(user)
-			})
-		}
-		group.Wait()
+		together(s, users)
 		s.Smile.Mend()
 		s.op.Live(2*time.Second, users...)
 		Expect(looks(before)).To(BeNumerically("<=", len(users)/2))

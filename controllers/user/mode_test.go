@@ -2,7 +2,6 @@ package user_test
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -54,14 +53,7 @@ var _ = Describe("Keys of the other mode", func() {
 		for i := range 8 {
 			users = append(users, s.user(fmt.Sprintf("user-%d", i)))
 		}
-		var group sync.WaitGroup
-		for _, user := range users {
-			group.Go(func() {
-				defer GinkgoRecover()
-				s.op.Run(user)
-			})
-		}
-		group.Wait()
+		together(s, users)
 		Expect(s.Smile.People(testenv.Production)).To(HaveLen(1))
 	})
 

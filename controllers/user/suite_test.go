@@ -2,12 +2,14 @@ package user_test
 
 import (
 	"os"
+	"sync"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
@@ -49,6 +51,19 @@ func (s *scene) provisioned(name string, changes ...func(*v1alpha1.SmileUser)) *
 	s.op.Run(user)
 	Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	return user
+}
+
+// together does a pass over each object, all at once.
+func together[T engine.Object](s *scene, objects []T) {
+	GinkgoHelper()
+	var group sync.WaitGroup
+	for _, obj := range objects {
+		group.Go(func() {
+			defer GinkgoRecover()
+			s.op.Run(obj)
+		})
+	}
+	group.Wait()
 }
 
 // people are the ids of the users at Smile.

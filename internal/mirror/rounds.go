@@ -61,7 +61,7 @@ func (m *Mirror) Want(userID string) {
 
 // WantSince does so unless the accounts are known as they were at a time or later.
 func (m *Mirror) WantSince(userID string, at time.Time) {
-	if !m.have(userID, at, accountsOf)() {
+	if !m.AccountsReadSince(userID, at) {
 		m.Want(userID)
 	}
 }
@@ -229,7 +229,7 @@ func (m *Mirror) readWanted(ctx context.Context, client *smile.Client, lives pop
 	}
 	var read []string
 	for userID := range wanted {
-		if err != nil && !m.have(userID, began, accountsOf)() {
+		if err != nil && !m.AccountsReadSince(userID, began) {
 			m.Want(userID)
 			continue
 		}

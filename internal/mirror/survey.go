@@ -52,13 +52,7 @@ func tasksOf(p *person) moment    { return p.tasksAt }
 
 // olderThan tells of users whether what is known of them is older than a point in time.
 func (m *Mirror) olderThan(at time.Time, what func(*person) moment) func(userID string) bool {
-	limit := m.set.moment(at)
-	return func(userID string) bool {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		p := m.people.byID[userID]
-		return p == nil || what(p) < limit
-	}
+	return func(userID string) bool { return !m.readSince(userID, at, what) }
 }
 
 // surveyUsers looks once a day whether all users are still there, and whether there are several of one: in a listing of

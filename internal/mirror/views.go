@@ -19,7 +19,8 @@ func sortUsers(users []User) {
 
 // Accounts gives the accounts of a user as they were at notBefore or later: from memory, or by a call.
 func (m *Mirror) Accounts(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) ([]smile.Account, error) {
-	err := m.look("accounts/"+userID, m.have(userID, notBefore, accountsOf), func() error {
+	fresh := func() bool { return m.AccountsReadSince(userID, notBefore) }
+	err := m.look("accounts/"+userID, fresh, func() error {
 		return m.readAccounts(ctx, client, userID, nil)
 	})
 	if err != nil {
@@ -31,18 +32,16 @@ func (m *Mirror) Accounts(ctx context.Context, client *smile.Client, userID stri
 
 // AccountsReadSince tells whether memory holds the accounts of a user as they were at notBefore or later.
 func (m *Mirror) AccountsReadSince(userID string, notBefore time.Time) bool {
-	return m.have(userID, notBefore, accountsOf)()
+	return m.readSince(userID, notBefore, accountsOf)
 }
 
-// have tells whether something that was known of a user was read at notBefore or later.
-func (m *Mirror) have(userID string, notBefore time.Time, what func(*person) moment) func() bool {
+// readSince tells whether what is known of a user was read at notBefore or later.
+func (m *Mirror) readSince(userID string, notBefore time.Time, what func(*person) moment) bool {
 	at := max(m.set.moment(notBefore), never+1)
-	return func() bool {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		p := m.people.byID[userID]
-		return p != nil && what(p) >= at
-	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.people.byID[userID]
+	return p != nil && what(p) >= at
 }
 
 // KnownAccounts gives the accounts that memory holds; ok is false when it holds none of the user.
@@ -64,7 +63,8 @@ func (m *Mirror) KnownAccounts(userID string) (accounts []smile.Account, ok bool
 // Gathered tells, by account, of the data of a user that Smile has finished to gather, as it was at notBefore or
 // later: from memory, or by a call.
 func (m *Mirror) Gathered(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) (map[string]Gathered, error) {
-	err := m.look("tasks/"+userID, m.have(userID, notBefore, tasksOf), func() error {
+	fresh := func() bool { return m.readSince(userID, notBefore, tasksOf) }
+	err := m.look("tasks/"+userID, fresh, func() error {
 		return m.readTasks(ctx, client, userID, func(smile.Task) {})
 	})
 	if err != nil {

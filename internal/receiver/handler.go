@@ -128,17 +128,16 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 func (h *handler) lookUp(ctx context.Context, path, source string) (found registered, lagging bool, refused outcome) {
 	came := h.now()
 	found, known, err := h.pairs.find(ctx, path)
-	if err == nil && found.sub != nil {
+	switch {
+	case err != nil:
+		return registered{}, false, unavailable
+	case found.sub != nil:
 		return found, false, ""
+	case !known && !h.sources.spend(source):
+		return registered{}, true, throttled
 	}
-	if err == nil && !known && !h.sources.spend(source) {
-		return found, true, throttled
-	}
-	if err == nil {
-		found, err = h.pairs.confirm(ctx, path, came)
-	}
-	if err != nil {
-		return found, true, unavailable
+	if found, err = h.pairs.confirm(ctx, path, came); err != nil {
+		return registered{}, true, unavailable
 	}
 	return found, true, ""
 }
