@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	webhookUsers    = 200
+	webhookUsers    = 1000
 	eventsPerSecond = 50
 	webhookRounds   = 2
 	webhookFigure   = "news at Smile to data in the Secret, by webhook, p99"
