@@ -99,7 +99,7 @@ func (s *sender) run(ctx context.Context, rate int, kinds []string, people []str
 
 // deliver sends one event to one webhook.
 func (s *sender) deliver(hook hooked, kind, person string) {
-	body := fmt.Appendf(nil, `{"id":"et-1","version":1,"type":%q,"createdAt":%q,"data":{"userId":%q}}`, kind, time.Now().UTC().Format(time.RFC3339), person)
+	body := eventOf(kind, person)
 	for range attempts {
 		sent := time.Now()
 		status := s.send(hook, body)
@@ -120,6 +120,36 @@ func (s *sender) deliver(hook hooked, kind, person string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost++
+}
+
+// many sends n events to the webhook, once each and ten at a time, and tells how they were answered and how long that took.
+func (s *sender) many(n int, event func(i int) []byte) (statuses map[int]int, took time.Duration) {
+	target, began, turn := s.registered()[0], time.Now(), make(chan int)
+	answers := make(chan int, n)
+	var work sync.WaitGroup
+	for range 10 {
+		work.Go(func() {
+			for i := range turn {
+				answers <- s.send(target, event(i))
+			}
+		})
+	}
+	for i := range n {
+		turn <- i
+	}
+	close(turn)
+	work.Wait()
+	close(answers)
+	statuses = map[int]int{}
+	for status := range answers {
+		statuses[status]++
+	}
+	return statuses, time.Since(began)
+}
+
+// eventOf is the body of an event about a person that happens now.
+func eventOf(kind, person string) []byte {
+	return fmt.Appendf(nil, `{"id":"et-1","version":1,"type":%q,"createdAt":%q,"data":{"userId":%q}}`, kind, time.Now().UTC().Format(time.RFC3339), person)
 }
 
 // send gives the status of the answer; 0 when there was none.

@@ -1,0 +1,135 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"net/http"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+// answerLimit is how long Smile may wait for an answer. Its own patience is not documented.
+const answerLimit = 8 * time.Second
+
+// told declares persons of whom an operator is told by events, and gives it, the ids of the persons, and who sends.
+func (e *environment) told(n int) (*operator, []string, *sender) {
+	e.t.Helper()
+	sub, address := e.hook("events"), freeAddress(e.t)
+	sub.Spec.SecretRef = nil
+	e.create(sub)
+	e.create(e.crowd("person", n)...)
+	o := e.operator(e.t, e.only(), "--receiver-bind-address="+address, "--receiver-base-url="+receivers, "--api-requests-per-second=0")
+	e.allReady(n, 2*time.Minute)
+	e.becomes(sub, "True/Succeeded", time.Minute)
+	var people []string
+	for _, id := range e.ids() {
+		people = append(people, id)
+	}
+	return o, people, e.sender(address)
+}
+
+// TestOnlyWhatIsKeptIsAcknowledged sends events while the API server is paused, and kills the operator as soon as it has
+// acknowledged some.
+func TestOnlyWhatIsKeptIsAcknowledged(t *testing.T) {
+	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	o, people, sender := e.told(5)
+	aboutEach := func(i int) []byte { return eventOf("TASK_FINISHED", people[i]) }
+
+	resume := e.pauseAPIServer()
+	statuses, took := sender.many(len(people), aboutEach)
+	resume()
+	t.Logf("with the API server paused: %v within %s", statuses, seconds(took))
+	if statuses[http.StatusServiceUnavailable] != len(people) || took > answerLimit {
+		t.Errorf("want only 503, within %s", answerLimit)
+	}
+
+	within(t, time.Minute, "events are acknowledged again", func() (bool, string) {
+		statuses, _ := sender.many(1, aboutEach)
+		return statuses[http.StatusNoContent] == 1, o.tail()
+	})
+
+	e.fail(sandbox.Fault{Operation: "list-accounts", Count: 1000, Phase: "before", Action: "hang"})
+	sent := time.Now()
+	if statuses, _ := sender.many(len(people), aboutEach); statuses[http.StatusNoContent] != len(people) {
+		t.Fatalf("of %d events %v were answered so", len(people), statuses)
+	}
+	o.kill()
+	e.fail()
+	before := e.remote.mark()
+	o.start()
+	took = within(t, time.Minute, "all have been looked at", func() (bool, string) {
+		seen, waiting := e.lastLooks(), 0
+		for _, person := range people {
+			if seen[person].Before(sent) && seen[everybody].Before(sent) {
+				waiting++
+			}
+		}
+		return waiting == 0, e.calls(before)
+	})
+	t.Logf("of %d persons told of before the operator was killed, all were looked at %s after its start", len(people), seconds(took))
+}
+
+// pauseAPIServer stops the API server in its tracks, and gives what lets it go on.
+func (e *environment) pauseAPIServer() (resume func()) {
+	e.t.Helper()
+	signal := func(s syscall.Signal) {
+		for _, component := range e.plane.Components() {
+			if component.Name != "kube-apiserver" {
+				continue
+			}
+			if err := component.Signal(s); err != nil {
+				e.t.Fatal(err)
+			}
+		}
+	}
+	began := time.Now()
+	signal(syscall.SIGSTOP)
+	resume = sync.OnceFunc(func() {
+		signal(syscall.SIGCONT)
+		e.away = append(e.away, [2]time.Time{began, time.Now().Add(time.Second)})
+	})
+	e.t.Cleanup(resume)
+	return resume
+}
+
+// TestDuplicatesCostNextToNothing delivers one event a thousand times. Those that ask for a look at once are grouped for
+// a tenth of a second, the others for five.
+func TestDuplicatesCostNextToNothing(t *testing.T) {
+	for kind, apart := range map[string]time.Duration{"IDENTITY_ADDED": hook.Pause, "TASK_FINISHED": 100 * time.Millisecond} {
+		t.Run(kind, func(t *testing.T) {
+			e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+			_, people, sender := e.told(1)
+			body, place, before := eventOf(kind, people[0]), e.end(), e.remote.mark()
+			statuses, span := sender.many(1000, func(int) []byte { return body })
+			during(t, hook.Pause+time.Second, func() string { return "" })
+			writes, looks := 0, 0
+			for _, request := range e.writes(place) {
+				if request.Resource == "smileusers/status" {
+					writes++
+				}
+			}
+			for _, call := range e.remote.Journal(before) {
+				if call.Operation == "list-accounts" {
+					looks++
+				}
+			}
+			t.Logf("1,000 duplicates in %s: answered %v, %d writes of the hint, %d looks", seconds(span), statuses, writes, looks)
+			if statuses[http.StatusNoContent] != 1000 {
+				t.Errorf("want all acknowledged")
+			}
+			// The first, one for each whole pause, and the last.
+			if most := 2 + int(span/apart); writes == 0 || writes > most {
+				t.Errorf("want 1 to %d writes of the hint", most)
+			}
+			if looks == 0 || looks > writes {
+				t.Errorf("want no more looks than writes")
+			}
+		})
+	}
+}
