@@ -69,9 +69,9 @@ func restarted(t *testing.T, kube *stored) *desk {
 	return &desk{newHandler(server, hints), kube}
 }
 
-// eventOf is the body of an event about the person of a desk.
+// eventOf is the body of an event about the person of a desk, which happened just before the clock of a bubble starts.
 func eventOf(kind string) string {
-	return fmt.Sprintf(`{"id":"et-1","version":1,"type":%q,"createdAt":"2026-03-30T09:30:24Z","data":{"userId":"u-1","accountId":"a-1"}}`, kind)
+	return fmt.Sprintf(`{"id":"et-1","version":1,"type":%q,"createdAt":"1999-12-31T23:59:24Z","data":{"userId":"u-1","accountId":"a-1"}}`, kind)
 }
 
 func signed(body string, secret smile.Sensitive[string]) string {
