@@ -112,8 +112,8 @@ func TestAnswersDoNotTellHowMuchIsRight(t *testing.T) {
 // and then and by what is held up: it has 256 bits, and there is nothing on the way to them. So what counts is that the
 // difference is little beside the proof.
 func TestAProofIsTriedAlsoInVain(t *testing.T) {
-	const rounds, times, share = 4, 60, 0.25
-	body, path := padded(maxBody), pairOf.Path.Reveal()
+	const rounds, times, share = 4, 400, 0.3
+	body, path := padded(64<<10), pairOf.Path.Reveal()
 	right := signed(body, pairOf.Secret)
 	wrong := refusal{path, []string{differing(right, 0)}}
 	for name, other := range map[string]refusal{
