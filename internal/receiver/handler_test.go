@@ -85,6 +85,26 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
+// overPipes serves until the test ends, in a bubble of synctest, and gives what connects to the server.
+func overPipes(t *testing.T, under *http.Server) func() net.Conn {
+	t.Helper()
+	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
+	served := make(chan error, 1)
+	go func() { served <- under.Serve(listener) }()
+	t.Cleanup(func() {
+		_ = under.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+		<-time.After(time.Second) // net/http lingers
+	})
+	return func() net.Conn {
+		near, far := net.Pipe()
+		listener.made <- far
+		return near
+	}
+}
+
 func TestSlowRequestsAreEnded(t *testing.T) {
 	head := "POST " + hook.Prefix + "x HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 	for name, test := range map[string]struct {
@@ -103,11 +123,7 @@ func TestSlowRequestsAreEnded(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				kube := apiServer(t)
 				under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
-				listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
-				served := make(chan error, 1)
-				go func() { served <- under.Serve(listener) }()
-				near, far := net.Pipe()
-				listener.made <- far
+				near := overPipes(t, under)()
 				began := time.Now()
 				dribbles := !strings.HasPrefix(test.start, "GET")
 				var sender sync.WaitGroup
@@ -127,10 +143,6 @@ func TestSlowRequestsAreEnded(t *testing.T) {
 				}
 				near.Close()
 				sender.Wait()
-				_ = under.Close()
-				if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-					t.Error(err)
-				}
 			})
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,6 +27,9 @@ type stored struct {
 	client.WithWatch
 	mu     sync.Mutex
 	writes []write
+	// told are the writes to subscriptions, and read what is read of each kind past the cache.
+	told int
+	read map[string]int
 }
 
 type write struct{ at, hint time.Time }
@@ -34,26 +38,48 @@ type write struct{ at, hint time.Time }
 func apiServer(t *testing.T, objects ...client.Object) *stored {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	s := &stored{}
-	s.WithWatch = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(objects...).
+	s := &stored{read: map[string]int{}}
+	s.WithWatch = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithStatusSubresource(&v1alpha1.SmileUser{}, &v1alpha1.SmileWebhookSubscription{}).
 		WithIndex(&v1alpha1.SmileUser{}, engine.IndexRemoteUser, func(obj client.Object) []string { return []string{obj.(*v1alpha1.SmileUser).Status.UserID} }).
-		WithIndex(&v1alpha1.SmileWebhookSubscription{}, engine.IndexPath, func(client.Object) []string { return nil }).
+		WithIndex(&v1alpha1.SmileWebhookSubscription{}, engine.IndexPath, pathHashes).
 		WithInterceptorFuncs(interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+				s.mu.Lock()
+				s.read[fmt.Sprintf("%T", obj)]++
+				s.mu.Unlock()
+				return c.Get(ctx, key, obj, options...)
+			},
 			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 				<-time.After(3 * time.Millisecond)
 				err := c.SubResource(sub).Patch(ctx, obj, patch, options...)
 				if err == nil {
-					s.mu.Lock()
-					defer s.mu.Unlock()
-					s.writes = append(s.writes, write{time.Now(), obj.(*v1alpha1.SmileUser).Status.HintedAt.Time})
+					s.wrote(obj)
 				}
 				return err
 			},
 		}).Build()
 	return s
+}
+
+func pathHashes(obj client.Object) (hashes []string) {
+	for _, r := range obj.(*v1alpha1.SmileWebhookSubscription).Status.Registrations {
+		hashes = append(hashes, r.PathHash)
+	}
+	return hashes
+}
+
+func (s *stored) wrote(obj client.Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if user, ok := obj.(*v1alpha1.SmileUser); ok {
+		s.writes = append(s.writes, write{time.Now(), user.Status.HintedAt.Time})
+		return
+	}
+	s.told++
 }
 
 func (s *stored) all() []write {

@@ -5,14 +5,13 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"errors"
-	"math"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/smile-operator/smile-operator/internal/smile"
+	"github.com/smile-operator/smile-operator/internal/testenv/stopwatch"
 )
 
 const (
@@ -117,46 +116,14 @@ func TestRefusalsTakeTheSameTime(t *testing.T) {
 	key := smile.NewSensitive(strings.Repeat("k", 64))
 	body := []byte(vectorBody)
 	right, _ := smile.ParseSignature([]string{signed(vectorBody, key.Reveal())})
-	early, late := right, right
-	early[0] ^= 1
-	late[len(late)-1] ^= 1
-	best := math.Inf(1)
-	for range 8 {
-		best = min(best, math.Abs(welch(20_000, func() { early.Proves(body, key) }, func() { late.Proves(body, key) })))
-		if best < 4.5 {
-			return
-		}
+	wrong := [2]smile.Signature{right, right}
+	wrong[0][0] ^= 1
+	wrong[1][len(right)-1] ^= 1
+	var signature smile.Signature
+	told := stopwatch.Told(20_000, func(which int) { signature = wrong[which] }, func() { signature.Proves(body, key) })
+	if told >= stopwatch.Apart {
+		t.Errorf("t is %.1f at best: the time tells something", told)
 	}
-	t.Errorf("t is %.1f at best: the time tells something", best)
-}
-
-// welch measures two functions in turns, and leaves out what the scheduler spoiled.
-func welch(n int, a, b func()) float64 {
-	const spoiled = 20 * time.Microsecond
-	var sum, squares, count [2]float64
-	for i := range n {
-		which := i & 1
-		run := a
-		if which == 1 {
-			run = b
-		}
-		began := time.Now()
-		run()
-		took := time.Since(began)
-		if took > spoiled {
-			continue
-		}
-		x := float64(took)
-		sum[which] += x
-		squares[which] += x * x
-		count[which]++
-	}
-	if count[0] < 100 || count[1] < 100 {
-		return 0 // a machine this busy tells nothing
-	}
-	mean := func(i int) float64 { return sum[i] / count[i] }
-	variance := func(i int) float64 { return squares[i]/count[i] - mean(i)*mean(i) }
-	return (mean(0) - mean(1)) / math.Sqrt(variance(0)/count[0]+variance(1)/count[1]+1e-9)
 }
 
 func TestParseEvent(t *testing.T) {

@@ -1,0 +1,238 @@
+package receiver
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// padded is the body of an event that is this long.
+func padded(length int) string {
+	body := strings.TrimSuffix(eventOf("TASK_FINISHED"), "}") + `,"more":""}`
+	return strings.TrimSuffix(body, `"}`) + strings.Repeat("x", length-len(body)) + `"}`
+}
+
+// raw gives the answer to what is written to a connection, of which the server may not want all.
+func raw(t *testing.T, conn net.Conn, write func(io.Writer)) int {
+	t.Helper()
+	var writing sync.WaitGroup
+	writing.Go(func() { write(conn) })
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	conn.Close()
+	writing.Wait()
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// A body of the limit is taken, and one that is a byte longer is refused before even the pair is read that could prove it;
+// when its length is declared, without waiting for it.
+func TestABodyOfTheLimitIsTakenAndNoneThatIsLarger(t *testing.T) {
+	for name, test := range map[string]struct {
+		length  int
+		chunked bool
+		status  int
+	}{
+		"the limit":            {256 << 10, false, http.StatusNoContent},
+		"the limit, chunked":   {256 << 10, true, http.StatusNoContent},
+		"a byte more":          {256<<10 + 1, false, http.StatusRequestEntityTooLarge},
+		"a byte more, chunked": {256<<10 + 1, true, http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kube := apiServer(t, append(registration(t, pairOf), person())...)
+				under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
+				dial := overPipes(t, under)
+				r := genuineOf(t.Context(), padded(test.length))
+				if test.chunked {
+					r.ContentLength = -1
+				}
+				if got := raw(t, dial(), func(w io.Writer) { _ = r.Write(w) }); got != test.status {
+					t.Errorf("%d, want %d", got, test.status)
+				}
+				want := 0
+				if test.status == http.StatusNoContent {
+					want = 1
+				}
+				if writes, reads := len(kube.all()), kube.read["*v1.Secret"]; writes != want || reads != want {
+					t.Errorf("%d hints and %d reads of the pair, want %d", writes, reads, want)
+				}
+				began := time.Now()
+				head := "POST " + hook.Prefix + "x HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+				got := raw(t, dial(), func(w io.Writer) { fmt.Fprintf(w, head, 256<<10+1) })
+				if took := time.Since(began); got != http.StatusRequestEntityTooLarge || took > 0 {
+					t.Errorf("what is declared too large is answered with %d after %v", got, took)
+				}
+			})
+		})
+	}
+}
+
+// waiting is a body that begins when it is let.
+type waiting struct {
+	io.Reader
+	begun  bool
+	inside *atomic.Int64
+	let    <-chan struct{}
+}
+
+func (w *waiting) Read(p []byte) (int, error) {
+	if !w.begun {
+		w.begun = true
+		w.inside.Add(1)
+		<-w.let
+	}
+	return w.Reader.Read(p)
+}
+
+// crowd are deliveries that come at once.
+type crowd struct {
+	inside  atomic.Int64
+	let     chan struct{}
+	answers chan int
+}
+
+func (d *desk) crowd(t *testing.T, count int) *crowd {
+	c := &crowd{let: make(chan struct{}), answers: make(chan int, count)}
+	body := eventOf("TASK_FINISHED")
+	for range count {
+		go func() {
+			r := delivery(t.Context(), pairOf.Path.Reveal(), &waiting{Reader: strings.NewReader(body), inside: &c.inside, let: c.let}, signed(body, pairOf.Secret))
+			c.answers <- d.answerTo(r)
+		}()
+	}
+	return c
+}
+
+// expect lets some time pass, and checks how many bodies have begun until then and what was answered since it was asked.
+func (c *crowd) expect(t *testing.T, after time.Duration, inside int64, want map[int]int) {
+	t.Helper()
+	<-time.After(after)
+	synctest.Wait()
+	got := map[int]int{}
+	for range len(c.answers) {
+		got[<-c.answers]++
+	}
+	if begun := c.inside.Load(); begun != inside || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%d bodies are read and %v is answered, want %d and %v", begun, got, inside, want)
+	}
+}
+
+// Of more bodies than there are places the others wait a moment for one, and are sent away to be tried again; when all is
+// over, so are all places free.
+func TestOnlySoManyBodiesAreReadAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.answerTo(genuineOf(t.Context(), eventOf("TASK_FINISHED"))) // the pair is read now
+		first := d.crowd(t, 80)
+		first.expect(t, queueing/2, 64, map[int]int{})
+		first.let <- struct{}{}
+		first.expect(t, queueing/4, 65, map[int]int{http.StatusNoContent: 1})
+		first.expect(t, queueing/4, 65, map[int]int{http.StatusServiceUnavailable: 15})
+		close(first.let)
+		first.expect(t, queueing, 65, map[int]int{http.StatusNoContent: 64})
+		again := d.crowd(t, 64)
+		again.expect(t, 0, 64, map[int]int{})
+		close(again.let)
+		again.expect(t, queueing, 64, map[int]int{http.StatusNoContent: 64})
+	})
+}
+
+// net/http grants 4 KiB more than it is told, for what its buffer has read ahead.
+func TestALargeHeaderIsRefused(t *testing.T) {
+	for length, want := range map[int]int{
+		16 << 10: http.StatusNoContent,
+		20 << 10: http.StatusRequestHeaderFieldsTooLarge,
+		1 << 20:  http.StatusRequestHeaderFieldsTooLarge,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			kube := apiServer(t, append(registration(t, pairOf), person())...)
+			under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
+			r := genuineOf(t.Context(), eventOf("TASK_FINISHED"))
+			r.Header.Set("X-More", strings.Repeat("x", length))
+			if got := raw(t, overPipes(t, under)(), func(w io.Writer) { _ = r.Write(w) }); got != want {
+				t.Errorf("%d bytes: %d, want %d", length, got, want)
+			}
+			if hinted := len(kube.all()) > 0; hinted != (want == http.StatusNoContent) {
+				t.Errorf("%d bytes: a hint is stored: %v", length, hinted)
+			}
+		})
+	}
+}
+
+// Those who never read their answers are cut off, and hold no place until then.
+func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kube := apiServer(t, append(registration(t, pairOf), person())...)
+		under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
+		ended := make(chan struct{}, genuine+1)
+		under.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				ended <- struct{}{}
+			}
+		}
+		dial := overPipes(t, under)
+		began := time.Now()
+		for range genuine {
+			conn := dial()
+			t.Cleanup(func() { conn.Close() })
+			go func() { _ = genuineOf(t.Context(), eventOf("TASK_FINISHED")).Write(conn) }()
+		}
+		<-time.After(time.Second)
+		if got := raw(t, dial(), func(w io.Writer) { _ = genuineOf(t.Context(), eventOf("TASK_FINISHED")).Write(w) }); got != http.StatusNoContent {
+			t.Errorf("beside them: %d", got)
+		}
+		late := time.After(2 * writeTimeout)
+		for range genuine + 1 {
+			select {
+			case <-ended:
+			case <-late:
+				t.Fatal("they are never cut")
+			}
+		}
+		if took := time.Since(began); took < writeTimeout || took > writeTimeout+time.Second {
+			t.Errorf("they were cut after %s, want %s", took, writeTimeout)
+		}
+	})
+}
+
+// mine is a body that makes the receiver panic where it holds a place.
+type mine struct{}
+
+func (mine) Read([]byte) (int, error) { panic("the person is called George") }
+
+func TestAPanicGivesItsPlaceBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		for path, places := range map[string]int{pairOf.Path.Reveal(): genuine, "x": strange} {
+			for range places + 1 {
+				if got := d.answerTo(delivery(t.Context(), path, mine{}, "")); got != http.StatusInternalServerError {
+					t.Fatalf("a panic is answered with %d", got)
+				}
+			}
+		}
+		body := eventOf("TASK_FINISHED")
+		if got := d.answerTo(genuineOf(t.Context(), body)); got != http.StatusNoContent {
+			t.Errorf("a genuine event after panics: %d", got)
+		}
+		if got := d.answerTo(delivery(t.Context(), "x", strings.NewReader(body), signed(body, smile.NewSensitive("")))); got != http.StatusUnauthorized {
+			t.Errorf("a forged event after panics: %d", got)
+		}
+	})
+}

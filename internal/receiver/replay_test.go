@@ -1,0 +1,182 @@
+package receiver
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/hook"
+)
+
+const urgentKind, patientKind = "TASK_FINISHED", "IDENTITY_ADDED"
+
+// take delivers events a moment apart, each to the receiver whose turn it is; all must be acknowledged.
+func take(t *testing.T, kind string, copies int, apart time.Duration, turn func(i int) *desk) {
+	t.Helper()
+	body := eventOf(kind)
+	var work sync.WaitGroup
+	for i := range copies {
+		work.Go(func() {
+			<-time.After(time.Duration(i) * apart)
+			if got := turn(i).answerTo(genuineOf(t.Context(), body)); got != http.StatusNoContent {
+				t.Errorf("copy %d: %d", i, got)
+			}
+		})
+	}
+	work.Wait()
+}
+
+// However often an event is repeated or replayed, and however old it is, and also when the receiver is made anew in
+// between: all copies are acknowledged, and as many are written as fit between two writes, or two of an event that can
+// wait: for a look now, and for one a pause after that.
+func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
+	const copies, apart = 1000, 2 * time.Millisecond
+	grouped := int(copies*apart/grouping) + 2
+	for name, test := range map[string]struct {
+		kind     string
+		age      time.Duration
+		copies   int
+		restarts bool
+		most     int
+	}{
+		"one of yesterday":              {urgentKind, 24 * time.Hour, 1, false, 1},
+		"one of a month ago":            {urgentKind, 30 * 24 * time.Hour, 1, false, 1},
+		"one that can wait":             {patientKind, 30 * 24 * time.Hour, 1, false, 1},
+		"one, after a restart":          {patientKind, 24 * time.Hour, 1, true, 1},
+		"many":                          {urgentKind, 0, copies, false, grouped},
+		"many of yesterday":             {urgentKind, 24 * time.Hour, copies, false, grouped},
+		"many, and a restart":           {urgentKind, 24 * time.Hour, copies, true, grouped + 1},
+		"many that can wait":            {patientKind, 0, copies, false, 2},
+		"many of a month ago":           {patientKind, 30 * 24 * time.Hour, copies, false, 2},
+		"many that wait, and a restart": {patientKind, 24 * time.Hour, copies, true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				former := newDesk(t)
+				kube, latter := former.kube, former
+				take(t, test.kind, 1, 0, func(int) *desk { return former })
+				<-time.After(test.age)
+				if test.restarts {
+					latter = restarted(t, kube)
+				}
+				if test.restarts && test.copies == 1 {
+					former = latter
+				}
+				writes, told, looks := len(kube.all()), kube.told, kube.read["*v1alpha1.SmileUser"]
+				last := time.Now().Add(time.Duration(test.copies-1) * apart)
+				take(t, test.kind, test.copies, apart, func(i int) *desk {
+					if i < test.copies/2 {
+						return former
+					}
+					return latter
+				})
+				all := kube.all()
+				if n := len(all) - writes; n > test.most {
+					t.Errorf("%d copies make %d writes, want %d at most", test.copies, n, test.most)
+				}
+				if due := all[len(all)-1].hint; due.Before(last) {
+					t.Errorf("the last look is due %v before the last copy comes", last.Sub(due))
+				}
+				// A person is read where what is stored may do, or was changed by somebody else: once a write.
+				if n := kube.read["*v1alpha1.SmileUser"] - looks; n > grouped+1 {
+					t.Errorf("%d copies make %d reads of the person, want %d at most", test.copies, n, grouped+1)
+				}
+				if n, pairs := kube.told-told, kube.read["*v1.Secret"]; n > 1 || pairs > 2 {
+					t.Errorf("%d copies make %d writes to the subscription and %d reads of the pair in all", test.copies, n, pairs)
+				}
+			})
+		})
+	}
+}
+
+// orders gives all orders of some words.
+func orders(words []string) (all [][]string) {
+	if len(words) == 0 {
+		return [][]string{nil}
+	}
+	for i := range words {
+		for _, rest := range orders(slices.Delete(slices.Clone(words), i, i+1)) {
+			all = append(all, append([]string{words[i]}, rest...))
+		}
+	}
+	return all
+}
+
+var life = []string{"ACCOUNT_CREATED", "ACCOUNT_CONNECTED", "TASK_FINISHED", "ACCOUNT_DISCONNECTED"}
+
+// hinted gives the person as stored, and when they are to be looked at.
+func (d *desk) hinted(t *testing.T) (user *v1alpha1.SmileUser, at time.Time) {
+	t.Helper()
+	user = person()
+	if err := d.kube.Get(t.Context(), client.ObjectKeyFromObject(user), user); err != nil {
+		t.Fatal(err)
+	}
+	if user.Status.HintedAt != nil {
+		at = user.Status.HintedAt.Time
+	}
+	return user, at
+}
+
+// Events of an account's life that come together, in whatever order, ask for the same look.
+func TestEventsThatComeTogetherAskForTheSameInAnyOrder(t *testing.T) {
+	outcomes := map[string][]string{}
+	for _, order := range orders(life) {
+		synctest.Test(t, func(t *testing.T) {
+			d, began := newDesk(t), time.Now()
+			answers := make(chan int, len(order))
+			for _, kind := range order {
+				go func() { answers <- d.answerTo(genuineOf(t.Context(), eventOf(kind))) }()
+				synctest.Wait() // it has joined
+			}
+			for range order {
+				if got := <-answers; got != http.StatusNoContent {
+					t.Errorf("%v: %d", order, got)
+				}
+			}
+			_, at := d.hinted(t)
+			if at.Before(began) {
+				t.Errorf("%v ask for no look", order)
+			}
+			outcome := fmt.Sprintf("a look after %v, %d writes", at.Sub(began), len(d.kube.all()))
+			outcomes[outcome] = append(outcomes[outcome], fmt.Sprint(order))
+		})
+	}
+	if len(outcomes) != 1 {
+		t.Errorf("the order matters: %v", outcomes)
+	}
+}
+
+// When they come one after the other, the last one too is followed by a look, no later than a pause; and nothing that
+// they tell is believed.
+func TestEventsInAnyOrderAskForALookAndNothingElse(t *testing.T) {
+	for _, order := range orders(life) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t)
+			before, _ := d.hinted(t)
+			for _, kind := range order {
+				<-time.After(time.Second)
+				came := time.Now()
+				if got := d.answerTo(genuineOf(t.Context(), eventOf(kind))); got != http.StatusNoContent {
+					t.Errorf("%v: %s: %d", order, kind, got)
+				}
+				_, at := d.hinted(t)
+				if wait := at.Sub(came); wait < 0 || wait > hook.Pause || wait > 0 && (kind == "TASK_FINISHED" || kind == "ACCOUNT_DISCONNECTED") {
+					t.Errorf("%v: after %s a look is due in %v", order, kind, wait)
+				}
+			}
+			after, _ := d.hinted(t)
+			before.Status.HintedAt, before.ResourceVersion = after.Status.HintedAt, after.ResourceVersion
+			if diff := cmp.Diff(before, after); diff != "" {
+				t.Errorf("%v change more than the hint:\n%s", order, diff)
+			}
+		})
+	}
+}
