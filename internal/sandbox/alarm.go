@@ -14,6 +14,7 @@ type alarm struct {
 	mu      sync.Mutex
 	due     time.Time // zero while none is set
 	timer   *time.Timer
+	turn    int // counts the times that were set
 	stopped bool
 	ringing sync.WaitGroup
 }
@@ -31,8 +32,10 @@ func (a *alarm) set(due time.Time) {
 	}
 	a.cancel()
 	a.due = due
+	a.turn++
+	turn := a.turn
 	a.ringing.Add(1)
-	a.timer = time.AfterFunc(max(due.Sub(a.clock.now()), shortest), a.rang)
+	a.timer = time.AfterFunc(max(due.Sub(a.clock.now()), shortest), func() { a.rang(turn) })
 }
 
 // cancel forgets the time that is set. The caller holds mu.
@@ -43,10 +46,12 @@ func (a *alarm) cancel() {
 	a.timer, a.due = nil, time.Time{}
 }
 
-func (a *alarm) rang() {
+func (a *alarm) rang(turn int) {
 	defer a.ringing.Done()
 	a.mu.Lock()
-	a.timer, a.due = nil, time.Time{}
+	if turn == a.turn { // else it was set anew at this very moment
+		a.timer, a.due = nil, time.Time{}
+	}
 	stopped := a.stopped
 	a.mu.Unlock()
 	if !stopped {
