@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxDepth bounds the nesting of an answer; the API's own reach a depth of about 8.
@@ -18,32 +16,64 @@ const maxDepth = 64
 func checkJSON(body []byte) error { return checkJSONDepth(body, maxDepth) }
 
 func checkJSONDepth(body []byte, deepest int) error {
-	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowInvalidUTF8(true))
-	for values := 0; ; {
-		_, err := decoder.ReadToken()
-		switch {
-		case errors.Is(err, io.EOF) && values == 0:
-			return ProblemEmpty
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return tokenProblem(err)
-		case decoder.StackDepth() > deepest:
-			return ProblemTooDeep
-		case decoder.StackDepth() == 0:
-			values++
+	if len(bytes.TrimSpace(body)) == 0 {
+		return ProblemEmpty
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if err := checkValue(decoder, deepest); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return ProblemNotJSON
+	}
+	return nil
+}
+
+func checkValue(decoder *json.Decoder, deeper int) error {
+	token, err := decoder.Token()
+	if err != nil {
+		return tokenProblem(err)
+	}
+	delim, nested := token.(json.Delim)
+	if !nested {
+		return nil
+	}
+	if deeper == 0 {
+		return ProblemTooDeep
+	}
+	keys := map[json.Token]bool{}
+	for decoder.More() {
+		if delim == '{' {
+			if err := checkKey(decoder, keys); err != nil {
+				return err
+			}
 		}
-		if values > 1 {
-			return ProblemNotJSON
+		if err := checkValue(decoder, deeper-1); err != nil {
+			return err
 		}
 	}
+	_, err = decoder.Token()
+	return tokenProblem(err)
+}
+
+func checkKey(decoder *json.Decoder, seen map[json.Token]bool) error {
+	key, err := decoder.Token()
+	if err != nil {
+		return tokenProblem(err)
+	}
+	if seen[key] {
+		return ProblemDuplicateKey
+	}
+	seen[key] = true
+	return nil
 }
 
 func tokenProblem(err error) error {
 	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return ProblemDuplicateKey
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case err == nil:
+		return nil
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ProblemTruncated
 	default:
 		return ProblemNotJSON
