@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -158,13 +159,23 @@ func (h *hinter) serve(uid types.UID, q *queue) {
 			return
 		}
 		h.mu.Unlock()
-		f.err = h.store(&f.user, f.urgent)
+		f.err = h.safely(&f.user, f.urgent)
 		close(f.done)
 		select {
 		case <-time.After(grouping):
 		case <-h.life.Done():
 		}
 	}
+}
+
+// safely makes a panic an error of those who wait for the write: here is no request whose end it would be.
+func (h *hinter) safely(user *v1alpha1.SmileUser, urgent bool) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("storing the hint: a panic; what it was is withheld")
+		}
+	}()
+	return h.store(user, urgent)
 }
 
 // store writes the hint. What the cache shows will do for a write, which fails if it is out of date; that nothing need

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -189,6 +190,33 @@ func TestWhoIsGoneNeedsNoLook(t *testing.T) {
 		h.cache = lagging{user: *former}
 		if _, err := h.hint(t.Context(), subscription(), "u-1", true); err != nil {
 			t.Error(err)
+		}
+		end()
+		h.work.Wait()
+	})
+}
+
+// A panic in a write is an error of the events that wait for it, and of no other.
+func TestAPanicInAWriteIsAnError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, once := apiServer(t, person()), true
+		live := interceptor.NewClient(server, interceptor.Funcs{
+			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+				if once {
+					once = false
+					panic("the person is called George")
+				}
+				return c.SubResource(sub).Patch(ctx, obj, patch, options...)
+			},
+		})
+		life, end := context.WithCancel(t.Context())
+		h := &hinter{cache: server, live: live, now: time.Now, life: life}
+		if _, err := h.hint(t.Context(), subscription(), "u-1", true); err == nil || strings.Contains(err.Error(), "George") {
+			t.Errorf("a panic ends in %v", err)
+		}
+		if _, err := h.hint(t.Context(), subscription(), "u-1", true); err != nil || len(server.all()) != 1 {
+			t.Errorf("after a panic: %v, %d writes", err, len(server.all()))
 		}
 		end()
 		h.work.Wait()
