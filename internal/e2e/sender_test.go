@@ -204,9 +204,15 @@ func (s *sender) report() {
 			s.e.t.Errorf("an event of %s was acknowledged, and the look is due at %v", sent, hint)
 		}
 	}
-	within(s.e.t, time.Minute, "everybody of whom an event was acknowledged has been looked at since", func() (bool, string) {
-		seen, waiting := s.e.lastLooks(), 0
-		for person, sent := range s.acked {
+	s.e.lookedAt(s.acked)
+}
+
+// lookedAt waits until everybody of whom an event was acknowledged has been looked at since it was sent.
+func (e *environment) lookedAt(acked map[string]time.Time) time.Duration {
+	e.t.Helper()
+	return within(e.t, time.Minute, "everybody of whom an event was acknowledged has been looked at since", func() (bool, string) {
+		seen, waiting := e.lastLooks(), 0
+		for person, sent := range acked {
 			if !sent.Before(seen[person]) && !sent.Before(seen[everybody]) {
 				waiting++
 			}

@@ -5,8 +5,10 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -67,10 +69,7 @@ func TestNoEventIsLost(t *testing.T) {
 		t.Logf("%s replaced the webhook in %s", what, seconds(took))
 	}
 
-	var people []string
-	for _, user := range e.users() {
-		people = append(people, user.Status.UserID)
-	}
+	people := slices.Collect(maps.Values(e.ids()))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -127,20 +126,15 @@ func TestNoEventIsLost(t *testing.T) {
 // restartAPIServer kills the API server and starts it again: asked to stop, it would wait for the watches to end.
 func (e *environment) restartAPIServer() {
 	e.t.Helper()
-	for _, component := range e.plane.Components() {
-		if component.Name != "kube-apiserver" {
-			continue
-		}
-		began := time.Now()
-		if err := component.Kill(); err != nil {
-			e.t.Fatal(err)
-		}
-		if err := component.Start(context.Background()); err != nil {
-			e.t.Fatal(err)
-		}
-		e.away = append(e.away, [2]time.Time{began, time.Now().Add(time.Second)})
-		e.t.Logf("the API server was away for %s", seconds(time.Since(began)))
+	began := time.Now()
+	if err := e.plane.APIServer.Kill(); err != nil {
+		e.t.Fatal(err)
 	}
+	if err := e.plane.APIServer.Start(context.Background()); err != nil {
+		e.t.Fatal(err)
+	}
+	e.away = append(e.away, [2]time.Time{began, time.Now().Add(time.Second)})
+	e.t.Logf("the API server was away for %s", seconds(time.Since(began)))
 }
 
 // leading waits until one of the replicas leads, and gives it.
@@ -177,23 +171,12 @@ func TestForgeriesDoNotDrownEvents(t *testing.T) {
 	}
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
 	e.asReleased()
-	secret := &corev1.Secret{ObjectMeta: e.named("hook-secret"), StringData: map[string]string{"secret": strings.Repeat("a", 40)}}
-	sub, address := e.hook("events"), freeAddress(t)
-	e.create(secret, sub)
-	e.create(e.crowd("person", 50)...)
-	o := e.operator(t, e.only(), "--receiver-bind-address="+address, "--receiver-base-url="+receivers, "--api-requests-per-second=0")
-	e.allReady(50, 2*time.Minute)
-	e.becomes(sub, "True/Succeeded", time.Minute)
-	var people []string
-	for _, user := range e.users() {
-		people = append(people, user.Status.UserID)
-	}
-	sender := e.sender(address)
+	o, people, sender := e.told(50)
 	run := func(span time.Duration, forged int) {
 		ctx, stop := context.WithTimeout(t.Context(), span)
 		defer stop()
 		var work sync.WaitGroup
-		work.Go(func() { e.forge(ctx, address, forged) })
+		work.Go(func() { e.forge(ctx, sender.addresses[0], forged) })
 		work.Go(func() {
 			sender.run(ctx, genuinePerSecond, []string{"IDENTITY_ADDED", "TASK_STARTED", "INCOMES_ADDED"}, people)
 		})

@@ -26,6 +26,19 @@ import (
 // pairOf is what the subscription of a desk is registered with.
 var pairOf = hook.Pair{ID: "pair", Path: hook.NewPath(), Secret: hook.NewSecret()}
 
+// knowing is an API server with a person, and a subscription with this pair.
+func knowing(t *testing.T, pair hook.Pair) *stored {
+	t.Helper()
+	return apiServer(t, append(registration(t, pair), person())...)
+}
+
+// over is what serves HTTP for a receiver on an API server.
+func over(t *testing.T, kube *stored) *http.Server {
+	t.Helper()
+	under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
+	return under
+}
+
 // registration is a subscription with a pair, and the Secret that holds the pairs.
 func registration(t *testing.T, pair hook.Pair) []client.Object {
 	t.Helper()
@@ -53,7 +66,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	return restarted(t, apiServer(t, append(registration(t, pairOf), person())...))
+	return restarted(t, knowing(t, pairOf))
 }
 
 // restarted is a receiver that remembers nothing, on what the API server holds.
@@ -74,8 +87,9 @@ func eventOf(kind string) string {
 	return fmt.Sprintf(`{"id":"et-1","version":1,"type":%q,"createdAt":"1999-12-31T23:59:24Z","data":{"userId":"u-1","accountId":"a-1"}}`, kind)
 }
 
-func signed(body string, secret smile.Sensitive[string]) string {
-	mac := hmac.New(sha512.New, []byte(secret.Reveal()))
+// Sign gives the signature of a body, as Smile makes it.
+func Sign(body, secret string) string {
+	mac := hmac.New(sha512.New, []byte(secret))
 	mac.Write([]byte(body))
 	return hex.EncodeToString(mac.Sum(nil))
 }
@@ -90,7 +104,7 @@ func delivery(ctx context.Context, path string, body io.Reader, signature string
 
 // genuineOf is a delivery of this body with the pair of a desk.
 func genuineOf(ctx context.Context, body string) *http.Request {
-	return delivery(ctx, pairOf.Path.Reveal(), strings.NewReader(body), signed(body, pairOf.Secret))
+	return delivery(ctx, pairOf.Path.Reveal(), strings.NewReader(body), Sign(body, pairOf.Secret.Reveal()))
 }
 
 // answerTo gives the status of the answer to a request.

@@ -58,7 +58,7 @@ func TestAReceiverUnderFIPS(t *testing.T) {
 func overTLS(t *testing.T, secret string) int {
 	t.Helper()
 	pair := hook.Pair{ID: pairOf.ID, Path: pairOf.Path, Secret: smile.NewSensitive(secret)}
-	kube := apiServer(t, append(registration(t, pair), person())...)
+	kube := knowing(t, pair)
 	dir := t.TempDir()
 	roots := x509.NewCertPool()
 	roots.AddCert(Certificate(t, dir, 1))
@@ -79,7 +79,7 @@ func overTLS(t *testing.T, secret string) int {
 	body := eventOf("TASK_FINISHED")
 	signature := strings.Repeat("0", 128) // nobody can sign with less here
 	if len(secret) >= smile.MinSigningKey {
-		signature = signed(body, pair.Secret)
+		signature = Sign(body, secret)
 	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+(<-address).String()+hook.Prefix+pair.Path.Reveal(), strings.NewReader(body))
 	if err != nil {

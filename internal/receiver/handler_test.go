@@ -15,7 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -121,9 +120,7 @@ func TestSlowRequestsAreEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				kube := apiServer(t)
-				under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
-				near := overPipes(t, under)()
+				near := overPipes(t, over(t, apiServer(t)))()
 				began := time.Now()
 				dribbles := !strings.HasPrefix(test.start, "GET")
 				var sender sync.WaitGroup

@@ -13,10 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr"
-
 	"github.com/smile-operator/smile-operator/internal/hook"
-	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // padded is the body of an event that is this long.
@@ -56,9 +53,8 @@ func TestABodyOfTheLimitIsTakenAndNoneThatIsLarger(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				kube := apiServer(t, append(registration(t, pairOf), person())...)
-				under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
-				dial := overPipes(t, under)
+				kube := knowing(t, pairOf)
+				dial := overPipes(t, over(t, kube))
 				r := genuineOf(t.Context(), padded(test.length))
 				if test.chunked {
 					r.ContentLength = -1
@@ -113,7 +109,7 @@ func (d *desk) crowd(t *testing.T, count int) *crowd {
 	body := eventOf("TASK_FINISHED")
 	for range count {
 		go func() {
-			r := delivery(t.Context(), pairOf.Path.Reveal(), &waiting{Reader: strings.NewReader(body), inside: &c.inside, let: c.let}, signed(body, pairOf.Secret))
+			r := delivery(t.Context(), pairOf.Path.Reveal(), &waiting{Reader: strings.NewReader(body), inside: &c.inside, let: c.let}, Sign(body, pairOf.Secret.Reveal()))
 			c.answers <- d.answerTo(r)
 		}()
 	}
@@ -162,11 +158,10 @@ func TestALargeHeaderIsRefused(t *testing.T) {
 		1 << 20:  http.StatusRequestHeaderFieldsTooLarge,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			kube := apiServer(t, append(registration(t, pairOf), person())...)
-			under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
+			kube := knowing(t, pairOf)
 			r := genuineOf(t.Context(), eventOf("TASK_FINISHED"))
 			r.Header.Set("X-More", strings.Repeat("x", length))
-			if got := raw(t, overPipes(t, under)(), func(w io.Writer) { _ = r.Write(w) }); got != want {
+			if got := raw(t, overPipes(t, over(t, kube))(), func(w io.Writer) { _ = r.Write(w) }); got != want {
 				t.Errorf("%d bytes: %d, want %d", length, got, want)
 			}
 			if hinted := len(kube.all()) > 0; hinted != (want == http.StatusNoContent) {
@@ -179,8 +174,7 @@ func TestALargeHeaderIsRefused(t *testing.T) {
 // Those who never read their answers are cut off, and hold no place until then.
 func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		kube := apiServer(t, append(registration(t, pairOf), person())...)
-		under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
+		under := over(t, knowing(t, pairOf))
 		ended := make(chan struct{}, genuine+1)
 		under.ConnState = func(_ net.Conn, state http.ConnState) {
 			if state == http.StateClosed {
@@ -231,7 +225,7 @@ func TestAPanicGivesItsPlaceBack(t *testing.T) {
 		if got := d.answerTo(genuineOf(t.Context(), body)); got != http.StatusNoContent {
 			t.Errorf("a genuine event after panics: %d", got)
 		}
-		if got := d.answerTo(delivery(t.Context(), "x", strings.NewReader(body), signed(body, smile.NewSensitive("")))); got != http.StatusUnauthorized {
+		if got := d.answerTo(delivery(t.Context(), "x", strings.NewReader(body), Sign(body, ""))); got != http.StatusUnauthorized {
 			t.Errorf("a forged event after panics: %d", got)
 		}
 	})

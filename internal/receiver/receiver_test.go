@@ -122,7 +122,7 @@ func TestForgeriesAreRefusedAndCostNothing(t *testing.T) {
 	s.op.Run(other)
 	foreign := s.targetOf(other)
 	body := event("TASK_FINISHED", s.user.Status.UserID)
-	right := sign(body, s.hook.secret)
+	right := receiver.Sign(body, s.hook.secret)
 	if status := s.post(s.hook.path, body, http.Header{"Smile-Signature": {right}}); status != http.StatusNoContent {
 		t.Fatalf("genuine: %d", status)
 	}
@@ -135,11 +135,11 @@ func TestForgeriesAreRefusedAndCostNothing(t *testing.T) {
 	}
 	forgeries := map[string]forgery{
 		"no header": {s.hook.path, body, nil}, "empty": {s.hook.path, body, []string{""}}, "twice": {s.hook.path, body, []string{right, right}},
-		"right and wrong": {s.hook.path, body, []string{right, sign(body, "x")}}, "upper case": {s.hook.path, body, []string{strings.ToUpper(right)}},
+		"right and wrong": {s.hook.path, body, []string{right, receiver.Sign(body, "x")}}, "upper case": {s.hook.path, body, []string{strings.ToUpper(right)}},
 		"truncated": {s.hook.path, body, []string{right[:64]}}, "longer": {s.hook.path, body, []string{right + "00"}},
-		"empty key": {s.hook.path, body, []string{sign(body, "")}}, "other's key": {s.hook.path, body, []string{sign(body, foreign.secret)}},
+		"empty key": {s.hook.path, body, []string{receiver.Sign(body, "")}}, "other's key": {s.hook.path, body, []string{receiver.Sign(body, foreign.secret)}},
 		"other's path": {foreign.path, body, []string{right}}, "other body": {s.hook.path, body + " ", []string{right}},
-		"unknown path": {hook.NewPath().Reveal(), body, []string{right}}, "dummy": {"x", body, []string{sign(body, "")}},
+		"unknown path": {hook.NewPath().Reveal(), body, []string{right}}, "dummy": {"x", body, []string{receiver.Sign(body, "")}},
 		"path of another case": {strings.ToUpper(s.hook.path), body, []string{right}}, "longer path": {s.hook.path + "/", body, []string{right}},
 	}
 	for i := range 20 {
@@ -280,7 +280,7 @@ func TestWhatIsNoEventIsRefused(t *testing.T) {
 	json := http.Header{"Content-Type": {"application/json"}}
 	genuine := func(body string) func() int {
 		return func() int {
-			return s.post(s.hook.path, body, http.Header{"Smile-Signature": {sign(body, s.hook.secret)}})
+			return s.post(s.hook.path, body, http.Header{"Smile-Signature": {receiver.Sign(body, s.hook.secret)}})
 		}
 	}
 	for name, test := range map[string]struct {

@@ -3,9 +3,6 @@ package receiver_test
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha512"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -169,12 +166,6 @@ func (b blind) List(ctx context.Context, list client.ObjectList, options ...clie
 	return b.Reader.List(ctx, list, options...)
 }
 
-func sign(body, secret string) string {
-	mac := hmac.New(sha512.New, []byte(secret))
-	mac.Write([]byte(body))
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
 func event(kind, userID string) string {
 	return fmt.Sprintf(`{"id":"et-1","version":1,"type":%q,"createdAt":"2026-03-30T09:30:24Z","data":{"userId":%q,"accountId":"a-1"}}`, kind, userID)
 }
@@ -183,7 +174,7 @@ func event(kind, userID string) string {
 func (s *scene) send(kind, userID string) int {
 	s.Helper()
 	body := event(kind, userID)
-	return s.post(s.hook.path, body, http.Header{"Smile-Signature": {sign(body, s.hook.secret)}})
+	return s.post(s.hook.path, body, http.Header{"Smile-Signature": {receiver.Sign(body, s.hook.secret)}})
 }
 
 func (s *scene) post(path, body string, header http.Header) int {

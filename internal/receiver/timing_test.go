@@ -96,7 +96,7 @@ func differing(text string, at int) string {
 // How long an answer takes does not tell how much of what was guessed is right, be it of a signature or of a path.
 func TestAnswersDoNotTellHowMuchIsRight(t *testing.T) {
 	body, path := eventOf("TASK_FINISHED"), pairOf.Path.Reveal()
-	right := signed(body, pairOf.Secret)
+	right := Sign(body, pairOf.Secret.Reveal())
 	for name, cases := range map[string][2]refusal{
 		"signatures": {{path, []string{differing(right, 0)}}, {path, []string{differing(right, len(right)-1)}}},
 		"paths":      {{differing(path, 0), []string{right}}, {differing(path, len(path)-1), []string{right}}},
@@ -114,7 +114,7 @@ func TestAnswersDoNotTellHowMuchIsRight(t *testing.T) {
 func TestAProofIsTriedAlsoInVain(t *testing.T) {
 	const rounds, times, share = 4, 400, 0.3
 	body, path := padded(64<<10), pairOf.Path.Reveal()
-	right := signed(body, pairOf.Secret)
+	right := Sign(body, pairOf.Secret.Reveal())
 	wrong := refusal{path, []string{differing(right, 0)}}
 	for name, other := range map[string]refusal{
 		"an unknown path":                  {"x", []string{right}},
