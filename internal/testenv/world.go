@@ -45,8 +45,13 @@ type World struct {
 	Smile *Smile
 
 	config     Config
+	ctx        context.Context
 	namespaces []string
 }
+
+// Context is cancelled when the test ends. It is the same each time: each that Ginkgo is asked for costs it a clean-up,
+// and thousands of these cost it minutes.
+func (w *World) Context() context.Context { return w.ctx }
 
 // New makes a world.
 func New(tb testing.TB, config Config) *World {
@@ -55,7 +60,7 @@ func New(tb testing.TB, config Config) *World {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := &World{TB: tb, Client: running.client, Clock: clocktesting.NewFakeClock(begin), config: config}
+	w := &World{TB: tb, Client: running.client, Clock: clocktesting.NewFakeClock(begin), config: config, ctx: tb.Context()}
 	w.Namespace = w.NewNamespace()
 	tb.Cleanup(w.clear)
 	config.Sandbox.Now = w.Clock.Now
