@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,9 +45,8 @@ func (p population) accounts() (all map[string][]string, count int) {
 
 // members are the connections of an API account that can be used now, and who lives on them.
 type members struct {
-	client   *smile.Client
-	interval time.Duration
-	names    []types.NamespacedName
+	client *smile.Client
+	names  []types.NamespacedName
 }
 
 // usedBy notes a connection of this API account.
@@ -78,9 +76,6 @@ func (m *Mirror) members(ctx context.Context) members {
 		case err == nil && conn.Usable() == nil:
 			usable.client = conn.Client
 			usable.names = append(usable.names, name)
-			if usable.interval == 0 || conn.ResyncInterval < usable.interval {
-				usable.interval = conn.ResyncInterval
-			}
 		}
 	}
 	return usable
