@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -86,6 +87,15 @@ func (v *visit) ours(ctx context.Context, p *pass, webhookID string) (remote smi
 	return remote, err == nil && name.UID == p.Object.UID, err
 }
 
+// end deletes the webhook of a registration. What it has sent may still be under way.
+func (v *visit) end(ctx context.Context, p *pass, r *registration) error {
+	if err := v.delete(ctx, p, r.WebhookID); err != nil {
+		return err
+	}
+	v.deleted(p, r)
+	return nil
+}
+
 func (v *visit) deleted(p *pass, r *registration) {
 	until := p.Now.Add(v.Overlap)
 	r.AcceptedUntil = &metav1.Time{Time: until}
@@ -141,19 +151,18 @@ func (v *visit) drain(ctx context.Context, p *pass) error {
 			p.WakeAt(due)
 			continue
 		}
-		if err := v.delete(ctx, p, r.WebhookID); err != nil {
+		if err := v.end(ctx, p, r); err != nil {
 			return err
 		}
-		v.deleted(p, r)
 	}
 	return nil
 }
 
-// withdraw stops sending events to where they may no longer be sent.
+// withdraw stops sending events to where they may no longer be sent, whatever is wanted instead and whether it can be had.
 func (v *visit) withdraw(ctx context.Context, p *pass) error {
 	before := p.Object.Status.URL
-	_, reason := v.Policy.Check(before)
-	if p.Object.Spec.URL == "" || before == "" || reason == "" {
+	own := v.Policy.Receives() && before == v.Policy.OwnShown()
+	if _, reason := v.Policy.Check(before); before == "" || own || reason == "" {
 		return nil
 	}
 	for i := range p.Object.Status.Registrations {
@@ -161,20 +170,22 @@ func (v *visit) withdraw(ctx context.Context, p *pass) error {
 		if !alive(*r) || r.PathHash != "" || r.WebhookID == "" {
 			continue
 		}
-		if err := v.delete(ctx, p, r.WebhookID); err != nil {
+		if err := v.end(ctx, p, r); err != nil {
 			return err
 		}
-		v.deleted(p, r)
+		p.Object.Status.URL = ""
 	}
 	return nil
 }
 
-// unregister deletes everything that was registered. A creation whose outcome is unknown is settled first.
+// unregister deletes everything that was registered. A creation whose outcome is unknown is settled first. What the
+// status does not tell of, because it was lost, a listing does; that none can be made holds up nothing where nothing is
+// known to be registered.
 func (v *visit) unregister(ctx context.Context, p *pass) error {
-	if len(p.Object.Status.Registrations) == 0 {
+	v.conn, v.connErr = v.Connections.ForUndo(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
+	if len(p.Object.Status.Registrations) == 0 && v.connErr != nil {
 		return nil
 	}
-	v.conn, v.connErr = v.Connections.ForUndo(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
 	if err := v.settle(ctx, p); err != nil {
 		return err
 	}
@@ -183,10 +194,17 @@ func (v *visit) unregister(ctx context.Context, p *pass) error {
 		if !alive(*r) || r.WebhookID == "" {
 			continue
 		}
-		if err := v.delete(ctx, p, r.WebhookID); err != nil {
+		if err := v.end(ctx, p, r); err != nil {
 			return err
 		}
-		v.deleted(p, r)
 	}
-	return nil
+	conn, known, err := v.connection()
+	if err != nil {
+		return err
+	}
+	listed, _, err := known.Webhooks(ctx, conn.Client, time.Time{})
+	if err != nil {
+		return err
+	}
+	return v.sweep(ctx, p, mirror.WebhooksOf(listed, p.Object.UID))
 }

@@ -48,9 +48,7 @@ func (v *visit) readPairs(ctx context.Context, p *pass) error {
 	for _, pair := range pairs {
 		v.pairs[pair.ID] = pair
 	}
-	if secret := string(content[hook.KeySecret]); hook.UsableSecret(secret) {
-		v.secret = secret
-	}
+	v.secret = string(content[hook.KeySecret])
 	lost := slices.DeleteFunc(slices.Clone(v.kept), func(id string) bool { return v.pairs[id].ID != "" })
 	if len(lost) == 0 {
 		return nil
@@ -166,11 +164,14 @@ func (v *visit) want(ctx context.Context, p *pass) (*wanted, error) {
 // wantedSecret is the one that the spec names, else the one in the Secret of the pairs, else a new one.
 func (v *visit) wantedSecret(ctx context.Context, p *pass) (string, error) {
 	ref := p.Object.Spec.SecretRef
-	if ref == nil {
-		if v.secret == "" {
-			v.secret = hook.NewSecret().Reveal()
-			return v.secret, v.storePairs(ctx, p)
-		}
+	switch {
+	case ref != nil:
+	case v.secret == "":
+		v.secret = hook.NewSecret().Reveal()
+		return v.secret, v.storePairs(ctx, p)
+	case !hook.UsableSecret(v.secret):
+		return "", unusable(target(p).Name, hook.KeySecret, "that status.secretName names", ", or not have it, and another one is generated")
+	default:
 		return v.secret, nil
 	}
 	secret := new(corev1.Secret)
@@ -183,11 +184,15 @@ func (v *visit) wantedSecret(ctx context.Context, p *pass) (string, error) {
 		return "", fmt.Errorf("reading the webhook's secret: %w", err)
 	}
 	if !hook.UsableSecret(string(secret.Data[ref.Key])) {
-		return "", engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
-			fmt.Sprintf("the Secret %q that spec.secretRef names must hold %d to %d printable characters without spaces under the key %q",
-				ref.Name, hook.MinSecretLength, hook.MaxSecretLength, ref.Key)).After(soon)
+		return "", unusable(ref.Name, ref.Key, "that spec.secretRef names", "")
 	}
 	return string(secret.Data[ref.Key]), nil
+}
+
+func unusable(name, key, which, otherwise string) error {
+	return engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+		fmt.Sprintf("the Secret %q %s must hold %d to %d printable characters without spaces under the key %q%s",
+			name, which, hook.MinSecretLength, hook.MaxSecretLength, key, otherwise)).After(soon)
 }
 
 // request is what a pair is registered with.

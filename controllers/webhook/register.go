@@ -46,9 +46,7 @@ func (v *visit) register(ctx context.Context, p *pass) error {
 		return err
 	}
 	w, err := v.want(ctx, p)
-	if err != nil {
-		err = errors.Join(err, v.withdraw(ctx, p))
-	} else {
+	if err = errors.Join(err, v.withdraw(ctx, p)); err == nil {
 		err = v.pursue(ctx, p, w)
 	}
 	// What was replaced goes when its time has come, also while what is wanted now cannot be had.
@@ -173,8 +171,8 @@ func (v *visit) begin(ctx context.Context, p *pass, w *wanted) (*registration, e
 			return v.note(p, w, pair, remote.ID), nil
 		}
 	}
-	if wait := v.full(p); wait > 0 {
-		return nil, errReplacing.After(wait)
+	if err := v.makeRoom(ctx, p); err != nil {
+		return nil, err
 	}
 	pair := hook.Pair{ID: string(uuid.NewUUID()), Secret: w.secret}
 	if w.url == "" {
@@ -194,22 +192,43 @@ func (v *visit) note(p *pass, w *wanted, pair hook.Pair, webhookID string) *regi
 	return at(p, pair.ID)
 }
 
-// full tells how long no further webhook may be made; 0 when one may.
-func (v *visit) full(p *pass) time.Duration {
-	count, next := 0, time.Duration(0)
-	for _, r := range p.Object.Status.Registrations {
-		if !alive(r) {
+// makeRoom makes room for one more webhook, or tells how long to wait for it. Here nothing that serves is what is
+// wanted, so that what was begun and never proven is given up, and what was replaced goes when its time has come although
+// nothing has taken over: kept, it would be in the way of that for ever.
+func (v *visit) makeRoom(ctx context.Context, p *pass) error {
+	v.abandon(p)
+	living, oldest := 0, (*registration)(nil)
+	for i := range p.Object.Status.Registrations {
+		r := &p.Object.Status.Registrations[i]
+		if !alive(*r) {
 			continue
 		}
-		count++
-		if r.RetiredAt != nil {
-			next = max(r.RetiredAt.Add(v.Overlap).Sub(p.Now), time.Second)
+		living++
+		if r.RetiredAt != nil && (oldest == nil || r.RetiredAt.Before(oldest.RetiredAt)) {
+			oldest = r
 		}
 	}
-	if count < most {
-		return 0
+	switch {
+	case living < most:
+		return nil
+	case oldest == nil:
+		return errReplacing.After(soon)
 	}
-	return max(next, time.Second)
+	if left := oldest.RetiredAt.Add(v.Overlap).Sub(p.Now); left > 0 {
+		return errReplacing.After(left)
+	}
+	return v.end(ctx, p, oldest)
+}
+
+// abandon gives up what was begun and never proven. What was certainly not made is forgotten; what was made retires, as
+// something that it has sent may be under way.
+func (v *visit) abandon(p *pass) {
+	drop(p, func(r registration) bool { return alive(r) && r.WebhookID == "" })
+	for i := range p.Object.Status.Registrations {
+		if r := &p.Object.Status.Registrations[i]; serving(*r) && r.VerifiedAt == nil {
+			r.RetiredAt = &metav1.Time{Time: p.Now}
+		}
+	}
 }
 
 // create sends the call, once: the pair is stored before it, and so is the intent, in a write that fails on a stale

@@ -76,13 +76,35 @@ var _ = Describe("Registering", func() {
 		Expect(string(s.store(sub).Data[hook.KeySecret])).To(Equal(s.only().Secret), "the application finds the secret here")
 	})
 
-	It("stops sending events to a host that is no longer permitted", func() {
+	DescribeTable("stops sending events to a host that is no longer permitted", func(url, action string, outcome testenv.Outcome) {
 		s := newScene(sandbox.Options{})
 		sub := s.registered(to("https://app.example.com/smile"))
+		s.Change(sub, func() { sub.Spec.URL = url })
+		s.hosts[0] = "other.example.com"
+		s.restart()
+		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: -1, Action: action})
+		s.op.Run(sub)
+		Expect(s.Outcome(sub)).To(Equal(outcome))
+		Expect(s.webhooks()).To(BeEmpty())
+		Expect(sub.Status.URL).To(BeEmpty())
+	},
+		Entry("which is still asked for", "https://app.example.com/smile", "status:400", testenv.Stalled(v1alpha1.ReasonWebhookURLNotAllowed)),
+		Entry("though nothing takes its place", "https://other.example.com/smile", "status:400", testenv.Stalled(v1alpha1.ReasonInvalidSpec)),
+		Entry("though the operator's receiver is to take its place", "", "status:400", testenv.Stalled(v1alpha1.ReasonInvalidSpec)),
+	)
+
+	It("stops sending events to a host that is no longer permitted where there is no receiver either", func() {
+		hosts := []string{"app.example.com"}
+		w := testenv.New(GinkgoTB(), testenv.Config{AllowedWebhookHosts: hosts})
+		s := &scene{World: w, conn: testenv.Connection(testenv.ConnectionName), hosts: hosts}
+		s.Create(s.conn, testenv.Keys(testenv.KeysName, testenv.One))
+		s.restart()
+		sub := s.registered(to("https://app.example.com/smile"))
+		s.Change(sub, func() { sub.Spec.URL = "" })
 		s.hosts[0] = "other.example.com"
 		s.restart()
 		s.op.Run(sub)
-		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonWebhookURLNotAllowed)))
+		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonReceiverNotConfigured)))
 		Expect(s.webhooks()).To(BeEmpty())
 	})
 

@@ -2,7 +2,9 @@ package webhook_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,6 +108,23 @@ var _ = Describe("A change", func() {
 		}, true),
 	)
 
+	It("of the generated secret to one that cannot be used is refused, and nothing is overwritten", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		old, store := s.only(), s.store(sub)
+		s.Change(store, func() { store.Data[hook.KeySecret] = []byte("too short") })
+		s.op.Live(time.Minute, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonSecretInvalid)))
+		Expect(string(s.store(sub).Data[hook.KeySecret])).To(Equal("too short"))
+		Expect(s.only()).To(Equal(old))
+		Expect(s.takes(sub, old)).To(BeTrue())
+		store = s.store(sub)
+		s.Change(store, func() { store.Data[hook.KeySecret] = []byte(strings.Repeat("e", 50)) })
+		s.op.Live(time.Minute, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.webhooks()).To(ContainElement(HaveField("Secret", strings.Repeat("e", 50))))
+	})
+
 	It("of a lost Secret whose pair Smile does not tell removes the webhook that nobody can prove", func() {
 		s := newScene(sandbox.Options{Quirks: map[string]string{"webhook-secret": "hidden"}})
 		sub := s.registered()
@@ -133,6 +152,93 @@ var _ = Describe("A change", func() {
 	})
 })
 
+// switchOff has Smile list some webhooks as inactive, as if somebody had switched them off in its portal.
+func (s *scene) switchOff(ids ...string) {
+	s.Smile.Instead = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/webhooks") {
+			return false
+		}
+		items := s.webhooks()
+		for i := range items {
+			items[i].Active = !slices.Contains(ids, items[i].ID)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"code": "OK", "data": map[string]any{"items": items}})
+		return true
+	}
+}
+
+var _ = Describe("A replacement that comes to nothing", func() {
+	It("because Smile refuses it gives way to the next", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: -1, Action: "status:400"})
+		for _, events := range [][]v1alpha1.EventType{{"TASK_STARTED"}, {"USER_CREATED"}} {
+			s.Change(sub, func() { sub.Spec.EventTypes = events })
+			s.op.Run(sub)
+			Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonInvalidSpec)))
+			Expect(s.webhooks()).To(HaveLen(1))
+		}
+		s.Smile.Mend()
+		s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{v1alpha1.EventAll} })
+		s.op.Run(sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		s.op.Live(2*overlap+time.Minute, sub)
+		Expect(s.only().EventTypes).To(ConsistOf("ALL_EVENTS"))
+		Expect(sub.Status.Registrations).To(HaveLen(1))
+	})
+
+	It("because Smile never shows it as declared retires once something else is wanted", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.Smile.Break(sandbox.Fault{Operation: "get-webhook", Count: -1, Action: "status:503"})
+		s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{"TASK_STARTED"} })
+		s.op.Fail(sub, 1)
+		Expect(s.webhooks()).To(HaveLen(2))
+		s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{"USER_CREATED"} })
+		s.Smile.Mend()
+		s.op.Run(sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
+		s.op.Live(3*overlap, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.only().EventTypes).To(ConsistOf("USER_CREATED"))
+	})
+
+	It("because the pairs of both were lost, and Smile does not tell them, is begun anew", func() {
+		s := newScene(sandbox.Options{Quirks: map[string]string{"webhook-secret": "hidden"}})
+		sub := s.registered()
+		s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{v1alpha1.EventAll} })
+		s.op.Run(sub)
+		lost := s.webhooks()
+		Expect(lost).To(HaveLen(2))
+		s.Delete(s.store(sub))
+		s.restart()
+		s.op.Live(time.Minute, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.only().ID).NotTo(BeElementOf(lost[0].ID, lost[1].ID))
+		Expect(s.creates()).To(Equal(3))
+	})
+
+	It("because both were switched off at Smile is begun anew", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.op.Live(settle+time.Minute, sub)
+		var off []string
+		for i := range 2 {
+			all := s.webhooks()
+			off = append(off, all[len(all)-1].ID)
+			s.switchOff(off...)
+			s.Annotate(sub, v1alpha1.AnnotationRequestedAt, fmt.Sprint(i))
+			s.op.Live(settle+time.Minute, sub)
+		}
+		Expect(s.Outcome(sub)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
+		s.op.Live(2*overlap, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.only().ID).NotTo(BeElementOf(off))
+		Expect(s.creates()).To(Equal(3))
+	})
+})
+
 var _ = Describe("Whatever somebody does at Smile", func() {
 	It("a webhook that was deleted is registered anew, and its last events are taken", func() {
 		s := newScene(sandbox.Options{})
@@ -151,18 +257,7 @@ var _ = Describe("Whatever somebody does at Smile", func() {
 		sub := s.registered()
 		s.op.Live(10*time.Minute, sub)
 		old := s.only()
-		s.Smile.Instead = func(w http.ResponseWriter, r *http.Request) bool {
-			if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/webhooks") {
-				return false
-			}
-			items := s.webhooks()
-			for i := range items {
-				items[i].Active = items[i].ID != old.ID
-			}
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(map[string]any{"code": "OK", "data": map[string]any{"items": items}})
-			return true
-		}
+		s.switchOff(old.ID)
 		s.op.Live(16*time.Minute, sub, s.conn)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(s.creates()).To(Equal(2))
@@ -208,6 +303,26 @@ var _ = Describe("Deleting", func() {
 		s.op.Run(sub)
 		Expect(s.Exists(sub)).To(BeFalse())
 		Expect(s.webhooks()).To(BeEmpty())
+	})
+
+	It("deletes the webhook of an object whose status was lost", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.ChangeStatus(sub, func() { sub.Status.Registrations = nil })
+		s.restart()
+		s.Delete(sub)
+		s.op.Run(sub)
+		Expect(s.Exists(sub)).To(BeFalse())
+		Expect(s.webhooks()).To(BeEmpty())
+	})
+
+	It("of an object that has nothing at Smile waits for no connection", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.subscription(func(sub *v1alpha1.SmileWebhookSubscription) { sub.Spec.ConnectionRef.Name = "absent" })
+		s.op.Run(sub)
+		s.Delete(sub)
+		s.op.Run(sub)
+		Expect(s.Exists(sub)).To(BeFalse())
 	})
 
 	It("leaves it where the policy says so", func() {

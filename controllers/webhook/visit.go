@@ -26,7 +26,7 @@ type visit struct {
 
 	// pairs that the Secret holds, by their ids.
 	pairs map[string]hook.Pair
-	// secret that the Secret offers; "" when there is none that can be used.
+	// secret that the Secret offers, usable or not; "" when there is none.
 	secret string
 	// kept are the pairs that were in use when the pass began: a Secret loses a pair no sooner than the status.
 	kept []string
