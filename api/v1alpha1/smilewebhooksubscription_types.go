@@ -59,7 +59,8 @@ type SmileWebhookSubscriptionSpec struct {
 	// +optional
 	DeletionPolicy WebhookDeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// suspend leaves the webhook at Smile as it is; deletion still works.
+	// suspend leaves the webhook at Smile as it is, unless its host is no longer one to which events may be sent; deletion
+	// still works.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }

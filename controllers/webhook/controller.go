@@ -85,6 +85,11 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileWebhookSubsc
 					{Condition: v1alpha1.ConditionRegistered, Done: "Smile sends the events", Run: v.register},
 				}
 			},
+			Guard: func(ctx context.Context, p *pass) error {
+				v := &visit{Controller: c}
+				v.conn, v.connErr = c.Connections.For(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
+				return v.withdraw(ctx, p)
+			},
 			Undo: &engine.Undo[*v1alpha1.SmileWebhookSubscription]{
 				Finalizer: v1alpha1.FinalizerWebhook,
 				Needed: func(sub *v1alpha1.SmileWebhookSubscription) bool {

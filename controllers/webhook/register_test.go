@@ -93,6 +93,24 @@ var _ = Describe("Registering", func() {
 		Entry("though the operator's receiver is to take its place", "", "status:400", testenv.Stalled(v1alpha1.ReasonInvalidSpec)),
 	)
 
+	It("stops sending events to a host that is no longer permitted while suspended, as soon as Smile can be told", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered(to("https://app.example.com/smile"))
+		s.Change(sub, func() { sub.Spec.Suspend = true })
+		s.op.Run(sub)
+		s.op.Quiet(sub)
+		s.hosts[0] = "other.example.com"
+		s.restart()
+		s.Smile.Break(sandbox.Fault{Operation: "delete-webhook", Count: -1, Action: "status:503"})
+		_, err := s.op.Reconcile(sub)
+		Expect(err).To(HaveOccurred(), "so that it is tried again")
+		Expect(s.webhooks()).To(HaveLen(1))
+		s.Smile.Mend()
+		s.op.Run(sub)
+		Expect(s.webhooks()).To(BeEmpty())
+		s.op.Quiet(sub)
+	})
+
 	It("stops sending events to a host that is no longer permitted where there is no receiver either", func() {
 		hosts := []string{"app.example.com"}
 		w := testenv.New(GinkgoTB(), testenv.Config{AllowedWebhookHosts: hosts})

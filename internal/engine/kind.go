@@ -39,6 +39,8 @@ type Kind[T Object] struct {
 	New func() T
 	// Phases makes the phases of one pass, in the order in which they run. They may share what they find.
 	Phases func() []Phase[T]
+	// Guard does what must be done even for an object that is suspended; nil when nothing must.
+	Guard func(context.Context, *Pass[T]) error
 	// Undo says what a deletion must undo at Smile; nil when nothing ever.
 	Undo *Undo[T]
 	// Gone is told that an object no longer exists, to forget what is remembered of it. May be nil.

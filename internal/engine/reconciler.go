@@ -151,6 +151,11 @@ func (r *Reconciler[T]) show(pass *Pass[T], problem *Problem) {
 }
 
 func (r *Reconciler[T]) suspend(ctx context.Context, pass *Pass[T]) error {
+	if r.Kind.Guard != nil {
+		if err := r.Kind.Guard(ctx, pass); err != nil {
+			return errors.Join(err, r.commit(ctx, pass))
+		}
+	}
 	pass.condition(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
 		"spec.suspend is true: nothing is called or written for this object")
 	pass.clear(v1alpha1.ConditionReconciling)
