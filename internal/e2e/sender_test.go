@@ -90,7 +90,7 @@ func (s *sender) run(ctx context.Context, rate int, kinds []string, people []str
 			return
 		case <-tick.C:
 		}
-		person, kind := people[i%len(people)], kinds[i%len(kinds)]
+		person, kind := people[i%len(people)], kinds[i/len(people)%len(kinds)]
 		for _, hook := range s.registered() {
 			work.Go(func() { s.deliver(hook, kind, person) })
 		}
