@@ -14,7 +14,7 @@ import (
 
 // The fields by which objects are found in the cache.
 const (
-	// IndexConnection finds SmileUsers by the name of their connection.
+	// IndexConnection finds SmileUsers and SmileWebhookSubscriptions by the name of their connection.
 	IndexConnection = "spec.connectionRef.name"
 	// IndexRemoteUser finds SmileUsers by the id of their remote user.
 	IndexRemoteUser = "status.userID"

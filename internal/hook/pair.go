@@ -38,7 +38,7 @@ const (
 	// proves little.
 	MinSecretLength = 32
 	// MaxSecretLength is the vendor's bound.
-	MaxSecretLength = 64
+	MaxSecretLength = smile.MaxWebhookSecretLength
 
 	pathBytes   = 32
 	secretBytes = 48
@@ -63,8 +63,7 @@ type pairDocument struct {
 	Secret string `json:"secret"`
 }
 
-// ErrPairs is a document of pairs that cannot be read.
-var ErrPairs = errors.New("the document of pairs cannot be read")
+var errPairs = errors.New("the document of pairs cannot be read")
 
 // MarshalPairs makes the document of pairs.
 func MarshalPairs(pairs []Pair) ([]byte, error) {
@@ -80,12 +79,12 @@ func MarshalPairs(pairs []Pair) ([]byte, error) {
 func ParsePairs(document []byte) ([]Pair, error) {
 	var documents []pairDocument
 	if err := json.Unmarshal(document, &documents); err != nil {
-		return nil, ErrPairs
+		return nil, errPairs
 	}
 	pairs := make([]Pair, 0, len(documents))
 	for _, d := range documents {
 		if d.ID == "" || !UsableSecret(d.Secret) {
-			return nil, ErrPairs
+			return nil, errPairs
 		}
 		pairs = append(pairs, Pair{d.ID, smile.NewSensitive(d.Path), smile.NewSensitive(d.Secret)})
 	}

@@ -19,8 +19,6 @@ import (
 type Webhook struct {
 	ID   string
 	Name hook.Name
-	// CreatedAt is zero when Smile does not say.
-	CreatedAt time.Time
 
 	// seen is a keyed hash of what a listing tells, secret and all: secrets of others are not kept, nor are ours.
 	seen [sha256.Size]byte
@@ -141,7 +139,7 @@ func listWebhooks(ctx context.Context, client *smile.Client, key *[sha256.Size]b
 		}
 		if name, ok := hook.ParseName(remote.Name); ok {
 			found = append(found, Webhook{
-				ID: remote.ID, Name: name, CreatedAt: remote.CreatedAt,
+				ID: remote.ID, Name: name,
 				seen: digest(key, remote), hidden: remote.Secret.Reveal() == "", key: key,
 			})
 		}

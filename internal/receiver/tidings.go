@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,7 +32,8 @@ func (t *tidings) tell(ctx context.Context, sub *v1alpha1.SmileWebhookSubscripti
 		return
 	}
 	data, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": sub.UID},
+		// Of several replicas whose caches show it due, one writes.
+		"metadata": map[string]any{"uid": sub.UID, "resourceVersion": sub.ResourceVersion},
 		"status":   map[string]any{"lastEventAt": metav1.NewTime(now)},
 	})
 	if err != nil {
@@ -39,7 +41,16 @@ func (t *tidings) tell(ctx context.Context, sub *v1alpha1.SmileWebhookSubscripti
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	_ = t.live.Status().Patch(ctx, sub.DeepCopy(), client.RawPatch(types.MergePatchType, data))
+	err = t.live.Status().Patch(ctx, sub.DeepCopy(), client.RawPatch(types.MergePatchType, data))
+	if apierrors.IsConflict(err) {
+		t.forget(sub.UID) // the next event sees whether it was another replica that wrote
+	}
+}
+
+func (t *tidings) forget(uid types.UID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.told, uid)
 }
 
 func (t *tidings) due(sub *v1alpha1.SmileWebhookSubscription, now time.Time) bool {
