@@ -110,7 +110,9 @@ type SmileWebhookSubscriptionStatus struct {
 	// +kubebuilder:validation:MaxLength=600
 	URL string `json:"url,omitempty"`
 
-	// secretName is the Secret that holds the pairs and, under the key secret, what events are signed with.
+	// secretName is the Secret that holds the pairs and, unless secretRef is set, what events are signed with: under the
+	// key secret and, for as long as events signed with the one before may still come, that one under the key
+	// previousSecret. Whoever receives the events takes both.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SecretName string `json:"secretName,omitempty"`

@@ -146,7 +146,7 @@ func (v *visit) want(ctx context.Context, p *pass) (*wanted, error) {
 		w.shown, where = v.Policy.OwnShown(), v.Policy.Own("")
 	default:
 		return nil, engine.NewInvalid(v1alpha1.ReasonReceiverNotConfigured,
-			"this operator has no receiver of its own: start it with --receiver-base-url, or set spec.url")
+			"this operator has no receiver of its own: start it with --receiver-bind-address and --receiver-base-url, or set spec.url")
 	}
 	secret, err := v.wantedSecret(ctx, p)
 	if err != nil {

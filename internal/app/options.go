@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/tools/clientcmd"
@@ -76,7 +78,7 @@ func (o *Options) bindReceiver(flags *pflag.FlagSet) {
 		"hosts, as host or host:port, that SmileWebhookSubscriptions may send events to; who receives them sees the events of everybody under that API key")
 	flags.StringVar(&o.ReceiverBindAddress, "receiver-bind-address", "", "address at which webhooks are taken; empty or 0 turns it off")
 	flags.StringVar(&o.ReceiverBaseURL, "receiver-base-url", "",
-		"URL by which Smile reaches that address, as in https://hooks.example.com; without it subscriptions need a url of their own")
+		"URL by which Smile reaches --receiver-bind-address, as in https://hooks.example.com; without it subscriptions need a url of their own")
 	flags.StringVar(&o.ReceiverTLSCertFile, "receiver-tls-cert-file", "", "PEM file of the receiver's certificate, read again when it changes; plain HTTP when empty")
 	flags.StringVar(&o.ReceiverTLSKeyFile, "receiver-tls-key-file", "", "PEM file of the receiver's private key")
 	flags.DurationVar(&o.WebhookOverlap, "webhook-overlap", webhookcontroller.DefaultOverlap,
@@ -86,6 +88,10 @@ func (o *Options) bindReceiver(flags *pflag.FlagSet) {
 func (o *Options) validate() error {
 	if (o.ReceiverTLSCertFile == "") != (o.ReceiverTLSKeyFile == "") {
 		return errors.New("--receiver-tls-cert-file and --receiver-tls-key-file go together")
+	}
+	if o.ReceiverBaseURL != "" && !o.receives() {
+		return errors.New("--receiver-base-url is set and --receiver-bind-address is not, so that nobody would take the events that Smile sends there: " +
+			"set --receiver-bind-address, as in :8082, or leave out --receiver-base-url")
 	}
 	if o.WebhookOverlap <= 0 {
 		return errors.New("--webhook-overlap must be positive")
@@ -97,6 +103,18 @@ func (o *Options) validate() error {
 		return fmt.Errorf("--watch-label-selector: %w", err)
 	}
 	return nil
+}
+
+// receives tells whether this process takes webhooks.
+func (o *Options) receives() bool {
+	return o.ReceiverBindAddress != "" && o.ReceiverBindAddress != "0"
+}
+
+// warn tells of flags that the offline sandbox takes and Smile does not.
+func (o *Options) warn(log logr.Logger) {
+	if scheme, _, _ := strings.Cut(o.ReceiverBaseURL, ":"); strings.EqualFold(scheme, "http") {
+		log.Info("WARNING: --receiver-base-url starts with http://, which Smile refuses: only the offline sandbox takes it, with --allow-http-webhooks")
+	}
 }
 
 func (o *Options) namespace() string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
@@ -51,6 +52,35 @@ func TestFlags(t *testing.T) {
 	} {
 		if _, err := parsed(t, wrong); err == nil {
 			t.Errorf("%s is taken", wrong)
+		}
+	}
+}
+
+func TestAReceiverThatIsRegisteredListens(t *testing.T) {
+	t.Parallel()
+	const base = "--receiver-base-url=https://hooks.example.com"
+	for _, args := range [][]string{{base}, {base, "--receiver-bind-address=0"}} {
+		_, err := parsed(t, args...)
+		if err == nil || !strings.Contains(err.Error(), "--receiver-base-url") || !strings.Contains(err.Error(), "set --receiver-bind-address") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	for _, args := range [][]string{{base, "--receiver-bind-address=:8082"}, {"--receiver-bind-address=:8082"}, {"--receiver-bind-address=0"}} {
+		if _, err := parsed(t, args...); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
+func TestAReceiverWithoutTLSIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]int{
+		"http://127.0.0.1:8082": 1, "HTTP://hooks.example.com": 1, "https://hooks.example.com": 0, "https://http:8443": 0, "": 0,
+	} {
+		var logged []string
+		(&Options{ReceiverBaseURL: base}).warn(funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
+		if len(logged) != want || want > 0 && !strings.Contains(logged[0], "--receiver-base-url") {
+			t.Errorf("%q: logged %q", base, logged)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // addReceiver has this process take webhooks, whoever leads: what it writes are hints, which no fence need keep back.
 func addReceiver(mgr ctrl.Manager, options Options) error {
-	if options.ReceiverBindAddress == "" || options.ReceiverBindAddress == "0" {
+	if !options.receives() {
 		return nil
 	}
 	live, err := liveClient(mgr.GetConfig(), mgr)

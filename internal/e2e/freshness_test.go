@@ -164,7 +164,8 @@ func TestLostEventsAreMadeUpFor(t *testing.T) {
 	sub := e.hook("events")
 	sub.Spec.SecretRef = nil
 	e.create(sub)
-	e.operator(t, e.only(), "--receiver-base-url=http://"+freeAddress(t), "--api-requests-per-second=0") // nobody listens there
+	// Nobody listens where the events go.
+	e.operator(t, e.only(), "--receiver-bind-address=127.0.0.1:0", "--receiver-base-url=http://"+freeAddress(t), "--api-requests-per-second=0")
 	e.becomes(sub, "True/Succeeded", time.Minute)
 	accounts := e.synced(10)
 	before := map[string]string{}

@@ -38,12 +38,13 @@ var dummy = hook.NewSecret()
 // handler takes events. What is not proven costs the API server a listing now and then, however much it is, and nothing
 // is acknowledged before it is kept.
 type handler struct {
-	pairs   pairs
-	hints   *hinter
-	sources sources
-	tidings tidings
-	log     logr.Logger
-	now     func() time.Time
+	pairs      pairs
+	hints      *hinter
+	sources    sources
+	tidings    tidings
+	complaints complaints
+	log        logr.Logger
+	now        func() time.Time
 
 	known, unknown chan struct{}
 }
@@ -51,7 +52,7 @@ type handler struct {
 func newHandler(s *Server, hints *hinter) *handler {
 	return &handler{
 		hints: hints, log: s.Log, now: s.Now, known: make(chan struct{}, genuine), unknown: make(chan struct{}, strange),
-		sources: sources{now: s.Now}, tidings: tidings{live: s.Live, now: s.Now},
+		sources: sources{now: s.Now}, tidings: tidings{live: s.Live, now: s.Now}, complaints: complaints{log: s.Log, now: s.Now},
 		pairs: pairs{cache: s.Cache, live: s.Live, namespaces: s.Namespaces, selector: s.Selector, secrets: output.NewWriter(s.Live), now: s.Now},
 	}
 }
@@ -118,11 +119,14 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return refused, ""
 	}
 	o, kind := h.judge(ctx, r, found, path, body)
-	if lagging && o == unknownUser {
-		o = unavailable // of a cache that lacks the path it is not believed that it lacks only that
+	if lagging && o == unknownUser { // of a cache that lacks the path it is not believed that it lacks only that
+		h.complaints.about(found.sub, nil, "an event was not acknowledged: the cache lags behind and does not show whom it is about")
+		o = unavailable
 	}
 	return o, kind
 }
+
+const cannotList = "a request was not acknowledged: the subscriptions cannot be listed"
 
 // lookUp finds the registration of a path, if it is one; lagging is whether the cache did not show it.
 func (h *handler) lookUp(ctx context.Context, path, source string) (found registered, lagging bool, refused outcome) {
@@ -130,6 +134,7 @@ func (h *handler) lookUp(ctx context.Context, path, source string) (found regist
 	found, known, err := h.pairs.find(ctx, path)
 	switch {
 	case err != nil:
+		h.complaints.about(nil, err, cannotList)
 		return registered{}, false, unavailable
 	case found.sub != nil:
 		return found, false, ""
@@ -137,6 +142,7 @@ func (h *handler) lookUp(ctx context.Context, path, source string) (found regist
 		return registered{}, true, throttled
 	}
 	if found, err = h.pairs.confirm(ctx, path, came); err != nil {
+		h.complaints.about(nil, err, cannotList)
 		return registered{}, true, unavailable
 	}
 	return found, true, ""
@@ -200,6 +206,7 @@ func (h *handler) judge(ctx context.Context, r *http.Request, found registered, 
 	if found.sub != nil {
 		var err error
 		if secret, err = h.pairs.secret(ctx, found, path); err != nil {
+			h.complaints.about(found.sub, err, "a request was not acknowledged: the pair of path and secret cannot be read")
 			return unavailable, ""
 		}
 	}
@@ -208,7 +215,8 @@ func (h *handler) judge(ctx context.Context, r *http.Request, found registered, 
 		return unauthorized, ""
 	}
 	event, err := smile.ParseEvent(body)
-	if err != nil {
+	if err != nil { // in fixed words
+		h.complaints.about(found.sub, err, "a genuine event was refused: it cannot be read")
 		return unreadable, ""
 	}
 	return h.keep(ctx, found.sub, event), event.Type

@@ -41,9 +41,15 @@ type pairs struct {
 	listing, reading sync.Mutex
 	mu               sync.Mutex
 	known            map[string]smile.Sensitive[string]
-	// failed are pairs that could not be read, and when.
-	failed map[string]time.Time
+	// failed are pairs that could not be read.
+	failed map[string]failure
 	last   roll
+}
+
+// failure is why a pair could not be read, and when.
+type failure struct {
+	err error
+	at  time.Time
 }
 
 // registered is a registration whose events are taken, and its subscription.
@@ -166,8 +172,8 @@ func (p *pairs) remembered(key string) (secret smile.Sensitive[string], ok bool,
 		return secret, true, nil
 	}
 	failed, ok := p.failed[key]
-	if ok && p.now().Sub(failed) < unreadableFor {
-		return secret, true, errUnreadable
+	if ok && p.now().Sub(failed.at) < unreadableFor {
+		return secret, true, failed.err
 	}
 	return secret, false, nil
 }
@@ -179,10 +185,10 @@ func (p *pairs) remember(key string, secret smile.Sensitive[string], err error) 
 		p.known = map[string]smile.Sensitive[string]{}
 	}
 	if len(p.failed) >= maxPairs || p.failed == nil {
-		p.failed = map[string]time.Time{}
+		p.failed = map[string]failure{}
 	}
 	if err != nil {
-		p.failed[key] = p.now()
+		p.failed[key] = failure{err, p.now()}
 		return
 	}
 	delete(p.failed, key)
