@@ -40,18 +40,20 @@ func TestAHintIsHeededByTheClockOfThisProcess(t *testing.T) {
 	type seen struct{ at, stored, last, next time.Duration }
 	const no = -time.Hour // no time
 	for name, steps := range map[string][]seen{
-		"clocks agree":                {{60, 60, 60, no}},
-		"the receiver's is behind":    {{60, 59, 60, no}, {61, 59, 60, no}},
-		"far behind, after another":   {{60, 60, 60, no}, {70, -7200, 70, no}},
-		"it is ahead":                 {{60, 660, no, 65}, {64, 660, no, 65}, {65, 660, 65, no}, {700, 660, 65, no}},
-		"ahead by less than a pause":  {{60, 62, no, 62}, {62, 62, 62, no}},
-		"before this process began":   {{60, -60, 60, no}, {61, -60, 60, no}},
-		"long before it":              {{60, -1200, no, no}, {90, -1200, no, no}, {95, 95, 95, no}},
-		"a burst":                     {{60, 60, 60, no}, {61, 65, 60, 65}, {65, 65, 65, no}},
-		"a burst, behind":             {{70, 60, 70, no}, {71, 65, 70, 75}, {75, 65, 75, no}},
-		"a burst, ahead":              {{60, 62, no, 62}, {61, 67, no, 62}, {62, 67, 62, 66}, {66, 67, 66, no}},
-		"a burst, urgently ended":     {{60, 60, 60, no}, {61, 65, 60, 65}, {62, 62, 62, no}},
-		"two bursts, ahead by an age": {{60, 660, no, 65}, {61, 665, no, 65}, {62, 670, no, 65}, {65, 670, 65, 67}, {67, 670, 67, no}},
+		"clocks agree":               {{60, 60, 60, no}},
+		"the receiver's is behind":   {{60, 59, 60, no}, {61, 59, 60, no}},
+		"far behind, after another":  {{60, 60, 60, no}, {70, -7200, 70, no}},
+		"it is ahead":                {{60, 660, no, 65}, {64, 660, no, 65}, {65, 660, 65, no}, {700, 660, 65, no}},
+		"ahead by less than a pause": {{60, 62, no, 62}, {62, 62, 62, no}},
+		"before this process began":  {{60, -60, 60, no}, {61, -60, 60, no}},
+		"long before it":             {{60, -1200, no, no}, {90, -1200, no, no}, {95, 95, 95, no}},
+		"a burst":                    {{60, 60, 60, no}, {61, 65, 60, 65}, {65, 65, 65, no}},
+		"a burst, behind":            {{70, 60, 70, no}, {71, 65, 70, 75}, {75, 65, 75, no}},
+		"a burst, ahead":             {{60, 62, no, 62}, {61, 67, no, 62}, {62, 67, 62, 66}, {66, 67, 66, no}},
+		"a burst, urgently ended":    {{60, 60, 60, no}, {61, 65, 60, 65}, {62, 62, 62, no}},
+		"two bursts, ahead by an age": {
+			{60, 660, no, 65}, {61, 665, no, 65}, {62, 670, no, 65}, {65, 670, 65, 67}, {67, 670, 67, no},
+		},
 	} {
 		h := newHinted(t)
 		for _, step := range steps {
