@@ -123,11 +123,9 @@ func (v *visit) takeIn(ctx context.Context, sync *v1alpha1.SmileAccountSync, acc
 // schedule finds out how fresh what is read must be, and when to look again. What Smile has not been asked about is
 // listed for everybody by the mirror, which wakes whom it concerns.
 func (v *visit) schedule(p *pass) {
-	if at := v.Mirrors.Hint(v.user.Status.HintedAt, v.conn.ResyncInterval); at.After(p.Now) {
-		p.WakeAt(at)
-	} else {
-		v.notBefore = at
-	}
+	hint := v.Mirrors.Hint(v.user, v.conn.ResyncInterval)
+	p.WakeAt(hint.Next)
+	v.notBefore = hint.Last
 	for _, account := range p.Object.Status.Accounts {
 		if connected(account) && account.FinishedTasks == 0 && account.ConnectedAt != nil {
 			looks := mirror.Looks(account.ConnectedAt.Time, p.Now)
@@ -137,7 +135,7 @@ func (v *visit) schedule(p *pass) {
 			}
 		}
 	}
-	if requested(p.Object) {
+	if requested(p.Object) && p.Now.After(v.notBefore) { // a hint may have been seen first in this very pass
 		v.notBefore = p.Now
 	}
 }

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
@@ -187,6 +188,37 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(sync.Status.LastHandledRequest).To(Equal(sync.Annotations[v1alpha1.AnnotationRequestedAt]))
 		s.op.Quiet(sync)
 		Expect(s.fetches()).To(Equal(before + 1))
+	})
+
+	It("fetches what an event tells of that came when a read had begun, though the receiver's clock is behind", func() {
+		s := newScene(testenv.Config{})
+		sync, linked := s.synced([]string{"sss_ph"})
+		before, fetched := s.Smile.Mark(), s.fetches()
+		s.Pass(10 * time.Millisecond)
+		_, err := s.Smile.Resync(linked[0].ID)
+		Expect(err).NotTo(HaveOccurred())
+		s.HintAt(s.user, s.Clock.Now().Add(-60*time.Millisecond))
+		s.op.Run(s.user, sync)
+		Expect(s.fetches()).To(Equal(fetched + 1))
+		s.Pass(time.Minute)
+		s.op.Run(s.user, sync)
+		Expect(s.fetches()).To(Equal(fetched + 1))
+		Expect(s.Smile.Calls(before, "list-accounts")).To(Equal(1), "both objects use the same read")
+		Expect(s.Smile.Calls(before, "list-tasks")).To(Equal(1))
+	})
+
+	It("looks soon after an event, though the receiver's clock is ahead", func() {
+		s := newScene(testenv.Config{})
+		sync, linked := s.synced([]string{"sss_ph"})
+		before, fetched, hinted := s.Smile.Mark(), s.fetches(), s.Clock.Now()
+		_, err := s.Smile.Resync(linked[0].ID)
+		Expect(err).NotTo(HaveOccurred())
+		s.HintAt(s.user, hinted.Add(10*time.Minute))
+		s.Pass(s.op.Run(sync))
+		s.op.Run(sync)
+		Expect(s.Clock.Since(hinted)).To(BeNumerically("<=", hook.Pause+time.Second))
+		Expect(s.fetches()).To(Equal(fetched + 1))
+		Expect(s.Smile.Calls(before, "list-accounts")).To(Equal(1))
 	})
 
 	It("syncs what there is when no provider offers one of the datapoints, and tells", func() {

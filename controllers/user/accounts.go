@@ -107,11 +107,9 @@ func (v *visit) planLooks(p *pass, known *mirror.Mirror) {
 
 // callSince says how fresh the accounts must be that this pass may not wait for; zero when it takes what is known.
 func (v *visit) callSince(p *pass, interval time.Duration) time.Time {
-	at := v.Mirrors.Hint(p.Object.Status.HintedAt, interval)
-	if at.After(p.Now) {
-		p.WakeAt(at)
-		at = time.Time{}
-	}
+	hint := v.Mirrors.Hint(p.Object, interval)
+	p.WakeAt(hint.Next)
+	at := hint.Last
 	if requested(p.Object) {
 		if asked := v.asks.since(p.Object, p.Now); asked.After(at) {
 			at = asked

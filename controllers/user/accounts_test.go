@@ -10,6 +10,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
@@ -117,6 +118,53 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(looks(before)).To(Equal(1))
 		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(2))
 		Expect(user.Status.LastHandledRequest).To(Equal("now"))
+	})
+
+	It("are read once after an event that came when a read had begun, though the receiver's clock is behind", func() {
+		s.Pass(time.Second)
+		s.Annotate(user, v1alpha1.AnnotationRequestedAt, "now")
+		s.op.Run(user)
+		before := s.Smile.Mark()
+		s.Pass(10 * time.Millisecond)
+		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
+		s.HintAt(user, s.Clock.Now().Add(-60*time.Millisecond))
+		s.op.Run(user)
+		Expect(looks(before)).To(Equal(1))
+		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
+		s.Pass(time.Minute)
+		s.op.Run(user)
+		Expect(looks(before)).To(Equal(1))
+	})
+
+	It("are read soon after an event, and once, though the receiver's clock is ahead", func() {
+		before, hinted := s.Smile.Mark(), s.Clock.Now()
+		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
+		s.HintAt(user, hinted.Add(10*time.Minute))
+		s.Pass(s.op.Run(user))
+		s.op.Run(user)
+		Expect(s.Clock.Since(hinted)).To(BeNumerically("<=", hook.Pause+time.Second))
+		Expect(looks(before)).To(Equal(1))
+		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
+		s.Pass(11 * time.Minute)
+		s.op.Run(user)
+		Expect(looks(before)).To(Equal(1))
+	})
+
+	It("are read after the last of a burst of events, though the receiver's clock is behind", func() {
+		s.Pass(time.Second)
+		before := s.Smile.Mark()
+		first := s.Clock.Now().Add(-10 * time.Second)
+		s.HintAt(user, first)
+		s.op.Run(user)
+		s.Pass(time.Second)
+		s.HintAt(user, first.Add(hook.Pause))
+		wait := s.op.Run(user)
+		s.Pass(3 * time.Second)
+		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph") // about which the receiver stores nothing
+		s.Pass(wait - 3*time.Second)
+		s.op.Run(user)
+		Expect(looks(before)).To(Equal(2))
+		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
 	})
 
 	It("of many people are read together when all are asked for, and few passes wait for that", func() {

@@ -98,6 +98,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 func (c *Controller) forget(name types.NamespacedName) {
 	c.attempts.forget(name)
 	c.asks.forget(name)
+	c.Mirrors.ForgetHint(name)
 }
 
 // SetupWithManager registers the controller.

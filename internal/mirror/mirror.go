@@ -50,11 +50,15 @@ type Set struct {
 	mu      sync.Mutex
 	mirrors map[string]*Mirror
 	changes []chan event.TypedGenericEvent[Change]
+	hints   map[types.NamespacedName]hint
 }
 
 // NewSet makes an empty set. Listings run until life ends, whoever waits for them.
 func NewSet(life context.Context, config Config) *Set {
-	return &Set{Config: config, started: config.Clock.Now(), life: life, mirrors: map[string]*Mirror{}}
+	return &Set{
+		Config: config, started: config.Clock.Now(), life: life,
+		mirrors: map[string]*Mirror{}, hints: map[types.NamespacedName]hint{},
+	}
 }
 
 // Started is when this process began to watch. Objects' own statuses tell what was known before.
@@ -69,6 +73,14 @@ const never moment = 0
 func (s *Set) moment(at time.Time) moment { return max(never, moment(at.Sub(s.started)+1)) }
 
 func (s *Set) now() moment { return moment(s.Clock.Since(s.started) + 1) }
+
+// time is zero for never.
+func (s *Set) time(at moment) time.Time {
+	if at == never {
+		return time.Time{}
+	}
+	return s.started.Add(time.Duration(at - 1))
+}
 
 func (m moment) seconds() uint32 { return uint32(time.Duration(m) / time.Second) }
 

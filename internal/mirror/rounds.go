@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -64,16 +63,6 @@ func (m *Mirror) WantSince(userID string, at time.Time) {
 	if !m.AccountsReadSince(userID, at) {
 		m.Want(userID)
 	}
-}
-
-// Hint says from when on the accounts and tasks of a user must be read, of whom Smile has hinted that something
-// changed; zero when they need not. A hint that was stored before this process began may not have been heeded, unless it
-// is so old that a listing has made up for it.
-func (s *Set) Hint(hintedAt *metav1.MicroTime, interval time.Duration) time.Time {
-	if hintedAt == nil || hintedAt.Time.Before(s.started.Add(-interval)) {
-		return time.Time{}
-	}
-	return hintedAt.Time
 }
 
 // Start keeps all mirrors up to date until ctx ends.

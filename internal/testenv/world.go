@@ -152,7 +152,13 @@ func (w *World) Annotate(obj client.Object, name, value string) {
 func (w *World) Hint(user *v1alpha1.SmileUser) {
 	w.Helper()
 	w.Clock.Step(time.Second)
-	w.ChangeStatus(user, func() { user.Status.HintedAt = &metav1.MicroTime{Time: w.Clock.Now()} })
+	w.HintAt(user, w.Clock.Now())
+}
+
+// HintAt does so at a time, which a receiver with another clock may take for now.
+func (w *World) HintAt(user *v1alpha1.SmileUser, at time.Time) {
+	w.Helper()
+	w.ChangeStatus(user, func() { user.Status.HintedAt = &metav1.MicroTime{Time: at} })
 }
 
 // Delete deletes an object, and leaves it to its finalizers when it has any.
