@@ -37,8 +37,8 @@ const interval = 15 * time.Minute
 
 func TestAHintIsHeededByTheClockOfThisProcess(t *testing.T) {
 	t.Parallel()
-	type seen struct{ at, stored, last, next time.Duration }
-	const no = -time.Hour // no time
+	type seen struct{ at, stored, last, next int }
+	const no = -1 // no time
 	for name, steps := range map[string][]seen{
 		"clocks agree":               {{60, 60, 60, no}},
 		"the receiver's is behind":   {{60, 59, 60, no}, {61, 59, 60, no}},
@@ -57,13 +57,13 @@ func TestAHintIsHeededByTheClockOfThisProcess(t *testing.T) {
 	} {
 		h := newHinted(t)
 		for _, step := range steps {
-			got := h.see(step.at*time.Second, step.stored*time.Second)
+			got := h.see(seconds(step.at), seconds(step.stored))
 			var want Due
 			if step.last != no {
-				want.Last = noon.Add(step.last * time.Second)
+				want.Last = noon.Add(seconds(step.last))
 			}
 			if step.next != no {
-				want.Next = noon.Add(step.next * time.Second)
+				want.Next = noon.Add(seconds(step.next))
 			}
 			if !got.Last.Equal(want.Last) || !got.Next.Equal(want.Next) {
 				t.Errorf("%s: at %d, %d is stored: %v, want %v", name, step.at, step.stored, got, want)
@@ -143,3 +143,5 @@ func TestEveryEventLeadsToALookWhateverTheClocksShow(t *testing.T) {
 		}
 	})
 }
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
