@@ -230,7 +230,7 @@ func (h *handler) keep(ctx context.Context, sub *v1alpha1.SmileWebhookSubscripti
 	}
 	hinted, err := h.hints.hint(ctx, sub, event.UserID, event.Type.Urgent())
 	if err != nil {
-		h.log.Error(err, "an event could not be kept and was not acknowledged")
+		h.complaints.about(sub, err, "an event could not be kept and was not acknowledged")
 		return unavailable
 	}
 	h.tidings.tell(ctx, sub)
