@@ -57,9 +57,11 @@ func (o *Operator) next(queue []*planned) (at time.Time, do func()) {
 	return first.due, func() { o.pass(first) }
 }
 
-// Survey lets time pass until the mirrors are brought up to date the next time, and nothing else happen.
+// Survey lets time pass until the mirrors are brought up to date the next time, and nothing else happen. A time that has
+// come already does not count: what was read after it is not read again.
 func (o *Operator) Survey() {
 	o.world.Helper()
+	o.mirrors.Catch(o.world.Context())
 	next, ok := o.mirrors.Next()
 	if !ok {
 		o.world.Fatal("no mirror has anything to do")
