@@ -93,8 +93,8 @@ func (o *Options) validate() error {
 		return errors.New("--receiver-base-url is set and --receiver-bind-address is not, so that nobody would take the events that Smile sends there: " +
 			"set --receiver-bind-address, as in :8082, or leave out --receiver-base-url")
 	}
-	if o.WebhookOverlap <= 0 {
-		return errors.New("--webhook-overlap must be positive")
+	if o.WebhookOverlap < time.Second {
+		return errors.New("--webhook-overlap must be 1s at least")
 	}
 	if o.APIRequestsPerSecond < 0 {
 		return errors.New("--api-requests-per-second must not be negative")

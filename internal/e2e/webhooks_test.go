@@ -196,9 +196,9 @@ func TestForgeriesDoNotDrownEvents(t *testing.T) {
 	writes := len(e.writes(place))
 	sender.report()
 	grown := (after - before) / (1 << 20)
-	t.Logf("%d forged in %s: memory grew by %.1f MiB, %.1f writes a second to the API server; receiver: %.0f accepted, %.0f unauthorized, %.0f throttled, %.0f overloaded",
+	t.Logf("%d forged in %s: memory grew by %.1f MiB, %.1f writes a second to the API server; receiver: %.0f accepted, %.0f unauthorized, %.0f rate limited, %.0f overloaded",
 		forged, span, grown, float64(writes)/span.Seconds(), o.metric("smile_operator_webhook_requests_total", "accepted"),
-		o.metric("smile_operator_webhook_requests_total", "unauthorized"), o.metric("smile_operator_webhook_requests_total", "throttled"),
+		o.metric("smile_operator_webhook_requests_total", "unauthorized"), o.metric("smile_operator_webhook_requests_total", "rate_limited"),
 		o.metric("smile_operator_webhook_requests_total", "overloaded"))
 	if least := forgedPerSecond * span.Seconds() * .9; float64(forged) < least {
 		t.Errorf("%d were forged, and %.0f are the least that is a test", forged, least)

@@ -53,7 +53,10 @@ func newHandler(s *Server, hints *hinter) *handler {
 	return &handler{
 		hints: hints, log: s.Log, now: s.Now, known: make(chan struct{}, genuine), unknown: make(chan struct{}, strange),
 		sources: sources{now: s.Now}, tidings: tidings{live: s.Live, now: s.Now}, complaints: complaints{log: s.Log, now: s.Now},
-		pairs: pairs{cache: s.Cache, live: s.Live, namespaces: s.Namespaces, selector: s.Selector, secrets: output.NewWriter(s.Live), now: s.Now},
+		pairs: pairs{
+			cache: s.Cache, live: s.Live, namespaces: s.Namespaces, selector: s.Selector, secrets: output.NewWriter(s.Live), now: s.Now,
+			listing: make(chan struct{}, 1),
+		},
 	}
 }
 
@@ -65,21 +68,19 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if o == accepted {
 		latency.Observe(h.now().Sub(began).Seconds())
 	}
-	h.log.V(1).Info("request", "outcome", string(o), "event", string(kind), "duration", h.now().Sub(began).String())
-	h.answer(w, o)
+	h.log.V(1).Info("request", "status", o.status(), "outcome", string(o), "event", string(kind),
+		"source", sourceOf(r.RemoteAddr).Addr().String(), "duration", h.now().Sub(began).String())
+	answer(w, o)
 }
 
-// statuses of the outcomes; those that are not listed are acknowledged.
-var statuses = map[outcome]int{
-	misdirected: http.StatusNotFound, throttled: http.StatusTooManyRequests, overloaded: http.StatusServiceUnavailable,
-	tooLarge: http.StatusRequestEntityTooLarge, unread: http.StatusRequestTimeout, unauthorized: http.StatusUnauthorized,
-	unreadable: http.StatusBadRequest, unavailable: http.StatusServiceUnavailable, panicked: http.StatusInternalServerError,
-}
-
-func (h *handler) answer(w http.ResponseWriter, o outcome) {
-	status, refused := statuses[o]
-	if !refused {
-		status = http.StatusNoContent
+// answer keeps the connection only of who has sent an event: nobody else can hold one of the few that there are.
+func answer(w http.ResponseWriter, o outcome) {
+	status := o.status()
+	if status != http.StatusNoContent {
+		w.Header().Set("Connection", "close")
+	}
+	if o == methodNotAllowed {
+		w.Header().Set("Allow", http.MethodPost)
 	}
 	w.WriteHeader(status)
 }
@@ -98,9 +99,9 @@ func (h *handler) safely(w http.ResponseWriter, r *http.Request) (o outcome, kin
 }
 
 func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Request) (outcome, smile.EventType) {
-	path, ok := addressed(r)
-	if !ok {
-		return misdirected, ""
+	path, refused := addressed(r)
+	if refused != "" {
+		return refused, ""
 	}
 	found, lagging, refused := h.lookUp(ctx, path, r.RemoteAddr)
 	if refused != "" {
@@ -139,7 +140,7 @@ func (h *handler) lookUp(ctx context.Context, path, source string) (found regist
 	case found.sub != nil:
 		return found, false, ""
 	case !known && !h.sources.spend(source):
-		return registered{}, true, throttled
+		return registered{}, true, rateLimited
 	}
 	if found, err = h.pairs.confirm(ctx, path, came); err != nil {
 		h.complaints.about(nil, err, cannotList)
@@ -170,13 +171,21 @@ func enter(ctx context.Context, room chan struct{}, patience time.Duration) bool
 }
 
 // addressed gives the path of a request that may be an event.
-func addressed(r *http.Request) (path string, ok bool) {
+func addressed(r *http.Request) (path string, refused outcome) {
 	at := strings.LastIndex(r.URL.Path, hook.Prefix) // the base URL may have a path that no ingress takes away
 	if at < 0 {
-		return "", false
+		return "", notFound
 	}
 	path = r.URL.Path[at+len(hook.Prefix):]
-	return path, path != "" && len(path) <= maxPath && r.Method == http.MethodPost && isJSON(r.Header)
+	switch {
+	case path == "" || len(path) > maxPath:
+		return "", notFound
+	case r.Method != http.MethodPost:
+		return "", methodNotAllowed
+	case !isJSON(r.Header):
+		return "", unsupportedMediaType
+	}
+	return path, ""
 }
 
 func isJSON(header http.Header) bool {
@@ -195,7 +204,7 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, outcome) {
 	case errors.As(err, &large):
 		return nil, tooLarge
 	case err != nil:
-		return nil, unread
+		return nil, incomplete
 	}
 	return body, ""
 }

@@ -1,6 +1,8 @@
 package receiver
 
 import (
+	"net/http"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
@@ -15,15 +17,17 @@ const (
 	unknownUser outcome = "unknown_user"
 	// noUser events are about no user.
 	noUser outcome = "no_user"
-	// misdirected requests are no events at all.
-	misdirected outcome = "misdirected"
-	// throttled sources have sent too much that was not genuine.
-	throttled outcome = "throttled"
+	// notFound, methodNotAllowed and unsupportedMediaType requests are no events at all.
+	notFound             outcome = "not_found"
+	methodNotAllowed     outcome = "method_not_allowed"
+	unsupportedMediaType outcome = "unsupported_media_type"
+	// rateLimited sources have sent too much to paths that are none.
+	rateLimited outcome = "rate_limited"
 	// overloaded means that too many requests were under way.
 	overloaded outcome = "overloaded"
-	// tooLarge and unread bodies were not read to their end.
-	tooLarge outcome = "too_large"
-	unread   outcome = "unread"
+	// tooLarge and incomplete bodies were not read to their end.
+	tooLarge   outcome = "too_large"
+	incomplete outcome = "incomplete"
 	// unauthorized requests were not proven.
 	unauthorized outcome = "unauthorized"
 	// unreadable events were proven and make no sense.
@@ -34,10 +38,17 @@ const (
 	panicked outcome = "panicked"
 )
 
-var outcomes = []outcome{
-	accepted, unknownUser, noUser, misdirected, throttled, overloaded, tooLarge, unread, unauthorized, unreadable,
-	unavailable, panicked,
+// statuses are what is answered.
+var statuses = map[outcome]int{
+	accepted: http.StatusNoContent, unknownUser: http.StatusNoContent, noUser: http.StatusNoContent,
+	notFound: http.StatusNotFound, methodNotAllowed: http.StatusMethodNotAllowed, unsupportedMediaType: http.StatusUnsupportedMediaType,
+	rateLimited: http.StatusTooManyRequests, overloaded: http.StatusServiceUnavailable,
+	tooLarge: http.StatusRequestEntityTooLarge, incomplete: http.StatusRequestTimeout,
+	unauthorized: http.StatusUnauthorized, unreadable: http.StatusBadRequest,
+	unavailable: http.StatusServiceUnavailable, panicked: http.StatusInternalServerError,
 }
+
+func (o outcome) status() int { return statuses[o] }
 
 var (
 	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -53,7 +64,7 @@ var (
 
 func init() {
 	metrics.Registry.MustRegister(requests, latency)
-	for _, o := range outcomes {
+	for o := range statuses {
 		requests.WithLabelValues(string(o))
 	}
 }

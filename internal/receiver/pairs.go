@@ -37,10 +37,11 @@ type pairs struct {
 	secrets    *output.Writer
 	now        func() time.Time
 
-	// listing and reading are held while the API server is asked, by one at a time.
-	listing, reading sync.Mutex
-	mu               sync.Mutex
-	known            map[string]smile.Sensitive[string]
+	// listing, a place for one, and reading are held while the API server is asked.
+	listing chan struct{}
+	reading sync.Mutex
+	mu      sync.Mutex
+	known   map[string]smile.Sensitive[string]
 	// failed are pairs that could not be read.
 	failed map[string]failure
 	last   roll
@@ -86,8 +87,12 @@ func (p *pairs) find(ctx context.Context, path string) (found registered, known 
 // a listing that began no longer than that before the event came shows every path that events can come to. However many
 // forge, one listing is made in that time, or one in unreadableFor while they fail.
 func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (registered, error) {
-	p.listing.Lock()
-	defer p.listing.Unlock()
+	select {
+	case p.listing <- struct{}{}:
+	case <-ctx.Done():
+		return registered{}, context.Cause(ctx)
+	}
+	defer func() { <-p.listing }()
 	if !p.last.tells(came, p.now()) {
 		p.list(ctx)
 	}

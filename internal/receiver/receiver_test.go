@@ -287,14 +287,14 @@ func TestWhatIsNoEventIsRefused(t *testing.T) {
 		do   func() int
 		want int
 	}{
-		"GET":             {request(http.MethodGet, hook.Prefix+s.hook.path, "", json), 404},
-		"PUT":             {request(http.MethodPut, hook.Prefix+s.hook.path, "{}", json), 404},
+		"GET":             {request(http.MethodGet, hook.Prefix+s.hook.path, "", json), 405},
+		"PUT":             {request(http.MethodPut, hook.Prefix+s.hook.path, "{}", json), 405},
 		"elsewhere":       {request(http.MethodPost, "/hooks/v2/"+s.hook.path, "{}", json), 404},
 		"no path":         {request(http.MethodPost, hook.Prefix, "{}", json), 404},
 		"a long path":     {request(http.MethodPost, hook.Prefix+strings.Repeat("x", 200), "{}", json), 404},
-		"no content type": {request(http.MethodPost, hook.Prefix+s.hook.path, "{}", http.Header{}), 404},
-		"a form":          {request(http.MethodPost, hook.Prefix+s.hook.path, "{}", http.Header{"Content-Type": {"text/plain"}}), 404},
-		"gzip":            {request(http.MethodPost, hook.Prefix+s.hook.path, "{}", http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}), 404},
+		"no content type": {request(http.MethodPost, hook.Prefix+s.hook.path, "{}", http.Header{}), 415},
+		"a form":          {request(http.MethodPost, hook.Prefix+s.hook.path, "{}", http.Header{"Content-Type": {"text/plain"}}), 415},
+		"gzip":            {request(http.MethodPost, hook.Prefix+s.hook.path, "{}", http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}), 415},
 		"large":           {genuine(large), 413},
 		"large, chunked":  {request(http.MethodPost, hook.Prefix+s.hook.path, large, json), 413},
 		"large, unknown":  {request(http.MethodPost, hook.Prefix+"x", large, json), 413},

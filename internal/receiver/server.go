@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/net/netutil"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,6 +35,8 @@ const (
 	idleTimeout     = 60 * time.Second
 	shutdownTimeout = 10 * time.Second
 	maxHeader       = 16 << 10
+	// maxConnections is how many there are at once. Others wait: one that is silent ends within headerTimeout.
+	maxConnections = 1024
 )
 
 // Server takes webhooks.
@@ -107,7 +110,10 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) server(life context.Context) (*http.Server, *hinter) {
 	hints := &hinter{cache: s.Cache, live: s.Live, now: s.Now, life: life}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		_, _ = io.WriteString(w, "ok")
+	})
 	mux.Handle("/", newHandler(s, hints))
 	return &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
@@ -122,6 +128,7 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for webhooks: %w", err)
 	}
+	listener = netutil.LimitListener(listener, maxConnections)
 	if s.CertFile == "" {
 		return listener, nil
 	}

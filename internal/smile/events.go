@@ -70,16 +70,13 @@ func (s Signature) Proves(body []byte, key Sensitive[string]) bool {
 // Event is what a receiver may know of a delivery. Contents are never read: state is
 // asked for, not told.
 type Event struct {
-	// ID is empty when there is none of the form of an id.
-	ID   string
 	Type EventType
 	// UserID is the user that the event is about; empty when it is about none.
 	UserID string
 }
 
 type eventWire struct {
-	ID   string `json:"id"`
-	Type enum   `json:"type"`
+	Type enum `json:"type"`
 	Data struct {
 		UserID  string `json:"userId"`
 		Session struct {
@@ -98,7 +95,7 @@ func ParseEvent(body []byte) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	event := Event{ID: wire.ID, Type: EventType(wire.Type), UserID: wire.Data.UserID}
+	event := Event{Type: EventType(wire.Type), UserID: wire.Data.UserID}
 	if event.UserID == "" {
 		event.UserID = wire.Data.Session.UserID
 	}
@@ -107,8 +104,6 @@ func ParseEvent(body []byte) (Event, error) {
 		return Event{}, missing("type")
 	case event.UserID != "" && !validID(event.UserID):
 		return Event{}, ProblemBadID
-	case !validID(event.ID):
-		event.ID = ""
 	}
 	return event, nil
 }

@@ -129,12 +129,12 @@ func TestRefusalsTakeTheSameTime(t *testing.T) {
 func TestParseEvent(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]smile.Event{
-		vectorBody: {ID: "et-1", Type: "USER_CREATED", UserID: "tenant-1"},
+		vectorBody: {Type: "USER_CREATED", UserID: "tenant-1"},
 		`{"type":"USER_SESSION_COMPLETED","data":{"session":{"userId":"u-2"},"payload":{}}}`: {Type: "USER_SESSION_COMPLETED", UserID: "u-2"},
 		`{"id":"../x","type":"TASK_FINISHED","data":{"userId":"u","payload":null}}`:          {Type: smile.EventTaskFinished, UserID: "u"},
-		`{"id":"e","type":"VERIFICATION_STARTED","data":{"verificationId":"v"}}`:             {ID: "e", Type: "VERIFICATION_STARTED"},
-		`{"id":"e","type":"SOMETHING_NEW","data":{"userId":"u"},"more":[1]}`:                 {ID: "e", Type: "SOMETHING_NEW", UserID: "u"},
-		`{"id":"e","type":"no type","data":null}`:                                            {ID: "e", Type: smile.Unrecognized},
+		`{"id":"e","type":"VERIFICATION_STARTED","data":{"verificationId":"v"}}`:             {Type: "VERIFICATION_STARTED"},
+		`{"id":"e","type":"SOMETHING_NEW","data":{"userId":"u"},"more":[1]}`:                 {Type: "SOMETHING_NEW", UserID: "u"},
+		`{"id":"e","type":"no type","data":null}`:                                            {Type: smile.Unrecognized},
 	} {
 		if got, err := smile.ParseEvent([]byte(body)); err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", body, got, err, want)
