@@ -258,12 +258,25 @@ func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error
 		return err
 	default:
 		v.attempts.set(id, time.Time{})
-		return err
+		return explained(err, w)
 	}
 	v.attempts.forget(id)
 	at(p, id).WebhookID = created.ID
 	v.tell(p, id)
 	return nil
+}
+
+// explained names what Smile may not like of a webhook.
+func explained(err error, w *wanted) error {
+	if !smile.IsInvalid(err) {
+		return err
+	}
+	where := "spec.url"
+	if w.url == "" {
+		where = "the operator's --receiver-base-url"
+	}
+	return engine.NewInvalid(v1alpha1.ReasonInvalidSpec, "Smile refuses the webhook as invalid: check "+where+
+		", which must be https and of a host that Smile can reach, and spec.eventTypes").Because(err)
 }
 
 func (v *visit) tell(p *pass, id string) {

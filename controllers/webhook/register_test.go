@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -112,11 +113,7 @@ var _ = Describe("Registering", func() {
 	})
 
 	It("stops sending events to a host that is no longer permitted where there is no receiver either", func() {
-		hosts := []string{"app.example.com"}
-		w := testenv.New(GinkgoTB(), testenv.Config{AllowedWebhookHosts: hosts})
-		s := &scene{World: w, conn: testenv.Connection(testenv.ConnectionName), hosts: hosts}
-		s.Create(s.conn, testenv.Keys(testenv.KeysName, testenv.One))
-		s.restart()
+		s := newSceneAt("", sandbox.Options{})
 		sub := s.registered(to("https://app.example.com/smile"))
 		s.Change(sub, func() { sub.Spec.URL = "" })
 		s.hosts[0] = "other.example.com"
@@ -127,11 +124,9 @@ var _ = Describe("Registering", func() {
 	})
 
 	It("asks for a receiver where there is none", func() {
-		w := testenv.New(GinkgoTB(), testenv.Config{})
-		s := &scene{World: w, op: w.Operator(), conn: testenv.Connection(testenv.ConnectionName)}
-		s.Create(s.conn, testenv.Keys(testenv.KeysName, testenv.One))
+		s := newSceneAt("", sandbox.Options{})
 		sub := s.subscription()
-		s.op.Run(s.conn, sub)
+		s.op.Run(sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonReceiverNotConfigured)))
 	})
 
@@ -217,6 +212,18 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		Expect(s.creates()).To(Equal(1))
 		Expect(s.webhooks()).To(HaveLen(1))
 	})
+
+	DescribeTable("names what to check when Smile refuses it as invalid", func(url, field string) {
+		s := newScene(sandbox.Options{})
+		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Action: "status:400"})
+		sub := s.subscription(to(url))
+		s.op.Run(sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonInvalidSpec)))
+		Expect(meta.FindStatusCondition(sub.Status.Conditions, v1alpha1.ConditionReady).Message).To(ContainSubstring("check " + field))
+	},
+		Entry("of an application", "https://app.example.com/smile", "spec.url"),
+		Entry("of the operator's receiver", "", "the operator's --receiver-base-url"),
+	)
 
 	It("is sent again at once when Smile has refused it", func() {
 		s := newScene(sandbox.Options{})

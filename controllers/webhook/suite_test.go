@@ -45,9 +45,15 @@ type scene struct {
 
 func newScene(options sandbox.Options) *scene {
 	GinkgoHelper()
+	return newSceneAt(base, options)
+}
+
+// newSceneAt is a scene whose operator has its receiver there, or none.
+func newSceneAt(receiver string, options sandbox.Options) *scene {
+	GinkgoHelper()
 	s := &scene{hosts: []string{"app.example.com"}}
 	s.World = testenv.New(GinkgoTB(), testenv.Config{
-		Sandbox: options, ReceiverBaseURL: base, AllowedWebhookHosts: s.hosts,
+		Sandbox: options, ReceiverBaseURL: receiver, AllowedWebhookHosts: s.hosts,
 	})
 	s.conn = testenv.Connection(testenv.ConnectionName)
 	s.Create(s.conn, testenv.Keys(testenv.KeysName, testenv.One))

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/smile-operator/smile-operator/internal/controlplane"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -25,8 +26,6 @@ const (
 )
 
 const (
-	// waitTimeout is ample: data arrives with the operator's looks 5, 10 and 20
-	// seconds after it made a link token.
 	waitTimeout    = "--timeout=90s"
 	sandboxTimeout = 10 * time.Second
 )
@@ -41,7 +40,7 @@ var steps = []step{
 	{"Start the sandbox, which stands in for Smile", (*demo).startSandbox},
 	{"Start the operator as its ServiceAccount", (*demo).startOperator},
 	{"Apply the samples", (*demo).applySamples},
-	{"Wait until George is a user at Smile", (*demo).awaitUser},
+	{"Wait until George is a user at Smile, and Smile tells of what changes", (*demo).awaitReady},
 	{"Let George link his social security account", (*demo).linkAccount},
 	{"Wait until his data is in the Secret", (*demo).awaitData},
 	{"Look at the result", (*demo).look},
@@ -61,7 +60,7 @@ func (d *demo) install(ctx context.Context) error {
 }
 
 func (d *demo) startSandbox(ctx context.Context) error {
-	if err := d.serve(ctx, "", sandboxProgram, "--addr=127.0.0.1:0"); err != nil {
+	if err := d.serve(ctx, "", sandboxProgram, "--addr=127.0.0.1:0", "--allow-http-webhooks"); err != nil {
 		return err
 	}
 	var err error
@@ -77,21 +76,30 @@ func (d *demo) startOperator(ctx context.Context) error {
 	if err := os.WriteFile(d.path(operatorAccess), access, 0o600); err != nil {
 		return err
 	}
+	hooks, err := controlplane.FreeAddress(ctx)
+	if err != nil {
+		return err
+	}
 	return d.serve(ctx, "KUBECONFIG="+d.path(operatorAccess), operatorProgram,
 		"--sandbox-endpoint="+d.sandbox+"/v1",
 		"--leader-elect",
 		"--operator-namespace="+operatorAccount.Namespace,
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address=0",
+		"--receiver-bind-address="+hooks,
+		"--receiver-base-url=http://"+hooks,
 		"--zap-encoder=console")
 }
 
 func (d *demo) applySamples(ctx context.Context) error {
-	return d.do(ctx, "apply", "--server-side", "-k", "config/samples")
+	if err := d.do(ctx, "apply", "--server-side", "-k", "config/samples"); err != nil {
+		return err
+	}
+	return d.do(ctx, "apply", "--server-side", "-f", "config/samples/webhook.yaml")
 }
 
-func (d *demo) awaitUser(ctx context.Context) error {
-	return d.do(ctx, "wait", "--for=condition=Ready", "smileuser/george", waitTimeout)
+func (d *demo) awaitReady(ctx context.Context) error {
+	return d.do(ctx, "wait", "--for=condition=Ready", "smileuser/george", "smilewebhooksubscription/events", waitTimeout)
 }
 
 // linkAccount does what a person does in the Wink widget.

@@ -21,6 +21,13 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 	return ports, nil
 }
 
+// FreeAddress returns an address of this machine, host:port, that nobody listens
+// on or is given for about a minute.
+func FreeAddress(ctx context.Context) (string, error) {
+	port, err := freePort(ctx)
+	return hostPort(port), err
+}
+
 // freePort returns a port that the kernel gives to nobody else for about a
 // minute: a connection that the listening side closes first leaves the port in
 // TIME_WAIT, where it can still be asked for by number but is not handed out.
