@@ -1,12 +1,16 @@
 package smile_test
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha512"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -152,17 +156,72 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
+// texts are the strings at the ends of a path through a document; encoding/json takes names in any case.
+func texts(document any, path ...string) (found []string) {
+	if len(path) == 0 {
+		text, _ := document.(string)
+		return []string{text}
+	}
+	object, _ := document.(map[string]any)
+	for name, value := range object {
+		if strings.EqualFold(name, path[0]) {
+			found = append(found, texts(value, path[1:]...)...)
+		}
+	}
+	return found
+}
+
+// What is taken for an event says what any reader of JSON finds in it.
 func FuzzEvent(f *testing.F) {
 	f.Add([]byte(vectorBody))
 	f.Add([]byte(`{"type":"A","data":{"session":{"userId":"u"}}}`))
+	f.Add([]byte(`{"type":"A","Type":"B","data":{"USERID":"v","userId":"u"},"data ":1}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		event, err := smile.ParseEvent(body)
-		var problem smile.Problem
-		switch {
-		case err != nil && !errors.As(err, &problem):
-			t.Errorf("%q: %v", body, err)
-		case err == nil && (event.Type == "" || strings.ContainsAny(event.UserID, "/.?#% \\\n")):
-			t.Errorf("%q: %+v", body, event)
+		if err != nil {
+			var problem smile.Problem
+			if !errors.As(err, &problem) {
+				t.Errorf("%q: %v", body, err)
+			}
+			return
+		}
+		var document any
+		if err := json.Unmarshal(body, &document); err != nil {
+			t.Fatalf("%q is an event and no JSON: %v", body, err)
+		}
+		kinds := append(texts(document, "type"), smile.Unrecognized)
+		users := append(texts(document, "data", "userId"), texts(document, "data", "session", "userId")...)
+		if !slices.Contains(kinds, string(event.Type)) || !slices.Contains(append(users, ""), event.UserID) {
+			t.Errorf("%q is taken for %+v", body, event)
+		}
+	})
+}
+
+var (
+	typeForm = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
+	idForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
+)
+
+// Whatever stands in the fields of an event, it is taken for what it says, or refused for an id that is none.
+func FuzzFieldsOfAnEvent(f *testing.F) {
+	f.Add("TASK_FINISHED", "tenant-1", "", "")
+	f.Add("USER_SESSION_COMPLETED", "", "tenant-1", "George")
+	f.Add("a type", "../webhooks/x", "u", "\x00")
+	f.Fuzz(func(t *testing.T, kind, user, sessionUser, more string) {
+		body, err := json.Marshal(map[string]any{
+			"id": more, "type": kind, "more": []any{more, nil, 1.5},
+			"data": map[string]any{"userId": user, "session": map[string]any{"userId": sessionUser, "loginName": more}, "payload": more},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := smile.Event{Type: smile.EventType(kind), UserID: cmp.Or(user, sessionUser)}
+		if !typeForm.MatchString(kind) {
+			want.Type = smile.Unrecognized
+		}
+		valid := kind != "" && (want.UserID == "" || idForm.MatchString(want.UserID))
+		if got, err := smile.ParseEvent(body); (err == nil) != valid || valid && got != want {
+			t.Errorf("%s is taken for %+v, %v; want %+v, %v", body, got, err, want, valid)
 		}
 	})
 }
