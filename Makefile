@@ -116,10 +116,10 @@ soak: compiler control-plane ## Create 10,000 users through random trouble, and 
 		$(GO) test -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong' ./controllers/user/
 
 .PHONY: fuzz
-fuzz: toolchain ## Search each parser for input that breaks it (FUZZ_TIME=20s)
+fuzz: toolchain ## Search each parser for input that breaks it (FUZZ_INPUTS=50000 for each)
 	@for package in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
 		for target in $$(grep -hoE '^func Fuzz[[:alnum:]]+' $$package/*_test.go | cut -c6-); do \
-			echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZ_TIME:-20s} ./$$package; done; done
+			echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZ_INPUTS:-50000}x ./$$package; done; done
 
 .PHONY: bench
 bench: control-plane ## Measure calls, writes, times and memory for 1,000 users (BENCH=full: 10,000; BENCH_USERS=n)

@@ -28,7 +28,7 @@ func TestEachEventIsFollowedByALook(t *testing.T) {
 				t.Fatalf("an event at %v has a look at %v", now, at)
 			case store == at.Equal(stored):
 				t.Fatalf("store is %v, from %v to %v", store, stored, at)
-			case at.Sub(now) > hook.Pause+time.Microsecond:
+			case at.Sub(now) > hook.Pause+hook.Slack+time.Microsecond:
 				t.Fatalf("an event at %v waits until %v", now, at)
 			case urgent && at.Sub(now) > 2*time.Microsecond:
 				t.Fatalf("an urgent event at %v waits until %v", now, at)
@@ -56,18 +56,21 @@ func TestHint(t *testing.T) {
 		at     time.Time
 		store  bool
 	}{
-		"first":                  {time.Time{}, false, now, true},
-		"first, urgent":          {time.Time{}, true, now, true},
-		"long after":             {now.Add(-time.Hour), false, now, true},
-		"a pause after":          {now.Add(-hook.Pause), false, now, true},
-		"soon after":             {now.Add(-time.Second), false, now.Add(4 * time.Second), true},
-		"soon after, urgent":     {now.Add(-time.Second), true, now, true},
-		"a look will come":       {now.Add(4 * time.Second), false, now.Add(4 * time.Second), false},
-		"a look comes too late":  {now.Add(4 * time.Second), true, now, true},
-		"a look is now":          {now, false, now, false},
-		"at once, urgent":        {now, true, now.Add(time.Microsecond), true},
-		"by a clock in error":    {now.Add(time.Hour), false, now, true},
-		"by a clock in error, u": {now.Add(time.Hour), true, now, true},
+		"first":                   {time.Time{}, false, now, true},
+		"first, urgent":           {time.Time{}, true, now, true},
+		"long after":              {now.Add(-time.Hour), false, now, true},
+		"a pause after":           {now.Add(-hook.Pause), false, now, true},
+		"soon after":              {now.Add(-time.Second), false, now.Add(4 * time.Second), true},
+		"soon after, urgent":      {now.Add(-time.Second), true, now, true},
+		"a look will come":        {now.Add(4 * time.Second), false, now.Add(4 * time.Second), false},
+		"a look comes too late":   {now.Add(4 * time.Second), true, now, true},
+		"a look may have begun":   {now.Add(hook.Slack - 1000), false, now.Add(hook.Slack + hook.Pause - 1000), true},
+		"a look will surely come": {now.Add(hook.Slack), false, now.Add(hook.Slack), false},
+		"the latest look":         {now.Add(hook.Pause + hook.Slack), false, now.Add(hook.Pause + hook.Slack), false},
+		"a look is now":           {now, false, now.Add(hook.Pause), true},
+		"at once, urgent":         {now, true, now.Add(time.Microsecond), true},
+		"by a clock in error":     {now.Add(time.Hour), false, now, true},
+		"by a clock in error, u":  {now.Add(time.Hour), true, now, true},
 	} {
 		if at, store := hook.Hint(test.stored, now, test.urgent); !at.Equal(test.at) || store != test.store {
 			t.Errorf("%s: %v, %v; want %v, %v", name, at, store, test.at, test.store)

@@ -58,13 +58,13 @@ func (s *Set) ForgetHint(name types.NamespacedName) {
 // No look is too early: it begins when the hint has been seen, so after its event. The receivers store nothing about
 // events that come before a look that is still to come, so that this one must not begin before it is time by their
 // clock: as much later than the one before as they have put it off. None is too late either: they never put one off
-// for longer than hook.Pause.
+// for longer than hook.Pause, and hook.Slack.
 func (h hint) next(stored int64, claimed, now moment) hint {
 	at := claimed
 	if h.at != never && stored == h.stored+hook.Pause.Microseconds() {
 		at = h.at + moment(hook.Pause)
 	}
-	n := hint{stored: stored, at: min(max(at, now), now+moment(hook.Pause))}
+	n := hint{stored: stored, at: min(max(at, now), now+moment(hook.Pause+hook.Slack))}
 	earlier := h.at
 	if h.earlier > now { // however many hints follow each other, the first look is not put off
 		earlier = h.earlier

@@ -29,7 +29,7 @@ func TestAnEventIsKeptBeforeItIsAcknowledged(t *testing.T) {
 		hinted string
 	}{
 		{"IDENTITY_ADDED", 0, "0s"},
-		{"IDENTITY_ADDED", 0, "0s"},
+		{"IDENTITY_ADDED", 0, "5s"},
 		{"EMPLOYMENTS_ADDED", time.Second, "4s"},
 		{"SOMETHING_NEW", time.Second, "3s"},
 		{"TASK_FINISHED", time.Second, "0s"},

@@ -168,7 +168,7 @@ func TestEventsInAnyOrderAskForALookAndNothingElse(t *testing.T) {
 					t.Errorf("%v: %s: %d", order, kind, got)
 				}
 				_, at := d.hinted(t)
-				if wait := at.Sub(came); wait < 0 || wait > hook.Pause || wait > 0 && (kind == "TASK_FINISHED" || kind == "ACCOUNT_DISCONNECTED") {
+				if wait := at.Sub(came); wait < 0 || wait > hook.Pause+hook.Slack || wait > 0 && (kind == "TASK_FINISHED" || kind == "ACCOUNT_DISCONNECTED") {
 					t.Errorf("%v: after %s a look is due in %v", order, kind, wait)
 				}
 			}
