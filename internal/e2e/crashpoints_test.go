@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
@@ -53,11 +55,18 @@ func TestCrashPoints(t *testing.T) {
 	}
 }
 
-// set makes an environment in which the journey can begin.
+// travelling are the flags of an operator on a journey.
+func (e *environment) travelling() []string {
+	return []string{e.only(), "--receiver-bind-address=127.0.0.1:0", "--receiver-base-url=" + receivers, "--webhook-overlap=3s"}
+}
+
+// set makes an environment in which the journey can begin. No look falls due on the way: it would be a call in some runs
+// only.
 func (j journey) set(t *testing.T) *environment {
-	e := newEnvironment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
+	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true},
+		v1alpha1.SmileConnectionSpec{ResyncInterval: &metav1.Duration{Duration: day}})
 	if j.prepare != nil {
-		o := e.operator(t, e.only())
+		o := e.operator(t, e.travelling()...)
 		j.prepare(e)
 		o.stop()
 	}
@@ -78,7 +87,7 @@ func (j journey) record(t *testing.T) []point {
 	t.Helper()
 	e := j.set(t)
 	through := newTap(e.namespace)
-	o := e.tapped(through)
+	o := e.tapped(through, e.travelling()...)
 	o.start()
 	j.arrives(e)
 	points := through.taken()
@@ -95,7 +104,7 @@ func (j journey) crash(t *testing.T, at point, where phase, results *table) {
 	e := j.set(t)
 	through := newTap(e.namespace)
 	through.hold(at, where)
-	o := e.tapped(through)
+	o := e.tapped(through, e.travelling()...)
 	o.start()
 	within(t, reachLimit, "the call is made: "+at.String(), func() (bool, string) {
 		return through.isSprung(), fmt.Sprint(through.taken())

@@ -110,6 +110,39 @@ var journeys = []journey{
 			}
 		},
 	},
+	{
+		name: "register",
+		begin: func(e *environment) {
+			e.strange()
+			e.create(e.subscription("events"))
+		},
+		done:  hooked,
+		right: func(e *environment) { e.eachHooked(2) },
+	},
+	{
+		name:    "replace",
+		prepare: func(e *environment) { e.subscribed("events") },
+		begin:   func(e *environment) { e.patch(e.subscription("events"), `{"spec":{"eventTypes":["TASK_FINISHED"]}}`) },
+		done:    hooked,
+		right:   func(e *environment) { e.eachHooked(3) },
+	},
+	{
+		name:    "delete",
+		prepare: func(e *environment) { e.subscribed("events", "bystander") },
+		begin:   func(e *environment) { e.delete(e.subscription("events")) },
+		done: func(e *environment) string {
+			switch {
+			case e.get(e.subscription("events")):
+				return "the object is there"
+			case e.get(e.pairSecret("events")):
+				return "the Secret of its pairs is there"
+			}
+			return ""
+		},
+		right: func(e *environment) { e.eachHooked(3) },
+	},
 }
 
 func ready(e *environment) string { return e.unready(1) }
+
+func hooked(e *environment) string { return e.unhooked("events") }
