@@ -22,8 +22,7 @@ const answerLimit = 8 * time.Second
 // told declares persons of whom an operator is told by events, and gives it, the ids of the persons, and who sends.
 func (e *environment) told(n int) (*operator, []string, *sender) {
 	e.t.Helper()
-	sub, address := e.hook("events"), freeAddress(e.t)
-	sub.Spec.SecretRef = nil
+	sub, address := e.subscription("events"), freeAddress(e.t)
 	e.create(sub)
 	e.create(e.crowd("person", n)...)
 	o := e.operator(e.t, e.only(), "--receiver-bind-address="+address, "--receiver-base-url="+receivers, "--api-requests-per-second=0")

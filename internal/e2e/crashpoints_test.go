@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
@@ -27,112 +27,6 @@ const (
 	// quietLimit is how long it takes at most until all is well: the settle time of 2 min and what follows it.
 	quietLimit = 5 * time.Minute
 )
-
-// journey is something that the operator does for a person, of which each call may be its last.
-type journey struct {
-	name string
-	// prepare makes what was before, with an operator that is ended afterwards; nil when that is nothing.
-	prepare func(*environment)
-	// begin is what people do.
-	begin func(*environment)
-	// done tells what is still missing.
-	done func(*environment) string
-	// right asserts that all is as it must be.
-	right func(*environment)
-}
-
-var journeys = []journey{
-	{
-		name:  "create",
-		begin: func(e *environment) { e.create(e.user("george")) },
-		done:  ready,
-		right: func(e *environment) {
-			e.eachOnce(1)
-			e.intendedFirst()
-		},
-	},
-	{
-		name: "create with a token",
-		begin: func(e *environment) {
-			user := e.user("george")
-			user.Spec.LinkToken = &v1alpha1.LinkTokenSpec{SecretName: "george-token"}
-			e.create(user)
-		},
-		done: ready,
-		right: func(e *environment) {
-			e.eachOnce(1)
-			e.tokensWhole()
-			if !e.get(&corev1.Secret{ObjectMeta: e.named("george-token")}) {
-				e.t.Error("there is no token")
-			}
-		},
-	},
-	{
-		name: "attach by subject",
-		prepare: func(e *environment) {
-			user := e.user("george")
-			e.create(user)
-			e.becomes(user, "True/Succeeded", quietLimit)
-			e.delete(user)
-		},
-		begin: func(e *environment) { e.create(e.user("george")) },
-		done:  ready,
-		right: func(e *environment) { e.eachOnce(1) },
-	},
-	{
-		name: "adopt by id",
-		prepare: func(e *environment) {
-			e.annotate(&corev1.Secret{ObjectMeta: e.named("smile-keys")}, v1alpha1.AnnotationAllowAdoption, "true")
-			user := e.user("former")
-			e.create(user)
-			e.becomes(user, "True/Succeeded", quietLimit)
-			e.delete(user)
-		},
-		begin: func(e *environment) {
-			people, err := e.remote.Users(e.key.Key)
-			if err != nil || len(people) != 1 {
-				e.t.Fatalf("%d users, %v", len(people), err)
-			}
-			user := e.user("george")
-			user.Spec.UserID = people[0].ID
-			e.create(user)
-		},
-		done:  ready,
-		right: func(e *environment) { e.eachOnce(1) },
-	},
-	{
-		name: "revoke",
-		prepare: func(e *environment) {
-			e.linked("george")
-			bystander := e.user("bystander")
-			e.create(bystander)
-			e.becomes(bystander, "True/Succeeded", quietLimit)
-			e.link(bystander.Status.UserID, "sss_ph")
-		},
-		begin: func(e *environment) { e.delete(e.user("george")) },
-		done: func(e *environment) string {
-			if e.get(e.user("george")) {
-				return "the object is there"
-			}
-			return ""
-		},
-		right: func(e *environment) {
-			people, err := e.remote.Users(e.key.Key)
-			if err != nil {
-				e.t.Fatal(err)
-			}
-			linked := 0
-			for _, person := range people {
-				linked += len(person.Providers)
-			}
-			if revoked := len(e.remote.committed("delete-account", 0)); len(people) != 2 || linked != 1 || revoked != 2 {
-				e.t.Errorf("%d people with %d accounts after %d were revoked, want 2, 1 and 2", len(people), linked, revoked)
-			}
-		},
-	},
-}
-
-func ready(e *environment) string { return e.unready(1) }
 
 // TestCrashPoints records every call that the operator makes on each journey, to the API server and to Smile, and then
 // travels again once for each call and end of it: the operator is killed when it is about to send the call, or when
@@ -161,11 +55,18 @@ func TestCrashPoints(t *testing.T) {
 	}
 }
 
-// set makes an environment in which the journey can begin.
+// travelling are the flags of an operator on a journey.
+func (e *environment) travelling() []string {
+	return []string{e.only(), "--receiver-bind-address=127.0.0.1:0", "--receiver-base-url=" + receivers, "--webhook-overlap=3s"}
+}
+
+// set makes an environment in which the journey can begin. No look falls due on the way: it would be a call in some runs
+// only.
 func (j journey) set(t *testing.T) *environment {
-	e := newEnvironment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
+	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true},
+		v1alpha1.SmileConnectionSpec{ResyncInterval: &metav1.Duration{Duration: day}})
 	if j.prepare != nil {
-		o := e.operator(t, e.only())
+		o := e.operator(t, e.travelling()...)
 		j.prepare(e)
 		o.stop()
 	}
@@ -186,7 +87,7 @@ func (j journey) record(t *testing.T) []point {
 	t.Helper()
 	e := j.set(t)
 	through := newTap(e.namespace)
-	o := e.tapped(through)
+	o := e.tapped(through, e.travelling()...)
 	o.start()
 	j.arrives(e)
 	points := through.taken()
@@ -203,7 +104,7 @@ func (j journey) crash(t *testing.T, at point, where phase, results *table) {
 	e := j.set(t)
 	through := newTap(e.namespace)
 	through.hold(at, where)
-	o := e.tapped(through)
+	o := e.tapped(through, e.travelling()...)
 	o.start()
 	within(t, reachLimit, "the call is made: "+at.String(), func() (bool, string) {
 		return through.isSprung(), fmt.Sprint(through.taken())

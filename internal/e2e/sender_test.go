@@ -8,12 +8,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha512"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"sync"
@@ -21,8 +19,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
 const (
@@ -30,13 +26,6 @@ const (
 	receivers = "http://receivers.test"
 	attempts  = 3
 )
-
-// hooked is a webhook as Smile knows it.
-type hooked struct {
-	ID     string `json:"id"`
-	URL    string `json:"url"`
-	Secret string `json:"secret"`
-}
 
 // sender sends genuine events as Smile does, to every webhook that is registered at that moment, three times if need be,
 // and remembers what came of each.
@@ -64,20 +53,6 @@ func (e *environment) sender(addresses ...string) *sender {
 	return s
 }
 
-// registered asks Smile for its webhooks, past everything that counts.
-func (s *sender) registered() []hooked {
-	request := httptest.NewRequest(http.MethodGet, "/v1/webhooks?size=150", nil)
-	request.SetBasicAuth(s.e.key.Key, s.e.key.Secret)
-	request.RemoteAddr = "192.0.2.1:1"
-	answer := httptest.NewRecorder()
-	s.e.remote.Sandbox.ServeHTTP(answer, request)
-	var page struct{ Data struct{ Items []hooked } }
-	if err := json.Unmarshal(answer.Body.Bytes(), &page); err != nil {
-		s.e.t.Errorf("listing webhooks: %v", err)
-	}
-	return page.Data.Items
-}
-
 // run sends so many events a second, in turns about the persons, until ctx ends, and returns when all are settled.
 func (s *sender) run(ctx context.Context, rate int, kinds []string, people []string) {
 	tick := time.NewTicker(time.Second / time.Duration(rate))
@@ -91,14 +66,14 @@ func (s *sender) run(ctx context.Context, rate int, kinds []string, people []str
 		case <-tick.C:
 		}
 		person, kind := people[i%len(people)], kinds[i/len(people)%len(kinds)]
-		for _, hook := range s.registered() {
+		for _, hook := range s.e.registered() {
 			work.Go(func() { s.deliver(hook, kind, person) })
 		}
 	}
 }
 
 // deliver sends one event to one webhook.
-func (s *sender) deliver(hook hooked, kind, person string) {
+func (s *sender) deliver(hook webhook, kind, person string) {
 	body := eventOf(kind, person)
 	for range attempts {
 		sent := time.Now()
@@ -124,7 +99,7 @@ func (s *sender) deliver(hook hooked, kind, person string) {
 
 // many sends n events to the webhook, once each and ten at a time, and tells how they were answered and how long that took.
 func (s *sender) many(n int, event func(i int) []byte) (statuses map[int]int, took time.Duration) {
-	target, began, turn := s.registered()[0], time.Now(), make(chan int)
+	target, began, turn := s.e.registered()[0], time.Now(), make(chan int)
 	answers := make(chan int, n)
 	var work sync.WaitGroup
 	for range 10 {
@@ -153,7 +128,7 @@ func eventOf(kind, person string) []byte {
 }
 
 // send gives the status of the answer; 0 when there was none.
-func (s *sender) send(hook hooked, body []byte) int {
+func (s *sender) send(hook webhook, body []byte) int {
 	target, err := url.Parse(hook.URL)
 	if err != nil {
 		s.e.t.Errorf("%v", err)
@@ -240,16 +215,4 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 		return 0
 	}
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))].Round(100 * time.Microsecond)
-}
-
-// hook declares a subscription to everything, signed with the Secret hook-secret.
-func (e *environment) hook(name string) *v1alpha1.SmileWebhookSubscription {
-	return &v1alpha1.SmileWebhookSubscription{
-		ObjectMeta: e.named(name),
-		Spec: v1alpha1.SmileWebhookSubscriptionSpec{
-			ConnectionRef: v1alpha1.ConnectionReference{Name: "smile"},
-			EventTypes:    []v1alpha1.EventType{v1alpha1.EventAll},
-			SecretRef:     &v1alpha1.SecretKeyReference{Name: "hook-secret", Key: "secret"},
-		},
-	}
 }

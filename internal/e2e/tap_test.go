@@ -125,10 +125,10 @@ func (t *tap) between(side string, next http.Handler) http.Handler {
 	})
 }
 
-// tapped gives an operator of the environment all of whose calls go through the tap.
-func (e *environment) tapped(through *tap) *operator {
+// tapped gives an operator all of whose calls go through the tap.
+func (e *environment) tapped(through *tap, flags ...string) *operator {
 	e.t.Helper()
-	o := e.newOperator(e.t, e.only())
+	o := e.newOperator(e.t, flags...)
 	smile := httptest.NewServer(through.between("Smile", e.remote))
 	e.t.Cleanup(smile.Close)
 	o.flags = append(o.flags, "--sandbox-endpoint="+smile.URL+"/v1", "--metrics-bind-address=0") // of so many, some would get the same port

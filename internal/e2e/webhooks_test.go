@@ -62,9 +62,9 @@ func TestNoEventIsLost(t *testing.T) {
 	e.becomes(sub, "True/Succeeded", time.Minute)
 	sender := e.sender(addresses...)
 	only := func(what string, limit time.Duration) {
-		before := sender.registered()[0].ID
+		before := e.registered()[0].ID
 		took := within(t, limit, what+" has replaced the webhook", func() (bool, string) {
-			all := sender.registered()
+			all := e.registered()
 			return len(all) == 1 && all[0].ID != before, fmt.Sprintf("%d webhooks", len(all))
 		})
 		t.Logf("%s replaced the webhook in %s", what, seconds(took))
@@ -116,7 +116,7 @@ func TestNoEventIsLost(t *testing.T) {
 	<-done
 	sender.report()
 	e.becomes(sub, "True/Succeeded", time.Minute)
-	if all := sender.registered(); len(all) != 1 {
+	if all := e.registered(); len(all) != 1 {
 		t.Errorf("%d webhooks at rest", len(all))
 	}
 	if sender.statuses[204] < 1000 {
