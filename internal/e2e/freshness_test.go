@@ -13,7 +13,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -155,36 +154,6 @@ func (o *operator) keysOf(secret *corev1.Secret) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// TestLostEventsAreMadeUpFor has every event lost, and finds all that happened within the resync interval.
-func TestLostEventsAreMadeUpFor(t *testing.T) {
-	interval := time.Minute
-	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{ResyncInterval: &metav1.Duration{Duration: interval}})
-	sub := e.hook("events")
-	sub.Spec.SecretRef = nil
-	e.create(sub)
-	// Nobody listens where the events go.
-	e.operator(t, e.only(), "--receiver-bind-address=127.0.0.1:0", "--receiver-base-url=http://"+freeAddress(t), "--api-requests-per-second=0")
-	e.becomes(sub, "True/Succeeded", time.Minute)
-	accounts := e.synced(10)
-	before := map[string]string{}
-	for name, account := range accounts {
-		before[name] = e.secret(name).ResourceVersion
-		if _, err := e.remote.Resync(account.ID); err != nil {
-			t.Fatal(err)
-		}
-	}
-	took := within(t, interval+30*time.Second, "all that happened is found", func() (bool, string) {
-		old := 0
-		for name, version := range before {
-			if e.secret(name).ResourceVersion == version {
-				old++
-			}
-		}
-		return old == 0, fmt.Sprintf("%d Secrets are as before", old)
-	})
-	t.Logf("10 changes of which every event was lost were found in %s, with a resync interval of %s", seconds(took), seconds(interval))
 }
 
 func shares(of map[string]float64) string {
