@@ -135,12 +135,17 @@ func TestNewsArrive(t *testing.T) {
 		t.Errorf("%d are filled", w.filled())
 	}
 	had, happened := w.items(), map[string]time.Time{"alice": times[1], "ryan": times[1]}
+	grown, gone := story{shows: func(had, has int) bool { return has > had }}, story{shows: func(_, has int) bool { return has == 0 }}
 	w.note(secret("alice", `[{}]`), times[2]) // written again, with nothing new
-	if waits := w.arrived(had, happened); len(waits) != 0 {
+	if waits := append(w.arrived(had, happened, grown), w.arrived(had, happened, gone)...); len(waits) != 0 {
 		t.Errorf("arrived: %v", waits)
 	}
 	w.note(secret("alice", `[{},{}]`), times[3])
-	if diff := cmp.Diff([]time.Duration{800 * time.Millisecond}, w.arrived(had, happened)); diff != "" {
+	w.note(secret("ryan", ``), times[2])
+	if diff := cmp.Diff([]time.Duration{800 * time.Millisecond}, w.arrived(had, happened, grown)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]time.Duration{250 * time.Millisecond}, w.arrived(had, happened, gone)); diff != "" {
 		t.Error(diff)
 	}
 }

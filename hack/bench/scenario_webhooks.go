@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/controlplane"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -23,13 +23,14 @@ const (
 	webhookUsers    = 1000
 	eventsPerSecond = 50
 	webhookRounds   = 2
-	webhookFigure   = "news at Smile to data in the Secret, by webhook, p99"
+	// leavers bounds those whose accounts are disconnected in the end.
+	leavers = 200
 )
 
 var webhooks = scenario{
 	name: "webhooks",
 	title: func(o options) string {
-		return fmt.Sprintf("news of %d accounts, %d a second, told by webhooks", webhookCrowd(o), eventsPerSecond)
+		return fmt.Sprintf("news and ends of %d accounts, %d a second, told by webhooks", webhookCrowd(o), eventsPerSecond)
 	},
 	smile: func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
 	limit: within(15*time.Minute, 0),
@@ -39,25 +40,36 @@ var webhooks = scenario{
 func webhookCrowd(o options) int { return min(o.users, webhookUsers) }
 
 func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
-	f := figure{
-		Name: webhookFigure, Unit: "s", Target: atMost(1), Generic: "polling",
-		How: "from the end of an account's task at the sandbox, which then sends its events, to the change of the Secret that a watch saw",
-	}
 	w := &newsroom{stage: st, names: names("user", webhookCrowd(st.options)), accounts: map[string]string{}, changes: map[string][]change{}}
 	if err := w.prepare(ctx); err != nil {
 		return nil, err
 	}
-	var waits []time.Duration
+	var news []time.Duration
 	for range webhookRounds {
-		round, err := w.tell(ctx)
+		round, err := w.tell(ctx, w.names, story{st.smile.Resync, func(had, has int) bool { return has > had }})
 		if err != nil {
 			return nil, err
 		}
-		waits = append(waits, round...)
+		news = append(news, round...)
 	}
-	st.say("half of %d pieces of news arrived within %.2f s; calls: %s", len(waits), percentile(waits, 50).Seconds(), tallyCalls(st.smile.Journal(0)))
-	f.Measured = percentile(waits, 99).Seconds()
-	return []figure{f}, nil
+	ends, err := w.tell(ctx, w.names[:min(len(w.names), leavers)], story{st.smile.Disconnect, func(_, has int) bool { return has == 0 }})
+	if err != nil {
+		return nil, err
+	}
+	st.say("half of %d pieces of news arrived within %.2f s, half of %d erasures were made within %.2f s; calls: %s",
+		len(news), percentile(news, 50).Seconds(), len(ends), percentile(ends, 50).Seconds(), tallyCalls(st.smile.Journal(0)))
+	return []figure{
+		{
+			Name: "news at Smile to data in the Secret, by webhook, p99", Unit: "s", Target: atMost(1), Generic: "polling",
+			Measured: percentile(news, 99).Seconds(),
+			How:      "from the end of an account's task at the sandbox, which then sends its events, to the change of the Secret that a watch saw",
+		},
+		{
+			Name: "disconnection at Smile to data erased from the Secret, by webhook, p99", Unit: "s", Target: atMost(1),
+			Measured: percentile(ends, 99).Seconds(),
+			How:      "from an account's disconnection at the sandbox, which then sends its event, to the Secret without data that a watch saw",
+		},
+	}, nil
 }
 
 // newsroom is people whose data is kept in Secrets, and what a watch has seen of these.
@@ -71,7 +83,7 @@ type newsroom struct {
 	changes  map[string][]change // by names of Secrets
 }
 
-// change is a Secret as it was seen: since when, and with how many contributions.
+// change is a Secret as it was seen: since when, and with how many items of data.
 type change struct {
 	at    time.Time
 	items int
@@ -115,7 +127,7 @@ func (w *newsroom) prepare(ctx context.Context) error {
 
 // subscribe starts the operator with its receiver and waits until Smile sends to it.
 func (w *newsroom) subscribe(ctx context.Context) error {
-	address, err := freeAddress(ctx)
+	address, err := controlplane.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -154,15 +166,6 @@ func hasReady(conditions []any) bool {
 	return false
 }
 
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
-}
-
 // syncOf keeps data of which every refresh brings more.
 func syncOf(user string) *v1alpha1.SmileAccountSync {
 	return &v1alpha1.SmileAccountSync{
@@ -195,47 +198,54 @@ func (w *newsroom) watchSecrets(ctx context.Context) {
 }
 
 func (w *newsroom) note(secret *corev1.Secret, now time.Time) {
-	var items []json.RawMessage
-	if err := json.Unmarshal(secret.Data["contributions.json"], &items); err != nil || len(items) == 0 {
-		return
+	seen := change{at: now}
+	for _, key := range []string{"identities.json", "contributions.json"} {
+		var items []json.RawMessage
+		if json.Unmarshal(secret.Data[key], &items) == nil {
+			seen.items += len(items)
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.changes[secret.Name] = append(w.changes[secret.Name], change{now, len(items)})
+	w.changes[secret.Name] = append(w.changes[secret.Name], seen)
 }
 
 func (w *newsroom) filled() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	n := 0
-	for _, name := range w.names {
-		if len(w.changes[dataOf(name)]) > 0 {
+	for _, items := range w.items() {
+		if items > 0 {
 			n++
 		}
 	}
 	return n
 }
 
-// tell has something new happen in every account, so many a second, and gives how long each took to arrive.
-func (w *newsroom) tell(ctx context.Context) ([]time.Duration, error) {
+// story is what happens to accounts, and whether a Secret shows it, by how many items it had and has.
+type story struct {
+	happen func(accountID string) (sandbox.Account, error)
+	shows  func(had, has int) bool
+}
+
+// tell has a story happen to the accounts of users, so many a second, and gives how long each took to show.
+func (w *newsroom) tell(ctx context.Context, names []string, s story) ([]time.Duration, error) {
 	had, happened := w.items(), map[string]time.Time{}
 	tick := time.NewTicker(time.Second / eventsPerSecond)
 	defer tick.Stop()
-	for _, name := range w.names {
+	for _, name := range names {
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-tick.C:
 		}
 		happened[name] = time.Now()
-		if _, err := w.smile.Resync(w.accounts[name]); err != nil {
+		if _, err := s.happen(w.accounts[name]); err != nil {
 			return nil, err
 		}
 	}
 	var waits []time.Duration
-	err := w.until(ctx, "all news are in the Secrets", time.Minute, func() (bool, string, error) {
-		waits = w.arrived(had, happened)
-		return len(waits) == len(happened), fmt.Sprintf("%d of %d are", len(waits), len(happened)), w.operator.alive()
+	err := w.until(ctx, "all of it shows in the Secrets", time.Minute, func() (bool, string, error) {
+		waits = w.arrived(had, happened, s)
+		return len(waits) == len(happened), fmt.Sprintf("%d of %d do", len(waits), len(happened)), w.operator.alive()
 	})
 	if err != nil {
 		return nil, err
@@ -243,7 +253,7 @@ func (w *newsroom) tell(ctx context.Context) ([]time.Duration, error) {
 	return waits, w.settle(ctx, w.operator)
 }
 
-// items counts the contributions in the Secret of each user.
+// items counts the items of data in the Secret of each user.
 func (w *newsroom) items() map[string]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -256,14 +266,14 @@ func (w *newsroom) items() map[string]int {
 	return counts
 }
 
-// arrived gives, for each user whose Secret has more contributions than it had, how long that took.
-func (w *newsroom) arrived(had map[string]int, happened map[string]time.Time) []time.Duration {
+// arrived gives, for each user whose Secret shows what happened, how long that took.
+func (w *newsroom) arrived(had map[string]int, happened map[string]time.Time, s story) []time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var waits []time.Duration
 	for name, at := range happened {
 		changes := w.changes[dataOf(name)]
-		if i := slices.IndexFunc(changes, func(c change) bool { return c.items > had[name] }); i >= 0 {
+		if i := slices.IndexFunc(changes, func(c change) bool { return c.at.After(at) && s.shows(had[name], c.items) }); i >= 0 {
 			waits = append(waits, changes[i].at.Sub(at))
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -34,27 +35,36 @@ const (
 // secrets must be nowhere but where they were asked for: the canary, and what the sandbox does not mark with it.
 var secrets = []string{canary, apiSecretEnd, "Palomero", "1970-08-24", "9559991234"}
 
-// allowed are the Secrets that hold some of them, by name.
-var allowed = []string{"smile-keys", "wrong-keys", "george-token", "george-data"}
+// allowed tells whether a Secret, by its name, may hold some of them.
+func allowed(name string) bool {
+	return slices.Contains([]string{"smile-keys", "wrong-keys", "george-token", "george-data", "hook-secret"}, name) ||
+		strings.HasSuffix(name, hook.SecretName(""))
+}
 
-// TestCanary lets the operator handle persons, keys, link tokens and failures of many kinds, logging all it ever
+// TestCanary lets the operator handle persons, keys, link tokens, events and failures of many kinds, logging all it ever
 // logs, and then looks for their contents in everything that the operator and the cluster let others see.
 func TestCanary(t *testing.T) {
 	e := newEnvironment(t, sandbox.Options{
-		RateLimit: vendorLimit, Canary: canary,
+		RateLimit: vendorLimit, Canary: canary, AllowHTTPWebhooks: true,
 		Keys: []sandbox.KeyPair{{Key: canary + "-key", Secret: canary + "-" + apiSecretEnd}},
 	}, v1alpha1.SmileConnectionSpec{})
-	o := e.operator(t, e.only(), "--zap-log-level=10")
-	e.collectPersonalData()
+	address := freeAddress(t)
+	o := e.operator(t, e.only(), "--zap-log-level=10", "--receiver-bind-address="+address, "--receiver-base-url=http://"+address)
+	mailman := e.mailman(o, address)
+	account := e.collectPersonalData()
 	e.foundWhereAsked()
-	e.failInManyWays()
+	mailman.deliver(account.UserID)
+	mailman.foundWhereAsked()
+	e.failInManyWays(account)
+	e.failToRegister()
+	private := append(mailman.secrets(), secrets...)
 
 	sinks := map[string][]byte{"metrics": o.scrape()}
 	o.signal(syscall.SIGQUIT) // the Go runtime prints all goroutines and ends
 	within(t, stopLimit, "the operator has printed its goroutines", func() (bool, string) { return !o.running(), "it runs" })
 	sinks["log and goroutine dump"] = []byte(o.text())
 	for sink, signs := range map[string][]string{
-		"metrics": {"smile_"}, "log and goroutine dump": {`"level":"Level(-5)"`, "goroutine 1 gp="},
+		"metrics": {"smile_"}, "log and goroutine dump": {`"level":"Level(-5)"`, "goroutine 1 gp=", `"msg":"request","outcome":"accepted"`},
 	} {
 		for _, sign := range signs {
 			if !strings.Contains(string(sinks[sink]), sign) {
@@ -67,18 +77,18 @@ func TestCanary(t *testing.T) {
 	searched := 0
 	for name, text := range sinks {
 		searched += len(text)
-		for _, secret := range secrets {
+		for _, secret := range private {
 			for _, leak := range Search(text, secret) {
 				t.Errorf("%s in the %s, as %s: ...%s...", secret, name, leak.Form, leak.Around)
 			}
 		}
 	}
-	t.Logf("searched %d sinks, %d KiB", len(sinks), searched>>10)
+	t.Logf("searched %d sinks, %d KiB, for %d secrets", len(sinks), searched>>10, len(private))
 }
 
 // collectPersonalData has a person link an account, and keeps the data in a Secret, and of it what nobody would mind
 // in a ConfigMap.
-func (e *environment) collectPersonalData() {
+func (e *environment) collectPersonalData() sandbox.Account {
 	e.t.Helper()
 	george := e.user("george")
 	george.Spec.DeletionPolicy = v1alpha1.UserRevokeAccounts
@@ -89,9 +99,10 @@ func (e *environment) collectPersonalData() {
 	shape.Spec.Output = &v1alpha1.SyncOutput{ConfigMap: &v1alpha1.OutputReference{Name: "shape"}}
 	e.create(george, data, shape)
 	e.becomes(george, "True/Succeeded", time.Minute)
-	e.link(george.Status.UserID, "sss_ph")
+	account := e.link(george.Status.UserID, "sss_ph")
 	e.becomes(data, "True/Succeeded", time.Minute)
 	e.becomes(shape, "True/Succeeded", time.Minute)
+	return account
 }
 
 // foundWhereAsked proves that there is something to find, and that the search finds it.
@@ -113,33 +124,47 @@ func (e *environment) foundWhereAsked() {
 	e.t.Logf("%d canaries made, %d of them in the output", len(e.remote.Canaries()), len(found))
 }
 
-// failInManyWays has every kind of call fail with answers that quote what must not be quoted.
-func (e *environment) failInManyWays() {
+// failures are the answers, of which the first ones quote what must not be quoted.
+var failures = []string{"status:400", "status:401", "status:403", "status:404", "status:500", "truncate:300", "garbage", "empty"}
+
+// failInManyWays has every kind of call fail, of which an account is one that can be read.
+func (e *environment) failInManyWays(account sandbox.Account) {
 	e.t.Helper()
-	for _, operation := range []string{"list-accounts", "list-tasks", "get-account-payload"} {
-		for _, action := range []string{"status:400", "status:401", "status:403", "status:404", "status:500", "truncate:300", "garbage", "empty"} {
-			e.failOnce(operation, action, "before", func() {
-				for _, object := range []string{"george", "shape"} {
-					e.annotate(&v1alpha1.SmileAccountSync{ObjectMeta: e.named(object)}, v1alpha1.AnnotationRequestedAt, operation+" "+action)
-				}
-			})
-			e.failOnce(operation, action, "after", func() {
-				e.annotate(&v1alpha1.SmileAccountSync{ObjectMeta: e.named("george")}, v1alpha1.AnnotationRequestedAt, operation+" then "+action)
-			})
+	ask := func(value string) {
+		for _, object := range []string{"george", "shape"} {
+			e.annotate(&v1alpha1.SmileAccountSync{ObjectMeta: e.named(object)}, v1alpha1.AnnotationRequestedAt, value)
 		}
 	}
+	e.failAlways("list-accounts", ask)
+	e.failAlways("get-account-payload", ask)
+	e.failAlways("list-tasks", func(string) { // who wants the data anew in any case does not ask for tasks, but an event does
+		if _, err := e.remote.Resync(account.ID); err != nil {
+			e.t.Fatal(err)
+		}
+	})
 	for i, action := range []string{"status:400", "status:500", "truncate:300", "garbage"} {
 		e.failOnce("create-user", action, "after", func() { e.create(e.user(fmt.Sprintf("unlucky-%d", i))) })
 	}
 	e.wrongKeys()
 	george := e.user("george")
 	e.get(george)
-	account := e.link(george.Status.UserID, "sss_ph")
+	account = e.link(george.Status.UserID, "sss_ph")
 	if _, err := e.remote.Fail(account.ID, "ACCOUNT_LOCKED"); err != nil {
 		e.t.Fatal(err)
 	}
 	e.failOnce("delete-account", "status:500", "before", func() { e.delete(george) })
 	e.gone(george, time.Minute)
+}
+
+// failAlways has calls of an operation fail in each way, before and after they are done. provoke leads to one, and is given
+// a name that is not used twice.
+func (e *environment) failAlways(operation string, provoke func(name string)) {
+	e.t.Helper()
+	for i, action := range failures {
+		for _, phase := range []string{"before", "after"} {
+			e.failOnce(operation, action, phase, func() { provoke(fmt.Sprintf("%s-%d-%s", operation, i, phase)) })
+		}
+	}
 }
 
 // failOnce sets a fault, does something, and waits until the fault has hit a call.
@@ -169,7 +194,7 @@ func (e *environment) wrongKeys() {
 // shown adds what kubectl prints.
 func (e *environment) shown(sinks map[string][]byte) {
 	e.t.Helper()
-	const kinds = "smileconnections,smileusers,smileaccountsyncs,secrets,configmaps,events"
+	const kinds = "smileconnections,smileusers,smileaccountsyncs,smilewebhooksubscriptions,secrets,configmaps,events"
 	sinks["kubectl describe"] = []byte(e.must("describe", kinds))
 	sinks["kubectl get"] = []byte(e.must("get", kinds, "-o", "wide"))
 }
@@ -216,7 +241,7 @@ func (e *environment) stored(sinks map[string][]byte) {
 func (e *environment) objects(list *unstructured.UnstructuredList) []byte {
 	e.t.Helper()
 	for _, object := range list.Items {
-		if object.GetKind() == "Secret" && object.GetNamespace() == e.namespace && slices.Contains(allowed, object.GetName()) {
+		if object.GetKind() == "Secret" && object.GetNamespace() == e.namespace && allowed(object.GetName()) {
 			delete(object.Object, "data")
 		}
 	}

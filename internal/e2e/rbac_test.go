@@ -104,8 +104,7 @@ func (e *environment) useOutputs() {
 // useWebhooks has a webhook made, used and deleted.
 func (e *environment) useWebhooks() {
 	e.t.Helper()
-	hook, person := e.hook("events"), e.user("hinted")
-	hook.Spec.SecretRef = nil
+	hook, person := e.subscription("events"), e.user("hinted")
 	e.create(hook, person)
 	e.becomes(hook, "True/Succeeded", time.Minute)
 	e.becomes(person, "True/Succeeded", time.Minute)

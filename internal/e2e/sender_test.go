@@ -127,26 +127,35 @@ func eventOf(kind, person string) []byte {
 	return fmt.Appendf(nil, `{"id":"et-1","version":1,"type":%q,"createdAt":%q,"data":{"userId":%q}}`, kind, time.Now().UTC().Format(time.RFC3339), person)
 }
 
-// send gives the status of the answer; 0 when there was none.
+// send sends a genuine event to a webhook.
 func (s *sender) send(hook webhook, body []byte) int {
 	target, err := url.Parse(hook.URL)
 	if err != nil {
 		s.e.t.Errorf("%v", err)
 		return 0
 	}
-	target.Host = s.addresses[int(s.turn.Add(1))%len(s.addresses)]
+	return s.post(target.Path, body, http.Header{"Smile-Signature": {sign(body, hook.Secret)}})
+}
+
+func sign(body []byte, secret string) string {
+	mac := hmac.New(sha512.New, []byte(secret))
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// post gives the status of the answer; 0 when there was none.
+func (s *sender) post(path string, body []byte, header http.Header) int {
+	address := s.addresses[int(s.turn.Add(1))%len(s.addresses)]
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), io.NopCloser(bytes.NewReader(body)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+path, io.NopCloser(bytes.NewReader(body)))
 	if err != nil {
 		s.e.t.Errorf("%v", err)
 		return 0
 	}
-	mac := hmac.New(sha512.New, []byte(hook.Secret))
-	mac.Write(body)
 	request.ContentLength = int64(len(body))
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Smile-Signature", hex.EncodeToString(mac.Sum(nil)))
+	maps.Copy(request.Header, header)
 	answer, err := s.transport.RoundTrip(request)
 	if err != nil {
 		return 0
