@@ -64,7 +64,7 @@ func TestCanary(t *testing.T) {
 	within(t, stopLimit, "the operator has printed its goroutines", func() (bool, string) { return !o.running(), "it runs" })
 	sinks["log and goroutine dump"] = []byte(o.text())
 	for sink, signs := range map[string][]string{
-		"metrics": {"smile_"}, "log and goroutine dump": {`"level":"Level(-5)"`, "goroutine 1 gp=", `"msg":"request","outcome":"accepted"`},
+		"metrics": {"smile_"}, "log and goroutine dump": {`"level":"Level(-5)"`, "goroutine 1 gp=", `"msg":"request","status":204,"outcome":"accepted"`},
 	} {
 		for _, sign := range signs {
 			if !strings.Contains(string(sinks[sink]), sign) {
