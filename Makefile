@@ -110,6 +110,11 @@ e2e: compiler kube-controller-manager ## Run the tests of whole processes and of
 crash-points: compiler kube-controller-manager ## Kill the operator at each of its calls, before and after it is done
 	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 90m -parallel 8 -v -run '^TestCrashPoints$$' ./internal/e2e/
 
+.PHONY: flood
+flood: compiler kube-controller-manager ## Flood the receiver for 60 s with 2,000 forgeries a second, and tell of news 50 times a second
+	E2E_FLOOD=1 KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 20m -v \
+		-run '^(TestForgeriesDoNotDrownEvents|TestEventToData)$$' ./internal/e2e/
+
 .PHONY: soak
 soak: compiler control-plane ## Create 10,000 users through random trouble, and lead 500 persons through misfortune
 	SMILE_CREATES=$${SMILE_CREATES:-10000} SMILE_TRIALS=$${SMILE_TRIALS:-500} KUBEBUILDER_ASSETS=$(BIN)/k8s \

@@ -43,12 +43,13 @@ func (e *environment) synced(n int) map[string]sandbox.Account {
 }
 
 // TestEventToData measures how long it takes from an event at Smile until the data that it tells of is in the Secret: of
-// 50 persons, five events a second, or 50 where E2E_FLOOD is set.
+// 50 persons, 20 events a second, or 50 where E2E_FLOOD is set. A machine with two cores and nothing else to do holds a p99
+// of 0.06 s at the first rate; the second, with all that takes part in it, is more than it can do, and 2 s are measured.
 func TestEventToData(t *testing.T) {
 	const people = 50
-	rate, span := 5, 10*time.Second
+	rate, span, limit := 20, 10*time.Second, time.Second
 	if flood() {
-		rate, span = 50, 30*time.Second
+		rate, span, limit = eventsPerSecond, longFlood, 6*time.Second
 	}
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true, WebhookWorkers: 64}, v1alpha1.SmileConnectionSpec{})
 	e.asReleased()
@@ -103,24 +104,32 @@ func TestEventToData(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("%d events, %d a second: from Smile to the Secret in p50 %s, p99 %s, at most %s", len(took), rate, quantile(took, .5), quantile(took, .99), quantile(took, 1))
 	e.logCosts(len(took), place, before)
-	if p99 := quantile(took, .99); p99 > 5*time.Second {
-		t.Errorf("p99 is %s, on a machine that does nothing else it is under a second", p99)
+	if p99 := quantile(took, .99); p99 > limit {
+		t.Errorf("p99 is %s, want %s at most", p99, limit)
 	}
 
 	e.showsEvents(sub.Name)
-	var gone []time.Duration
-	for _, name := range names[:5] {
-		began := time.Now()
+	e.eraseSoon(names[:5], accounts)
+}
+
+// eraseSoon disconnects accounts one after the other, and asserts how soon their data goes.
+func (e *environment) eraseSoon(names []string, accounts map[string]sandbox.Account) {
+	e.t.Helper()
+	var took []time.Duration
+	for _, name := range names {
 		if _, err := e.remote.Disconnect(accounts[name].ID); err != nil {
-			t.Fatal(err)
+			e.t.Fatal(err)
 		}
-		within(t, time.Minute, "the data of a disconnected account is erased", func() (bool, string) {
-			return len(e.secret(name).Data["identities.json"]) == 0, strings.Join(o.keysOf(e.secret(name)), " ")
-		})
-		gone = append(gone, time.Since(began))
+		took = append(took, within(e.t, time.Minute, "the data of a disconnected account is erased", func() (bool, string) {
+			data := e.secret(name).Data
+			return len(data["identities.json"]) == 0, strings.Join(slices.Sorted(maps.Keys(data)), " ")
+		}))
 	}
-	slices.Sort(gone)
-	t.Logf("from a disconnection to the erasure: p50 %s, at most %s", quantile(gone, .5), quantile(gone, 1))
+	slices.Sort(took)
+	e.t.Logf("from a disconnection to the erasure: p50 %s, at most %s", quantile(took, .5), quantile(took, 1))
+	if last := quantile(took, 1); last > time.Second {
+		e.t.Errorf("data was there %s after the disconnection, want %s at most", last, time.Second)
+	}
 }
 
 // showsEvents asserts what kubectl prints of a subscription that gets events.
@@ -145,15 +154,6 @@ func (e *environment) logCosts(n int, place int64, mark int) {
 		smile[entry.Operation] += 1 / float64(n)
 	}
 	e.t.Logf("for each: of the API server %s; of Smile %s", shares(kube), shares(smile))
-}
-
-func (o *operator) keysOf(secret *corev1.Secret) []string {
-	var keys []string
-	for key := range secret.Data {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func shares(of map[string]float64) string {
