@@ -9,5 +9,6 @@
 //	go test -tags e2e -timeout 25m ./internal/e2e/
 //
 // and -short for a smaller number of users. E2E_SEED repeats a run's random choices; E2E_LOGS names a directory that
-// keeps the logs of the operator, of the control plane and of the audit.
+// keeps the logs of the operator, of the control plane and of the audit. With E2E_FLOOD, as make flood sets it, the
+// receiver is sent as much, for as long, as is promised.
 package e2e
