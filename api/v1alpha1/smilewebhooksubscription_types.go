@@ -76,6 +76,11 @@ type WebhookRegistration struct {
 	// +kubebuilder:validation:MaxLength=64
 	PathHash string `json:"pathHash,omitempty"`
 
+	// url that events go to; absent for the operator's own receiver.
+	// +optional
+	// +kubebuilder:validation:MaxLength=600
+	URL string `json:"url,omitempty"`
+
 	// fingerprint of all that is registered: a keyed hash that changes when any of it does.
 	// +kubebuilder:validation:MaxLength=64
 	Fingerprint string `json:"fingerprint"`
@@ -147,6 +152,7 @@ type SmileWebhookSubscriptionStatus struct {
 // +kubebuilder:printcolumn:name="Connection",type=string,priority=1,JSONPath=`.spec.connectionRef.name`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.secretRef) || self.spec.secretRef.name != self.metadata.name + '-webhook'",message="spec.secretRef names the Secret that the operator makes for this object: leave out spec.secretRef, and the secret that it holds is used"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 200",message="metadata.name must have at most 200 characters: the name of a Secret is made from it"
 type SmileWebhookSubscription struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -3,7 +3,12 @@ package webhook
 import (
 	"sync"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/engine"
 )
+
+// again is how long what Smile has refused as invalid is not sent to it.
+const again = 15 * time.Minute
 
 // attempts is what this process knows of its tries to create webhooks, by the id of the pair. What it knows nothing of,
 // another process tried, and the outcome is unknown.
@@ -11,6 +16,14 @@ type attempts struct {
 	mu sync.Mutex
 	// since is from when on the outcome is unknown; zero when the try certainly made nothing.
 	since map[string]time.Time
+	// refusals are what Smile will not take.
+	refusals map[string]refusal
+}
+
+// refusal is why Smile would not take something, and until when it is not sent again.
+type refusal struct {
+	problem *engine.Problem
+	until   time.Time
 }
 
 func (a *attempts) set(pair string, since time.Time) {
@@ -34,8 +47,35 @@ func (a *attempts) unknown(pair string, now time.Time) time.Time {
 	return since
 }
 
+// refuse remembers a problem that only a change can mend, so that it is told and not tried again each time that the
+// Secrets are read. It gives back what is to be told.
+func (a *attempts) refuse(pair string, now time.Time, err error) error {
+	problem := engine.Classify(err)
+	if problem.Class != engine.Invalid {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refusals == nil {
+		a.refusals = map[string]refusal{}
+	}
+	a.refusals[pair] = refusal{problem.After(soon), now.Add(engine.Jitter(again))}
+	return problem.After(soon)
+}
+
+// refusal is the problem that was remembered, if it is not time to try again.
+func (a *attempts) refusal(pair string, now time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if refused, ok := a.refusals[pair]; ok && now.Before(refused.until) {
+		return refused.problem
+	}
+	return nil
+}
+
 func (a *attempts) forget(pair string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.since, pair)
+	delete(a.refusals, pair)
 }

@@ -5,9 +5,11 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -16,6 +18,9 @@ import (
 // observe holds what Smile lists against what was registered, when that is due: what was changed or deleted there is
 // registered anew, and what is ours but was never noted goes.
 func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
+	if engine.IsProblem(v.connErr, v1alpha1.ReasonConnectionNotFound) {
+		return v.connErr
+	}
 	if v.connErr != nil {
 		return nil //nolint:nilerr // what is registered stays as it is meanwhile
 	}
@@ -33,6 +38,18 @@ func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
 		return err
 	}
 	mine := mirror.WebhooksOf(listed, p.Object.UID)
+	if err := v.compareAll(ctx, p, w, mine, readAt); err != nil {
+		return err
+	}
+	if err := v.sweep(ctx, p, mine); err != nil {
+		return err
+	}
+	p.Object.Status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
+	return nil
+}
+
+// compareAll holds the registrations that a listing must show against it.
+func (v *visit) compareAll(ctx context.Context, p *pass, w *wanted, mine []mirror.Webhook, readAt time.Time) error {
 	for i := range p.Object.Status.Registrations {
 		r := &p.Object.Status.Registrations[i]
 		if !alive(*r) || r.WebhookID == "" || readAt.Sub(r.StartedAt.Time) < settleTime {
@@ -42,14 +59,9 @@ func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
 			return err
 		}
 	}
-	if err := v.sweep(ctx, p, mine); err != nil {
-		return err
-	}
-	p.Object.Status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
 	return nil
 }
 
-// compare holds a registration against what is listed.
 func (v *visit) compare(ctx context.Context, p *pass, w *wanted, r *registration, mine []mirror.Webhook) error {
 	found := slices.IndexFunc(mine, func(listed mirror.Webhook) bool { return listed.ID == r.WebhookID })
 	if found < 0 {
@@ -57,34 +69,71 @@ func (v *visit) compare(ctx context.Context, p *pass, w *wanted, r *registration
 	}
 	if serving(*r) && r.Fingerprint == w.fingerprint && !mine[found].Is(v.request(p, w, v.pairs[r.ID])) {
 		r.RetiredAt = &metav1.Time{Time: p.Now}
-		v.reason = v1alpha1.ReasonWebhookRepaired
 	}
 	return nil
 }
 
 // missed asks about a webhook that a listing lacks. What it sent before may still be under way.
 func (v *visit) missed(ctx context.Context, p *pass, r *registration) error {
-	_, ok, err := v.ours(ctx, p, r.WebhookID)
-	if err != nil || ok {
+	remote, ok, err := v.ours(ctx, p, r.WebhookID)
+	switch {
+	case err != nil:
 		return err
+	case !ok:
+		v.deleted(p, r)
+	case serving(*r) && renamed(remote):
+		r.RetiredAt = &metav1.Time{Time: p.Now}
 	}
-	v.deleted(p, r)
-	v.reason = v1alpha1.ReasonWebhookRepaired
 	return nil
 }
 
-// ours gives a webhook at Smile if it is there and was registered for this object: an id in a status alone opens nothing.
+func renamed(remote smile.Webhook) bool {
+	_, ok := hook.ParseName(remote.Name)
+	return !ok
+}
+
+// ours gives a webhook at Smile if it is there and was registered for this object. Its name shows that, or its path or
+// secret when somebody has renamed it: an id in a status alone opens nothing.
 func (v *visit) ours(ctx context.Context, p *pass, webhookID string) (remote smile.Webhook, ok bool, err error) {
 	conn, _, err := v.connection()
 	if err != nil {
 		return remote, false, err
 	}
 	remote, err = conn.Client.Webhook(ctx, webhookID)
-	if smile.IsNotFound(err) {
+	switch {
+	case smile.IsNotFound(err):
 		return remote, false, nil
+	case err != nil:
+		return remote, false, err
 	}
-	name, _ := hook.ParseName(remote.Name)
-	return remote, err == nil && name.UID == p.Object.UID, err
+	if name, ok := hook.ParseName(remote.Name); ok || v.paired(remote) {
+		return remote, !ok || name.UID == p.Object.UID, nil
+	}
+	p.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
+		"a webhook of this object was renamed at Smile so that it cannot be told from others: delete it there by hand")
+	return remote, false, nil
+}
+
+// paired tells whether a webhook has the path or the secret of one of the pairs.
+func (v *visit) paired(remote smile.Webhook) bool {
+	for _, pair := range v.pairs {
+		if path := pair.Path.Reveal(); path != "" && path == pathOf(remote) || pair.Secret.Equal(remote.Secret) {
+			return true
+		}
+	}
+	return false
+}
+
+// provable reads what a webhook that was renamed is known by, if it can be had.
+func (v *visit) provable(ctx context.Context, p *pass) error {
+	if v.pairs != nil {
+		return nil
+	}
+	err := v.openPairs(ctx, p)
+	if engine.IsProblem(err, v1alpha1.ReasonOutputConflict) {
+		return nil
+	}
+	return err
 }
 
 // end deletes the webhook of a registration. What it has sent may still be under way.
@@ -141,7 +190,7 @@ func (v *visit) drain(ctx context.Context, p *pass) error {
 	if !slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool { return serving(r) && r.VerifiedAt != nil }) {
 		return nil
 	}
-	drop(p, func(r registration) bool { return alive(r) && r.RetiredAt != nil && r.WebhookID == "" })
+	v.drop(p, func(r registration) bool { return alive(r) && r.RetiredAt != nil && r.WebhookID == "" })
 	for i := range p.Object.Status.Registrations {
 		r := &p.Object.Status.Registrations[i]
 		if !alive(*r) || r.RetiredAt == nil {
@@ -160,20 +209,20 @@ func (v *visit) drain(ctx context.Context, p *pass) error {
 
 // withdraw stops sending events to where they may no longer be sent, whatever is wanted instead and whether it can be had.
 func (v *visit) withdraw(ctx context.Context, p *pass) error {
-	before := p.Object.Status.URL
-	own := v.Policy.Receives() && before == v.Policy.OwnShown()
-	if _, reason := v.Policy.Check(before); before == "" || own || reason == "" {
-		return nil
-	}
 	for i := range p.Object.Status.Registrations {
 		r := &p.Object.Status.Registrations[i]
-		if !alive(*r) || r.PathHash != "" || r.WebhookID == "" {
+		if _, reason := v.Policy.Check(r.URL); r.URL == "" || reason == "" || !alive(*r) || r.WebhookID == "" {
 			continue
+		}
+		if err := v.provable(ctx, p); err != nil {
+			return err
 		}
 		if err := v.end(ctx, p, r); err != nil {
 			return err
 		}
-		p.Object.Status.URL = ""
+		if p.Object.Status.URL == r.URL {
+			p.Object.Status.URL = ""
+		}
 	}
 	return nil
 }
@@ -183,8 +232,11 @@ func (v *visit) withdraw(ctx context.Context, p *pass) error {
 // known to be registered.
 func (v *visit) unregister(ctx context.Context, p *pass) error {
 	v.conn, v.connErr = v.Connections.ForUndo(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
-	if len(p.Object.Status.Registrations) == 0 && v.connErr != nil {
+	if !slices.ContainsFunc(p.Object.Status.Registrations, alive) && v.connErr != nil {
 		return nil //nolint:nilerr // see above
+	}
+	if err := v.provable(ctx, p); err != nil {
+		return err
 	}
 	if err := v.settle(ctx, p); err != nil {
 		return err
@@ -197,6 +249,7 @@ func (v *visit) unregister(ctx context.Context, p *pass) error {
 		if err := v.end(ctx, p, r); err != nil {
 			return err
 		}
+		v.attempts.forget(r.ID)
 	}
 	conn, known, err := v.connection()
 	if err != nil {

@@ -36,24 +36,31 @@ func target(p *pass) output.Target {
 // readPairs reads the Secret of the pairs. A Secret that is gone, or lost a pair, does not end what is registered: Smile
 // still tells what it was registered with, and goes on signing with it until it is replaced.
 func (v *visit) readPairs(ctx context.Context, p *pass) error {
-	content, err := v.Outputs.Read(ctx, p.Object, target(p))
-	if err != nil {
+	if err := v.openPairs(ctx, p); err != nil {
 		return err
 	}
-	v.pairs = map[string]hook.Pair{}
 	for _, r := range p.Object.Status.Registrations {
 		v.kept = append(v.kept, r.ID)
 	}
-	pairs, _ := hook.ParsePairs(content[hook.KeyPairs])
-	for _, pair := range pairs {
-		v.pairs[pair.ID] = pair
-	}
-	v.secret = string(content[hook.KeySecret])
 	lost := slices.DeleteFunc(slices.Clone(v.kept), func(id string) bool { return v.pairs[id].ID != "" })
 	if len(lost) == 0 {
 		return nil
 	}
 	return v.restore(ctx, p, lost)
+}
+
+func (v *visit) openPairs(ctx context.Context, p *pass) (err error) {
+	if v.stored, err = v.Outputs.Open(ctx, p.Object, target(p)); err != nil {
+		return err
+	}
+	content := v.stored.Content()
+	v.pairs = map[string]hook.Pair{}
+	pairs, _ := hook.ParsePairs(content[hook.KeyPairs])
+	for _, pair := range pairs {
+		v.pairs[pair.ID] = pair
+	}
+	v.secret = string(content[hook.KeySecret])
+	return nil
 }
 
 // restore brings lost pairs back from what Smile tells of their webhooks. A pair that cannot be had is of no use, and its
@@ -75,7 +82,6 @@ func (v *visit) restore(ctx context.Context, p *pass, lost []string) error {
 		if r.RetiredAt == nil || r.RetiredAt.After(p.Now.Add(-v.Overlap)) {
 			r.RetiredAt = &metav1.Time{Time: p.Now.Add(-v.Overlap)}
 		}
-		v.reason = v1alpha1.ReasonWebhookRepaired
 	}
 	return v.storePairs(ctx, p)
 }
@@ -83,14 +89,20 @@ func (v *visit) restore(ctx context.Context, p *pass, lost []string) error {
 // pairOf gives the pair of a registration as Smile tells it, if it does.
 func pairOf(r *registration, remote smile.Webhook) (hook.Pair, bool) {
 	path := ""
-	if url := remote.URL.Reveal(); r.PathHash != "" {
-		path = url[strings.LastIndex(url, "/")+1:]
+	if r.PathHash != "" {
+		path = pathOf(remote)
 	}
 	known := r.PathHash == "" || hook.HashPath(path) == r.PathHash
 	return hook.Pair{ID: r.ID, Path: smile.NewSensitive(path), Secret: remote.Secret}, known && hook.UsableSecret(remote.Secret.Reveal())
 }
 
-// storePairs writes the Secret: the pairs in use, and what applications need to prove events.
+func pathOf(remote smile.Webhook) string {
+	url := remote.URL.Reveal()
+	return url[strings.LastIndex(url, "/")+1:]
+}
+
+// storePairs writes the Secret: the pairs in use, and what applications need to prove events. It fails with a conflict
+// when somebody has changed the Secret since it was read, to ask for another secret perhaps.
 func (v *visit) storePairs(ctx context.Context, p *pass) error {
 	var pairs []hook.Pair
 	for id, pair := range v.pairs {
@@ -110,7 +122,7 @@ func (v *visit) storePairs(ctx context.Context, p *pass) error {
 		}
 	}
 	p.Object.Status.SecretName = target(p).Name
-	_, err = v.Outputs.Apply(ctx, p.Object, target(p), content)
+	_, err = v.Outputs.Write(ctx, p.Object, v.stored, content, nil)
 	return err
 }
 
@@ -139,14 +151,14 @@ func (v *visit) want(ctx context.Context, p *pass) (*wanted, error) {
 	case spec.URL != "":
 		spelled, reason := v.Policy.Check(spec.URL)
 		if reason != "" {
-			return nil, engine.NewInvalid(v1alpha1.ReasonWebhookURLNotAllowed, "spec.url: "+reason)
+			return nil, engine.NewInvalid(v1alpha1.ReasonWebhookURLNotAllowed, "spec.url: "+reason).After(soon)
 		}
 		w.url, w.shown, where = spelled, spelled, spelled
 	case v.Policy.Receives():
 		w.shown, where = v.Policy.OwnShown(), v.Policy.Own("")
 	default:
 		return nil, engine.NewInvalid(v1alpha1.ReasonReceiverNotConfigured,
-			"this operator has no receiver of its own: start it with --receiver-bind-address and --receiver-base-url, or set spec.url")
+			"this operator has no receiver of its own: start it with --receiver-bind-address and --receiver-base-url, or set spec.url").After(soon)
 	}
 	secret, err := v.wantedSecret(ctx, p)
 	if err != nil {
@@ -165,6 +177,9 @@ func (v *visit) want(ctx context.Context, p *pass) (*wanted, error) {
 func (v *visit) wantedSecret(ctx context.Context, p *pass) (string, error) {
 	ref := p.Object.Spec.SecretRef
 	switch {
+	case ref != nil && ref.Name == target(p).Name:
+		return "", engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+			"spec.secretRef names the Secret that the operator makes for this object: leave out spec.secretRef, and the secret that it holds is used").After(soon)
 	case ref != nil:
 	case v.secret == "":
 		v.secret = hook.NewSecret().Reveal()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 
@@ -39,14 +40,13 @@ var (
 func (v *visit) register(ctx context.Context, p *pass) error {
 	p.WakeAfter(engine.Jitter(soon))
 	v.expire(p)
-	if err := v.readPairs(ctx, p); err != nil {
-		return err
-	}
-	if err := v.settle(ctx, p); err != nil {
-		return err
+	for _, step := range []func(context.Context, *pass) error{v.withdraw, v.readPairs, v.settle} {
+		if err := step(ctx, p); err != nil {
+			return err
+		}
 	}
 	w, err := v.want(ctx, p)
-	if err = errors.Join(err, v.withdraw(ctx, p)); err == nil {
+	if err == nil {
 		err = v.pursue(ctx, p, w)
 	}
 	// What was replaced goes when its time has come, also while what is wanted now cannot be had.
@@ -56,7 +56,12 @@ func (v *visit) register(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	return v.storePairs(ctx, p)
+	err = v.storePairs(ctx, p)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) { // what is in use was stored before it was used
+		p.WakeAfter(time.Second)
+		return nil
+	}
+	return err
 }
 
 func (v *visit) pursue(ctx context.Context, p *pass, w *wanted) error {
@@ -82,7 +87,7 @@ func (v *visit) settle(ctx context.Context, p *pass) error {
 		}
 		settled := since.Add(settleTime)
 		if wait := settled.Sub(p.Now); wait > 0 {
-			return errUnknown.After(wait)
+			return errUnknown.After(min(wait, soon))
 		}
 		conn, known, err := v.connection()
 		if err != nil {
@@ -93,11 +98,12 @@ func (v *visit) settle(ctx context.Context, p *pass) error {
 			return err
 		}
 		v.attempts.forget(r.ID)
-		if i := slices.IndexFunc(mirror.WebhooksOf(listed, p.Object.UID), func(w mirror.Webhook) bool { return w.Name.Pair == r.ID }); i >= 0 {
-			at(p, r.ID).WebhookID = mirror.WebhooksOf(listed, p.Object.UID)[i].ID
+		mine := mirror.WebhooksOf(listed, p.Object.UID)
+		if i := slices.IndexFunc(mine, func(w mirror.Webhook) bool { return w.Name.Pair == r.ID }); i >= 0 {
+			at(p, r.ID).WebhookID = mine[i].ID
 			continue
 		}
-		drop(p, func(other registration) bool { return other.ID == r.ID })
+		v.drop(p, func(other registration) bool { return other.ID == r.ID })
 	}
 	return nil
 }
@@ -183,7 +189,7 @@ func (v *visit) begin(ctx context.Context, p *pass, w *wanted) (*registration, e
 }
 
 func (v *visit) note(p *pass, w *wanted, pair hook.Pair, webhookID string) *registration {
-	r := registration{ID: pair.ID, Fingerprint: w.fingerprint, WebhookID: webhookID, StartedAt: metav1.NewTime(p.Now)}
+	r := registration{ID: pair.ID, URL: w.url, Fingerprint: w.fingerprint, WebhookID: webhookID, StartedAt: metav1.NewTime(p.Now)}
 	if path := pair.Path.Reveal(); path != "" {
 		r.PathHash = hook.HashPath(path)
 	}
@@ -215,7 +221,7 @@ func (v *visit) makeRoom(ctx context.Context, p *pass) error {
 		return errReplacing.After(soon)
 	}
 	if left := oldest.RetiredAt.Add(v.Overlap).Sub(p.Now); left > 0 {
-		return errReplacing.After(left)
+		return errReplacing.After(min(left, soon))
 	}
 	return v.end(ctx, p, oldest)
 }
@@ -223,7 +229,7 @@ func (v *visit) makeRoom(ctx context.Context, p *pass) error {
 // abandon gives up what was begun and never proven. What was certainly not made is forgotten; what was made retires, as
 // something that it has sent may be under way.
 func (v *visit) abandon(p *pass) {
-	drop(p, func(r registration) bool { return alive(r) && r.WebhookID == "" })
+	v.drop(p, func(r registration) bool { return alive(r) && r.WebhookID == "" })
 	for i := range p.Object.Status.Registrations {
 		if r := &p.Object.Status.Registrations[i]; serving(*r) && r.VerifiedAt == nil {
 			r.RetiredAt = &metav1.Time{Time: p.Now}
@@ -234,6 +240,9 @@ func (v *visit) abandon(p *pass) {
 // create sends the call, once: the pair is stored before it, and so is the intent, in a write that fails on a stale
 // object. After an unknown outcome nothing is sent until a listing has told.
 func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error {
+	if err := v.attempts.refusal(id, p.Now); err != nil {
+		return err
+	}
 	if err := v.storePairs(ctx, p); err != nil {
 		return err
 	}
@@ -242,7 +251,7 @@ func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error
 	}
 	if v.HeadStart != nil && at(p, id).PathHash != "" {
 		if err := v.HeadStart(ctx); err != nil {
-			drop(p, func(r registration) bool { return r.ID == id }) // nothing was sent
+			v.drop(p, func(r registration) bool { return r.ID == id }) // nothing was sent
 			return err
 		}
 	}
@@ -252,13 +261,13 @@ func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error
 	case err == nil:
 	case !smile.NotCreated(err):
 		v.attempts.set(id, v.Clock.Now())
-		return errUnknown.After(settleTime).Because(err)
+		return errUnknown.After(soon).Because(err)
 	case errors.Is(err, context.Canceled):
-		drop(p, func(r registration) bool { return r.ID == id }) // the next process could not know that nothing was sent
+		v.drop(p, func(r registration) bool { return r.ID == id }) // the next process could not know that nothing was sent
 		return err
 	default:
 		v.attempts.set(id, time.Time{})
-		return explained(err, w)
+		return v.attempts.refuse(id, p.Now, explained(err, w))
 	}
 	v.attempts.forget(id)
 	at(p, id).WebhookID = created.ID
@@ -281,11 +290,11 @@ func explained(err error, w *wanted) error {
 
 func (v *visit) tell(p *pass, id string) {
 	reason, message := v1alpha1.ReasonWebhookCreated, "registered the webhook at Smile"
-	others := slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool { return r.ID != id })
+	others := slices.DeleteFunc(slices.Clone(p.Object.Status.Registrations), func(r registration) bool { return r.ID == id })
 	switch {
-	case v.reason == v1alpha1.ReasonWebhookRepaired:
-		reason, message = v.reason, "registered the webhook anew: it, or its Secret, was changed or deleted"
-	case others:
+	case slices.ContainsFunc(others, func(r registration) bool { return r.Fingerprint == at(p, id).Fingerprint }):
+		reason, message = v1alpha1.ReasonWebhookRepaired, "registered the webhook anew: it, or its Secret, was changed or deleted"
+	case len(others) > 0:
 		reason, message = v1alpha1.ReasonWebhookReplaced, "registered another webhook in place of the one before"
 	}
 	p.Event(corev1.EventTypeNormal, reason, "Register", message)

@@ -77,52 +77,6 @@ var _ = Describe("Registering", func() {
 		Expect(string(s.store(sub).Data[hook.KeySecret])).To(Equal(s.only().Secret), "the application finds the secret here")
 	})
 
-	DescribeTable("stops sending events to a host that is no longer permitted", func(url string, outcome testenv.Outcome) {
-		s := newScene(sandbox.Options{})
-		sub := s.registered(to("https://app.example.com/smile"))
-		s.Change(sub, func() { sub.Spec.URL = url })
-		s.hosts[0] = "other.example.com"
-		s.restart()
-		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: -1, Action: "status:400"})
-		s.op.Run(sub)
-		Expect(s.Outcome(sub)).To(Equal(outcome))
-		Expect(s.webhooks()).To(BeEmpty())
-		Expect(sub.Status.URL).To(BeEmpty())
-	},
-		Entry("which is still asked for", "https://app.example.com/smile", testenv.Stalled(v1alpha1.ReasonWebhookURLNotAllowed)),
-		Entry("though nothing takes its place", "https://other.example.com/smile", testenv.Stalled(v1alpha1.ReasonInvalidSpec)),
-		Entry("though the operator's receiver is to take its place", "", testenv.Stalled(v1alpha1.ReasonInvalidSpec)),
-	)
-
-	It("stops sending events to a host that is no longer permitted while suspended, as soon as Smile can be told", func() {
-		s := newScene(sandbox.Options{})
-		sub := s.registered(to("https://app.example.com/smile"))
-		s.Change(sub, func() { sub.Spec.Suspend = true })
-		s.op.Run(sub)
-		s.op.Quiet(sub)
-		s.hosts[0] = "other.example.com"
-		s.restart()
-		s.Smile.Break(sandbox.Fault{Operation: "delete-webhook", Count: -1, Action: "status:503"})
-		_, err := s.op.Reconcile(sub)
-		Expect(err).To(HaveOccurred(), "so that it is tried again")
-		Expect(s.webhooks()).To(HaveLen(1))
-		s.Smile.Mend()
-		s.op.Run(sub)
-		Expect(s.webhooks()).To(BeEmpty())
-		s.op.Quiet(sub)
-	})
-
-	It("stops sending events to a host that is no longer permitted where there is no receiver either", func() {
-		s := newSceneAt("", sandbox.Options{})
-		sub := s.registered(to("https://app.example.com/smile"))
-		s.Change(sub, func() { sub.Spec.URL = "" })
-		s.hosts[0] = "other.example.com"
-		s.restart()
-		s.op.Run(sub)
-		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonReceiverNotConfigured)))
-		Expect(s.webhooks()).To(BeEmpty())
-	})
-
 	It("asks for a receiver where there is none", func() {
 		s := newSceneAt("", sandbox.Options{})
 		sub := s.subscription()
@@ -224,6 +178,33 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		Entry("of an application", "https://app.example.com/smile", "spec.url"),
 		Entry("of the operator's receiver", "", "the operator's --receiver-base-url"),
 	)
+
+	It("is not sent again for a quarter of an hour when Smile has refused it as invalid", func() {
+		s := newScene(sandbox.Options{})
+		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: -1, Action: "status:400"})
+		sub := s.subscription()
+		s.op.Live(time.Hour, sub)
+		Expect(s.creates()).To(BeNumerically("~", 4, 1))
+		s.Smile.Mend()
+		s.op.Live(17*time.Minute, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+	})
+
+	It("says so when its connection is gone", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.Delete(s.conn)
+		s.op.Run(sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Waiting(v1alpha1.ReasonConnectionNotFound)))
+		Expect(s.webhooks()).To(HaveLen(1))
+	})
+
+	It("takes for its own no Secret that the operator makes", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		sub.Spec.SecretRef = &v1alpha1.SecretKeyReference{Name: hook.SecretName(sub.Name), Key: hook.KeySecret}
+		Expect(s.Client.Update(s.Context(), sub)).To(MatchError(ContainSubstring("leave out spec.secretRef")))
+	})
 
 	It("is sent again at once when Smile has refused it", func() {
 		s := newScene(sandbox.Options{})

@@ -134,7 +134,7 @@ var _ = Describe("A change", func() {
 		s.op.Run(sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(s.only().ID).NotTo(Equal(old.ID))
-		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonWebhookRepaired))
+		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonWebhookReplaced))
 	})
 
 	It("that comes while another is carried out waits: never more than two are registered", func() {

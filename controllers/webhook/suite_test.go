@@ -32,6 +32,8 @@ const (
 	base    = "https://hooks.example.com"
 	overlap = 10 * time.Minute
 	settle  = 2 * time.Minute
+	// soon is how often the Secrets are read, and a little more.
+	soon = 33 * time.Second
 )
 
 // scene is a world with a connection that works and an operator that has a receiver.

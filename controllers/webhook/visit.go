@@ -10,6 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/output"
 )
 
 type (
@@ -24,14 +25,14 @@ type visit struct {
 	conn    *connection.Connection
 	connErr error
 
-	// pairs that the Secret holds, by their ids.
+	// stored is the Secret of the pairs as it was read.
+	stored *output.Stored
+	// pairs that it holds, by their ids.
 	pairs map[string]hook.Pair
 	// secret that the Secret offers, usable or not; "" when there is none.
 	secret string
 	// kept are the pairs that were in use when the pass began: a Secret loses a pair no sooner than the status.
 	kept []string
-	// reason of the event that tells of a new registration.
-	reason string
 }
 
 // connect looks for the connection. That there is none ready stops only what needs one: a webhook with nothing due
@@ -67,13 +68,19 @@ func at(p *pass, pair string) *registration {
 	return nil
 }
 
-func drop(p *pass, which func(registration) bool) {
-	p.Object.Status.Registrations = slices.DeleteFunc(p.Object.Status.Registrations, which)
+func (v *visit) drop(p *pass, which func(registration) bool) {
+	p.Object.Status.Registrations = slices.DeleteFunc(p.Object.Status.Registrations, func(r registration) bool {
+		dropped := which(r)
+		if dropped {
+			v.attempts.forget(r.ID)
+		}
+		return dropped
+	})
 }
 
 // expire takes out the pairs of deleted webhooks whose time is over.
 func (v *visit) expire(p *pass) {
-	drop(p, func(r registration) bool { return !alive(r) && !r.AcceptedUntil.After(p.Now) })
+	v.drop(p, func(r registration) bool { return !alive(r) && !r.AcceptedUntil.After(p.Now) })
 	for _, r := range p.Object.Status.Registrations {
 		if !alive(r) {
 			p.WakeAt(r.AcceptedUntil.Time)

@@ -55,7 +55,7 @@ func NewWriter(live client.Client) *Writer {
 
 // Stored is an object of an output as it was read, or that there was none. What is written afterwards is written over
 // exactly this: a writer that is late, because the object was changed, deleted or made meanwhile, fails with a conflict
-// and can bring nothing back.
+// and can bring nothing back. What was written is what the next write goes over.
 type Stored struct {
 	target Target
 	obj    client.Object
@@ -107,7 +107,7 @@ func (w *Writer) Apply(ctx context.Context, owner client.Object, target Target, 
 // whether that changed anything. An update names the UID and the resourceVersion that were read.
 func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) (bool, error) {
 	if stored.obj == nil {
-		return true, w.create(ctx, owner, stored.target, content, template)
+		return true, w.create(ctx, owner, stored, content, template)
 	}
 	obj := stored.obj.DeepCopyObject().(client.Object)
 	if err := w.own(owner, obj); err != nil {
@@ -122,12 +122,13 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 		if err := w.delete(ctx, stored.obj, stored.target); err != nil {
 			return false, err
 		}
-		return true, w.create(ctx, owner, stored.target, content, template)
+		return true, w.create(ctx, owner, stored, content, template)
 	}
 	setContent(obj, content)
 	if err := w.client.Update(ctx, obj); err != nil {
 		return false, fmt.Errorf("updating the %s: %w", stored.target.Kind, err)
 	}
+	stored.obj = obj
 	return true, nil
 }
 
@@ -154,7 +155,8 @@ func (w *Writer) Delete(ctx context.Context, owner client.Object, target Target)
 	return w.delete(ctx, obj, target)
 }
 
-func (w *Writer) create(ctx context.Context, owner client.Object, target Target, content Content, template *v1alpha1.OutputTemplate) error {
+func (w *Writer) create(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) error {
+	target := stored.target
 	obj := target.object(owner.GetNamespace())
 	if err := w.own(owner, obj); err != nil {
 		return err
@@ -170,6 +172,7 @@ func (w *Writer) create(ctx context.Context, owner client.Object, target Target,
 	case err != nil:
 		return fmt.Errorf("creating the %s: %w", target.Kind, err)
 	}
+	stored.obj = obj
 	return nil
 }
 
