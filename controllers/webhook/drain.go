@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -45,7 +46,7 @@ func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
 	if err := v.sweep(ctx, p, mine); err != nil {
 		return err
 	}
-	p.Object.Status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
+	p.Object.Status.LastHandledRequest = engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt)
 	return nil
 }
 
