@@ -44,7 +44,7 @@ type pairs struct {
 	known   map[string]smile.Sensitive[string]
 	// failed are pairs that could not be read.
 	failed map[string]failure
-	last   roll
+	last   snapshot
 }
 
 // failure is why a pair could not be read, and when.
@@ -59,8 +59,8 @@ type registered struct {
 	pair string
 }
 
-// roll is what the API server said last about all paths there are, by their hashes.
-type roll struct {
+// snapshot is what the API server said last about all paths there are, by their hashes.
+type snapshot struct {
 	paths        map[string]registered
 	err          error
 	began, ended time.Time
@@ -102,11 +102,11 @@ func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (regis
 	return p.last.paths[hook.HashPath(path)], nil
 }
 
-func (r roll) tells(came, now time.Time) bool {
-	if r.err != nil {
-		return now.Sub(r.ended) < unreadableFor
+func (s snapshot) tells(came, now time.Time) bool {
+	if s.err != nil {
+		return now.Sub(s.ended) < unreadableFor
 	}
-	return r.began.After(came.Add(-hook.HeadStart))
+	return s.began.After(came.Add(-hook.HeadStart))
 }
 
 // list is not cut short with the request that happens to need it: others wait for the answer. What was known before
@@ -114,7 +114,7 @@ func (r roll) tells(came, now time.Time) bool {
 func (p *pairs) list(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storing)
 	defer cancel()
-	latest := roll{began: p.now(), paths: p.last.paths}
+	latest := snapshot{began: p.now(), paths: p.last.paths}
 	all, err := p.all(ctx)
 	if latest.err = err; err == nil {
 		latest.paths = p.taken(all)

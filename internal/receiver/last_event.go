@@ -17,8 +17,8 @@ import (
 // coarse is how often it is stored that events come.
 const coarse = 10 * time.Minute
 
-// tidings stores, now and then, that a subscription gets events. It is for people to see: that it fails matters to none.
-type tidings struct {
+// lastEvent stores, now and then, that a subscription gets events. It is for people to see: that it fails matters to none.
+type lastEvent struct {
 	live client.Client
 	now  func() time.Time
 
@@ -26,9 +26,9 @@ type tidings struct {
 	told map[types.UID]time.Time
 }
 
-func (t *tidings) tell(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription) {
-	now := t.now()
-	if !t.due(sub, now) {
+func (l *lastEvent) tell(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription) {
+	now := l.now()
+	if !l.due(sub, now) {
 		return
 	}
 	data, err := json.Marshal(map[string]any{
@@ -41,28 +41,28 @@ func (t *tidings) tell(ctx context.Context, sub *v1alpha1.SmileWebhookSubscripti
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	err = t.live.Status().Patch(ctx, sub.DeepCopy(), client.RawPatch(types.MergePatchType, data))
+	err = l.live.Status().Patch(ctx, sub.DeepCopy(), client.RawPatch(types.MergePatchType, data))
 	if apierrors.IsConflict(err) {
-		t.forget(sub.UID) // the next event sees whether it was another replica that wrote
+		l.forget(sub.UID) // the next event sees whether it was another replica that wrote
 	}
 }
 
-func (t *tidings) forget(uid types.UID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.told, uid)
+func (l *lastEvent) forget(uid types.UID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.told, uid)
 }
 
-func (t *tidings) due(sub *v1alpha1.SmileWebhookSubscription, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	last, ok := t.told[sub.UID]
+func (l *lastEvent) due(sub *v1alpha1.SmileWebhookSubscription, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, ok := l.told[sub.UID]
 	if sub.Status.LastEventAt != nil && now.Sub(sub.Status.LastEventAt.Time) < coarse || ok && now.Sub(last) < coarse {
 		return false
 	}
-	if t.told == nil || len(t.told) >= maxPairs {
-		t.told = map[types.UID]time.Time{}
+	if l.told == nil || len(l.told) >= maxPairs {
+		l.told = map[types.UID]time.Time{}
 	}
-	t.told[sub.UID] = now
+	l.told[sub.UID] = now
 	return true
 }

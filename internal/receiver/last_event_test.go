@@ -23,8 +23,8 @@ func TestOfReplicasThatSeeTheSameOneTells(t *testing.T) {
 		return sub
 	}
 	now := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
-	replica := func(behind time.Duration) *tidings {
-		return &tidings{live: live, now: func() time.Time { return now.Add(-behind) }}
+	replica := func(behind time.Duration) *lastEvent {
+		return &lastEvent{live: live, now: func() time.Time { return now.Add(-behind) }}
 	}
 	one, other, seen := replica(0), replica(time.Second), read()
 	one.tell(t.Context(), seen)
