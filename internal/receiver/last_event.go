@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,8 +40,7 @@ func (l *lastEvent) tell(ctx context.Context, sub *v1alpha1.SmileWebhookSubscrip
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	err = l.live.Status().Patch(ctx, sub.DeepCopy(), client.RawPatch(types.MergePatchType, data))
-	if apierrors.IsConflict(err) {
+	if l.live.Status().Patch(ctx, sub.DeepCopy(), client.RawPatch(types.MergePatchType, data)) != nil {
 		l.forget(sub.UID) // the next event sees whether it was another replica that wrote
 	}
 }
@@ -56,8 +54,8 @@ func (l *lastEvent) forget(uid types.UID) {
 func (l *lastEvent) due(sub *v1alpha1.SmileWebhookSubscription, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	last, ok := l.told[sub.UID]
-	if sub.Status.LastEventAt != nil && now.Sub(sub.Status.LastEventAt.Time) < coarse || ok && now.Sub(last) < coarse {
+	shown := sub.Status.LastEventAt
+	if shown != nil && near(shown.Time, now) || near(l.told[sub.UID], now) {
 		return false
 	}
 	if l.told == nil || len(l.told) >= maxPairs {
@@ -66,3 +64,6 @@ func (l *lastEvent) due(sub *v1alpha1.SmileWebhookSubscription, now time.Time) b
 	l.told[sub.UID] = now
 	return true
 }
+
+// near tells whether a time will do for now. What is far ahead is of a clock that was wrong.
+func near(at, now time.Time) bool { return now.Sub(at).Abs() < coarse }

@@ -1,26 +1,37 @@
 package receiver
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
+func showingNothing() *v1alpha1.SmileWebhookSubscription {
+	return &v1alpha1.SmileWebhookSubscription{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "events", UID: "uid"}}
+}
+
+func readAgain(t *testing.T, live client.Client) *v1alpha1.SmileWebhookSubscription {
+	t.Helper()
+	sub := &v1alpha1.SmileWebhookSubscription{}
+	if err := live.Get(t.Context(), client.ObjectKeyFromObject(showingNothing()), sub); err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
 func TestOfReplicasThatSeeTheSameOneTells(t *testing.T) {
 	t.Parallel()
-	stored := &v1alpha1.SmileWebhookSubscription{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "events", UID: "uid"}}
-	live := apiServer(t, stored)
+	live := apiServer(t, showingNothing())
 	read := func() *v1alpha1.SmileWebhookSubscription {
 		t.Helper()
-		sub := &v1alpha1.SmileWebhookSubscription{}
-		if err := live.Get(t.Context(), client.ObjectKeyFromObject(stored), sub); err != nil {
-			t.Fatal(err)
-		}
-		return sub
+		return readAgain(t, live)
 	}
 	now := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
 	replica := func(behind time.Duration) *lastEvent {
@@ -49,5 +60,44 @@ func TestOfReplicasThatSeeTheSameOneTells(t *testing.T) {
 	one.tell(t.Context(), read())
 	if got := read().Status.LastEventAt; !got.Time.Equal(now) {
 		t.Errorf("what met another write is not made up for: %s", got)
+	}
+}
+
+// Of a clock that was wrong once every replica knows better: the one that had it, when it is right again, and the others.
+func TestALastEventFarAheadIsMendedByTheNext(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
+	for name, mends := range map[string]func(wrong, other *lastEvent) *lastEvent{
+		"the same replica": func(wrong, _ *lastEvent) *lastEvent { return wrong },
+		"another":          func(_, other *lastEvent) *lastEvent { return other },
+	} {
+		live, ahead := apiServer(t, showingNothing()), 30*24*time.Hour
+		wrong := &lastEvent{live: live, now: func() time.Time { return now.Add(ahead) }}
+		wrong.tell(t.Context(), readAgain(t, live))
+		ahead = 0
+		mends(wrong, &lastEvent{live: live, now: wrong.now}).tell(t.Context(), readAgain(t, live))
+		if got := readAgain(t, live).Status.LastEventAt; !got.Time.Equal(now) {
+			t.Errorf("%s shows %s", name, got)
+		}
+	}
+}
+
+func TestALastEventThatCouldNotBeStoredIsMadeUpForByTheNext(t *testing.T) {
+	t.Parallel()
+	down := true
+	live := interceptor.NewClient(apiServer(t, showingNothing()), interceptor.Funcs{
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			if down {
+				return errors.New("the API server is down")
+			}
+			return c.SubResource(sub).Patch(ctx, obj, patch, options...)
+		},
+	})
+	told := &lastEvent{live: live, now: time.Now}
+	told.tell(t.Context(), readAgain(t, live))
+	down = false
+	told.tell(t.Context(), readAgain(t, live))
+	if readAgain(t, live).Status.LastEventAt == nil {
+		t.Error("nothing is shown")
 	}
 }
