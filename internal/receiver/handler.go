@@ -55,7 +55,7 @@ func newHandler(s *Server, hints *hinter) *handler {
 		sources: sources{now: s.Now}, lastEvent: lastEvent{live: s.Live, now: s.Now}, complaints: complaints{log: s.Log, now: s.Now},
 		pairs: pairs{
 			cache: s.Cache, live: s.Live, namespaces: s.Namespaces, selector: s.Selector, secrets: output.NewWriter(s.Live), now: s.Now,
-			listing: make(chan struct{}, 1),
+			listing: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 		},
 	}
 }

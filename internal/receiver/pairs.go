@@ -37,11 +37,11 @@ type pairs struct {
 	secrets    *output.Writer
 	now        func() time.Time
 
-	// listing, a place for one, and reading are held while the API server is asked.
-	listing chan struct{}
-	reading sync.Mutex
-	mu      sync.Mutex
-	known   map[string]smile.Sensitive[string]
+	// listing and reading, places for one, are held while the API server is asked.
+	listing, reading chan struct{}
+
+	mu    sync.Mutex
+	known map[string]smile.Sensitive[string]
 	// failed are pairs that could not be read.
 	failed map[string]failure
 	last   snapshot
@@ -87,10 +87,8 @@ func (p *pairs) find(ctx context.Context, path string) (found registered, known 
 // a listing that began no longer than that before the event came shows every path that events can come to. However many
 // forge, one listing is made in that time, or one in unreadableFor while they fail.
 func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (registered, error) {
-	select {
-	case p.listing <- struct{}{}:
-	case <-ctx.Done():
-		return registered{}, context.Cause(ctx)
+	if err := occupy(ctx, p.listing); err != nil {
+		return registered{}, err
 	}
 	defer func() { <-p.listing }()
 	if !p.last.tells(came, p.now()) {
@@ -100,6 +98,16 @@ func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (regis
 		return registered{}, p.last.err
 	}
 	return p.last.paths[hook.HashPath(path)], nil
+}
+
+// occupy waits for a place for one no longer than ctx.
+func occupy(ctx context.Context, place chan struct{}) error {
+	select {
+	case place <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (s snapshot) tells(came, now time.Time) bool {
@@ -160,8 +168,10 @@ func (p *pairs) secret(ctx context.Context, r registered, path string) (smile.Se
 	if secret, ok, err := p.remembered(key); ok {
 		return secret, err
 	}
-	p.reading.Lock()
-	defer p.reading.Unlock()
+	if err := occupy(ctx, p.reading); err != nil {
+		return smile.Sensitive[string]{}, err
+	}
+	defer func() { <-p.reading }()
 	if secret, ok, err := p.remembered(key); ok {
 		return secret, err
 	}
