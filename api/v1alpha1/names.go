@@ -2,8 +2,8 @@ package v1alpha1
 
 // Annotations, and the finalizer, that the operator reads or writes.
 const (
-	// AnnotationRequestedAt, set to any new value on a SmileUser or SmileAccountSync, makes the object due now.
-	// The value handled last is echoed in status.lastHandledRequest.
+	// AnnotationRequestedAt, set to any new value on a SmileUser, SmileAccountSync or SmileWebhookSubscription, makes
+	// the object due now. The value handled last is echoed in status.lastHandledRequest; 256 characters of it count.
 	AnnotationRequestedAt = "smile-operator.io/requested-at"
 
 	// AnnotationForceOrphan, set to the object's own UID, lets a blocked deletion go ahead without undoing

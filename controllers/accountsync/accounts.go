@@ -71,7 +71,7 @@ func (v *visit) findUser(ctx context.Context, p *pass) (err error) {
 }
 
 func requested(sync *v1alpha1.SmileAccountSync) bool {
-	asked := sync.Annotations[v1alpha1.AnnotationRequestedAt]
+	asked := engine.Echo(sync, v1alpha1.AnnotationRequestedAt)
 	return asked != "" && asked != sync.Status.LastHandledRequest
 }
 

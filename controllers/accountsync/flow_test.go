@@ -1,6 +1,7 @@
 package accountsync_test
 
 import (
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -186,6 +187,18 @@ var _ = Describe("A SmileAccountSync", func() {
 		s.op.Run(sync)
 		Expect(s.fetches()).To(Equal(before + 1))
 		Expect(sync.Status.LastHandledRequest).To(Equal(sync.Annotations[v1alpha1.AnnotationRequestedAt]))
+		s.op.Quiet(sync)
+		Expect(s.fetches()).To(Equal(before + 1))
+	})
+
+	It("fetches again when somebody asks at more length than a status can echo, once", func() {
+		s := newScene(testenv.Config{})
+		sync, _ := s.synced([]string{"sss_ph"})
+		before := s.fetches()
+		s.Pass(time.Second)
+		s.Annotate(sync, v1alpha1.AnnotationRequestedAt, strings.Repeat("ñ", 300))
+		s.op.Run(sync)
+		Expect(sync.Status.LastHandledRequest).To(Equal(strings.Repeat("ñ", 256)))
 		s.op.Quiet(sync)
 		Expect(s.fetches()).To(Equal(before + 1))
 	})

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 )
@@ -134,7 +135,7 @@ func (v *visit) kept(ctx context.Context, p *pass) ([]output.Account, error) {
 // conclude ends the pass: with what the data still lacks, if anything.
 func (v *visit) conclude(_ context.Context, p *pass) error {
 	status := &p.Object.Status
-	status.LastHandledRequest, status.DataGeneration = p.Object.Annotations[v1alpha1.AnnotationRequestedAt], p.Object.Generation
+	status.LastHandledRequest, status.DataGeneration = engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt), p.Object.Generation
 	status.DataPending = false
 	if v.trouble != nil {
 		return v.trouble

@@ -131,7 +131,7 @@ func (v *visit) mirror(_ context.Context, p *pass) error {
 	if since := known.TasksSince(); !since.IsZero() {
 		status.TasksSince = &metav1.Time{Time: since}
 	}
-	if approval := p.Object.Annotations[v1alpha1.AnnotationApproveErasure]; approval != status.LastErasureApproval {
+	if approval := engine.Echo(p.Object, v1alpha1.AnnotationApproveErasure); approval != status.LastErasureApproval {
 		status.LastErasureApproval = approval
 		known.ApproveErasure()
 	}

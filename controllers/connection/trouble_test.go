@@ -2,6 +2,7 @@ package connection_test
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -94,6 +95,13 @@ var _ = Describe("A SmileConnection", func() {
 		Expect(w.Condition(conn, v1alpha1.ConditionSuspended)).To(BeEmpty())
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(w.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+	})
+
+	It("heeds an approval of more length than a status can echo, once", func() {
+		w.Annotate(conn, v1alpha1.AnnotationApproveErasure, strings.Repeat("ñ", 300))
+		op.Run(conn)
+		Expect(conn.Status.LastErasureApproval).To(Equal(strings.Repeat("ñ", 256)))
+		op.Quiet(conn)
 	})
 
 	It("tells the rate and the interval in effect", func() {

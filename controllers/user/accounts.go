@@ -57,7 +57,7 @@ func (v *visit) takeAccounts(ctx context.Context, p *pass, conn *connection.Conn
 		known.Want(status.UserID)
 	}
 	v.countDuplicates(p, known)
-	status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
+	status.LastHandledRequest = engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt)
 	v.asks.forget(client.ObjectKeyFromObject(p.Object))
 	return nil
 }
@@ -144,7 +144,7 @@ func (c *Controller) isNews(user *v1alpha1.SmileUser) bool {
 }
 
 func requested(user *v1alpha1.SmileUser) bool {
-	asked := user.Annotations[v1alpha1.AnnotationRequestedAt]
+	asked := engine.Echo(user, v1alpha1.AnnotationRequestedAt)
 	return asked != "" && asked != user.Status.LastHandledRequest
 }
 

@@ -2,6 +2,7 @@ package user_test
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -96,6 +97,16 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		s.op.Run(user)
 		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
 		Expect(user.Status.LastHandledRequest).To(Equal("now"))
+		s.op.Quiet(user)
+		Expect(looks(before)).To(Equal(1))
+	})
+
+	It("are looked at when somebody asks at more length than a status can echo, once", func() {
+		s.Pass(time.Second)
+		before := s.Smile.Mark()
+		s.Annotate(user, v1alpha1.AnnotationRequestedAt, strings.Repeat("ñ", 300))
+		s.op.Run(user)
+		Expect(user.Status.LastHandledRequest).To(Equal(strings.Repeat("ñ", 256)))
 		s.op.Quiet(user)
 		Expect(looks(before)).To(Equal(1))
 	})

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
 // asks is since when this process knows of the looks that people ask for with an annotation: a read that began later
@@ -25,7 +26,7 @@ type ask struct {
 func (a *asks) since(user *v1alpha1.SmileUser, now time.Time) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	name, value := client.ObjectKeyFromObject(user), user.Annotations[v1alpha1.AnnotationRequestedAt]
+	name, value := client.ObjectKeyFromObject(user), engine.Echo(user, v1alpha1.AnnotationRequestedAt)
 	if known, ok := a.byName[name]; ok && known.value == value {
 		return known.since
 	}

@@ -44,7 +44,7 @@ func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
 	if err := v.sweep(ctx, p, mine); err != nil {
 		return err
 	}
-	p.Object.Status.LastHandledRequest = p.Object.Annotations[v1alpha1.AnnotationRequestedAt]
+	p.Object.Status.LastHandledRequest = engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt)
 	return nil
 }
 

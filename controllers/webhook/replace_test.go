@@ -240,6 +240,14 @@ var _ = Describe("A replacement that comes to nothing", func() {
 })
 
 var _ = Describe("Whatever somebody does at Smile", func() {
+	It("is looked for when somebody asks at more length than a status can echo", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.Annotate(sub, v1alpha1.AnnotationRequestedAt, strings.Repeat("ñ", 300))
+		s.op.Run(sub)
+		Expect(sub.Status.LastHandledRequest).To(Equal(strings.Repeat("ñ", 256)))
+	})
+
 	It("a webhook that was deleted is registered anew, and its last events are taken", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()

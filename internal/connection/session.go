@@ -62,9 +62,12 @@ func (s *session) observe(ctx context.Context, err error) error {
 		"Smile refused the key pair once and accepted it right after: retried with backoff").Because(err)
 }
 
+// probe lets the breaker know how a call ended. A panic proves nothing, and holds up no other call.
 func (s *session) probe(ctx context.Context, call func(context.Context) error) error {
+	denied, passed := false, false
+	defer func() { s.breaker.probed(denied, passed) }()
 	err := call(ctx)
-	s.breaker.probed(smile.IsDenied(err), err == nil)
+	denied, passed = smile.IsDenied(err), err == nil
 	return err
 }
 

@@ -91,6 +91,23 @@ func TestOneRefusalIsCheckedByOneProbe(t *testing.T) {
 	}
 }
 
+func TestAProbeThatPanicsHoldsUpNoOtherCall(t *testing.T) {
+	t.Parallel()
+	s, _, _, _ := newSession()
+	s.prober = nil
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is hidden")
+			}
+		}()
+		_ = s.observe(t.Context(), &smile.APIError{StatusCode: 401, Code: smile.CodeInvalidToken})
+	}()
+	if err := s.breaker.pass(); err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+}
+
 func TestProving(t *testing.T) {
 	t.Parallel()
 	type try struct {

@@ -81,9 +81,7 @@ func (m *Mirror) Webhooks(ctx context.Context, client *smile.Client, notBefore t
 		case running == nil:
 			return m.webhooks.all(), readAt, nil
 		case mine:
-			listed, err := listWebhooks(ctx, client, m.webhooks.key)
-			m.webhooks.leave(listed, readAt, err)
-			if err != nil {
+			if err := m.webhooks.list(ctx, client, readAt); err != nil {
 				return nil, time.Time{}, err
 			}
 		default:
@@ -115,14 +113,24 @@ func (w *webhooks) enter(notBefore, now time.Time) (running chan struct{}, mine 
 	return w.running, true, now
 }
 
-func (w *webhooks) leave(listed []Webhook, readAt time.Time, err error) {
+// list makes the listing of whoever entered for it. However it ends, by a panic too, those who wait for it go on.
+func (w *webhooks) list(ctx context.Context, client *smile.Client, readAt time.Time) error {
+	defer w.leave()
+	listed, err := listWebhooks(ctx, client, w.key)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.listed, w.readAt = listed, readAt
+	return nil
+}
+
+func (w *webhooks) leave() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	close(w.running)
 	w.running = nil
-	if err == nil {
-		w.listed, w.readAt = listed, readAt
-	}
 }
 
 func (w *webhooks) all() []Webhook {

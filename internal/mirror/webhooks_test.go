@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	clocktesting "k8s.io/utils/clock/testing"
@@ -104,4 +106,39 @@ func TestAListingThatFailsIsTriedByTheNext(t *testing.T) {
 			t.Errorf("%v", listed)
 		}
 	}
+}
+
+// Who panics ends alone: of those who wait for the listing, one makes another.
+func TestAListingThatPanicsIsTriedByTheNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, r := startMirror(t), newRemote()
+		r.during = func(call int) {
+			time.Sleep(time.Second)
+			if call == 1 {
+				panic("it went wrong")
+			}
+		}
+		var work sync.WaitGroup
+		work.Go(func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic is hidden")
+				}
+			}()
+			_, _, _ = m.Webhooks(t.Context(), r.client(), time.Time{})
+		})
+		for range 20 {
+			work.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				time.Sleep(time.Millisecond)
+				if _, _, err := m.Webhooks(ctx, r.client(), time.Time{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		work.Wait()
+		assertCalls(t, r, "webhooks", "webhooks")
+	})
 }

@@ -20,10 +20,10 @@ import (
 const (
 	// maxBody is how large an event may be. Ours come without contents.
 	maxBody = 256 << 10
-	// genuine and strange are how many requests are under way at once, to paths that are known and to others: who knows
-	// no path cannot take the place of who does.
-	genuine = 64
-	strange = 16
+	// maxKnown and maxUnknown are how many requests are under way at once, to paths that are known and to others: who
+	// knows no path cannot take the place of who does.
+	maxKnown   = 64
+	maxUnknown = 16
 	// queueing is how long a request to a known path waits for a place before it is sent away to be tried again.
 	queueing = time.Second
 	// answering bounds the handling of a request, from its header on.
@@ -41,7 +41,7 @@ type handler struct {
 	pairs      pairs
 	hints      *hinter
 	sources    sources
-	tidings    tidings
+	lastEvent  lastEvent
 	complaints complaints
 	log        logr.Logger
 	now        func() time.Time
@@ -51,11 +51,11 @@ type handler struct {
 
 func newHandler(s *Server, hints *hinter) *handler {
 	return &handler{
-		hints: hints, log: s.Log, now: s.Now, known: make(chan struct{}, genuine), unknown: make(chan struct{}, strange),
-		sources: sources{now: s.Now}, tidings: tidings{live: s.Live, now: s.Now}, complaints: complaints{log: s.Log, now: s.Now},
+		hints: hints, log: s.Log, now: s.Now, known: make(chan struct{}, maxKnown), unknown: make(chan struct{}, maxUnknown),
+		sources: sources{now: s.Now}, lastEvent: lastEvent{live: s.Live, now: s.Now}, complaints: complaints{log: s.Log, now: s.Now},
 		pairs: pairs{
 			cache: s.Cache, live: s.Live, namespaces: s.Namespaces, selector: s.Selector, secrets: output.NewWriter(s.Live), now: s.Now,
-			listing: make(chan struct{}, 1),
+			listing: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 		},
 	}
 }
@@ -234,7 +234,7 @@ func (h *handler) judge(ctx context.Context, r *http.Request, found registered, 
 // keep stores what an event calls for.
 func (h *handler) keep(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, event smile.Event) outcome {
 	if event.UserID == "" {
-		h.tidings.tell(ctx, sub)
+		h.lastEvent.tell(ctx, sub)
 		return noUser
 	}
 	hinted, err := h.hints.hint(ctx, sub, event.UserID, event.Type.Urgent())
@@ -242,7 +242,7 @@ func (h *handler) keep(ctx context.Context, sub *v1alpha1.SmileWebhookSubscripti
 		h.complaints.about(sub, err, "an event could not be kept and was not acknowledged")
 		return unavailable
 	}
-	h.tidings.tell(ctx, sub)
+	h.lastEvent.tell(ctx, sub)
 	if hinted == 0 {
 		return unknownUser
 	}

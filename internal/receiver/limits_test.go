@@ -175,7 +175,7 @@ func TestALargeHeaderIsRefused(t *testing.T) {
 func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		under := over(t, knowing(t, pairOf))
-		ended := make(chan struct{}, genuine+1)
+		ended := make(chan struct{}, maxKnown+1)
 		under.ConnState = func(_ net.Conn, state http.ConnState) {
 			if state == http.StateClosed {
 				ended <- struct{}{}
@@ -183,7 +183,7 @@ func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 		}
 		dial := overPipes(t, under)
 		began := time.Now()
-		for range genuine {
+		for range maxKnown {
 			conn := dial()
 			t.Cleanup(func() { conn.Close() })
 			go func() { _ = genuineOf(t.Context(), eventOf("TASK_FINISHED")).Write(conn) }()
@@ -193,7 +193,7 @@ func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 			t.Errorf("beside them: %d", got)
 		}
 		late := time.After(2 * writeTimeout)
-		for range genuine + 1 {
+		for range maxKnown + 1 {
 			select {
 			case <-ended:
 			case <-late:
@@ -214,7 +214,7 @@ func (mine) Read([]byte) (int, error) { panic("the person is called George") }
 func TestAPanicGivesItsPlaceBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
-		for path, places := range map[string]int{pairOf.Path.Reveal(): genuine, "x": strange} {
+		for path, places := range map[string]int{pairOf.Path.Reveal(): maxKnown, "x": maxUnknown} {
 			for range places + 1 {
 				if got := d.answerTo(delivery(t.Context(), path, mine{}, "")); got != http.StatusInternalServerError {
 					t.Fatalf("a panic is answered with %d", got)

@@ -37,14 +37,14 @@ type pairs struct {
 	secrets    *output.Writer
 	now        func() time.Time
 
-	// listing, a place for one, and reading are held while the API server is asked.
-	listing chan struct{}
-	reading sync.Mutex
-	mu      sync.Mutex
-	known   map[string]smile.Sensitive[string]
+	// listing and reading, places for one, are held while the API server is asked.
+	listing, reading chan struct{}
+
+	mu    sync.Mutex
+	known map[string]smile.Sensitive[string]
 	// failed are pairs that could not be read.
 	failed map[string]failure
-	last   roll
+	last   snapshot
 }
 
 // failure is why a pair could not be read, and when.
@@ -59,8 +59,8 @@ type registered struct {
 	pair string
 }
 
-// roll is what the API server said last about all paths there are, by their hashes.
-type roll struct {
+// snapshot is what the API server said last about all paths there are, by their hashes.
+type snapshot struct {
 	paths        map[string]registered
 	err          error
 	began, ended time.Time
@@ -87,10 +87,8 @@ func (p *pairs) find(ctx context.Context, path string) (found registered, known 
 // a listing that began no longer than that before the event came shows every path that events can come to. However many
 // forge, one listing is made in that time, or one in unreadableFor while they fail.
 func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (registered, error) {
-	select {
-	case p.listing <- struct{}{}:
-	case <-ctx.Done():
-		return registered{}, context.Cause(ctx)
+	if err := occupy(ctx, p.listing); err != nil {
+		return registered{}, err
 	}
 	defer func() { <-p.listing }()
 	if !p.last.tells(came, p.now()) {
@@ -102,11 +100,21 @@ func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (regis
 	return p.last.paths[hook.HashPath(path)], nil
 }
 
-func (r roll) tells(came, now time.Time) bool {
-	if r.err != nil {
-		return now.Sub(r.ended) < unreadableFor
+// occupy waits for a place for one no longer than ctx.
+func occupy(ctx context.Context, place chan struct{}) error {
+	select {
+	case place <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return r.began.After(came.Add(-hook.HeadStart))
+}
+
+func (s snapshot) tells(came, now time.Time) bool {
+	if s.err != nil {
+		return now.Sub(s.ended) < unreadableFor
+	}
+	return s.began.After(came.Add(-hook.HeadStart))
 }
 
 // list is not cut short with the request that happens to need it: others wait for the answer. What was known before
@@ -114,7 +122,7 @@ func (r roll) tells(came, now time.Time) bool {
 func (p *pairs) list(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storing)
 	defer cancel()
-	latest := roll{began: p.now(), paths: p.last.paths}
+	latest := snapshot{began: p.now(), paths: p.last.paths}
 	all, err := p.all(ctx)
 	if latest.err = err; err == nil {
 		latest.paths = p.taken(all)
@@ -160,8 +168,10 @@ func (p *pairs) secret(ctx context.Context, r registered, path string) (smile.Se
 	if secret, ok, err := p.remembered(key); ok {
 		return secret, err
 	}
-	p.reading.Lock()
-	defer p.reading.Unlock()
+	if err := occupy(ctx, p.reading); err != nil {
+		return smile.Sensitive[string]{}, err
+	}
+	defer func() { <-p.reading }()
 	if secret, ok, err := p.remembered(key); ok {
 		return secret, err
 	}

@@ -5,21 +5,38 @@ import (
 	"errors"
 	"testing"
 	"time"
-
-	"github.com/smile-operator/smile-operator/internal/hook"
 )
 
 // Whoever waits for the answer that another has asked for waits no longer than for their own.
-func TestNobodyWaitsForAListingForEver(t *testing.T) {
+func TestNobodyWaitsForOthersForEver(t *testing.T) {
 	d := newDesk(t)
-	d.pairs.listing <- struct{}{}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := d.pairs.confirm(ctx, hook.NewPath().Reveal(), time.Now()); !errors.Is(err, context.Canceled) {
-		t.Errorf("while another lists: %v", err)
+	path := pairOf.Path.Reveal()
+	found, _, err := d.pairs.find(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	<-d.pairs.listing
-	if found, err := d.pairs.confirm(t.Context(), pairOf.Path.Reveal(), time.Now()); err != nil || found.sub == nil {
-		t.Errorf("afterwards: %v, %v", found, err)
+	for name, test := range map[string]struct {
+		held chan struct{}
+		ask  func(context.Context) error
+	}{
+		"a listing": {d.pairs.listing, func(ctx context.Context) error {
+			_, err := d.pairs.confirm(ctx, path, time.Now())
+			return err
+		}},
+		"a read of a pair": {d.pairs.reading, func(ctx context.Context) error {
+			_, err := d.pairs.secret(ctx, found, path)
+			return err
+		}},
+	} {
+		test.held <- struct{}{}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := test.ask(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("during %s: %v", name, err)
+		}
+		<-test.held
+		if err := test.ask(t.Context()); err != nil {
+			t.Errorf("after %s: %v", name, err)
+		}
 	}
 }

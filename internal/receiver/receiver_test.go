@@ -193,7 +193,7 @@ func TestAPathThatTheCacheDoesNotShowIsAskedAbout(t *testing.T) {
 	}
 	lists := s.calls.Load() - before - 150 // each stores its hint
 	if most := int64(4); lists > most {
-		t.Errorf("%d calls for the path, the pair and the tidings, want at most %d", lists, most)
+		t.Errorf("%d calls for the path, the pair and the last event, want at most %d", lists, most)
 	}
 	other := s.subscription("other")
 	s.op.Run(other)

@@ -137,8 +137,20 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 		listener.Close()
 		return nil, fmt.Errorf("reading the certificate of the receiver: %w", err)
 	}
-	go func() { _ = watcher.Start(ctx) }()
+	go s.watch(ctx, watcher)
 	return tls.NewListener(listener, &tls.Config{
 		GetCertificate: watcher.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 	}), nil
+}
+
+// watch has the certificate read again when it changes, also while its files cannot be watched: every few seconds then,
+// which is how long a watcher tries.
+func (s *Server) watch(ctx context.Context, watcher *certwatcher.CertWatcher) {
+	for {
+		err := watcher.Start(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.Log.Error(errors.Join(err, watcher.ReadCertificate()), "the files of the certificate cannot be watched: trying again")
+	}
 }

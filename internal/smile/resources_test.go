@@ -44,7 +44,7 @@ var (
 	archive = smile.Archive{ID: "u-1", UserID: "t-1", Status: smile.ArchiveAnalyzed}
 	webhook = smile.Webhook{
 		ID: "w-1", Name: "mine", URL: smile.NewSensitive("https://x/"), EventTypes: []smile.EventType{smile.EventTaskFinished},
-		Active: true, IncludePayload: true, Secret: smile.NewSensitive("a little secret"), CreatedAt: at(4, 5),
+		Active: true, IncludePayload: true, Secret: smile.NewSensitive("a little secret"),
 	}
 	provider = smile.Provider{
 		ID: "sss_ph", Name: "SSS", Active: true, Enabled: true, MFA: true, MonitorSupported: true,

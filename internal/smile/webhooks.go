@@ -5,7 +5,6 @@ import (
 	"iter"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // The vendor's bounds of a webhook.
@@ -28,8 +27,6 @@ type Webhook struct {
 	IncludePayload bool
 	// Secret that deliveries are signed with; empty when the answer does not say.
 	Secret Sensitive[string]
-	// CreatedAt is zero when the answer does not say.
-	CreatedAt time.Time
 }
 
 type webhookWire struct {
@@ -40,13 +37,12 @@ type webhookWire struct {
 	Active         bool              `json:"active"`
 	IncludePayload bool              `json:"includePayload"`
 	Secret         Sensitive[string] `json:"secret"`
-	CreatedAt      timestamp         `json:"createdAt"`
 }
 
 func (w webhookWire) domain() (Webhook, error) {
 	return Webhook{
 		ID: w.ID, Name: w.Name, URL: w.URL, EventTypes: enums[EventType](w.EventTypes), Active: w.Active,
-		IncludePayload: w.IncludePayload, Secret: w.Secret, CreatedAt: w.CreatedAt.Time,
+		IncludePayload: w.IncludePayload, Secret: w.Secret,
 	}, checkID(w.ID)
 }
 
