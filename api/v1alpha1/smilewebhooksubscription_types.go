@@ -85,6 +85,11 @@ type WebhookRegistration struct {
 	// +kubebuilder:validation:MaxLength=64
 	Fingerprint string `json:"fingerprint"`
 
+	// credentials is the fingerprint of the key pair under which Smile last showed the webhook.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Credentials string `json:"credentials,omitempty"`
+
 	// startedAt is when the intent to create the webhook was written.
 	StartedAt metav1.Time `json:"startedAt"`
 

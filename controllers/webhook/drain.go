@@ -67,6 +67,7 @@ func (v *visit) compare(ctx context.Context, p *pass, w *wanted, r *registration
 	if found < 0 {
 		return v.missed(ctx, p, r)
 	}
+	r.Credentials = v.conn.Fingerprint()
 	if serving(*r) && r.Fingerprint == w.fingerprint && !mine[found].Is(v.request(p, w, v.pairs[r.ID])) {
 		r.RetiredAt = &metav1.Time{Time: p.Now}
 	}
@@ -80,7 +81,7 @@ func (v *visit) missed(ctx context.Context, p *pass, r *registration) error {
 	case err != nil:
 		return err
 	case !ok:
-		v.deleted(p, r)
+		v.missing(p, r)
 	case serving(*r) && renamed(remote):
 		r.RetiredAt = &metav1.Time{Time: p.Now}
 	}
@@ -138,11 +139,30 @@ func (v *visit) provable(ctx context.Context, p *pass) error {
 
 // end deletes the webhook of a registration. What it has sent may still be under way.
 func (v *visit) end(ctx context.Context, p *pass, r *registration) error {
-	if err := v.delete(ctx, p, r.WebhookID); err != nil {
+	found, err := v.delete(ctx, p, r.WebhookID)
+	switch {
+	case err != nil:
 		return err
+	case found:
+		v.deleted(p, r)
+	default:
+		v.missing(p, r)
+	}
+	return nil
+}
+
+// missing takes a webhook that Smile does not show for deleted, unless only those of another tenant are shown.
+func (v *visit) missing(p *pass, r *registration) {
+	if v.elsewhere(*r) {
+		p.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
+			"Smile does not know the webhook under the key pair that the connection has now: if that is another tenant's, it is left with the former one, and sends events")
 	}
 	v.deleted(p, r)
-	return nil
+}
+
+// elsewhere tells whether a webhook was last seen under another key pair.
+func (v *visit) elsewhere(r registration) bool {
+	return r.Credentials != "" && r.Credentials != v.conn.Fingerprint()
 }
 
 func (v *visit) deleted(p *pass, r *registration) {
@@ -160,29 +180,29 @@ func (v *visit) sweep(ctx context.Context, p *pass, mine []mirror.Webhook) error
 		if noted {
 			continue
 		}
-		if err := v.delete(ctx, p, remote.ID); err != nil {
+		if _, err := v.delete(ctx, p, remote.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// delete deletes a webhook of this object at Smile, unless it is gone already.
-func (v *visit) delete(ctx context.Context, p *pass, webhookID string) error {
+// delete deletes a webhook of this object at Smile, and tells whether it was there.
+func (v *visit) delete(ctx context.Context, p *pass, webhookID string) (found bool, err error) {
 	_, ok, err := v.ours(ctx, p, webhookID)
 	if err != nil || !ok {
-		return err
+		return false, err
 	}
 	conn, known, err := v.connection()
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = conn.Client.DeleteWebhook(smile.WithFence(ctx, v.Fence), webhookID)
 	if err != nil && !smile.IsNotFound(err) {
-		return err
+		return false, err
 	}
 	known.DropWebhook(webhookID)
-	return nil
+	return true, nil
 }
 
 // drain deletes the webhooks that were replaced long enough ago, once another is proven.

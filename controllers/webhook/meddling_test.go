@@ -83,6 +83,27 @@ var _ = Describe("Meddling", func() {
 	})
 })
 
+var _ = Describe("A key pair of another tenant", func() {
+	It("leaves the webhook of the former one, and says so", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered(to("https://app.example.com/smile"))
+		s.op.Live(overlap, sub, s.conn)
+		s.useKeys(testenv.Two)
+		looked(s, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.webhooks()).To(HaveLen(1), "with the former tenant")
+		Expect(s.op.Reasons(sub)).To(ContainElements(v1alpha1.ReasonOrphaned, v1alpha1.ReasonWebhookReplaced))
+		Expect(s.op.Reasons(sub)).NotTo(ContainElement(v1alpha1.ReasonWebhookRepaired))
+	})
+})
+
+func (s *scene) useKeys(pair sandbox.KeyPair) {
+	GinkgoHelper()
+	secret, ok := s.Secret(testenv.KeysName)
+	Expect(ok).To(BeTrue())
+	s.Change(secret, func() { secret.StringData = testenv.Keys("", pair).StringData })
+}
+
 // looked lets the time pass in which a change at Smile is found, and mended.
 func looked(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 	GinkgoHelper()

@@ -148,7 +148,7 @@ func (v *visit) serve(ctx context.Context, p *pass, w *wanted) error {
 	if !ok || !same(shown, v.request(p, w, v.pairs[id])) {
 		return errOtherwise
 	}
-	at(p, id).VerifiedAt = &metav1.Time{Time: p.Now}
+	at(p, id).VerifiedAt, at(p, id).Credentials = &metav1.Time{Time: p.Now}, v.conn.Fingerprint()
 	v.retire(p, id)
 	return nil
 }
@@ -292,7 +292,7 @@ func (v *visit) tell(p *pass, id string) {
 	reason, message := v1alpha1.ReasonWebhookCreated, "registered the webhook at Smile"
 	others := slices.DeleteFunc(slices.Clone(p.Object.Status.Registrations), func(r registration) bool { return r.ID == id })
 	switch {
-	case slices.ContainsFunc(others, func(r registration) bool { return r.Fingerprint == at(p, id).Fingerprint }):
+	case slices.ContainsFunc(others, func(r registration) bool { return r.Fingerprint == at(p, id).Fingerprint && !v.elsewhere(r) }):
 		reason, message = v1alpha1.ReasonWebhookRepaired, "registered the webhook anew: it, or its Secret, was changed or deleted"
 	case len(others) > 0:
 		reason, message = v1alpha1.ReasonWebhookReplaced, "registered another webhook in place of the one before"

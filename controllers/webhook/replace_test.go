@@ -246,6 +246,9 @@ var _ = Describe("Whatever somebody does at Smile", func() {
 		s.Annotate(sub, v1alpha1.AnnotationRequestedAt, strings.Repeat("ñ", 300))
 		s.op.Run(sub)
 		Expect(sub.Status.LastHandledRequest).To(Equal(strings.Repeat("ñ", 256)))
+		calls := s.Smile.Mark()
+		s.op.Quiet(sub)
+		Expect(s.Smile.Calls(calls)).To(BeZero())
 	})
 
 	It("a webhook that was deleted is registered anew, and its last events are taken", func() {
