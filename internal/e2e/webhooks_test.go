@@ -52,7 +52,7 @@ func TestNoEventIsLost(t *testing.T) {
 	flags := func(i int, base string) []string {
 		return []string{
 			e.only(), "--leader-elect", "--receiver-bind-address=" + addresses[i], "--receiver-base-url=" + receivers + base,
-			"--webhook-overlap=15s", "--api-requests-per-second=0",
+			"--webhook-overlap=" + overlap.String(), "--api-requests-per-second=0",
 		}
 	}
 	for i := range replicas {
