@@ -71,8 +71,7 @@ func (v *visit) findUser(ctx context.Context, p *pass) (err error) {
 }
 
 func requested(sync *v1alpha1.SmileAccountSync) bool {
-	asked := engine.Echo(sync, v1alpha1.AnnotationRequestedAt)
-	return asked != "" && asked != sync.Status.LastHandledRequest
+	return engine.Requested(sync, sync.Status.LastHandledRequest)
 }
 
 // outdated tells whether the output is known to be of another spec, or of other data, than it should.

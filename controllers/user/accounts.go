@@ -144,8 +144,7 @@ func (c *Controller) isNews(user *v1alpha1.SmileUser) bool {
 }
 
 func requested(user *v1alpha1.SmileUser) bool {
-	asked := engine.Echo(user, v1alpha1.AnnotationRequestedAt)
-	return asked != "" && asked != user.Status.LastHandledRequest
+	return engine.Requested(user, user.Status.LastHandledRequest)
 }
 
 // onlyThePerson are the errors that nobody but the person can mend.

@@ -50,7 +50,7 @@ func (a *attempts) unknown(pair string, now time.Time) time.Time {
 // refuse remembers a problem that only a change can mend, so that it is told and not tried again each time that the
 // Secrets are read. It gives back what is to be told.
 func (a *attempts) refuse(pair string, now time.Time, err error) error {
-	problem := engine.Classify(err)
+	problem := engine.Classify(err).After(soon)
 	if problem.Class != engine.Invalid {
 		return err
 	}
@@ -59,8 +59,8 @@ func (a *attempts) refuse(pair string, now time.Time, err error) error {
 	if a.refusals == nil {
 		a.refusals = map[string]refusal{}
 	}
-	a.refusals[pair] = refusal{problem.After(soon), now.Add(engine.Jitter(again))}
-	return problem.After(soon)
+	a.refusals[pair] = refusal{problem, now.Add(engine.Jitter(again))}
+	return problem
 }
 
 // refusal is the problem that was remembered, if it is not time to try again.

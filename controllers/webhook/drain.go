@@ -81,7 +81,7 @@ func (v *visit) missed(ctx context.Context, p *pass, r *registration) error {
 	case err != nil:
 		return err
 	case !ok:
-		v.missing(p, r)
+		v.vanished(p, r)
 	case serving(*r) && renamed(remote):
 		r.RetiredAt = &metav1.Time{Time: p.Now}
 	}
@@ -146,13 +146,13 @@ func (v *visit) end(ctx context.Context, p *pass, r *registration) error {
 	case found:
 		v.deleted(p, r)
 	default:
-		v.missing(p, r)
+		v.vanished(p, r)
 	}
 	return nil
 }
 
-// missing takes a webhook that Smile does not show for deleted, unless only those of another tenant are shown.
-func (v *visit) missing(p *pass, r *registration) {
+// vanished takes a webhook that Smile does not show for deleted, unless only those of another tenant are shown.
+func (v *visit) vanished(p *pass, r *registration) {
 	if v.elsewhere(*r) {
 		p.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
 			"Smile does not know the webhook under the key pair that the connection has now: if that is another tenant's, it is left with the former one, and sends events")

@@ -91,7 +91,7 @@ func (v *visit) expire(p *pass) {
 // due is when the webhooks at Smile are looked at.
 func (v *visit) due(p *pass) (due mirror.Due, look bool) {
 	due = mirror.Grid(v.conn.Account(), v.conn.ResyncInterval, p.Now)
-	if asked := engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt); asked != "" && asked != p.Object.Status.LastHandledRequest {
+	if engine.Requested(p.Object, p.Object.Status.LastHandledRequest) {
 		return mirror.Due{Last: p.Now, Next: due.Next}, true
 	}
 	return due, due.Last.After(v.Mirrors.Started())

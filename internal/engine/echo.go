@@ -1,6 +1,10 @@
 package engine
 
-import "sigs.k8s.io/controller-runtime/pkg/client"
+import (
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
 
 // maxEcho is how many characters of an annotation a status holds, as its schema says.
 const maxEcho = 256
@@ -15,4 +19,10 @@ func Echo(object client.Object, annotation string) string {
 		characters++
 	}
 	return asked
+}
+
+// Requested tells whether somebody asks for a look at an object that is not the one that was handled last.
+func Requested(object client.Object, handled string) bool {
+	asked := Echo(object, v1alpha1.AnnotationRequestedAt)
+	return asked != "" && asked != handled
 }

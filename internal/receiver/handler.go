@@ -151,23 +151,24 @@ func (h *handler) lookUp(ctx context.Context, path, source string) (found regist
 
 // enter takes a place, and waits for one no longer than patience.
 func enter(ctx context.Context, room chan struct{}, patience time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return occupy(ctx, room) == nil
+}
+
+// occupy takes a place, and waits for one no longer than ctx.
+func occupy(ctx context.Context, room chan struct{}) error {
 	select {
 	case room <- struct{}{}:
-		return true
+		return nil
 	default:
 	}
-	if patience == 0 {
-		return false
-	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
 	select {
 	case room <- struct{}{}:
-		return true
-	case <-timer.C:
+		return nil
 	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return false
 }
 
 // addressed gives the path of a request that may be an event.

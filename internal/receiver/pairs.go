@@ -100,16 +100,6 @@ func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (regis
 	return p.last.paths[hook.HashPath(path)], nil
 }
 
-// occupy waits for a place for one no longer than ctx.
-func occupy(ctx context.Context, place chan struct{}) error {
-	select {
-	case place <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 func (s snapshot) tells(came, now time.Time) bool {
 	if s.err != nil {
 		return now.Sub(s.ended) < unreadableFor
