@@ -83,14 +83,15 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := c.Reconciler()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smileaccountsync").
-		For(&v1alpha1.SmileAccountSync{}, builder.WithPredicates(engine.Relevant())).
+		For(&v1alpha1.SmileAccountSync{}, builder.WithPredicates(predicate.Or(engine.Relevant(), reconciler.Altered()))).
 		Watches(&v1alpha1.SmileUser{}, handler.EnqueueRequestsFromMapFunc(c.ofUser), builder.WithPredicates(userChanged())).
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection), builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
-		Complete(c.Reconciler())
+		Complete(reconciler)
 }
 
 func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile.Request {

@@ -103,14 +103,15 @@ func (c *Controller) forget(name types.NamespacedName) {
 
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := c.Reconciler()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smileuser").
-		For(&v1alpha1.SmileUser{}, builder.WithPredicates(predicate.Or(engine.Relevant(), engine.Hinted()))).
+		For(&v1alpha1.SmileUser{}, builder.WithPredicates(predicate.Or(engine.Relevant(), engine.Hinted(), reconciler.Altered()))).
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
-		Complete(c.Reconciler())
+		Complete(reconciler)
 }
 
 // ofConnection finds the users to wake when their connection becomes usable or stops being it.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -106,13 +107,14 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileWebhookSubsc
 
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := c.Reconciler()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smilewebhooksubscription").
-		For(&v1alpha1.SmileWebhookSubscription{}, builder.WithPredicates(engine.Relevant())).
+		For(&v1alpha1.SmileWebhookSubscription{}, builder.WithPredicates(predicate.Or(engine.Relevant(), reconciler.Altered()))).
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
-		Complete(c.Reconciler())
+		Complete(reconciler)
 }
 
 func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {

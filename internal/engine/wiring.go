@@ -22,7 +22,7 @@ func Backoff(longest time.Duration) workqueue.TypedRateLimiter[reconcile.Request
 }
 
 // Relevant passes the changes of an object that call for a pass: of its spec, its deletion and its annotations, by
-// which people ask for one. The status is the operator's own writing and calls for none.
+// which people ask for one. The status is the operator's own writing and calls for none, unless it is Altered.
 func Relevant() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 }
