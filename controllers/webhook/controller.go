@@ -53,6 +53,8 @@ type Controller struct {
 	Mirrors *mirror.Set
 	// Outputs writes the Secrets that hold the pairs.
 	Outputs *output.Writer
+	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
+	Checks engine.Wakes
 	// Policy says where events may be sent.
 	Policy *hook.Policy
 	// Overlap between a webhook and the one that replaces it.
@@ -113,6 +115,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.SmileWebhookSubscription{}, builder.WithPredicates(predicate.Or(engine.Relevant(), reconciler.Altered()))).
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
+		WatchesRawSource(engine.Woken(c.Checks)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
 		Complete(reconciler)
 }

@@ -68,9 +68,9 @@ func (c *Checker) Start(ctx context.Context) error {
 	if c.Interval == 0 || !sleep(ctx, min(headStart, c.Interval)) {
 		return nil
 	}
-	for slice := 0; ctx.Err() == nil; slice = (slice + 1) % slices {
+	for slice := 0; ctx.Err() == nil; slice = (slice + 1) % sliceCount {
 		c.read(ctx, slice)
-		if slice == slices-1 {
+		if slice == sliceCount-1 {
 			c.memory.turn()
 		}
 	}
@@ -87,13 +87,13 @@ type look struct {
 // read reads the outputs of a slice, evenly spread over its share of the round. A slice that takes longer, because the
 // API server is slow, delays all that follow.
 func (c *Checker) read(ctx context.Context, slice int) {
-	share := round(c.Interval) / slices
+	share := round(c.Interval) / sliceCount
 	began, looks := time.Now(), c.looks(ctx, slice)
 	for _, one := range looks {
 		asked := time.Now()
 		err := c.check(ctx, one)
 		if err != nil {
-			log.FromContext(ctx).V(1).Info("an output could not be read", "cause", withoutName(err))
+			log.FromContext(ctx).V(1).Info("an output could not be read", "cause", err.Error())
 		}
 		if !sleep(ctx, pause(share/time.Duration(len(looks)), time.Since(asked), err)) {
 			return
@@ -101,8 +101,6 @@ func (c *Checker) read(ctx context.Context, slice int) {
 	}
 	sleep(ctx, share-time.Since(began))
 }
-
-func withoutName(err error) string { return string(apierrors.ReasonForError(err)) }
 
 // looks are the reads of a slice.
 func (c *Checker) looks(ctx context.Context, slice int) []look {

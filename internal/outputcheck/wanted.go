@@ -15,8 +15,8 @@ import (
 const (
 	// indexSlice finds the objects whose outputs are read in one slice of a round.
 	indexSlice = "outputcheck.slice"
-	// slices is how many a round has. The objects of one slice are listed together, when its turn comes.
-	slices = 64
+	// sliceCount is how many a round has. The objects of one slice are listed together, when its turn comes.
+	sliceCount = 64
 )
 
 // kind is a kind of objects that have outputs.
@@ -82,5 +82,5 @@ func sliceOf(object client.Object) []string {
 	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(object.GetNamespace() + "/" + object.GetName()))
-	return []string{strconv.Itoa(int(hash.Sum32() % slices))}
+	return []string{strconv.Itoa(int(hash.Sum32() % sliceCount))}
 }
