@@ -229,7 +229,9 @@ func readIdentity(ctx context.Context, mgr ctrl.Manager, options Options) (ident
 	if err != nil {
 		return identity.Key{}, err
 	}
-	return output.Identity(ctx, live, options.namespace())
+	return output.Identity(ctx, live, output.IdentityOptions{
+		Namespace: options.namespace(), Watched: options.watched(), New: options.NewIdentityKey,
+	})
 }
 
 // liveClient makes a client that reads past the cache, as it must be for Secrets.
