@@ -258,7 +258,7 @@ func liveClient(access *rest.Config, mgr ctrl.Manager) (client.Client, error) {
 }
 
 func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key identity.Key) (*connection.Registry, error) {
-	hosts, err := transport.NewHostPolicy(options.SandboxEndpoint, options.AllowedAPIHosts)
+	hosts, err := transport.NewHostPolicy(options.SandboxEndpoint, options.AllowedAPIHosts, options.VendorExemptions...)
 	if err != nil {
 		return nil, err
 	}

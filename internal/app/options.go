@@ -35,6 +35,7 @@ const (
 type Options struct {
 	SandboxEndpoint        string
 	AllowedAPIHosts        []string
+	VendorExemptions       []string
 	APICAFile              string
 	APIRequestsPerSecond   float64
 	AllowedWebhookHosts    []string
@@ -60,6 +61,8 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 		"base URL that mode Sandbox means when a connection names no endpoint, as in http://127.0.0.1:8484/v1; the vendor's sandbox when empty")
 	flags.StringSliceVar(&o.AllowedAPIHosts, "allowed-api-hosts", nil,
 		"hosts that connections may name besides the vendor's; one written out as https://host:port or http://host:port may be plain or at a private address")
+	flags.StringSliceVar(&o.VendorExemptions, "vendor-address-exemptions", nil,
+		"CIDRs at which the vendor's hosts may be, beside public addresses, for keys whose Secret says so: for meshes and private gateways")
 	flags.StringVar(&o.APICAFile, "api-ca-file", "", "PEM file of certificate authorities to trust for the Smile API, instead of the system's")
 	flags.Float64Var(&o.APIRequestsPerSecond, "api-requests-per-second", defaultRequestsPerSecond,
 		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
