@@ -154,10 +154,10 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 	}
 	dress(obj, template)
 	equal := contentOf(obj).Equal(content)
-	if equal && equality.Semantic.DeepEqual(obj, stored.obj) {
+	if equal && !immutable(obj) && equality.Semantic.DeepEqual(obj, stored.obj) {
 		return false, nil
 	}
-	if immutable(obj) && !equal {
+	if immutable(obj) {
 		if err := w.delete(ctx, stored.obj, stored.target); err != nil {
 			return false, err
 		}
