@@ -121,7 +121,6 @@ var _ = Describe("A link token", func() {
 	for what, edit := range map[string]func(*corev1.Secret){
 		"stripped of its owner":                   func(secret *corev1.Secret) { secret.OwnerReferences = nil },
 		"stripped of the annotation of its owner": func(secret *corev1.Secret) { secret.Annotations = nil },
-		"made immutable":                          func(secret *corev1.Secret) { secret.Immutable = new(true) },
 	} {
 		It("is repaired without a call when its Secret is "+what, func() {
 			secret, before := token(), token()
@@ -131,13 +130,20 @@ var _ = Describe("A link token", func() {
 			Expect(s.Smile.Calls(mark)).To(BeZero())
 			repaired := token()
 			Expect(repaired.Data).To(Equal(before.Data))
-			Expect(repaired.Immutable).To(BeNil())
 			Expect(metav1.IsControlledBy(repaired, user)).To(BeTrue())
 			Expect(repaired.Annotations).To(Equal(before.Annotations))
 			Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 			s.op.Quiet(user)
 		})
 	}
+
+	It("is written even where somebody made the Secret immutable", func() {
+		secret := token()
+		s.Change(secret, func() { secret.Immutable = new(true) })
+		s.op.Live(3*time.Hour, user)
+		Expect(minted()).To(Equal(1))
+		Expect(string(token().Data["expiresAt"])).To(Equal(user.Status.LinkToken.ExpiresAt.UTC().Format(time.RFC3339)))
+	})
 
 	It("whose Secret another object claims is not Ready", func() {
 		secret := token()

@@ -152,10 +152,10 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 	}
 	dress(obj, template)
 	equal := contentOf(obj).Equal(content)
-	if equal && !immutable(obj) && equality.Semantic.DeepEqual(obj, stored.obj) {
+	if equal && equality.Semantic.DeepEqual(obj, stored.obj) {
 		return false, nil
 	}
-	if immutable(obj) {
+	if immutable(obj) && !equal {
 		if err := w.delete(ctx, stored.obj, stored.target); err != nil {
 			return false, err
 		}
