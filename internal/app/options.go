@@ -20,6 +20,7 @@ import (
 
 	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/outputcheck"
 )
 
 // Version of the operator, set at build time.
@@ -43,6 +44,7 @@ type Options struct {
 	ReceiverTLSCertFile    string
 	ReceiverTLSKeyFile     string
 	WebhookOverlap         time.Duration
+	OutputCheckInterval    time.Duration
 	OperatorNamespace      string
 	WatchNamespaces        []string
 	WatchLabelSelector     string
@@ -65,6 +67,8 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.Float64Var(&o.APIRequestsPerSecond, "api-requests-per-second", defaultRequestsPerSecond,
 		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
 	o.bindReceiver(flags)
+	flags.DurationVar(&o.OutputCheckInterval, "output-check-interval", outputcheck.DefaultInterval,
+		"within what time an output (Secret or ConfigMap that the operator wrote) that was deleted or edited is repaired, or its object not Ready; 0 turns the checks off")
 	flags.StringVar(&o.OperatorNamespace, "operator-namespace", "",
 		"namespace of the operator's own objects (default: POD_NAMESPACE, else that of the kubeconfig's context, else default)")
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", nil, "namespaces to watch; all when empty")
@@ -102,6 +106,9 @@ func (o *Options) validate() error {
 	}
 	if o.WebhookOverlap < time.Second {
 		return errors.New("--webhook-overlap must be 1s at least")
+	}
+	if o.OutputCheckInterval < 0 || o.OutputCheckInterval > 0 && o.OutputCheckInterval < time.Second {
+		return errors.New("--output-check-interval must be 1s at least, or 0 to turn the checks off")
 	}
 	if o.APIRequestsPerSecond < 0 {
 		return errors.New("--api-requests-per-second must not be negative")
