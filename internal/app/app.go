@@ -194,9 +194,13 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 	}
 	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
 	outputs := output.NewWriter(live)
+	accounting, err := newAccounting(ctx, live, options, key)
+	if err != nil {
+		return err
+	}
 	users := &usercontroller.Controller{
 		Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Events: events, Fence: fence, Clock: wall,
+		Outputs: outputs, Identity: key, Audit: accounting.audit, Events: events, Fence: fence, Clock: wall,
 	}
 	if options.LeaderElect {
 		users.Before, lock.lastSent = lock.succession, users.LastSent
@@ -208,7 +212,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		users,
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Identity: key, Events: events, Fence: fence, Clock: wall,
+			Outputs: outputs, Ledger: accounting.ledger, Identity: key, Audit: accounting.audit,
+			Events: events, Fence: fence, Clock: wall,
 		},
 		&webhookcontroller.Controller{
 			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,
