@@ -185,11 +185,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 	}
 	wall := clock.RealClock{}
 	events := mgr.GetEventRecorder("smile-operator")
-	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: wall, Connections: connections, Objects: mgr.GetClient()})
-	if err := metrics.Registry.Register(mirrors); err != nil {
-		return fmt.Errorf("registering the metrics of the mirrors: %w", err)
-	}
-	if err := mgr.Add(mirrors); err != nil {
+	mirrors, err := newMirrors(ctx, mgr, connections)
+	if err != nil {
 		return err
 	}
 	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
@@ -228,13 +225,23 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 	return nil
 }
 
+func newMirrors(ctx context.Context, mgr ctrl.Manager, connections *connection.Registry) (*mirror.Set, error) {
+	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: clock.RealClock{}, Connections: connections, Objects: mgr.GetClient()})
+	if err := metrics.Registry.Register(mirrors); err != nil {
+		return nil, fmt.Errorf("registering the metrics of the mirrors: %w", err)
+	}
+	return mirrors, mgr.Add(mirrors)
+}
+
 // readIdentity may write the identity key before there is a leader: of several processes that do, one succeeds.
 func readIdentity(ctx context.Context, mgr ctrl.Manager, options Options) (identity.Key, error) {
 	live, err := liveClient(mgr.GetConfig(), mgr)
 	if err != nil {
 		return identity.Key{}, err
 	}
-	return output.Identity(ctx, live, options.namespace())
+	return output.Identity(ctx, live, output.IdentityOptions{
+		Namespace: options.namespace(), Watched: options.watched(), New: options.NewIdentityKey,
+	})
 }
 
 // liveClient makes a client that reads past the cache, as it must be for Secrets.

@@ -46,6 +46,7 @@ type Options struct {
 	OperatorNamespace      string
 	WatchNamespaces        []string
 	WatchLabelSelector     string
+	NewIdentityKey         bool
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
 	LeaderElect            bool
@@ -68,6 +69,8 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 		"namespace of the operator's own objects (default: POD_NAMESPACE, else that of the kubeconfig's context, else default)")
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", nil, "namespaces to watch; all when empty")
 	flags.StringVar(&o.WatchLabelSelector, "watch-label-selector", "", "label selector of the objects to watch; all when empty")
+	flags.BoolVar(&o.NewIdentityKey, "new-identity-key", false,
+		"generate an identity key where the Secret of an earlier one is lost; people who are declared again then become second persons at Smile")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", "127.0.0.1:8080",
 		"address of the metrics; other than loopback they are served by HTTPS to whom RBAC lets get /metrics; 0 turns them off")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
@@ -107,9 +110,6 @@ func (o *Options) validate() error {
 	if o.ErasureLedgerDays < 1 {
 		return errors.New("--erasure-ledger-days must be 1 at least")
 	}
-	if o.AuditLog == "" {
-		return errors.New("--audit-log must be stdout or the path of a file")
-	}
 	if o.APIRequestsPerSecond < 0 {
 		return errors.New("--api-requests-per-second must not be negative")
 	}
@@ -129,6 +129,10 @@ func (o *Options) warn(log logr.Logger) {
 	if scheme, _, _ := strings.Cut(o.ReceiverBaseURL, ":"); strings.EqualFold(scheme, "http") {
 		log.Info("WARNING: --receiver-base-url starts with http://, which Smile refuses: only the offline sandbox takes it, with --allow-http-webhooks")
 	}
+	if o.NewIdentityKey {
+		log.Info("WARNING: --new-identity-key is set: whenever the identity Secret is missing, a new key replaces it; " +
+			"remove the flag once the operator has started")
+	}
 }
 
 func (o *Options) namespace() string {
@@ -147,17 +151,23 @@ func (o *Options) namespace() string {
 }
 
 func (o *Options) cache() cache.Options {
-	var options cache.Options
-	if len(o.WatchNamespaces) > 0 {
+	watched := o.watched()
+	options := cache.Options{DefaultLabelSelector: watched.Selector}
+	if len(watched.Namespaces) > 0 {
 		options.DefaultNamespaces = map[string]cache.Config{}
-		for _, namespace := range o.WatchNamespaces {
+		for _, namespace := range watched.Namespaces {
 			options.DefaultNamespaces[namespace] = cache.Config{}
 		}
 	}
-	if o.WatchLabelSelector != "" {
-		options.DefaultLabelSelector, _ = labels.Parse(o.WatchLabelSelector)
-	}
 	return options
+}
+
+func (o *Options) watched() output.Watched {
+	watched := output.Watched{Namespaces: o.WatchNamespaces}
+	if o.WatchLabelSelector != "" {
+		watched.Selector, _ = labels.Parse(o.WatchLabelSelector)
+	}
+	return watched
 }
 
 func (o *Options) rootCAs() (*x509.CertPool, error) {

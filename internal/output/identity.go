@@ -21,28 +21,77 @@ const (
 	conflictRetry = 5 * time.Minute
 )
 
-// Identity reads the installation's identity key, and generates it on the very first start. The Secret is meant
-// to be backed up, and to be shared between clusters that are to know the same persons.
-func Identity(ctx context.Context, live client.Client, namespace string) (identity.Key, error) {
-	stored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: IdentitySecret}}
-	err := live.Get(ctx, client.ObjectKeyFromObject(stored), stored)
-	if apierrors.IsNotFound(err) {
-		key, raw := identity.NewKey()
-		stored.Data = map[string][]byte{identityKey: raw}
-		err = live.Create(ctx, stored)
-		if err == nil {
-			return key, nil
+// IdentityOptions says where the identity key is kept and when a new one may be generated.
+type IdentityOptions struct {
+	// Namespace of the operator, which holds the Secret.
+	Namespace string
+	// Watched selects the objects that the operator reconciles.
+	Watched Watched
+	// New permits a new key although an earlier one existed. A key that is stored is used in any case.
+	New bool
+}
+
+// Identity reads the installation's identity key, and generates it on the very first start. A key that existed and
+// is gone is not replaced unless the options permit it: with another key the operator does not recognise people
+// who are declared again, and creates each of them a second time. The Secret is meant to be backed up, and to be
+// shared between clusters that are to know the same persons.
+func Identity(ctx context.Context, live client.Client, options IdentityOptions) (identity.Key, error) {
+	key, err := storedIdentity(ctx, live, options.Namespace)
+	if !apierrors.IsNotFound(err) {
+		return key, err
+	}
+	if !options.New {
+		user, err := options.Watched.keyUser(ctx, live)
+		if err != nil {
+			return identity.Key{}, err
 		}
-		if apierrors.IsAlreadyExists(err) {
-			return Identity(ctx, live, namespace)
+		if user != "" {
+			return afterEvidence(ctx, live, options.Namespace, user)
 		}
 	}
+	return generateIdentity(ctx, live, options.Namespace)
+}
+
+// afterEvidence reads the key again: another replica may have generated the first one, and used it, since it was
+// found missing.
+func afterEvidence(ctx context.Context, live client.Client, namespace, user string) (identity.Key, error) {
+	key, err := storedIdentity(ctx, live, namespace)
+	if !apierrors.IsNotFound(err) {
+		return key, err
+	}
+	return identity.Key{}, fmt.Errorf("the Secret %s/%s with the identity key does not exist, but the status of %s shows that "+
+		"there was one: restore the Secret from a backup. If the key is lost, --new-identity-key generates another; "+
+		"people who are declared again are then not recognised, and become second persons at Smile",
+		namespace, IdentitySecret, user)
+}
+
+func storedIdentity(ctx context.Context, live client.Client, namespace string) (identity.Key, error) {
+	stored := new(corev1.Secret)
+	err := live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: IdentitySecret}, stored)
 	if err != nil {
 		return identity.Key{}, fmt.Errorf("identity Secret %s/%s: %w", namespace, IdentitySecret, err)
 	}
 	key, err := identity.ParseKey(stored.Data[identityKey])
 	if err != nil {
-		return identity.Key{}, fmt.Errorf("identity Secret %s/%s, key %q: %w", namespace, IdentitySecret, identityKey, err)
+		return identity.Key{}, fmt.Errorf("identity Secret %s/%s, key %q: %w: restore the Secret from a backup; "+
+			"if the key is lost, delete the Secret and start the operator with --new-identity-key",
+			namespace, IdentitySecret, identityKey, err)
+	}
+	return key, nil
+}
+
+// generateIdentity stores a new key. Of several processes that do so at once one succeeds, and all use its key.
+func generateIdentity(ctx context.Context, live client.Client, namespace string) (identity.Key, error) {
+	key, raw := identity.NewKey()
+	err := live.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: IdentitySecret},
+		Data:       map[string][]byte{identityKey: raw},
+	})
+	if apierrors.IsAlreadyExists(err) {
+		return storedIdentity(ctx, live, namespace)
+	}
+	if err != nil {
+		return identity.Key{}, fmt.Errorf("identity Secret %s/%s: %w", namespace, IdentitySecret, err)
 	}
 	return key, nil
 }

@@ -3,7 +3,6 @@ package output_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -263,85 +262,5 @@ func TestFingerprintsTellContentsApart(t *testing.T) {
 				t.Fatalf("%q has several", content)
 			}
 		}
-	}
-}
-
-var subject = identity.Subject{Mode: v1alpha1.ModeSandbox, Scope: "shop", Name: "shop/george"}
-
-func TestTheIdentityIsMadeOnce(t *testing.T) {
-	t.Parallel()
-	kube := newCluster(t)
-	first, err := output.Identity(t.Context(), kube, "system")
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := output.Identity(t.Context(), kube, "system")
-	if err != nil || first.Digest(subject) != second.Digest(subject) {
-		t.Errorf("the second start has another key: %v", err)
-	}
-	if diff := cmp.Diff([]string{"create"}, kube.writes); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// Both starts find nothing; the one that stores its key second takes that of the first.
-func TestRacingStartsAgreeOnTheIdentity(t *testing.T) {
-	t.Parallel()
-	kube := newCluster(t)
-	var winner identity.Key
-	raced := false
-	late := interceptor.NewClient(kube.WithWatch, interceptor.Funcs{
-		Create: func(ctx context.Context, to client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-			if !raced {
-				raced = true
-				var err error
-				if winner, err = output.Identity(ctx, kube, "system"); err != nil {
-					return err
-				}
-			}
-			return to.Create(ctx, obj, opts...)
-		},
-	})
-	loser, err := output.Identity(t.Context(), late, "system")
-	if err != nil || !raced || loser.Digest(subject) != winner.Digest(subject) {
-		t.Errorf("raced: %v, %v, the same key: %v", raced, err, loser.Digest(subject) == winner.Digest(subject))
-	}
-}
-
-func TestADamagedIdentityIsNeverReplaced(t *testing.T) {
-	t.Parallel()
-	for name, data := range map[string]map[string][]byte{
-		"no key":    nil,
-		"short key": {"key": []byte("CNRY")},
-		"long key":  {"key": []byte(strings.Repeat("CNRY", 16))},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			kube := newCluster(t, &corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: output.IdentitySecret}, Data: data,
-			})
-			_, err := output.Identity(t.Context(), kube, "system")
-			if err == nil || strings.Contains(err.Error(), "CNRY") || !strings.Contains(err.Error(), "system/"+output.IdentitySecret) {
-				t.Errorf("error %v", err)
-			}
-			if len(kube.writes) > 0 {
-				t.Errorf("writes: %v", kube.writes)
-			}
-		})
-	}
-}
-
-// A failure to read is not taken for absence: a second key would make strangers of all known persons.
-func TestNoIdentityIsMadeWhenReadingFails(t *testing.T) {
-	t.Parallel()
-	kube := newCluster(t)
-	away := errors.New("away")
-	broken := interceptor.NewClient(kube.WithWatch, interceptor.Funcs{
-		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
-			return away
-		},
-	})
-	if _, err := output.Identity(t.Context(), broken, "system"); !errors.Is(err, away) || len(kube.writes) > 0 {
-		t.Errorf("%v, writes %v", err, kube.writes)
 	}
 }

@@ -61,7 +61,9 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	for _, wrap := range between {
 		kube = wrap(kube)
 	}
-	key, err := output.Identity(ctx, kube, w.Namespace)
+	key, err := output.Identity(ctx, kube, output.IdentityOptions{
+		Namespace: w.Namespace, Watched: output.Watched{Namespaces: w.namespaces},
+	})
 	w.must(err)
 	hosts, err := transport.NewHostPolicy(w.Smile.URL+"/v1", w.config.AllowedAPIHosts)
 	w.must(err)
