@@ -70,6 +70,7 @@ const (
 	ReasonNamespaceTerminating  = "NamespaceTerminating"
 
 	ReasonOutputConflict    = "OutputConflict"
+	ReasonOutputTakenBack   = "OutputTakenBack"
 	ReasonOutputTooLarge    = "OutputTooLarge"
 	ReasonDataWritten       = "DataWritten"
 	ReasonDataErased        = "DataErased"
