@@ -34,6 +34,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/outputcheck"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -190,34 +191,43 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		return err
 	}
 	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
-	outputs := output.NewWriter(live)
+	checks, err := addChecker(ctx, mgr, live, options)
+	if err != nil {
+		return err
+	}
+	outputs := output.NewWriter(checks.Client(live))
 	accounting, err := newAccounting(ctx, live, options, key)
 	if err != nil {
 		return err
 	}
 	users := &usercontroller.Controller{
 		Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Identity: key, Audit: accounting.audit, Events: events, Fence: fence, Clock: wall,
+		Outputs: outputs, Checks: checks.Wakes("SmileUser"), Identity: key, Audit: accounting.audit,
+		Events: events, Fence: fence, Clock: wall,
 	}
 	if options.LeaderElect {
 		users.Before, lock.lastSent = lock.succession, users.LastSent
 	}
-	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
+	return setUp(mgr,
 		&connectioncontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Events: events, Clock: wall,
 		},
 		users,
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Ledger: accounting.ledger, Identity: key, Audit: accounting.audit,
+			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Ledger: accounting.ledger, Identity: key, Audit: accounting.audit,
 			Events: events, Fence: fence, Clock: wall,
 		},
 		&webhookcontroller.Controller{
 			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,
 			Policy: policy, Overlap: options.WebhookOverlap, Identity: key, Events: events, Fence: fence,
-			HeadStart: headStart, Clock: wall,
+			Checks: checks.Wakes("SmileWebhookSubscription"), HeadStart: headStart, Clock: wall,
 		},
-	} {
+	)
+}
+
+func setUp(mgr ctrl.Manager, controllers ...interface{ SetupWithManager(ctrl.Manager) error }) error {
+	for _, controller := range controllers {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return err
 		}
@@ -231,6 +241,15 @@ func newMirrors(ctx context.Context, mgr ctrl.Manager, connections *connection.R
 		return nil, fmt.Errorf("registering the metrics of the mirrors: %w", err)
 	}
 	return mirrors, mgr.Add(mirrors)
+}
+
+// addChecker adds what looks after the outputs.
+func addChecker(ctx context.Context, mgr ctrl.Manager, live client.Client, options Options) (*outputcheck.Checker, error) {
+	if err := outputcheck.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return nil, err
+	}
+	checks := outputcheck.New(outputcheck.Config{Objects: mgr.GetClient(), Outputs: live, Interval: options.OutputCheckInterval})
+	return checks, mgr.Add(checks)
 }
 
 // readIdentity may write the identity key before there is a leader: of several processes that do, one succeeds.
@@ -254,7 +273,7 @@ func liveClient(access *rest.Config, mgr ctrl.Manager) (client.Client, error) {
 }
 
 func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key identity.Key) (*connection.Registry, error) {
-	hosts, err := transport.NewHostPolicy(options.SandboxEndpoint, options.AllowedAPIHosts)
+	hosts, err := transport.NewHostPolicy(options.SandboxEndpoint, options.AllowedAPIHosts, options.VendorExemptions...)
 	if err != nil {
 		return nil, err
 	}

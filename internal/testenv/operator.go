@@ -22,6 +22,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/outputcheck"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -41,6 +42,7 @@ type Operator struct {
 	world       *World
 	registry    *connection.Registry
 	mirrors     *mirror.Set
+	checks      *outputcheck.Checker
 	changes     <-chan event.TypedGenericEvent[mirror.Change]
 	connections *engine.Reconciler[*v1alpha1.SmileConnection]
 	users       *engine.Reconciler[*v1alpha1.SmileUser]
@@ -79,7 +81,8 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	var told events.EventRecorder = o.Records
 	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: w.Clock, Connections: registry, Objects: kube})
 	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
-	outputs := output.NewWriter(kube)
+	o.checks = outputcheck.New(outputcheck.Config{Objects: kube, Outputs: kube})
+	outputs := output.NewWriter(o.checks.Client(kube))
 	audit := auditlog.New(o.Records, w.Clock, logr.Discard())
 	o.Ledger = output.NewLedger(ctx, output.LedgerConfig{Live: kube, Namespace: w.Namespace, Key: key, Clock: w.Clock, Days: output.LedgerDays})
 	o.changes = mirrors.Changes()
