@@ -5,7 +5,6 @@ package output
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -19,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
 // Kind is what an output is stored as.
@@ -165,7 +163,7 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 	}
 	setContent(obj, content)
 	if err := w.client.Update(ctx, obj); err != nil {
-		return false, fmt.Errorf("updating the %s: %w", stored.target.Kind, err)
+		return false, failed("updating", stored.target, content, err)
 	}
 	stored.obj = obj
 	return true, nil
@@ -206,10 +204,8 @@ func (w *Writer) create(ctx context.Context, owner client.Object, stored *Stored
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		return w.existsAlready(ctx, owner, target)
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return engine.NewNotReady(v1alpha1.ReasonNamespaceTerminating, "the namespace is being deleted: nothing more is written into it")
 	case err != nil:
-		return fmt.Errorf("creating the %s: %w", target.Kind, err)
+		return failed("creating", target, content, err)
 	}
 	stored.obj = obj
 	return nil
@@ -224,8 +220,7 @@ func (w *Writer) existsAlready(ctx context.Context, owner client.Object, target 
 	case found.left:
 		return conflict(target)
 	default:
-		return engine.NewTransient(v1alpha1.ReasonClusterError,
-			fmt.Sprintf("the %s %q was created while it was about to be written: it is read again first", target.Kind, target.Name))
+		return changed(target)
 	}
 }
 
@@ -233,7 +228,7 @@ func (w *Writer) delete(ctx context.Context, obj client.Object, target Target) e
 	uid, version := obj.GetUID(), obj.GetResourceVersion()
 	err := w.client.Delete(ctx, obj, client.Preconditions{UID: &uid, ResourceVersion: &version})
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting the %s: %w", target.Kind, err)
+		return failed("deleting", target, contentOf(obj), err)
 	}
 	return nil
 }
@@ -245,7 +240,7 @@ func (w *Writer) get(ctx context.Context, owner client.Object, target Target) (c
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the %s: %w", target.Kind, err)
+		return nil, failed("reading", target, nil, err)
 	}
 	return obj, nil
 }
