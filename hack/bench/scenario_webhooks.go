@@ -77,6 +77,8 @@ type newsroom struct {
 	*stage
 	names    []string
 	operator *operator
+	// flags of the operator beside those that every scenario gives it.
+	flags []string
 
 	mu       sync.Mutex
 	accounts map[string]string   // by names of users
@@ -109,13 +111,13 @@ func (w *newsroom) prepare(ctx context.Context) error {
 	if err := w.subscribe(ctx); err != nil {
 		return err
 	}
-	if err := w.allAre(ctx, w.operator, people, "Ready", len(w.names), isReady, 3*time.Minute); err != nil {
+	if err := w.allAre(ctx, w.operator, people, "Ready", len(w.names), isReady, w.patience()); err != nil {
 		return err
 	}
 	if err := w.linkAll(ctx, people); err != nil {
 		return err
 	}
-	err := w.until(ctx, "everybody's data is in a Secret", 3*time.Minute, func() (bool, string, error) {
+	err := w.until(ctx, "everybody's data is in a Secret", w.patience(), func() (bool, string, error) {
 		filled := w.filled()
 		return filled == len(w.names), fmt.Sprintf("that of %d is", filled), w.operator.alive()
 	})
@@ -125,13 +127,19 @@ func (w *newsroom) prepare(ctx context.Context) error {
 	return w.settle(ctx, w.operator)
 }
 
+// patience is how long to wait for what concerns everybody.
+func (w *newsroom) patience() time.Duration {
+	return 3*time.Minute + time.Duration(len(w.names))*100*time.Millisecond
+}
+
 // subscribe starts the operator with its receiver and waits until Smile sends to it.
 func (w *newsroom) subscribe(ctx context.Context) error {
 	address, err := controlplane.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
-	w.operator, err = w.operate(ctx, unlimited, "--receiver-bind-address="+address, "--receiver-base-url=http://"+address)
+	w.flags = append(w.flags, "--receiver-bind-address="+address, "--receiver-base-url=http://"+address)
+	w.operator, err = w.operate(ctx, unlimited, w.flags...)
 	if err != nil {
 		return err
 	}
