@@ -65,6 +65,7 @@ func (v *visit) register(ctx context.Context, p *pass) error {
 }
 
 func (v *visit) pursue(ctx context.Context, p *pass, w *wanted) error {
+	v.correct(p, w)
 	if err := v.observe(ctx, p, w); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/e2e"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
 // damagedEach bounds how many outputs are damaged in each way.
@@ -26,16 +27,15 @@ var outputs = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("%d syncs whose outputs are checked every %s: at rest, damaged, through a restart", o.users, o.outputInterval)
 	},
-	smile: webhooks.smile,
+	smile: unhurried,
 	limit: func(o options) time.Duration {
 		return 30*time.Minute + time.Duration(o.users)*300*time.Millisecond + 6*o.outputInterval
 	},
 	run: func(ctx context.Context, st *stage) ([]figure, error) {
 		g := &gallery{newsroom{
 			stage: st, names: names("user", st.users), accounts: map[string]string{}, changes: map[string][]change{},
-			flags: []string{"--output-check-interval=" + st.outputInterval.String()},
 		}}
-		if err := g.prepare(ctx); err != nil {
+		if err := g.prepare(ctx, g.start, g.ask); err != nil {
 			return nil, err
 		}
 		var figures []figure
@@ -69,60 +69,90 @@ func patched(patch string) func(context.Context, client.Client, *corev1.Secret) 
 
 // damaged is an output that was damaged, as it was before, and since when.
 type damaged struct {
+	kind   string
+	user   string
 	before *corev1.Secret
 	at     time.Time
 	took   time.Duration // until it was repaired or the sync not Ready; 0 while neither
 }
 
-// damage damages some outputs, spread over all, and measures how long it takes until each is repaired or its sync not Ready.
+func (g *gallery) start(ctx context.Context) (err error) {
+	g.operator, err = g.operate(ctx, unlimited, g.flag())
+	return err
+}
+
+func (g *gallery) flag() string { return "--output-check-interval=" + g.outputInterval.String() }
+
+// ask has the data of each be fetched now, without a webhook: what one tells is due again after a restart.
+func (g *gallery) ask(ctx context.Context) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"now"}}}`, v1alpha1.AnnotationRequestedAt)
+	return g.each(ctx, "asked for the data of", g.names, func(ctx context.Context, name string) error {
+		return g.admin.Patch(ctx, syncOf(name), client.RawPatch(types.MergePatchType, patch))
+	})
+}
+
+// damage damages some outputs in each way, spread over all, and measures how long it takes until each is repaired or its sync
+// not Ready.
 func (g *gallery) damage(ctx context.Context) ([]figure, error) {
+	mark, began := g.mark(), time.Now()
+	all, err := g.damageSome(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = g.until(ctx, "all damaged outputs are repaired or their syncs not Ready", 2*g.outputInterval+time.Minute,
+		func() (bool, string, error) {
+			left, err := g.unrepaired(ctx, all)
+			return left == 0, fmt.Sprintf("%d of %d are not", left, len(all)), err
+		})
+	if err != nil {
+		return nil, err
+	}
+	calls := g.smile.Journal(mark)
+	g.say("%d damaged outputs after %s; calls: %s", len(all), time.Since(began).Round(time.Second), tallyCalls(calls))
 	var figures []figure
-	kinds := slices.Sorted(maps.Keys(damages))
-	for i, kind := range kinds {
-		mark := g.mark()
-		all, err := g.damageSome(ctx, damages[kind], i)
-		if err != nil {
-			return figures, err
-		}
-		err = g.until(ctx, "all outputs that were "+kind+" are repaired or their syncs not Ready", 2*g.outputInterval+time.Minute,
-			func() (bool, string, error) {
-				left, err := g.unrepaired(ctx, all)
-				return left == 0, fmt.Sprintf("%d of %d are not", left, len(all)), err
-			})
-		if err != nil {
-			return figures, err
-		}
-		var longest time.Duration
+	for _, kind := range slices.Sorted(maps.Keys(damages)) {
+		longest, most := time.Duration(0), 0
 		for _, one := range all {
-			longest = max(longest, one.took)
+			if one.kind == kind {
+				longest = max(longest, one.took)
+				most = max(most, g.callsFor(one.user, calls))
+			}
 		}
-		calls := g.smile.Journal(mark)
-		g.say("%d were %s; calls: %s", len(all), kind, tallyCalls(calls))
 		figures = append(figures,
 			figure{
 				Name: fmt.Sprintf("output %s, %d syncs: to repaired or not Ready, at most", kind, len(g.names)), Unit: "s",
 				Target: atMost(g.outputInterval.Seconds()), Measured: longest.Seconds(),
-				How: fmt.Sprintf("%d outputs, from before the damage to the read by which it was over, a second apart", len(all)),
+				How: "from before the damage to the read of the Secret or the sync by which it was over, about a second apart",
 			},
 			figure{
-				Name: fmt.Sprintf("Smile calls per output %s", kind), Target: atMost(1), Measured: perUser(len(calls), len(all)),
-				How: "the sandbox's journal until all are repaired, over the outputs",
+				Name: "Smile calls for one output " + kind + ", at most", Target: atMost(1), Measured: float64(most),
+				How: "calls that name the person or the account in the sandbox's journal, until all are repaired",
 			})
 	}
-	return figures, nil
+	return append(figures, figure{
+		Name: "Smile calls per damaged output", Target: atMost(1), Measured: perUser(len(calls), len(all)), How: "the sandbox's journal",
+	}), nil
 }
 
-func (g *gallery) damageSome(ctx context.Context, how func(context.Context, client.Client, *corev1.Secret) error, offset int) ([]*damaged, error) {
+// callsFor counts the calls that are about a person.
+func (g *gallery) callsFor(user string, calls []sandbox.JournalEntry) int {
+	return len(only(calls, func(c sandbox.JournalEntry) bool {
+		return c.UserID == g.people.of(user).userID || strings.Contains(c.Path, g.accounts[user])
+	}))
+}
+
+func (g *gallery) damageSome(ctx context.Context) ([]*damaged, error) {
 	var all []*damaged
-	each := min(damagedEach, max(1, len(g.names)/len(damages)))
-	for i := range each {
-		name := g.names[(i*len(g.names)/each+offset)%len(g.names)]
+	kinds := slices.Sorted(maps.Keys(damages))
+	each := min(damagedEach, max(1, len(g.names)/len(kinds)))
+	for i := range each * len(kinds) {
+		kind, user := kinds[i%len(kinds)], g.names[i*len(g.names)/(each*len(kinds))]
 		secret := &corev1.Secret{}
-		if err := g.admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: dataOf(name)}, secret); err != nil {
+		if err := g.admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: dataOf(user)}, secret); err != nil {
 			return nil, err
 		}
-		one := &damaged{before: secret.DeepCopy(), at: time.Now()}
-		if err := how(ctx, g.admin, secret); err != nil {
+		one := &damaged{kind: kind, user: user, before: secret.DeepCopy(), at: time.Now()}
+		if err := damages[kind](ctx, g.admin, secret); err != nil {
 			return nil, err
 		}
 		all = append(all, one)
@@ -137,7 +167,7 @@ func (g *gallery) unrepaired(ctx context.Context, all []*damaged) (int, error) {
 		if one.took > 0 {
 			continue
 		}
-		over, err := g.over(ctx, one.before)
+		over, err := g.over(ctx, one)
 		if err != nil {
 			return 0, err
 		}
@@ -153,8 +183,9 @@ func (g *gallery) unrepaired(ctx context.Context, all []*damaged) (int, error) {
 	return left, g.operator.alive()
 }
 
-func (g *gallery) over(ctx context.Context, before *corev1.Secret) (bool, error) {
-	now, key := &corev1.Secret{}, client.ObjectKeyFromObject(before)
+func (g *gallery) over(ctx context.Context, one *damaged) (bool, error) {
+	before, now := one.before, &corev1.Secret{}
+	key := client.ObjectKeyFromObject(before)
 	err := g.admin.Get(ctx, key, now)
 	if client.IgnoreNotFound(err) != nil {
 		return false, err
@@ -164,7 +195,7 @@ func (g *gallery) over(ctx context.Context, before *corev1.Secret) (bool, error)
 		return true, nil
 	}
 	sync := &v1alpha1.SmileAccountSync{}
-	err = g.admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: strings.TrimSuffix(before.Name, dataOf(""))}, sync)
+	err = g.admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: one.user}, sync)
 	return err == nil && !meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionReady), err
 }
 
@@ -241,7 +272,7 @@ func (g *gallery) throughRestart(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.operator, err = g.restart(ctx, g.operator, unlimited, g.flags...); err != nil {
+	if g.operator, err = g.restart(ctx, g.operator, unlimited, g.flag()); err != nil {
 		return nil, err
 	}
 	if err := g.pass(ctx, g.operator, g.outputInterval+30*time.Second, "the first interval after a restart has passed"); err != nil {

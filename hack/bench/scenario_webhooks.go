@@ -41,7 +41,7 @@ func webhookCrowd(o options) int { return min(o.users, webhookUsers) }
 
 func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
 	w := &newsroom{stage: st, names: names("user", webhookCrowd(st.options)), accounts: map[string]string{}, changes: map[string][]change{}}
-	if err := w.prepare(ctx); err != nil {
+	if err := w.prepare(ctx, w.subscribe, func(context.Context) error { return nil }); err != nil {
 		return nil, err
 	}
 	var news []time.Duration
@@ -77,8 +77,7 @@ type newsroom struct {
 	*stage
 	names    []string
 	operator *operator
-	// flags of the operator beside those that every scenario gives it.
-	flags []string
+	people   *people
 
 	mu       sync.Mutex
 	accounts map[string]string   // by names of users
@@ -93,12 +92,12 @@ type change struct {
 
 func dataOf(user string) string { return user + "-data" }
 
-// prepare ends with everybody's data in a Secret.
-func (w *newsroom) prepare(ctx context.Context) error {
+// prepare starts the operator and ends with everybody's data in a Secret, once it was told of the accounts.
+func (w *newsroom) prepare(ctx context.Context, start, tell func(context.Context) error) error {
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
-	people := w.watchPeople(ctx)
+	w.people = w.watchPeople(ctx)
 	w.watchSecrets(ctx)
 	if err := w.declare(ctx, w.names); err != nil {
 		return err
@@ -108,13 +107,16 @@ func (w *newsroom) prepare(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := w.subscribe(ctx); err != nil {
+	if err := start(ctx); err != nil {
 		return err
 	}
-	if err := w.allAre(ctx, w.operator, people, "Ready", len(w.names), isReady, w.patience()); err != nil {
+	if err := w.allAre(ctx, w.operator, w.people, "Ready", len(w.names), isReady, w.patience()); err != nil {
 		return err
 	}
-	if err := w.linkAll(ctx, people); err != nil {
+	if err := w.linkAll(ctx); err != nil {
+		return err
+	}
+	if err := tell(ctx); err != nil {
 		return err
 	}
 	err := w.until(ctx, "everybody's data is in a Secret", w.patience(), func() (bool, string, error) {
@@ -138,8 +140,7 @@ func (w *newsroom) subscribe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.flags = append(w.flags, "--receiver-bind-address="+address, "--receiver-base-url=http://"+address)
-	w.operator, err = w.operate(ctx, unlimited, w.flags...)
+	w.operator, err = w.operate(ctx, unlimited, "--receiver-bind-address="+address, "--receiver-base-url=http://"+address)
 	if err != nil {
 		return err
 	}
@@ -186,9 +187,9 @@ func syncOf(user string) *v1alpha1.SmileAccountSync {
 	}
 }
 
-func (w *newsroom) linkAll(ctx context.Context, people *people) error {
+func (w *newsroom) linkAll(ctx context.Context) error {
 	return w.each(ctx, "linked", w.names, func(_ context.Context, name string) error {
-		account, err := w.smile.Link(george(people.of(name).userID))
+		account, err := w.smile.Link(george(w.people.of(name).userID))
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.accounts[name] = account.ID
