@@ -142,8 +142,18 @@ var _ = Describe("A creation that Smile refuses", func() {
 		Entry("403, though the pair is fine", "status:403", func() testenv.Outcome { return testenv.Stalled(v1alpha1.ReasonAccessForbidden) }, false),
 		Entry("404", "status:404", func() testenv.Outcome { return testenv.Fresh }, true),
 		Entry("415", "status:415", func() testenv.Outcome { return testenv.Stalled(v1alpha1.ReasonInvalidSpec) }, false),
-		Entry("429", "status:429", func() testenv.Outcome { return testenv.Fresh }, false),
 	)
+
+	It("because there were too many calls is sent again at once", func() {
+		s := newScene(testenv.Config{})
+		user := s.user(testenv.UserName)
+		s.Smile.Break(sandbox.Fault{Operation: "create-user", Action: "status:429"})
+		_, err := s.op.Reconcile(user)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.posts()).To(Equal(2))
+		Expect(s.people()).To(Equal([]string{user.Status.UserID}))
+	})
 
 	It("because the key pair went bad shows on the connection, and waits for it", func() {
 		s := newScene(testenv.Config{})

@@ -76,7 +76,7 @@ var _ = Describe("Meddling", func() {
 		sub := s.registered()
 		s.op.Live(overlap, sub)
 		s.elsewhere(http.MethodDelete, "/v1/webhooks/"+s.only().ID, nil)
-		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Action: "status:429"})
+		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: 3, Action: "status:429"})
 		looked(s, sub)
 		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonWebhookRepaired))
 		Expect(s.op.Reasons(sub)).NotTo(ContainElement(v1alpha1.ReasonWebhookReplaced))

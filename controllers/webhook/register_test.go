@@ -208,7 +208,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 
 	It("is sent again at once when Smile has refused it", func() {
 		s := newScene(sandbox.Options{})
-		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Action: "status:429"})
+		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: 3, Action: "status:429"})
 		sub := s.subscription()
 		s.op.Run(sub)
 		s.Smile.Mend()

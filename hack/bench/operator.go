@@ -29,8 +29,13 @@ type operator struct {
 
 // operate starts the operator as config/manager does, with so many calls a second.
 func (st *stage) operate(ctx context.Context, perSecond int, flags ...string) (*operator, error) {
+	return st.operateAt(ctx, st.smile.URL, perSecond, flags...)
+}
+
+// operateAt is operate with Smile at another URL, http://host:port.
+func (st *stage) operateAt(ctx context.Context, smileURL string, perSecond int, flags ...string) (*operator, error) {
 	args := append([]string{
-		"--sandbox-endpoint=" + st.smile.URL + "/v1",
+		"--sandbox-endpoint=" + smileURL + "/v1",
 		"--api-requests-per-second=" + strconv.Itoa(perSecond),
 		"--operator-namespace=" + accountNamespace,
 		"--leader-elect",

@@ -30,7 +30,7 @@ type Config struct {
 	Secrets client.Reader
 	// Hosts says where key pairs may be sent.
 	Hosts *transport.HostPolicy
-	// Budgets holds the call budget of each API host.
+	// Budgets holds the call budget of each API host; the vendor's hosts share one.
 	Budgets *transport.BudgetSet
 	// RequestsPerSecond is the budget of a host; 0 means unlimited.
 	RequestsPerSecond float64
@@ -245,9 +245,9 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 // session gives the session of a key pair at an endpoint, the existing one where there is one.
 func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials) *session {
 	key, secret := pair.Key.Reveal(), pair.Secret.Reveal()
-	account := r.config.Identity.Fingerprint("account", []byte(endpoint.String()), []byte(key))
+	account := r.config.Identity.Fingerprint("account", []byte(transport.Canonical(endpoint).String()), []byte(key))
 	fingerprint := r.config.Identity.Fingerprint("pair", []byte(key), []byte(secret))
-	s := r.find(account, fingerprint, obj.Spec.Mode)
+	s := r.find(endpoint.String(), fingerprint, obj.Spec.Mode)
 	if s == nil {
 		s = r.newSession(endpoint, pair)
 		s.account, s.fingerprint, s.mode = account, fingerprint, obj.Spec.Mode
@@ -257,11 +257,12 @@ func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pai
 	return s
 }
 
-func (r *Registry) find(account, fingerprint string, mode v1alpha1.Mode) *session {
+// find does not find the session of an alias of the host: whether an alias can be reached is proven by itself.
+func (r *Registry) find(endpoint, fingerprint string, mode v1alpha1.Mode) *session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, conn := range r.held() {
-		if s := conn.session; s.account == account && s.fingerprint == fingerprint && s.mode == mode {
+		if s := conn.session; s.endpoint == endpoint && s.fingerprint == fingerprint && s.mode == mode {
 			return s
 		}
 	}
@@ -280,11 +281,11 @@ func (r *Registry) held() []*Connection {
 }
 
 func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials) *session {
-	s := &session{changed: r.changed}
+	s := &session{endpoint: endpoint.String(), changed: r.changed}
 	s.breaker.clock = r.config.Clock
 	s.transport = transport.New(transport.Config{
 		Credentials: func() transport.Credentials { return pair },
-		Budget:      r.config.Budgets.For(transport.HostPort(endpoint)),
+		Budget:      r.config.Budgets.For(transport.BudgetHost(endpoint)),
 		Hosts:       r.config.Hosts,
 		RootCAs:     r.config.RootCAs,
 		Metrics:     r.config.Metrics,

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -136,6 +137,27 @@ func TestConnectionsShareWhatTheyShouldAndNothingElse(t *testing.T) {
 		if strings.Contains(shown, "key-one") || strings.Contains(shown, apiSecret) {
 			t.Errorf("%q tells the pair", shown)
 		}
+	}
+}
+
+// TestAliasesOfAHostAreOneAccount names the vendor's sandbox by both of its names, and another of the vendor's hosts.
+func TestAliasesOfAHostAreOneAccount(t *testing.T) {
+	t.Parallel()
+	at := func(endpoint string) func(*v1alpha1.SmileConnection) {
+		return func(c *v1alpha1.SmileConnection) { c.Spec.Endpoint = endpoint }
+	}
+	w := newWorld(t, keys("one", "key-one"))
+	name := w.refresh(t, connection("name", "one", at("https://sandbox.smileapi.io/v1")))
+	alias := w.refresh(t, connection("alias", "one", at("https://open-sandbox.smileapi.io/v1")))
+	live := w.refresh(t, connection("live", "one", at("https://open.smileapi.io/v1")))
+	if name.Account() != alias.Account() || name.Account() == live.Account() {
+		t.Errorf("accounts %s, alias %s, live %s", name.Account(), alias.Account(), live.Account())
+	}
+	if alias.session == name.session || alias.Endpoint != "https://open-sandbox.smileapi.io/v1" {
+		t.Errorf("the alias is not called where its connection says: %s", alias.Endpoint)
+	}
+	if got := testutil.CollectAndCount(w.config.Budgets, "smile_operator_api_budget_share"); got != 1 {
+		t.Errorf("the vendor's hosts have %d budgets", got)
 	}
 }
 

@@ -18,8 +18,10 @@ import (
 // session is what this process knows of one key pair at one endpoint. Connections that name the same pair share
 // one, and so its breaker.
 type session struct {
-	// account tells API accounts apart: endpoint and API key, hashed.
+	// account tells API accounts apart: canonical endpoint and API key, hashed.
 	account string
+	// endpoint as the connection names it.
+	endpoint string
 	// fingerprint tells key pairs apart, and may be shown.
 	fingerprint string
 	mode        v1alpha1.Mode

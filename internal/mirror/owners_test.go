@@ -27,23 +27,35 @@ func secret(name string, data map[string]string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}, Data: bytes}
 }
 
-// owners makes Owners and a connection, named smile in the namespace shop, that calls r.
-func owners(t *testing.T, r *remote, key identity.Key, secrets ...client.Object) (*Owners, *connection.Connection) {
+// registryWith makes a registry that reads a key pair, Secret keys in the namespace shop.
+func registryWith(t *testing.T, key identity.Key) *connection.Registry {
+	t.Helper()
+	kube := kubeWith(t)
+	hosts, err := transport.NewHostPolicy("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return connection.NewRegistry(connection.Config{
+		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
+		Metrics: transport.NewMetrics(), Identity: key, Clock: clock.RealClock{},
+	})
+}
+
+// kubeWith holds that Secret, and others.
+func kubeWith(t *testing.T, secrets ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	secrets = append(secrets, secret("keys", map[string]string{"apiKey": "k", "apiSecret": "s"}))
-	kube := fake.NewClientBuilder().WithScheme(scheme).WithObjects(secrets...).Build()
-	hosts, err := transport.NewHostPolicy("", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := connection.NewRegistry(connection.Config{
-		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
-		Metrics: transport.NewMetrics(), Identity: key, Clock: clock.RealClock{},
-	}).Refresh(t.Context(), &v1alpha1.SmileConnection{
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(secrets...).Build()
+}
+
+// owners makes Owners and a connection, named smile in the namespace shop, that calls r.
+func owners(t *testing.T, r *remote, key identity.Key, secrets ...client.Object) (*Owners, *connection.Connection) {
+	t.Helper()
+	conn, err := registryWith(t, key).Refresh(t.Context(), &v1alpha1.SmileConnection{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "smile", UID: "uid-conn"},
 		Spec:       v1alpha1.SmileConnectionSpec{Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "keys"}},
 	})
@@ -51,7 +63,7 @@ func owners(t *testing.T, r *remote, key identity.Key, secrets ...client.Object)
 		t.Fatal(err)
 	}
 	conn.Client = r.client()
-	return &Owners{Key: key, Secrets: kube, Mirrors: NewSet(t.Context(), Config{Clock: clock.RealClock{}})}, conn
+	return &Owners{Key: key, Secrets: kubeWith(t, secrets...), Mirrors: NewSet(t.Context(), Config{Clock: clock.RealClock{}})}, conn
 }
 
 func georgeIn(namespace string, change func(*v1alpha1.SmileUserSpec)) *v1alpha1.SmileUser {

@@ -16,6 +16,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
 const (
@@ -124,7 +125,7 @@ func (h *hinter) account(ctx context.Context, name types.NamespacedName) (string
 	if conn.Status.Credentials == nil || conn.Status.Credentials.Fingerprint == "" {
 		return "", nil
 	}
-	return conn.Status.Endpoint + " " + conn.Status.Credentials.Fingerprint, nil
+	return transport.CanonicalText(conn.Status.Endpoint) + " " + conn.Status.Credentials.Fingerprint, nil
 }
 
 // join takes part in the next write to a person, which begins at once unless one is under way or was just now.

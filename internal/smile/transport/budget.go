@@ -9,12 +9,6 @@ import (
 )
 
 const (
-	// pace is the planned distance of two calls, in units of 1/limit. At exactly 1,
-	// what jitter compresses exceeds the limit now and then.
-	pace = 1.02
-	// closest is the least distance of two calls: a call that started late does not
-	// pull the next one closer than this.
-	closest = 1.01
 	// patience is how long a pause is waited for. During a longer one calls fail at
 	// once, lest they occupy those who would make them.
 	patience = 5 * time.Second
@@ -22,9 +16,11 @@ const (
 	longestWait = 30 * time.Second
 	// maxQueue bounds how many calls wait.
 	maxQueue = 1000
-	// defaultPause is how long a server that says "too many" without saying for how
-	// long is left alone.
+	// defaultPause is how long a host is left alone that says "too many" again and again,
+	// without saying for how long.
 	defaultPause = time.Second
+	// lone is how long after a refusal the next one still belongs to it: both together show that the pace is too high.
+	lone = 10 * time.Second
 
 	// slowest is the least that adaption leaves of the limit.
 	slowest = 1.0 / 16
@@ -43,21 +39,14 @@ type Budget struct {
 	share float64
 	since time.Time
 	pace  pacer
+	// refused is when the host last said "too many" to a call that was sent after it had said so before.
+	refused time.Time
 	// resume is when the last pause ends.
 	resume  time.Time
 	waiting queue
 	// wake serves the queue at wakeAt, when the next slot is due; nil while nobody waits.
 	wake   *time.Timer
 	wakeAt time.Time
-}
-
-// pacer plans when the next call is due.
-type pacer struct{ next time.Time }
-
-// take plans the call after one that was due at a time and goes now.
-func (p *pacer) take(due, now time.Time, requestsPerSecond float64) {
-	unit := float64(time.Second) / requestsPerSecond
-	p.next = later(due.Add(time.Duration(pace*unit)), now.Add(time.Duration(closest*unit)))
 }
 
 // NewBudget returns a budget of so many calls a second; 0 is no limit.
@@ -72,11 +61,16 @@ func (b *Budget) RequestsPerSecond() float64 { return b.limit }
 // context's error, or a *smile.PausedError: during a pause of more than 5 s, after
 // 30 s, or when too many wait already. Slots that nobody took are gone: there is no
 // catching up.
-func (b *Budget) Wait(ctx context.Context) error {
+func (b *Budget) Wait(ctx context.Context) error { return b.wait(ctx, false) }
+
+// WaitAgain is Wait for a call that the host has refused as one too many: it goes before the others of its lane.
+func (b *Budget) WaitAgain(ctx context.Context) error { return b.wait(ctx, true) }
+
+func (b *Budget) wait(ctx context.Context, again bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w, err := b.enter(ctx)
+	w, err := b.enter(ctx, again)
 	if err != nil {
 		return err
 	}
@@ -93,14 +87,14 @@ func (b *Budget) Wait(ctx context.Context) error {
 }
 
 // enter queues up, and at once takes a slot that is due.
-func (b *Budget) enter(ctx context.Context) (*waiter, error) {
+func (b *Budget) enter(ctx context.Context, again bool) (*waiter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	if pause := b.resume.Sub(now); pause > patience {
 		return nil, &smile.PausedError{RetryAfter: pause}
 	}
-	w := &waiter{lane: smile.LaneFrom(ctx), flow: flowOf(ctx), share: shareOf(ctx), granted: make(chan error, 1)}
+	w := &waiter{lane: smile.LaneFrom(ctx), flow: flowOf(ctx), share: shareOf(ctx), again: again, granted: make(chan error, 1)}
 	if b.waiting.size >= maxQueue {
 		displaced := b.waiting.displace(w)
 		if displaced == nil {
@@ -168,7 +162,7 @@ func (b *Budget) due() time.Time { return later(b.pace.next, b.resume) }
 // take plans the slot after the one that is due now.
 func (b *Budget) take(now time.Time) {
 	if b.limit > 0 {
-		b.pace.take(b.due(), now, b.limit*b.recovered(now))
+		b.pace.take(b.due(), now, b.limit*b.recovered(now), b.limit)
 	}
 }
 
@@ -194,20 +188,27 @@ func (b *Budget) Waiting() int {
 	return b.waiting.size
 }
 
-// Pause lets no call out for some time, 1 s when 0, and halves the pace after it:
-// the host has said "too many". What it says within a second counts once, for those
-// calls were under way together.
-func (b *Budget) Pause(duration time.Duration) {
-	if duration <= 0 {
-		duration = defaultPause
-	}
+// Refused takes note that the host has said "too many" to a call that was sent at a time, and wants to be left alone
+// for so long; 0 if it does not say. A single refusal costs nothing but that pause. The next one within 10 s
+// halves the pace and pauses for at least 1 s. Refusals of calls that were under way together count as one.
+func (b *Budget) Refused(sent time.Time, retryAfter time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	if b.resume.Before(now) {
-		b.share, b.since = max(slowest, b.recovered(now)/2), now.Add(duration)
+	pause := max(retryAfter, 0)
+	if sent.After(b.refused) {
+		if again := now.Sub(b.refused) < lone; again || b.limit == 0 {
+			pause = max(pause, defaultPause)
+			b.share, b.since = max(slowest, b.recovered(now)/2), now.Add(pause)
+		}
+		b.refused = now
 	}
-	b.resume = later(b.resume, now.Add(duration))
+	b.pauseUntil(now.Add(pause), now)
+}
+
+// pauseUntil lets no call out before a time. Nobody waits for one that is far away.
+func (b *Budget) pauseUntil(resume, now time.Time) {
+	b.resume = later(b.resume, resume)
 	if pause := b.resume.Sub(now); pause > patience {
 		for _, w := range b.waiting.drain() {
 			w.granted <- &smile.PausedError{RetryAfter: pause}
@@ -222,7 +223,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// BudgetSet holds one Budget per API host.
+// BudgetSet holds one Budget per API host, and one for all hosts of the vendor.
 type BudgetSet struct {
 	limit float64
 
@@ -236,8 +237,8 @@ func NewBudgetSet(requestsPerSecond float64) *BudgetSet {
 	return &BudgetSet{limit: requestsPerSecond, budgets: map[string]*Budget{}}
 }
 
-// For returns the budget of a host, always the same one. The host is best written
-// as HostPort gives it.
+// For returns the budget of a host, always the same one. The host is written as
+// BudgetHost gives it.
 func (s *BudgetSet) For(host string) *Budget {
 	s.mu.Lock()
 	defer s.mu.Unlock()

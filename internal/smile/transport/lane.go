@@ -52,7 +52,7 @@ func (s *Share) take(now time.Time) {
 		return
 	}
 	if limit := s.limit.Load(); limit > 0 {
-		s.pace.take(s.pace.next, now, float64(limit))
+		s.pace.take(s.pace.next, now, float64(limit), float64(limit))
 	}
 }
 
@@ -68,9 +68,11 @@ func flowOf(ctx context.Context) string {
 
 // waiter is a call that waits for its slot.
 type waiter struct {
-	lane    smile.Lane
-	flow    string
-	share   *Share
+	lane  smile.Lane
+	flow  string
+	share *Share
+	// again is set for a call that was sent before and refused: it goes first.
+	again   bool
 	granted chan error
 }
 
@@ -164,10 +166,17 @@ func (t *turns) add(w *waiter) {
 	if t.flows == nil {
 		t.flows = map[string][]*waiter{}
 	}
-	if len(t.flows[w.flow]) == 0 {
+	waiting := t.flows[w.flow]
+	switch {
+	case w.again:
+		t.order = slices.DeleteFunc(t.order, func(flow string) bool { return flow == w.flow })
+		t.order = slices.Insert(t.order, 0, w.flow)
+		t.flows[w.flow] = slices.Insert(waiting, 0, w)
+		return
+	case len(waiting) == 0:
 		t.order = append(t.order, w.flow)
 	}
-	t.flows[w.flow] = append(t.flows[w.flow], w)
+	t.flows[w.flow] = append(waiting, w)
 }
 
 // next takes out the call whose turn it is, of those that may go; nil when none may.

@@ -124,8 +124,16 @@ func TestBudgetSlowsDownAndRecovers(t *testing.T) {
 			return calls
 		}
 		full := inOneSecond()
-		b.Pause(time.Second)
-		b.Pause(time.Second) // under way at the same time: counts once
+		sent := time.Now()
+		b.Refused(sent, 0)
+		if lone := inOneSecond(); lone < full-1 {
+			t.Errorf("%d calls in the second after a lone refusal, %d before it", lone, full)
+		}
+		b.Refused(sent.Add(-time.Millisecond), 0) // under way together with the first: counts as one
+		if lone := inOneSecond(); lone < full-1 {
+			t.Errorf("%d calls in the second after two refusals that count as one, %d before", lone, full)
+		}
+		b.Refused(time.Now(), 0)
 		_ = b.Wait(t.Context())
 		if half := inOneSecond(); half < full*2/5 || half > full*3/5 {
 			t.Errorf("%d calls in the second after a refusal, %d before it", half, full)
@@ -141,7 +149,7 @@ func TestBudgetNeverStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(16)
 		for range 20 {
-			b.Pause(time.Second)
+			b.Refused(time.Now(), time.Second)
 			time.Sleep(time.Second + 1)
 		}
 		start := time.Now()
@@ -185,7 +193,7 @@ func TestLongPauseSendsWaitersAway(t *testing.T) {
 		failed := make(chan error)
 		go func() { failed <- b.Wait(t.Context()) }()
 		synctest.Wait()
-		b.Pause(time.Minute)
+		b.Refused(time.Now(), time.Minute)
 		if err := <-failed; !paused(err) {
 			t.Errorf("a waiter got %v", err)
 		}

@@ -18,7 +18,7 @@ func TestMetrics(t *testing.T) {
 	metrics := NewMetrics()
 	answers := []string{
 		rawAnswer("201 Created", userAnswer), rawAnswer("201 Created", userAnswer), rawAnswer("200 OK", proofAnswer),
-		rawAnswer("777 New", "{}"), rawAnswer("429 Too Many Requests", "{}"), "", "wait",
+		rawAnswer("777 New", "{}"), "", "wait", rawAnswer("429 Too Many Requests", "{}", "Retry-After: 60"),
 	}
 	synctest.Test(t, func(t *testing.T) {
 		call := 0
@@ -32,9 +32,9 @@ func TestMetrics(t *testing.T) {
 		_ = create(t.Context(), client)
 		_ = client.Probe(t.Context())
 		_ = client.RevokeAccount(t.Context(), "a")
+		_ = create(t.Context(), client)
+		_ = create(t.Context(), client)
 		_, _ = client.CreateToken(t.Context(), "t-1")
-		_ = create(t.Context(), client)
-		_ = create(t.Context(), client)
 
 		none := Config{Metrics: metrics, Credentials: func() Credentials { return Credentials{} }}
 		_ = create(t.Context(), clientOf(piped(t, none, nil)))
@@ -85,7 +85,8 @@ func TestBudgetMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slowed := budgets.For("slowed.test:443")
 		budgets.For("other.test:443")
-		slowed.Pause(time.Second)
+		slowed.Refused(time.Now(), 0)
+		slowed.Refused(time.Now().Add(time.Nanosecond), time.Second)
 		go func() { _ = slowed.Wait(t.Context()) }()
 		synctest.Wait()
 		want := `

@@ -36,7 +36,7 @@ func sharedGrants(t *testing.T, limit float64, own int64, arrivals []arrival) (m
 				moments = append(moments, time.Now())
 				mu.Unlock()
 				if a.pause > 0 {
-					b.Pause(a.pause)
+					b.Refused(time.Now(), a.pause)
 				}
 			})
 		}

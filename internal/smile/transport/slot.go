@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"time"
@@ -8,26 +10,74 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
+const (
+	// maxSends is how often a call is sent that the host refuses as one too many.
+	maxSends = 3
+	// maxDrained is how much of a refusal is read, so that its connection can be used again.
+	maxDrained = 4 << 10
+)
+
 // slot waits for the budget, then asks the call's fence. Until both have passed,
-// the caller's context cancels the call.
+// the caller's context cancels the call. A call that is refused with 429 has done nothing: it is sent
+// again in the next slot, unless the host wants to be left alone for longer than callers wait. Nothing else is sent again.
 func slot(budget *Budget, metrics *Metrics) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {
-			ctx, queued := request.Context(), time.Now()
-			if err := budget.Wait(ctx); err != nil {
-				return nil, &smile.UnsentError{Cause: err}
+			attempts, err := repeatable(request)
+			if err != nil {
+				return nil, &smile.UnsentError{Cause: smile.FailureNetwork}
 			}
-			metrics.waited(time.Since(queued))
-			if err := smile.FenceFrom(ctx)(); err != nil {
-				return nil, &smile.UnsentError{Cause: err}
+			for sends := 1; ; sends++ {
+				if err := admit(budget, metrics, request, sends > 1); err != nil {
+					return nil, &smile.UnsentError{Cause: err}
+				}
+				sent := time.Now()
+				response, err := next.RoundTrip(attempts())
+				if err != nil || response.StatusCode != http.StatusTooManyRequests {
+					return response, err
+				}
+				pause := smile.RetryAfter(response.Header, time.Now())
+				budget.Refused(sent, pause)
+				if sends == maxSends || pause > patience {
+					return response, nil
+				}
+				_, _ = io.CopyN(io.Discard, response.Body, maxDrained)
+				_ = response.Body.Close()
 			}
-			response, err := next.RoundTrip(request)
-			if err == nil && response.StatusCode == http.StatusTooManyRequests {
-				budget.Pause(smile.RetryAfter(response.Header, time.Now()))
-			}
-			return response, err
 		})
 	}
+}
+
+// admit returns when a call may be sent, or why it may not.
+func admit(budget *Budget, metrics *Metrics, request *http.Request, again bool) error {
+	ctx, queued := request.Context(), time.Now()
+	wait := budget.Wait
+	if again {
+		wait = budget.WaitAgain
+	}
+	if err := wait(ctx); err != nil {
+		return err
+	}
+	metrics.waited(time.Since(queued))
+	return smile.FenceFrom(ctx)()
+}
+
+// repeatable returns copies of a request, each with the whole body. GetBody stays nil, so that only slot sends a
+// mutating request again, never net/http.
+func repeatable(request *http.Request) (func() *http.Request, error) {
+	if request.Body == nil || request.Body == http.NoBody {
+		return func() *http.Request { return request }, nil
+	}
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, err
+	}
+	_ = request.Body.Close()
+	return func() *http.Request {
+		attempt := request.Clone(request.Context())
+		attempt.Body, attempt.GetBody = io.NopCloser(bytes.NewReader(body)), nil
+		return attempt
+	}, nil
 }
 
 // payReplays takes a further slot when net/http sends a request again, which it

@@ -1,0 +1,45 @@
+package transport
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// spacing is the planned distance of two calls, in units of 1/limit. What counts is
+	// when calls arrive: with 1.03, no second holds more than the limit at the server as long as the
+	// calls' ways there differ by at most 30 ms.
+	spacing = 1.03
+	// closest is the least distance of two calls. It lets a call that left late, by what a busy
+	// machine delays a timer, be followed by the next one as planned.
+	closest = 0.9
+	// maxSent bounds how many departures a pacer remembers.
+	maxSent = 1000
+)
+
+// pacer plans when the next call is due. The zero pacer lets a call go at once.
+type pacer struct {
+	next time.Time
+	// sent is when the last calls went, oldest first: as many as the limit permits in a second.
+	sent []time.Time
+}
+
+// take plans the call after one that was due at a time and goes now: at a rate, which is at most the limit, both
+// in calls a second. A late departure delays only the call that would share a window with it, not the plan of those in between.
+func (p *pacer) take(due, now time.Time, rate, limit float64) {
+	if now.Sub(due) > units(1, rate) {
+		due = now // a stall, or nobody called: those slots are gone
+	}
+	p.next = later(due.Add(units(spacing, rate)), now.Add(units(closest, rate)))
+	window := min(int(math.Ceil(limit)), maxSent)
+	p.sent = append(p.sent, now)
+	p.sent = p.sent[max(0, len(p.sent)-window):]
+	if len(p.sent) == window {
+		p.next = later(p.next, p.sent[0].Add(units(spacing*float64(window), limit)))
+	}
+}
+
+// units is so many times the distance of two calls at a rate, rounded up.
+func units(count, rate float64) time.Duration {
+	return time.Duration(math.Ceil(count * float64(time.Second) / rate))
+}
