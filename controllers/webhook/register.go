@@ -65,14 +65,15 @@ func (v *visit) register(ctx context.Context, p *pass) error {
 }
 
 func (v *visit) pursue(ctx context.Context, p *pass, w *wanted) error {
-	if err := v.observe(ctx, p, w); err != nil {
-		return err
+	observed := v.observe(ctx, p, w)
+	if observed != nil && !errors.Is(observed, errNotDeleted) {
+		return observed
 	}
 	if err := v.serve(ctx, p, w); err != nil {
 		return err
 	}
 	p.Object.Status.URL = w.shown
-	return nil
+	return observed
 }
 
 // settle finds out what became of tries to create whose outcome is unknown.
