@@ -155,10 +155,9 @@ func (v *visit) serve(ctx context.Context, p *pass, w *wanted) error {
 }
 
 func same(shown smile.Webhook, asked smile.NewWebhook) bool {
-	events := slices.Sorted(slices.Values(shown.EventTypes))
 	secret := shown.Secret.Reveal()
 	return shown.Active && shown.IncludePayload == asked.IncludePayload && shown.URL.Equal(asked.URL) &&
-		slices.Equal(events, asked.EventTypes) && (secret == "" || shown.Secret.Equal(asked.Secret))
+		asked.CoveredBy(shown.EventTypes) && (secret == "" || shown.Secret.Equal(asked.Secret))
 }
 
 // begin makes the pair of a new registration, or takes up one that Smile has and the status has lost. Nothing is made
