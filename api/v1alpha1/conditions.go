@@ -70,6 +70,7 @@ const (
 	ReasonNamespaceTerminating  = "NamespaceTerminating"
 
 	ReasonOutputConflict    = "OutputConflict"
+	ReasonOutputTakenBack   = "OutputTakenBack"
 	ReasonOutputTooLarge    = "OutputTooLarge"
 	ReasonDataWritten       = "DataWritten"
 	ReasonDataErased        = "DataErased"
@@ -83,7 +84,9 @@ const (
 	ReasonSmileUnavailable = "SmileUnavailable"
 	ReasonInvalidResponse  = "InvalidResponse"
 	ReasonRedirectRefused  = "RedirectRefused"
+	ReasonClusterRefused   = "ClusterRefused"
 	ReasonClusterError     = "ClusterError"
+	ReasonUnexpectedError  = "UnexpectedError"
 )
 
 // CommonStatus is what the status of every kind holds.

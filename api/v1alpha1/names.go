@@ -22,6 +22,10 @@ const (
 	// may be sent to.
 	AnnotationAllowedHost = "smile-operator.io/allowed-host"
 
+	// AnnotationAllowVendorAddresses, set to "true" on a credentials Secret, lets the keys be sent to the vendor's hosts
+	// at the addresses that the operator's flag --vendor-address-exemptions names.
+	AnnotationAllowVendorAddresses = "smile-operator.io/allow-vendor-addresses"
+
 	// AnnotationAllowAdoption, set to "true" on a credentials Secret, lets SmileUsers adopt by spec.userID
 	// remote users that this installation did not create.
 	AnnotationAllowAdoption = "smile-operator.io/allow-adoption"

@@ -47,6 +47,8 @@ type Controller struct {
 	Owners *mirror.Owners
 	// Outputs writes the data.
 	Outputs *output.Writer
+	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
+	Checks engine.Wakes
 	// Identity keys the fingerprints of outputs.
 	Identity identity.Key
 	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
@@ -83,14 +85,16 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := c.Reconciler()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smileaccountsync").
-		For(&v1alpha1.SmileAccountSync{}, builder.WithPredicates(engine.Relevant())).
+		For(&v1alpha1.SmileAccountSync{}, builder.WithPredicates(predicate.Or(engine.Relevant(), reconciler.Altered()))).
 		Watches(&v1alpha1.SmileUser{}, handler.EnqueueRequestsFromMapFunc(c.ofUser), builder.WithPredicates(userChanged())).
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection), builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
+		WatchesRawSource(engine.Woken(c.Checks)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
-		Complete(c.Reconciler())
+		Complete(reconciler)
 }
 
 func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile.Request {

@@ -64,10 +64,14 @@ func (v *visit) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 		return nil
 	}
 	stored, err := v.Outputs.Open(ctx, sync, target)
-	if err == nil {
-		v.opened[target] = stored
+	if err != nil {
+		return err
 	}
-	return err
+	if stored.LeftBehind() {
+		return stored.Conflict()
+	}
+	v.opened[target] = stored
+	return nil
 }
 
 // openSet reads an output with all its parts; nil when there is none.

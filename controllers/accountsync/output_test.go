@@ -149,22 +149,6 @@ var _ = Describe("The output of a SmileAccountSync", func() {
 		Expect(s.data()).To(Equal(before))
 	})
 
-	It("of a former object of the same name is somebody else's", func() {
-		s := newScene(testenv.Config{})
-		sync, _ := s.synced([]string{"sss_ph"})
-		before := s.data()
-		s.Delete(sync)
-		s.op.Run(sync)
-		again := s.sync()
-		Expect(s.Outcome(again)).To(Equal(testenv.Stalled(v1alpha1.ReasonOutputConflict)))
-		Expect(s.data()).To(Equal(before))
-
-		s.Delete(before) // as the garbage collector does
-		s.op.Live(interval, s.user, again)
-		Expect(s.Outcome(again)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
-		Expect(metav1.IsControlledBy(s.data(), again)).To(BeTrue())
-	})
-
 	It("follows the spec", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -185,13 +186,14 @@ func approval(conn *v1alpha1.SmileConnection) string {
 
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := c.Reconciler()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smileconnection").
-		For(&v1alpha1.SmileConnection{}, builder.WithPredicates(engine.Relevant())).
+		For(&v1alpha1.SmileConnection{}, builder.WithPredicates(predicate.Or(engine.Relevant(), reconciler.Altered()))).
 		WatchesRawSource(source.TypedChannel(c.Connections.Events(), handler.TypedEnqueueRequestsFromMapFunc(
 			func(_ context.Context, conn *v1alpha1.SmileConnection) []reconcile.Request {
 				return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(conn)}}
 			}))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(reread)}).
-		Complete(c.Reconciler())
+		Complete(reconciler)
 }

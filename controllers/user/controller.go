@@ -48,6 +48,8 @@ type Controller struct {
 	Owners *mirror.Owners
 	// Outputs writes the Secrets of link tokens.
 	Outputs *output.Writer
+	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
+	Checks engine.Wakes
 	// Events of the objects.
 	Events events.EventRecorder
 	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
@@ -103,14 +105,16 @@ func (c *Controller) forget(name types.NamespacedName) {
 
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := c.Reconciler()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smileuser").
-		For(&v1alpha1.SmileUser{}, builder.WithPredicates(predicate.Or(engine.Relevant(), engine.Hinted()))).
+		For(&v1alpha1.SmileUser{}, builder.WithPredicates(predicate.Or(engine.Relevant(), engine.Hinted(), reconciler.Altered()))).
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
+		WatchesRawSource(engine.Woken(c.Checks)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
-		Complete(c.Reconciler())
+		Complete(reconciler)
 }
 
 // ofConnection finds the users to wake when their connection becomes usable or stops being it.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -43,11 +44,18 @@ func (v *visit) keepToken(ctx context.Context, p *pass) error {
 		p.Drop()
 		return nil
 	}
-	content, err := v.Outputs.Read(ctx, p.Object, secretOf(wanted.SecretName))
+	stored, err := v.Outputs.Open(ctx, p.Object, secretOf(wanted.SecretName))
 	if err != nil {
 		return err
 	}
-	if due := mintAt(held, holdsToken(content, held)); due.After(p.Now) {
+	takenBack := stored.LeftBehind()
+	if takenBack {
+		if !stored.HoldsOnly(keyAccessToken, keyExpiresAt, keyMode, keyUserID) {
+			return stored.Conflict()
+		}
+		stored.TakeBack()
+	}
+	if due := mintAt(held, !takenBack && holdsToken(stored.Content(), held)); due.After(p.Now) {
 		p.WakeAt(due)
 		p.WakeAt(held.RenewAt.Time)
 		return nil
@@ -56,7 +64,14 @@ func (v *visit) keepToken(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	return v.storeToken(ctx, p, token)
+	if err := v.storeToken(ctx, p, stored, token); err != nil {
+		return err
+	}
+	if takenBack {
+		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonOutputTakenBack, "Write",
+			"took back the Secret of the link token, which a deleted object has left behind, and wrote a new token into it")
+	}
+	return nil
 }
 
 // mintAt says when the next token is due: at the time that was fixed when the last was issued, or as soon as may be
@@ -98,14 +113,14 @@ func (v *visit) mint(ctx context.Context, p *pass) (smile.Token, error) {
 	return token, err
 }
 
-func (v *visit) storeToken(ctx context.Context, p *pass, token smile.Token) error {
+func (v *visit) storeToken(ctx context.Context, p *pass, stored *output.Stored, token smile.Token) error {
 	name, issued := p.Object.Spec.LinkToken.SecretName, v.Clock.Now()
-	_, err := v.Outputs.Apply(ctx, p.Object, secretOf(name), output.Content{
+	_, err := v.Outputs.Write(ctx, p.Object, stored, output.Content{
 		keyAccessToken: []byte(token.AccessToken.Reveal()),
 		keyExpiresAt:   []byte(token.ExpiresAt.UTC().Format(time.RFC3339)),
 		keyMode:        []byte(token.Mode),
 		keyUserID:      []byte(p.Object.Status.UserID),
-	})
+	}, nil)
 	if err != nil {
 		return err
 	}

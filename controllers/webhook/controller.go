@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -52,6 +53,8 @@ type Controller struct {
 	Mirrors *mirror.Set
 	// Outputs writes the Secrets that hold the pairs.
 	Outputs *output.Writer
+	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
+	Checks engine.Wakes
 	// Policy says where events may be sent.
 	Policy *hook.Policy
 	// Overlap between a webhook and the one that replaces it.
@@ -106,13 +109,15 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileWebhookSubsc
 
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := c.Reconciler()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smilewebhooksubscription").
-		For(&v1alpha1.SmileWebhookSubscription{}, builder.WithPredicates(engine.Relevant())).
+		For(&v1alpha1.SmileWebhookSubscription{}, builder.WithPredicates(predicate.Or(engine.Relevant(), reconciler.Altered()))).
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
+		WatchesRawSource(engine.Woken(c.Checks)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
-		Complete(c.Reconciler())
+		Complete(reconciler)
 }
 
 func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {

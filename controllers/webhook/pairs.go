@@ -53,6 +53,13 @@ func (v *visit) openPairs(ctx context.Context, p *pass) (err error) {
 	if v.stored, err = v.Outputs.Open(ctx, p.Object, target(p)); err != nil {
 		return err
 	}
+	if v.stored.LeftBehind() {
+		if !v.stored.HoldsOnly(hook.KeyPairs, hook.KeySecret, hook.KeyPrevious) {
+			return v.stored.Conflict()
+		}
+		v.stored.TakeBack()
+		v.takenBack = true
+	}
 	content := v.stored.Content()
 	v.pairs = map[string]hook.Pair{}
 	pairs, _ := hook.ParsePairs(content[hook.KeyPairs])
@@ -122,8 +129,15 @@ func (v *visit) storePairs(ctx context.Context, p *pass) error {
 		}
 	}
 	p.Object.Status.SecretName = target(p).Name
-	_, err = v.Outputs.Write(ctx, p.Object, v.stored, content, nil)
-	return err
+	if _, err = v.Outputs.Write(ctx, p.Object, v.stored, content, nil); err != nil {
+		return err
+	}
+	if v.takenBack {
+		v.takenBack = false
+		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonOutputTakenBack, "Write",
+			"took back the Secret of the webhook's pairs, which a deleted object has left behind; its generated secret stays in use")
+	}
+	return nil
 }
 
 // previous is the newest secret, other than the present one, that events may still be signed with.

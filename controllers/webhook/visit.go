@@ -27,6 +27,8 @@ type visit struct {
 
 	// stored is the Secret of the pairs as it was read.
 	stored *output.Stored
+	// takenBack is true until the Secret, which a deleted object has left behind, is written as this object's.
+	takenBack bool
 	// pairs that it holds, by their ids.
 	pairs map[string]hook.Pair
 	// secret that the Secret offers, usable or not; "" when there is none.

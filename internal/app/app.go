@@ -34,6 +34,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/outputcheck"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -193,10 +194,14 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		return err
 	}
 	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
-	outputs := output.NewWriter(live)
+	checks, err := addChecker(ctx, mgr, live, options)
+	if err != nil {
+		return err
+	}
+	outputs := output.NewWriter(checks.Client(live))
 	users := &usercontroller.Controller{
 		Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Events: events, Fence: fence, Clock: wall,
+		Outputs: outputs, Checks: checks.Wakes("SmileUser"), Events: events, Fence: fence, Clock: wall,
 	}
 	if options.LeaderElect {
 		users.Before, lock.lastSent = lock.succession, users.LastSent
@@ -208,12 +213,12 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		users,
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Identity: key, Events: events, Fence: fence, Clock: wall,
+			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Identity: key, Events: events, Fence: fence, Clock: wall,
 		},
 		&webhookcontroller.Controller{
 			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,
 			Policy: policy, Overlap: options.WebhookOverlap, Identity: key, Events: events, Fence: fence,
-			HeadStart: headStart, Clock: wall,
+			Checks: checks.Wakes("SmileWebhookSubscription"), HeadStart: headStart, Clock: wall,
 		},
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
@@ -221,6 +226,15 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		}
 	}
 	return nil
+}
+
+// addChecker adds what looks after the outputs.
+func addChecker(ctx context.Context, mgr ctrl.Manager, live client.Client, options Options) (*outputcheck.Checker, error) {
+	if err := outputcheck.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return nil, err
+	}
+	checks := outputcheck.New(outputcheck.Config{Objects: mgr.GetClient(), Outputs: live, Interval: options.OutputCheckInterval})
+	return checks, mgr.Add(checks)
 }
 
 // readIdentity may write the identity key before there is a leader: of several processes that do, one succeeds.
@@ -244,7 +258,7 @@ func liveClient(access *rest.Config, mgr ctrl.Manager) (client.Client, error) {
 }
 
 func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key identity.Key) (*connection.Registry, error) {
-	hosts, err := transport.NewHostPolicy(options.SandboxEndpoint, options.AllowedAPIHosts)
+	hosts, err := transport.NewHostPolicy(options.SandboxEndpoint, options.AllowedAPIHosts, options.VendorExemptions...)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 
 	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/outputcheck"
 )
 
 // Version of the operator, set at build time.
@@ -34,6 +35,7 @@ const (
 type Options struct {
 	SandboxEndpoint        string
 	AllowedAPIHosts        []string
+	VendorExemptions       []string
 	APICAFile              string
 	APIRequestsPerSecond   float64
 	AllowedWebhookHosts    []string
@@ -42,6 +44,7 @@ type Options struct {
 	ReceiverTLSCertFile    string
 	ReceiverTLSKeyFile     string
 	WebhookOverlap         time.Duration
+	OutputCheckInterval    time.Duration
 	OperatorNamespace      string
 	WatchNamespaces        []string
 	WatchLabelSelector     string
@@ -58,10 +61,14 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 		"base URL that mode Sandbox means when a connection names no endpoint, as in http://127.0.0.1:8484/v1; the vendor's sandbox when empty")
 	flags.StringSliceVar(&o.AllowedAPIHosts, "allowed-api-hosts", nil,
 		"hosts that connections may name besides the vendor's; one written out as https://host:port or http://host:port may be plain or at a private address")
+	flags.StringSliceVar(&o.VendorExemptions, "vendor-address-exemptions", nil,
+		"CIDRs at which the vendor's hosts may be, beside public addresses, for keys whose Secret says so: for meshes and private gateways")
 	flags.StringVar(&o.APICAFile, "api-ca-file", "", "PEM file of certificate authorities to trust for the Smile API, instead of the system's")
 	flags.Float64Var(&o.APIRequestsPerSecond, "api-requests-per-second", defaultRequestsPerSecond,
 		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
 	o.bindReceiver(flags)
+	flags.DurationVar(&o.OutputCheckInterval, "output-check-interval", outputcheck.DefaultInterval,
+		"within what time an output (Secret or ConfigMap that the operator wrote) that was deleted or edited is repaired, or its object not Ready; 0 turns the checks off")
 	flags.StringVar(&o.OperatorNamespace, "operator-namespace", "",
 		"namespace of the operator's own objects (default: POD_NAMESPACE, else that of the kubeconfig's context, else default)")
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", nil, "namespaces to watch; all when empty")
@@ -99,6 +106,9 @@ func (o *Options) validate() error {
 	}
 	if o.WebhookOverlap < time.Second {
 		return errors.New("--webhook-overlap must be 1s at least")
+	}
+	if o.OutputCheckInterval < 0 || o.OutputCheckInterval > 0 && o.OutputCheckInterval < time.Second {
+		return errors.New("--output-check-interval must be 1s at least, or 0 to turn the checks off")
 	}
 	if o.APIRequestsPerSecond < 0 {
 		return errors.New("--api-requests-per-second must not be negative")

@@ -183,7 +183,8 @@ func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (
 	if err != nil {
 		return nil, err
 	}
-	conn := r.build(obj, endpoint, pair)
+	exempt := secret.Annotations[v1alpha1.AnnotationAllowVendorAddresses] == "true"
+	conn := r.build(obj, endpoint, pair, exempt)
 	conn.AdoptionAllowed = secret.Annotations[v1alpha1.AnnotationAllowAdoption] == "true"
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,8 +210,9 @@ func (r *Registry) present(name types.NamespacedName) *Connection {
 	return r.connections[name]
 }
 
-func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials) *Connection {
-	s := r.session(obj, endpoint, pair)
+// build makes a connection. What is exempt is whether the vendor's hosts may be at the exempt addresses.
+func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, exempt bool) *Connection {
+	s := r.session(obj, endpoint, pair, exempt)
 	rate := r.config.RequestsPerSecond
 	if own := float64(obj.Spec.RequestsPerSecond); own > 0 && (rate == 0 || own < rate) {
 		rate = own
@@ -243,13 +245,15 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 }
 
 // session gives the session of a key pair at an endpoint, the existing one where there is one.
-func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials) *session {
+func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, exempt bool) *session {
 	key, secret := pair.Key.Reveal(), pair.Secret.Reveal()
 	account := r.config.Identity.Fingerprint("account", []byte(transport.Canonical(endpoint).String()), []byte(key))
 	fingerprint := r.config.Identity.Fingerprint("pair", []byte(key), []byte(secret))
-	s := r.find(endpoint.String(), fingerprint, obj.Spec.Mode)
+	s := r.find(func(s *session) bool {
+		return s.endpoint == endpoint.String() && s.exempt == exempt && s.fingerprint == fingerprint && s.mode == obj.Spec.Mode
+	})
 	if s == nil {
-		s = r.newSession(endpoint, pair)
+		s = r.newSession(endpoint, pair, exempt)
 		s.account, s.fingerprint, s.mode = account, fingerprint, obj.Spec.Mode
 	}
 	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
@@ -257,13 +261,14 @@ func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pai
 	return s
 }
 
-// find does not find the session of an alias of the host: whether an alias can be reached is proven by itself.
-func (r *Registry) find(endpoint, fingerprint string, mode v1alpha1.Mode) *session {
+// find gives the session for which something is so. That of an alias of the host is another one: whether an alias can be
+// reached is proven by itself.
+func (r *Registry) find(so func(*session) bool) *session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, conn := range r.held() {
-		if s := conn.session; s.endpoint == endpoint && s.fingerprint == fingerprint && s.mode == mode {
-			return s
+		if so(conn.session) {
+			return conn.session
 		}
 	}
 	return nil
@@ -280,8 +285,8 @@ func (r *Registry) held() []*Connection {
 	return all
 }
 
-func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials) *session {
-	s := &session{endpoint: endpoint.String(), changed: r.changed}
+func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exempt bool) *session {
+	s := &session{endpoint: endpoint.String(), exempt: exempt, changed: r.changed}
 	s.breaker.clock = r.config.Clock
 	s.transport = transport.New(transport.Config{
 		Credentials: func() transport.Credentials { return pair },
@@ -290,6 +295,8 @@ func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials) *se
 		RootCAs:     r.config.RootCAs,
 		Metrics:     r.config.Metrics,
 		UserAgent:   r.config.UserAgent,
+
+		AllowExemptAddresses: exempt,
 	})
 	s.prober = smile.NewClient(endpoint, s.transport)
 	return s

@@ -161,6 +161,25 @@ func TestAliasesOfAHostAreOneAccount(t *testing.T) {
 	}
 }
 
+// TestTheSecretSaysWhetherExemptAddressesAreCalled: two Secrets with one pair may say different things, and one may change.
+func TestTheSecretSaysWhetherExemptAddressesAreCalled(t *testing.T) {
+	t.Parallel()
+	agreed := keys("agreed", "key-one")
+	agreed.Annotations = map[string]string{v1alpha1.AnnotationAllowVendorAddresses: "true"}
+	w := newWorld(t, agreed, keys("silent", "key-one"))
+	exempt, plain := w.refresh(t, connection("exempt", "agreed")), w.refresh(t, connection("plain", "silent"))
+	if !exempt.session.exempt || plain.session.exempt {
+		t.Errorf("exempt: %v, %v", exempt.session.exempt, plain.session.exempt)
+	}
+	agreed.Annotations[v1alpha1.AnnotationAllowVendorAddresses] = "false"
+	if err := w.kube.Update(t.Context(), agreed); err != nil {
+		t.Fatal(err)
+	}
+	if again := w.refresh(t, connection("exempt", "agreed")); again.session != plain.session {
+		t.Error("the permission that was taken back still holds")
+	}
+}
+
 func TestWhichConnectionAnObjectGets(t *testing.T) {
 	t.Parallel()
 	proven := func(conn *v1alpha1.SmileConnection) { ready(conn) }

@@ -22,6 +22,8 @@ type session struct {
 	account string
 	// endpoint as the connection names it.
 	endpoint string
+	// exempt is whether the Secret lets the vendor's hosts be at the exempt addresses.
+	exempt bool
 	// fingerprint tells key pairs apart, and may be shown.
 	fingerprint string
 	mode        v1alpha1.Mode

@@ -11,7 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// rules turn an error into a problem; the first that matches wins. What none matches is transient.
+// rules turn an error of the Smile client into a problem; the first that matches wins.
 var rules = []struct {
 	matches func(error) bool
 	problem Problem
@@ -50,8 +50,8 @@ const (
 	slowRetry   = 15 * time.Minute
 )
 
-// Classify finds the problem in an error: the one that it wraps, or the one that the table above makes of an
-// error of the Smile client or the Kubernetes API.
+// Classify finds the problem in an error: the one that it wraps, the one that the table above makes of an error of the Smile
+// client, or the one of an error of the Kubernetes API (refusal.go). What nothing knows is unexpected, and transient.
 func Classify(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -70,9 +70,12 @@ func Classify(err error) *Problem {
 			return &found
 		}
 	}
+	if problem := clusterProblem(err); problem != nil {
+		return problem
+	}
 	return &Problem{
-		Class: Transient, Reason: v1alpha1.ReasonClusterError, Cause: err,
-		Message: "the Kubernetes API refused or did not answer a request: retried with backoff",
+		Class: Transient, Reason: v1alpha1.ReasonUnexpectedError, Cause: err,
+		Message: "an unexpected error, which is in the operator's log: retried with backoff",
 	}
 }
 

@@ -72,8 +72,8 @@ func TestClassify(t *testing.T) {
 		"a problem":             {NewInvalid(v1alpha1.ReasonUserNotOwned, "not yours").After(time.Minute), verdict{Invalid, v1alpha1.ReasonUserNotOwned, time.Minute}},
 		"a problem of a fence":  {unsent(NewNotReady(v1alpha1.ReasonConnectionNotReady, "no")), verdict{Class: NotReady, Reason: v1alpha1.ReasonConnectionNotReady}},
 		"the API server":        {apierrors.NewInternalError(errors.New("etcd")), cluster},
-		"a forbidden Secret":    {apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "keys", nil), cluster},
-		"something nobody knew": {errors.New("surprise"), cluster},
+		"a forbidden Secret":    {apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "keys", nil), verdict{Invalid, v1alpha1.ReasonClusterRefused, refusedRetry}},
+		"something nobody knew": {errors.New("surprise"), verdict{Class: Transient, Reason: v1alpha1.ReasonUnexpectedError}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

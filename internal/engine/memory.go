@@ -12,8 +12,7 @@ import (
 const (
 	// staleRetry is when to look again at an object of which the cache does not show our last write yet.
 	staleRetry = 50 * time.Millisecond
-	// staleLimit is how long that is waited for. It ends by itself because a cluster restored from a backup counts
-	// its versions from where it was.
+	// staleLimit is how long that is waited for.
 	staleLimit = 5 * time.Second
 )
 
@@ -22,6 +21,15 @@ type memory struct {
 	mu       sync.Mutex
 	failures map[types.NamespacedName]int
 	writes   map[types.NamespacedName]write
+	statuses map[types.NamespacedName]statuses
+}
+
+// statuses are the hashes of what an object's status may be without anybody else having touched it.
+type statuses struct {
+	// last that this process read in a reconcile or wrote.
+	last uint64
+	// pending is that of a write that is under way, or failed; 0 when there is none.
+	pending uint64
 }
 
 type write struct {
@@ -46,8 +54,46 @@ func (m *memory) succeeded(name types.NamespacedName) {
 	delete(m.failures, name)
 }
 
-// wrote is told the object as it was after our last write.
-func (m *memory) wrote(obj client.Object, now time.Time) {
+// met is told an object at the start of a reconcile. What is known of its status already stays: the status may be why
+// the reconcile runs.
+func (m *memory) met(obj Object) {
+	m.mu.Lock()
+	_, known := m.statuses[client.ObjectKeyFromObject(obj)]
+	m.mu.Unlock()
+	if !known {
+		m.settled(obj)
+	}
+}
+
+// settled is told an object whose stored status is what a reconcile leaves.
+func (m *memory) settled(obj Object) {
+	m.remember(obj, statuses{last: statusHash(obj)})
+}
+
+func (m *memory) remember(obj client.Object, known statuses) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.statuses == nil {
+		m.statuses = map[types.NamespacedName]statuses{}
+	}
+	m.statuses[client.ObjectKeyFromObject(obj)] = known
+}
+
+// writing is told an object before its status is written: the watch may show the write before the response does. It
+// gives the hash of what is to be stored.
+func (m *memory) writing(obj Object) uint64 {
+	hash := statusHash(obj)
+	m.mu.Lock()
+	last := m.statuses[client.ObjectKeyFromObject(obj)].last
+	m.mu.Unlock()
+	m.remember(obj, statuses{last: last, pending: hash})
+	return hash
+}
+
+// wrote is told the object as it was after our last write, and the hash of what was to be stored. The stored status may
+// differ from that, when somebody else wrote in between.
+func (m *memory) wrote(obj client.Object, now time.Time, hash uint64) {
+	m.remember(obj, statuses{last: hash})
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.writes == nil {
@@ -56,21 +102,35 @@ func (m *memory) wrote(obj client.Object, now time.Time) {
 	m.writes[client.ObjectKeyFromObject(obj)] = write{obj.GetResourceVersion(), now}
 }
 
+// altered reports whether the status of an object, as the watch shows it, was written by somebody else.
+func (m *memory) altered(obj Object, now time.Time) bool {
+	hash := statusHash(obj)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.statuses[client.ObjectKeyFromObject(obj)]
+	return ok && hash != known.last && hash != known.pending && !m.precedes(obj, now)
+}
+
+// precedes reports whether an object is from before our last write, which is yet to be shown. That is believed for a
+// while only, because a cluster restored from a backup counts its versions from where it was.
+func (m *memory) precedes(obj client.Object, now time.Time) bool {
+	last, ok := m.writes[client.ObjectKeyFromObject(obj)]
+	if !ok {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(obj.GetResourceVersion(), last.version)
+	return err == nil && order < 0 && now.Sub(last.at) < staleLimit
+}
+
 // newerThan tells whether our last write is not in the object yet, which then comes from a cache that lags behind:
 // a pass over it would do again what has been done.
 func (m *memory) newerThan(obj client.Object, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	name := client.ObjectKeyFromObject(obj)
-	last, ok := m.writes[name]
-	if !ok {
-		return false
-	}
-	order, err := resourceversion.CompareResourceVersion(obj.GetResourceVersion(), last.version)
-	if err == nil && order < 0 && now.Sub(last.at) < staleLimit {
+	if m.precedes(obj, now) {
 		return true
 	}
-	delete(m.writes, name)
+	delete(m.writes, client.ObjectKeyFromObject(obj))
 	return false
 }
 
@@ -79,4 +139,5 @@ func (m *memory) forget(name types.NamespacedName) {
 	defer m.mu.Unlock()
 	delete(m.failures, name)
 	delete(m.writes, name)
+	delete(m.statuses, name)
 }

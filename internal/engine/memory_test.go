@@ -44,7 +44,7 @@ func TestALateCacheIsWaitedForButNotForEver(t *testing.T) {
 			if m.newerThan(versioned(test.shows), began) {
 				t.Error("late though nothing was written")
 			}
-			m.wrote(versioned(test.wrote), began)
+			m.wrote(versioned(test.wrote), began, 0)
 			if got := m.newerThan(versioned(test.shows), began.Add(test.after)); got != test.late {
 				t.Errorf("late: %v", got)
 			}
@@ -64,7 +64,10 @@ func TestMemoryIsSafeForManyWorkers(t *testing.T) {
 			for range 100 {
 				name := types.NamespacedName{Namespace: "n", Name: "george"}
 				m.failed(name)
-				m.wrote(versioned("7"), time.Time{})
+				m.writing(versioned("7"))
+				m.wrote(versioned("7"), time.Time{}, 0)
+				m.met(versioned("7"))
+				m.altered(versioned("7"), time.Time{})
 				m.newerThan(versioned("6"), time.Time{})
 				m.succeeded(name)
 				m.forget(name)
@@ -72,8 +75,8 @@ func TestMemoryIsSafeForManyWorkers(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if len(m.failures)+len(m.writes) != 0 {
-		t.Errorf("%d failures and %d writes are left", len(m.failures), len(m.writes))
+	if len(m.failures)+len(m.writes)+len(m.statuses) != 0 {
+		t.Errorf("%d failures, %d writes and %d statuses are left", len(m.failures), len(m.writes), len(m.statuses))
 	}
 }
 

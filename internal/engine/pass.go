@@ -106,11 +106,12 @@ func (p *Pass[T]) patchStatus(ctx context.Context, exact bool) error {
 	// A shutdown does not cut a write that tells what was done at Smile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
+	hash := p.memory.writing(p.Object)
 	if err := p.client.Status().Patch(ctx, p.Object, client.RawPatch(types.MergePatchType, data)); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	p.stored = p.Object.DeepCopyObject().(T)
-	p.memory.wrote(p.Object, p.Now)
+	p.memory.wrote(p.Object, p.Now, hash)
 	return nil
 }
 

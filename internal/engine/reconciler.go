@@ -50,6 +50,7 @@ func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 	if r.memory.newerThan(obj, r.Clock.Now()) {
 		return ctrl.Result{RequeueAfter: staleRetry}, nil
 	}
+	r.memory.met(obj)
 	pass := newPass(obj, r.Clock.Now(), r.Client, &r.memory)
 	if !obj.GetDeletionTimestamp().IsZero() {
 		return r.remove(ctx, pass)
@@ -181,10 +182,10 @@ func (r *Reconciler[T]) schedule(ctx context.Context, pass *Pass[T]) (ctrl.Resul
 func (r *Reconciler[T]) commit(ctx context.Context, pass *Pass[T]) error {
 	before := readyOf(pass.stored)
 	pass.sortConditions()
-	if !equality.Semantic.DeepEqual(pass.stored, pass.Object) {
-		if err := pass.patchStatus(ctx, false); err != nil {
-			return err
-		}
+	if equality.Semantic.DeepEqual(pass.stored, pass.Object) {
+		r.memory.settled(pass.stored)
+	} else if err := pass.patchStatus(ctx, false); err != nil {
+		return err
 	}
 	r.tell(log.FromContext(ctx), pass, before)
 	return nil

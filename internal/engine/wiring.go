@@ -1,14 +1,19 @@
 package engine
 
 import (
+	"context"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
@@ -22,7 +27,7 @@ func Backoff(longest time.Duration) workqueue.TypedRateLimiter[reconcile.Request
 }
 
 // Relevant passes the changes of an object that call for a pass: of its spec, its deletion and its annotations, by
-// which people ask for one. The status is the operator's own writing and calls for none.
+// which people ask for one. The status is the operator's own writing and calls for none, unless it is Altered.
 func Relevant() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 }
@@ -37,6 +42,25 @@ func Hinted() predicate.Predicate {
 		},
 		DeleteFunc: func(event.DeleteEvent) bool { return false },
 	}
+}
+
+// Wakes are objects, by name, that somebody asks to have reconciled.
+type Wakes = <-chan event.TypedGenericEvent[types.NamespacedName]
+
+// Woken enqueues such objects at low priority: new and changed objects go first.
+func Woken(wakes Wakes) source.Source {
+	return source.TypedChannel(wakes, handler.TypedFuncs[types.NamespacedName, reconcile.Request]{
+		GenericFunc: func(
+			_ context.Context, e event.TypedGenericEvent[types.NamespacedName], queue workqueue.TypedRateLimitingInterface[reconcile.Request],
+		) {
+			request := reconcile.Request{NamespacedName: e.Object}
+			if queue, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+				queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request)
+				return
+			}
+			queue.Add(request)
+		},
+	})
 }
 
 // BecameUsable passes connections that became usable for the objects that name them, or whose revokes may go again.

@@ -5,8 +5,8 @@ package output
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
 // Kind is what an output is stored as.
@@ -59,6 +58,7 @@ func NewWriter(live client.Client) *Writer {
 type Stored struct {
 	target Target
 	obj    client.Object
+	left   bool
 }
 
 // Absent is an object that must not exist yet.
@@ -72,26 +72,60 @@ func (s *Stored) Content() Content {
 	return contentOf(s.obj)
 }
 
-// Open reads an object of an output. One that is not the owner's is a conflict.
+// LeftBehind reports whether the object was read as an output that a deleted object of this operator has left behind, and
+// is not taken back. It is not written until it is.
+func (s *Stored) LeftBehind() bool { return s.left }
+
+// TakeBack lets an object that was left behind be written, by which it becomes the owner's.
+func (s *Stored) TakeBack() { s.left = false }
+
+// HoldsOnly reports whether the object holds no keys but these.
+func (s *Stored) HoldsOnly(keys ...string) bool {
+	for key := range s.Content() {
+		if !slices.Contains(keys, key) {
+			return false
+		}
+	}
+	return true
+}
+
+// Conflict is the problem of an object that is left alone because it does not belong to its owner.
+func (s *Stored) Conflict() error { return conflict(s.target) }
+
+// Open reads an object of an output. One that was left behind is given as such. One that the garbage collector is to remove
+// is Progressing, and one of somebody else an OutputConflict.
 func (w *Writer) Open(ctx context.Context, owner client.Object, target Target) (*Stored, error) {
 	obj, err := w.get(ctx, owner, target)
 	if err != nil {
 		return nil, err
 	}
-	if obj != nil && !owns(owner, obj) {
-		return nil, conflict(target)
+	if obj == nil {
+		return Absent(target), nil
 	}
-	return &Stored{target, obj}, nil
+	whose, err := w.claimOf(ctx, owner, obj)
+	switch {
+	case err != nil:
+		return nil, err
+	case whose == foreign:
+		return nil, conflict(target)
+	case whose == collectable:
+		return nil, awaitingCollection(target)
+	default:
+		return &Stored{target, obj, whose == leftBehind}, nil
+	}
 }
 
-// Read gives the content of an output of owner; nil when it does not exist. One that is not the owner's is a
-// conflict.
+// Read gives the content of an output of owner; nil when it does not exist. One that is not the owner's, or not any more,
+// is a conflict.
 func (w *Writer) Read(ctx context.Context, owner client.Object, target Target) (Content, error) {
-	stored, err := w.Open(ctx, owner, target)
-	if err != nil {
+	obj, err := w.get(ctx, owner, target)
+	if err != nil || obj == nil {
 		return nil, err
 	}
-	return stored.Content(), nil
+	if !owns(owner, obj) {
+		return nil, conflict(target)
+	}
+	return contentOf(obj), nil
 }
 
 // Apply makes the output hold exactly this content, and tells whether that changed anything.
@@ -106,6 +140,9 @@ func (w *Writer) Apply(ctx context.Context, owner client.Object, target Target, 
 // Write makes the object that was opened hold exactly this content, and carry the metadata of the template, and tells
 // whether that changed anything. An update names the UID and the resourceVersion that were read.
 func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) (bool, error) {
+	if stored.left {
+		return false, stored.Conflict()
+	}
 	if stored.obj == nil {
 		return true, w.create(ctx, owner, stored, content, template)
 	}
@@ -126,7 +163,7 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 	}
 	setContent(obj, content)
 	if err := w.client.Update(ctx, obj); err != nil {
-		return false, fmt.Errorf("updating the %s: %w", stored.target.Kind, err)
+		return false, failed("updating", stored.target, content, err)
 	}
 	stored.obj = obj
 	return true, nil
@@ -166,21 +203,32 @@ func (w *Writer) create(ctx context.Context, owner client.Object, stored *Stored
 	err := w.client.Create(ctx, obj)
 	switch {
 	case apierrors.IsAlreadyExists(err):
-		return conflict(target)
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return engine.NewNotReady(v1alpha1.ReasonNamespaceTerminating, "the namespace is being deleted: nothing more is written into it")
+		return w.existsAlready(ctx, owner, target)
 	case err != nil:
-		return fmt.Errorf("creating the %s: %w", target.Kind, err)
+		return failed("creating", target, content, err)
 	}
 	stored.obj = obj
 	return nil
+}
+
+// existsAlready is the problem of an object that was to be created and exists.
+func (w *Writer) existsAlready(ctx context.Context, owner client.Object, target Target) error {
+	found, err := w.Open(ctx, owner, target)
+	switch {
+	case err != nil:
+		return err
+	case found.left:
+		return conflict(target)
+	default:
+		return changed(target)
+	}
 }
 
 func (w *Writer) delete(ctx context.Context, obj client.Object, target Target) error {
 	uid, version := obj.GetUID(), obj.GetResourceVersion()
 	err := w.client.Delete(ctx, obj, client.Preconditions{UID: &uid, ResourceVersion: &version})
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting the %s: %w", target.Kind, err)
+		return failed("deleting", target, contentOf(obj), err)
 	}
 	return nil
 }
@@ -192,7 +240,7 @@ func (w *Writer) get(ctx context.Context, owner client.Object, target Target) (c
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the %s: %w", target.Kind, err)
+		return nil, failed("reading", target, nil, err)
 	}
 	return obj, nil
 }
@@ -243,10 +291,4 @@ func immutable(obj client.Object) bool {
 	default:
 		return false
 	}
-}
-
-func conflict(target Target) error {
-	return engine.NewInvalid(v1alpha1.ReasonOutputConflict,
-		fmt.Sprintf("the %s %q exists and does not belong to this object: choose another name or delete it", target.Kind, target.Name)).
-		After(conflictRetry)
 }

@@ -104,7 +104,7 @@ func (c *cluster) get(t *testing.T, target output.Target) client.Object {
 func TestApply(t *testing.T) {
 	t.Parallel()
 	foreign := ours
-	foreign.UID = "uid-of-an-earlier-george"
+	foreign.APIVersion, foreign.Kind, foreign.UID = "apps/v1", "Deployment", "uid-of-a-deployment"
 	follower := ours
 	follower.Controller = nil
 	for _, target := range targets {

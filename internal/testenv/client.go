@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/outputcheck"
 )
 
 type passKey struct{}
@@ -68,8 +69,10 @@ func kindOf(obj any) string { return reflect.TypeOf(obj).Elem().Name() }
 // never late, unless a test makes it so.
 func cacheless(ctx context.Context, live client.WithWatch) (client.WithWatch, error) {
 	found := indexes{}
-	if err := engine.RegisterIndexes(ctx, found); err != nil {
-		return nil, err
+	for _, register := range []func(context.Context, client.FieldIndexer) error{engine.RegisterIndexes, outputcheck.RegisterIndexes} {
+		if err := register(ctx, found); err != nil {
+			return nil, err
+		}
 	}
 	return interceptor.NewClient(live, interceptor.Funcs{
 		List: func(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {

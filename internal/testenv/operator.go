@@ -20,6 +20,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/outputcheck"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -37,6 +38,7 @@ type Operator struct {
 	world       *World
 	registry    *connection.Registry
 	mirrors     *mirror.Set
+	checks      *outputcheck.Checker
 	changes     <-chan event.TypedGenericEvent[mirror.Change]
 	connections *engine.Reconciler[*v1alpha1.SmileConnection]
 	users       *engine.Reconciler[*v1alpha1.SmileUser]
@@ -75,7 +77,8 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	var told events.EventRecorder = o.Records
 	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: w.Clock, Connections: registry, Objects: kube})
 	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
-	outputs := output.NewWriter(kube)
+	o.checks = outputcheck.New(outputcheck.Config{Objects: kube, Outputs: kube})
+	outputs := output.NewWriter(o.checks.Client(kube))
 	o.changes = mirrors.Changes()
 	o.mirrors = mirrors
 	o.connections = (&connectioncontroller.Controller{

@@ -61,19 +61,33 @@ func (b *Budget) RequestsPerSecond() float64 { return b.limit }
 // context's error, or a *smile.PausedError: during a pause of more than 5 s, after
 // 30 s, or when too many wait already. Slots that nobody took are gone: there is no
 // catching up.
-func (b *Budget) Wait(ctx context.Context) error { return b.wait(ctx, false) }
+func (b *Budget) Wait(ctx context.Context) error {
+	_, err := b.wait(ctx, false)
+	return err
+}
 
-// WaitAgain is Wait for a call that the host has refused as one too many: it goes before the others of its lane.
-func (b *Budget) WaitAgain(ctx context.Context) error { return b.wait(ctx, true) }
-
-func (b *Budget) wait(ctx context.Context, again bool) error {
+// wait is Wait, and returns the departure for departed. A call that goes again, because the host has refused it as one too many,
+// goes before the others of its lane.
+func (b *Budget) wait(ctx context.Context, again bool) (*departure, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	w, err := b.enter(ctx, again)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return &w.going, b.await(ctx, w)
+}
+
+// departed takes note that a call is written only now: waking up and connecting have taken their time, and the call arrives
+// that much later.
+func (b *Budget) departed(going *departure) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	going.at = time.Now()
+}
+
+func (b *Budget) await(ctx context.Context, w *waiter) error {
 	limit := time.NewTimer(longestWait)
 	defer limit.Stop()
 	select {
@@ -134,8 +148,8 @@ func (b *Budget) grant(now time.Time) {
 		if w == nil {
 			break
 		}
-		b.take(now)
-		w.share.take(now)
+		b.take(w, now)
+		w.share.take(w, now)
 		w.granted <- nil
 	}
 	b.arm(now)
@@ -157,12 +171,12 @@ func (b *Budget) arm(now time.Time) {
 	b.wake = time.AfterFunc(max(due.Sub(now), 0), b.serve)
 }
 
-func (b *Budget) due() time.Time { return later(b.pace.next, b.resume) }
+func (b *Budget) due() time.Time { return later(b.pace.due(), b.resume) }
 
 // take plans the slot after the one that is due now.
-func (b *Budget) take(now time.Time) {
+func (b *Budget) take(w *waiter, now time.Time) {
 	if b.limit > 0 {
-		b.pace.take(b.due(), now, b.limit*b.recovered(now), b.limit)
+		b.pace.take(&w.going, b.due(), now, b.limit*b.recovered(now), b.limit)
 	}
 }
 

@@ -93,7 +93,7 @@ func takeDue(b *Budget) time.Duration {
 	now := time.Now()
 	wait := b.due().Sub(now)
 	if wait <= 0 {
-		b.take(now)
+		b.take(new(waiter), now)
 	}
 	return wait
 }

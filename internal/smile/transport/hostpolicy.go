@@ -45,16 +45,22 @@ const (
 type HostPolicy struct {
 	origins map[string]trust
 	// local are the host:port that may resolve to a local address.
-	local   map[string]bool
+	local map[string]bool
+	// vendor are the host:port of the vendor; exempt are the addresses, beside public ones, at which they may be.
+	vendor  map[string]bool
+	exempt  []netip.Prefix
 	sandbox *url.URL
 	// sandboxOrigin is empty when the vendor's sandbox is the sandbox.
 	sandboxOrigin string
 }
 
 func vendorHosts() *HostPolicy {
-	policy := &HostPolicy{origins: map[string]trust{}, local: map[string]bool{}, sandbox: mustParse(vendorSandbox)}
+	policy := &HostPolicy{
+		origins: map[string]trust{}, local: map[string]bool{}, vendor: map[string]bool{}, sandbox: mustParse(vendorSandbox),
+	}
 	for _, origin := range vendorOrigins {
 		policy.add(mustParse(origin), vendor)
+		policy.vendor[HostPort(mustParse(origin))] = true
 	}
 	return policy
 }
@@ -62,9 +68,17 @@ func vendorHosts() *HostPolicy {
 // NewHostPolicy permits the vendor's hosts, the sandbox endpoint (a URL; empty for
 // the vendor's) and the allowed API hosts. Each of those is host, host:port, or an
 // origin written out, https://host:port or http://host:port, which permits plain
-// http and a loopback or private address.
-func NewHostPolicy(sandboxEndpoint string, allowedAPIHosts []string) (*HostPolicy, error) {
+// http and a loopback or private address. The exemptions are CIDRs of addresses at which the vendor's hosts may be as well,
+// for a gateway or mesh, where a Config says so.
+func NewHostPolicy(sandboxEndpoint string, allowedAPIHosts []string, exemptions ...string) (*HostPolicy, error) {
 	policy := vendorHosts()
+	for i, entry := range exemptions {
+		prefix, err := parseExemption(entry)
+		if err != nil {
+			return nil, fmt.Errorf("--vendor-address-exemptions: entry %d: %w", i+1, err)
+		}
+		policy.exempt = append(policy.exempt, prefix)
+	}
 	for i, entry := range allowedAPIHosts {
 		if err := policy.allow(entry); err != nil {
 			return nil, fmt.Errorf("--allowed-api-hosts: entry %d: %w", i+1, err)

@@ -44,15 +44,15 @@ func (s *Share) ready() time.Time {
 	if s == nil || s.limit.Load() <= 0 {
 		return time.Time{}
 	}
-	return s.pace.next
+	return s.pace.due()
 }
 
-func (s *Share) take(now time.Time) {
+func (s *Share) take(w *waiter, now time.Time) {
 	if s == nil {
 		return
 	}
 	if limit := s.limit.Load(); limit > 0 {
-		s.pace.take(s.pace.next, now, float64(limit), float64(limit))
+		s.pace.take(&w.going, s.pace.due(), now, float64(limit), float64(limit))
 	}
 }
 
@@ -72,7 +72,9 @@ type waiter struct {
 	flow  string
 	share *Share
 	// again is set for a call that was sent before and refused: it goes first.
-	again   bool
+	again bool
+	// going is guarded by the budget.
+	going   departure
 	granted chan error
 }
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,12 +22,13 @@ func TestMetrics(t *testing.T) {
 		rawAnswer("777 New", "{}"), "", "wait", rawAnswer("429 Too Many Requests", "{}", "Retry-After: 60"),
 	}
 	synctest.Test(t, func(t *testing.T) {
-		call := 0
+		var call atomic.Int64
 		client := clientOf(piped(t, Config{Metrics: metrics}, func(conn net.Conn, _ *http.Request) bool {
-			if call++; answers[call-1] == "wait" {
+			answer := answers[call.Add(1)-1]
+			if answer == "wait" {
 				time.Sleep(time.Hour)
 			}
-			return write(conn, answers[call-1]) && answers[call-1] != ""
+			return write(conn, answer) && answer != ""
 		}))
 		_ = create(t.Context(), client)
 		_ = create(t.Context(), client)

@@ -17,25 +17,40 @@ const (
 	maxSent = 1000
 )
 
+// departure is when a call was written to the network: when it got its slot, until that is known better.
+type departure struct{ at time.Time }
+
 // pacer plans when the next call is due. The zero pacer lets a call go at once.
 type pacer struct {
 	next time.Time
-	// sent is when the last calls went, oldest first: as many as the limit permits in a second.
-	sent []time.Time
+	// sent are the last calls, oldest first: as many as the limit permits in a second. The first of them
+	// and the next call are at least span apart.
+	sent []*departure
+	span time.Duration
+}
+
+// due is when the next call may go. It may turn out to be later, when calls depart later than they got their slot.
+func (p *pacer) due() time.Time {
+	if p.span == 0 {
+		return p.next
+	}
+	return later(p.next, p.sent[0].at.Add(p.span))
 }
 
 // take plans the call after one that was due at a time and goes now: at a rate, which is at most the limit, both
 // in calls a second. A late departure delays only the call that would share a window with it, not the plan of those in between.
-func (p *pacer) take(due, now time.Time, rate, limit float64) {
+func (p *pacer) take(going *departure, due, now time.Time, rate, limit float64) {
 	if now.Sub(due) > units(1, rate) {
 		due = now // a stall, or nobody called: those slots are gone
 	}
+	going.at = now
 	p.next = later(due.Add(units(spacing, rate)), now.Add(units(closest, rate)))
 	window := min(int(math.Ceil(limit)), maxSent)
-	p.sent = append(p.sent, now)
+	p.sent = append(p.sent, going)
 	p.sent = p.sent[max(0, len(p.sent)-window):]
+	p.span = 0
 	if len(p.sent) == window {
-		p.next = later(p.next, p.sent[0].Add(units(spacing*float64(window), limit)))
+		p.span = units(spacing*float64(window), limit)
 	}
 }
 

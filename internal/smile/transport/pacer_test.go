@@ -9,20 +9,24 @@ import (
 	"pgregory.net/rapid"
 )
 
-// departures lets calls go as soon as a pacer permits, each late by up to a delay, as on a busy machine.
+// departures lets calls go as soon as a pacer permits. Each gets its slot late by up to a time and departs by as much
+// later still, as on a busy machine.
 func departures(seed uint64, limit float64, calls int, late time.Duration) []time.Time {
 	random := rand.New(rand.NewPCG(seed, 1))
+	delay := func() time.Duration { return time.Duration(random.Int64N(int64(late) + 1)) }
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var p pacer
 	moments := make([]time.Time, calls)
 	for i := range moments {
-		due := later(p.next, now)
-		now = due.Add(time.Duration(random.Int64N(int64(late) + 1)))
+		due := later(p.due(), now)
+		now = due.Add(delay())
 		if random.IntN(100) == 0 {
 			now = now.Add(time.Duration(random.IntN(2_000)) * time.Millisecond) // a stall, or nothing to do
 		}
-		p.take(due, now, limit, limit)
-		moments[i] = now
+		going := new(departure)
+		p.take(going, due, now, limit, limit)
+		moments[i] = now.Add(delay())
+		going.at = moments[i]
 	}
 	return moments
 }
@@ -69,9 +73,9 @@ func TestThePaceComesCloseToTheLimit(t *testing.T) {
 		start, calls := now, int(limit*60)
 		var p pacer
 		for range calls {
-			due := later(p.next, start)
+			due := later(p.due(), start)
 			now = due.Add(time.Duration(random.Int64N(int64(time.Millisecond))))
-			p.take(due, now, limit, limit)
+			p.take(new(departure), due, now, limit, limit)
 		}
 		if got := float64(calls-1) / now.Sub(start).Seconds() / limit; got < 0.97 {
 			t.Errorf("%.4f of the limit of %v", got, limit)

@@ -176,7 +176,7 @@ func TestARefusedCallGoesFirst(t *testing.T) {
 			go func() { _ = b.Wait(WithFlow(t.Context(), flow)); order <- flow }()
 			synctest.Wait()
 		}
-		go func() { _ = b.WaitAgain(WithFlow(t.Context(), "b")); order <- "again" }()
+		go func() { _, _ = b.wait(WithFlow(t.Context(), "b"), true); order <- "again" }()
 		synctest.Wait()
 		if got := <-order; got != "again" {
 			t.Errorf("%s went first", got)

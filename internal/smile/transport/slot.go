@@ -28,11 +28,12 @@ func slot(budget *Budget, metrics *Metrics) step {
 				return nil, &smile.UnsentError{Cause: smile.FailureNetwork}
 			}
 			for sends := 1; ; sends++ {
-				if err := admit(budget, metrics, request, sends > 1); err != nil {
+				going, err := admit(budget, metrics, request, sends > 1)
+				if err != nil {
 					return nil, &smile.UnsentError{Cause: err}
 				}
 				sent := time.Now()
-				response, err := next.RoundTrip(attempts())
+				response, err := next.RoundTrip(noting(budget, going, attempts()))
 				if err != nil || response.StatusCode != http.StatusTooManyRequests {
 					return response, err
 				}
@@ -49,17 +50,20 @@ func slot(budget *Budget, metrics *Metrics) step {
 }
 
 // admit returns when a call may be sent, or why it may not.
-func admit(budget *Budget, metrics *Metrics, request *http.Request, again bool) error {
+func admit(budget *Budget, metrics *Metrics, request *http.Request, again bool) (*departure, error) {
 	ctx, queued := request.Context(), time.Now()
-	wait := budget.Wait
-	if again {
-		wait = budget.WaitAgain
-	}
-	if err := wait(ctx); err != nil {
-		return err
+	going, err := budget.wait(ctx, again)
+	if err != nil {
+		return nil, err
 	}
 	metrics.waited(time.Since(queued))
-	return smile.FenceFrom(ctx)()
+	return going, smile.FenceFrom(ctx)()
+}
+
+// noting tells the budget when the request is written.
+func noting(budget *Budget, going *departure, request *http.Request) *http.Request {
+	trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { budget.departed(going) }}
+	return request.WithContext(httptrace.WithClientTrace(request.Context(), trace))
 }
 
 // repeatable returns copies of a request, each with the whole body. GetBody stays nil, so that only slot sends a

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -39,6 +40,8 @@ type Config struct {
 	Budget *Budget
 	// Hosts are the hosts that are called; nil permits the vendor's.
 	Hosts *HostPolicy
+	// AllowExemptAddresses lets the vendor's hosts be at the addresses that Hosts exempts.
+	AllowExemptAddresses bool
 	// RootCAs verify the server; nil are the system's.
 	RootCAs *x509.CertPool
 	// Metrics counts and times the calls; nil does not.
@@ -95,11 +98,15 @@ func (c Config) withDefaults() Config {
 // newBase returns what speaks to the network. It speaks HTTP/1.1 only, in which a
 // request is sent again by the library in fewer cases, and all of them known.
 func newBase(config Config, proxy *httpproxy.Config) *http.Transport {
+	var exempt []netip.Prefix
+	if config.AllowExemptAddresses {
+		exempt = config.Hosts.exempt
+	}
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  proxyOf(proxy),
-		DialContext:            dialer(config.Hosts, proxyAddresses(proxy)),
+		DialContext:            dialer(config.Hosts, proxyAddresses(proxy), exempt),
 		Protocols:              http1,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs},
 		MaxIdleConnsPerHost:    maxIdleConns,

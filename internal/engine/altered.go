@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"encoding/json"
+	"hash/maphash"
+
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+// Altered passes updates whose status is not what this process last wrote or read in a reconcile: somebody wiped it,
+// restored it from a backup, or edited it. Without this such a status would stay until something else wakes the object.
+// The process's own writes and those of receivers do not pass.
+func (r *Reconciler[T]) Altered() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			obj, ok := e.ObjectNew.(Object)
+			return ok && r.memory.altered(obj, r.Clock.Now())
+		},
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// ownStatus is the part of a status that only reconciles write: without what receivers write.
+func ownStatus(obj Object) any {
+	switch obj := obj.(type) {
+	case *v1alpha1.SmileConnection:
+		return obj.Status
+	case *v1alpha1.SmileUser:
+		status := obj.Status
+		status.HintedAt = nil
+		return status
+	case *v1alpha1.SmileAccountSync:
+		return obj.Status
+	case *v1alpha1.SmileWebhookSubscription:
+		status := obj.Status
+		status.LastEventAt = nil
+		return status
+	default:
+		return obj.CommonStatus()
+	}
+}
+
+var statusSeed = maphash.MakeSeed()
+
+// statusHash is equal for statuses that are stored as equal, apart from what receivers write. It is JSON that is hashed
+// because an object that is about to be written holds times more precisely than they are stored.
+func statusHash(obj Object) uint64 {
+	text, _ := json.Marshal(ownStatus(obj)) // the API types always can be
+	return maphash.Bytes(statusSeed, text)
+}

@@ -1,0 +1,144 @@
+// Package outputcheck looks after the Secrets and ConfigMaps that the operator has written. It reads the metadata of each
+// by name, evenly spread over an interval, and has the owner reconciled where the version is not the one that a reconcile
+// last read or wrote, or none has since the process started. It judges and repairs nothing itself.
+package outputcheck
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/smile-operator/smile-operator/internal/engine"
+)
+
+const (
+	// DefaultInterval is within what time an output is read again.
+	DefaultInterval = 5 * time.Minute
+	// headStart is how long after its start a process leaves the API server to what is more urgent.
+	headStart = 10 * time.Second
+	// wakeBuffer is how many owners may wait for being enqueued.
+	wakeBuffer = 256
+)
+
+// Config is what a Checker needs.
+type Config struct {
+	// Objects reads the operator's objects from the cache, which RegisterIndexes was told.
+	Objects client.Reader
+	// Outputs reads past the cache.
+	Outputs client.Reader
+	// Interval within which each output is read once, and its owner reconciled if need be; 0 turns the checks off.
+	Interval time.Duration
+}
+
+// Checker reads outputs and wakes their owners. Only the leader's does.
+type Checker struct {
+	Config
+
+	memory *memory
+	wakes  map[string]chan event.TypedGenericEvent[types.NamespacedName]
+}
+
+// New makes a checker.
+func New(config Config) *Checker {
+	c := &Checker{Config: config, memory: newMemory(), wakes: map[string]chan event.TypedGenericEvent[types.NamespacedName]{}}
+	for name := range kinds {
+		c.wakes[name] = make(chan event.TypedGenericEvent[types.NamespacedName], wakeBuffer)
+	}
+	return c
+}
+
+// Wakes are the objects of a kind, as in SmileUser, whose outputs are to be looked at.
+func (c *Checker) Wakes(kind string) engine.Wakes { return c.wakes[kind] }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (c *Checker) NeedLeaderElection() bool { return true }
+
+// Start reads outputs until ctx ends.
+func (c *Checker) Start(ctx context.Context) error {
+	if c.Interval == 0 || !sleep(ctx, min(headStart, c.Interval)) {
+		return nil
+	}
+	for slice := 0; ctx.Err() == nil; slice = (slice + 1) % sliceCount {
+		c.read(ctx, slice)
+		if slice == sliceCount-1 {
+			c.memory.turn()
+		}
+	}
+	return nil
+}
+
+// look is one read that is due, and for whom.
+type look struct {
+	kind  string
+	owner types.NamespacedName
+	place place
+}
+
+// read reads the outputs of a slice, evenly spread over its share of the round. A slice that takes longer, because the
+// API server is slow, delays all that follow.
+func (c *Checker) read(ctx context.Context, slice int) {
+	share := round(c.Interval) / sliceCount
+	began, looks := time.Now(), c.looks(ctx, slice)
+	for _, one := range looks {
+		asked := time.Now()
+		err := c.check(ctx, one)
+		if err != nil {
+			log.FromContext(ctx).V(1).Info("an output could not be read", "cause", err.Error())
+		}
+		if !sleep(ctx, pause(share/time.Duration(len(looks)), time.Since(asked), err)) {
+			return
+		}
+	}
+	sleep(ctx, share-time.Since(began))
+}
+
+// looks are the reads of a slice.
+func (c *Checker) looks(ctx context.Context, slice int) []look {
+	var looks []look
+	for name, kind := range kinds {
+		list := kind.list()
+		err := c.Objects.List(ctx, list, client.MatchingFields{indexSlice: strconv.Itoa(slice)}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			continue // a synced cache does not fail
+		}
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(engine.Object)
+			for _, target := range wanted(object) {
+				looks = append(looks, look{name, client.ObjectKeyFromObject(object), place{target, object.GetNamespace()}})
+			}
+			return nil
+		})
+	}
+	return looks
+}
+
+// check reads the metadata of an output as the API server's own cache has it, which costs etcd nothing and puts no data
+// on the wire. That may be old, so that a difference either way is a reason to look at the output itself.
+func (c *Checker) check(ctx context.Context, one look) error {
+	read := &metav1.PartialObjectMetadata{}
+	read.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(string(one.place.target.Kind)))
+	key := client.ObjectKey{Namespace: one.place.namespace, Name: one.place.target.Name}
+	err := c.Outputs.Get(ctx, key, read, &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}})
+	version := versionOf(read)
+	if apierrors.IsNotFound(err) {
+		version, err = versionOf(nil), nil
+	}
+	if err != nil || !c.memory.differs(one.place, version) {
+		return err
+	}
+	select {
+	case c.wakes[one.kind] <- event.TypedGenericEvent[types.NamespacedName]{Object: one.owner}:
+	case <-ctx.Done():
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package outputcheck
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// refused is how long to wait at least when the API server does not answer, or answers that it is asked too much.
+const refused = time.Second
+
+// round is how long it takes to read all outputs once: less than the interval, for what is found is to be repaired or
+// shown by the end of that, and a read may be late.
+func round(interval time.Duration) time.Duration { return interval * 9 / 10 }
+
+// pause is how long to wait after a read that took so long: until the next is due, or as long as it took, so that a slow
+// API server is never kept busy by more than half of the time.
+func pause(pace, took time.Duration, err error) time.Duration {
+	wait := max(pace-took, took)
+	if err == nil {
+		return wait
+	}
+	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
+		wait = max(wait, time.Duration(seconds)*time.Second)
+	}
+	return max(wait, refused)
+}
+
+// sleep reports whether the time passed, and ctx did not end before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
