@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -30,6 +32,9 @@ const (
 	keyMode        = "mode"
 	keyUserID      = "userId"
 )
+
+var errTokenGone = engine.NewNotReady(v1alpha1.ReasonProgressing,
+	"the Secret of the link token was deleted or changed: it gets a new token, at most one in five minutes")
 
 // keepToken keeps a fresh link token in the Secret that the spec names.
 func (v *visit) keepToken(ctx context.Context, p *pass) error {
@@ -55,10 +60,15 @@ func (v *visit) keepToken(ctx context.Context, p *pass) error {
 		}
 		stored.TakeBack()
 	}
-	if due := mintAt(held, !takenBack && holdsToken(stored.Content(), held)); due.After(p.Now) {
+	intact := !takenBack && holdsToken(stored.Content(), held, v.Owners.Key)
+	if due := mintAt(held, intact); due.After(p.Now) {
 		p.WakeAt(due)
 		p.WakeAt(held.RenewAt.Time)
-		return nil
+		if !intact {
+			return errTokenGone.After(due.Sub(p.Now))
+		}
+		_, err := v.Outputs.Write(ctx, p.Object, stored, stored.Content(), nil) // its owner, if somebody has cut that
+		return err
 	}
 	token, err := v.mint(ctx, p)
 	if err != nil {
@@ -87,9 +97,16 @@ func mintAt(held *v1alpha1.LinkTokenStatus, intact bool) time.Time {
 	}
 }
 
-func holdsToken(content output.Content, held *v1alpha1.LinkTokenStatus) bool {
+// holdsToken reports whether the Secret holds the token that was issued last, unchanged. A status of an older operator has no
+// fingerprint.
+func holdsToken(content output.Content, held *v1alpha1.LinkTokenStatus, key identity.Key) bool {
 	return held != nil && len(content[keyAccessToken]) > 0 &&
-		string(content[keyExpiresAt]) == held.ExpiresAt.UTC().Format(time.RFC3339)
+		string(content[keyExpiresAt]) == held.ExpiresAt.UTC().Format(time.RFC3339) &&
+		(held.Fingerprint == "" || held.Fingerprint == fingerprintOf(content, key))
+}
+
+func fingerprintOf(content output.Content, key identity.Key) string {
+	return key.Fingerprint("token", content[keyAccessToken], content[keyExpiresAt], content[keyMode], content[keyUserID])
 }
 
 // mint takes the token that came with the user created in this pass, or else a new one, for a user that is surely
@@ -115,13 +132,13 @@ func (v *visit) mint(ctx context.Context, p *pass) (smile.Token, error) {
 
 func (v *visit) storeToken(ctx context.Context, p *pass, stored *output.Stored, token smile.Token) error {
 	name, issued := p.Object.Spec.LinkToken.SecretName, v.Clock.Now()
-	_, err := v.Outputs.Write(ctx, p.Object, stored, output.Content{
+	content := output.Content{
 		keyAccessToken: []byte(token.AccessToken.Reveal()),
 		keyExpiresAt:   []byte(token.ExpiresAt.UTC().Format(time.RFC3339)),
 		keyMode:        []byte(token.Mode),
 		keyUserID:      []byte(p.Object.Status.UserID),
-	}, nil)
-	if err != nil {
+	}
+	if _, err := v.Outputs.Write(ctx, p.Object, stored, content, nil); err != nil {
 		return err
 	}
 	p.Object.Status.LinkToken = &v1alpha1.LinkTokenStatus{
@@ -129,6 +146,8 @@ func (v *visit) storeToken(ctx context.Context, p *pass, stored *output.Stored, 
 		IssuedAt:   metav1.NewTime(issued),
 		ExpiresAt:  metav1.NewTime(token.ExpiresAt),
 		RenewAt:    metav1.NewTime(renewAt(issued, token.ExpiresAt, rand.Float64())),
+
+		Fingerprint: fingerprintOf(content, v.Owners.Key),
 	}
 	p.WakeAt(p.Object.Status.LinkToken.RenewAt.Time)
 	return nil
