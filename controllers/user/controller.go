@@ -107,6 +107,7 @@ func (c *Controller) forget(name types.NamespacedName) {
 	c.attempts.forget(name)
 	c.asks.forget(name)
 	c.Mirrors.ForgetHint(name)
+	c.Mirrors.ForgetClaims(name)
 }
 
 // SetupWithManager registers the controller.
