@@ -1,6 +1,6 @@
 package v1alpha1
 
-// Annotations, and the finalizer, that the operator reads or writes.
+// Annotations, labels and finalizers that the operator reads or writes.
 const (
 	// AnnotationRequestedAt, set to any new value on a SmileUser, SmileAccountSync or SmileWebhookSubscription, makes
 	// the object due now. The value handled last is echoed in status.lastHandledRequest; 256 characters of it count.
@@ -36,6 +36,9 @@ const (
 
 	// AnnotationTemplateKeys, on an output, remembers the labels and annotations that its template has set.
 	AnnotationTemplateKeys = "smile-operator.io/template-keys"
+
+	// LabelErasureLedger, with the value "true", marks the ConfigMaps of the erasure ledger, so that a backup finds them.
+	LabelErasureLedger = "smile-operator.io/erasure-ledger"
 
 	// FinalizerRevoke holds a SmileUser whose deletionPolicy is RevokeAccounts until its accounts are revoked.
 	FinalizerRevoke = "smile-operator.io/revoke-accounts"

@@ -122,6 +122,10 @@ type LinkTokenStatus struct {
 	ExpiresAt metav1.Time `json:"expiresAt"`
 	// renewAt is when the next one is minted, computed once when this one was issued.
 	RenewAt metav1.Time `json:"renewAt"`
+	// fingerprint of what the Secret holds: a keyed hash that changes with it and reveals nothing.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // CreateAttempt is the intent to create a remote user, written before the call that creates it.

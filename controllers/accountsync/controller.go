@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
@@ -47,10 +48,14 @@ type Controller struct {
 	Owners *mirror.Owners
 	// Outputs writes the data.
 	Outputs *output.Writer
+	// Ledger remembers which accounts' data was erased because a person withdrew consent.
+	Ledger *output.Ledger
 	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
 	Checks engine.Wakes
 	// Identity keys the fingerprints of outputs.
 	Identity identity.Key
+	// Audit gets a record of each act on a person's data.
+	Audit *auditlog.Log
 	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
 	Fence func() error
 	// Events of the objects.

@@ -20,8 +20,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 )
@@ -48,6 +50,10 @@ type Controller struct {
 	Owners *mirror.Owners
 	// Outputs writes the Secrets of link tokens.
 	Outputs *output.Writer
+	// Identity makes the digests of the audit log.
+	Identity identity.Key
+	// Audit gets a record of each revoke.
+	Audit *auditlog.Log
 	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
 	Checks engine.Wakes
 	// Events of the objects.

@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
@@ -47,6 +48,28 @@ var _ = Describe("Deleting a SmileUser", func() {
 		s.op.Live(20*time.Minute, bystander)
 		Expect(bystander.Status.Accounts.Connected).To(BeEquivalentTo(1))
 		Expect(kept.ConnectionStatus).To(BeEquivalentTo("CONNECTED"))
+	})
+
+	It("records each revoke in the audit log, also one whose result is unknown", func() {
+		s := newScene(testenv.Config{})
+		user := linked(s, testenv.Revoking)
+		s.Delete(user)
+		s.Smile.Break(sandbox.Fault{Operation: "delete-account", Nth: 1, Count: 1, Phase: "after", Action: "reset"})
+		s.op.Fail(user, 1)
+		s.op.Run(user)
+		Expect(s.Exists(user)).To(BeFalse())
+		records := s.op.Audit(user)
+		Expect(records).To(HaveLen(2))
+		Expect(records[0].Account).NotTo(Equal(records[1].Account))
+		for i, outcome := range []auditlog.Outcome{auditlog.OutcomeUnknown, auditlog.OutcomeSucceeded} {
+			record := records[i]
+			Expect(record.Account).To(HaveLen(22))
+			record.Account = ""
+			Expect(record).To(Equal(auditlog.Record{
+				Time: s.Clock.Now(), Actor: "SmileUser", Object: auditlog.ObjectOf("SmileUser", user),
+				Action: auditlog.ActionRevoked, Reason: auditlog.ReasonObjectDeleted, Outcome: outcome,
+			}))
+		}
 	})
 
 	It("holds the object before the first call is made for it", func() {

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -106,21 +107,26 @@ func TestRecovered(t *testing.T) {
 func TestHoldsToken(t *testing.T) {
 	t.Parallel()
 	held := &v1alpha1.LinkTokenStatus{ExpiresAt: metav1.NewTime(noon.In(time.FixedZone("here", 3600)))}
+	key, _ := identity.NewKey()
 	content := func(token, expires string) output.Content {
 		return output.Content{keyAccessToken: []byte(token), keyExpiresAt: []byte(expires)}
 	}
+	printed := held.DeepCopy()
+	printed.Fingerprint = fingerprintOf(content("t", "2026-03-31T12:00:00Z"), key)
 	for name, test := range map[string]struct {
 		content output.Content
 		held    *v1alpha1.LinkTokenStatus
 		want    bool
 	}{
+		"the very token":    {content("t", "2026-03-31T12:00:00Z"), printed, true},
+		"an edited one":     {content("u", "2026-03-31T12:00:00Z"), printed, false},
 		"the token":         {content("t", "2026-03-31T12:00:00Z"), held, true},
 		"another one":       {content("t", "2026-03-31T13:00:00Z"), held, false},
 		"an emptied Secret": {content("", "2026-03-31T12:00:00Z"), held, false},
 		"no Secret":         {nil, held, false},
 		"nothing expected":  {content("t", "2026-03-31T12:00:00Z"), nil, false},
 	} {
-		if got := holdsToken(test.content, test.held); got != test.want {
+		if got := holdsToken(test.content, test.held, key); got != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -40,7 +41,7 @@ func (v *visit) revoke(ctx context.Context, p *pass) error {
 	}
 	// The second round finds nothing to do, which is the proof that the first did it.
 	for range 2 {
-		revoked, err := v.revokeRound(ctx, userID)
+		revoked, err := v.revokeRound(ctx, p.Object, userID)
 		if err != nil || revoked == 0 {
 			return err
 		}
@@ -64,14 +65,14 @@ func (v *visit) settleBeforeRevoking(ctx context.Context, p *pass) error {
 }
 
 // revokeRound revokes what listings show, and tells how much that was.
-func (v *visit) revokeRound(ctx context.Context, userID string) (int, error) {
+func (v *visit) revokeRound(ctx context.Context, user *v1alpha1.SmileUser, userID string) (int, error) {
 	ctx = smile.WithFence(ctx, v.Fence)
 	client := v.conn.Client
 	accounts, err := revokeAll(client.Accounts(ctx, smile.AccountFilter{UserID: userID}), func(a smile.Account) error {
 		if a.UserID != userID || a.Connection.Status == smile.ConnectionDisconnected {
 			return errNothingToRevoke
 		}
-		return v.revokeOne(func() error { return client.RevokeAccount(ctx, a.ID) })
+		return v.revokeOne(user, v.Identity.Account(a.ID), func() error { return client.RevokeAccount(ctx, a.ID) })
 	})
 	if err != nil {
 		return accounts, err
@@ -80,13 +81,14 @@ func (v *visit) revokeRound(ctx context.Context, userID string) (int, error) {
 		if a.UserID != userID || a.Status == smile.ArchiveRevoked {
 			return errNothingToRevoke
 		}
-		return v.revokeOne(func() error { return client.RevokeArchive(ctx, a.ID) })
+		return v.revokeOne(user, "", func() error { return client.RevokeArchive(ctx, a.ID) })
 	})
 	return accounts + archives, err
 }
 
-// revokeOne makes a call that cannot be undone, if the brake of the connection lets it.
-func (v *visit) revokeOne(call func() error) error {
+// revokeOne makes a call that cannot be undone, if the brake of the connection lets it, and records it. An archive has
+// no account.
+func (v *visit) revokeOne(user *v1alpha1.SmileUser, account string, call func() error) error {
 	if err := v.conn.TakeRevoke(); err != nil {
 		return err
 	}
@@ -94,8 +96,25 @@ func (v *visit) revokeOne(call func() error) error {
 	var unsent *smile.UnsentError
 	if errors.As(err, &unsent) {
 		v.conn.ReturnRevoke()
+		return err
 	}
+	v.Audit.Write(auditlog.Record{
+		Actor: "SmileUser", Object: auditlog.ObjectOf("SmileUser", user), Account: account,
+		Action: auditlog.ActionRevoked, Reason: auditlog.ReasonObjectDeleted, Outcome: outcomeOf(err),
+	})
 	return err
+}
+
+// outcomeOf is what a call to revoke has come to. What is gone already is revoked.
+func outcomeOf(err error) auditlog.Outcome {
+	switch {
+	case err == nil, smile.IsNotFound(err):
+		return auditlog.OutcomeSucceeded
+	case smile.NotCreated(err):
+		return auditlog.OutcomeFailed
+	default:
+		return auditlog.OutcomeUnknown
+	}
 }
 
 var errNothingToRevoke = errors.New("nothing to revoke")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -34,6 +35,9 @@ const (
 	keyMode        = "mode"
 	keyUserID      = "userId"
 )
+
+var errTokenGone = engine.NewNotReady(v1alpha1.ReasonProgressing,
+	"the Secret of the link token was deleted or changed: it gets a new token, at most one in five minutes")
 
 // issueToken keeps a fresh link token, if one is wanted. Trouble with its Secret ends the pass only after everything else.
 func (v *visit) issueToken(ctx context.Context, p *pass) error {
@@ -60,10 +64,11 @@ func (v *visit) keepToken(ctx context.Context, p *pass) error {
 		return err
 	}
 	held := p.Object.Status.LinkToken
-	intact := !v.takenBack && holdsToken(stored.Content(), held) && held.SecretName == p.Object.Spec.LinkToken.SecretName
+	intact := !v.takenBack && v.unchanged(stored.Content(), held) && held.SecretName == p.Object.Spec.LinkToken.SecretName
 	if intact && held.RenewAt.After(p.Now) {
 		p.WakeAt(held.RenewAt.Time)
-		return nil
+		_, err := v.Outputs.Write(ctx, p.Object, stored, stored.Content(), nil) // its owner, if somebody has cut that
+		return err
 	}
 	token, err := v.tokenAtHand(ctx, p, stored)
 	if err == nil && token == nil {
@@ -119,14 +124,14 @@ func (v *visit) tokenAtHand(ctx context.Context, p *pass, stored *output.Stored)
 		return recovered(stored.Content(), p.Object, p.Now), nil
 	}
 	found := stored.Content()
-	if !holdsToken(found, held) && held.SecretName != p.Object.Spec.LinkToken.SecretName {
+	if !v.unchanged(found, held) && held.SecretName != p.Object.Spec.LinkToken.SecretName {
 		former, err := v.Outputs.Read(ctx, p.Object, secretOf(held.SecretName))
 		if err != nil && !engine.IsProblem(err, v1alpha1.ReasonOutputConflict) {
 			return nil, err
 		}
 		found = former
 	}
-	if !holdsToken(found, held) {
+	if !v.unchanged(found, held) {
 		return recovered(stored.Content(), p.Object, p.Now), nil
 	}
 	return &issuedToken{found, held.IssuedAt.Time, held.ExpiresAt.Time, held.RenewAt.Time}, nil
@@ -148,9 +153,20 @@ func recovered(content output.Content, user *v1alpha1.SmileUser, now time.Time) 
 	return &issuedToken{content, now, expires, renewAt(now, expires, rand.Float64())}
 }
 
-func holdsToken(content output.Content, held *v1alpha1.LinkTokenStatus) bool {
+func (v *visit) unchanged(content output.Content, held *v1alpha1.LinkTokenStatus) bool {
+	return holdsToken(content, held, v.Owners.Key)
+}
+
+// holdsToken reports whether the Secret holds the token that was issued last, unchanged. A status of an older operator has no
+// fingerprint.
+func holdsToken(content output.Content, held *v1alpha1.LinkTokenStatus, key identity.Key) bool {
 	return held != nil && len(content[keyAccessToken]) > 0 &&
-		string(content[keyExpiresAt]) == held.ExpiresAt.UTC().Format(time.RFC3339)
+		string(content[keyExpiresAt]) == held.ExpiresAt.UTC().Format(time.RFC3339) &&
+		(held.Fingerprint == "" || held.Fingerprint == fingerprintOf(content, key))
+}
+
+func fingerprintOf(content output.Content, key identity.Key) string {
+	return key.Fingerprint("token", content[keyAccessToken], content[keyExpiresAt], content[keyMode], content[keyUserID])
 }
 
 // mintInTime mints a token, but no sooner than the pause after the last one, and only if its Secret can be written. Nil
@@ -162,12 +178,11 @@ func (v *visit) mintInTime(ctx context.Context, p *pass, stored *output.Stored) 
 		last = held.IssuedAt.Time
 	}
 	if due := last.Add(mintPause); !last.IsZero() && due.After(p.Now) {
-		if holdsToken(stored.Content(), held) && !v.takenBack {
+		if v.unchanged(stored.Content(), held) && !v.takenBack {
 			p.WakeAt(due)
 			return nil, nil
 		}
-		return nil, engine.NewNotReady(v1alpha1.ReasonProgressing,
-			"the Secret does not hold the link token any more: the next one is minted five minutes after the last").After(due.Sub(p.Now))
+		return nil, errTokenGone.After(due.Sub(p.Now))
 	}
 	trial := tokenContent(p.Object, smile.Token{
 		AccessToken: smile.NewSensitive(strings.Repeat("x", usualLength)), ExpiresAt: p.Now.Add(longestLife), Mode: smile.Mode(p.Object.Status.Mode),
@@ -220,6 +235,8 @@ func (v *visit) storeToken(ctx context.Context, p *pass, stored *output.Stored, 
 		IssuedAt:   metav1.NewTime(token.issued),
 		ExpiresAt:  metav1.NewTime(token.expires),
 		RenewAt:    metav1.NewTime(token.renewal),
+
+		Fingerprint: fingerprintOf(token.content, v.Owners.Key),
 	}
 	p.Object.Status.LinkToken = now
 	p.WakeAt(token.renewal)

@@ -186,11 +186,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 	}
 	wall := clock.RealClock{}
 	events := mgr.GetEventRecorder("smile-operator")
-	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: wall, Connections: connections, Objects: mgr.GetClient()})
-	if err := metrics.Registry.Register(mirrors); err != nil {
-		return fmt.Errorf("registering the metrics of the mirrors: %w", err)
-	}
-	if err := mgr.Add(mirrors); err != nil {
+	mirrors, err := newMirrors(ctx, mgr, connections)
+	if err != nil {
 		return err
 	}
 	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
@@ -199,33 +196,51 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		return err
 	}
 	outputs := output.NewWriter(checks.Client(live))
+	accounting, err := newAccounting(ctx, live, options, key)
+	if err != nil {
+		return err
+	}
 	users := &usercontroller.Controller{
 		Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Checks: checks.Wakes("SmileUser"), Events: events, Fence: fence, Clock: wall,
+		Outputs: outputs, Checks: checks.Wakes("SmileUser"), Identity: key, Audit: accounting.audit,
+		Events: events, Fence: fence, Clock: wall,
 	}
 	if options.LeaderElect {
 		users.Before, lock.lastSent = lock.succession, users.LastSent
 	}
-	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
+	return setUp(mgr,
 		&connectioncontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Events: events, Clock: wall,
 		},
 		users,
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Identity: key, Events: events, Fence: fence, Clock: wall,
+			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Ledger: accounting.ledger, Identity: key, Audit: accounting.audit,
+			Events: events, Fence: fence, Clock: wall,
 		},
 		&webhookcontroller.Controller{
 			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,
 			Policy: policy, Overlap: options.WebhookOverlap, Identity: key, Events: events, Fence: fence,
 			Checks: checks.Wakes("SmileWebhookSubscription"), HeadStart: headStart, Clock: wall,
 		},
-	} {
+	)
+}
+
+func setUp(mgr ctrl.Manager, controllers ...interface{ SetupWithManager(ctrl.Manager) error }) error {
+	for _, controller := range controllers {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func newMirrors(ctx context.Context, mgr ctrl.Manager, connections *connection.Registry) (*mirror.Set, error) {
+	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: clock.RealClock{}, Connections: connections, Objects: mgr.GetClient()})
+	if err := metrics.Registry.Register(mirrors); err != nil {
+		return nil, fmt.Errorf("registering the metrics of the mirrors: %w", err)
+	}
+	return mirrors, mgr.Add(mirrors)
 }
 
 // addChecker adds what looks after the outputs.

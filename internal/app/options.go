@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
 )
@@ -52,6 +53,8 @@ type Options struct {
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
 	LeaderElect            bool
+	AuditLog               string
+	ErasureLedgerDays      int
 	Log                    zap.Options
 }
 
@@ -79,6 +82,10 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 		"address of the metrics; other than loopback they are served by HTTPS to whom RBAC lets get /metrics; 0 turns them off")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect a leader among several replicas")
+	flags.StringVar(&o.AuditLog, "audit-log", auditlog.Stdout,
+		"where each act on a person's data is recorded, as lines of JSON: a file, which is appended to, or "+auditlog.Stdout)
+	flags.IntVar(&o.ErasureLedgerDays, "erasure-ledger-days", output.LedgerDays,
+		"how long the operator remembers, by keyed digests, which accounts' data was erased, so that no backup brings it back")
 	logging := flag.NewFlagSet("", flag.ContinueOnError)
 	o.Log.BindFlags(logging)
 	flags.AddGoFlagSet(logging)
@@ -106,6 +113,9 @@ func (o *Options) validate() error {
 	}
 	if o.WebhookOverlap < time.Second {
 		return errors.New("--webhook-overlap must be 1s at least")
+	}
+	if o.ErasureLedgerDays < 1 {
+		return errors.New("--erasure-ledger-days must be 1 at least")
 	}
 	if o.OutputCheckInterval < 0 || o.OutputCheckInterval > 0 && o.OutputCheckInterval < time.Second {
 		return errors.New("--output-check-interval must be 1s at least, or 0 to turn the checks off")

@@ -79,6 +79,12 @@ func (k Key) Fingerprint(purpose string, parts ...[]byte) string {
 	return k.mac("fingerprint/"+purpose, parts...)[:22]
 }
 
+// Account is the digest of an account's id for the audit log.
+func (k Key) Account(id string) string { return k.Fingerprint("account", []byte(id)) }
+
+// Erased is the digest of an account's id for the erasure ledger. It cannot be matched with that of the audit log.
+func (k Key) Erased(id string) string { return k.Fingerprint("erased account", []byte(id)) }
+
 // mac hashes parts so that no two lists of parts look the same: each is preceded by its length.
 func (k Key) mac(purpose string, parts ...[]byte) string {
 	var secret [KeySize]byte

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,6 +16,7 @@ import (
 	connectioncontroller "github.com/smile-operator/smile-operator/controllers/connection"
 	"github.com/smile-operator/smile-operator/controllers/user"
 	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -32,6 +34,8 @@ type Operator struct {
 	Cache client.Reader
 	// Fence is asked before each call that cannot be undone.
 	Fence func() error
+	// Ledger is the erasure ledger of the process.
+	Ledger *output.Ledger
 	// Before is what the process knows of the leaders before it: that there were none, unless a test says so.
 	Before func() user.Succession
 
@@ -79,6 +83,8 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
 	o.checks = outputcheck.New(outputcheck.Config{Objects: kube, Outputs: kube})
 	outputs := output.NewWriter(o.checks.Client(kube))
+	audit := auditlog.New(o.Records, w.Clock, logr.Discard())
+	o.Ledger = output.NewLedger(ctx, output.LedgerConfig{Live: kube, Namespace: w.Namespace, Key: key, Clock: w.Clock, Days: output.LedgerDays})
 	o.changes = mirrors.Changes()
 	o.mirrors = mirrors
 	o.connections = (&connectioncontroller.Controller{
@@ -86,12 +92,13 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	}).Reconciler()
 	o.users = (&user.Controller{
 		Client: kube, Live: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Events: told, Fence: func() error { return o.Fence() },
+		Outputs: outputs, Identity: key, Audit: audit, Events: told, Fence: func() error { return o.Fence() },
 		Before: func() user.Succession { return o.Before() }, Clock: w.Clock,
 	}).Reconciler()
 	o.syncs = (&accountsync.Controller{
 		Client: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Identity: key, Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,
+		Outputs: outputs, Ledger: o.Ledger, Identity: key, Audit: audit,
+		Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,
 	}).Reconciler()
 	policy, err := hook.NewPolicy(w.config.ReceiverBaseURL, w.config.AllowedWebhookHosts)
 	w.must(err)

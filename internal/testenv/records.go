@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/go-logr/logr/funcr"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 )
 
 // Event is what an operator told of an object.
@@ -19,10 +22,11 @@ type Event struct {
 	Type, Reason, Action, Note string
 }
 
-// Records keeps what an operator tells: its events, and whatever of these or of its logs should not have been told.
+// Records keeps what an operator tells: its events and its audit log, and whatever of these or of its logs should not have been told.
 type Records struct {
 	mu     sync.Mutex
 	events []Event
+	audit  []auditlog.Record
 	leaks  []string
 }
 
@@ -60,6 +64,28 @@ func (r *Records) leaked() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.leaks)
+}
+
+// Write implements io.Writer for the audit log, which writes line by line.
+func (r *Records) Write(line []byte) (int, error) {
+	var record auditlog.Record
+	if err := json.Unmarshal(line, &record); err != nil {
+		return 0, err
+	}
+	r.mu.Lock()
+	r.audit = append(r.audit, record)
+	r.mu.Unlock()
+	r.inspect(string(line))
+	return len(line), nil
+}
+
+// Audit is the audit log about an object, oldest record first.
+func (r *Records) Audit(of client.Object) []auditlog.Record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(r.audit), func(record auditlog.Record) bool {
+		return record.Namespace != of.GetNamespace() || record.Name != of.GetName() || record.UID != string(of.GetUID())
+	})
 }
 
 // Events are all that were told of an object, oldest first.

@@ -1,0 +1,91 @@
+// Package auditlog writes the audit log: one JSON line for each act on a person's data, in a stream of its own, for
+// those who must account for that data. docs/audit-log.md is its schema.
+package auditlog
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Record is one act on the data of a person. It holds no personal data, no token and no id of Smile.
+//
+// The application API will add the fields caller, verb, consentRef, purpose and duration.
+type Record struct {
+	// Time of the act by the operator's clock, in UTC. Write sets it.
+	Time time.Time `json:"time"`
+	// Actor is the kind whose controller acted.
+	Actor string `json:"actor"`
+	Object
+	// Account is the keyed digest of the account's id (identity.Key.Account); empty when the act is not about one account.
+	Account string `json:"account,omitempty"`
+	// Action that was taken.
+	Action Action `json:"action"`
+	// Reason for the action.
+	Reason Reason `json:"reason"`
+	// Datapoints that the action covers; none when it covers the account as a whole.
+	Datapoints []string `json:"datapoints,omitempty"`
+	// Outcome of the action.
+	Outcome Outcome `json:"outcome"`
+}
+
+// Object is the Kubernetes object on whose behalf the operator acted.
+type Object struct {
+	Namespace string `json:"namespace"`
+	Kind      string `json:"kind"`
+	Name      string `json:"name"`
+	UID       string `json:"uid"`
+}
+
+// ObjectOf identifies an object of a kind.
+func ObjectOf(kind string, obj metav1.Object) Object {
+	return Object{Namespace: obj.GetNamespace(), Kind: kind, Name: obj.GetName(), UID: string(obj.GetUID())}
+}
+
+// Action is what was done. The list is closed.
+type Action string
+
+// The actions. docs/audit-log.md explains each.
+const (
+	ActionFetched      Action = "Fetched"
+	ActionWritten      Action = "Written"
+	ActionErased       Action = "Erased"
+	ActionLost         Action = "Lost"
+	ActionTakenBack    Action = "TakenBack"
+	ActionNotTakenBack Action = "NotTakenBack"
+	ActionRevoked      Action = "Revoked"
+)
+
+// Reason is why it was done. The list is closed.
+type Reason string
+
+// The reasons. docs/audit-log.md explains each.
+const (
+	ReasonNews            Reason = "News"
+	ReasonRequested       Reason = "Requested"
+	ReasonRefreshDue      Reason = "RefreshDue"
+	ReasonSpecChanged     Reason = "SpecChanged"
+	ReasonRepair          Reason = "Repair"
+	ReasonWithdrawn       Reason = "Withdrawn"
+	ReasonExpired         Reason = "Expired"
+	ReasonReleased        Reason = "Released"
+	ReasonRetained        Reason = "Retained"
+	ReasonConnected       Reason = "Connected"
+	ReasonNotConnected    Reason = "NotConnected"
+	ReasonNotSelected     Reason = "NotSelected"
+	ReasonObjectDeleted   Reason = "ObjectDeleted"
+	ReasonOutputMissing   Reason = "OutputMissing"
+	ReasonOutputDamaged   Reason = "OutputDamaged"
+	ReasonSealMismatch    Reason = "SealMismatch"
+	ReasonInErasureLedger Reason = "InErasureLedger"
+)
+
+// Outcome is what became of it. The list is closed.
+type Outcome string
+
+// The outcomes. docs/audit-log.md explains each.
+const (
+	OutcomeSucceeded Outcome = "Succeeded"
+	OutcomeFailed    Outcome = "Failed"
+	OutcomeUnknown   Outcome = "Unknown"
+)

@@ -1,0 +1,2 @@
+// Package ledgertest tests the erasure ledger on a real API server.
+package ledgertest
