@@ -203,7 +203,9 @@ var _ = Describe("Link tokens of a user", func() {
 	It("are not minted when the status is lost", func() {
 		for _, restart := range []bool{false, true} {
 			before := user.Status.LinkToken.ExpiresAt
-			s.ChangeStatus(user, func() { user.Status = v1alpha1.SmileUserStatus{CommonStatus: v1alpha1.CommonStatus{ObservedGeneration: -1}} })
+			s.ChangeStatus(user, func() {
+				user.Status = v1alpha1.SmileUserStatus{CommonStatus: v1alpha1.CommonStatus{ObservedGeneration: -1}}
+			})
 			if restart {
 				s.op = s.Operator()
 				s.op.Run(s.conn)
