@@ -110,6 +110,7 @@ func (c *Controller) forget(name types.NamespacedName) {
 	c.asks.forget(name)
 	c.minted.forget(name)
 	c.Mirrors.ForgetHint(name)
+	c.Mirrors.ForgetClaims(name)
 }
 
 // SetupWithManager registers the controller.
