@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,7 +114,8 @@ func looked(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 // renaming shows a webhook under another name.
 func (s *scene) renaming(id string) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/v1/webhooks") {
+		there := slices.ContainsFunc(s.webhooks(), func(one remote) bool { return one.ID == id })
+		if !there || r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/v1/webhooks") {
 			return false
 		}
 		var shown map[string]any
