@@ -70,9 +70,11 @@ const (
 	ReasonNamespaceTerminating  = "NamespaceTerminating"
 
 	ReasonOutputConflict    = "OutputConflict"
+	ReasonOutputDamaged     = "OutputDamaged"
 	ReasonOutputTakenBack   = "OutputTakenBack"
 	ReasonOutputTooLarge    = "OutputTooLarge"
 	ReasonDataWritten       = "DataWritten"
+	ReasonDataTakenBack     = "DataTakenBack"
 	ReasonDataErased        = "DataErased"
 	ReasonMassDisappearance = "MassDisappearance"
 	ReasonDeletionBlocked   = "DeletionBlocked"
