@@ -31,7 +31,11 @@ func (e *endless) Do(request *http.Request) (*http.Response, error) {
 		entry := fmt.Sprintf(`{"id":"x-1","metadata":{"sourceId":"a-1","userId":"t-1"},"pad":"%s"}`, strings.Repeat("x", e.size))
 		e.items = strings.TrimSuffix(strings.Repeat(entry+",", e.entries), ",")
 	}
-	return success(fmt.Sprintf(`{"nextCursor":"%d","items":[%s]}`, e.pages, e.items)), nil
+	answer := success("")
+	answer.Body = io.NopCloser(io.MultiReader( // no copy that would count
+		strings.NewReader(fmt.Sprintf(`{"code":"OK","data":{"nextCursor":"%d","items":[`, e.pages)), strings.NewReader(e.items), strings.NewReader(`]}}`),
+	))
+	return answer, nil
 }
 
 // TestListingsThatAreKeptEndWhereAnOutputIsFull reads pages without end, of which the caller keeps everything.
