@@ -41,6 +41,10 @@ type Task struct {
 	Source     Source
 }
 
+// Finished reports whether the task has finished. A status that nobody has heard of says less than the time at which
+// it did.
+func (t Task) Finished() bool { return t.FinishedAt != nil && t.Status != TaskStarted }
+
 type taskWire struct {
 	ID         string     `json:"id"`
 	Type       enum       `json:"type"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -74,6 +75,12 @@ func (c *Client) CreateWebhook(ctx context.Context, wanted NewWebhook) (Webhook,
 			IncludePayload bool        `json:"includePayload"`
 		}{wanted.Name, wanted.URL.Reveal(), wanted.EventTypes, true, wanted.Secret.Reveal(), wanted.IncludePayload},
 	})
+}
+
+// CoveredBy reports whether a webhook that is shown with these event types sends all that were asked for. Smile may
+// show more than were registered.
+func (w NewWebhook) CoveredBy(shown []EventType) bool {
+	return !slices.ContainsFunc(w.EventTypes, func(asked EventType) bool { return !slices.Contains(shown, asked) })
 }
 
 func (w NewWebhook) check() error {
