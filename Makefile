@@ -123,7 +123,7 @@ flood: compiler kube-controller-manager ## Flood the receiver for 60 s with 2,00
 .PHONY: soak
 soak: compiler control-plane ## Create 10,000 users through random trouble, and lead 500 persons through misfortune
 	SMILE_CREATES=$${SMILE_CREATES:-10000} SMILE_TRIALS=$${SMILE_TRIALS:-500} KUBEBUILDER_ASSETS=$(BIN)/k8s \
-		$(GO) test -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong' ./controllers/user/
+		$(GO) test -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong|Whatever becomes' ./controllers/user/ ./controllers/accountsync/
 
 .PHONY: fuzz
 fuzz: toolchain ## Search each parser for input that breaks it (FUZZ_INPUTS=50000 for each)

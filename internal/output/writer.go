@@ -59,6 +59,8 @@ type Stored struct {
 	target Target
 	obj    client.Object
 	left   bool
+	// seal to be written with the object; nil leaves it as it is.
+	seal *string
 }
 
 // Absent is an object that must not exist yet.
@@ -111,7 +113,7 @@ func (w *Writer) Open(ctx context.Context, owner client.Object, target Target) (
 	case whose == collectable:
 		return nil, awaitingCollection(target)
 	default:
-		return &Stored{target, obj, whose == leftBehind}, nil
+		return &Stored{target: target, obj: obj, left: whose == leftBehind}, nil
 	}
 }
 
@@ -142,6 +144,7 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 		return false, err
 	}
 	dress(obj, template)
+	stored.stamp(obj)
 	equal := contentOf(obj).Equal(content)
 	if equal && equality.Semantic.DeepEqual(obj, stored.obj) {
 		return false, nil
@@ -202,6 +205,7 @@ func (w *Writer) create(ctx context.Context, owner client.Object, stored *Stored
 		return err
 	}
 	dress(obj, template)
+	stored.stamp(obj)
 	setContent(obj, content)
 	err := w.client.Create(ctx, obj)
 	switch {
