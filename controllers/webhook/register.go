@@ -65,6 +65,7 @@ func (v *visit) register(ctx context.Context, p *pass) error {
 }
 
 func (v *visit) pursue(ctx context.Context, p *pass, w *wanted) error {
+	v.correct(p, w)
 	observed := v.observe(ctx, p, w)
 	if observed != nil && !errors.Is(observed, errNotDeleted) {
 		return observed
