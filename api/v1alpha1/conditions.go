@@ -63,6 +63,7 @@ const (
 	ReasonEndUserActionRequired = "EndUserActionRequired"
 	ReasonProviderUnavailable   = "ProviderUnavailable"
 	ReasonContactSmile          = "ContactSmile"
+	ReasonAccountStatusUnknown  = "AccountStatusUnknown"
 	ReasonReleased              = "Released"
 	ReasonDataOverdue           = "DataOverdue"
 	ReasonDataExpired           = "DataExpired"

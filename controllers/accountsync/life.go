@@ -216,6 +216,10 @@ var (
 		metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,
 		"no account is connected: a login of the person is under way",
 	}
+	statusUnknown = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonAccountStatusUnknown,
+		"an account has a status that this version of the operator does not know: what was fetched of it is kept",
+	}
 	released = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonReleased,
 		"the data was fetched and its accounts were revoked, as spec.revokeAfterFetch asks",
@@ -241,6 +245,8 @@ func connectednessOf(accounts []v1alpha1.SyncedAccount) connectedness {
 		return staleConsent
 	case some:
 		return allConnected
+	case exists(isUnknown):
+		return statusUnknown
 	case exists(func(a v1alpha1.SyncedAccount) bool { return !disconnected(a) }):
 		return loggingIn
 	case exists(isReleased):
@@ -253,6 +259,16 @@ func connectednessOf(accounts []v1alpha1.SyncedAccount) connectedness {
 // needsLogin tells of an account that is connected, but that Smile can only keep current once the person logs in again.
 func needsLogin(a v1alpha1.SyncedAccount) bool {
 	return connected(a) && a.MonitorStatus == string(smile.MonitorUserActionRequired)
+}
+
+// isUnknown tells of an account whose status Smile has added since this was written.
+func isUnknown(a v1alpha1.SyncedAccount) bool {
+	switch smile.ConnectionStatus(a.ConnectionStatus) {
+	case smile.ConnectionPending, smile.ConnectionAwaitingMFA, smile.ConnectionConnected, smile.ConnectionError, smile.ConnectionDisconnected:
+		return false
+	default:
+		return true
+	}
 }
 
 func isReleased(a v1alpha1.SyncedAccount) bool { return a.ReleasedAt != nil && isKept(a) }

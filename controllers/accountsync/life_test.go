@@ -48,7 +48,7 @@ func TestConnectedness(t *testing.T) {
 		"connected":               {accounts{entry("CONNECTED")}, allConnected},
 		"logging in":              {accounts{entry("PENDING")}, loggingIn},
 		"second factor":           {accounts{entry("AWAITING_MFA")}, loggingIn},
-		"a status of the future":  {accounts{entry("TELEPORTING")}, loggingIn},
+		"a status of the future":  {accounts{entry("TELEPORTING"), entry("PENDING")}, statusUnknown},
 		"disconnected":            {accounts{entry("DISCONNECTED")}, nobody},
 		"retained":                {accounts{entry("DISCONNECTED", "kept")}, nobody},
 		"released":                {accounts{entry("DISCONNECTED", "kept", "released")}, released},
