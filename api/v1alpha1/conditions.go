@@ -84,6 +84,7 @@ const (
 	ReasonThrottled        = "Throttled"
 	ReasonSmileUnavailable = "SmileUnavailable"
 	ReasonInvalidResponse  = "InvalidResponse"
+	ReasonListingTooLong   = "ListingTooLong"
 	ReasonRedirectRefused  = "RedirectRefused"
 	ReasonClusterRefused   = "ClusterRefused"
 	ReasonClusterError     = "ClusterError"

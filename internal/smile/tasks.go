@@ -85,7 +85,7 @@ func (c *Client) Tasks(ctx context.Context, by TaskFilter) iter.Seq2[Task, error
 	query := filter{}.text("userId", by.UserID).text("sourceId", by.SourceID).
 		day("startDate", by.StartDate).day("endDate", by.EndDate)
 	return listOf[taskWire](ctx, c, call{
-		operation: opListTasks, path: []string{"tasks"}, query: url.Values(query),
+		operation: opListTasks, path: []string{"tasks"}, query: url.Values(query), bounds: ofOwner(owner{by.UserID, by.SourceID}),
 	}, owner{by.UserID, by.SourceID}, func(t Task) Source { return t.Source })
 }
 

@@ -63,7 +63,7 @@ type UserFilter struct {
 func (c *Client) Users(ctx context.Context, by UserFilter) iter.Seq2[User, error] {
 	query := filter{}.day("startDate", by.StartDate).day("endDate", by.EndDate)
 	return list[userWire](ctx, c, call{
-		operation: opListUsers, path: []string{"users"}, query: url.Values(query),
+		operation: opListUsers, path: []string{"users"}, query: url.Values(query), bounds: ofTenant,
 	})
 }
 

@@ -103,7 +103,7 @@ func (w NewWebhook) check() error {
 // clear, of others too.
 func (c *Client) Webhooks(ctx context.Context) iter.Seq2[Webhook, error] {
 	return list[webhookWire](ctx, c, call{
-		operation: opListWebhooks, path: []string{"webhooks"}, query: url.Values{},
+		operation: opListWebhooks, path: []string{"webhooks"}, query: url.Values{}, bounds: ofOne,
 	})
 }
 
