@@ -25,7 +25,7 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 	sync := p.Object
 	target, wanted := targetOf(sync)
 	if !wanted {
-		return nil
+		return v.dropOutput(ctx, sync)
 	}
 	user, err := v.userOf(ctx, sync)
 	switch {
@@ -45,6 +45,9 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 		return err
 	}
 	v.missing = v.opened[target].Content() == nil
+	if err := v.recallRevokes(ctx, sync); err != nil {
+		return err
+	}
 	if v.undecided, err = v.isUndecided(ctx, sync); err != nil {
 		return err
 	}
@@ -56,11 +59,17 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	v.change(v.broken != nil || v.undecided || v.asWritten && !v.dressed)
+	v.change(v.broken != nil || v.undecided || isForgotten(sync, target) || v.asWritten && !v.dressed)
 	if v.asWritten && !v.undecided {
 		return v.reseal(ctx, sync)
 	}
 	return nil
+}
+
+// isForgotten reports whether the status knows of data, but not of the output that the spec wants it in: then nothing looks
+// after that.
+func isForgotten(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
+	return !holds(sync, target) && slices.ContainsFunc(sync.Status.Accounts, isKept)
 }
 
 // checkOutput finds out whether the output is what was written, and carries its owner and the template's metadata. An

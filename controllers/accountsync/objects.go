@@ -256,3 +256,12 @@ func (v *visit) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objec
 	}
 	return nil
 }
+
+// dropOutput deletes an output that the spec does not want any more.
+func (v *visit) dropOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	if err := v.drop(ctx, sync, knownObjects(sync)); err != nil {
+		return err
+	}
+	sync.Status.Output = nil
+	return nil
+}

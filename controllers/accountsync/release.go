@@ -91,13 +91,8 @@ func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 	}
 	entry := &p.Object.Status.Accounts[i] // which the writing has read anew
 	err := v.conn.Client.RevokeAccount(ctx, entry.ID)
-	var unsent *smile.UnsentError
-	if errors.As(err, &unsent) {
-		v.conn.ReturnRevoke()
-	}
 	if err != nil && !smile.IsNotFound(err) {
-		v.audit(p, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, auditlog.OutcomeUnknown)
-		return err
+		return v.notReleased(ctx, p, i, first, err)
 	}
 	if err != nil && first {
 		entry.ReleasedAt = nil // the person was faster: it is their disconnection, and their data goes
@@ -111,4 +106,23 @@ func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonReleased, "Revoke", "revoked an account whose data is in the output")
 	}
 	return nil
+}
+
+// notReleased notes that a revoke failed. One that certainly changed nothing is no intent any more, for if the account ends
+// now, it is the person who ended it. That is stored only over the very intent: another process may lead by now.
+func (v *visit) notReleased(ctx context.Context, p *pass, i int, first bool, err error) error {
+	entry, outcome := &p.Object.Status.Accounts[i], auditlog.OutcomeUnknown
+	var unsent *smile.UnsentError
+	if errors.As(err, &unsent) {
+		v.conn.ReturnRevoke()
+	}
+	if smile.NotCreated(err) {
+		outcome = auditlog.OutcomeFailed
+	}
+	v.audit(p, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, outcome)
+	if !first || outcome != auditlog.OutcomeFailed {
+		return err
+	}
+	entry.ReleasedAt = nil
+	return errors.Join(err, p.WriteIntent(ctx))
 }

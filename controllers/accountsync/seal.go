@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/output"
 )
@@ -89,4 +91,31 @@ func (v *visit) reseal(ctx context.Context, sync *v1alpha1.SmileAccountSync) err
 	stored.SetSeal(text)
 	_, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), templateOf(sync))
 	return err
+}
+
+// recallRevokes has the status say which revokes Smile has acknowledged, as the seal does: the process may have ended before
+// it said so, an older operator or a restore may have brought back a status that does not. An account that was connected
+// again since, or that the status saw end without a revoke, is another matter.
+func (v *visit) recallRevokes(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	target, _ := targetOf(sync)
+	facts, _ := v.unseal(sync, target, v.formerSet(target))
+	for i := range sync.Status.Accounts {
+		entry := &sync.Status.Accounts[i]
+		at := facts[entry.ID].RevokeAcknowledgedAt
+		if at.IsZero() || !isKept(*entry) || entry.RevokeAcknowledgedAt != nil {
+			continue
+		}
+		if entry.ReleasedAt == nil {
+			erasedBefore, err := v.Ledger.Contains(ctx, entry.ID)
+			if err != nil {
+				return err
+			}
+			if erasedBefore || !connected(*entry) || entry.ConnectedAt == nil || entry.ConnectedAt.After(at) {
+				continue
+			}
+			entry.ReleasedAt = &metav1.Time{Time: at}
+		}
+		entry.RevokeAcknowledgedAt = &metav1.Time{Time: at}
+	}
+	return nil
 }

@@ -19,10 +19,6 @@ func (v *visit) write(ctx context.Context, p *pass) error {
 	sync := p.Object
 	target, wanted := targetOf(sync)
 	if !wanted {
-		if err := v.drop(ctx, sync, knownObjects(sync)); err != nil {
-			return err
-		}
-		sync.Status.Output = nil
 		v.record(sync)
 		p.Drop()
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,8 +49,11 @@ type Ledger struct {
 	// life of the process: what many callers wait for is not cancelled with the first of them.
 	life context.Context
 
-	storing sync.Mutex // guards store
+	storing sync.Mutex // guards store and reread
 	store   ledgerStore
+	reread  error // that the last reading ended with
+
+	readings atomic.Int64 // that were begun to learn what other processes have written
 
 	mu      sync.Mutex
 	known   map[entry]day
@@ -93,15 +97,43 @@ func (l *Ledger) Record(ctx context.Context, accountIDs ...string) error {
 }
 
 // Contains reports whether an account was entered within the days that entries are kept. If the ledger cannot be read
-// completely, it returns an error, because then nobody can say that an account is not in it.
+// completely, it returns an error, because then nobody can say that an account is not in it. An account that this process
+// does not know of is looked for once more in what is stored: the process that led before may have entered it last, or the
+// ledger was restored meanwhile.
 func (l *Ledger) Contains(_ context.Context, accountID string) (bool, error) {
 	if err := l.load(); err != nil {
 		return false, err
 	}
+	if l.knows(accountID) {
+		return true, nil
+	}
+	if err := l.readAgain(); err != nil {
+		return false, err
+	}
+	return l.knows(accountID), nil
+}
+
+func (l *Ledger) knows(accountID string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	on, found := l.known[l.entry(accountID)]
-	return found && on >= l.limit(), nil
+	return found && on >= l.limit()
+}
+
+// readAgain learns what other processes have written. Callers that wait for one reading share the next.
+func (l *Ledger) readAgain() error {
+	begun := l.readings.Load()
+	l.storing.Lock()
+	defer l.storing.Unlock()
+	if l.readings.Load() > begun {
+		return l.reread
+	}
+	l.readings.Add(1)
+	ctx, cancel := context.WithTimeout(l.life, ledgerReading)
+	defer cancel()
+	current := l.store // what is to be written still goes over what was read before, so that nothing is lost unnoticed
+	_, l.reread = current.refresh(ctx, l.learn)
+	return l.reread
 }
 
 func (l *Ledger) entry(accountID string) entry { return entryOf(l.config.Key.Erased(accountID)) }

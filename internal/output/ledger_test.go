@@ -447,3 +447,23 @@ func TestAProcessMayEndBetweenTwoWrites(t *testing.T) {
 		})
 	}
 }
+
+// The process that led before may have recorded an erasure after this one has read the ledger, and a ledger may be restored
+// while a process runs.
+func TestWhatAnotherProcessRecordsLaterIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := newLedgers(t)
+		first, second := cluster.process(t), cluster.process(t)
+		if got := contained(t, second, "a"); len(got) > 0 {
+			t.Errorf("a new ledger contains %v", got)
+		}
+		record(t, first, "a")
+		if diff := cmp.Diff([]string{"a"}, contained(t, second, "a", "b")); diff != "" {
+			t.Error(diff)
+		}
+		record(t, second, "b")
+		if diff := cmp.Diff([]string{"a", "b"}, contained(t, first, "a", "b")); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

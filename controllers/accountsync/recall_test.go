@@ -1,0 +1,164 @@
+package accountsync_test
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/testenv"
+)
+
+// refusingStatuses lets nobody write a status while refused is true.
+func refusingStatuses(refused *bool) testenv.Wrap {
+	return func(kube client.WithWatch) client.WithWatch {
+		return interceptor.NewClient(kube, interceptor.Funcs{
+			SubResourcePatch: func(
+				ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption,
+			) error {
+				if *refused {
+					return errRefused
+				}
+				return c.SubResource(sub).Patch(ctx, obj, patch, options...)
+			},
+		})
+	}
+}
+
+var _ = Describe("What the seal says of a revoke that Smile acknowledged", func() {
+	for name, lose := range map[string]func(s *scene) *v1alpha1.SmileAccountSync{
+		"the process ended before the status said it": func(s *scene) *v1alpha1.SmileAccountSync {
+			refused := false
+			s.op = s.Operator(refusingStatuses(&refused))
+			s.op.Run(s.conn)
+			account := s.link("sss_ph")[0]
+			s.during(http.MethodDelete, "/v1/accounts/"+account.ID, func() { refused = true })
+			sync := s.sync(revoking, keptFor(4*time.Hour, ""))
+			Expect(s.data().Annotations[v1alpha1.AnnotationSeal]).To(ContainSubstring("revokeAcknowledgedAt"))
+			Expect(sync.Status.Accounts[0].RevokeAcknowledgedAt).To(BeNil())
+			return sync
+		},
+		"an older operator, which does not know the field, wrote the status": func(s *scene) *v1alpha1.SmileAccountSync {
+			sync, _ := s.released()
+			s.ChangeStatus(sync, func() { sync.Status.Accounts[0].RevokeAcknowledgedAt = nil })
+			return sync
+		},
+		"the status was restored from before the release": func(s *scene) *v1alpha1.SmileAccountSync {
+			account := s.link("sss_ph")[0]
+			sync := s.sync(keptFor(4*time.Hour, ""))
+			s.ask(sync)
+			s.op.Run(sync)
+			before := sync.Status.DeepCopy()
+			s.Change(sync, func() { revoking(sync) })
+			s.Pass(time.Second)
+			s.op.Run(sync)
+			Expect(sync.Status.Accounts[0].ID).To(Equal(account.ID))
+			Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
+			s.Pass(time.Second)
+			s.ChangeStatus(sync, func() { before.DeepCopyInto(&sync.Status) })
+			return sync
+		},
+	} {
+		It("is not forgotten because "+name, func() {
+			s := newScene(testenv.Config{})
+			sync := lose(s)
+			content := s.data().Data
+			s.op = s.Operator()
+			s.op.Run(s.conn, s.user)
+			s.ask(sync)
+			s.op.Run(sync)
+			Expect(s.data().Data).To(Equal(content))
+			Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
+			s.op.Quiet(sync)
+			s.wipe(sync)
+			s.op.Run(sync)
+			Expect(s.data().Data).To(Equal(content))
+			Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
+		})
+	}
+})
+
+var _ = Describe("An account that was to be revoked", func() {
+	for name, refuse := range map[string]func(s *scene) (mend func()){
+		"because this process may not lead any more": func(s *scene) func() {
+			s.op.Fence = func() error { return errRefused }
+			return func() { s.op.Fence = func() error { return nil } }
+		},
+		"because Smile has too many calls": func(s *scene) func() {
+			s.Smile.Break(sandbox.Fault{Operation: "delete-account", Count: -1, Action: "status:429"})
+			return s.Smile.Mend
+		},
+	} {
+		It("loses its data when the person withdraws after the revoke was not sent, or refused, "+name, func() {
+			s := newScene(testenv.Config{})
+			account := s.link("sss_ph")[0]
+			sync := s.sync(revoking)
+			mend := refuse(s)
+			s.ask(sync)
+			_, _ = s.op.Reconcile(sync)
+			Expect(holds(s.data().Data)).To(Equal([]string{account.ID}))
+			s.disconnect(account)
+			mend()
+			s.op.Live(interval, s.user, sync)
+			Expect(holds(s.data().Data)).To(BeEmpty(), "nobody but the person ended it")
+			Expect(s.audited(sync)).To(ContainElement("Erased/Withdrawn"))
+		})
+	}
+})
+
+var _ = Describe("A part of a status that is lost", func() {
+	It("is known again when it is the output", func() {
+		s := newScene(testenv.Config{})
+		sync, _ := s.synced([]string{"sss_ph"})
+		known := sync.Status.Output.DeepCopy()
+		s.Pass(time.Second)
+		s.ChangeStatus(sync, func() { sync.Status.Output = nil })
+		s.op = s.Operator()
+		s.op.Run(s.conn, s.user)
+		s.op.Run(sync)
+		Expect(sync.Status.Output).To(Equal(known))
+		s.op.Quiet(sync)
+	})
+})
+
+var _ = Describe("An older copy of an output", func() {
+	It("does not stay once Smile has newer data", func() {
+		s := newScene(testenv.Config{})
+		sync, linked := s.synced([]string{"sss_ph"})
+		backup := s.data()
+		_, err := s.Smile.Resync(linked[0].ID)
+		Expect(err).NotTo(HaveOccurred())
+		s.op.Live(interval, s.user, sync)
+		current := s.data().Data
+		for _, restart := range []bool{false, true} {
+			s.restore(backup)
+			s.wipe(sync)
+			if restart {
+				s.op = s.Operator()
+				s.op.Run(s.conn, s.user)
+			}
+			s.op.Run(sync)
+			Expect(s.data().Data["identities.json"]).To(Equal(current["identities.json"]))
+			s.op.Live(interval, s.user, sync)
+			Expect(s.data().Data).To(Equal(current), "restart: %v", restart)
+		}
+	})
+})
+
+var _ = Describe("An output that the spec does not want any more", func() {
+	It("goes without Smile", func() {
+		s := newScene(testenv.Config{})
+		sync, _ := s.synced([]string{"sss_ph"})
+		s.Smile.Break(sandbox.Fault{Operation: "*", Count: -1, Action: "status:503"})
+		s.Change(sync, func() { sync.Spec.Output = nil })
+		_, _ = s.op.Reconcile(sync)
+		_, there := s.Secret(testenv.DataName)
+		Expect(there).To(BeFalse())
+	})
+})
