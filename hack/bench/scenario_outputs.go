@@ -178,7 +178,10 @@ func (g *gallery) unrepaired(ctx context.Context, all []*damaged) (int, error) {
 		left++
 	}
 	if left > 0 {
-		time.Sleep(time.Second)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
 	}
 	return left, g.operator.alive()
 }
