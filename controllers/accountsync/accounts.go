@@ -39,6 +39,8 @@ type visit struct {
 	missing bool
 	// broken is what is wrong with the output, until it is repaired; nil when nothing is.
 	broken *engine.Problem
+	// spared is true when the output is not compared in this pass, because the output checks will have it compared.
+	spared bool
 	// undecided is true when the output holds what the status does not know.
 	undecided bool
 	// listed are the accounts as Smile has just shown them.
@@ -90,13 +92,17 @@ func requested(sync *v1alpha1.SmileAccountSync) bool {
 // outdated tells whether the output is known to be of another spec, or of other data, than it should.
 func outdated(sync *v1alpha1.SmileAccountSync) bool {
 	unfinished := sync.Status.Output != nil && sync.Status.Output.Fingerprint == ""
-	return unfinished || sync.Status.DataGeneration != sync.Generation
+	return unfinished || reselects(sync)
+}
+
+func regenerated(sync *v1alpha1.SmileAccountSync) bool {
+	return sync.Status.DataGeneration != sync.Generation
 }
 
 // lookAtAccounts keeps the list of the accounts that the sync covers.
 func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 	v.whole = outdated(p.Object) || requested(p.Object) || p.Object.Status.DataPending
-	v.change(v.whole)
+	v.change(v.whole || regenerated(p.Object))
 	if v.connErr != nil {
 		if v.changed {
 			return v.connErr
@@ -107,6 +113,9 @@ func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID))
 	asKnown := errors.Is(err, errAsKnown)
 	if err != nil && !asKnown {
+		return err
+	}
+	if err := v.inspectFirst(p); err != nil {
 		return err
 	}
 	if err := v.Owners.Verify(ctx, v.conn, v.user, v.user.Status.UserID); err != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
@@ -25,16 +27,15 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 	sync := p.Object
 	target, wanted := targetOf(sync)
 	if !wanted {
-		return v.dropOutput(ctx, sync)
+		return v.dropOutput(ctx, p)
 	}
-	user, err := v.userOf(ctx, sync)
-	switch {
-	case err == nil:
-		v.user = user
-	case !apierrors.IsNotFound(err):
+	if v.spared = v.Checked && p.First && isAtRest(sync); v.spared {
+		return nil
+	}
+	if err := v.lookUpUser(ctx, sync); err != nil {
 		return err
 	}
-	err = v.checkOutput(ctx, sync)
+	err := v.checkOutput(ctx, sync)
 	if isForeign(err) {
 		if holds(sync, target) || v.userID() != "" {
 			errors.As(err, &v.broken)
@@ -51,18 +52,14 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 	if v.undecided, err = v.isUndecided(ctx, sync); err != nil {
 		return err
 	}
-	if holds(sync, target) && !v.asWritten {
+	v.change(v.undecided)
+	if v.asWritten {
+		return v.tend(ctx, sync, target)
+	}
+	if holds(sync, target) {
 		v.broken = errDamaged
 	}
-	if v.asWritten {
-		if err := v.thaw(ctx, sync, target); err != nil {
-			return err
-		}
-	}
-	v.change(v.broken != nil || v.undecided || isForgotten(sync, target) || v.asWritten && !v.dressed)
-	if v.asWritten && !v.undecided {
-		return v.reseal(ctx, sync)
-	}
+	v.change(v.broken != nil || isForgotten(sync, target))
 	return nil
 }
 
@@ -70,6 +67,42 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 // after that.
 func isForgotten(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
 	return !holds(sync, target) && slices.ContainsFunc(sync.Status.Accounts, isKept)
+}
+
+// isAtRest reports whether the status says that the output is complete, and asks for nothing. After a start the outputs of
+// such syncs are not all read at once: the output checks do that, evenly paced.
+func isAtRest(sync *v1alpha1.SmileAccountSync) bool {
+	target, _ := targetOf(sync)
+	return holds(sync, target) && !outdated(sync) && !regenerated(sync) && !requested(sync) && !sync.Status.DataPending &&
+		meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+// inspectFirst ends a pass that has something to do and has not compared the output yet. The next one, at once, does, before
+// the status takes in what Smile shows: the seal may know better than a status that was restored.
+func (v *visit) inspectFirst(p *pass) error {
+	if !v.spared {
+		return nil
+	}
+	p.WakeAt(p.Now)
+	return engine.ErrRest
+}
+
+// lookUpUser finds the person if there is one: an output is compared without one too.
+func (v *visit) lookUpUser(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	user, err := v.userOf(ctx, sync)
+	if err == nil {
+		v.user = user
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// tend brings up to date what is around the content of an output that is as it was written.
+func (v *visit) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+	v.change(!v.dressed)
+	if err := v.thaw(ctx, sync, target); err != nil || v.undecided {
+		return err
+	}
+	return v.reseal(ctx, sync)
 }
 
 // checkOutput finds out whether the output is what was written, and carries its owner and the template's metadata. An

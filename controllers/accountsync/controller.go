@@ -55,6 +55,8 @@ type Controller struct {
 	Ledger *output.Ledger
 	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
 	Checks engine.Wakes
+	// Checked is true when output checks are on: then Checks wakes each sync whose output this process has not read yet.
+	Checked bool
 	// Identity keys the seals and fingerprints of outputs.
 	Identity identity.Key
 	// Audit gets a record of each act on a person's data.

@@ -11,6 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/output"
 )
 
 // erase takes out of the output what must not be kept any longer. It needs nothing but the status and the output
@@ -88,7 +89,8 @@ func (v *visit) eraseOutput(ctx context.Context, p *pass, gone erasures) error {
 		v.tellErased(p, gone, auditlog.OutcomeSucceeded)
 		return nil
 	}
-	set, err := v.openSet(ctx, sync, known[0])
+	place := whereToErase(sync, known[0], gone)
+	set, err := v.openSet(ctx, sync, place)
 	foreign := engine.IsProblem(err, v1alpha1.ReasonOutputConflict) || engine.IsProblem(err, v1alpha1.ReasonProgressing)
 	if err != nil && !foreign {
 		return err
@@ -105,8 +107,8 @@ func (v *visit) eraseOutput(ctx context.Context, p *pass, gone erasures) error {
 	if err != nil {
 		return err
 	}
-	asWritten := set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
-	if _, err := v.store(ctx, p, known[0], rest, v.remembers(p, gone)); err != nil {
+	asWritten := place == known[0] && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
+	if _, err := v.store(ctx, p, place, rest, v.remembers(p, gone)); err != nil {
 		return err
 	}
 	if !asWritten { // then what is left of it is to be fetched again
@@ -114,6 +116,18 @@ func (v *visit) eraseOutput(ctx context.Context, p *pass, gone erasures) error {
 	}
 	v.tellErased(p, gone, auditlog.OutcomeSucceeded)
 	return nil
+}
+
+// whereToErase is the output as the status knows it, or where the spec wants it if that is where copies are refused: then the
+// output moves there first, without them.
+func whereToErase(sync *v1alpha1.SmileAccountSync, known output.Target, gone erasures) output.Target {
+	target, wanted := targetOf(sync)
+	for _, why := range gone {
+		if wanted && why.action == auditlog.ActionNotTakenBack {
+			return target
+		}
+	}
+	return known
 }
 
 // outcomeOf is that of erasing data from an object that may belong to somebody else by now, who keeps it.
@@ -164,6 +178,7 @@ var whyErased = map[auditlog.Reason]string{
 	auditlog.ReasonWithdrawn:   "erased data: its account was disconnected",
 	auditlog.ReasonExpired:     "erased data: spec.retention.ttl has passed",
 	auditlog.ReasonNotSelected: "erased data: the spec no longer covers its account",
+	auditlog.ReasonSpecChanged: "deleted the output with its data: the spec no longer asks for it",
 }
 
 var whyNotTakenBack = map[auditlog.Reason]string{

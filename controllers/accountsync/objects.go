@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
 )
@@ -257,11 +258,21 @@ func (v *visit) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objec
 	return nil
 }
 
-// dropOutput deletes an output that the spec does not want any more.
-func (v *visit) dropOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+// dropOutput deletes an output that the spec does not want any more. It needs neither Smile nor the person's object.
+func (v *visit) dropOutput(ctx context.Context, p *pass) error {
+	sync := p.Object
+	p.Drop()
+	if sync.Status.Output == nil {
+		return nil
+	}
 	if err := v.drop(ctx, sync, knownObjects(sync)); err != nil {
 		return err
 	}
 	sync.Status.Output = nil
+	gone := erasures{}
+	for _, id := range namesOf(sync.Status.Accounts, isKept) {
+		gone[id] = cause{auditlog.ActionErased, auditlog.ReasonSpecChanged}
+	}
+	v.tellErased(p, gone, auditlog.OutcomeSucceeded)
 	return nil
 }

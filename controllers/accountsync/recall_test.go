@@ -74,6 +74,7 @@ var _ = Describe("What the seal says of a revoke that Smile acknowledged", func(
 			s.ask(sync)
 			s.op.Run(sync)
 			Expect(s.data().Data).To(Equal(content))
+			Expect(s.data().Annotations[v1alpha1.AnnotationSeal]).To(ContainSubstring("revokeAcknowledgedAt"))
 			Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 			s.op.Quiet(sync)
 			s.wipe(sync)
@@ -82,6 +83,31 @@ var _ = Describe("What the seal says of a revoke that Smile acknowledged", func(
 			Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 		})
 	}
+})
+
+var _ = Describe("What the seal says of a revoke", func() {
+	It("counts also when the first pass after a start leaves the output to the output checks", func() {
+		s := newScene(testenv.Config{OutputChecks: true})
+		s.link("sss_ph")
+		sync := s.sync(keptFor(4*time.Hour, ""))
+		s.ask(sync)
+		s.op.Run(sync)
+		s.Change(sync, func() { revoking(sync) })
+		s.op.Run(sync)
+		s.ask(sync)
+		s.op.Run(sync)
+		before, content := sync.Status.DeepCopy(), s.data().Data
+		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
+		before.Accounts[0].ReleasedAt, before.Accounts[0].RevokeAcknowledgedAt = nil, nil
+		before.Accounts[0].ConnectionStatus, before.Accounts[0].ConnectedAt = "CONNECTED", before.Accounts[0].DataAsOf
+		s.Pass(time.Second)
+		s.ChangeStatus(sync, func() { before.DeepCopyInto(&sync.Status) })
+		s.op = s.Operator()
+		s.op.Run(s.conn, s.user)
+		s.op.Live(interval, s.user, sync)
+		Expect(s.data().Data).To(Equal(content))
+		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
+	})
 })
 
 var _ = Describe("An account that was to be revoked", func() {
@@ -159,6 +185,42 @@ var _ = Describe("An output that the spec does not want any more", func() {
 		s.Change(sync, func() { sync.Spec.Output = nil })
 		_, _ = s.op.Reconcile(sync)
 		_, there := s.Secret(testenv.DataName)
+		Expect(there).To(BeFalse())
+		Expect(s.op.Reasons(sync)).To(ContainElement(v1alpha1.ReasonDataErased))
+		Expect(s.audited(sync)).To(ContainElement("Erased/SpecChanged"))
+		Expect(s.Condition(sync, v1alpha1.ConditionOutputReady)).To(BeEmpty())
+		before := len(s.audited(sync))
+		_, _ = s.op.Reconcile(sync)
+		Expect(s.audited(sync)).To(HaveLen(before))
+	})
+})
+
+var _ = Describe("A copy that must not be taken back", func() {
+	It("goes at once from where the output moves to, with one record, although Smile gives no data", func() {
+		s := newScene(testenv.Config{})
+		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, wanting("IDENTITIES", "EMPLOYMENTS"))
+		copied := s.data()
+		s.Change(sync, func() { sync.Spec.Output.Secret.Name = "elsewhere" })
+		s.op.Run(sync)
+		s.disconnect(linked[0])
+		s.op.Live(interval, s.user, sync)
+		s.restore(copied)
+		s.Change(sync, func() {
+			sync.Spec.Output.Secret.Name = testenv.DataName
+			wanting("IDENTITIES", "EMPLOYMENTS", "INCOMES")(sync)
+		})
+		s.Smile.Break(sandbox.Fault{Operation: "get-account-payload", Count: -1, Action: "status:500"})
+		known := len(s.audited(sync))
+		for range 3 {
+			_, err := s.op.Reconcile(sync)
+			Expect(err).To(HaveOccurred())
+		}
+		Expect(holds(s.data().Data)).NotTo(ContainElement(linked[0].ID))
+		Expect(s.audited(sync)[known:]).To(Equal([]string{"NotTakenBack/InErasureLedger"}))
+		s.Smile.Mend()
+		s.op.Run(sync)
+		Expect(holds(s.data().Data)).To(Equal([]string{linked[1].ID}))
+		_, there := s.Secret("elsewhere")
 		Expect(there).To(BeFalse())
 	})
 })
