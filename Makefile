@@ -101,6 +101,11 @@ test-cluster: compiler kube-controller-manager ## Run the tests on a real contro
 	@echo "go test -race, packages on a control plane"
 	@KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -race -timeout 40m $(CLUSTER_PACKAGES)
 
+.PHONY: test-future
+test-future: compiler kube-controller-manager ## Run the operator's tests against a Smile that answers with more than is documented today
+	SMILE_SANDBOX_QUIRKS=future=on KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -timeout 40m ./internal/smile/... $(CLUSTER_PACKAGES)
+	SMILE_SANDBOX_QUIRKS=future=on KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 60m -skip '^TestCrashPoints$$' ./internal/e2e/...
+
 .PHONY: e2e
 e2e: compiler kube-controller-manager ## Run the tests of whole processes and of the widget in a browser
 	@[ -n "$${CHROMIUM:-}" ] || { $(call need,chromium chromium-browser google-chrome,chromium,the tests in a browser); }
@@ -118,7 +123,7 @@ flood: compiler kube-controller-manager ## Flood the receiver for 60 s with 2,00
 .PHONY: soak
 soak: compiler control-plane ## Create 10,000 users through random trouble, and lead 500 persons through misfortune
 	SMILE_CREATES=$${SMILE_CREATES:-10000} SMILE_TRIALS=$${SMILE_TRIALS:-500} KUBEBUILDER_ASSETS=$(BIN)/k8s \
-		$(GO) test -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong' ./controllers/user/
+		$(GO) test -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong|Whatever becomes' ./controllers/user/ ./controllers/accountsync/
 
 .PHONY: fuzz
 fuzz: toolchain ## Search each parser for input that breaks it (FUZZ_INPUTS=50000 for each)

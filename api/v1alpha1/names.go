@@ -34,6 +34,10 @@ const (
 	// its owner reference was cut.
 	AnnotationOwner = "smile-operator.io/owner-uid"
 
+	// AnnotationSeal, on the first object of an output, proves for whom the output was written, when its data was fetched,
+	// and that nobody has changed it since.
+	AnnotationSeal = "smile-operator.io/seal"
+
 	// AnnotationTemplateKeys, on an output, remembers the labels and annotations that its template has set.
 	AnnotationTemplateKeys = "smile-operator.io/template-keys"
 

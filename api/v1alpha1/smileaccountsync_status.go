@@ -56,10 +56,18 @@ type SyncedAccount struct {
 	// +optional
 	ErasedAt *metav1.Time `json:"erasedAt,omitempty"`
 
+	// lostAt is when the data was found to be lost: it is no longer in the output, and Smile has it no longer either.
+	// +optional
+	LostAt *metav1.Time `json:"lostAt,omitempty"`
+
 	// releasedAt is when the operator decided to revoke the account itself, because of revokeAfterFetch, before the
 	// call left. From then on a disconnection is its own doing, and erases nothing.
 	// +optional
 	ReleasedAt *metav1.Time `json:"releasedAt,omitempty"`
+
+	// revokeAcknowledgedAt is when Smile acknowledged that the operator revoked the account.
+	// +optional
+	RevokeAcknowledgedAt *metav1.Time `json:"revokeAcknowledgedAt,omitempty"`
 
 	// datapoints that were fetched and are kept.
 	// +optional

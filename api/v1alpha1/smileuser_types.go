@@ -44,7 +44,7 @@ type LinkTokenSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	SecretName string `json:"secretName"`
 }
 
@@ -60,7 +60,9 @@ type SmileUserSpec struct {
 	ConnectionRef ConnectionReference `json:"connectionRef"`
 
 	// subjectFrom names the business key of this person, by which the person is recognised when declared again;
-	// <namespace>/<name> when absent. Smile sees a keyed digest of it only. Immutable.
+	// <namespace>/<name> when absent. Smile sees a keyed digest of it only. The value is used byte by byte; nobody is
+	// created under one that is not valid UTF-8 in normalization form C, holds control characters, or begins or ends
+	// with white space. Immutable.
 	// +optional
 	SubjectFrom *SubjectSource `json:"subjectFrom,omitempty"`
 
@@ -122,6 +124,10 @@ type LinkTokenStatus struct {
 	ExpiresAt metav1.Time `json:"expiresAt"`
 	// renewAt is when the next one is minted, computed once when this one was issued.
 	RenewAt metav1.Time `json:"renewAt"`
+	// fingerprint of what the Secret holds: a keyed hash that changes with it and reveals nothing.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // CreateAttempt is the intent to create a remote user, written before the call that creates it.

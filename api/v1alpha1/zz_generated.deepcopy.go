@@ -887,8 +887,16 @@ func (in *SyncedAccount) DeepCopyInto(out *SyncedAccount) {
 		in, out := &in.ErasedAt, &out.ErasedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.LostAt != nil {
+		in, out := &in.LostAt, &out.LostAt
+		*out = (*in).DeepCopy()
+	}
 	if in.ReleasedAt != nil {
 		in, out := &in.ReleasedAt, &out.ReleasedAt
+		*out = (*in).DeepCopy()
+	}
+	if in.RevokeAcknowledgedAt != nil {
+		in, out := &in.RevokeAcknowledgedAt, &out.RevokeAcknowledgedAt
 		*out = (*in).DeepCopy()
 	}
 	if in.Datapoints != nil {

@@ -2,6 +2,7 @@ package accountsync
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -32,6 +33,18 @@ type visit struct {
 	changed bool
 	// whole is true when the data of all accounts must be fetched for that, not only what is news.
 	whole bool
+	// asWritten is true when the output is what was written, and dressed when it carries its owner and the template's metadata.
+	asWritten, dressed bool
+	// missing is true when there was no output when the pass began.
+	missing bool
+	// broken is what is wrong with the output, until it is repaired; nil when nothing is.
+	broken *engine.Problem
+	// undecided is true when the output holds what the status does not know.
+	undecided bool
+	// listed are the accounts as Smile has just shown them.
+	listed []smile.Account
+	// refused is what of an output is not taken back, until it is erased.
+	refused erasures
 	// opened are the objects of the output as they were before anything was fetched.
 	opened opened
 	// fetched is the data that this pass has fetched, complete or not at all.
@@ -92,21 +105,29 @@ func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 	}
 	v.schedule(p)
 	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID))
-	if err != nil {
+	asKnown := errors.Is(err, errAsKnown)
+	if err != nil && !asKnown {
 		return err
 	}
 	if err := v.Owners.Verify(ctx, v.conn, v.user, v.user.Status.UserID); err != nil {
 		return err
 	}
-	if err := v.takeIn(ctx, p.Object, accounts); err != nil {
-		return err
+	if !asKnown {
+		if err := v.takeIn(ctx, p.Object, accounts); err != nil {
+			return err
+		}
 	}
+	v.summarise(p)
+	return nil
+}
+
+// summarise says on the running phase's condition, and on Ready, how the accounts are.
+func (v *visit) summarise(p *pass) {
 	found := connectednessOf(p.Object.Status.Accounts)
 	p.Set(found.status, found.reason, found.message)
 	if p.Object.Status.ConnectedAccounts == 0 {
 		p.Ready(found.reason, found.message)
 	}
-	return nil
 }
 
 // takeIn brings the status up to what was listed, once what is missing there has been asked about.
@@ -115,6 +136,7 @@ func (v *visit) takeIn(ctx context.Context, sync *v1alpha1.SmileAccountSync, acc
 	if err != nil {
 		return err
 	}
+	v.listed = accounts
 	setAccounts(sync, covered)
 	return nil
 }
@@ -134,7 +156,7 @@ func (v *visit) schedule(p *pass) {
 			}
 		}
 	}
-	if requested(p.Object) && p.Now.After(v.notBefore) { // a hint may have been seen first in this very pass
+	if (requested(p.Object) || v.undecided) && p.Now.After(v.notBefore) { // a hint may have been seen first in this very pass
 		v.notBefore = p.Now
 	}
 }
@@ -147,7 +169,11 @@ func (v *visit) urgently(ctx context.Context) context.Context {
 	return smile.WithLane(ctx, smile.LaneHint)
 }
 
-// accounts gives the accounts of the person, or ErrRest when none need be looked at.
+// errAsKnown means that only the output is to be repaired, for which the accounts are taken as the status knows them: Smile
+// refuses the data of one that is gone.
+var errAsKnown = errors.New("the accounts are taken as they are known")
+
+// accounts gives the accounts of the person, ErrRest when none need be looked at, or errAsKnown.
 func (v *visit) accounts(ctx context.Context) ([]smile.Account, error) {
 	userID := v.user.Status.UserID
 	if v.notBefore.IsZero() {
@@ -156,6 +182,9 @@ func (v *visit) accounts(ctx context.Context) ([]smile.Account, error) {
 		}
 		if !v.changed {
 			return nil, engine.ErrRest
+		}
+		if !v.whole {
+			return nil, errAsKnown
 		}
 	}
 	accounts, err := v.known.Accounts(v.urgently(ctx), v.conn.Client, userID, v.notBefore)

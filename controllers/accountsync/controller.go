@@ -34,7 +34,10 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-const concurrency = 16
+const (
+	kind        = "SmileAccountSync"
+	concurrency = 16
+)
 
 // Controller holds what the reconciling of account syncs needs.
 type Controller struct {
@@ -52,7 +55,7 @@ type Controller struct {
 	Ledger *output.Ledger
 	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
 	Checks engine.Wakes
-	// Identity keys the fingerprints of outputs.
+	// Identity keys the seals and fingerprints of outputs.
 	Identity identity.Key
 	// Audit gets a record of each act on a person's data.
 	Audit *auditlog.Log
@@ -69,20 +72,26 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 	return &engine.Reconciler[*v1alpha1.SmileAccountSync]{
 		Client: c.Client, Events: c.Events, Clock: c.Clock,
 		Kind: engine.Kind[*v1alpha1.SmileAccountSync]{
-			Name: "SmileAccountSync",
+			Name: kind,
 			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
 			Phases: func() []engine.Phase[*v1alpha1.SmileAccountSync] {
 				v := &visit{Controller: c}
-				return []engine.Phase[*v1alpha1.SmileAccountSync]{
+				phases := []engine.Phase[*v1alpha1.SmileAccountSync]{
+					{Condition: v1alpha1.ConditionOutputReady, Run: v.inspect},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
 					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: v.findUser},
 					{Condition: v1alpha1.ConditionAccountsConnected, Done: "the person has connected an account", Run: v.lookAtAccounts},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.readBack},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
 					{Condition: v1alpha1.ConditionDataSynced, Done: "the data is what Smile has gathered", Run: v.fetch},
 					{Condition: v1alpha1.ConditionOutputReady, Done: "the output holds the data", Run: v.write},
 					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.release},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.conclude},
 				}
+				for i := range phases {
+					phases[i].Run = v.whileBroken(phases[i].Run)
+				}
+				return phases
 			},
 		},
 	}

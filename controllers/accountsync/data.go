@@ -30,7 +30,7 @@ type fetched struct {
 // last good data where it is, and the status with it.
 func (v *visit) fetch(ctx context.Context, p *pass) error {
 	sync := p.Object
-	if err := v.checkOutput(ctx, sync); err != nil {
+	if err := v.compare(ctx, sync); err != nil {
 		return err
 	}
 	if len(namesOf(sync.Status.Accounts, connected))+len(namesOf(sync.Status.Accounts, hasData)) == 0 {
@@ -63,6 +63,20 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	return err
 }
 
+// compare notes when the output is not what was written, so that it is made anew; and refuses one of somebody else before
+// anything is fetched for it.
+func (v *visit) compare(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	if _, wanted := targetOf(sync); !wanted {
+		return nil
+	}
+	if err := v.checkOutput(ctx, sync); err != nil {
+		return err
+	}
+	v.whole = v.whole || !v.asWritten
+	v.change(!v.asWritten || !v.dressed)
+	return nil
+}
+
 const dataExpired = "data was erased because spec.retention.ttl has passed: it comes back when Smile has newer data"
 
 func (v *visit) isExpired(account v1alpha1.SyncedAccount) bool {
@@ -82,7 +96,7 @@ func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]task
 		return err
 	}
 	v.fetched = nil
-	if err := v.checkOutput(ctx, p.Object); err != nil {
+	if err := v.compare(ctx, p.Object); err != nil {
 		return err
 	}
 	return v.fetchAll(ctx, p.Object, gathered, p.Now)

@@ -2,14 +2,15 @@ package accountsync
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
-	"github.com/smile-operator/smile-operator/internal/output"
 )
 
 // erase takes out of the output what must not be kept any longer. It needs nothing but the status and the output
@@ -20,24 +21,55 @@ func (v *visit) erase(ctx context.Context, p *pass) error {
 	return v.eraseDoomed(ctx, p)
 }
 
+// erasures are the accounts whose data is erased, and why.
+type erasures map[string]cause
+
+type cause struct {
+	action auditlog.Action
+	reason auditlog.Reason
+}
+
 func (v *visit) eraseDoomed(ctx context.Context, p *pass) error {
-	sync, ended := p.Object, false
-	var gone []string
+	sync := p.Object
+	gone, withdrawn := erasures{}, []string{}
 	for _, account := range sync.Status.Accounts {
-		if doomed(sync, account, p.Now) {
-			gone = append(gone, account.ID)
-			ended = ended || !disconnected(account) && selected(sync, account)
+		reason := mustErase(sync, account, p.Now)
+		if reason != "" {
+			gone[account.ID] = cause{auditlog.ActionErased, reason}
 		}
+		if reason == auditlog.ReasonWithdrawn {
+			withdrawn = append(withdrawn, account.ID)
+		}
+	}
+	maps.Copy(gone, v.refused)
+	v.refused = nil
+	if err := v.recordWithdrawn(ctx, withdrawn...); err != nil {
+		return err
 	}
 	if len(gone) > 0 {
 		if err := v.eraseOutput(ctx, p, gone); err != nil {
 			return err
 		}
-		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataErased, "Erase",
-			"erased data: its account was disconnected, its ttl has passed, or the spec no longer covers it")
 	}
+	v.forget(p, gone)
+	return nil
+}
+
+// recordWithdrawn puts accounts into the erasure ledger, before anything of them is erased: no backup brings them back.
+func (v *visit) recordWithdrawn(ctx context.Context, accounts ...string) error {
+	if len(accounts) == 0 {
+		return nil
+	}
+	return v.Ledger.Record(ctx, accounts...)
+}
+
+// forget brings the status up to an erasure from the output.
+func (v *visit) forget(p *pass, gone erasures) {
+	sync, ended := p.Object, false
 	for i, account := range sync.Status.Accounts {
-		if doomed(sync, account, p.Now) {
+		why, isGone := gone[account.ID]
+		if isGone && why.action == auditlog.ActionErased {
+			ended = ended || !disconnected(account) && selected(sync, account)
 			sync.Status.Accounts[i] = erased(account, p.Now)
 		} else if at := expiresAt(sync, account); !at.IsZero() {
 			p.WakeAt(at)
@@ -46,18 +78,19 @@ func (v *visit) eraseDoomed(ctx context.Context, p *pass) error {
 	if ended {
 		p.Set(metav1.ConditionFalse, v1alpha1.ReasonDataExpired, dataExpired)
 	}
-	return nil
 }
 
 // eraseOutput writes the output again without some accounts.
-func (v *visit) eraseOutput(ctx context.Context, p *pass, gone []string) error {
+func (v *visit) eraseOutput(ctx context.Context, p *pass, gone erasures) error {
 	sync := p.Object
 	known := knownObjects(sync)
 	if len(known) == 0 {
+		v.tellErased(p, gone, auditlog.OutcomeSucceeded)
 		return nil
 	}
 	set, err := v.openSet(ctx, sync, known[0])
-	if err != nil && !engine.IsProblem(err, v1alpha1.ReasonOutputConflict) {
+	foreign := engine.IsProblem(err, v1alpha1.ReasonOutputConflict) || engine.IsProblem(err, v1alpha1.ReasonProgressing)
+	if err != nil && !foreign {
 		return err
 	}
 	if set == nil { // it is gone, or somebody else's by now: what belonged to it goes as well
@@ -65,6 +98,7 @@ func (v *visit) eraseOutput(ctx context.Context, p *pass, gone []string) error {
 			return err
 		}
 		sync.Status.Output.Others, sync.Status.Output.Fingerprint = nil, ""
+		v.tellErased(p, gone, outcomeOf(foreign))
 		return nil
 	}
 	rest, err := v.remaining(ctx, sync, gone)
@@ -72,27 +106,91 @@ func (v *visit) eraseOutput(ctx context.Context, p *pass, gone []string) error {
 		return err
 	}
 	asWritten := set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
-	if _, err := v.store(ctx, p, known[0], rest); err != nil {
+	if _, err := v.store(ctx, p, known[0], rest, v.remembers(p, gone)); err != nil {
 		return err
 	}
 	if !asWritten { // then what is left of it is to be fetched again
 		sync.Status.Output.Fingerprint = ""
 	}
+	v.tellErased(p, gone, auditlog.OutcomeSucceeded)
 	return nil
 }
 
-// remaining is the data that the output holds of accounts that are not gone.
-func (v *visit) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, gone []string) ([]output.Account, error) {
-	held, err := v.heldAccounts(ctx, sync)
+// outcomeOf is that of erasing data from an object that may belong to somebody else by now, who keeps it.
+func outcomeOf(foreign bool) auditlog.Outcome {
+	if foreign {
+		return auditlog.OutcomeFailed
+	}
+	return auditlog.OutcomeSucceeded
+}
+
+// remaining is the data that the output holds of accounts that are not gone. What the status does not know, and a seal
+// proves, stays until it has been decided about.
+func (v *visit) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, gone erasures) ([]holding, error) {
+	held, err := v.holdings(ctx, sync)
 	if err != nil {
 		return nil, err
 	}
-	var rest []output.Account
-	for _, account := range sync.Status.Accounts {
-		data, ok := held[account.ID]
-		if ok && isKept(account) && !slices.Contains(gone, account.ID) {
-			rest = append(rest, data)
+	var rest []holding
+	for _, id := range slices.Sorted(maps.Keys(held)) {
+		one := held[id]
+		entry, known := entryFor(sync, id)
+		_, isGone := gone[id]
+		switch {
+		case isGone || !one.sealed && !isKept(entry):
+			continue
+		case !one.sealed:
+			one.facts = factsOf(entry)
+		case known && entry.RevokeAcknowledgedAt != nil:
+			one.facts.RevokeAcknowledgedAt = entry.RevokeAcknowledgedAt.Time
 		}
+		rest = append(rest, one)
 	}
 	return rest, nil
+}
+
+// remembers are the entries that the status will have once the data of some accounts is erased.
+func (v *visit) remembers(p *pass, gone erasures) []v1alpha1.SyncedAccount {
+	entries := slices.Clone(p.Object.Status.Accounts)
+	for i, entry := range entries {
+		if gone[entry.ID].action == auditlog.ActionErased {
+			entries[i] = erased(entry, p.Now)
+		}
+	}
+	return entries
+}
+
+var whyErased = map[auditlog.Reason]string{
+	auditlog.ReasonWithdrawn:   "erased data: its account was disconnected",
+	auditlog.ReasonExpired:     "erased data: spec.retention.ttl has passed",
+	auditlog.ReasonNotSelected: "erased data: the spec no longer covers its account",
+}
+
+var whyNotTakenBack = map[auditlog.Reason]string{
+	auditlog.ReasonSealMismatch:    "the output's seal is missing, or was made for another output or other data",
+	auditlog.ReasonInErasureLedger: "it was erased before, because its account was disconnected",
+	auditlog.ReasonNotConnected:    "Smile does not show its account as connected",
+	auditlog.ReasonNotSelected:     "the spec does not cover its account",
+	auditlog.ReasonExpired:         "spec.retention.ttl has passed since it was fetched",
+}
+
+// tellErased gives each erasure its audit record, and each cause its event.
+func (v *visit) tellErased(p *pass, gone erasures, outcome auditlog.Outcome) {
+	causes := map[cause]bool{}
+	for _, id := range slices.Sorted(maps.Keys(gone)) {
+		why := gone[id]
+		causes[why] = true
+		v.audit(p, id, why.action, why.reason, outcome)
+	}
+	tell := func(kind, message string) { p.Event(kind, v1alpha1.ReasonDataErased, "Erase", message) }
+	for _, why := range slices.SortedFunc(maps.Keys(causes), byReason) {
+		switch {
+		case why.action == auditlog.ActionNotTakenBack:
+			tell(corev1.EventTypeWarning, "erased data that the output held and the status did not: "+whyNotTakenBack[why.reason])
+		case outcome == auditlog.OutcomeFailed:
+			tell(corev1.EventTypeWarning, whyErased[why.reason]+"; but its output belongs to another object by now, which keeps what it holds")
+		default:
+			tell(corev1.EventTypeNormal, whyErased[why.reason])
+		}
+	}
 }

@@ -97,11 +97,14 @@ var _ = Describe("Fetching", func() {
 			Expect(items(s.data().Data[strings.ToLower(string(datapoint))+".json"])).NotTo(BeEmpty(), string(datapoint))
 		}
 		Expect(holds(s.data().Data)).To(HaveLen(5))
-		version, before := s.data().ResourceVersion, s.Smile.Mark()
+		held, told, before := s.data().Data, s.op.Reasons(sync), s.Smile.Mark()
+		sealed := s.data().Annotations[v1alpha1.AnnotationSeal]
 		s.Pass(time.Hour)
 		s.op.Run(sync)
 		Expect(s.Smile.Calls(before, "get-account-payload")).To(Equal(5))
-		Expect(s.data().ResourceVersion).To(Equal(version), "what did not change is not written")
+		Expect(s.data().Data).To(Equal(held))
+		Expect(s.op.Reasons(sync)).To(Equal(told), "nothing new was written")
+		Expect(s.data().Annotations[v1alpha1.AnnotationSeal]).NotTo(Equal(sealed), "only the seal was: it says when the data was fetched")
 		Expect(s.Smile.Calls(before)).To(Equal(5), "what is only due again needs no look at anything else")
 
 		before = s.Smile.Mark()

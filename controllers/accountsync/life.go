@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -73,15 +74,34 @@ func expired(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, no
 	return !at.IsZero() && !at.After(now)
 }
 
-// doomed tells whether the data of an account is kept and must not be any longer: it is past its ttl, the spec does not
-// cover it any more, or the person has withdrawn. A disconnection that we caused ourselves withdraws nothing.
-func doomed(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now time.Time) bool {
-	if !isKept(account) {
+func retains(sync *v1alpha1.SmileAccountSync) bool {
+	return sync.Spec.Retention != nil && sync.Spec.Retention.OnDisconnect == v1alpha1.DisconnectRetain
+}
+
+// mustErase is why the data of an account that is kept must not be any longer; "" when it may. A disconnection that we
+// caused ourselves withdraws nothing.
+func mustErase(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now time.Time) auditlog.Reason {
+	switch {
+	case !isKept(account):
+		return ""
+	case disconnected(account) && account.ReleasedAt == nil && !retains(sync):
+		return auditlog.ReasonWithdrawn
+	case expired(sync, account, now):
+		return auditlog.ReasonExpired
+	case !selected(sync, account):
+		return auditlog.ReasonNotSelected
+	default:
+		return ""
+	}
+}
+
+// isLost reports whether data of an account is missed that could still be kept if it were found.
+func isLost(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now time.Time) bool {
+	if _, wanted := targetOf(sync); !wanted || account.LostAt == nil || isKept(account) || !selected(sync, account) {
 		return false
 	}
-	retain := sync.Spec.Retention != nil && sync.Spec.Retention.OnDisconnect == v1alpha1.DisconnectRetain
-	withdrawn := disconnected(account) && account.ReleasedAt == nil && !retain
-	return withdrawn || expired(sync, account, now) || !selected(sync, account)
+	retention := sync.Spec.Retention
+	return retention == nil || retention.TTL == nil || account.LostAt.Add(retention.TTL.Duration).After(now)
 }
 
 // erased is the entry of an account whose data was erased. What the ttl has ended remembers what it was of, and comes
@@ -174,7 +194,8 @@ func entryOf(before []v1alpha1.SyncedAccount, account smile.Account) v1alpha1.Sy
 	entry.Datapoints = known.Datapoints
 	if disconnected(entry) || !disconnected(known) {
 		entry.DataAsOf, entry.FinishedTasks = known.DataAsOf, known.FinishedTasks
-		entry.ErasedAt, entry.ReleasedAt = known.ErasedAt, known.ReleasedAt
+		entry.ErasedAt, entry.LostAt = known.ErasedAt, known.LostAt
+		entry.ReleasedAt, entry.RevokeAcknowledgedAt = known.ReleasedAt, known.RevokeAcknowledgedAt
 	}
 	return entry
 }
@@ -216,6 +237,10 @@ var (
 		metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,
 		"no account is connected: a login of the person is under way",
 	}
+	statusUnknown = connectedness{
+		metav1.ConditionFalse, v1alpha1.ReasonAccountStatusUnknown,
+		"an account has a status that this version of the operator does not know: what was fetched of it is kept",
+	}
 	released = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonReleased,
 		"the data was fetched and its accounts were revoked, as spec.revokeAfterFetch asks",
@@ -241,6 +266,8 @@ func connectednessOf(accounts []v1alpha1.SyncedAccount) connectedness {
 		return staleConsent
 	case some:
 		return allConnected
+	case exists(isUnknown):
+		return statusUnknown
 	case exists(func(a v1alpha1.SyncedAccount) bool { return !disconnected(a) }):
 		return loggingIn
 	case exists(isReleased):
@@ -255,7 +282,19 @@ func needsLogin(a v1alpha1.SyncedAccount) bool {
 	return connected(a) && a.MonitorStatus == string(smile.MonitorUserActionRequired)
 }
 
-func isReleased(a v1alpha1.SyncedAccount) bool { return a.ReleasedAt != nil && isKept(a) }
+// isUnknown tells of an account whose status Smile has added since this was written.
+func isUnknown(a v1alpha1.SyncedAccount) bool {
+	switch smile.ConnectionStatus(a.ConnectionStatus) {
+	case smile.ConnectionPending, smile.ConnectionAwaitingMFA, smile.ConnectionConnected, smile.ConnectionError, smile.ConnectionDisconnected:
+		return false
+	default:
+		return true
+	}
+}
+
+func isReleased(a v1alpha1.SyncedAccount) bool {
+	return a.ReleasedAt != nil && (isKept(a) || a.LostAt != nil)
+}
 
 func troubleOf(account v1alpha1.SyncedAccount) connectedness {
 	if trouble, ok := troubles[smile.AccountErrorCode(account.ErrorCode)]; ok {

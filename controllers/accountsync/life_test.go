@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -28,6 +29,8 @@ func entry(words ...string) v1alpha1.SyncedAccount {
 			a.FinishedTasks, a.DataAsOf = 2, at(moment.Add(-2*time.Hour))
 		case "released":
 			a.ReleasedAt = at(moment)
+		case "acknowledged":
+			a.RevokeAcknowledgedAt = at(moment.Add(time.Minute))
 		case string(smile.MonitorUserActionRequired):
 			a.MonitorStatus = word
 		default:
@@ -48,7 +51,7 @@ func TestConnectedness(t *testing.T) {
 		"connected":               {accounts{entry("CONNECTED")}, allConnected},
 		"logging in":              {accounts{entry("PENDING")}, loggingIn},
 		"second factor":           {accounts{entry("AWAITING_MFA")}, loggingIn},
-		"a status of the future":  {accounts{entry("TELEPORTING")}, loggingIn},
+		"a status of the future":  {accounts{entry("TELEPORTING"), entry("PENDING")}, statusUnknown},
 		"disconnected":            {accounts{entry("DISCONNECTED")}, nobody},
 		"retained":                {accounts{entry("DISCONNECTED", "kept")}, nobody},
 		"released":                {accounts{entry("DISCONNECTED", "kept", "released")}, released},
@@ -69,7 +72,7 @@ func TestConnectedness(t *testing.T) {
 	}
 }
 
-func TestDoomed(t *testing.T) {
+func TestMustErase(t *testing.T) {
 	t.Parallel()
 	sync := func(policy v1alpha1.DisconnectPolicy, ttl time.Duration, providers ...string) *v1alpha1.SmileAccountSync {
 		s := &v1alpha1.SmileAccountSync{}
@@ -84,25 +87,26 @@ func TestDoomed(t *testing.T) {
 	for name, test := range map[string]struct {
 		sync    *v1alpha1.SmileAccountSync
 		account v1alpha1.SyncedAccount
-		want    bool
+		want    auditlog.Reason
 	}{
-		"connected":                   {plain, entry("CONNECTED", "kept"), false},
-		"in trouble":                  {plain, entry("ERROR", "kept"), false},
-		"disconnected":                {plain, entry("DISCONNECTED", "kept"), true},
-		"disconnected, erased":        {plain, entry("DISCONNECTED"), false},
-		"released":                    {plain, entry("DISCONNECTED", "kept", "released"), false},
-		"disconnected, Delete":        {sync("Delete", 0), entry("DISCONNECTED", "kept"), true},
-		"disconnected, Retain":        {sync("Retain", 2*time.Hour), entry("DISCONNECTED", "kept"), false},
-		"disconnected, Retain, over":  {sync("Retain", time.Hour), entry("DISCONNECTED", "kept"), true},
-		"released, over":              {sync("", time.Hour), entry("DISCONNECTED", "kept", "released"), true},
-		"connected, not quite over":   {sync("", time.Hour+time.Nanosecond), entry("CONNECTED", "kept"), false},
-		"connected, over":             {sync("", time.Hour), entry("CONNECTED", "kept"), true},
-		"connected, over and erased":  {sync("", time.Hour), entry("CONNECTED"), false},
-		"another provider":            {sync("", 0, "cdecorp"), entry("CONNECTED", "kept"), true},
-		"released, another provider":  {sync("", 0, "cdecorp"), entry("DISCONNECTED", "kept", "released"), true},
-		"another provider, never had": {sync("", 0, "cdecorp"), entry("CONNECTED"), false},
+		"connected":                   {plain, entry("CONNECTED", "kept"), ""},
+		"in trouble":                  {plain, entry("ERROR", "kept"), ""},
+		"disconnected":                {plain, entry("DISCONNECTED", "kept"), auditlog.ReasonWithdrawn},
+		"disconnected, erased":        {plain, entry("DISCONNECTED"), ""},
+		"released":                    {plain, entry("DISCONNECTED", "kept", "released"), ""},
+		"disconnected, Delete":        {sync("Delete", 0), entry("DISCONNECTED", "kept"), auditlog.ReasonWithdrawn},
+		"disconnected, Retain":        {sync("Retain", 2*time.Hour), entry("DISCONNECTED", "kept"), ""},
+		"disconnected, Retain, over":  {sync("Retain", time.Hour), entry("DISCONNECTED", "kept"), auditlog.ReasonExpired},
+		"released, over":              {sync("", time.Hour), entry("DISCONNECTED", "kept", "released"), auditlog.ReasonExpired},
+		"connected, not quite over":   {sync("", time.Hour+time.Nanosecond), entry("CONNECTED", "kept"), ""},
+		"connected, over":             {sync("", time.Hour), entry("CONNECTED", "kept"), auditlog.ReasonExpired},
+		"connected, over and erased":  {sync("", time.Hour), entry("CONNECTED"), ""},
+		"another provider":            {sync("", 0, "cdecorp"), entry("CONNECTED", "kept"), auditlog.ReasonNotSelected},
+		"released, another provider":  {sync("", 0, "cdecorp"), entry("DISCONNECTED", "kept", "released"), auditlog.ReasonNotSelected},
+		"withdrawn and over":          {sync("", time.Hour, "cdecorp"), entry("DISCONNECTED", "kept"), auditlog.ReasonWithdrawn},
+		"another provider, never had": {sync("", 0, "cdecorp"), entry("CONNECTED"), ""},
 	} {
-		if got := doomed(test.sync, test.account, moment); got != test.want {
+		if got := mustErase(test.sync, test.account, moment); got != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -2,7 +2,9 @@ package accountsync
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
@@ -11,6 +13,9 @@ import (
 
 // The objects that data is written to. status.output names every one that may hold any before it is made, so that none
 // is forgotten, whenever this process dies.
+
+// leftRetry is when to look again at an output that was left behind and is not taken back.
+const leftRetry = 5 * time.Minute
 
 // opened are objects as they were read, by their names.
 type opened map[output.Target]*output.Stored
@@ -55,6 +60,15 @@ func knownObjects(sync *v1alpha1.SmileAccountSync) []output.Target {
 	return known
 }
 
+// places are all objects that may hold an index: those that the status knows, and the one that the spec names.
+func places(sync *v1alpha1.SmileAccountSync) []output.Target {
+	all := knownObjects(sync)
+	if target, wanted := targetOf(sync); wanted && !slices.Contains(all, target) {
+		all = append(all, target)
+	}
+	return all
+}
+
 // open reads an object, once in a pass. What is written later is written over exactly what was read here.
 func (v *visit) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	if v.opened == nil {
@@ -64,63 +78,119 @@ func (v *visit) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 		return nil
 	}
 	stored, err := v.Outputs.Open(ctx, sync, target)
-	if err != nil {
-		return err
+	if err == nil {
+		v.opened[target] = stored
 	}
-	if stored.LeftBehind() {
-		return stored.Conflict()
-	}
-	v.opened[target] = stored
-	return nil
+	return err
 }
 
-// openSet reads an output with all its parts; nil when there is none.
+// openSet reads an output with all its parts; nil when there is none. One that a deleted object left behind belongs to this
+// one only if its seal proves that it was written for this output and this user.
 func (v *visit) openSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
 	var set output.Set
+	var left []*output.Stored
 	for n, parts := 1, 1; n <= parts; n++ {
 		if err := v.open(ctx, sync, target.Part(n)); err != nil {
 			return nil, err
 		}
-		content := v.opened[target.Part(n)].Content()
-		if content == nil && n == 1 {
+		stored := v.opened[target.Part(n)]
+		if stored.Content() == nil && n == 1 {
 			return nil, nil
 		}
 		if n == 1 {
-			parts = output.PartsOf(content)
+			parts = output.PartsOf(stored.Content())
 		}
-		set = append(set, content)
+		if stored.LeftBehind() {
+			left = append(left, stored)
+		}
+		set = append(set, stored.Content())
+	}
+	if len(left) == 0 {
+		return set, nil
+	}
+	if _, sealed := v.unseal(sync, target, set); !sealed || v.userID() == "" {
+		return nil, leftAlone(target)
+	}
+	for _, stored := range left {
+		stored.TakeBack()
 	}
 	return set, nil
 }
 
-// heldAccounts is the data that the objects hold, by account. What is not ours, or not any more, holds nothing.
-func (v *visit) heldAccounts(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]output.Account, error) {
-	held := map[string]output.Account{}
-	for _, target := range knownObjects(sync) {
-		set, err := v.openSet(ctx, sync, target)
-		if engine.IsProblem(err, v1alpha1.ReasonOutputConflict) {
+// leftAlone is the problem of an output that was left behind and is not taken back.
+func leftAlone(target output.Target) error {
+	return engine.NewInvalid(v1alpha1.ReasonOutputConflict, fmt.Sprintf(
+		"the %s %q was left behind by a deleted object, and no seal proves that it was written for this one and its user: "+
+			"it stays as it is; choose another name or delete it", target.Kind, target.Name)).After(leftRetry)
+}
+
+// isForeign reports whether an object could not be opened because it is not, or not yet, this object's to use.
+func isForeign(err error) bool {
+	return engine.IsProblem(err, v1alpha1.ReasonOutputConflict) || engine.IsProblem(err, v1alpha1.ReasonProgressing)
+}
+
+// holding is the data that an output holds of one account.
+type holding struct {
+	data output.Account
+	// facts are those of the seal when sealed is true; else the status vouches for the data.
+	facts  output.AccountFacts
+	sealed bool
+}
+
+// holdings are the data that the objects hold and that can be believed, by account. What is not ours, or not any more,
+// holds nothing, and neither does what was changed.
+func (v *visit) holdings(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]holding, error) {
+	held := map[string]holding{}
+	for _, place := range places(sync) {
+		set, err := v.openSet(ctx, sync, place)
+		if isForeign(err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
+		facts, sealed := v.unseal(sync, place, set)
+		if !sealed && !v.vouched(sync, place, set) {
+			continue
+		}
 		for _, account := range set.Accounts() {
 			if _, twice := held[account.ID]; !twice {
-				held[account.ID] = account
+				held[account.ID] = holding{account, facts[account.ID], sealed}
 			}
 		}
 	}
 	return held, nil
 }
 
+// vouched reports whether the status vouches for an output that no seal proves: its fingerprint is the one that the status
+// has, or the status has none because a write was cut short, and the content is one that this installation wrote.
+func (v *visit) vouched(sync *v1alpha1.SmileAccountSync, place output.Target, set output.Set) bool {
+	known := knownObjects(sync)
+	if !slices.Contains(known, place) {
+		return false
+	}
+	if fingerprint := sync.Status.Output.Fingerprint; fingerprint != "" {
+		return place == known[0] && set.Own().Sealed(v.Identity, fingerprint)
+	}
+	return set.Own().Consistent(v.Identity)
+}
+
 // store makes the output hold the data of these accounts and nothing else, and tells whether that changed anything. The
 // object with the index is written last; objects that are not needed any more go after that.
-func (v *visit) store(ctx context.Context, p *pass, target output.Target, accounts []output.Account) (changed bool, err error) {
+// entries are those that the status has then.
+func (v *visit) store(
+	ctx context.Context, p *pass, target output.Target, held []holding, entries []v1alpha1.SyncedAccount,
+) (changed bool, err error) {
 	sync := p.Object
+	accounts := make([]output.Account, len(held))
+	for i, one := range held {
+		accounts[i] = one.data
+	}
 	set, err := output.Render(accounts, sync.Spec.Datapoints, target, v.Identity)
 	if err != nil {
 		return false, err
 	}
+	sealText := v.sealOf(sync, target, set, held, entries)
 	needed := make([]output.Target, len(set))
 	for i := range set {
 		needed[i] = target.Part(i + 1)
@@ -133,11 +203,13 @@ func (v *visit) store(ctx context.Context, p *pass, target output.Target, accoun
 		if stored == nil {
 			stored = output.Absent(needed[i])
 		}
-		written, err := v.Outputs.Write(ctx, sync, stored, content, templateOf(sync))
-		if err != nil {
+		if i == 0 {
+			stored.SetSeal(sealText)
+		}
+		changed = changed || !stored.Content().Equal(content)
+		if _, err := v.Outputs.Write(ctx, sync, stored, content, templateOf(sync)); err != nil {
 			return changed, err
 		}
-		changed = changed || written
 	}
 	v.opened = nil
 	former := slices.DeleteFunc(knownObjects(sync), func(t output.Target) bool { return slices.Contains(needed, t) })

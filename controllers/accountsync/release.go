@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -30,7 +31,7 @@ func (v *visit) release(ctx context.Context, p *pass) error {
 			return err
 		}
 		if err := v.releaseAccount(ctx, p, i); err != nil {
-			return err
+			return errors.Join(err, v.sealReleased(ctx, sync))
 		}
 	}
 	sync.Status.ConnectedAccounts = int32(len(namesOf(sync.Status.Accounts, connected)))
@@ -42,7 +43,10 @@ func (v *visit) release(ctx context.Context, p *pass) error {
 	if sync.Status.ConnectedAccounts == 0 {
 		p.Ready(found.reason, found.message)
 	}
-	return v.eraseDoomed(ctx, p)
+	if err := v.eraseDoomed(ctx, p); err != nil {
+		return err
+	}
+	return v.sealReleased(ctx, sync)
 }
 
 // proveWritten reads the output back: it must be what was written, and hold the account.
@@ -60,6 +64,14 @@ func (v *visit) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 		}
 	}
 	return engine.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold what was written: nothing is revoked until it does")
+}
+
+// sealReleased puts into the seal what Smile has acknowledged.
+func (v *visit) sealReleased(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	if err := v.checkOutput(ctx, sync); err != nil || !v.asWritten {
+		return err
+	}
+	return v.reseal(ctx, sync)
 }
 
 func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
@@ -84,12 +96,17 @@ func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 		v.conn.ReturnRevoke()
 	}
 	if err != nil && !smile.IsNotFound(err) {
+		v.audit(p, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, auditlog.OutcomeUnknown)
 		return err
 	}
 	if err != nil && first {
 		entry.ReleasedAt = nil // the person was faster: it is their disconnection, and their data goes
 	}
 	entry.ConnectionStatus, entry.ErrorCode, entry.MonitorStatus, entry.ConnectedAt = string(smile.ConnectionDisconnected), "", "", nil
+	if err == nil { // which is sealed only now: whoever is shown the seal knows that it was not the person
+		entry.RevokeAcknowledgedAt = &metav1.Time{Time: p.Now}
+		v.audit(p, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, auditlog.OutcomeSucceeded)
+	}
 	if entry.ReleasedAt != nil {
 		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonReleased, "Revoke", "revoked an account whose data is in the output")
 	}

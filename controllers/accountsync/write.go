@@ -9,47 +9,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
-	"github.com/smile-operator/smile-operator/internal/output"
 )
-
-// checkOutput notes when the output is not what was written, so that it is made anew; and refuses one of somebody
-// else before anything is fetched for it.
-func (v *visit) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
-	target, wanted := targetOf(sync)
-	if !wanted {
-		return nil
-	}
-	v.opened = opened{}
-	set, err := v.openSet(ctx, sync, target)
-	if err != nil {
-		return err
-	}
-	for _, one := range knownObjects(sync) {
-		// What cannot be opened now is not written over later.
-		_ = v.open(ctx, sync, one)
-	}
-	asWritten := holds(sync, target) && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
-	dressed, err := v.dressed(sync, target, len(set))
-	if err != nil {
-		return err
-	}
-	v.whole = v.whole || !asWritten
-	v.change(!asWritten || !dressed)
-	return nil
-}
-
-// dressed tells whether the objects of an output carry their owner and the template's metadata.
-func (v *visit) dressed(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
-	for n := range objects {
-		ok, err := v.Outputs.AsDeclared(sync, v.opened[target.Part(n+1)], templateOf(sync))
-		if err != nil || !ok {
-			return false, err
-		}
-	}
-	return true, nil
-}
 
 // write makes the output hold what is kept: what was fetched, and of the other accounts what it holds already.
 func (v *visit) write(ctx context.Context, p *pass) error {
@@ -68,20 +31,22 @@ func (v *visit) write(ctx context.Context, p *pass) error {
 		p.Keep()
 		return nil
 	}
-	accounts, err := v.kept(ctx, p)
+	held, lost, err := v.kept(ctx, p)
 	if err != nil {
 		return err
 	}
-	if len(accounts) == 0 && sync.Status.Output == nil && v.opened[target].Content() == nil {
+	if len(held) == 0 && sync.Status.Output == nil && v.opened[target].Content() == nil {
 		p.Set(metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser, "there is no data to write yet")
 		return nil
 	}
-	changed, err := v.store(ctx, p, target, accounts)
+	changed, err := v.store(ctx, p, target, held, recorded(sync.Status.Accounts, v.fetched))
 	if err != nil {
 		return err
 	}
+	v.broken = nil
 	v.record(sync)
-	if changed && len(accounts) > 0 {
+	v.tellLost(p, lost)
+	if changed && len(held) > 0 {
 		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
 	}
 	return nil
@@ -89,48 +54,87 @@ func (v *visit) write(ctx context.Context, p *pass) error {
 
 // record says in the status what was fetched, now that it is written.
 func (v *visit) record(sync *v1alpha1.SmileAccountSync) {
-	for _, one := range v.fetched {
-		i := slices.IndexFunc(sync.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return a.ID == one.entry.ID })
-		if i >= 0 {
-			sync.Status.Accounts[i] = one.entry
-		}
-	}
+	sync.Status.Accounts = recorded(sync.Status.Accounts, v.fetched)
 }
 
-// kept is the data of all accounts of which some is to be kept. What cannot be fetched again and is not in the output
-// any more is lost.
-func (v *visit) kept(ctx context.Context, p *pass) ([]output.Account, error) {
-	var accounts []output.Account
+func recorded(entries []v1alpha1.SyncedAccount, all []fetched) []v1alpha1.SyncedAccount {
+	entries = slices.Clone(entries)
+	for _, one := range all {
+		i := slices.IndexFunc(entries, func(a v1alpha1.SyncedAccount) bool { return a.ID == one.entry.ID })
+		if i >= 0 {
+			entries[i] = one.entry
+		}
+	}
+	return entries
+}
+
+// kept is the data of all accounts of which some is to be kept, and the accounts whose data is lost: it cannot be fetched
+// again and is not in the output any more.
+func (v *visit) kept(ctx context.Context, p *pass) (data []holding, lost []v1alpha1.SyncedAccount, err error) {
 	for _, one := range v.fetched {
-		accounts = append(accounts, one.data)
+		data = append(data, holding{data: one.data, facts: factsOf(one.entry)})
 	}
 	rest := namesOf(p.Object.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !v.isFetched(a.ID) })
 	if len(rest) == 0 {
-		return accounts, nil
+		return data, nil, nil
 	}
-	held, err := v.heldAccounts(ctx, p.Object)
+	held, err := v.holdings(ctx, p.Object)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i := range p.Object.Status.Accounts {
 		entry := &p.Object.Status.Accounts[i]
 		if !slices.Contains(rest, entry.ID) {
 			continue
 		}
-		if account, ok := held[entry.ID]; ok {
-			accounts = append(accounts, account)
+		if one, ok := held[entry.ID]; ok && v.adopt(p, entry, &one) {
+			data = append(data, one)
 			continue
 		}
-		*entry = erased(*entry, p.Now)
 		if disconnected(*entry) {
-			p.Event(corev1.EventTypeWarning, v1alpha1.ReasonDataLost, "Write",
-				"data of an account that Smile has no longer is not in the output any more and cannot be fetched again")
+			lost = append(lost, *entry)
+			*entry = erased(*entry, p.Now)
+			entry.LostAt = entry.ErasedAt
 		} else {
+			*entry = erased(*entry, p.Now)
 			entry.FinishedTasks, entry.DataAsOf, entry.ErasedAt = 0, nil, nil
 		}
 	}
-	return accounts, nil
+	return data, lost, nil
 }
+
+// adopt brings an entry up to the copy of its data that the output holds, which may be an older one than the status knows
+// of. It reports false when that must not be kept.
+func (v *visit) adopt(p *pass, entry *v1alpha1.SyncedAccount, one *holding) bool {
+	if one.sealed && !sameFetch(*entry, one.facts) {
+		older := takenBack(*entry, one.facts, one.data)
+		if mustErase(p.Object, older, p.Now) != "" {
+			return false
+		}
+		*entry = older
+	}
+	one.facts = factsOf(*entry)
+	return true
+}
+
+// tellLost tells that data is lost, with a record for each account.
+func (v *visit) tellLost(p *pass, lost []v1alpha1.SyncedAccount) {
+	if len(lost) == 0 {
+		return
+	}
+	reason := auditlog.ReasonOutputDamaged
+	if v.missing {
+		reason = auditlog.ReasonOutputMissing
+	}
+	for _, account := range lost {
+		v.audit(p, account.ID, auditlog.ActionLost, reason, auditlog.OutcomeSucceeded)
+	}
+	p.Event(corev1.EventTypeWarning, v1alpha1.ReasonDataLost, "Write",
+		"data of an account that Smile has no longer is not in the output any more and cannot be fetched again")
+}
+
+var errLost = engine.NewInvalid(v1alpha1.ReasonDataLost,
+	"data of an account that Smile has no longer is lost, as the output was deleted or changed: restore the output from a backup")
 
 // conclude ends the pass: with what the data still lacks, if anything.
 func (v *visit) conclude(_ context.Context, p *pass) error {
@@ -140,8 +144,24 @@ func (v *visit) conclude(_ context.Context, p *pass) error {
 	if v.trouble != nil {
 		return v.trouble
 	}
+	if findLost(p.Object, p.Now) {
+		return errLost
+	}
 	p.Keep()
 	return nil
+}
+
+// findLost reports whether data is missed, and stops missing what could not be kept any more.
+func findLost(sync *v1alpha1.SmileAccountSync, now time.Time) bool {
+	missed := false
+	for i, account := range sync.Status.Accounts {
+		if isLost(sync, account, now) {
+			missed = true
+		} else {
+			sync.Status.Accounts[i].LostAt = nil
+		}
+	}
+	return missed
 }
 
 // untilNextLook says when to look again at an account whose data is still being gathered.

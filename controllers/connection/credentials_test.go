@@ -94,6 +94,8 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		Entry("an empty value", map[string]string{"apiKey": "a", "apiSecret": ""}, v1alpha1.ReasonSecretInvalid, `key "apiSecret" is empty`),
 		Entry("a newline at the end", map[string]string{"apiKey": "a\n", "apiSecret": "b"}, v1alpha1.ReasonSecretInvalid,
 			`key "apiKey" holds characters that no Smile key has`),
+		Entry("key and secret in one", map[string]string{"apiKey": "a:b", "apiSecret": "b"}, v1alpha1.ReasonSecretInvalid,
+			`key "apiKey" holds a colon, which HTTP basic authentication cannot carry`),
 		Entry("binary", map[string]string{"apiKey": "a", "apiSecret": "\x00\xff"}, v1alpha1.ReasonSecretInvalid,
 			`key "apiSecret" holds characters that no Smile key has`),
 		Entry("too long", map[string]string{"apiKey": "a", "apiSecret": strings.Repeat("b", 1025)}, v1alpha1.ReasonSecretInvalid,

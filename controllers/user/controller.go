@@ -67,6 +67,7 @@ type Controller struct {
 
 	attempts attempts
 	asks     asks
+	minted   minted
 	// looking is how many passes wait for a call that reads accounts.
 	looking atomic.Int32
 	// cleared are the API accounts of which a listing has shown all that the leaders before have created.
@@ -85,8 +86,9 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 				return []engine.Phase[*v1alpha1.SmileUser]{
 					{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: v.connect},
 					{Condition: v1alpha1.ConditionProvisioned, Done: "the person is a user at Smile", Run: v.provision},
-					{Condition: v1alpha1.ConditionTokenIssued, Done: "the Secret holds a fresh link token", Run: v.keepToken},
+					{Condition: v1alpha1.ConditionTokenIssued, Done: "the Secret holds a fresh link token", Run: v.issueToken},
 					{Run: v.countAccounts},
+					{Run: func(context.Context, *pass) error { return v.trouble }},
 				}
 			},
 			Undo: &engine.Undo[*v1alpha1.SmileUser]{
@@ -106,7 +108,9 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 func (c *Controller) forget(name types.NamespacedName) {
 	c.attempts.forget(name)
 	c.asks.forget(name)
+	c.minted.forget(name)
 	c.Mirrors.ForgetHint(name)
+	c.Mirrors.ForgetClaims(name)
 }
 
 // SetupWithManager registers the controller.

@@ -30,8 +30,10 @@ var (
 // create makes the remote user. The API knows neither an idempotency key nor a deletion, so the order of the steps
 // is everything: the intent is stored before the call, in a write that fails on a stale object; the call is made
 // only while this process is surely the leader; and what became of an attempt is never guessed. After an unknown
-// outcome nothing is sent until a listing that is late enough has shown the user or its absence.
-func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) error {
+// outcome nothing is sent until a listing that is late enough has shown the user or its absence. A business key is
+// refused last: whoever exists under it, or may exist after an attempt, is looked up first.
+func (v *visit) create(ctx context.Context, p *pass, person mirror.Person) error {
+	marker := person.Marker
 	if err := v.settle(ctx, p, marker); err != nil || p.Object.Status.UserID != "" {
 		return err
 	}
@@ -46,7 +48,11 @@ func (v *visit) create(ctx context.Context, p *pass, marker identity.Marker) err
 			}
 		}
 	}
-	if err := v.writeIntent(ctx, p); err != nil {
+	err = person.Refused
+	if err == nil {
+		err = v.writeIntent(ctx, p)
+	}
+	if err != nil {
 		known.Free(marker.Digest, p.Object.UID)
 		return err
 	}

@@ -32,19 +32,19 @@ func (v *visit) provision(ctx context.Context, p *pass) error {
 	if p.Object.Spec.UserID != "" {
 		return v.adoptByID(ctx, p)
 	}
-	marker, err := v.Owners.Marker(ctx, conn, p.Object)
+	person, err := v.Owners.Person(ctx, conn, p.Object)
 	if err != nil {
 		return err
 	}
-	found, err := known.Find(ctx, conn.Client, marker)
+	found, err := known.Find(ctx, conn.Client, person.Marker)
 	if err != nil {
 		return err
 	}
-	attached, err := v.attach(ctx, p, known, marker, found)
+	attached, err := v.attach(ctx, p, known, person.Marker, found)
 	if attached || err != nil {
 		return err
 	}
-	return v.create(ctx, p, marker)
+	return v.create(ctx, p, person)
 }
 
 // attach takes the remote user that was found for the object or, if the policy allows, for its subject.

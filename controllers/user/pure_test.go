@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -57,23 +58,48 @@ func TestTokensAreNeverMintedByTheMinute(t *testing.T) {
 	})
 }
 
-func TestMintAt(t *testing.T) {
+// What a Secret holds is taken for this person's token only if it is one, whole, and newer than what the status knows.
+func TestRecovered(t *testing.T) {
 	t.Parallel()
-	held := &v1alpha1.LinkTokenStatus{
-		IssuedAt: metav1.NewTime(noon), ExpiresAt: metav1.NewTime(noon.Add(5 * time.Hour)), RenewAt: metav1.NewTime(noon.Add(140 * time.Minute)),
+	expires := noon.Add(5 * time.Hour)
+	content := func(change func(output.Content)) output.Content {
+		c := output.Content{
+			keyAccessToken: []byte("smile.1"), keyExpiresAt: []byte(expires.Format(time.RFC3339)), keyMode: []byte("SANDBOX"), keyUserID: []byte("tenant-1"),
+		}
+		change(c)
+		return c
 	}
+	expiring := func(at time.Time) output.Content {
+		return content(func(c output.Content) { c[keyExpiresAt] = []byte(at.Format(time.RFC3339)) })
+	}
+	whole := content(func(output.Content) {})
 	for name, test := range map[string]struct {
-		held   *v1alpha1.LinkTokenStatus
-		intact bool
-		want   time.Time
+		content output.Content
+		held    time.Time
+		want    bool
 	}{
-		"none yet":                       {nil, false, time.Time{}},
-		"intact":                         {held, true, noon.Add(140 * time.Minute)},
-		"its Secret holds it no more":    {held, false, noon.Add(mintPause)},
-		"none yet, but there is content": {nil, true, time.Time{}},
+		"whole":                   {whole, time.Time{}, true},
+		"newer than the status's": {whole, expires.Add(-time.Second), true},
+		"the status's":            {whole, expires, false},
+		"older":                   {whole, expires.Add(time.Hour), false},
+		"nothing":                 {nil, time.Time{}, false},
+		"another person's":        {content(func(c output.Content) { c[keyUserID] = []byte("tenant-2") }), time.Time{}, false},
+		"without a token":         {content(func(c output.Content) { c[keyAccessToken] = nil }), time.Time{}, false},
+		"without a mode":          {content(func(c output.Content) { c[keyMode] = nil }), time.Time{}, false},
+		"with something else":     {content(func(c output.Content) { c["password"] = []byte("x") }), time.Time{}, false},
+		"nearly expired":          {expiring(noon.Add(shortestLife)), time.Time{}, false},
+		"of an absurd life":       {expiring(noon.Add(longestLife + time.Second)), time.Time{}, false},
 	} {
-		if got := mintAt(test.held, test.intact); !got.Equal(test.want) {
-			t.Errorf("%s: %v", name, got)
+		user := &v1alpha1.SmileUser{Status: v1alpha1.SmileUserStatus{UserID: "tenant-1"}}
+		if !test.held.IsZero() {
+			user.Status.LinkToken = &v1alpha1.LinkTokenStatus{ExpiresAt: metav1.NewTime(test.held)}
+		}
+		got := recovered(test.content, user, noon)
+		if (got != nil) != test.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got != nil && (!got.expires.Equal(expires) || !got.renewal.After(noon.Add(2*time.Hour)) || got.renewal.After(noon.Add(150*time.Minute))) {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }
@@ -81,21 +107,26 @@ func TestMintAt(t *testing.T) {
 func TestHoldsToken(t *testing.T) {
 	t.Parallel()
 	held := &v1alpha1.LinkTokenStatus{ExpiresAt: metav1.NewTime(noon.In(time.FixedZone("here", 3600)))}
+	key, _ := identity.NewKey()
 	content := func(token, expires string) output.Content {
 		return output.Content{keyAccessToken: []byte(token), keyExpiresAt: []byte(expires)}
 	}
+	printed := held.DeepCopy()
+	printed.Fingerprint = fingerprintOf(content("t", "2026-03-31T12:00:00Z"), key)
 	for name, test := range map[string]struct {
 		content output.Content
 		held    *v1alpha1.LinkTokenStatus
 		want    bool
 	}{
+		"the very token":    {content("t", "2026-03-31T12:00:00Z"), printed, true},
+		"an edited one":     {content("u", "2026-03-31T12:00:00Z"), printed, false},
 		"the token":         {content("t", "2026-03-31T12:00:00Z"), held, true},
 		"another one":       {content("t", "2026-03-31T13:00:00Z"), held, false},
 		"an emptied Secret": {content("", "2026-03-31T12:00:00Z"), held, false},
 		"no Secret":         {nil, held, false},
 		"nothing expected":  {content("t", "2026-03-31T12:00:00Z"), nil, false},
 	} {
-		if got := holdsToken(test.content, test.held); got != test.want {
+		if got := holdsToken(test.content, test.held, key); got != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

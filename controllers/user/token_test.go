@@ -80,8 +80,12 @@ var _ = Describe("A link token", func() {
 		s.Delete(token())
 		s.op.Live(4*time.Minute, user)
 		Expect(minted()).To(BeZero(), "the last one is younger than 5 minutes")
+		Expect(s.Outcome(user)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
+		Expect(s.Condition(user, v1alpha1.ConditionTokenIssued)).To(Equal("False/Progressing"))
+		s.op.Quiet(user)
 		s.op.Live(2*time.Minute, user)
 		Expect(minted()).To(Equal(1))
+		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(string(token().Data["expiresAt"])).To(Equal(user.Status.LinkToken.ExpiresAt.UTC().Format(time.RFC3339)))
 
 		for range 5 {
@@ -95,21 +99,68 @@ var _ = Describe("A link token", func() {
 		Expect(minted()).To(BeNumerically("<=", 6))
 	})
 
-	It("is minted once more when its Secret is edited", func() {
-		secret := token()
-		s.Change(secret, func() { secret.Data = map[string][]byte{"accessToken": []byte("mine")} })
-		s.op.Live(6*time.Minute, user)
-		Expect(minted()).To(Equal(1))
-		Expect(token().Data).To(HaveLen(4))
-	})
+	for what, edit := range map[string]func(*corev1.Secret){
+		"replaced":            func(secret *corev1.Secret) { secret.Data = map[string][]byte{"accessToken": []byte("mine")} },
+		"stripped of the id":  func(secret *corev1.Secret) { delete(secret.Data, "userId") },
+		"given another token": func(secret *corev1.Secret) { secret.Data["accessToken"] = []byte("mine") },
+		"given another mode":  func(secret *corev1.Secret) { secret.Data["mode"] = []byte("PRODUCTION") },
+	} {
+		It("is not Ready while its Secret is "+what+", and is minted once more", func() {
+			secret := token()
+			s.Change(secret, func() { edit(secret) })
+			s.op.Run(user)
+			Expect(s.Outcome(user)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
+			s.op.Live(6*time.Minute, user)
+			Expect(minted()).To(Equal(1))
+			Expect(token().Data).To(HaveLen(4))
+			Expect(string(token().Data["userId"])).To(Equal(user.Status.UserID))
+			Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		})
+	}
+
+	for what, edit := range map[string]func(*corev1.Secret){
+		"stripped of its owner":                   func(secret *corev1.Secret) { secret.OwnerReferences = nil },
+		"stripped of the annotation of its owner": func(secret *corev1.Secret) { secret.Annotations = nil },
+	} {
+		It("is repaired without a call when its Secret is "+what, func() {
+			secret, before := token(), token()
+			s.Change(secret, func() { edit(secret) })
+			mark := s.Smile.Mark()
+			s.op.Run(user)
+			Expect(s.Smile.Calls(mark)).To(BeZero())
+			repaired := token()
+			Expect(repaired.Data).To(Equal(before.Data))
+			Expect(metav1.IsControlledBy(repaired, user)).To(BeTrue())
+			Expect(repaired.Annotations).To(Equal(before.Annotations))
+			Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+			s.op.Quiet(user)
+		})
+	}
 
 	It("is written even where somebody made the Secret immutable", func() {
 		secret := token()
-		yes := true
-		s.Change(secret, func() { secret.Immutable = &yes })
+		s.Change(secret, func() { secret.Immutable = new(true) })
 		s.op.Live(3*time.Hour, user)
 		Expect(minted()).To(Equal(1))
 		Expect(string(token().Data["expiresAt"])).To(Equal(user.Status.LinkToken.ExpiresAt.UTC().Format(time.RFC3339)))
+	})
+
+	It("whose Secret another object claims is not Ready", func() {
+		secret := token()
+		s.Change(secret, func() {
+			secret.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "other", UID: "other", Controller: new(true)}}
+		})
+		s.op.Run(user)
+		Expect(s.Outcome(user)).To(Equal(testenv.Stalled(v1alpha1.ReasonOutputConflict)))
+		s.op.Quiet(user)
+		Expect(minted()).To(BeZero())
+	})
+
+	It("of a status that has no fingerprint yet is taken as it is", func() {
+		s.ChangeStatus(user, func() { user.Status.LinkToken.Fingerprint = "" })
+		s.op.Run(user)
+		Expect(minted()).To(BeZero())
+		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
 	It("moves with its Secret's name, and goes when nobody wants it any more", func() {

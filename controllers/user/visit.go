@@ -20,6 +20,10 @@ type visit struct {
 	connErr error
 	// token that came with a user created in this pass.
 	token smile.Token
+	// takenBack is true when the Secret of the link token was left behind by a deleted object.
+	takenBack bool
+	// trouble with the Secret of the link token, which holds up nothing else. Nil or a *engine.Problem.
+	trouble error
 }
 
 // connect looks for the connection. That there is none ready stops only what needs one: a user with nothing due

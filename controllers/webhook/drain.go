@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -137,114 +139,43 @@ func (v *visit) provable(ctx context.Context, p *pass) error {
 	return err
 }
 
-// end deletes the webhook of a registration. What it has sent may still be under way.
-func (v *visit) end(ctx context.Context, p *pass, r *registration) error {
-	found, err := v.delete(ctx, p, r.WebhookID)
-	switch {
-	case err != nil:
-		return err
-	case found:
-		v.deleted(p, r)
-	default:
-		v.vanished(p, r)
-	}
-	return nil
-}
-
-// vanished takes a webhook that Smile does not show for deleted, unless only those of another tenant are shown.
-func (v *visit) vanished(p *pass, r *registration) {
-	if v.elsewhere(*r) {
-		p.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
-			"Smile does not know the webhook under the key pair that the connection has now: if that is another tenant's, it is left with the former one, and sends events")
-	}
-	v.deleted(p, r)
-}
-
-// elsewhere tells whether a webhook was last seen under another key pair.
-func (v *visit) elsewhere(r registration) bool {
-	return r.Credentials != "" && r.Credentials != v.conn.Fingerprint()
-}
-
-func (v *visit) deleted(p *pass, r *registration) {
-	until := p.Now.Add(v.Overlap)
-	r.AcceptedUntil = &metav1.Time{Time: until}
-	p.WakeAt(until)
-}
-
-// sweep deletes webhooks that were registered for this object and are not in its status.
-func (v *visit) sweep(ctx context.Context, p *pass, mine []mirror.Webhook) error {
-	for _, remote := range mine {
-		noted := slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool {
-			return r.WebhookID == remote.ID || r.WebhookID == "" && r.ID == remote.Name.Pair
-		})
-		if noted {
-			continue
-		}
-		if _, err := v.delete(ctx, p, remote.ID); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// delete deletes a webhook of this object at Smile, and tells whether it was there.
-func (v *visit) delete(ctx context.Context, p *pass, webhookID string) (found bool, err error) {
-	_, ok, err := v.ours(ctx, p, webhookID)
-	if err != nil || !ok {
-		return false, err
-	}
-	conn, known, err := v.connection()
-	if err != nil {
-		return false, err
-	}
-	err = conn.Client.DeleteWebhook(smile.WithFence(ctx, v.Fence), webhookID)
-	if err != nil && !smile.IsNotFound(err) {
-		return false, err
-	}
-	known.DropWebhook(webhookID)
-	return true, nil
-}
-
 // drain deletes the webhooks that were replaced long enough ago, once another is proven.
 func (v *visit) drain(ctx context.Context, p *pass) error {
 	if !slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool { return serving(r) && r.VerifiedAt != nil }) {
 		return nil
 	}
 	v.drop(p, func(r registration) bool { return alive(r) && r.RetiredAt != nil && r.WebhookID == "" })
-	for i := range p.Object.Status.Registrations {
-		r := &p.Object.Status.Registrations[i]
-		if !alive(*r) || r.RetiredAt == nil {
-			continue
+	return v.endAll(ctx, p, func(r registration) bool {
+		if r.RetiredAt == nil {
+			return false
 		}
-		if due := r.RetiredAt.Add(v.Overlap); due.After(p.Now) {
+		due := r.RetiredAt.Add(v.Overlap)
+		if due.After(p.Now) {
 			p.WakeAt(due)
-			continue
 		}
-		if err := v.end(ctx, p, r); err != nil {
-			return err
-		}
-	}
-	return nil
+		return !due.After(p.Now)
+	})
 }
 
 // withdraw stops sending events to where they may no longer be sent, whatever is wanted instead and whether it can be had.
 func (v *visit) withdraw(ctx context.Context, p *pass) error {
-	for i := range p.Object.Status.Registrations {
-		r := &p.Object.Status.Registrations[i]
-		if _, reason := v.Policy.Check(r.URL); r.URL == "" || reason == "" || !alive(*r) || r.WebhookID == "" {
-			continue
-		}
-		if err := v.provable(ctx, p); err != nil {
-			return err
-		}
-		if err := v.end(ctx, p, r); err != nil {
-			return err
-		}
-		if p.Object.Status.URL == r.URL {
-			p.Object.Status.URL = ""
-		}
+	refused := func(r registration) bool {
+		_, reason := v.Policy.Check(r.URL)
+		return r.URL != "" && reason != "" && alive(r) && r.WebhookID != ""
 	}
-	return nil
+	if !slices.ContainsFunc(p.Object.Status.Registrations, refused) {
+		return nil
+	}
+	if err := v.provable(ctx, p); err != nil {
+		return err
+	}
+	shown := func(r registration) bool { return refused(r) && r.URL == p.Object.Status.URL }
+	before := slices.ContainsFunc(p.Object.Status.Registrations, shown)
+	err := v.endAll(ctx, p, refused)
+	if before && !slices.ContainsFunc(p.Object.Status.Registrations, shown) {
+		p.Object.Status.URL = ""
+	}
+	return err
 }
 
 // unregister deletes everything that was registered. A creation whose outcome is unknown is settled first. What the
@@ -261,23 +192,17 @@ func (v *visit) unregister(ctx context.Context, p *pass) error {
 	if err := v.settle(ctx, p); err != nil {
 		return err
 	}
-	for i := range p.Object.Status.Registrations {
-		r := &p.Object.Status.Registrations[i]
-		if !alive(*r) || r.WebhookID == "" {
-			continue
-		}
-		if err := v.end(ctx, p, r); err != nil {
-			return err
-		}
-		v.attempts.forget(r.ID)
+	stays := v.endAll(ctx, p, func(registration) bool { return true })
+	if stays != nil && !errors.Is(stays, errNotDeleted) {
+		return stays
 	}
 	conn, known, err := v.connection()
 	if err != nil {
 		return err
 	}
 	listed, _, err := known.Webhooks(ctx, conn.Client, time.Time{})
-	if err != nil {
-		return err
+	if err == nil {
+		err = v.sweep(ctx, p, mirror.WebhooksOf(listed, p.Object.UID))
 	}
-	return v.sweep(ctx, p, mirror.WebhooksOf(listed, p.Object.UID))
+	return cmp.Or(err, stays)
 }

@@ -3,12 +3,14 @@ package webhook_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -42,6 +44,52 @@ var _ = Describe("Meddling", func() {
 		}),
 		Entry("which was deleted", func(s *scene, secret *corev1.Secret) { s.Delete(secret) }),
 	)
+
+	DescribeTable("with what the Secret holds or whose it is is repaired in one call at most", func(calls int, meddle func(*corev1.Secret)) {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		s.op.Quiet(sub)
+		before := s.store(sub)
+		secret := s.store(sub)
+		s.Change(secret, func() { meddle(secret) })
+		mark := s.Smile.Mark()
+		s.op.Run(sub)
+		Expect(s.Smile.Calls(mark)).To(Equal(calls))
+		Expect(s.takes(sub, s.only())).To(BeTrue())
+		repaired := s.store(sub)
+		Expect(repaired.Data).To(Equal(before.Data))
+		Expect(repaired.OwnerReferences).To(Equal(before.OwnerReferences))
+		Expect(repaired.Annotations).To(Equal(before.Annotations))
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		s.op.Quiet(sub)
+	},
+		Entry("stripped of its owner", 0, func(secret *corev1.Secret) { secret.OwnerReferences = nil }),
+		Entry("stripped of the annotation of its owner", 0, func(secret *corev1.Secret) { secret.Annotations = nil }),
+		Entry("stripped of the pairs", 1, func(secret *corev1.Secret) { delete(secret.Data, hook.KeyPairs) }),
+		Entry("with pairs that are none", 1, func(secret *corev1.Secret) { secret.Data[hook.KeyPairs] = []byte("[") }),
+		Entry("with another path in a pair", 1, func(secret *corev1.Secret) {
+			pairs, _ := hook.ParsePairs(secret.Data[hook.KeyPairs])
+			pairs[0].Path = hook.NewPath()
+			secret.Data[hook.KeyPairs], _ = hook.MarshalPairs(pairs)
+		}),
+		Entry("with another secret in a pair", 0, func(secret *corev1.Secret) {
+			pairs, _ := hook.ParsePairs(secret.Data[hook.KeyPairs])
+			pairs[0].Secret = hook.NewSecret()
+			secret.Data[hook.KeyPairs], _ = hook.MarshalPairs(pairs)
+		}),
+		Entry("with a key of somebody else's", 0, func(secret *corev1.Secret) { secret.Data["other"] = []byte("x") }),
+	)
+
+	It("by claiming the Secret for another object shows", func() {
+		s := newScene(sandbox.Options{})
+		sub := s.registered()
+		secret := s.store(sub)
+		s.Change(secret, func() {
+			secret.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "other", UID: "other", Controller: new(true)}}
+		})
+		s.op.Run(sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonOutputConflict)))
+	})
 
 	DescribeTable("with the name of a webhook at Smile hides it from nobody", func(end func(*scene, *v1alpha1.SmileWebhookSubscription), left int, changes ...change) {
 		s := newScene(sandbox.Options{})
@@ -113,7 +161,8 @@ func looked(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 // renaming shows a webhook under another name.
 func (s *scene) renaming(id string) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/v1/webhooks") {
+		there := slices.ContainsFunc(s.webhooks(), func(one remote) bool { return one.ID == id })
+		if !there || r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/v1/webhooks") {
 			return false
 		}
 		var shown map[string]any

@@ -42,11 +42,28 @@ func (v *visit) readPairs(ctx context.Context, p *pass) error {
 	for _, r := range p.Object.Status.Registrations {
 		v.kept = append(v.kept, r.ID)
 	}
-	lost := slices.DeleteFunc(slices.Clone(v.kept), func(id string) bool { return v.pairs[id].ID != "" })
+	lost := slices.DeleteFunc(slices.Clone(v.kept), func(id string) bool { return v.pairs[id].ID != "" && isOf(v.pairs[id], at(p, id)) })
 	if len(lost) == 0 {
 		return nil
 	}
 	return v.restore(ctx, p, lost)
+}
+
+// isOf reports whether a pair has the path that was registered.
+func isOf(pair hook.Pair, r *registration) bool {
+	path := pair.Path.Reveal()
+	return path == "" && r.PathHash == "" || hook.HashPath(path) == r.PathHash
+}
+
+// correct gives the pair of what is wanted the secret that it was registered with, should somebody have edited it: equal
+// fingerprints are of equal secrets.
+func (v *visit) correct(p *pass, w *wanted) {
+	for _, r := range p.Object.Status.Registrations {
+		if pair := v.pairs[r.ID]; pair.ID != "" && r.Fingerprint == w.fingerprint {
+			pair.Secret = w.secret
+			v.pairs[r.ID] = pair
+		}
+	}
 }
 
 func (v *visit) openPairs(ctx context.Context, p *pass) (err error) {

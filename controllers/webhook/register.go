@@ -65,14 +65,16 @@ func (v *visit) register(ctx context.Context, p *pass) error {
 }
 
 func (v *visit) pursue(ctx context.Context, p *pass, w *wanted) error {
-	if err := v.observe(ctx, p, w); err != nil {
-		return err
+	v.correct(p, w)
+	observed := v.observe(ctx, p, w)
+	if observed != nil && !errors.Is(observed, errNotDeleted) {
+		return observed
 	}
 	if err := v.serve(ctx, p, w); err != nil {
 		return err
 	}
 	p.Object.Status.URL = w.shown
-	return nil
+	return observed
 }
 
 // settle finds out what became of tries to create whose outcome is unknown.
@@ -154,10 +156,9 @@ func (v *visit) serve(ctx context.Context, p *pass, w *wanted) error {
 }
 
 func same(shown smile.Webhook, asked smile.NewWebhook) bool {
-	events := slices.Sorted(slices.Values(shown.EventTypes))
 	secret := shown.Secret.Reveal()
 	return shown.Active && shown.IncludePayload == asked.IncludePayload && shown.URL.Equal(asked.URL) &&
-		slices.Equal(events, asked.EventTypes) && (secret == "" || shown.Secret.Equal(asked.Secret))
+		asked.CoveredBy(shown.EventTypes) && (secret == "" || shown.Secret.Equal(asked.Secret))
 }
 
 // begin makes the pair of a new registration, or takes up one that Smile has and the status has lost. Nothing is made

@@ -13,20 +13,24 @@ import (
 )
 
 func TestOptions(t *testing.T) {
+	const usualInterval = 5 * time.Minute
 	for name, tt := range map[string]struct {
 		environment map[string]string
 		want        options
 		problem     string
 	}{
-		"nothing":          {nil, options{users: 1000}, ""},
-		"full":             {map[string]string{"BENCH": "full"}, options{users: 10_000}, ""},
-		"so many":          {map[string]string{"BENCH": "full", "BENCH_USERS": "200"}, options{users: 200}, ""},
-		"some scenarios":   {map[string]string{"BENCH_ONLY": "paced, crashes"}, options{users: 1000, only: []string{"paced", "crashes"}}, ""},
+		"nothing":          {nil, options{users: 1000, outputInterval: usualInterval}, ""},
+		"full":             {map[string]string{"BENCH": "full"}, options{users: 10_000, outputInterval: usualInterval}, ""},
+		"so many":          {map[string]string{"BENCH": "full", "BENCH_USERS": "200"}, options{users: 200, outputInterval: usualInterval}, ""},
+		"some scenarios":   {map[string]string{"BENCH_ONLY": "paced, crashes"}, options{users: 1000, outputInterval: usualInterval, only: []string{"paced", "crashes"}}, ""},
+		"checked often":    {map[string]string{"BENCH_OUTPUT_INTERVAL": "30s"}, options{users: 1000, outputInterval: 30 * time.Second}, ""},
+		"checked always":   {map[string]string{"BENCH_OUTPUT_INTERVAL": "0s"}, options{}, "BENCH_OUTPUT_INTERVAL"},
+		"no interval":      {map[string]string{"BENCH_OUTPUT_INTERVAL": "often"}, options{}, "BENCH_OUTPUT_INTERVAL"},
 		"no such size":     {map[string]string{"BENCH": "huge"}, options{}, "BENCH is"},
 		"no number":        {map[string]string{"BENCH_USERS": "many"}, options{}, "BENCH_USERS"},
 		"too many":         {map[string]string{"BENCH_USERS": "1000000"}, options{}, "BENCH_USERS"},
 		"nobody":           {map[string]string{"BENCH_USERS": "0"}, options{}, "BENCH_USERS"},
-		"no such scenario": {map[string]string{"BENCH_ONLY": "nap"}, options{}, "bareloop, startup, paced, jitter, crashes, population, webhooks, restore"},
+		"no such scenario": {map[string]string{"BENCH_ONLY": "nap"}, options{}, "bareloop, startup, paced, jitter, crashes, population, webhooks, outputs, restore"},
 	} {
 		got, err := parseOptions(func(variable string) string { return tt.environment[variable] })
 		if tt.problem != "" {

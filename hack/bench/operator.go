@@ -73,11 +73,11 @@ func (st *stage) launch(ctx context.Context, program string, args []string, env 
 }
 
 // restart stops the operator in an orderly way and starts another one.
-func (st *stage) restart(ctx context.Context, o *operator, perSecond int) (*operator, error) {
+func (st *stage) restart(ctx context.Context, o *operator, perSecond int, flags ...string) (*operator, error) {
 	if err := o.end(); err != nil {
 		return nil, err
 	}
-	return st.operate(ctx, perSecond)
+	return st.operate(ctx, perSecond, flags...)
 }
 
 func (o *operator) end() error {

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/outputcheck"
 )
 
 const (
@@ -16,12 +19,14 @@ const (
 // options say what is measured.
 type options struct {
 	users int
-	only  []string // names of scenarios; all when empty
+	// outputInterval is the operator's --output-check-interval in the scenario that measures it.
+	outputInterval time.Duration
+	only           []string // names of scenarios; all when empty
 }
 
 // parseOptions reads the environment.
 func parseOptions(getenv func(string) string) (options, error) {
-	o := options{users: defaultUsers}
+	o := options{users: defaultUsers, outputInterval: outputcheck.DefaultInterval}
 	switch how := getenv("BENCH"); how {
 	case "":
 	case "full":
@@ -36,17 +41,29 @@ func parseOptions(getenv func(string) string) (options, error) {
 		}
 		o.users = n
 	}
-	for name := range strings.SplitSeq(getenv("BENCH_ONLY"), ",") {
+	if text := getenv("BENCH_OUTPUT_INTERVAL"); text != "" {
+		interval, err := time.ParseDuration(text)
+		if err != nil || interval < time.Second {
+			return o, fmt.Errorf("BENCH_OUTPUT_INTERVAL is %q: want a duration of 1s at least, as in 30s", text)
+		}
+		o.outputInterval = interval
+	}
+	return o, o.choose(getenv("BENCH_ONLY"))
+}
+
+// choose reads which scenarios are played.
+func (o *options) choose(only string) error {
+	for name := range strings.SplitSeq(only, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {
 			continue
 		}
 		if !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.name == name }) {
-			return o, fmt.Errorf("BENCH_ONLY names %q: there are %s", name, strings.Join(scenarioNames(), ", "))
+			return fmt.Errorf("BENCH_ONLY names %q: there are %s", name, strings.Join(scenarioNames(), ", "))
 		}
 		o.only = append(o.only, name)
 	}
-	return o, nil
+	return nil
 }
 
 func (o options) wanted(name string) bool { return len(o.only) == 0 || slices.Contains(o.only, name) }

@@ -175,7 +175,7 @@ func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error)
 		return nil, err
 	}
 	lost, state := 0, ""
-	err := a.until(ctx, "all data is there", 5*time.Minute, func() (bool, string, error) {
+	err := a.until(ctx, "all data is there", 2*time.Minute, func() (bool, string, error) {
 		var err error
 		lost, state, err = a.lost(ctx)
 		return lost == 0, state, errors.Join(err, a.operator.alive())
@@ -183,6 +183,9 @@ func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error)
 	took := time.Since(began)
 	if err != nil {
 		a.say("%v", err)
+	}
+	if err := a.pass(ctx, a.operator, 2*restoreChecks, "all outputs were checked"); err != nil {
+		return nil, err
 	}
 	if err := a.settle(ctx, a.operator); err != nil {
 		return nil, err
@@ -200,7 +203,7 @@ func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error)
 		},
 		{
 			Name: title + "outputs that lost data", Target: atMost(0), Measured: float64(lost),
-			How: "Secrets whose data is not byte for byte that of the backup, once nothing is written any more",
+			How: "Secrets whose data is not byte for byte that of the backup, after two more intervals of checks and once nothing is written any more",
 		},
 		{
 			Name: title + "until all are Ready and all data is there", Unit: "s", Measured: took.Seconds(),

@@ -41,7 +41,7 @@ func webhookCrowd(o options) int { return min(o.users, webhookUsers) }
 
 func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
 	w := &newsroom{stage: st, names: names("user", webhookCrowd(st.options)), accounts: map[string]string{}, changes: map[string][]change{}}
-	if err := w.prepare(ctx); err != nil {
+	if err := w.prepare(ctx, w.subscribe, func(context.Context) error { return nil }); err != nil {
 		return nil, err
 	}
 	var news []time.Duration
@@ -77,6 +77,7 @@ type newsroom struct {
 	*stage
 	names    []string
 	operator *operator
+	people   *people
 
 	mu       sync.Mutex
 	accounts map[string]string   // by names of users
@@ -91,12 +92,12 @@ type change struct {
 
 func dataOf(user string) string { return user + "-data" }
 
-// prepare ends with everybody's data in a Secret.
-func (w *newsroom) prepare(ctx context.Context) error {
+// prepare starts the operator and ends with everybody's data in a Secret, once it was told of the accounts.
+func (w *newsroom) prepare(ctx context.Context, start, tell func(context.Context) error) error {
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
-	people := w.watchPeople(ctx)
+	w.people = w.watchPeople(ctx)
 	w.watchSecrets(ctx)
 	if err := w.declare(ctx, w.names); err != nil {
 		return err
@@ -106,16 +107,19 @@ func (w *newsroom) prepare(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := w.subscribe(ctx); err != nil {
+	if err := start(ctx); err != nil {
 		return err
 	}
-	if err := w.allAre(ctx, w.operator, people, "Ready", len(w.names), isReady, 3*time.Minute); err != nil {
+	if err := w.allAre(ctx, w.operator, w.people, "Ready", len(w.names), isReady, w.patience()); err != nil {
 		return err
 	}
-	if err := w.linkAll(ctx, people); err != nil {
+	if err := w.linkAll(ctx); err != nil {
 		return err
 	}
-	err := w.until(ctx, "everybody's data is in a Secret", 3*time.Minute, func() (bool, string, error) {
+	if err := tell(ctx); err != nil {
+		return err
+	}
+	err := w.until(ctx, "everybody's data is in a Secret", w.patience(), func() (bool, string, error) {
 		filled := w.filled()
 		return filled == len(w.names), fmt.Sprintf("that of %d is", filled), w.operator.alive()
 	})
@@ -123,6 +127,11 @@ func (w *newsroom) prepare(ctx context.Context) error {
 		return err
 	}
 	return w.settle(ctx, w.operator)
+}
+
+// patience is how long to wait for what concerns everybody.
+func (w *newsroom) patience() time.Duration {
+	return 3*time.Minute + time.Duration(len(w.names))*100*time.Millisecond
 }
 
 // subscribe starts the operator with its receiver and waits until Smile sends to it.
@@ -178,9 +187,9 @@ func syncOf(user string) *v1alpha1.SmileAccountSync {
 	}
 }
 
-func (w *newsroom) linkAll(ctx context.Context, people *people) error {
+func (w *newsroom) linkAll(ctx context.Context) error {
 	return w.each(ctx, "linked", w.names, func(_ context.Context, name string) error {
-		account, err := w.smile.Link(george(people.of(name).userID))
+		account, err := w.smile.Link(george(w.people.of(name).userID))
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.accounts[name] = account.ID

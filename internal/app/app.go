@@ -287,9 +287,10 @@ func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key iden
 			return nil, fmt.Errorf("registering the metrics of the API calls: %w", err)
 		}
 	}
-	return connection.NewRegistry(connection.Config{
+	registry := connection.NewRegistry(connection.Config{
 		Connections: mgr.GetClient(), Secrets: live, Hosts: hosts,
 		Budgets: budgets, RequestsPerSecond: options.APIRequestsPerSecond,
 		RootCAs: roots, Metrics: calls, Identity: key, Clock: clock.RealClock{}, UserAgent: "smile-operator/" + Version,
-	}), nil
+	})
+	return registry, mgr.Add(registry)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -80,6 +81,9 @@ func pairFrom(secret *corev1.Secret, ref v1alpha1.CredentialsSecretReference) (t
 			key = part.otherwise
 		}
 		value, problem := credential(secret.Data, key)
+		if problem == "" && part.otherwise == defaultAPIKeyKey && strings.Contains(value, ":") {
+			problem = "holds a colon, which HTTP basic authentication cannot carry: store the API key alone, and the API secret under its own key"
+		}
 		if problem != "" {
 			return pair, engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
 				fmt.Sprintf("the Secret %q: key %q %s", secret.Name, key, problem)).After(Recheck)

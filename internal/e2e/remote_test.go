@@ -55,6 +55,10 @@ type remote struct {
 
 func newRemote(t *testing.T, options sandbox.Options) *remote {
 	t.Helper()
+	var err error
+	if options.Quirks, err = sandbox.QuirksFromEnvironment(options.Quirks); err != nil {
+		t.Fatal(err)
+	}
 	box, err := sandbox.New(options)
 	if err != nil {
 		t.Fatal(err)

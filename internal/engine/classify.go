@@ -36,6 +36,10 @@ var rules = []struct {
 		Class: Invalid, Reason: v1alpha1.ReasonInvalidSpec, RetryAfter: slowRetry,
 		Message: "Smile refuses the request as invalid: check the spec",
 	}},
+	{endless, Problem{
+		Class: NotReady, Reason: v1alpha1.ReasonListingTooLong, RetryAfter: slowRetry,
+		Message: "a listing at Smile does not end, or is of more data than an output holds: it was given up and is read again later",
+	}},
 	{is[*smile.ResponseError], Problem{
 		Class: Transient, Reason: v1alpha1.ReasonInvalidResponse,
 		Message: "Smile's answers cannot be read: they are truncated, not JSON, too large or lack what they must have",
@@ -77,6 +81,10 @@ func Classify(err error) *Problem {
 		Class: Transient, Reason: v1alpha1.ReasonUnexpectedError, Cause: err,
 		Message: "an unexpected error, which is in the operator's log: retried with backoff",
 	}
+}
+
+func endless(err error) bool {
+	return errors.Is(err, smile.ProblemTooManyPages) || errors.Is(err, smile.ProblemTooMuchData)
 }
 
 func is[E error](err error) bool {

@@ -37,6 +37,8 @@ type Problem struct {
 	RetryAfter time.Duration
 	// Ordinary problems are what every start goes through: while nothing was ready before, they are no event.
 	Ordinary bool
+	// AtOnce problems are shown the first time, even if their class passes unseen.
+	AtOnce bool
 	// Cause is for logs only.
 	Cause error
 }

@@ -101,7 +101,7 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 	problem := Classify(err)
 	log.FromContext(ctx).V(1).Info("pass ended early", "reason", problem.Reason, "cause", problem.Error())
 	if problem.Class == Transient {
-		if r.memory.failed(nameOf(pass)) >= shownAfter {
+		if r.memory.failed(nameOf(pass)) >= shownAfter || problem.AtOnce {
 			r.show(pass, problem)
 		}
 		if commitErr := r.commit(ctx, pass); commitErr != nil {
@@ -109,7 +109,7 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 		}
 		return ctrl.Result{}, problem
 	}
-	if problem.Class != Throttled {
+	if problem.Class != Throttled || problem.AtOnce {
 		r.memory.succeeded(nameOf(pass))
 		r.show(pass, problem)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"pgregory.net/rapid"
 
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -196,5 +197,27 @@ func TestNames(t *testing.T) {
 		if read, ok := hook.ParseName(other); ok {
 			t.Errorf("%q is taken for %v", other, read)
 		}
+	}
+}
+
+// Whatever name a subscription may have, that of its Secret is one, and nobody else's.
+func TestEachSubscriptionHasASecretName(t *testing.T) {
+	t.Parallel()
+	if got := hook.SecretName("events"); got != "events-webhook" {
+		t.Errorf("got %q", got)
+	}
+	seen := map[string]string{}
+	for _, name := range []string{
+		strings.Repeat("a", 245), strings.Repeat("a", 246), strings.Repeat("a", 253), strings.Repeat("a", 252) + "b",
+		strings.Repeat("a", 199) + "." + strings.Repeat("b", 53), strings.Repeat("a", 198) + "--" + strings.Repeat("b", 53),
+	} {
+		got := hook.SecretName(name)
+		if problems := validation.IsDNS1123Subdomain(got); len(problems) > 0 || !strings.HasSuffix(got, "-webhook") {
+			t.Errorf("%q: %v", got, problems)
+		}
+		if other, taken := seen[got]; taken {
+			t.Errorf("%q and %q share %q", name, other, got)
+		}
+		seen[got] = name
 	}
 }

@@ -44,8 +44,16 @@ const (
 	secretBytes = 48
 )
 
-// SecretName is the name of the Secret that holds the pairs of a subscription.
-func SecretName(subscription string) string { return subscription + "-webhook" }
+// SecretName is the name of the Secret that holds the pairs of a subscription: the subscription's own and a suffix. One that
+// is too long for that is cut, and told apart from others by a hash.
+func SecretName(subscription string) string {
+	const suffix, longest, kept = "-webhook", 253, 200
+	if len(subscription)+len(suffix) <= longest {
+		return subscription + suffix
+	}
+	hash := sha256.Sum256([]byte(subscription))
+	return strings.TrimRight(subscription[:kept], "-.") + "-" + hex.EncodeToString(hash[:8]) + suffix
+}
 
 // Pair is what a webhook was registered with, once and for all.
 type Pair struct {

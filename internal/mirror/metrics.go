@@ -12,7 +12,12 @@ var surveys = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Times that accounts or tasks of all users were read, in a listing or user by user, whichever was fewer calls.",
 }, []string{"resource", "how"})
 
-func init() { metrics.Registry.MustRegister(surveys) }
+var panics = prometheus.NewCounter(prometheus.CounterOpts{
+	Name: "smile_operator_mirror_panics_total",
+	Help: "Listings that ended in a panic. They are tried again.",
+})
+
+func init() { metrics.Registry.MustRegister(surveys, panics) }
 
 var (
 	ageDesc = prometheus.NewDesc("smile_operator_mirror_age_seconds",

@@ -9,6 +9,7 @@ package mirror
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -135,6 +136,7 @@ func (s *Set) For(conn *connection.Connection) *Mirror {
 		m = newMirror(s, conn.Account())
 		s.mirrors[conn.Account()] = m
 	}
+	m.usedAt.Store(int64(s.now()))
 	s.mu.Unlock()
 	m.usedBy(conn)
 	return m
@@ -168,6 +170,8 @@ type Mirror struct {
 	account string
 	// reads joins those who want the same of the same user at the same time.
 	reads singleflight.Group
+	// usedAt is the moment when a connection last asked for the mirror. The set guards it.
+	usedAt atomic.Int64
 
 	mu     sync.Mutex
 	people people

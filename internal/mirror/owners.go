@@ -17,7 +17,11 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-const maxSubject = 512
+const (
+	maxSubject = 512
+	// secretRecheck is how often a Secret that is missing or of no use is read: Secrets are not watched.
+	secretRecheck = 30 * time.Second
+)
 
 // Owners tells whose a remote user is. It stands between what people write into spec and status and the persons of
 // others: an id alone opens nothing.
@@ -30,14 +34,37 @@ type Owners struct {
 	Mirrors *Set
 }
 
+// Person is whom an object stands for.
+type Person struct {
+	// Marker that the person's user at Smile carries.
+	Marker identity.Marker
+	// Refused is why nobody may be created under the business key; nil when somebody may. People who exist under it
+	// are found all the same.
+	Refused error
+}
+
+// Person tells whom an object stands for, by the bytes of its business key as they are.
+func (o *Owners) Person(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser) (Person, error) {
+	key, err := o.subject(ctx, user)
+	if err != nil {
+		return Person{}, err
+	}
+	subject := identity.Subject{Mode: conn.Mode, Scope: conn.Name.Namespace, Name: key}
+	person := Person{Marker: identity.Marker{UID: user.UID, Digest: o.Key.Digest(subject)}}
+	if fault := identity.SubjectFault(key); fault != "" && user.Spec.SubjectFrom != nil {
+		ref := user.Spec.SubjectFrom.SecretKeyRef
+		person.Refused = engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+			fmt.Sprintf("spec.subjectFrom: the value under the key %q of the Secret %q %s, so nobody new is created at Smile under it, "+
+				"because people cannot be deleted there: store the business key as plain text, without a line break", ref.Key, ref.Name, fault)).
+			After(secretRecheck)
+	}
+	return person, nil
+}
+
 // Marker gives the marker that a user of this object carries.
 func (o *Owners) Marker(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser) (identity.Marker, error) {
-	name, err := o.subject(ctx, user)
-	if err != nil {
-		return identity.Marker{}, err
-	}
-	subject := identity.Subject{Mode: conn.Mode, Scope: conn.Name.Namespace, Name: name}
-	return identity.Marker{UID: user.UID, Digest: o.Key.Digest(subject)}, nil
+	person, err := o.Person(ctx, conn, user)
+	return person.Marker, err
 }
 
 func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string, error) {
@@ -50,7 +77,7 @@ func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string,
 	if apierrors.IsNotFound(err) {
 		return "", engine.NewInvalid(v1alpha1.ReasonSecretNotFound,
 			fmt.Sprintf("the Secret %q that spec.subjectFrom names does not exist in this namespace", ref.Name)).
-			After(connection.Recheck * 6)
+			After(secretRecheck)
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading the subject: %w", err)
@@ -59,7 +86,7 @@ func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string,
 	if len(subject) == 0 || len(subject) > maxSubject {
 		return "", engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
 			fmt.Sprintf("the Secret %q that spec.subjectFrom names must hold 1 to %d bytes under the key %q", ref.Name, maxSubject, ref.Key)).
-			After(connection.Recheck * 6)
+			After(secretRecheck)
 	}
 	return string(subject), nil
 }

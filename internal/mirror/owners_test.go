@@ -197,3 +197,23 @@ func TestConnectionsOfOneAccountShareAMirror(t *testing.T) {
 		t.Error("mirrors do not go by the account")
 	}
 }
+
+func TestABusinessKeyIsRefusedOnlyForCreating(t *testing.T) {
+	t.Parallel()
+	key, _ := identity.NewKey()
+	o, conn := owners(t, newRemote(), key, secret("customers", map[string]string{"alice": "CNRY-42\n"}))
+	george := georgeIn("shop", func(spec *v1alpha1.SmileUserSpec) {
+		spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: "customers", Key: "alice"}}
+	})
+	person, err := o.Person(t.Context(), conn, george)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := key.Digest(identity.Subject{Mode: conn.Mode, Scope: "shop", Name: "CNRY-42\n"})
+	if person.Marker.Digest != want {
+		t.Error("the digest is not that of the bytes as they are")
+	}
+	if !engine.IsProblem(person.Refused, v1alpha1.ReasonSecretInvalid) || strings.Contains(person.Refused.Error(), "CNRY") {
+		t.Errorf("refused: %v", person.Refused)
+	}
+}

@@ -77,6 +77,7 @@ func (s *Set) Start(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		s.forgetUnused()
 		for _, m := range s.all() {
 			if m.due(s.Clock.Now()) && m.rounds.running.CompareAndSwap(false, true) {
 				running.Go(func() {
@@ -146,23 +147,35 @@ func (m *Mirror) struck(grid Due) bool {
 // at any time the accounts of whom somebody wants to know.
 func (m *Mirror) round(ctx context.Context) {
 	began := m.set.Clock.Now()
+	usable := true
+	err := recovered(ctx, func() (err error) {
+		usable, err = m.attempt(ctx, began)
+		return err
+	})
+	switch {
+	case err != nil:
+		log.FromContext(ctx).V(1).Info("a round of listings ended early", "cause", err.Error())
+		m.retry(began)
+	case !usable:
+		m.wait(began)
+	default:
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.rounds.failures = 0
+	}
+}
+
+// attempt is a round, unless no connection is usable.
+func (m *Mirror) attempt(ctx context.Context, began time.Time) (usable bool, err error) {
 	of := m.members(ctx)
 	if of.client == nil {
-		m.wait(began)
-		return
+		return false, nil
 	}
 	lives, err := m.population(ctx, of)
 	if err == nil {
 		err = m.survey(ctx, of.client, lives, began)
 	}
-	if err != nil {
-		log.FromContext(ctx).V(1).Info("a round of listings ended early", "cause", err.Error())
-		m.retry(began)
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.rounds.failures = 0
+	return true, err
 }
 
 // wait tries again later without having called anything.
@@ -212,10 +225,12 @@ func (m *Mirror) readWanted(ctx context.Context, client *smile.Client, lives pop
 	m.rounds.wanted = map[string]bool{}
 	m.mu.Unlock()
 	began := m.set.Clock.Now()
-	err := m.surveyAccounts(ctx, client, lives, func(userID string) bool { return wanted[userID] })
-	if err == nil {
-		err = m.proveWanted(ctx, client, lives, wanted)
-	}
+	err := recovered(ctx, func() error {
+		if err := m.surveyAccounts(ctx, client, lives, func(userID string) bool { return wanted[userID] }); err != nil {
+			return err
+		}
+		return m.proveWanted(ctx, client, lives, wanted)
+	})
 	var read []string
 	for userID := range wanted {
 		if err != nil && !m.AccountsReadSince(userID, began) {

@@ -250,7 +250,7 @@ func (m *Mirror) surveyTasks(ctx context.Context, client *smile.Client, lives po
 type oldest struct{ at time.Time }
 
 func (o *oldest) see(t smile.Task) {
-	if t.Status != smile.TaskFinished && t.StartedAt.Before(o.at) && o.at.Sub(t.StartedAt) < longestTask {
+	if t.Status != smile.TaskFinished && !t.Finished() && t.StartedAt.Before(o.at) && o.at.Sub(t.StartedAt) < longestTask {
 		o.at = t.StartedAt
 	}
 }

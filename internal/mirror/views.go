@@ -262,7 +262,7 @@ func (a account) domain(userID string) smile.Account {
 type finished map[string]map[string]Gathered
 
 func (f finished) add(userID string, task smile.Task) {
-	if task.Status != smile.TaskFinished || task.FinishedAt == nil || task.Source.SourceID == "" {
+	if !task.Finished() || task.Source.SourceID == "" {
 		return
 	}
 	if f[userID] == nil {

@@ -102,7 +102,7 @@ func (m *Mirror) join(client *smile.Client, wanted want) *walk {
 func (m *Mirror) run(client *smile.Client, w *walk) {
 	for range w.passes {
 		if w.err == nil {
-			w.err = m.pass(client, w)
+			w.err = recovered(m.set.life, func() error { return m.pass(client, w) })
 		}
 	}
 	changed := m.ended(w)

@@ -20,33 +20,30 @@ type Webhook struct {
 	ID   string
 	Name hook.Name
 
-	// seen is a keyed hash of what a listing tells, secret and all: secrets of others are not kept, nor are ours.
+	// events that it sends, as the listing showed them.
+	events []smile.EventType
+	// seen is a keyed hash of what else a listing tells, secret and all: secrets of others are not kept, nor are ours.
 	seen [sha256.Size]byte
 	// hidden is true when the listing did not tell the secret.
 	hidden bool
 	key    *[sha256.Size]byte
 }
 
-// Is tells whether the webhook is, as far as the listing told, what was registered.
+// Is tells whether the webhook is, as far as the listing told, what was registered. It may send more events than were
+// asked for: Smile may add some.
 func (w Webhook) Is(wanted smile.NewWebhook) bool {
 	secret := wanted.Secret.Reveal()
 	if w.hidden {
 		secret = ""
 	}
 	seen := digest(w.key, smile.Webhook{
-		URL: wanted.URL, EventTypes: wanted.EventTypes, Active: true,
-		IncludePayload: wanted.IncludePayload, Secret: smile.NewSensitive(secret),
+		URL: wanted.URL, Active: true, IncludePayload: wanted.IncludePayload, Secret: smile.NewSensitive(secret),
 	})
-	return hmac.Equal(seen[:], w.seen[:])
+	return hmac.Equal(seen[:], w.seen[:]) && wanted.CoveredBy(w.events)
 }
 
 func digest(key *[sha256.Size]byte, w smile.Webhook) (sum [sha256.Size]byte) {
-	events := slices.Sorted(slices.Values(w.EventTypes))
 	mac := hmac.New(sha256.New, key[:])
-	for _, event := range events {
-		mac.Write([]byte(event))
-		mac.Write([]byte{0})
-	}
 	flags := byte(0)
 	if w.Active {
 		flags |= 1
@@ -54,7 +51,7 @@ func digest(key *[sha256.Size]byte, w smile.Webhook) (sum [sha256.Size]byte) {
 	if w.IncludePayload {
 		flags |= 2
 	}
-	mac.Write([]byte{0, flags})
+	mac.Write([]byte{flags})
 	mac.Write([]byte(w.URL.Reveal()))
 	mac.Write([]byte{0})
 	mac.Write([]byte(w.Secret.Reveal()))
@@ -147,7 +144,7 @@ func listWebhooks(ctx context.Context, client *smile.Client, key *[sha256.Size]b
 		}
 		if name, ok := hook.ParseName(remote.Name); ok {
 			found = append(found, Webhook{
-				ID: remote.ID, Name: name,
+				ID: remote.ID, Name: name, events: remote.EventTypes,
 				seen: digest(key, remote), hidden: remote.Secret.Reveal() == "", key: key,
 			})
 		}

@@ -78,7 +78,7 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 		t.Error("a webhook is not what it was registered as")
 	}
 	for what, spoil := range map[string]func(*smile.NewWebhook){
-		"url": func(w *smile.NewWebhook) { w.URL = smile.NewSensitive("https://y/") }, "events": func(w *smile.NewWebhook) { w.EventTypes = w.EventTypes[:1] },
+		"url": func(w *smile.NewWebhook) { w.URL = smile.NewSensitive("https://y/") }, "event": func(w *smile.NewWebhook) { w.EventTypes = []smile.EventType{"A", "C"} },
 		"secret": func(w *smile.NewWebhook) { w.Secret = smile.NewSensitive("x") }, "payload": func(w *smile.NewWebhook) { w.IncludePayload = true },
 	} {
 		other := right
@@ -88,6 +88,9 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 		}
 	}
 	right.EventTypes = []smile.EventType{"A"}
+	if !mine[0].Is(right) {
+		t.Error("a webhook that sends more than was asked for is not what it was registered as")
+	}
 	if WebhooksOf(listed, "two")[0].Is(right) {
 		t.Error("whether a webhook is active does not matter")
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -73,6 +74,52 @@ func TestAnObjectDeletedMeanwhileIsReadAgain(t *testing.T) {
 		var problem *engine.Problem
 		if !errors.As(err, &problem) || problem.Class != engine.Transient || !apierrors.IsNotFound(err) {
 			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// A check asks about the very object that would be written, and changes nothing.
+func TestCheckAsksWithoutWriting(t *testing.T) {
+	t.Parallel()
+	denied := apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "data", errors.New("no"))
+	for _, target := range targets {
+		for name, c := range map[string]struct {
+			present client.Object
+			verb    string
+		}{
+			"absent":    {nil, "create"},
+			"present":   {stored(target, before, false, ours), "update"},
+			"immutable": {stored(target, before, true, ours), "delete"},
+		} {
+			t.Run(string(target.Kind)+" "+name, func(t *testing.T) {
+				t.Parallel()
+				kube := newCluster(t)
+				if c.present != nil {
+					kube = newCluster(t, c.present)
+				}
+				untouched := kube.get(t, target)
+				writer := output.NewWriter(kube)
+				open, err := writer.Open(t.Context(), owner, target)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := writer.Check(t.Context(), owner, open, after, metadata(map[string]v1alpha1.LabelValue{"team": "a"}, nil)); err != nil {
+					t.Error(err)
+				}
+				if len(kube.writes) != 1 || !strings.HasPrefix(kube.writes[0], c.verb) {
+					t.Errorf("asked %v", kube.writes)
+				}
+				if diff := cmp.Diff(untouched, kube.get(t, target)); diff != "" {
+					t.Errorf("it was touched:\n%s", diff)
+				}
+				err = output.NewWriter(refusing(kube, denied)).Check(t.Context(), owner, open, after, nil)
+				if !engine.IsProblem(err, v1alpha1.ReasonClusterRefused) {
+					t.Errorf("a refusal is %v", err)
+				}
+				if changed, err := writer.Write(t.Context(), owner, open, after, nil); !changed || err != nil {
+					t.Errorf("afterwards it cannot be written: %v, %v", changed, err)
+				}
+			})
 		}
 	}
 }

@@ -59,6 +59,8 @@ type Stored struct {
 	target Target
 	obj    client.Object
 	left   bool
+	// seal to be written with the object; nil leaves it as it is.
+	seal *string
 }
 
 // Absent is an object that must not exist yet.
@@ -111,7 +113,7 @@ func (w *Writer) Open(ctx context.Context, owner client.Object, target Target) (
 	case whose == collectable:
 		return nil, awaitingCollection(target)
 	default:
-		return &Stored{target, obj, whose == leftBehind}, nil
+		return &Stored{target: target, obj: obj, left: whose == leftBehind}, nil
 	}
 }
 
@@ -128,15 +130,6 @@ func (w *Writer) Read(ctx context.Context, owner client.Object, target Target) (
 	return contentOf(obj), nil
 }
 
-// Apply makes the output hold exactly this content, and tells whether that changed anything.
-func (w *Writer) Apply(ctx context.Context, owner client.Object, target Target, content Content) (bool, error) {
-	stored, err := w.Open(ctx, owner, target)
-	if err != nil {
-		return false, err
-	}
-	return w.Write(ctx, owner, stored, content, nil)
-}
-
 // Write makes the object that was opened hold exactly this content, and carry the metadata of the template, and tells
 // whether that changed anything. An update names the UID and the resourceVersion that were read.
 func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) (bool, error) {
@@ -151,6 +144,7 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 		return false, err
 	}
 	dress(obj, template)
+	stored.stamp(obj)
 	equal := contentOf(obj).Equal(content)
 	if equal && equality.Semantic.DeepEqual(obj, stored.obj) {
 		return false, nil
@@ -167,6 +161,18 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 	}
 	stored.obj = obj
 	return true, nil
+}
+
+// Check asks the API server, by a dry run, whether it would take what Write writes. The content stands for one that is not
+// known yet, with the same keys. Of an object that is immutable, which is replaced, only the deletion can be tried.
+func (w *Writer) Check(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) error {
+	trial := &Writer{client: client.NewDryRunClient(w.client), scheme: w.scheme}
+	if stored.obj != nil && immutable(stored.obj) {
+		return trial.delete(ctx, stored.obj.DeepCopyObject().(client.Object), stored.target)
+	}
+	written := *stored
+	_, err := trial.Write(ctx, owner, &written, content, template)
+	return err
 }
 
 // AsDeclared tells whether the object that was opened carries the owner and the template's metadata.
@@ -199,6 +205,7 @@ func (w *Writer) create(ctx context.Context, owner client.Object, stored *Stored
 		return err
 	}
 	dress(obj, template)
+	stored.stamp(obj)
 	setContent(obj, content)
 	err := w.client.Create(ctx, obj)
 	switch {

@@ -101,7 +101,17 @@ func (c *cluster) get(t *testing.T, target output.Target) client.Object {
 	return obj
 }
 
-func TestApply(t *testing.T) {
+// apply opens an output and writes it.
+func apply(t *testing.T, writer *output.Writer, target output.Target, content output.Content) (bool, error) {
+	t.Helper()
+	open, err := writer.Open(t.Context(), owner, target)
+	if err != nil {
+		return false, err
+	}
+	return writer.Write(t.Context(), owner, open, content, nil)
+}
+
+func TestOpenAndWrite(t *testing.T) {
 	t.Parallel()
 	foreign := ours
 	foreign.APIVersion, foreign.Kind, foreign.UID = "apps/v1", "Deployment", "uid-of-a-deployment"
@@ -133,7 +143,7 @@ func TestApply(t *testing.T) {
 					kube = newCluster(t, c.present)
 				}
 				untouched := kube.get(t, target)
-				changed, err := output.NewWriter(kube).Apply(t.Context(), owner, target, after)
+				changed, err := apply(t, output.NewWriter(kube), target, after)
 				if engine.IsProblem(err, v1alpha1.ReasonOutputConflict) != c.conflict || (err != nil) != c.conflict {
 					t.Fatalf("error %v", err)
 				}
@@ -176,7 +186,7 @@ func TestALateWriterChangesNothing(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		changed, err := output.NewWriter(kube).Apply(t.Context(), owner, target, after)
+		changed, err := apply(t, output.NewWriter(kube), target, after)
 		if changed || !apierrors.IsConflict(err) {
 			t.Errorf("%s: changed %v, %v", target.Kind, changed, err)
 		}

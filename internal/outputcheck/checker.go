@@ -68,8 +68,10 @@ func (c *Checker) Start(ctx context.Context) error {
 	if c.Interval == 0 || !sleep(ctx, min(headStart, c.Interval)) {
 		return nil
 	}
-	for slice := 0; ctx.Err() == nil; slice = (slice + 1) % sliceCount {
-		c.read(ctx, slice)
+	share := round(c.Interval) / sliceCount
+	for slice, end := 0, time.Now(); ctx.Err() == nil; slice = (slice + 1) % sliceCount {
+		end = later(end.Add(share), time.Now()) // what is late by more than a slice stays late
+		c.read(ctx, slice, end)
 		if slice == sliceCount-1 {
 			c.memory.turn()
 		}
@@ -84,22 +86,22 @@ type look struct {
 	place place
 }
 
-// read reads the outputs of a slice, evenly spread over its share of the round. A slice that takes longer, because the
-// API server is slow, delays all that follow.
-func (c *Checker) read(ctx context.Context, slice int) {
-	share := round(c.Interval) / sliceCount
-	began, looks := time.Now(), c.looks(ctx, slice)
-	for _, one := range looks {
+// read reads the outputs of a slice, evenly spread over the time until its end. A slice that takes longer, because the API
+// server is slow, delays all that follow.
+func (c *Checker) read(ctx context.Context, slice int, end time.Time) {
+	looks := c.looks(ctx, slice)
+	for i, one := range looks {
 		asked := time.Now()
+		pace := end.Sub(asked) / time.Duration(len(looks)-i)
 		err := c.check(ctx, one)
 		if err != nil {
 			log.FromContext(ctx).V(1).Info("an output could not be read", "cause", err.Error())
 		}
-		if !sleep(ctx, pause(share/time.Duration(len(looks)), time.Since(asked), err)) {
+		if !sleep(ctx, pause(pace, time.Since(asked), err)) {
 			return
 		}
 	}
-	sleep(ctx, share-time.Since(began))
+	sleep(ctx, time.Until(end))
 }
 
 // looks are the reads of a slice.

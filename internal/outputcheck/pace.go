@@ -27,6 +27,13 @@ func pause(pace, took time.Duration, err error) time.Duration {
 	return max(wait, refused)
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // sleep reports whether the time passed, and ctx did not end before.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)

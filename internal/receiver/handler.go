@@ -78,6 +78,8 @@ func answer(w http.ResponseWriter, o outcome) {
 	status := o.status()
 	if status != http.StatusNoContent {
 		w.Header().Set("Connection", "close")
+		// Otherwise net/http waits for the rest of the body.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 	}
 	if o == methodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)

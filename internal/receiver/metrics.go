@@ -60,10 +60,14 @@ var (
 		Help:    "Time from the arrival of an event that was kept to its acknowledgement.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 	})
+	connectionLimit = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "smile_operator_webhook_connection_limit_reached_total",
+		Help: "Times that the receiver of webhooks came to have as many connections as it accepts: others wait then.",
+	})
 )
 
 func init() {
-	metrics.Registry.MustRegister(requests, latency)
+	metrics.Registry.MustRegister(requests, latency, connectionLimit)
 	for o := range statuses {
 		requests.WithLabelValues(string(o))
 	}

@@ -32,7 +32,7 @@ const (
 	headerTimeout   = 5 * time.Second
 	readTimeout     = 10 * time.Second
 	writeTimeout    = 15 * time.Second
-	idleTimeout     = 60 * time.Second
+	idleTimeout     = 15 * time.Second
 	shutdownTimeout = 10 * time.Second
 	maxHeader       = 16 << 10
 	// maxConnections is how many there are at once. Others wait: one that is silent ends within headerTimeout.
@@ -109,18 +109,43 @@ func (s *Server) Start(ctx context.Context) error {
 
 func (s *Server) server(life context.Context) (*http.Server, *hinter) {
 	hints := &hinter{cache: s.Cache, live: s.Live, now: s.Now, life: life}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Connection", "close")
-		_, _ = io.WriteString(w, "ok")
-	})
-	mux.Handle("/", newHandler(s, hints))
 	return &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler:           unrouted(newHandler(s, hints)),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ConnState: new(connections).changed,
+		// What net/http answers by itself to OPTIONS * keeps the connection.
+		DisableGeneralOptionsHandler: true,
 		// What net/http would say quotes addresses and what was sent.
 		ErrorLog: stdlog.New(io.Discard, "", 0),
 	}, hints
+}
+
+// unrouted serves health checks and events. There is no http.ServeMux in front: it answers by itself to paths
+// that it cleans, with a redirect, and keeps the connection.
+func unrouted(events http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			events.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Connection", "close")
+		_, _ = io.WriteString(w, "ok")
+	})
+}
+
+// connections counts the open connections.
+type connections struct{ open atomic.Int64 }
+
+// changed is a server's ConnState hook.
+func (c *connections) changed(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if c.open.Add(1) == maxConnections {
+			connectionLimit.Inc()
+		}
+	case http.StateClosed, http.StateHijacked:
+		c.open.Add(-1)
+	}
 }
 
 func (s *Server) listen(ctx context.Context) (net.Listener, error) {

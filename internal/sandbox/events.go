@@ -42,6 +42,8 @@ type eventWire struct {
 	Type      string          `json:"type"`
 	CreatedAt Timestamp       `json:"createdAt"`
 	Data      json.RawMessage `json:"data"`
+	// AddedLater is a field that nobody has heard of.
+	AddedLater json.RawMessage `json:"addedLater,omitempty"`
 }
 
 // commit is where every change of state ends: it has the changed object kept
@@ -76,7 +78,8 @@ func (t *tenant) delivery(hook *webhook, o occurrence, id string, told details) 
 		hook: hook,
 		event: eventWire{
 			ID: id, Version: 1, Type: o.kind, CreatedAt: Timestamp{o.at},
-			Data: t.box.behaviour.reshape(encode(t.withPayload(told, o.payload, hook.IncludePayload))),
+			Data:       t.box.behaviour.reshape(encode(t.withPayload(told, o.payload, hook.IncludePayload))),
+			AddedLater: t.box.behaviour.futureField(),
 		},
 		record: &Delivery{
 			EventID: id, EventType: o.kind, WebhookID: hook.id, URL: hook.URL, Key: t.pair.Key,

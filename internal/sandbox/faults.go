@@ -25,7 +25,7 @@ type Fault struct {
 	// after (the API has done it, and the answer suffers).
 	Phase string `json:"phase,omitempty"`
 	// Action is one of status:N, delay:DURATION, hang, reset, truncate:BYTES,
-	// garbage, empty and redirect:URL.
+	// garbage, empty, acknowledge and redirect:URL.
 	Action string `json:"action"`
 }
 
@@ -141,10 +141,12 @@ var actions = map[string]func(argument string) (trouble, error){
 	"delay":    parseDelay,
 	"truncate": parseTruncate,
 	"redirect": parseRedirect,
-	"hang":     plainAction(func(_ *call, r response) response { r.ending = hung; return r }),
-	"reset":    plainAction(func(*call, response) response { return cutOff() }),
-	"empty":    plainAction(func(_ *call, r response) response { r.body, r.length = nil, 0; return r }),
-	"garbage":  plainAction(garbage),
+	// acknowledge says that the call was done. Before it was, nobody does it.
+	"acknowledge": plainAction(func(_ *call, r response) response { return r }),
+	"hang":        plainAction(func(_ *call, r response) response { r.ending = hung; return r }),
+	"reset":       plainAction(func(*call, response) response { return cutOff() }),
+	"empty":       plainAction(func(_ *call, r response) response { r.body, r.length = nil, 0; return r }),
+	"garbage":     plainAction(garbage),
 }
 
 func parseAction(text string) (trouble, error) {

@@ -70,6 +70,7 @@ var disturbances = map[string]seen{
 	"status:502":                         {sent: 502, length: anyLength, contains: `"code":"SERVER_ERROR"`},
 	"garbage":                            {sent: 200, length: anyLength, contains: "<html>"},
 	"empty":                              {sent: 201},
+	"acknowledge":                        {sent: 201, length: anyLength, contains: `"code":"OK"`},
 	"truncate:40":                        {sent: 201, length: 40, err: io.ErrUnexpectedEOF},
 	"truncate:999999":                    {sent: 201, length: anyLength, contains: `"code":"OK"`},
 	"redirect:http://127.0.0.1:1/stolen": {sent: 307, location: "http://127.0.0.1:1/stolen"},

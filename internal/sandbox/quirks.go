@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +39,7 @@ type behaviour struct {
 	monitoredData  string
 	createdCode    string
 	newToken       string
+	future         string
 	// shapes rewrite what is sent.
 	shapes []shape
 }
@@ -70,6 +73,7 @@ var quirks = []Quirk{
 	{"eincome-amount", "both|amount|base", "which of amount and baseAmount estimated incomes have", shaped},
 	{"extra-fields", "off|on", "objects have a field that nobody has heard of", shaped},
 	{"unknown-enums", "off|on", "enumerations have values that nobody has heard of", shaped},
+	{"future", "off|on", "objects, enumerations and lists that repeat a request hold one thing more than is documented", func(b *behaviour) any { return &b.future }},
 	{"retry-after", duration, "sent as Retry-After with every 429 and 503", func(b *behaviour) any { return &b.retryAfter }},
 }
 
@@ -94,6 +98,19 @@ func ParseQuirks(text string) (map[string]string, error) {
 		chosen[name] = value
 	}
 	return chosen, nil
+}
+
+// QuirksVariable names the variable of the environment by which a whole test suite runs against other quirks.
+const QuirksVariable = "SMILE_SANDBOX_QUIRKS"
+
+// QuirksFromEnvironment are the quirks that the environment asks for, with those of a test on top.
+func QuirksFromEnvironment(chosen map[string]string) (map[string]string, error) {
+	all, err := ParseQuirks(os.Getenv(QuirksVariable))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", QuirksVariable, err)
+	}
+	maps.Copy(all, chosen)
+	return all, nil
 }
 
 func newBehaviour(chosen map[string]string) (behaviour, error) {

@@ -22,7 +22,8 @@ var reshapes = map[string]map[string]shape{
 	"user-providers":  {"empty": ofUsers(func(o map[string]any) { o["providers"] = []any{} }), "absent": ofUsers(dropping("providers"))},
 	"item-created-at": {"absent": dropping("itemCreatedAt")},
 	"eincome-amount":  {"amount": ofEincomes(dropping("baseAmount")), "base": ofEincomes(dropping("amount"))},
-	"extra-fields":    {"on": func(o map[string]any) { o[addedLaterField] = map[string]any{"value": 1} }},
+	"extra-fields":    {"on": extraField},
+	"future":          {"on": future},
 	"unknown-enums":   {"on": unknownEnums},
 }
 

@@ -43,7 +43,9 @@ func (s *Sandbox) render(answer reply) response {
 		answer.message = s.canaries.in("message", answer.message)
 	}
 	answer = s.behaviour.dress(answer)
-	body := encode(envelope{answer.code, answer.message, s.ids.requestID(), answer.data})
+	sent := envelope{Code: answer.code, Message: answer.message, RequestID: s.ids.requestID(), Data: answer.data}
+	s.behaviour.futureEnvelope(&sent, answer.status)
+	body := encode(sent)
 	header := http.Header{"Content-Type": {"application/json"}}
 	if wait := s.behaviour.retryAfter; wait > 0 && isThrottling(answer.status) {
 		header.Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second)/time.Second)))

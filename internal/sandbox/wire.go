@@ -1,5 +1,7 @@
 package sandbox
 
+import "encoding/json"
+
 // envelope wraps every answer of the Open API. Data is absent when there is
 // nothing to say, as after a DELETE.
 type envelope struct {
@@ -7,6 +9,8 @@ type envelope struct {
 	Message   string `json:"message"`
 	RequestID string `json:"requestId"`
 	Data      any    `json:"data,omitempty"`
+	// AddedLater is a field that nobody has heard of.
+	AddedLater json.RawMessage `json:"addedLater,omitempty"`
 }
 
 // page is the data of every list. NextCursor is null on the last one.

@@ -137,7 +137,7 @@ func (c *Client) Accounts(ctx context.Context, by AccountFilter) iter.Seq2[Accou
 	query := filter{}.text("userId", by.UserID).day("startDate", by.StartDate).day("endDate", by.EndDate)
 	owner := owner{userID: by.UserID}
 	return listOf[accountWire](ctx, c, call{
-		operation: opListAccounts, path: []string{"accounts"}, query: url.Values(query),
+		operation: opListAccounts, path: []string{"accounts"}, query: url.Values(query), bounds: ofOwner(owner),
 	}, owner, func(a Account) Source { return Source{UserID: a.UserID} })
 }
 

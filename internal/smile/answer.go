@@ -19,8 +19,8 @@ type envelope struct {
 }
 
 // readAnswer returns the data of a good answer, and any other as an error.
-func readAnswer(op Operation, response *http.Response) (json.RawMessage, error) {
-	body, err := io.ReadAll(response.Body)
+func readAnswer(op Operation, response *http.Response, from io.Reader) (json.RawMessage, error) {
+	body, err := io.ReadAll(from)
 	switch status := response.StatusCode; {
 	case status >= 300 && status < 400:
 		return nil, &RedirectError{Operation: op.ID}

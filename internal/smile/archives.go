@@ -51,6 +51,7 @@ func (c *Client) Archives(ctx context.Context, by ArchiveFilter) iter.Seq2[Archi
 		operation: opListArchives,
 		path:      []string{"archives"},
 		query:     url.Values(filter{}.text("userId", by.UserID)),
+		bounds:    ofOwner(owner{userID: by.UserID}),
 	}, owner{userID: by.UserID}, func(a Archive) Source { return Source{UserID: a.UserID} })
 }
 

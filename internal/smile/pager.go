@@ -3,6 +3,7 @@ package smile
 import (
 	"context"
 	"encoding/json"
+	"hash/fnv"
 	"iter"
 	"maps"
 	"net/url"
@@ -13,11 +14,33 @@ import (
 const (
 	// pageSize is the largest that the API gives.
 	pageSize = 150
-	// maxPages bounds a listing to 1.5 million entries.
-	maxPages = 10_000
+	// maxKept is more than an output can hold.
+	maxKept = 16 << 20
 	// maxCursorLength bounds what is sent back in a URL.
 	maxCursorLength = 2048
 )
+
+// bounds end a listing that does not end by itself.
+type bounds struct {
+	pages int
+	// bytes is how much the entries may have in all; 0 for any number, where the caller does not keep them.
+	bytes int
+}
+
+var (
+	// ofTenant is for listings of everything, of which a caller keeps what it knows: 1.5 million entries.
+	ofTenant = bounds{pages: 10_000}
+	// ofOne is for listings whose caller keeps all entries, such as those of a user: 15,000 entries.
+	ofOne = bounds{pages: 100, bytes: maxKept}
+)
+
+// ofOwner are the bounds of a listing that may be narrowed to an owner.
+func ofOwner(whose owner) bounds {
+	if whose == (owner{}) {
+		return ofTenant
+	}
+	return ofOne
+}
 
 // page is the data of one answer of a listing. At the end the cursor is null,
 // empty or absent.
@@ -50,17 +73,22 @@ func pages[W wire[T], T any](ctx context.Context, c *Client, what call) iter.Seq
 		query := maps.Clone(what.query)
 		query.Set("size", strconv.Itoa(pageSize))
 		what.query = query
-		seen := map[string]bool{}
+		extent := extent{bounds: what.bounds, seen: map[uint64]bool{}}
+		defer extent.end()
 		for {
-			cursor, entries, err := nextPage[W](ctx, c, what)
+			cursor, bytes, entries, err := nextPage[W](ctx, c, what)
 			if err != nil {
 				yield(nil, err)
+				return
+			}
+			if err := extent.grow(bytes); err != nil {
+				yield(nil, unusable(what.operation, err))
 				return
 			}
 			if !yield(entries, nil) || cursor == "" {
 				return
 			}
-			if err := checkCursor(cursor, seen); err != nil {
+			if err := extent.goOn(cursor); err != nil {
 				yield(nil, unusable(what.operation, err))
 				return
 			}
@@ -69,38 +97,67 @@ func pages[W wire[T], T any](ctx context.Context, c *Client, what call) iter.Seq
 	}
 }
 
-func nextPage[W wire[T], T any](ctx context.Context, c *Client, what call) (string, []T, error) {
+func nextPage[W wire[T], T any](ctx context.Context, c *Client, what call) (cursor string, bytes int, entries []T, err error) {
 	received, err := receive[page](ctx, c, what)
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
-	entries := make([]T, 0, len(received.Items))
+	entries = make([]T, 0, len(received.Items))
 	for _, item := range received.Items {
+		bytes += len(item)
 		value, err := decode[W](item)
 		if err != nil {
-			return "", nil, unusable(what.operation, err)
+			return "", 0, nil, unusable(what.operation, err)
 		}
 		entry, err := translated(what.operation, value)
 		if err != nil {
-			return "", nil, err
+			return "", 0, nil, err
 		}
 		entries = append(entries, entry)
 	}
-	return received.NextCursor, entries, nil
+	return received.NextCursor, bytes, entries, nil
 }
 
-// checkCursor records a cursor, and refuses what would keep a listing from ending.
-func checkCursor(cursor string, seen map[string]bool) error {
+// extent is how far a listing has come.
+type extent struct {
+	bounds
+	read int
+	// seen are hashes of the cursors.
+	seen map[uint64]bool
+}
+
+// grow takes note of the entries of a page, or says that they are too many to be kept.
+func (e *extent) grow(bytes int) error {
 	switch {
+	case e.bytes == 0:
+		return nil
+	case e.read+bytes > e.bytes:
+		return ProblemTooMuchData
+	case !held.take(bytes):
+		return ProblemNoRoom
+	}
+	e.read += bytes
+	return nil
+}
+
+// end gives back the room that the entries took.
+func (e *extent) end() { held.give(e.read) }
+
+// goOn records a cursor, and refuses what would keep a listing from ending.
+func (e *extent) goOn(cursor string) error {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(cursor))
+	switch sum := hash.Sum64(); {
 	case len(cursor) > maxCursorLength:
 		return ProblemBadCursor
-	case seen[cursor]:
+	case e.seen[sum]:
 		return ProblemCursorLoop
-	case len(seen) == maxPages-1:
+	case len(e.seen) == e.pages-1:
 		return ProblemTooManyPages
+	default:
+		e.seen[sum] = true
+		return nil
 	}
-	seen[cursor] = true
-	return nil
 }
 
 // filter collects the query parameters of a listing; what is empty is left out.

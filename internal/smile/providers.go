@@ -83,7 +83,7 @@ func (c *Client) Providers(ctx context.Context, by ProviderFilter) iter.Seq2[Pro
 	query := filter{}.text("ids", strings.Join(by.IDs, ",")).flag("active", by.Active).
 		flag("enabled", by.Enabled).flag("accountConnection", by.AccountConnection)
 	return list[providerWire](ctx, c, call{
-		operation: opListProviders, path: []string{"providers"}, query: url.Values(query),
+		operation: opListProviders, path: []string{"providers"}, query: url.Values(query), bounds: ofOne,
 	})
 }
 

@@ -41,6 +41,10 @@ type Task struct {
 	Source     Source
 }
 
+// Finished reports whether the task has finished. A status that nobody has heard of says less than the time at which
+// it did.
+func (t Task) Finished() bool { return t.FinishedAt != nil && t.Status != TaskStarted }
+
 type taskWire struct {
 	ID         string     `json:"id"`
 	Type       enum       `json:"type"`
@@ -81,7 +85,7 @@ func (c *Client) Tasks(ctx context.Context, by TaskFilter) iter.Seq2[Task, error
 	query := filter{}.text("userId", by.UserID).text("sourceId", by.SourceID).
 		day("startDate", by.StartDate).day("endDate", by.EndDate)
 	return listOf[taskWire](ctx, c, call{
-		operation: opListTasks, path: []string{"tasks"}, query: url.Values(query),
+		operation: opListTasks, path: []string{"tasks"}, query: url.Values(query), bounds: ofOwner(owner{by.UserID, by.SourceID}),
 	}, owner{by.UserID, by.SourceID}, func(t Task) Source { return t.Source })
 }
 

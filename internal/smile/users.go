@@ -2,6 +2,7 @@ package smile
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"net/url"
 	"time"
@@ -24,9 +25,27 @@ type User struct {
 }
 
 type userWire struct {
-	ID               string            `json:"id"`
-	ExternalMetadata map[string]string `json:"externalMetadata"`
-	CreatedAt        timestamp         `json:"createdAt"`
+	ID               string       `json:"id"`
+	ExternalMetadata metadataWire `json:"externalMetadata"`
+	CreatedAt        timestamp    `json:"createdAt"`
+}
+
+// metadataWire reads the pairs whose value is text. What else may stand there one day, with users of others perhaps,
+// is no reason to lose sight of all users.
+type metadataWire map[string]string
+
+func (m *metadataWire) UnmarshalJSON(data []byte) error {
+	pairs, err := decode[map[string]json.RawMessage](data)
+	if err != nil || pairs == nil {
+		return err
+	}
+	*m = metadataWire{}
+	for key, value := range pairs {
+		if text, ok := asText(value); ok {
+			(*m)[key] = text
+		}
+	}
+	return nil
 }
 
 func (w userWire) domain() (User, error) {
@@ -44,7 +63,7 @@ type UserFilter struct {
 func (c *Client) Users(ctx context.Context, by UserFilter) iter.Seq2[User, error] {
 	query := filter{}.day("startDate", by.StartDate).day("endDate", by.EndDate)
 	return list[userWire](ctx, c, call{
-		operation: opListUsers, path: []string{"users"}, query: url.Values(query),
+		operation: opListUsers, path: []string{"users"}, query: url.Values(query), bounds: ofTenant,
 	})
 }
 

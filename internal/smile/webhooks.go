@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -76,6 +77,12 @@ func (c *Client) CreateWebhook(ctx context.Context, wanted NewWebhook) (Webhook,
 	})
 }
 
+// CoveredBy reports whether a webhook that is shown with these event types sends all that were asked for. Smile may
+// show more than were registered.
+func (w NewWebhook) CoveredBy(shown []EventType) bool {
+	return !slices.ContainsFunc(w.EventTypes, func(asked EventType) bool { return !slices.Contains(shown, asked) })
+}
+
 func (w NewWebhook) check() error {
 	secret, target := w.Secret.Reveal(), w.URL.Reveal()
 	switch {
@@ -96,7 +103,7 @@ func (w NewWebhook) check() error {
 // clear, of others too.
 func (c *Client) Webhooks(ctx context.Context) iter.Seq2[Webhook, error] {
 	return list[webhookWire](ctx, c, call{
-		operation: opListWebhooks, path: []string{"webhooks"}, query: url.Values{},
+		operation: opListWebhooks, path: []string{"webhooks"}, query: url.Values{}, bounds: ofOne,
 	})
 }
 

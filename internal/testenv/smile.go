@@ -46,6 +46,10 @@ func startSmile(tb testing.TB, options sandbox.Options) *Smile {
 	tb.Helper()
 	options.Keys = []sandbox.KeyPair{One, Two, Production}
 	options.Canary = Canary
+	var err error
+	if options.Quirks, err = sandbox.QuirksFromEnvironment(options.Quirks); err != nil {
+		tb.Fatal(err)
+	}
 	box, err := sandbox.New(options)
 	if err != nil {
 		tb.Fatal(err)

@@ -1,0 +1,145 @@
+package accountsync
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/output"
+)
+
+// Every pass compares the output with what was written, without a call to Smile. What is found is repaired in the same pass;
+// while that cannot be done, Ready says so.
+
+var errDamaged = engine.NewTransient(v1alpha1.ReasonOutputDamaged,
+	"the output was deleted or changed since it was written, or could not be written completely").On(v1alpha1.ConditionOutputReady)
+
+// inspect compares the output with what was written. It fails only when it cannot be read: what it finds is for the phases
+// that follow.
+func (v *visit) inspect(ctx context.Context, p *pass) error {
+	p.Keep()
+	sync := p.Object
+	target, wanted := targetOf(sync)
+	if !wanted {
+		return nil
+	}
+	user, err := v.userOf(ctx, sync)
+	switch {
+	case err == nil:
+		v.user = user
+	case !apierrors.IsNotFound(err):
+		return err
+	}
+	err = v.checkOutput(ctx, sync)
+	if isForeign(err) {
+		if holds(sync, target) || v.userID() != "" {
+			errors.As(err, &v.broken)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.missing = v.opened[target].Content() == nil
+	if v.undecided, err = v.isUndecided(ctx, sync); err != nil {
+		return err
+	}
+	if holds(sync, target) && !v.asWritten {
+		v.broken = errDamaged
+	}
+	if v.asWritten {
+		if err := v.thaw(ctx, sync, target); err != nil {
+			return err
+		}
+	}
+	v.change(v.broken != nil || v.undecided || v.asWritten && !v.dressed)
+	if v.asWritten && !v.undecided {
+		return v.reseal(ctx, sync)
+	}
+	return nil
+}
+
+// checkOutput finds out whether the output is what was written, and carries its owner and the template's metadata. An
+// object of somebody else is an error.
+func (v *visit) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	target, wanted := targetOf(sync)
+	if !wanted {
+		return nil
+	}
+	set, err := v.openSet(ctx, sync, target)
+	if err != nil {
+		return err
+	}
+	for _, one := range knownObjects(sync) {
+		// What cannot be opened now is not written over later.
+		_ = v.open(ctx, sync, one)
+	}
+	v.asWritten = holds(sync, target) && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
+	v.dressed, err = v.isDressed(sync, target, len(set))
+	return err
+}
+
+// thaw makes objects of an output that somebody made immutable changeable again. It waits where that could lose data which
+// Smile no longer has: such data stays as it is until it must be erased.
+func (v *visit) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+	irreplaceable := func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !connected(a) && !hasData(a) }
+	if slices.ContainsFunc(sync.Status.Accounts, irreplaceable) {
+		return nil
+	}
+	for n := range v.formerSet(target) {
+		if stored := v.opened[target.Part(n+1)]; stored.Immutable() {
+			if err := v.Outputs.Thaw(ctx, sync, stored, templateOf(sync)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isDressed reports whether the objects of an output carry their owner and the template's metadata.
+func (v *visit) isDressed(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
+	for n := range objects {
+		ok, err := v.Outputs.AsDeclared(sync, v.opened[target.Part(n+1)], templateOf(sync))
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// whileBroken has a phase that fails say that the output is broken, if it is: no other trouble hides that.
+func (v *visit) whileBroken(run func(context.Context, *pass) error) func(context.Context, *pass) error {
+	return func(ctx context.Context, p *pass) error {
+		err := run(ctx, p)
+		if err == nil || v.broken == nil || errors.Is(err, context.Canceled) || apierrors.IsConflict(err) {
+			return err
+		}
+		if errors.Is(err, engine.ErrRest) {
+			return v.broken
+		}
+		return brokenBecause(v.broken, engine.Classify(err))
+	}
+}
+
+// brokenBecause is the problem of an output that is broken and cannot be repaired because of another problem. An output of
+// somebody else is not what the other problem is about, so that one shows as it is, unless its class passes unseen.
+func brokenBecause(broken, cause *engine.Problem) *engine.Problem {
+	if broken == cause {
+		return cause
+	}
+	if broken.Reason != v1alpha1.ReasonOutputDamaged {
+		if cause.Class == engine.Transient || cause.Class == engine.Throttled {
+			return broken
+		}
+		return cause
+	}
+	shown := *cause
+	shown.Condition, shown.AtOnce, shown.Ordinary = broken.Condition, true, false
+	shown.Reason = broken.Reason
+	shown.Message = broken.Message + "; it cannot be repaired yet (" + cause.Reason + "): " + cause.Message
+	return &shown
+}

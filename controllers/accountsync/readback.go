@@ -1,0 +1,157 @@
+package accountsync
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
+	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// An output may hold data of accounts that the status does not know: the status was lost, or the output was restored from
+// a backup. What may be taken back into the status is decided here, as a pure function of what the seal proves and of what
+// Smile shows now.
+
+// copied is what is known of the data of one account in an output.
+type copied struct {
+	// sealed is true when a seal proves the copy: of this output, for this user.
+	sealed bool
+	// selected is true when the spec covers the account, and expired when its ttl has passed since the data was fetched.
+	selected, expired bool
+	// shown is the account's status at Smile; "" when Smile does not have the account.
+	shown smile.ConnectionStatus
+	// acknowledged is true when Smile acknowledged that the operator revoked the account.
+	acknowledged bool
+	// retain is true when the spec keeps data after a disconnection.
+	retain bool
+	// erasedBefore is true when the erasure ledger contains the account.
+	erasedBefore bool
+}
+
+// verdict is what becomes of a copy.
+type verdict struct {
+	what   fate
+	reason auditlog.Reason
+	// withdrawn is true when the copy is refused because consent has ended, which the erasure ledger must record.
+	withdrawn bool
+}
+
+type fate int
+
+const (
+	// refuse erases the copy.
+	refuse fate = iota
+	// take keeps the copy.
+	take
+	// replace fetches the data from Smile instead.
+	replace
+)
+
+// decide applies the rules. Withdrawn consent comes first: it is recorded even if the copy could not stay anyway. An account
+// in error, or in the middle of a login, has not been withdrawn, but only one that is connected proves that consent was
+// given again after an erasure.
+func decide(c copied) verdict {
+	gone := c.shown == "" || c.shown == smile.ConnectionDisconnected
+	switch {
+	case !c.sealed && c.selected && !gone:
+		return verdict{what: replace, reason: auditlog.ReasonSealMismatch}
+	case !c.sealed:
+		return verdict{reason: auditlog.ReasonSealMismatch}
+	case c.erasedBefore && c.shown != smile.ConnectionConnected:
+		return verdict{reason: auditlog.ReasonInErasureLedger}
+	case gone && !c.acknowledged && !c.retain:
+		return verdict{reason: auditlog.ReasonNotConnected, withdrawn: true}
+	case !c.selected:
+		return verdict{reason: auditlog.ReasonNotSelected}
+	case c.expired:
+		return verdict{reason: auditlog.ReasonExpired}
+	case !gone:
+		return verdict{what: take, reason: auditlog.ReasonConnected}
+	case c.acknowledged:
+		return verdict{what: take, reason: auditlog.ReasonReleased}
+	default:
+		return verdict{what: take, reason: auditlog.ReasonRetained}
+	}
+}
+
+// needsSmile reports whether Smile's answer about an account that its listing does not show can change the verdict.
+func needsSmile(c copied) bool {
+	missing, present := c, c
+	missing.shown, present.shown = "", smile.ConnectionConnected
+	ifMissing, ifPresent := decide(missing), decide(present)
+	return ifMissing.what != ifPresent.what || ifMissing.withdrawn != ifPresent.withdrawn
+}
+
+// factsOf is what the seal says of an account's entry in the status.
+func factsOf(entry v1alpha1.SyncedAccount) output.AccountFacts {
+	facts := output.AccountFacts{ID: entry.ID, ProviderID: entry.ProviderID, FinishedTasks: entry.FinishedTasks}
+	for _, datapoint := range entry.Datapoints {
+		if facts.FetchedAt == nil {
+			facts.FetchedAt = map[v1alpha1.DatapointType]time.Time{}
+		}
+		facts.FetchedAt[datapoint.Type] = datapoint.FetchedAt.Time
+	}
+	if entry.DataAsOf != nil {
+		facts.DataAsOf = entry.DataAsOf.Time
+	}
+	if entry.RevokeAcknowledgedAt != nil {
+		facts.RevokeAcknowledgedAt = entry.RevokeAcknowledgedAt.Time
+	}
+	if entry.ErasedAt != nil {
+		facts.ErasedAt = entry.ErasedAt.Time
+	}
+	return facts
+}
+
+// sameFetch reports whether an entry and the facts of a seal are of the same fetch.
+func sameFetch(entry v1alpha1.SyncedAccount, facts output.AccountFacts) bool {
+	return maps.EqualFunc(factsOf(entry).FetchedAt, facts.FetchedAt, func(a, b time.Time) bool { return a.Unix() == b.Unix() })
+}
+
+// remembered are the facts of accounts whose data a ttl ended, and which must not be fetched again until there is newer
+// data.
+func remembered(entries []v1alpha1.SyncedAccount) []output.AccountFacts {
+	var facts []output.AccountFacts
+	for _, entry := range entries {
+		if !isKept(entry) && entry.ErasedAt != nil && entry.DataAsOf != nil && !disconnected(entry) {
+			facts = append(facts, factsOf(entry))
+		}
+	}
+	return facts
+}
+
+// takenBack is the entry of an account once the sealed copy of its data counts. The sealed times of fetching count: a copy
+// does not restart a ttl.
+func takenBack(entry v1alpha1.SyncedAccount, facts output.AccountFacts, data output.Account) v1alpha1.SyncedAccount {
+	entry.Datapoints, entry.ErasedAt, entry.LostAt = nil, nil, nil
+	for datapoint, at := range facts.FetchedAt {
+		entry.Datapoints = append(entry.Datapoints, v1alpha1.DatapointStatus{
+			Type: datapoint, Items: int32(len(data.Items[datapoint])), FetchedAt: metav1.NewTime(at),
+		})
+	}
+	slices.SortFunc(entry.Datapoints, func(a, b v1alpha1.DatapointStatus) int { return cmp.Compare(a.Type, b.Type) })
+	entry = knownData(entry, facts)
+	if disconnected(entry) && !facts.RevokeAcknowledgedAt.IsZero() {
+		acknowledged := metav1.NewTime(facts.RevokeAcknowledgedAt)
+		entry.RevokeAcknowledgedAt = &acknowledged
+		if entry.ReleasedAt == nil {
+			entry.ReleasedAt = &acknowledged
+		}
+	}
+	return entry
+}
+
+// knownData notes up to when the data of an account was known, so that it is fetched again only when Smile has newer data.
+func knownData(entry v1alpha1.SyncedAccount, facts output.AccountFacts) v1alpha1.SyncedAccount {
+	entry.FinishedTasks = facts.FinishedTasks
+	if !facts.DataAsOf.IsZero() {
+		entry.DataAsOf = &metav1.Time{Time: facts.DataAsOf}
+	}
+	return entry
+}

@@ -1,0 +1,98 @@
+package mirror
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
+)
+
+// TestAListingThatPanicsIsTriedAgain panics while users are listed for somebody who waits, and in a round.
+func TestAListingThatPanicsIsTriedAgain(t *testing.T) {
+	before := testutil.ToFloat64(panics)
+	synctest.Test(t, func(t *testing.T) {
+		m, r := startMirror(t), newRemote()
+		r.set("users", marked("u1", "uid-george", "digest-george", 0))
+		r.during = func(call int) {
+			if call == 1 {
+				panic("a person's name")
+			}
+		}
+		if _, err := m.Find(t.Context(), r.client(), george); !errors.Is(err, errPanicked) {
+			t.Errorf("while it panics: %v", err)
+		}
+		if found, err := m.Find(t.Context(), r.client(), george); err != nil || len(found.Own) != 1 {
+			t.Errorf("after it has: %v, %v", found, err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t, 8)
+		w.remote.during = func(int) { panic("a person's name") }
+		w.Want("u3")
+		w.live(t, 2*beat)
+		w.expect(t, "in a round", map[string]int{"accounts": 1})
+		w.live(t, roundRetry-3*beat)
+		w.expect(t, "before it is tried again", map[string]int{})
+		w.live(t, 2*beat)
+		w.expect(t, "when it is tried again", map[string]int{"accounts": 1})
+		w.remote.during = func(int) {}
+		w.live(t, longestRetry)
+		if !w.AccountsReadSince("u3", time.Now().Add(-longestRetry)) {
+			t.Error("what was wanted was not read in the end")
+		}
+	})
+	if got := testutil.ToFloat64(panics) - before; got != 3 {
+		t.Errorf("%v panics were counted", got)
+	}
+}
+
+func TestWhatADeletedUserHasClaimedIsForgotten(t *testing.T) {
+	t.Parallel()
+	m := startMirror(t)
+	m.set.mirrors[m.account] = m
+	gone, stays := types.NamespacedName{Namespace: "shop", Name: "gone"}, types.NamespacedName{Namespace: "shop", Name: "stays"}
+	m.Claim("u1", Claim{Object: gone, UID: "1"})
+	m.Claim("u2", Claim{Object: stays, UID: "2"})
+	m.set.ForgetClaims(gone)
+	if len(m.claims) != 1 || m.Claim("u2", Claim{UID: "3"}).Object != stays {
+		t.Errorf("claims: %v", m.claims)
+	}
+}
+
+// TestTheMirrorOfADeletedConnectionIsForgotten deletes the only connection of an API account.
+func TestTheMirrorOfADeletedConnectionIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t, 2)
+		held := func() bool { w.set.forgetUnused(); return len(w.set.all()) == 1 }
+		w.live(t, 2*unusedFor)
+		if !held() {
+			t.Error("a mirror that has a connection was forgotten")
+		}
+		w.conn.err = engine.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
+		w.set.For(w.conn.conn) // as the last reconcile did
+		w.live(t, unusedFor-time.Minute)
+		if !held() {
+			t.Error("it was forgotten while somebody may still hold it")
+		}
+		w.Reserve(identity.Digest("d"), "uid")
+		w.live(t, 2*unusedFor)
+		if !held() {
+			t.Error("it was forgotten while a creation is open")
+		}
+		w.Free(identity.Digest("d"), "uid")
+		if held() {
+			t.Error("it was not forgotten")
+		}
+		if again := w.set.For(w.conn.conn); again == w.Mirror || len(w.set.all()) != 1 {
+			t.Error("a new connection gets what was forgotten")
+		}
+	})
+}

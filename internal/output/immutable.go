@@ -1,0 +1,23 @@
+package output
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+// Immutable reports whether the object that was opened cannot be changed.
+func (s *Stored) Immutable() bool { return s != nil && s.obj != nil && immutable(s.obj) }
+
+// Thaw replaces an immutable object by one that can be changed, with the same content and seal. Between the two there is
+// none, so its content should be one that can be had again.
+func (w *Writer) Thaw(ctx context.Context, owner client.Object, stored *Stored, template *v1alpha1.OutputTemplate) error {
+	content := stored.Content()
+	stored.SetSeal(stored.Seal())
+	if err := w.delete(ctx, stored.obj, stored.target); err != nil {
+		return err
+	}
+	return w.create(ctx, owner, stored, content, template)
+}
