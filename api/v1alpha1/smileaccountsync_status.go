@@ -132,6 +132,12 @@ type SmileAccountSyncStatus struct {
 	// +optional
 	DataGeneration int64 `json:"dataGeneration,omitempty"`
 
+	// dataSpec is a hash of the part of the spec that decides which data is fetched: as long as it is the same, a new
+	// generation needs no fetch.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	DataSpec string `json:"dataSpec,omitempty"`
+
 	// dataPending is true while there is known to be other data than was written, and it has not been written yet.
 	// +optional
 	DataPending bool `json:"dataPending,omitempty"`

@@ -90,13 +90,17 @@ func requested(sync *v1alpha1.SmileAccountSync) bool {
 // outdated tells whether the output is known to be of another spec, or of other data, than it should.
 func outdated(sync *v1alpha1.SmileAccountSync) bool {
 	unfinished := sync.Status.Output != nil && sync.Status.Output.Fingerprint == ""
-	return unfinished || sync.Status.DataGeneration != sync.Generation
+	return unfinished || reselects(sync)
+}
+
+func regenerated(sync *v1alpha1.SmileAccountSync) bool {
+	return sync.Status.DataGeneration != sync.Generation
 }
 
 // lookAtAccounts keeps the list of the accounts that the sync covers.
 func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 	v.whole = outdated(p.Object) || requested(p.Object) || p.Object.Status.DataPending
-	v.change(v.whole)
+	v.change(v.whole || regenerated(p.Object))
 	if v.connErr != nil {
 		if v.changed {
 			return v.connErr

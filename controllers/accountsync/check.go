@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
@@ -27,14 +28,10 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 	if !wanted {
 		return nil
 	}
-	user, err := v.userOf(ctx, sync)
-	switch {
-	case err == nil:
-		v.user = user
-	case !apierrors.IsNotFound(err):
+	if err := v.lookUpUser(ctx, sync); err != nil {
 		return err
 	}
-	err = v.checkOutput(ctx, sync)
+	err := v.checkOutput(ctx, sync)
 	if isForeign(err) {
 		if holds(sync, target) || v.userID() != "" {
 			errors.As(err, &v.broken)
@@ -48,19 +45,33 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 	if v.undecided, err = v.isUndecided(ctx, sync); err != nil {
 		return err
 	}
-	if holds(sync, target) && !v.asWritten {
-		v.broken = errDamaged
-	}
+	v.change(v.undecided)
 	if v.asWritten {
-		if err := v.thaw(ctx, sync, target); err != nil {
-			return err
-		}
+		return v.tend(ctx, sync, target)
 	}
-	v.change(v.broken != nil || v.undecided || v.asWritten && !v.dressed)
-	if v.asWritten && !v.undecided {
-		return v.reseal(ctx, sync)
+	if holds(sync, target) {
+		v.broken = errDamaged
+		v.change(true)
 	}
 	return nil
+}
+
+// lookUpUser finds the person if there is one: an output is compared without one too.
+func (v *visit) lookUpUser(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	user, err := v.userOf(ctx, sync)
+	if err == nil {
+		v.user = user
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// tend brings up to date what is around the content of an output that is as it was written.
+func (v *visit) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+	v.change(!v.dressed)
+	if err := v.thaw(ctx, sync, target); err != nil || v.undecided {
+		return err
+	}
+	return v.reseal(ctx, sync)
 }
 
 // checkOutput finds out whether the output is what was written, and carries its owner and the template's metadata. An

@@ -44,6 +44,9 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	}
 	v.watchPromise(p)
 	v.change(v.refreshDue(p))
+	if err := v.tryToWrite(ctx, sync); err != nil {
+		return err
+	}
 	sync.Status.DataPending = v.changed // until it is written, whatever becomes of this pass and this process
 	if v.changed {
 		err = v.fetchAll(v.urgently(ctx), sync, gathered, p.Now)
@@ -72,7 +75,7 @@ func (v *visit) compare(ctx context.Context, sync *v1alpha1.SmileAccountSync) er
 	if err := v.checkOutput(ctx, sync); err != nil {
 		return err
 	}
-	v.whole = v.whole || !v.asWritten
+	v.whole = v.whole || !v.asWritten && !v.moves(sync)
 	v.change(!v.asWritten || !v.dressed)
 	return nil
 }

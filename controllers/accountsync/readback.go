@@ -53,31 +53,40 @@ const (
 	replace
 )
 
-// decide applies the rules. Withdrawn consent comes first: it is recorded even if the copy could not stay anyway. An account
-// in error, or in the middle of a login, has not been withdrawn, but only one that is connected proves that consent was
-// given again after an erasure.
+// gone reports whether Smile no longer shows the account as one that the person has linked.
+func (c copied) gone() bool { return c.shown == "" || c.shown == smile.ConnectionDisconnected }
+
+// rules are tried in order, and the first that applies decides. Withdrawn consent comes first: it is recorded even if the copy
+// could not stay anyway. An account in error, or in the middle of a login, has not been withdrawn, but only one that is
+// connected proves that consent was given again after an erasure.
+var rules = []struct {
+	applies func(copied) bool
+	verdict verdict
+}{
+	{func(c copied) bool { return !c.sealed && c.selected && !c.gone() }, verdict{what: replace, reason: auditlog.ReasonSealMismatch}},
+	{func(c copied) bool { return !c.sealed }, verdict{reason: auditlog.ReasonSealMismatch}},
+	{
+		func(c copied) bool { return c.erasedBefore && c.shown != smile.ConnectionConnected },
+		verdict{reason: auditlog.ReasonInErasureLedger},
+	},
+	{
+		func(c copied) bool { return c.gone() && !c.acknowledged && !c.retain },
+		verdict{reason: auditlog.ReasonNotConnected, withdrawn: true},
+	},
+	{func(c copied) bool { return !c.selected }, verdict{reason: auditlog.ReasonNotSelected}},
+	{func(c copied) bool { return c.expired }, verdict{reason: auditlog.ReasonExpired}},
+	{func(c copied) bool { return !c.gone() }, verdict{what: take, reason: auditlog.ReasonConnected}},
+	{func(c copied) bool { return c.acknowledged }, verdict{what: take, reason: auditlog.ReasonReleased}},
+}
+
+// decide applies the rules. What none of them applies to is retained.
 func decide(c copied) verdict {
-	gone := c.shown == "" || c.shown == smile.ConnectionDisconnected
-	switch {
-	case !c.sealed && c.selected && !gone:
-		return verdict{what: replace, reason: auditlog.ReasonSealMismatch}
-	case !c.sealed:
-		return verdict{reason: auditlog.ReasonSealMismatch}
-	case c.erasedBefore && c.shown != smile.ConnectionConnected:
-		return verdict{reason: auditlog.ReasonInErasureLedger}
-	case gone && !c.acknowledged && !c.retain:
-		return verdict{reason: auditlog.ReasonNotConnected, withdrawn: true}
-	case !c.selected:
-		return verdict{reason: auditlog.ReasonNotSelected}
-	case c.expired:
-		return verdict{reason: auditlog.ReasonExpired}
-	case !gone:
-		return verdict{what: take, reason: auditlog.ReasonConnected}
-	case c.acknowledged:
-		return verdict{what: take, reason: auditlog.ReasonReleased}
-	default:
-		return verdict{what: take, reason: auditlog.ReasonRetained}
+	for _, rule := range rules {
+		if rule.applies(c) {
+			return rule.verdict
+		}
 	}
+	return verdict{what: take, reason: auditlog.ReasonRetained}
 }
 
 // needsSmile reports whether Smile's answer about an account that its listing does not show can change the verdict.

@@ -103,12 +103,18 @@ func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 		entry.ReleasedAt = nil // the person was faster: it is their disconnection, and their data goes
 	}
 	entry.ConnectionStatus, entry.ErrorCode, entry.MonitorStatus, entry.ConnectedAt = string(smile.ConnectionDisconnected), "", "", nil
-	if err == nil { // which is sealed only now: whoever is shown the seal knows that it was not the person
+	v.acknowledge(p, entry, err == nil)
+	return nil
+}
+
+// acknowledge notes what Smile has said of a revoke. Only what it acknowledged is sealed, as that proves that it was not the
+// person who disconnected the account.
+func (v *visit) acknowledge(p *pass, entry *v1alpha1.SyncedAccount, acknowledged bool) {
+	if acknowledged {
 		entry.RevokeAcknowledgedAt = &metav1.Time{Time: p.Now}
 		v.audit(p, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, auditlog.OutcomeSucceeded)
 	}
 	if entry.ReleasedAt != nil {
 		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonReleased, "Revoke", "revoked an account whose data is in the output")
 	}
-	return nil
 }

@@ -489,11 +489,13 @@ var _ = Describe("An output that is not there any more", func() {
 	})
 })
 
-// sealOf is what a seal says in clear.
-func sealOf(secret *corev1.Secret) (facts struct {
+type sealFacts struct {
 	User     string
 	Accounts []struct{ ID string }
-}) {
+}
+
+// sealOf is what a seal says in clear.
+func sealOf(secret *corev1.Secret) (facts sealFacts) {
 	GinkgoHelper()
 	var read struct{ Facts json.RawMessage }
 	Expect(json.Unmarshal([]byte(secret.Annotations[v1alpha1.AnnotationSeal]), &read)).To(Succeed())

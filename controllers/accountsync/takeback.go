@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,17 +49,23 @@ func (v *visit) strays(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]
 			strays = append(strays, stray{account, facts[account.ID], sealed})
 		}
 	}
-	for id, one := range facts {
-		entry, _ := entryFor(sync, id)
-		if len(one.FetchedAt) == 0 && !isKept(entry) && entry.ErasedAt == nil && entry.DataAsOf == nil {
-			strays = append(strays, stray{output.Account{ID: id, ProviderID: one.ProviderID}, one, sealed})
-		}
-	}
+	strays = append(strays, forgotten(sync, facts)...)
 	if len(accounts) == 0 && !sealed && !holds(sync, target) {
 		strays = append(strays, stray{})
 	}
 	slices.SortFunc(strays, func(a, b stray) int { return cmp.Compare(a.data.ID, b.data.ID) })
 	return strays, nil
+}
+
+// forgotten are the accounts that a seal remembers without data, and the status does not know.
+func forgotten(sync *v1alpha1.SmileAccountSync, facts map[string]output.AccountFacts) (strays []stray) {
+	for id, one := range facts {
+		entry, _ := entryFor(sync, id)
+		if len(one.FetchedAt) == 0 && !isKept(entry) && entry.ErasedAt == nil && entry.DataAsOf == nil {
+			strays = append(strays, stray{output.Account{ID: id, ProviderID: one.ProviderID}, one, true})
+		}
+	}
+	return strays
 }
 
 // readBack decides about what the output holds and the status does not know, now that Smile has shown the accounts: it
@@ -106,11 +113,7 @@ func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool
 		entry = v1alpha1.SyncedAccount{ID: id, ProviderID: one.data.ProviderID, ConnectionStatus: string(smile.ConnectionDisconnected)}
 	}
 	if one.sealed && len(one.facts.FetchedAt) == 0 {
-		if known && !disconnected(entry) {
-			entry = knownData(entry, one.facts)
-			entry.ErasedAt = &metav1.Time{Time: one.facts.ErasedAt}
-			putEntry(sync, entry)
-		}
+		rememberErased(sync, id, one.facts, one.facts.ErasedAt)
 		return false, nil
 	}
 	restored := takenBack(entry, one.facts, one.data)
@@ -123,12 +126,8 @@ func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool
 	}
 	verdict := decide(copied)
 	if verdict.what == replace && !connected(entry) {
-		if entry, err = v.gatheredBefore(ctx, sync, entry); err != nil {
+		if verdict.what, err = v.replaceable(ctx, sync, entry); err != nil {
 			return false, err
-		}
-		putEntry(sync, entry)
-		if !hasData(entry) {
-			verdict.what = refuse
 		}
 	}
 	switch verdict.what {
@@ -151,13 +150,21 @@ func (v *visit) refuse(ctx context.Context, p *pass, one stray, verdict verdict)
 		}
 	}
 	v.refused[one.data.ID] = cause{auditlog.ActionNotTakenBack, verdict.reason}
-	entry, known := entryFor(p.Object, one.data.ID)
-	if known && verdict.reason == auditlog.ReasonExpired && !disconnected(entry) {
-		entry = knownData(entry, one.facts)
-		entry.ErasedAt = &metav1.Time{Time: p.Now}
-		putEntry(p.Object, entry)
+	if verdict.reason == auditlog.ReasonExpired {
+		rememberErased(p.Object, one.data.ID, one.facts, p.Now)
 	}
 	return nil
+}
+
+// rememberErased notes in the entry of an account that is still linked that a ttl has ended its data.
+func rememberErased(sync *v1alpha1.SmileAccountSync, id string, facts output.AccountFacts, at time.Time) {
+	entry, known := entryFor(sync, id)
+	if !known || disconnected(entry) {
+		return
+	}
+	entry = knownData(entry, facts)
+	entry.ErasedAt = &metav1.Time{Time: at}
+	putEntry(sync, entry)
 }
 
 // ask completes what is known of a copy: by the ledger, and by what Smile shows of the account. One that the listing does
@@ -196,13 +203,17 @@ func (v *visit) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStat
 	return entry
 }
 
-// gatheredBefore notes whether Smile had gathered data of an account before it got into trouble: then it still has it.
-func (v *visit) gatheredBefore(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount) (v1alpha1.SyncedAccount, error) {
+// replaceable notes whether Smile had gathered data of an account before it got into trouble: then it still has it. Else the
+// copy is refused.
+func (v *visit) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount) (fate, error) {
 	found, err := v.known.Gathered(mirror.WithReader(v.urgently(ctx), sync.UID), v.conn.Client, v.userID(), v.notBefore)
-	if tasks := found[entry.ID]; err == nil && tasks.Tasks > 0 {
-		entry.FinishedTasks, entry.DataAsOf = tasks.Tasks, &metav1.Time{Time: tasks.Last()}
+	tasks := found[entry.ID]
+	if err != nil || tasks.Tasks == 0 {
+		return refuse, err
 	}
-	return entry, err
+	entry.FinishedTasks, entry.DataAsOf = tasks.Tasks, &metav1.Time{Time: tasks.Last()}
+	putEntry(sync, entry)
+	return replace, nil
 }
 
 // knowOutput has the status know the output that it had lost. It is as it was written if it holds exactly what the status

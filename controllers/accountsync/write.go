@@ -140,7 +140,7 @@ var errLost = engine.NewInvalid(v1alpha1.ReasonDataLost,
 func (v *visit) conclude(_ context.Context, p *pass) error {
 	status := &p.Object.Status
 	status.LastHandledRequest, status.DataGeneration = engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt), p.Object.Generation
-	status.DataPending = false
+	status.DataSpec, status.DataPending = dataSpecOf(p.Object), false
 	if v.trouble != nil {
 		return v.trouble
 	}

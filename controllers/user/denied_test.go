@@ -8,7 +8,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,41 +24,7 @@ import (
 // called.
 func (s *scene) denied(text string) (allow func()) {
 	GinkgoHelper()
-	name := s.Namespace
-	policy := &admissionv1.ValidatingAdmissionPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: admissionv1.ValidatingAdmissionPolicySpec{
-			MatchConstraints: &admissionv1.MatchResources{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: s.Namespace}},
-				ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-					Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
-					Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
-				}}},
-			},
-			Validations: []admissionv1.Validation{{Expression: `!has(object.data) || !("accessToken" in object.data)`, Message: text}},
-		},
-	}
-	binding := &admissionv1.ValidatingAdmissionPolicyBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-			PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
-		},
-	}
-	trial := func() error {
-		return s.Client.Create(s.Context(), &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: "trial"}, Data: map[string][]byte{"accessToken": nil},
-		}, client.DryRunAll)
-	}
-	for _, obj := range []client.Object{policy, binding} {
-		Expect(s.Client.Create(s.Context(), obj)).To(Succeed())
-		DeferCleanup(func(ctx context.Context) { Expect(client.IgnoreNotFound(s.Client.Delete(ctx, obj))).To(Succeed()) })
-	}
-	Eventually(trial, time.Minute, 20*time.Millisecond).Should(MatchError(ContainSubstring(text)))
-	return func() {
-		GinkgoHelper()
-		Expect(s.Client.Delete(s.Context(), binding)).To(Succeed())
-		Eventually(trial, time.Minute, 20*time.Millisecond).Should(Succeed())
-	}
+	return s.Deny("accessToken", text)
 }
 
 var _ = Describe("A link token whose Secret cannot be written", func() {

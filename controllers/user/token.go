@@ -185,7 +185,8 @@ func (v *visit) mintInTime(ctx context.Context, p *pass, stored *output.Stored) 
 		return nil, errTokenGone.After(due.Sub(p.Now))
 	}
 	trial := tokenContent(p.Object, smile.Token{
-		AccessToken: smile.NewSensitive(strings.Repeat("x", usualLength)), ExpiresAt: p.Now.Add(longestLife), Mode: smile.Mode(p.Object.Status.Mode),
+		AccessToken: smile.NewSensitive(strings.Repeat("x", usualLength)), ExpiresAt: p.Now.Add(longestLife),
+		Mode: smile.Mode(p.Object.Status.Mode),
 	})
 	if err := v.Outputs.Check(ctx, p.Object, stored, trial, nil); err != nil {
 		return nil, err

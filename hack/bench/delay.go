@@ -85,7 +85,7 @@ type delayedWriter struct {
 
 // Write implements io.Writer.
 func (w delayedWriter) Write(p []byte) (int, error) {
-	time.Sleep(time.Duration(rand.Int64N(w.most.Load() + 1)))
+	<-time.After(time.Duration(rand.Int64N(w.most.Load() + 1)))
 	return w.Writer.Write(p)
 }
 

@@ -39,7 +39,7 @@ var outputs = scenario{
 			return nil, err
 		}
 		var figures []figure
-		for _, part := range []func(context.Context) ([]figure, error){g.damage, g.rest, g.throughRestart} {
+		for _, part := range []func(context.Context) ([]figure, error){g.rest, g.damage, g.throughRestart} {
 			measured, err := part(ctx)
 			figures = append(figures, measured...)
 			if err != nil {
@@ -178,7 +178,10 @@ func (g *gallery) unrepaired(ctx context.Context, all []*damaged) (int, error) {
 		left++
 	}
 	if left > 0 {
-		time.Sleep(time.Second)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
 	}
 	return left, g.operator.alive()
 }

@@ -103,7 +103,9 @@ var (
 	// valued is how field errors begin that quote the value of the field.
 	valued = regexp.MustCompile(`^(\w+ value): (?:"(?:[^"\\]|\\.)*": )?`)
 	// changing is what differs between equal failures: UUIDs, times, digests and long numbers.
-	changing = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\d{4}-\d{2}-\d{2}(?:[T ][\d:.]+Z?)?|\d{2}:\d{2}(?::\d{2})?|\b[0-9a-fA-F]{16,}\b|\d{8,}`)
+	changing = regexp.MustCompile(
+		`[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\d{4}-\d{2}-\d{2}(?:[T ][\d:.]+Z?)?|\d{2}:\d{2}(?::\d{2})?|\b[0-9a-fA-F]{16,}\b|\d{8,}`,
+	)
 )
 
 // textOf is the API server's message as it may be shown: one line of bounded length, equal for equal failures, without the

@@ -105,6 +105,6 @@ func conflict(target Target) error {
 
 func awaitingCollection(target Target) error {
 	return engine.NewNotReady(v1alpha1.ReasonProgressing, fmt.Sprintf(
-		"the %s %q still belongs to an object that was deleted: waiting for Kubernetes' garbage collector to remove it", target.Kind, target.Name)).
-		After(collectionRetry)
+		"the %s %q still belongs to an object that was deleted: waiting for Kubernetes' garbage collector to remove it",
+		target.Kind, target.Name)).After(collectionRetry)
 }

@@ -73,6 +73,15 @@ func (c Content) size() int {
 	return size
 }
 
+// Blank is content under the keys that an output of these datapoints has, for a dry run.
+func Blank(datapoints []v1alpha1.Datapoint) Content {
+	content := Content{IndexKey: []byte("{}\n")}
+	for _, datapoint := range datapoints {
+		content[documentKey(datapoint.Type)] = joined(nil)
+	}
+	return content
+}
+
 func documentKey(datapoint v1alpha1.DatapointType) string {
 	return strings.ToLower(string(datapoint)) + ".json"
 }

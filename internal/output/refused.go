@@ -26,7 +26,8 @@ func failed(doing string, target Target, content Content, err error) error {
 // changed is the problem of an object that was created or deleted between reading and writing it.
 func changed(target Target) *engine.Problem {
 	return engine.NewTransient(v1alpha1.ReasonClusterError,
-		fmt.Sprintf("the %s %q was created or deleted while it was about to be written: it is read again first", target.Kind, target.Name))
+		fmt.Sprintf("the %s %q was created or deleted while it was about to be written: it is read again first",
+			target.Kind, target.Name))
 }
 
 // quotable is how many characters of a value a message may repeat by chance.

@@ -165,7 +165,9 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 
 // Check asks the API server, by a dry run, whether it would take what Write writes. The content stands for one that is not
 // known yet, with the same keys. Of an object that is immutable, which is replaced, only the deletion can be tried.
-func (w *Writer) Check(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) error {
+func (w *Writer) Check(
+	ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate,
+) error {
 	trial := &Writer{client: client.NewDryRunClient(w.client), scheme: w.scheme}
 	if stored.obj != nil && immutable(stored.obj) {
 		return trial.delete(ctx, stored.obj.DeepCopyObject().(client.Object), stored.target)
