@@ -230,7 +230,7 @@ func TestBackup(t *testing.T) {
 	to.eachOnce(n)
 	counts := records(t, restored)
 	t.Logf("the audit log after the restore: %v", counts)
-	if refused := counts["NotTakenBack InErasureLedger Succeeded"]; refused != len(people.relaxed) {
+	if refused := counts["NotTakenBack InErasureLedger Succeeded"]; refused != len(people.withdrawn) {
 		t.Errorf("%d copies were refused because of the ledger", refused)
 	}
 }
