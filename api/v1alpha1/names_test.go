@@ -76,7 +76,7 @@ var _ = Describe("A name in a spec", func() {
 		w.Get(definition)
 		secretName := func() values {
 			GinkgoHelper()
-			var schema any = definition.Object["spec"].(values)["versions"].([]any)[0]
+			schema := definition.Object["spec"].(values)["versions"].([]any)[0]
 			for _, name := range []string{"schema", "openAPIV3Schema", "properties", "spec", "properties", "linkToken", "properties", "secretName"} {
 				schema = schema.(values)[name]
 			}

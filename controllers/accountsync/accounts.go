@@ -41,6 +41,8 @@ type visit struct {
 	missing bool
 	// broken is what is wrong with the output, until it is repaired; nil when nothing is.
 	broken *engine.Problem
+	// spared is true when the output is not compared in this pass, because the output checks will have it compared.
+	spared bool
 	// undecided is true when the output holds what the status does not know.
 	undecided bool
 	// listed are the accounts as Smile has just shown them.

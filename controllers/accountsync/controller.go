@@ -55,6 +55,8 @@ type Controller struct {
 	Ledger *output.Ledger
 	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
 	Checks engine.Wakes
+	// Checked is true when output checks are on: then Checks wakes each sync whose output this process has not read yet.
+	Checked bool
 	// Identity keys the seals and fingerprints of outputs.
 	Identity identity.Key
 	// Audit gets a record of each act on a person's data.
@@ -81,6 +83,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
 					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: v.findUser},
 					{Condition: v1alpha1.ConditionAccountsConnected, Done: "the person has connected an account", Run: v.lookAtAccounts},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.inspectFirst},
 					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.readBack},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
 					{Condition: v1alpha1.ConditionDataSynced, Done: "the data is what Smile has gathered", Run: v.fetch},

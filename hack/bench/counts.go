@@ -86,9 +86,9 @@ func tally[T any](all []T, name func(T) string) string {
 	return strings.Join(parts, ", ")
 }
 
-// of picks the calls of an operation.
-func of(operation string, calls []sandbox.JournalEntry) []sandbox.JournalEntry {
-	return only(calls, func(c sandbox.JournalEntry) bool { return c.Operation == operation })
+// creations picks the calls that create a user.
+func creations(calls []sandbox.JournalEntry) []sandbox.JournalEntry {
+	return only(calls, func(c sandbox.JournalEntry) bool { return c.Operation == "create-user" })
 }
 
 // refused picks the calls that were too many.

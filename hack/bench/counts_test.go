@@ -61,7 +61,7 @@ func TestCalls(t *testing.T) {
 		{Operation: "create-user", Status: 429, Time: times[1]},
 		{Operation: "list-users", Status: 200, Time: times[2]},
 	}
-	if got := of("create-user", calls); len(got) != 2 {
+	if got := creations(calls); len(got) != 2 {
 		t.Errorf("creations: %v", got)
 	}
 	if got := refused(calls); len(got) != 1 || got[0].Time != times[1] {

@@ -77,7 +77,7 @@ func (st *stage) killCreating(ctx context.Context, o *operator, after int) (*ope
 	}
 	mark := st.mark()
 	err = st.until(ctx, fmt.Sprintf("%d users more are created", after), 3*time.Minute, func() (bool, string, error) {
-		made := len(of("create-user", st.smile.Journal(mark)))
+		made := len(creations(st.smile.Journal(mark)))
 		return made >= after, fmt.Sprintf("%d are", made), o.alive()
 	})
 	if err != nil {

@@ -67,7 +67,7 @@ func (r *jitterRun) create(ctx context.Context, most time.Duration, promised boo
 		return nil, err
 	}
 	calls := r.smile.Journal(mark)
-	creating := of("create-user", calls)
+	creating := creations(calls)
 	ideal := time.Duration(n) * time.Second / vendorLimit
 	took := r.people.lastReady().Sub(creating[0].Time)
 	r.say("delays of 0-%s: %s", most, tallyCalls(calls))

@@ -80,7 +80,7 @@ func (c *crowd) create(ctx context.Context) ([]figure, error) {
 	figures := []figure{
 		{
 			Name: "POST /users per user created", Target: atMost(1), Generic: "1.13",
-			Measured: perUser(len(of("create-user", calls)), remote), How: "create-user in the sandbox's journal over the users that it has",
+			Measured: perUser(len(creations(calls)), remote), How: "create-user in the sandbox's journal over the users that it has",
 		},
 		{
 			Name: "all calls per user created", Target: atMost(1.02), Generic: "3.3",

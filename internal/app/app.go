@@ -215,8 +215,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		users,
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Ledger: accounting.ledger, Identity: key, Audit: accounting.audit,
-			Events: events, Fence: fence, Clock: wall,
+			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Checked: options.OutputCheckInterval > 0,
+			Ledger: accounting.ledger, Identity: key, Audit: accounting.audit, Events: events, Fence: fence, Clock: wall,
 		},
 		&webhookcontroller.Controller{
 			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,

@@ -97,3 +97,12 @@ func (c *Connection) CreateToken(ctx context.Context, userID string) (smile.Toke
 	c.session.learn(token.Mode, userID)
 	return token, c.Usable()
 }
+
+// ShownAccount names the API account that the status of a connection shows: equal for connections of the same account, and ""
+// while none was proven.
+func ShownAccount(conn *v1alpha1.SmileConnection) string {
+	if conn.Status.Credentials == nil || conn.Status.Credentials.Fingerprint == "" {
+		return ""
+	}
+	return transport.CanonicalText(conn.Status.Endpoint) + " " + conn.Status.Credentials.Fingerprint
+}

@@ -54,15 +54,16 @@ func (m *memory) succeeded(name types.NamespacedName) {
 	delete(m.failures, name)
 }
 
-// met is told an object at the start of a reconcile. What is known of its status already stays: the status may be why
-// the reconcile runs.
-func (m *memory) met(obj Object) {
+// met is told an object at the start of a reconcile, and reports whether it is the first of that object in this process. What
+// is known of its status already stays: the status may be why the reconcile runs.
+func (m *memory) met(obj Object) (first bool) {
 	m.mu.Lock()
 	_, known := m.statuses[client.ObjectKeyFromObject(obj)]
 	m.mu.Unlock()
 	if !known {
 		m.settled(obj)
 	}
+	return !known
 }
 
 // settled is told an object whose stored status is what a reconcile leaves.

@@ -50,8 +50,8 @@ func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 	if r.memory.newerThan(obj, r.Clock.Now()) {
 		return ctrl.Result{RequeueAfter: staleRetry}, nil
 	}
-	r.memory.met(obj)
 	pass := newPass(obj, r.Clock.Now(), r.Client, &r.memory)
+	pass.First = r.memory.met(obj)
 	if !obj.GetDeletionTimestamp().IsZero() {
 		return r.remove(ctx, pass)
 	}

@@ -56,7 +56,7 @@ func (w *Writer) claimOfControlled(ctx context.Context, owner client.Object, con
 	kind := v1alpha1.GroupVersion.WithKind(controller.Kind)
 	group, err := schema.ParseGroupVersion(controller.APIVersion)
 	if err != nil || group.Group != v1alpha1.GroupVersion.Group || !slices.Contains(w.kinds(), kind) {
-		return foreign, nil // whether it is live is not ours to know
+		return foreign, nil //nolint:nilerr // whether it is live is not ours to know
 	}
 	own, err := apiutil.GVKForObject(owner, w.scheme)
 	if err != nil {

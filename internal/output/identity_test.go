@@ -207,7 +207,7 @@ func TestAReplicaThatStartsSecondUsesTheKeyOfTheFirst(t *testing.T) {
 				first, err = output.Identity(ctx, kube, system)
 				proven := &v1alpha1.SmileConnection{ObjectMeta: named("smile")}
 				proven.Status.Credentials = &v1alpha1.CredentialsStatus{Fingerprint: "x"}
-				if err := errors.Join(err, kube.WithWatch.Create(ctx, proven)); err != nil {
+				if err := errors.Join(err, kube.Create(ctx, proven)); err != nil {
 					return err
 				}
 			}

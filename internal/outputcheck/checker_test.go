@@ -154,7 +154,7 @@ func TestEachOutputIsReadEvenlyOverTheInterval(t *testing.T) {
 		}
 		for ten, count := range tens {
 			if count > 3*users*10/270 {
-				t.Errorf("%d reads in 10 s from %s on", count, ten*10*time.Second)
+				t.Errorf("%d reads in 10 s from %s on", count, 10*time.Second*ten)
 			}
 		}
 	})

@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
-	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
 const (
@@ -122,10 +122,7 @@ func (h *hinter) account(ctx context.Context, name types.NamespacedName) (string
 		}
 		return "", fmt.Errorf("reading the connection: %w", err)
 	}
-	if conn.Status.Credentials == nil || conn.Status.Credentials.Fingerprint == "" {
-		return "", nil
-	}
-	return transport.CanonicalText(conn.Status.Endpoint) + " " + conn.Status.Credentials.Fingerprint, nil
+	return connection.ShownAccount(&conn), nil
 }
 
 // join takes part in the next write to a person, which begins at once unless one is under way or was just now.

@@ -22,7 +22,7 @@ type endless struct {
 	items         string
 }
 
-func (e *endless) Do(request *http.Request) (*http.Response, error) {
+func (e *endless) Do(_ *http.Request) (*http.Response, error) {
 	e.pages++
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)

@@ -97,7 +97,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	}).Reconciler()
 	o.syncs = (&accountsync.Controller{
 		Client: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Ledger: o.Ledger, Identity: key, Audit: audit,
+		Outputs: outputs, Checked: w.config.OutputChecks, Ledger: o.Ledger, Identity: key, Audit: audit,
 		Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,
 	}).Reconciler()
 	policy, err := hook.NewPolicy(w.config.ReceiverBaseURL, w.config.AllowedWebhookHosts)

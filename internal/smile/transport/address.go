@@ -73,8 +73,14 @@ func within(prefixes []netip.Prefix, address netip.Addr) bool {
 
 // neverExempt are addresses that no gateway has: loopback, link-local with its metadata services, and multicast.
 var neverExempt = parsed([]block{
-	{"127.0.0.0/8", "RFC 1122", ""}, {"::1/128", "RFC 4291", ""}, {"0.0.0.0/8", "RFC 791", ""}, {"::/128", "RFC 4291", ""},
-	{"169.254.0.0/16", "RFC 3927", ""}, {"fe80::/10", "RFC 4291", ""}, {"224.0.0.0/4", "RFC 5771", ""}, {"ff00::/8", "RFC 4291", ""},
+	{"127.0.0.0/8", "RFC 1122", ""},
+	{"::1/128", "RFC 4291", ""},
+	{"0.0.0.0/8", "RFC 791", ""},
+	{"::/128", "RFC 4291", ""},
+	{"169.254.0.0/16", "RFC 3927", ""},
+	{"fe80::/10", "RFC 4291", ""},
+	{"224.0.0.0/4", "RFC 5771", ""},
+	{"ff00::/8", "RFC 4291", ""},
 	{"fd00:ec2::254/128", "metadata service of a cloud", ""},
 })
 

@@ -23,7 +23,7 @@ const (
 func slot(budget *Budget, metrics *Metrics) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {
-			attempts, err := repeatable(request)
+			body, err := bodyOf(request)
 			if err != nil {
 				return nil, &smile.UnsentError{Cause: smile.FailureNetwork}
 			}
@@ -33,7 +33,7 @@ func slot(budget *Budget, metrics *Metrics) step {
 					return nil, &smile.UnsentError{Cause: err}
 				}
 				sent := time.Now()
-				response, err := next.RoundTrip(noting(budget, going, attempts()))
+				response, err := next.RoundTrip(noting(budget, going, attempt(request, body)))
 				if err != nil || response.StatusCode != http.StatusTooManyRequests {
 					return response, err
 				}
@@ -66,22 +66,24 @@ func noting(budget *Budget, going *departure, request *http.Request) *http.Reque
 	return request.WithContext(httptrace.WithClientTrace(request.Context(), trace))
 }
 
-// repeatable returns copies of a request, each with the whole body. GetBody stays nil, so that only slot sends a
-// mutating request again, never net/http.
-func repeatable(request *http.Request) (func() *http.Request, error) {
+// bodyOf reads the whole body of a request; nil when it has none.
+func bodyOf(request *http.Request) ([]byte, error) {
 	if request.Body == nil || request.Body == http.NoBody {
-		return func() *http.Request { return request }, nil
+		return nil, nil
 	}
-	body, err := io.ReadAll(request.Body)
-	if err != nil {
-		return nil, err
+	defer request.Body.Close()
+	return io.ReadAll(request.Body)
+}
+
+// attempt is a request with its whole body again. GetBody stays nil, so that only slot sends a mutating request again, never
+// net/http.
+func attempt(request *http.Request, body []byte) *http.Request {
+	if body == nil {
+		return request
 	}
-	_ = request.Body.Close()
-	return func() *http.Request {
-		attempt := request.Clone(request.Context())
-		attempt.Body, attempt.GetBody = io.NopCloser(bytes.NewReader(body)), nil
-		return attempt
-	}, nil
+	again := request.Clone(request.Context())
+	again.Body, again.GetBody = io.NopCloser(bytes.NewReader(body)), nil
+	return again
 }
 
 // payReplays takes a further slot when net/http sends a request again, which it
