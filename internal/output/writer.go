@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -61,6 +62,19 @@ type Stored struct {
 	left   bool
 	// seal to be written with the object; nil leaves it as it is.
 	seal *string
+}
+
+type ownerKey struct{}
+
+// ForOwner says on whose behalf a client reads or writes. A Writer does so itself.
+func ForOwner(ctx context.Context, owner types.UID) context.Context {
+	return context.WithValue(ctx, ownerKey{}, owner)
+}
+
+// OwnerOf is on whose behalf a client reads or writes; "" when that was not said.
+func OwnerOf(ctx context.Context) types.UID {
+	owner, _ := ctx.Value(ownerKey{}).(types.UID)
+	return owner
 }
 
 // Absent is an object that must not exist yet.
@@ -156,7 +170,7 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 		return true, w.create(ctx, owner, stored, content, template)
 	}
 	setContent(obj, content)
-	if err := w.client.Update(ctx, obj); err != nil {
+	if err := w.client.Update(ForOwner(ctx, owner.GetUID()), obj); err != nil {
 		return false, failed("updating", stored.target, content, err)
 	}
 	stored.obj = obj
@@ -209,7 +223,7 @@ func (w *Writer) create(ctx context.Context, owner client.Object, stored *Stored
 	dress(obj, template)
 	stored.stamp(obj)
 	setContent(obj, content)
-	err := w.client.Create(ctx, obj)
+	err := w.client.Create(ForOwner(ctx, owner.GetUID()), obj)
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		return w.existsAlready(ctx, owner, target)
@@ -244,7 +258,7 @@ func (w *Writer) delete(ctx context.Context, obj client.Object, target Target) e
 
 func (w *Writer) get(ctx context.Context, owner client.Object, target Target) (client.Object, error) {
 	obj := target.object(owner.GetNamespace())
-	err := w.client.Get(ctx, client.ObjectKeyFromObject(obj), obj)
+	err := w.client.Get(ForOwner(ctx, owner.GetUID()), client.ObjectKeyFromObject(obj), obj)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

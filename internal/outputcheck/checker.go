@@ -116,7 +116,7 @@ func (c *Checker) looks(ctx context.Context, slice int) []look {
 		_ = meta.EachListItem(list, func(item runtime.Object) error {
 			object := item.(engine.Object)
 			for _, target := range wanted(object) {
-				looks = append(looks, look{name, client.ObjectKeyFromObject(object), place{target, object.GetNamespace()}})
+				looks = append(looks, look{name, client.ObjectKeyFromObject(object), place{target, object.GetNamespace(), object.GetUID()}})
 			}
 			return nil
 		})

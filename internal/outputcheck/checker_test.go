@@ -12,12 +12,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/output"
 )
 
 // readAt is when which output was read.
@@ -57,7 +59,10 @@ func checked(t *testing.T, users int, interval time.Duration) *cluster {
 	for i := range users {
 		name := fmt.Sprintf("user-%d", i)
 		builder = builder.WithObjects(
-			&v1alpha1.SmileUser{ObjectMeta: named(name), Status: v1alpha1.SmileUserStatus{LinkToken: &v1alpha1.LinkTokenStatus{SecretName: name}}},
+			&v1alpha1.SmileUser{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name, UID: types.UID(name)},
+				Status:     v1alpha1.SmileUserStatus{LinkToken: &v1alpha1.LinkTokenStatus{SecretName: name}},
+			},
 			&corev1.Secret{ObjectMeta: named(name)},
 		)
 	}
@@ -119,8 +124,15 @@ func (c *cluster) drain() {
 // reconciled is what a reconcile does: it reads the output.
 func (c *cluster) reconciled(names ...string) {
 	for _, name := range names {
-		_ = c.Client(c.kube).Get(c.t.Context(), client.ObjectKey{Namespace: "n", Name: name}, &corev1.Secret{})
+		c.opened(name, name)
 	}
+}
+
+// opened reads a Secret on behalf of a user.
+func (c *cluster) opened(name, by string) {
+	owner := &v1alpha1.SmileUser{ObjectMeta: named(by)}
+	owner.UID = types.UID(by)
+	_, _ = output.NewWriter(c.Client(c.kube)).Open(c.t.Context(), owner, output.Target{Kind: output.Secret, Name: name})
 }
 
 func (c *cluster) must(err error) {
@@ -188,9 +200,9 @@ func TestWhoIsWoken(t *testing.T) {
 		expect("once they were reconciled")
 
 		own := c.Client(c.kube)
-		c.must(own.Create(t.Context(), &corev1.Secret{ObjectMeta: named("user-0")}))
+		c.must(own.Create(output.ForOwner(t.Context(), "user-0"), &corev1.Secret{ObjectMeta: named("user-0")}))
 		edited.Data = nil
-		c.must(own.Update(t.Context(), edited))
+		c.must(own.Update(output.ForOwner(t.Context(), "user-1"), edited))
 		expect("after the operator's own writes")
 		c.must(c.kube.Delete(t.Context(), &corev1.Secret{ObjectMeta: named("user-0")}))
 		other := &corev1.Secret{ObjectMeta: named("user-0")}
@@ -200,6 +212,11 @@ func TestWhoIsWoken(t *testing.T) {
 		c.reconciled("user-0")
 
 		edited.Data = map[string][]byte{"x": []byte("z")}
+		c.must(c.kube.Update(t.Context(), edited))
+		c.opened("user-1", "user-3") // which names the same Secret, and waits for it
+		expect("after an edit that another user saw first", "user-1")
+		c.reconciled("user-1")
+
 		c.must(own.Update(t.Context(), edited.DeepCopy(), client.DryRunAll))
 		c.must(own.Patch(t.Context(), edited.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"immutable":true}`)), client.DryRunAll))
 		expect("after dry runs")

@@ -25,10 +25,10 @@ func (n noting) Get(ctx context.Context, key client.ObjectKey, obj client.Object
 	err := n.Client.Get(ctx, key, obj, options...)
 	switch {
 	case err == nil:
-		n.note(obj)
+		n.note(ctx, obj)
 	case apierrors.IsNotFound(err):
 		if kind, ok := kindOf(obj); ok {
-			n.memory.note(place{output.Target{Kind: kind, Name: key.Name}, key.Namespace}, versionOf(nil))
+			n.memory.note(place{output.Target{Kind: kind, Name: key.Name}, key.Namespace, output.OwnerOf(ctx)}, versionOf(nil))
 		}
 	}
 	return err
@@ -38,7 +38,7 @@ func (n noting) Get(ctx context.Context, key client.ObjectKey, obj client.Object
 func (n noting) Create(ctx context.Context, obj client.Object, options ...client.CreateOption) error {
 	err := n.Client.Create(ctx, obj, options...)
 	if err == nil && len(new(client.CreateOptions).ApplyOptions(options).DryRun) == 0 {
-		n.note(obj)
+		n.note(ctx, obj)
 	}
 	return err
 }
@@ -47,7 +47,7 @@ func (n noting) Create(ctx context.Context, obj client.Object, options ...client
 func (n noting) Update(ctx context.Context, obj client.Object, options ...client.UpdateOption) error {
 	err := n.Client.Update(ctx, obj, options...)
 	if err == nil && len(new(client.UpdateOptions).ApplyOptions(options).DryRun) == 0 {
-		n.note(obj)
+		n.note(ctx, obj)
 	}
 	return err
 }
@@ -56,14 +56,14 @@ func (n noting) Update(ctx context.Context, obj client.Object, options ...client
 func (n noting) Patch(ctx context.Context, obj client.Object, patch client.Patch, options ...client.PatchOption) error {
 	err := n.Client.Patch(ctx, obj, patch, options...)
 	if err == nil && len(new(client.PatchOptions).ApplyOptions(options).DryRun) == 0 {
-		n.note(obj)
+		n.note(ctx, obj)
 	}
 	return err
 }
 
-func (n noting) note(obj client.Object) {
+func (n noting) note(ctx context.Context, obj client.Object) {
 	if kind, ok := kindOf(obj); ok {
-		n.memory.note(place{output.Target{Kind: kind, Name: obj.GetName()}, obj.GetNamespace()}, versionOf(obj))
+		n.memory.note(place{output.Target{Kind: kind, Name: obj.GetName()}, obj.GetNamespace(), output.OwnerOf(ctx)}, versionOf(obj))
 	}
 }
 

@@ -4,15 +4,18 @@ import (
 	"hash/maphash"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/internal/output"
 )
 
-// place is where an output is.
+// place is where an output is, and of which object: another one may name the same Secret by mistake, and what that one sees
+// is not judged by the owner.
 type place struct {
 	target    output.Target
 	namespace string
+	owner     types.UID
 }
 
 // memory knows for each output the version that a reconcile last read or wrote. It holds two hashes for each, for there

@@ -79,7 +79,8 @@ func TestPause(t *testing.T) {
 func TestTheMemoryForgetsWhatNobodyWants(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
-	kept, gone := place{output.Target{Kind: output.Secret, Name: "kept"}, "n"}, place{output.Target{Kind: output.Secret, Name: "gone"}, "n"}
+	named := func(name string) place { return place{output.Target{Kind: output.Secret, Name: name}, "n", "owner"} }
+	kept, gone := named("kept"), named("gone")
 	m.note(kept, "1")
 	m.note(gone, "1")
 	m.turn()
