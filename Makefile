@@ -132,7 +132,7 @@ fuzz: toolchain ## Search each parser for input that breaks it (FUZZ_INPUTS=5000
 			echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZ_INPUTS:-50000}x ./$$package; done; done
 
 .PHONY: bench
-bench: control-plane ## Measure calls, writes, times and memory for 1,000 users (BENCH=full: 10,000; BENCH_USERS=n)
+bench: kube-controller-manager ## Measure calls, writes, times and memory for 1,000 users (BENCH=full: 10,000; BENCH_USERS=n)
 	$(GO) run ./hack/bench
 
 ##@ Tools

@@ -13,6 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -23,6 +24,7 @@ type visit struct {
 	*Controller
 
 	user    *v1alpha1.SmileUser
+	userErr error
 	conn    *connection.Connection
 	connErr error
 	known   *mirror.Mirror
@@ -49,6 +51,8 @@ type visit struct {
 	refused erasures
 	// opened are the objects of the output as they were before anything was fetched.
 	opened opened
+	// foreign says of outputs that could not be opened because they are not, or not yet, this object's to use, why.
+	foreign map[output.Target]error
 	// fetched is the data that this pass has fetched, complete or not at all.
 	fetched []fetched
 	// trouble that does not keep what there is from being written.
@@ -66,7 +70,7 @@ var (
 
 // findUser finds the person. A connection that is not ready stops only what needs one.
 func (v *visit) findUser(ctx context.Context, p *pass) (err error) {
-	v.user, err = v.userOf(ctx, p.Object)
+	err = v.lookUpUser(ctx, p.Object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return errUserNotFound

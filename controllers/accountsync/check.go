@@ -32,7 +32,8 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 	if v.spared = v.Checked && p.First && isAtRest(sync); v.spared {
 		return nil
 	}
-	if err := v.lookUpUser(ctx, sync); err != nil {
+	// An output is compared without a person too.
+	if err := client.IgnoreNotFound(v.lookUpUser(ctx, sync)); err != nil {
 		return err
 	}
 	return v.examine(ctx, sync, target)
@@ -83,13 +84,19 @@ func (v *visit) inspectFirst(_ context.Context, p *pass) error {
 	return engine.ErrRest
 }
 
-// lookUpUser finds the person if there is one: an output is compared without one too.
+// lookUpUser reads the person, once in a pass: no phase may act on a person whom an earlier one did not know when it judged
+// the output.
 func (v *visit) lookUpUser(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
-	user, err := v.userOf(ctx, sync)
-	if err == nil {
-		v.user = user
+	if v.user != nil || v.userErr != nil {
+		return v.userErr
 	}
-	return client.IgnoreNotFound(err)
+	user, err := v.userOf(ctx, sync)
+	if err != nil {
+		v.userErr = err
+		return err
+	}
+	v.user = user
+	return nil
 }
 
 // tend brings up to date what is around the content of an output that is as it was written.

@@ -84,9 +84,25 @@ func (v *visit) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	return err
 }
 
-// openSet reads an output with all its parts; nil when there is none. One that a deleted object left behind belongs to this
-// one only if its seal proves that it was written for this output and this user.
+// openSet reads an output with all its parts; nil when there is none. One that was foreign stays so for the whole pass: its
+// content was not judged when the pass began, so it must not be written over.
 func (v *visit) openSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
+	if err := v.foreign[target]; err != nil {
+		return nil, err
+	}
+	set, err := v.readSet(ctx, sync, target)
+	if isForeign(err) {
+		if v.foreign == nil {
+			v.foreign = map[output.Target]error{}
+		}
+		v.foreign[target] = err
+	}
+	return set, err
+}
+
+// readSet reads an output with all its parts; nil when there is none. One that a deleted object left behind belongs to this
+// one only if its seal proves that it was written for this output and this user.
+func (v *visit) readSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
 	var set output.Set
 	var left []*output.Stored
 	for n, parts := 1, 1; n <= parts; n++ {

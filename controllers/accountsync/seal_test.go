@@ -1,6 +1,7 @@
 package accountsync_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
@@ -394,6 +397,32 @@ var _ = Describe("The seal of an output", func() {
 		Expect(metav1.IsControlledBy(s.data(), again)).To(BeTrue())
 		Expect(s.Outcome(again)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 		s.op.Quiet(again)
+	})
+
+	It("has an output that was left behind taken back although the person becomes known in the middle of a pass", func() {
+		s := newScene(testenv.Config{})
+		sync, _ := s.released()
+		left := s.data()
+		again := recreated(s, sync, left)
+		unknown := false
+		op := s.Operator(func(kube client.WithWatch) client.WithWatch {
+			return interceptor.NewClient(kube, interceptor.Funcs{
+				Get: func(ctx context.Context, to client.WithWatch, name client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+					err := to.Get(ctx, name, obj, options...)
+					if user, ok := obj.(*v1alpha1.SmileUser); ok && unknown {
+						user.Status.UserID, unknown = "", false
+					}
+					return err
+				},
+			})
+		})
+		op.Run(s.conn, s.user)
+		unknown = true
+		_, _ = op.Reconcile(again)
+		Expect(unknown).To(BeFalse())
+		op.Run(again)
+		Expect(s.data().Data).To(Equal(left.Data))
+		Expect(s.Outcome(again)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 	})
 
 	It("has an output that was left behind left alone by any other", func() {

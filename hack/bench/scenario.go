@@ -15,7 +15,9 @@ type scenario struct {
 	smile func(options) sandbox.Options
 	// limit is when it is given up.
 	limit func(options) time.Duration
-	run   func(context.Context, *stage) ([]figure, error)
+	// collects says that the garbage collector is needed.
+	collects bool
+	run      func(context.Context, *stage) ([]figure, error)
 }
 
 // scenarios in the order of being played. The bare loop comes before what is compared with it.
@@ -23,7 +25,7 @@ var scenarios []scenario
 
 // A variable that were set where it is declared would depend on itself: the options name scenarios.
 func init() {
-	scenarios = []scenario{bareLoop, startup, paced, jitter, crashes, population, webhooks, outputs}
+	scenarios = []scenario{bareLoop, startup, paced, jitter, crashes, population, webhooks, outputs, restore}
 }
 
 func scenarioNames() []string {

@@ -81,7 +81,7 @@ func (b *bench) build(ctx context.Context) error {
 // newStage always returns a stage, to be cleared.
 func (b *bench) newStage(ctx context.Context, s scenario) (*stage, error) {
 	st := &stage{bench: b}
-	if err := st.startPlane(ctx); err != nil {
+	if err := st.startPlane(ctx, s.collects); err != nil {
 		return st, err
 	}
 	var err error
@@ -94,7 +94,7 @@ func (b *bench) newStage(ctx context.Context, s scenario) (*stage, error) {
 }
 
 // startPlane does not hand on ctx: at an interrupt, the operator is to end before what it talks to.
-func (st *stage) startPlane(ctx context.Context) error {
+func (st *stage) startPlane(ctx context.Context, collects bool) error {
 	dir, err := os.MkdirTemp(st.binaries, "")
 	if err != nil {
 		return err
@@ -107,7 +107,8 @@ func (st *stage) startPlane(ctx context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	release := context.AfterFunc(ctx, end)
 	st.plane, err = controlplane.Start(life, controlplane.Options{
-		CRDs: []string{filepath.Join(st.root, "config", "crd", "bases")},
+		CRDs:              []string{filepath.Join(st.root, "config", "crd", "bases")},
+		ControllerManager: collects,
 		APIServerFlags: []string{
 			"--audit-policy-file=" + policy, "--audit-log-path=" + st.audit.Path,
 			fmt.Sprintf("--audit-log-maxsize=%d", auditMegabytes),
