@@ -36,6 +36,11 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 	if err := client.IgnoreNotFound(v.lookUpUser(ctx, sync)); err != nil {
 		return err
 	}
+	return v.examine(ctx, sync, target)
+}
+
+// examine notes what is wrong with the output, and brings up to date what is around its content.
+func (v *visit) examine(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	err := v.checkOutput(ctx, sync)
 	if isForeign(err) {
 		if holds(sync, target) || v.userID() != "" {

@@ -105,13 +105,20 @@ func ignoreForeign(err error) error {
 	return err
 }
 
+// entry is that of the account in the status, or the one of an account that is gone.
+func (s stray) entry(sync *v1alpha1.SmileAccountSync) v1alpha1.SyncedAccount {
+	if entry, known := entryFor(sync, s.data.ID); known {
+		return entry
+	}
+	return v1alpha1.SyncedAccount{
+		ID: s.data.ID, ProviderID: s.data.ProviderID, ConnectionStatus: string(smile.ConnectionDisconnected),
+	}
+}
+
 // decideAbout takes one account back into the status, or refuses it, and reports whether data came back.
 func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool, err error) {
 	sync, id := p.Object, one.data.ID
-	entry, known := entryFor(sync, id)
-	if !known {
-		entry = v1alpha1.SyncedAccount{ID: id, ProviderID: one.data.ProviderID, ConnectionStatus: string(smile.ConnectionDisconnected)}
-	}
+	entry := one.entry(sync)
 	if one.sealed && len(one.facts.FetchedAt) == 0 {
 		rememberErased(sync, id, one.facts, one.facts.ErasedAt)
 		return false, nil

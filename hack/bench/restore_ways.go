@@ -79,6 +79,13 @@ func (a *archive) bringObjects(ctx context.Context) error {
 	})
 }
 
+func (a *archive) secretsFirst(ctx context.Context) error {
+	if err := a.bringSecrets(ctx); err != nil {
+		return err
+	}
+	return a.bringObjects(ctx)
+}
+
 // objectsFirst restores the Secrets when the operator has found everybody, and that there is no data.
 func (a *archive) objectsFirst(ctx context.Context) error {
 	if err := a.bringObjects(ctx); err != nil {

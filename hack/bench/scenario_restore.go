@@ -59,7 +59,7 @@ func runRestore(ctx context.Context, st *stage) ([]figure, error) {
 	}
 	var figures []figure
 	for _, way := range []recreation{
-		{"Secrets first", a.removeAll, func(ctx context.Context) error { return errors.Join(a.bringSecrets(ctx), a.bringObjects(ctx)) }},
+		{"Secrets first", a.removeAll, a.secretsFirst},
 		{"objects first", a.removeAll, a.objectsFirst},
 		{"interleaved", a.removeAll, a.interleaved},
 		{"after --cascade=orphan", a.orphan, a.bringObjects},
@@ -123,9 +123,11 @@ func (a *archive) prepare(ctx context.Context) error {
 
 // backUp keeps all objects without what belongs to their stored form.
 func (a *archive) backUp(ctx context.Context) error {
-	a.users, a.syncs, a.secrets = map[string]*v1alpha1.SmileUser{}, map[string]*v1alpha1.SmileAccountSync{}, map[string]*corev1.Secret{}
+	a.users, a.syncs = map[string]*v1alpha1.SmileUser{}, map[string]*v1alpha1.SmileAccountSync{}
+	a.secrets = map[string]*corev1.Secret{}
 	return a.sequentially(func(name string) error {
-		user, sync, secret := person(name), syncOf(name), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: dataOf(name)}}
+		user, sync := person(name), syncOf(name)
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: dataOf(name)}}
 		for _, obj := range []client.Object{user, sync, secret} {
 			if err := a.admin.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 				return err

@@ -51,7 +51,8 @@ func New(out io.Writer, clock clock.PassiveClock, logger logr.Logger) *Log {
 	return &Log{out: out, clock: clock, logger: logger}
 }
 
-// Open opens a destination: Stdout, which is also the default, or the path of a file, which is appended to and created with mode 0600.
+// Open opens a destination: Stdout, which is also the default, or the path of a file, which is appended to and created
+// with mode 0600.
 func Open(destination string) (io.Writer, error) {
 	if destination == Stdout || destination == "" {
 		return os.Stdout, nil

@@ -301,7 +301,8 @@ func TestEntriesExpire(t *testing.T) {
 
 func (l *ledgers) remove(t *testing.T, n int) {
 	t.Helper()
-	err := l.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "operator", Name: fmt.Sprintf("%s-%d", output.ErasureLedger, n)}})
+	name := fmt.Sprintf("%s-%d", output.ErasureLedger, n)
+	err := l.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "operator", Name: name}})
 	if err != nil {
 		t.Fatal(err)
 	}
