@@ -95,6 +95,15 @@ func (a *archive) prepare(ctx context.Context) error {
 	if err := a.link(ctx, a.names, people); err != nil {
 		return err
 	}
+	if err := a.fill(ctx); err != nil {
+		return err
+	}
+	return a.backUp(ctx)
+}
+
+// fill declares the syncs, every second one of which revokes, and ends when all data is in its Secret and nothing is
+// written any more.
+func (a *archive) fill(ctx context.Context) error {
 	released := map[string]bool{}
 	for i, name := range a.names {
 		released[name] = i%2 == 0
@@ -115,10 +124,7 @@ func (a *archive) prepare(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := a.settle(ctx, a.operator); err != nil {
-		return err
-	}
-	return a.backUp(ctx)
+	return a.settle(ctx, a.operator)
 }
 
 // backUp keeps all objects without what belongs to their stored form.
