@@ -26,6 +26,8 @@ type Pass[T Object] struct {
 	Object T
 	// Now is the time of this pass.
 	Now time.Time
+	// Resumed is true when the object was suspended until now.
+	Resumed bool
 	// First is true when this process has not reconciled the object before, as after a start.
 	First bool
 
