@@ -169,7 +169,7 @@ func (v *visit) schedule(p *pass) {
 			}
 		}
 	}
-	if (requested(p.Object) || v.undecided) && p.Now.After(v.notBefore) { // a hint may have been seen first in this very pass
+	if (requested(p.Object) || v.undecided || p.Resumed) && p.Now.After(v.notBefore) { // a hint may have been seen first in this very pass
 		v.notBefore = p.Now
 	}
 }

@@ -110,9 +110,18 @@ func (v *visit) lookUpUser(ctx context.Context, sync *v1alpha1.SmileAccountSync)
 
 // tend brings up to date what is around the content of an output that is as it was written.
 func (v *visit) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
-	v.change(!v.dressed)
-	if err := v.thaw(ctx, sync, target); err != nil || v.undecided {
+	if err := v.thaw(ctx, sync, target); err != nil {
 		return err
+	}
+	for n := range v.formerSet(target) {
+		stored := v.opened[target.Part(n+1)]
+		if _, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), templateOf(sync)); err != nil {
+			return err
+		}
+	}
+	v.dressed = true
+	if v.undecided {
+		return nil
 	}
 	return v.reseal(ctx, sync)
 }

@@ -28,6 +28,8 @@ type Pass[T Object] struct {
 	Now time.Time
 	// First is true when this process has not reconciled the object before, as after a start.
 	First bool
+	// Resumed is true when the object was suspended until now.
+	Resumed bool
 
 	stored T
 	client client.Client

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -61,6 +62,7 @@ func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 	if obj.Suspended() {
 		return ctrl.Result{}, r.suspend(ctx, pass)
 	}
+	pass.Resumed = meta.IsStatusConditionTrue(obj.CommonStatus().Conditions, v1alpha1.ConditionSuspended)
 	pass.clear(v1alpha1.ConditionSuspended)
 	return r.conclude(ctx, pass, r.run(ctx, pass))
 }
