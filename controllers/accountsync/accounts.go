@@ -105,7 +105,7 @@ func regenerated(sync *v1alpha1.SmileAccountSync) bool {
 
 // lookAtAccounts keeps the list of the accounts that the sync covers.
 func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
-	v.whole = outdated(p.Object) || requested(p.Object) || p.Object.Status.DataPending || p.Resumed
+	v.whole = outdated(p.Object) || requested(p.Object) || p.Object.Status.DataPending
 	v.change(v.whole || regenerated(p.Object))
 	if v.connErr != nil {
 		if v.changed {
@@ -169,7 +169,7 @@ func (v *visit) schedule(p *pass) {
 			}
 		}
 	}
-	if (requested(p.Object) || v.undecided) && p.Now.After(v.notBefore) { // a hint may have been seen first in this very pass
+	if (requested(p.Object) || v.undecided || p.Resumed) && p.Now.After(v.notBefore) { // a hint may have been seen first in this very pass
 		v.notBefore = p.Now
 	}
 }

@@ -30,7 +30,9 @@ type keeping struct {
 	sync *v1alpha1.SmileAccountSync
 	key  identity.Key
 	// backups are all states of the output that were ever there, and authentic those that the operator wrote.
-	backups   []*corev1.Secret
+	backups []*corev1.Secret
+	// statuses are all that were ever stored.
+	statuses  []v1alpha1.SmileAccountSyncStatus
 	authentic map[string]bool
 	// withdrawn are the accounts that the person disconnected, as opposed to the operator.
 	withdrawn map[string]bool
@@ -219,6 +221,7 @@ func (k *keeping) pass() {
 	}
 	k.checkRecords(records, after, before, held)
 	k.checkReady(now)
+	k.statuses = append(k.statuses, *k.sync.Status.DeepCopy())
 	if now != nil && (held == nil || stateOf(held) != stateOf(now)) {
 		k.authentic[stateOf(now)] = true
 		k.backups = append(k.backups, now)
@@ -356,6 +359,10 @@ var happenings = map[string]func(k *keeping, n int){
 	"wait":    func(k *keeping, n int) { k.Pass(time.Duration(n) * time.Minute) },
 	"restart": func(k *keeping, _ int) { k.op = k.Operator() },
 	"wipe":    func(k *keeping, _ int) { k.wipe(k.sync) },
+	"rewind": func(k *keeping, n int) { // as by a restore with statuses
+		k.Pass(time.Second)
+		k.ChangeStatus(k.sync, func() { k.statuses[n%len(k.statuses)].DeepCopyInto(&k.sync.Status) })
+	},
 	"delete": func(k *keeping, _ int) {
 		if data := k.present(); data != nil {
 			k.Delete(data)

@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -222,5 +223,19 @@ var _ = Describe("A copy that must not be taken back", func() {
 		Expect(holds(s.data().Data)).To(Equal([]string{linked[1].ID}))
 		_, there := s.Secret("elsewhere")
 		Expect(there).To(BeFalse())
+	})
+})
+
+var _ = Describe("An output that has lost its owner", func() {
+	It("gets it back although Smile gives no data", func() {
+		s := newScene(testenv.Config{})
+		sync, _ := s.synced([]string{"sss_ph"})
+		backup := s.data()
+		s.ask(sync)
+		s.restore(backup)
+		s.Smile.Break(sandbox.Fault{Operation: "*", Count: -1, Action: "status:503"})
+		s.op.Fail(sync, 1)
+		Expect(metav1.IsControlledBy(s.data(), sync)).To(BeTrue())
+		Expect(s.data().Data).To(Equal(backup.Data))
 	})
 })
