@@ -54,6 +54,7 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	if smile.IsNotFound(err) {
 		err = v.fetchRest(ctx, p, gathered)
 	}
+	v.auditFetched(p)
 	if err == nil && v.trouble == nil {
 		v.trouble, err = v.unsupported(ctx, sync)
 	}
@@ -66,7 +67,7 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	return err
 }
 
-// compare notes when the output is not what was written, so that it is made anew; and refuses one of somebody else before
+// compare notes whether the output must be written again, and from which data. An output of somebody else is an error, before
 // anything is fetched for it.
 func (v *visit) compare(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if _, wanted := targetOf(sync); !wanted {

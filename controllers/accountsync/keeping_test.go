@@ -259,7 +259,7 @@ func (k *keeping) checkRecords(records []auditlog.Record, events []testenv.Event
 	}
 }
 
-// checkReady makes sure that whoever is shown Ready has the output that the status tells of.
+// checkReady makes sure that a sync that is Ready has the output that its status names.
 func (k *keeping) checkReady(now *corev1.Secret) {
 	GinkgoHelper()
 	if k.Outcome(k.sync).Ready != metav1.ConditionTrue || k.sync.Status.Output == nil {

@@ -112,7 +112,7 @@ var _ = Describe("What the seal says of a revoke", func() {
 })
 
 var _ = Describe("An account that was to be revoked", func() {
-	for name, refuse := range map[string]func(s *scene) (mend func()){
+	for name, refuse := range map[string]func(s *scene) (accept func()){
 		"because this process may not lead any more": func(s *scene) func() {
 			s.op.Fence = func() error { return errRefused }
 			return func() { s.op.Fence = func() error { return nil } }
@@ -126,12 +126,12 @@ var _ = Describe("An account that was to be revoked", func() {
 			s := newScene(testenv.Config{})
 			account := s.link("sss_ph")[0]
 			sync := s.sync(revoking)
-			mend := refuse(s)
+			accept := refuse(s)
 			s.ask(sync)
 			_, _ = s.op.Reconcile(sync)
 			Expect(holds(s.data().Data)).To(Equal([]string{account.ID}))
 			s.disconnect(account)
-			mend()
+			accept()
 			s.op.Live(interval, s.user, sync)
 			Expect(holds(s.data().Data)).To(BeEmpty(), "nobody but the person ended it")
 			Expect(s.audited(sync)).To(ContainElement("Erased/Withdrawn"))

@@ -39,6 +39,9 @@ func (v *visit) write(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
+	if changed {
+		v.audit(p, "", auditlog.ActionWritten, v.why(p), auditlog.OutcomeSucceeded)
+	}
 	v.broken = nil
 	v.record(sync)
 	sync.Status.DataPending = false
