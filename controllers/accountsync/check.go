@@ -29,7 +29,7 @@ func (v *visit) inspect(ctx context.Context, p *pass) error {
 	if !wanted {
 		return v.dropOutput(ctx, p)
 	}
-	if v.spared = v.Checked && p.First && isAtRest(sync); v.spared {
+	if v.spared = v.Checked && p.First && !p.Resumed && isAtRest(sync); v.spared {
 		return nil
 	}
 	// An output is compared without a person too.
@@ -108,10 +108,15 @@ func (v *visit) lookUpUser(ctx context.Context, sync *v1alpha1.SmileAccountSync)
 	return nil
 }
 
-// tend brings up to date what is around the content of an output that is as it was written.
+// tend brings up to date what is around the content of an output that is as it was written: owner, metadata and seal. It
+// calls nobody.
 func (v *visit) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	if err := v.thaw(ctx, sync, target); err != nil {
 		return err
+	}
+	resealed := !v.undecided && v.renewSeal(sync, target)
+	if v.dressed && !resealed {
+		return nil
 	}
 	for n := range v.formerSet(target) {
 		stored := v.opened[target.Part(n+1)]
@@ -120,10 +125,7 @@ func (v *visit) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 		}
 	}
 	v.dressed = true
-	if v.undecided {
-		return nil
-	}
-	return v.reseal(ctx, sync)
+	return nil
 }
 
 // checkOutput finds out whether the output is what was written, and carries its owner and the template's metadata. An

@@ -72,10 +72,20 @@ func (v *visit) formerSet(target output.Target) output.Set {
 // reseal brings the seal of an output that is as it was written up to what the status says of it. It calls nobody, and
 // changes nothing but the annotation.
 func (v *visit) reseal(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
-	target, wanted := targetOf(sync)
+	target, _ := targetOf(sync)
 	stored := v.opened[target]
-	if !wanted || stored.Content() == nil || v.userID() == "" {
+	if stored.Content() == nil || !v.renewSeal(sync, target) {
 		return nil
+	}
+	_, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), templateOf(sync))
+	return err
+}
+
+// renewSeal prepares the seal that the status asks for, and reports whether it is another one than the output carries.
+func (v *visit) renewSeal(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
+	stored := v.opened[target]
+	if v.userID() == "" {
+		return false
 	}
 	set := v.formerSet(target)
 	var held []holding
@@ -86,11 +96,10 @@ func (v *visit) reseal(ctx context.Context, sync *v1alpha1.SmileAccountSync) err
 	}
 	text := v.sealOf(sync, target, set, held, sync.Status.Accounts)
 	if text == stored.Seal() {
-		return nil
+		return false
 	}
 	stored.SetSeal(text)
-	_, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), templateOf(sync))
-	return err
+	return true
 }
 
 // recallRevokes has the status say which revokes Smile has acknowledged, as the seal does: the process may have ended before

@@ -41,6 +41,7 @@ func (v *visit) write(ctx context.Context, p *pass) error {
 	}
 	v.broken = nil
 	v.record(sync)
+	sync.Status.DataPending = false
 	v.tellLost(p, lost)
 	if changed && len(held) > 0 {
 		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")

@@ -26,10 +26,10 @@ type Pass[T Object] struct {
 	Object T
 	// Now is the time of this pass.
 	Now time.Time
-	// First is true when this process has not reconciled the object before, as after a start.
-	First bool
 	// Resumed is true when the object was suspended until now.
 	Resumed bool
+	// First is true when this process has not reconciled the object before, as after a start.
+	First bool
 
 	stored T
 	client client.Client

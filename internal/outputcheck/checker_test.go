@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,10 +36,29 @@ type cluster struct {
 	t     *testing.T
 	kube  client.WithWatch
 	began time.Time
+
+	mu    sync.Mutex
 	reads []readAt
 	// latency of a read, and what it fails with.
 	latency time.Duration
 	failure error
+}
+
+// read notes a read, and says how it goes.
+func (c *cluster) read(name string) (latency time.Duration, failure error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reads = append(c.reads, readAt{name, time.Since(c.began)})
+	return c.latency, c.failure
+}
+
+// answers has reads take a time or fail from now on, and gives those until now.
+func (c *cluster) answers(latency time.Duration, failure error) []readAt {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reads := c.reads
+	c.reads, c.latency, c.failure = nil, latency, failure
+	return reads
 }
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "n", Name: name} }
@@ -73,10 +93,10 @@ func checked(t *testing.T, users int, interval time.Duration) *cluster {
 			if _, ok := obj.(*metav1.PartialObjectMetadata); !ok || asked.Raw == nil || asked.Raw.ResourceVersion != "0" {
 				t.Errorf("a %T is read with %+v", obj, asked.Raw)
 			}
-			c.reads = append(c.reads, readAt{key.Name, time.Since(c.began)})
-			time.Sleep(c.latency)
-			if c.failure != nil {
-				return c.failure
+			latency, failure := c.read(key.Name)
+			time.Sleep(latency)
+			if failure != nil {
+				return failure
 			}
 			return inner.Get(ctx, key, obj)
 		},
@@ -149,20 +169,21 @@ func TestEachOutputIsReadEvenlyOverTheInterval(t *testing.T) {
 		c := checked(t, users, DefaultInterval)
 		c.drain()
 		time.Sleep(headStart - time.Millisecond)
-		if len(c.reads) > 0 {
-			t.Errorf("%d reads in the first seconds", len(c.reads))
+		if early := c.answers(0, nil); len(early) > 0 {
+			t.Errorf("%d reads in the first seconds", len(early))
 		}
 		time.Sleep(2*DefaultInterval - time.Second)
+		reads := c.answers(0, nil)
 		last, tens := map[string]time.Duration{}, map[int]int{}
-		for _, read := range c.reads {
+		for _, read := range reads {
 			if before, ok := last[read.name]; ok && read.after-before > DefaultInterval {
 				t.Errorf("%s was read after %s again", read.name, read.after-before)
 			}
 			last[read.name] = read.after
 			tens[int(read.after/(10*time.Second))]++
 		}
-		if len(last) != users || len(c.reads) < 2*users || len(c.reads) > 5*users/2 {
-			t.Errorf("%d reads of %d outputs", len(c.reads), len(last))
+		if len(last) != users || len(reads) < 2*users || len(reads) > 5*users/2 {
+			t.Errorf("%d reads of %d outputs", len(reads), len(last))
 		}
 		for ten, count := range tens {
 			if count > 3*users*10/270 {
@@ -228,19 +249,18 @@ func TestASlowServerIsSparedAndAnErrorWakesNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := checked(t, 100, 20*time.Second)
-		c.failure = apierrors.NewTooManyRequests("later", 3)
+		c.answers(0, apierrors.NewTooManyRequests("later", 3))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got := c.woken(); len(got) > 0 {
 			t.Errorf("%q are woken", got)
 		}
-		if n := len(c.reads); n > 20 {
+		if n := len(c.answers(200*time.Millisecond, nil)); n > 20 {
 			t.Errorf("%d reads in a minute of a server that asks for 3 s each", n)
 		}
-		c.failure, c.latency, c.reads = nil, 200*time.Millisecond, nil
 		c.drain()
 		time.Sleep(time.Minute)
-		if n := len(c.reads); n < 100 || n > 160 {
+		if n := len(c.answers(0, nil)); n < 100 || n > 160 {
 			t.Errorf("%d reads in a minute of a server that takes 200 ms, want half of the time", n)
 		}
 	})
@@ -251,8 +271,8 @@ func TestNoIntervalNoChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := checked(t, 3, 0)
 		time.Sleep(time.Hour)
-		if len(c.reads) > 0 {
-			t.Errorf("%d reads", len(c.reads))
+		if reads := c.answers(0, nil); len(reads) > 0 {
+			t.Errorf("%d reads", len(reads))
 		}
 	})
 }
