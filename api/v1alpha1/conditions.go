@@ -82,15 +82,16 @@ const (
 	ReasonOrphaned          = "Orphaned"
 	ReasonRevokesPaused     = "RevokesPaused"
 
-	ReasonStale            = "Stale"
-	ReasonThrottled        = "Throttled"
-	ReasonSmileUnavailable = "SmileUnavailable"
-	ReasonInvalidResponse  = "InvalidResponse"
-	ReasonListingTooLong   = "ListingTooLong"
-	ReasonRedirectRefused  = "RedirectRefused"
-	ReasonClusterRefused   = "ClusterRefused"
-	ReasonClusterError     = "ClusterError"
-	ReasonUnexpectedError  = "UnexpectedError"
+	ReasonStale                   = "Stale"
+	ReasonThrottled               = "Throttled"
+	ReasonSmileUnavailable        = "SmileUnavailable"
+	ReasonInvalidResponse         = "InvalidResponse"
+	ReasonListingTooLong          = "ListingTooLong"
+	ReasonRedirectRefused         = "RedirectRefused"
+	ReasonErasureLedgerIncomplete = "ErasureLedgerIncomplete"
+	ReasonClusterRefused          = "ClusterRefused"
+	ReasonClusterError            = "ClusterError"
+	ReasonUnexpectedError         = "UnexpectedError"
 )
 
 // CommonStatus is what the status of every kind holds.

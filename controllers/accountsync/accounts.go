@@ -106,7 +106,8 @@ func regenerated(sync *v1alpha1.SmileAccountSync) bool {
 // lookAtAccounts keeps the list of the accounts that the sync covers.
 func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 	v.whole = outdated(p.Object) || requested(p.Object) || p.Object.Status.DataPending
-	v.change(v.whole || regenerated(p.Object))
+	v.change(v.whole)
+	v.change(regenerated(p.Object))
 	if v.connErr != nil {
 		if v.changed {
 			return v.connErr

@@ -62,10 +62,11 @@ func (v *visit) examine(ctx context.Context, sync *v1alpha1.SmileAccountSync, ta
 	if v.asWritten {
 		return v.tend(ctx, sync, target)
 	}
-	if holds(sync, target) {
+	damaged := holds(sync, target)
+	if damaged {
 		v.broken = errDamaged
 	}
-	v.change(v.broken != nil || isForgotten(sync, target))
+	v.change(damaged || isForgotten(sync, target))
 	return nil
 }
 

@@ -7,11 +7,13 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
@@ -237,5 +239,31 @@ var _ = Describe("An output that has lost its owner", func() {
 		s.op.Fail(sync, 1)
 		Expect(metav1.IsControlledBy(s.data(), sync)).To(BeTrue())
 		Expect(s.data().Data).To(Equal(backup.Data))
+	})
+})
+
+var _ = Describe("An erasure ledger of which a part is missing", func() {
+	It("is what the status names, and consent that has ended is recorded once it is restored", func() {
+		s := newScene(testenv.Config{})
+		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, wanting("IDENTITIES", "EMPLOYMENTS"))
+		s.disconnect(linked[0])
+		s.op.Live(interval, s.user, sync)
+		head := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: output.ErasureLedger + "-0"}}
+		s.Get(head)
+		s.Delete(head)
+		s.op = s.Operator()
+		s.op.Run(s.conn, s.user)
+		s.disconnect(linked[1])
+		s.ask(sync)
+		s.op.Run(sync)
+		Expect(s.Outcome(sync)).To(Equal(testenv.Waiting(v1alpha1.ReasonErasureLedgerIncomplete)))
+		Expect(s.Message(sync)).To(ContainSubstring(head.Name))
+		Expect(holds(s.data().Data)).To(Equal([]string{linked[1].ID}))
+		head.ResourceVersion, head.UID = "", ""
+		s.Create(head)
+		s.Pass(time.Minute)
+		s.op.Run(sync)
+		Expect(holds(s.data().Data)).To(BeEmpty())
+		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonAwaitingEndUser)))
 	})
 })

@@ -48,7 +48,7 @@ func parseShard(stored *corev1.ConfigMap) (shard, error) {
 	for key, text := range stored.Data {
 		at, err := time.Parse(time.DateOnly, key)
 		if err != nil || !concatenated.MatchString(text) {
-			return nil, fmt.Errorf("ConfigMap %s/%s: %q is not a day with its digests", stored.Namespace, stored.Name, key)
+			return nil, incomplete(stored.Name, fmt.Errorf("%q is not a day with its digests", key))
 		}
 		for chars := range slices.Chunk([]byte(text), entryChars) {
 			content[dayOf(at)] = append(content[dayOf(at)], entry(chars))
@@ -171,7 +171,7 @@ func parseSpan(head *corev1.ConfigMap) (span, error) {
 	first, err := strconv.Atoi(head.Data["first"])
 	last, err2 := strconv.Atoi(head.Data["last"])
 	if errors.Join(err, err2) != nil || first < 1 || last < first-1 {
-		return span{}, fmt.Errorf(`ConfigMap %s/%s: "first" and "last" are not the numbers of the shards`, head.Namespace, head.Name)
+		return span{}, incomplete(head.Name, errors.New(`"first" and "last" are not the numbers of the shards`))
 	}
 	return span{first, last}, nil
 }

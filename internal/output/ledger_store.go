@@ -2,7 +2,9 @@ package output
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -10,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
 // ErasureLedger is the prefix of the names of the ledger's ConfigMaps: <prefix>-0 is the head, -1 the first shard.
@@ -17,6 +20,9 @@ const ErasureLedger = "smile-operator-erasures"
 
 // ledgerRetries is how often an append meets another process's write before it fails.
 const ledgerRetries = 50
+
+// ledgerRetry is when an incomplete ledger is read again.
+const ledgerRetry = time.Minute
 
 // ledgerStore is the ledger as it is in the cluster. Only the last shard is appended to. It is used by one goroutine
 // at a time. Each write names the resourceVersion that was read, so that what another process wrote is never lost.
@@ -98,11 +104,11 @@ func (s *ledgerStore) readShards(ctx context.Context, from int, found func(shard
 		case err != nil:
 			return err
 		case stored == nil && (n < s.span.last || n == s.span.last && !s.loaded):
-			return fmt.Errorf("ConfigMap %s/%s of the erasure ledger is missing: restore it", s.namespace, shardName(n))
+			return incomplete(shardName(n), errMissing)
 		case stored == nil:
 			return nil
 		case s.head == nil && !s.loaded:
-			return fmt.Errorf("ConfigMap %s/%s of the erasure ledger is missing: restore it", s.namespace, shardName(0))
+			return incomplete(shardName(0), errMissing)
 		}
 		content, err := parseShard(stored)
 		if err != nil {
@@ -245,3 +251,12 @@ func (s *ledgerStore) object(n int, data map[string]string) *corev1.ConfigMap {
 }
 
 func shardName(n int) string { return fmt.Sprintf("%s-%d", ErasureLedger, n) }
+
+var errMissing = errors.New("it does not exist")
+
+// incomplete is the problem of a ledger of which a ConfigMap is missing or cannot be read: only a restore helps.
+func incomplete(name string, cause error) error {
+	return engine.NewNotReady(v1alpha1.ReasonErasureLedgerIncomplete, fmt.Sprintf(
+		"the ConfigMap %q of the erasure ledger, in the operator's namespace, is missing or damaged: restore it from its newest copy; "+
+			"until then no data is erased because consent has ended, and none is taken back", name)).After(ledgerRetry).Because(cause)
+}
