@@ -91,7 +91,7 @@ func (a *archive) objectsFirst(ctx context.Context) error {
 	if err := a.bringObjects(ctx); err != nil {
 		return err
 	}
-	if err := a.ready(ctx, 10*time.Minute); err != nil {
+	if err := a.ready(ctx); err != nil {
 		return err
 	}
 	return a.bringSecrets(ctx)

@@ -115,7 +115,7 @@ func (a *archive) fill(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := a.ready(ctx, 10*time.Minute); err != nil {
+	if err := a.ready(ctx); err != nil {
 		return err
 	}
 	if err := a.until(ctx, "everybody's data is in a Secret", 10*time.Minute, func() (bool, string, error) {
@@ -124,7 +124,7 @@ func (a *archive) fill(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := a.ready(ctx, 10*time.Minute); err != nil {
+	if err := a.ready(ctx); err != nil {
 		return err
 	}
 	return a.settle(ctx, a.operator)
@@ -182,7 +182,7 @@ func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error)
 		return nil, err
 	}
 	brought := time.Since(began)
-	if err := a.ready(ctx, 10*time.Minute); err != nil {
+	if err := a.ready(ctx); err != nil {
 		return nil, err
 	}
 	lost, state := 0, ""
@@ -276,7 +276,8 @@ func dataIn(secret *corev1.Secret) map[string]string {
 }
 
 // ready waits until all users and syncs exist and are Ready.
-func (a *archive) ready(ctx context.Context, limit time.Duration) error {
+func (a *archive) ready(ctx context.Context) error {
+	const limit = 10 * time.Minute
 	looked := time.Time{}
 	var state string
 	return a.until(ctx, "all users and syncs are Ready", limit, func() (bool, string, error) {
