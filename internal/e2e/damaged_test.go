@@ -21,14 +21,16 @@ import (
 func TestDamagedOutputsAreRepaired(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
-	person := e.user("george")
-	person.Spec.LinkToken = &v1alpha1.LinkTokenSpec{SecretName: "george-token"}
+	// Another person has the token: while one is fresh, its person is polled, which would count here.
+	person, other := e.user("george"), e.user("maria")
+	other.Spec.LinkToken = &v1alpha1.LinkTokenSpec{SecretName: "maria-token"}
 	sync := e.sync(person.Name)
 	e.create(person)
 	o := e.operator(t, e.only(), "--output-check-interval=4s")
 	e.becomes(person, "True/Succeeded", time.Minute)
 	e.link(person.Status.UserID, "sss_ph")
 	e.create(sync)
+	e.annotate(sync, v1alpha1.AnnotationRequestedAt, "now")
 	e.becomes(sync, "True/Succeeded", time.Minute)
 	place := e.end()
 
@@ -53,8 +55,10 @@ func TestDamagedOutputsAreRepaired(t *testing.T) {
 			t.Errorf("after %q: %s", patch, e.calls(mark))
 		}
 	}
-	e.delete(&corev1.Secret{ObjectMeta: e.named("george-token")})
-	e.becomes(person, "False/Progressing", 30*time.Second) // the last token is younger than five minutes
+	e.create(other)
+	e.becomes(other, "True/Succeeded", time.Minute)
+	e.delete(&corev1.Secret{ObjectMeta: e.named("maria-token")})
+	e.becomes(other, "False/Progressing", 30*time.Second) // the last token is younger than five minutes
 
 	for _, request := range e.asked(place) {
 		if request.Resource == "secrets" && request.Verb != "get" && !request.Writes() {
