@@ -218,6 +218,7 @@ var _ = Describe("Fetching", func() {
 		Expect(s.Condition(sync, v1alpha1.ConditionDataSynced)).To(Equal("False/DataOverdue"))
 		Expect(s.Outcome(sync)).To(Equal(testenv.Waiting(v1alpha1.ReasonDataOverdue)))
 		Expect(s.op.Reasons(sync)).To(ContainElement(v1alpha1.ReasonDataOverdue))
+		s.op.Live(2*time.Minute, s.user, sync) // until there is data, just before which the mirror may have listed the tasks
 		s.op.Live(interval, s.user, sync)
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
