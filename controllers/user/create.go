@@ -31,7 +31,7 @@ var (
 // is everything: the intent is stored before the call, in a write that fails on a stale object; the call is made
 // only while this process is surely the leader; and what became of an attempt is never guessed. After an unknown
 // outcome nothing is sent until a listing that is late enough has shown the user or its absence. A business key is
-// refused last: whoever exists under it, or may exist after an attempt, is looked up first.
+// refused last, after the lookup of a user who exists under it or may exist after an attempt.
 func (v *visit) create(ctx context.Context, p *pass, person mirror.Person) error {
 	marker := person.Marker
 	if err := v.settle(ctx, p, marker); err != nil || p.Object.Status.UserID != "" {

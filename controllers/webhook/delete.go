@@ -44,13 +44,13 @@ func (v *visit) end(ctx context.Context, p *pass, r *registration) error {
 	case found:
 		v.deleted(p, r)
 	default:
-		v.vanished(p, r)
+		v.notFound(p, r)
 	}
 	return nil
 }
 
-// vanished takes a webhook that Smile does not show for deleted, unless only those of another tenant are shown.
-func (v *visit) vanished(p *pass, r *registration) {
+// notFound treats a webhook that Smile does not know as deleted. If the key pair may be of another tenant, an event says so.
+func (v *visit) notFound(p *pass, r *registration) {
 	if v.elsewhere(*r) {
 		p.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
 			"Smile does not know the webhook under the key pair that the connection has now: if that is another tenant's, it is left with the former one, and sends events")
@@ -58,7 +58,7 @@ func (v *visit) vanished(p *pass, r *registration) {
 	v.deleted(p, r)
 }
 
-// elsewhere tells whether a webhook was last seen under another key pair.
+// elsewhere reports whether a webhook was last seen under another key pair.
 func (v *visit) elsewhere(r registration) bool {
 	return r.Credentials != "" && r.Credentials != v.conn.Fingerprint()
 }
@@ -89,7 +89,7 @@ func (v *visit) sweep(ctx context.Context, p *pass, mine []mirror.Webhook) error
 	return stays
 }
 
-// delete deletes a webhook of this object at Smile, and tells whether it was there. That Smile acknowledges the deletion
+// delete deletes a webhook of this object at Smile, and reports whether it was there. That Smile acknowledges the deletion
 // proves nothing; that it does not know the webhook afterwards does.
 func (v *visit) delete(ctx context.Context, p *pass, webhookID string) (found bool, err error) {
 	_, ok, err := v.ours(ctx, p, webhookID)

@@ -83,7 +83,7 @@ func (v *visit) missed(ctx context.Context, p *pass, r *registration) error {
 	case err != nil:
 		return err
 	case !ok:
-		v.vanished(p, r)
+		v.notFound(p, r)
 	case serving(*r) && renamed(remote):
 		r.RetiredAt = &metav1.Time{Time: p.Now}
 	}

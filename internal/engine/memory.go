@@ -123,7 +123,7 @@ func (m *memory) precedes(obj client.Object, now time.Time) bool {
 	return err == nil && order < 0 && now.Sub(last.at) < staleLimit
 }
 
-// newerThan tells whether our last write is not in the object yet, which then comes from a cache that lags behind:
+// newerThan reports whether our last write is not in the object yet, which then comes from a cache that lags behind:
 // a pass over it would do again what has been done.
 func (m *memory) newerThan(obj client.Object, now time.Time) bool {
 	m.mu.Lock()

@@ -29,7 +29,7 @@ type Webhook struct {
 	key    *[sha256.Size]byte
 }
 
-// Is tells whether the webhook is, as far as the listing told, what was registered. It may send more events than were
+// Is reports whether the webhook is what was registered, as far as the listing shows. It may send more events than were
 // asked for: Smile may add some.
 func (w Webhook) Is(wanted smile.NewWebhook) bool {
 	secret := wanted.Secret.Reveal()
