@@ -67,6 +67,9 @@ type Controller struct {
 	Events events.EventRecorder
 	// Clock of everything.
 	Clock clock.PassiveClock
+
+	heeded   heeded
+	payloads payloads
 }
 
 // Reconciler makes the reconciler of SmileAccountSyncs.
@@ -75,6 +78,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 		Client: c.Client, Events: c.Events, Clock: c.Clock,
 		Kind: engine.Kind[*v1alpha1.SmileAccountSync]{
 			Name: kind,
+			Gone: c.heeded.forget,
 			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
 			Phases: func() []engine.Phase[*v1alpha1.SmileAccountSync] {
 				v := &visit{Controller: c}
@@ -113,6 +117,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(reconciler)
 }
 
+// ofUser finds the syncs of a user.
 func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile.Request {
 	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileAccountSyncList{},
 		client.InNamespace(user.GetNamespace()), client.MatchingFields{engine.IndexUser: user.GetName()})

@@ -77,7 +77,9 @@ type newsroom struct {
 	*stage
 	names    []string
 	operator *operator
-	people   *people
+	// address of the operator's receiver.
+	address string
+	people  *people
 
 	mu       sync.Mutex
 	accounts map[string]string   // by names of users
@@ -136,11 +138,11 @@ func (w *newsroom) patience() time.Duration {
 
 // subscribe starts the operator with its receiver and waits until Smile sends to it.
 func (w *newsroom) subscribe(ctx context.Context) error {
-	address, err := controlplane.FreeAddress(ctx)
-	if err != nil {
+	var err error
+	if w.address, err = controlplane.FreeAddress(ctx); err != nil {
 		return err
 	}
-	w.operator, err = w.operate(ctx, unlimited, "--receiver-bind-address="+address, "--receiver-base-url=http://"+address)
+	w.operator, err = w.operate(ctx, unlimited, "--receiver-bind-address="+w.address, "--receiver-base-url=http://"+w.address)
 	if err != nil {
 		return err
 	}

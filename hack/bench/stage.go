@@ -58,9 +58,9 @@ type stage struct {
 }
 
 func (b *bench) build(ctx context.Context) error {
-	b.headline("build: the operator and the bare loop")
+	b.headline("build: the operator and the bare loops")
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), "go", "build", "-ldflags=-s -w",
-		"-o", b.binaries, "./cmd/smile-operator", "./hack/bench/bareloop")
+		"-o", b.binaries, "./cmd/smile-operator", "./hack/bench/bareloop", "./hack/bench/newsloop")
 	var out bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = b.root, &out, &out
 	p, err := child.Start(cmd)
