@@ -42,6 +42,15 @@ var isolation = scenario{
 		return fmt.Sprintf("one new user beside %d at 1 call a second, %d at %d, and a host that hangs", slowUsers, crowdUsers, usualLimit)
 	},
 	smile: func(options) sandbox.Options { return sandbox.Options{RateLimit: vendorLimit, Keys: tenantPairs()} },
+	workload: func(options) workload {
+		return workload{
+			Objects: map[string]int{
+				"SmileConnection": len(tenantPairs()) + hangingConnections + samples,
+				"SmileUser":       slowUsers + crowdUsers + hangingUsers + 3*samples,
+			},
+			Load: map[string]float64{"calls a second, at most": usualLimit},
+		}
+	},
 	limit: within(30*time.Minute, 0),
 	run:   runIsolation,
 }
