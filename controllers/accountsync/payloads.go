@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 const (
@@ -47,6 +49,9 @@ func (p *payloads) get(key payloadKey, notBefore time.Time, now func() time.Time
 			}
 			return one, err
 		})
+		if err != nil && !own && smile.KeepsPlace(err) { // the one who read has gone away until it is its turn
+			continue
+		}
 		if err != nil {
 			return content{}, err
 		}

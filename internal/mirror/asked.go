@@ -51,7 +51,7 @@ func (m *Mirror) Ask(ctx context.Context, client *smile.Client, userID, accountI
 		return err
 	}
 	fresh := func() bool { return m.AccountReadSince(userID, accountID, notBefore) }
-	return m.look("account/"+userID+"/"+accountID, fresh, func() error {
+	return m.look(ctx, "account/"+userID+"/"+accountID, fresh, func() error {
 		return m.readAccount(ctx, client, userID, accountID)
 	})
 }
