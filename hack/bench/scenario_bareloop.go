@@ -19,7 +19,7 @@ var bareLoop = scenario{
 	smile:    unhurried,
 	workload: func(o options) workload { return workload{Objects: map[string]int{"SmileUser": o.users}} },
 	limit:    within(3*time.Minute, 100*time.Millisecond),
-	run: runBareLoop,
+	run:      runBareLoop,
 }
 
 func runBareLoop(ctx context.Context, st *stage) ([]figure, error) {
