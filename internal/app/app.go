@@ -81,6 +81,7 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	options.warn(logger)
+	defer tuneCollector()()
 	kube, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
