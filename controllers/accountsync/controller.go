@@ -66,6 +66,9 @@ type Controller struct {
 	Events events.EventRecorder
 	// Clock of everything.
 	Clock clock.PassiveClock
+
+	heeded   heeded
+	payloads payloads
 }
 
 // Reconciler makes the reconciler of SmileAccountSyncs.
@@ -74,6 +77,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 		Client: c.Client, Events: c.Events, Clock: c.Clock,
 		Kind: engine.Kind[*v1alpha1.SmileAccountSync]{
 			Name: kind,
+			Gone: c.heeded.forget,
 			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
 			Phases: func() []engine.Phase[*v1alpha1.SmileAccountSync] {
 				v := &visit{Controller: c}
@@ -124,6 +128,7 @@ func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engi
 	return c.Connections.Tenant(ctx, user.Namespace, user.Spec.ConnectionRef)
 }
 
+// ofUser finds the syncs of a user.
 func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile.Request {
 	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileAccountSyncList{},
 		client.InNamespace(user.GetNamespace()), client.MatchingFields{engine.IndexUser: user.GetName()})
