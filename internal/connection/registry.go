@@ -108,29 +108,6 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 	return nil, errChecking
 }
 
-// Tenant says whose work an object is that names a connection.
-func (r *Registry) Tenant(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) engine.Tenant {
-	name := types.NamespacedName{Namespace: namespace, Name: ref.Name}
-	tenant := engine.Tenant{Connection: name.String()}
-	var obj v1alpha1.SmileConnection
-	if err := r.config.Connections.Get(ctx, name, &obj); err == nil {
-		tenant.Host = r.host(&obj)
-	}
-	return tenant
-}
-
-// host names the host that a connection calls; "" when its endpoint is not permitted.
-func (r *Registry) host(obj *v1alpha1.SmileConnection) string {
-	if obj.Spec.Endpoint == "" {
-		return transport.HostName(r.config.Hosts.DefaultEndpoint(wireMode(obj.Spec.Mode)))
-	}
-	endpoint, err := r.config.Hosts.Check(obj.Spec.Endpoint)
-	if err != nil {
-		return ""
-	}
-	return transport.HostName(endpoint)
-}
-
 // former gives the last connection whose pair was proven, while the pair that is in the Secret now is refused and the
 // other still works. Nothing but the pair may have changed: what is wrong with a connection otherwise stops it.
 func (r *Registry) former(obj *v1alpha1.SmileConnection) *Connection {
