@@ -62,7 +62,7 @@ type SmileUserSpec struct {
 	// subjectFrom names the business key of this person, by which the person is recognised when declared again;
 	// <namespace>/<name> when absent. Smile sees a keyed digest of it only. The value is used byte by byte; nobody is
 	// created under one that is not valid UTF-8 in normalization form C, holds control characters, or begins or ends
-	// with white space. Immutable.
+	// with white space. The Secret must carry the annotation smile-operator.io/use: subjects. Immutable.
 	// +optional
 	SubjectFrom *SubjectSource `json:"subjectFrom,omitempty"`
 

@@ -50,6 +50,8 @@ type Controller struct {
 	Owners *mirror.Owners
 	// Outputs writes the data.
 	Outputs *output.Writer
+	// Annotations are those that templates may set on outputs.
+	Annotations output.AnnotationPolicy
 	// Ledger remembers which accounts' data was erased because a person withdrew consent.
 	Ledger *output.Ledger
 	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
@@ -82,6 +84,8 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 			Phases: func() []engine.Phase[*v1alpha1.SmileAccountSync] {
 				v := &visit{Controller: c}
 				phases := []engine.Phase[*v1alpha1.SmileAccountSync]{
+					{Condition: v1alpha1.ConditionTemplateApplied, Run: v.checkTemplate},
+					{Condition: v1alpha1.ConditionOutputReady, Run: v.checkFields},
 					{Condition: v1alpha1.ConditionOutputReady, Run: v.inspect},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
 					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: v.findUser},

@@ -29,6 +29,9 @@ type fetched struct {
 // last good data where it is, and the status with it.
 func (v *visit) fetch(ctx context.Context, p *pass) error {
 	sync := p.Object
+	if isUnnamed(sync) {
+		return errUnnamedFields
+	}
 	if err := v.compare(ctx, sync); err != nil {
 		return err
 	}

@@ -29,6 +29,8 @@ type Config struct {
 	// AllowedWebhookHosts and ReceiverBaseURL are flags of the operator.
 	AllowedWebhookHosts []string
 	ReceiverBaseURL     string
+	// AllowedOutputAnnotations is the operator's flag.
+	AllowedOutputAnnotations []string
 	// OutputChecks has the operator rely on output checks after a start. Nobody makes them: a test reconciles instead.
 	OutputChecks bool
 	// RequestsPerSecond is the operator's budget; 0 means unlimited.
