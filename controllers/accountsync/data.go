@@ -93,7 +93,7 @@ func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]task
 	if err != nil {
 		return err
 	}
-	if err := v.takeIn(ctx, p.Object, accounts); err != nil {
+	if err := v.takeIn(ctx, p, accounts); err != nil {
 		return err
 	}
 	if err := v.eraseDoomed(ctx, p); err != nil {

@@ -40,7 +40,7 @@ type Config struct {
 	Metrics *transport.Metrics
 	// Identity keys the fingerprints.
 	Identity identity.Key
-	// Clock for the breaker.
+	// Clock of the breakers and revoke limits, which is compared with those of the API hosts.
 	Clock clock.PassiveClock
 	// UserAgent of the calls.
 	UserAgent string
@@ -49,6 +49,7 @@ type Config struct {
 // Registry holds the connections of this process.
 type Registry struct {
 	config Config
+	clocks *transport.Clocks
 	events chan event.TypedGenericEvent[*v1alpha1.SmileConnection]
 
 	mu          sync.Mutex
@@ -56,16 +57,20 @@ type Registry struct {
 	// good holds the last connection that worked, where the present one has not been proven.
 	good   map[types.NamespacedName]*Connection
 	brakes map[types.NamespacedName]*brake
+	// listings holds the share of each API account.
+	listings map[string]*listings
 }
 
 // NewRegistry makes an empty registry.
 func NewRegistry(config Config) *Registry {
 	return &Registry{
 		config:      config,
+		clocks:      transport.NewClocks(config.Clock),
 		events:      make(chan event.TypedGenericEvent[*v1alpha1.SmileConnection], 1024),
 		connections: map[types.NamespacedName]*Connection{},
 		good:        map[types.NamespacedName]*Connection{},
 		brakes:      map[types.NamespacedName]*brake{},
+		listings:    map[string]*listings{},
 	}
 }
 
@@ -188,10 +193,15 @@ func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (
 	conn.AdoptionAllowed = secret.Annotations[v1alpha1.AnnotationAllowAdoption] == "true"
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if last := r.connections[conn.Name]; last != nil && last.proven.Load() {
+	last := r.connections[conn.Name]
+	if last != nil && last.proven.Load() {
 		r.good[conn.Name] = last
 	}
+	if last != nil && last.Account() != conn.Account() {
+		r.leave(last)
+	}
 	r.connections[conn.Name] = conn
+	r.listingsOf(conn.Account()).join(conn.Name, obj.Spec.RequestsPerSecond)
 	return conn, nil
 }
 
@@ -223,6 +233,7 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 		Endpoint:          endpoint.String(),
 		RequestsPerSecond: rate,
 		ResyncInterval:    defaultResyncInterval,
+		RevokesPerDay:     revokesPerDay(obj),
 		session:           s,
 		brake:             r.brake(obj),
 		uid:               obj.UID,
@@ -240,7 +251,11 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 	}
 	conn.share = new(transport.Share)
 	conn.share.Limit(int64(obj.Spec.RequestsPerSecond))
-	conn.Client = smile.NewClient(endpoint, gate{session: s, share: conn.share, flow: conn.Name.String()}).Observed(s.observe)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	conn.Client = smile.NewClient(endpoint, gate{
+		session: s, share: conn.share, flow: conn.Name.String(), listings: r.listingsOf(s.account),
+	}).Observed(s.observe)
 	return conn
 }
 
@@ -286,7 +301,7 @@ func (r *Registry) held() []*Connection {
 }
 
 func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exempt bool) *session {
-	s := &session{endpoint: endpoint.String(), exempt: exempt, changed: r.changed}
+	s := &session{endpoint: endpoint.String(), exempt: exempt, changed: r.changed, clocks: r.clocks, host: transport.HostPort(endpoint)}
 	s.breaker.clock = r.config.Clock
 	s.transport = transport.New(transport.Config{
 		Credentials: func() transport.Credentials { return pair },
@@ -294,6 +309,7 @@ func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exe
 		Hosts:       r.config.Hosts,
 		RootCAs:     r.config.RootCAs,
 		Metrics:     r.config.Metrics,
+		Clocks:      r.clocks,
 		UserAgent:   r.config.UserAgent,
 
 		AllowExemptAddresses: exempt,

@@ -180,15 +180,15 @@ type Mirror struct {
 	// doubted are users that a listing of all, or a call, did not show any more.
 	doubted map[string]bool
 	// untold are users of whom those who should know could not be told a change.
-	untold    map[string]bool
-	listed    bool
-	walks     walks
-	pending   map[identity.Digest]Reservation
-	claims    map[string]Claim
-	providers map[string]smile.Provider
-	rounds    rounds
-	vanished  vanished
-	webhooks  webhooks
+	untold         map[string]bool
+	listed         bool
+	walks          walks
+	pending        map[identity.Digest]Reservation
+	claims         map[string]Claim
+	providers      map[string]smile.Provider
+	rounds         rounds
+	disappearances disappearances
+	webhooks       webhooks
 }
 
 func newMirror(set *Set, account string) *Mirror {
@@ -206,7 +206,7 @@ func newMirror(set *Set, account string) *Mirror {
 			connections: map[types.NamespacedName]time.Duration{}, heard: map[types.NamespacedName]time.Time{},
 			wanted: map[string]bool{},
 		},
-		vanished: vanished{users: map[string]string{}, approved: map[string]bool{}},
+		disappearances: newDisappearances(),
 	}
 }
 

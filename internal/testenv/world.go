@@ -3,6 +3,7 @@ package testenv
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,8 @@ type World struct {
 	// Smile is the remote side.
 	Smile *Smile
 
+	// ahead is by how much Clock was set forward while Smile's own clock went on.
+	ahead      atomic.Int64
 	config     Config
 	ctx        context.Context
 	namespaces []string
@@ -65,7 +68,7 @@ func New(tb testing.TB, config Config) *World {
 	w := &World{TB: tb, Client: running.client, Clock: clocktesting.NewFakeClock(begin), config: config, ctx: tb.Context()}
 	w.Namespace = w.NewNamespace()
 	tb.Cleanup(w.clear)
-	config.Sandbox.Now = w.Clock.Now
+	config.Sandbox.Now = func() time.Time { return w.Clock.Now().Add(-time.Duration(w.ahead.Load())) }
 	w.Smile = startSmile(tb, config.Sandbox)
 	return w
 }
@@ -186,6 +189,13 @@ func (w *World) Refused(obj client.Object) string {
 	}
 	w.must(err)
 	return ""
+}
+
+// SetClock sets the operator's clock forward, or back, while Smile's goes on. A process of the operator cannot tell that from time
+// that passes until a response of Smile shows it: the clock of a world has no monotonic reading.
+func (w *World) SetClock(forward time.Duration) {
+	w.ahead.Add(int64(forward))
+	w.Clock.SetTime(w.Clock.Now().Add(forward))
 }
 
 // Pass lets time pass.
