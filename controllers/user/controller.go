@@ -31,6 +31,7 @@ import (
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=smileusers.smile-operator.io,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // concurrency is how many users are reconciled at once. Calls are paced by the budget, not by this.
@@ -93,6 +94,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 			},
 			Undo: &engine.Undo[*v1alpha1.SmileUser]{
 				Finalizer: v1alpha1.FinalizerRevoke,
+				Live:      c.Live,
 				Needed: func(user *v1alpha1.SmileUser) bool {
 					return user.Spec.DeletionPolicy == v1alpha1.UserRevokeAccounts
 				},

@@ -28,6 +28,7 @@ import (
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smilewebhooksubscriptions,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smilewebhooksubscriptions/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=smilewebhooksubscriptions.smile-operator.io,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const (
@@ -95,6 +96,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileWebhookSubsc
 			},
 			Undo: &engine.Undo[*v1alpha1.SmileWebhookSubscription]{
 				Finalizer: v1alpha1.FinalizerWebhook,
+				Live:      c.Secrets,
 				Needed: func(sub *v1alpha1.SmileWebhookSubscription) bool {
 					return sub.Spec.DeletionPolicy != v1alpha1.WebhookRetain
 				},

@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -42,11 +41,8 @@ import (
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
-// Requests to the API server are not held back here: it has its own fairness.
-const (
-	kubeQPS   = 500
-	kubeBurst = 1000
-)
+// kubeQPS is no limit: the API server has its own fairness.
+const kubeQPS = -1
 
 // Command is the operator's command line.
 func Command() *cobra.Command {
@@ -89,7 +85,7 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
-	kube.QPS, kube.Burst = kubeQPS, kubeBurst
+	kube.QPS = kubeQPS
 	mgr, err := NewManager(ctx, kube, options)
 	if err != nil {
 		return err
@@ -139,7 +135,7 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, fence func() error) ctrl.Options {
 	serving := server.Options{BindAddress: options.MetricsBindAddress}
 	if options.MetricsBindAddress != "0" && !onLoopback(options.MetricsBindAddress) {
-		serving.SecureServing, serving.FilterProvider = true, filters.WithAuthenticationAndAuthorization
+		serving.SecureServing, serving.FilterProvider = true, newAdmission
 	}
 	return ctrl.Options{
 		Scheme: scheme,
@@ -185,7 +181,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		return err
 	}
 	wall := clock.RealClock{}
-	events := mgr.GetEventRecorder("smile-operator")
+	events := engine.NewGroupedRecorder(mgr.GetEventRecorder("smile-operator"))
 	mirrors, err := newMirrors(ctx, mgr, connections)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ metadata: {name: all}
 rules:
 - {apiGroups: [""], resources: [secrets, configmaps], verbs: [get]}
 - {apiGroups: [smile-operator.io], resources: [smileusers/status], verbs: [patch]}
+- {apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], resourceNames: [one], verbs: [get]}
 ---
 apiVersion: v1
 kind: ServiceAccount
@@ -34,12 +35,13 @@ func TestPermissionsOfAManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Permissions{
-		{"", "get", "", "secrets"}:                              true,
-		{"", "get", "", "configmaps"}:                           true,
-		{"", "patch", "smile-operator.io", "smileusers/status"}: true,
-		{"home", "get", "coordination.k8s.io", "leases"}:        true,
-		{"home", "update", "coordination.k8s.io", "leases"}:     true,
-		{"home", "get", "", "secrets"}:                          true,
+		{"", "get", "", "secrets", ""}:                                          true,
+		{"", "get", "", "configmaps", ""}:                                       true,
+		{"", "patch", "smile-operator.io", "smileusers/status", ""}:             true,
+		{"home", "get", "coordination.k8s.io", "leases", ""}:                    true,
+		{"home", "update", "coordination.k8s.io", "leases", ""}:                 true,
+		{"home", "get", "", "secrets", ""}:                                      true,
+		{"", "get", "apiextensions.k8s.io", "customresourcedefinitions", "one"}: true,
 	}
 	if diff := cmp.Diff(want, granted); diff != "" {
 		t.Error(diff)
@@ -52,7 +54,6 @@ func TestPermissionsThatNoTestCanProveAreErrors(t *testing.T) {
 		"verb":     `{apiGroups: [""], resources: [secrets], verbs: ["*"]}`,
 		"resource": `{apiGroups: [""], resources: ["*"], verbs: [get]}`,
 		"group":    `{apiGroups: ["*"], resources: [secrets], verbs: [get]}`,
-		"name":     `{apiGroups: [""], resources: [secrets], resourceNames: [one], verbs: [get]}`,
 		"path":     `{nonResourceURLs: [/metrics], verbs: [get]}`,
 	} {
 		manifest := "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\nrules:\n- " + rule + "\n"
@@ -75,6 +76,7 @@ func TestPermissionsAgainstRequests(t *testing.T) {
 		{Verb: "patch", Group: "smile-operator.io", Resource: "smileusers/status", Namespace: "n", Code: 409},
 		{Verb: "patch", Group: "smile-operator.io", Resource: "smileusers", Namespace: "n", Code: 403},
 		{Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Namespace: "elsewhere", Code: 200},
+		{Verb: "get", Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions", Name: "one", Code: 200},
 		{Verb: "get", Code: 200},
 		refused,
 	})
