@@ -13,7 +13,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -125,8 +124,16 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 			builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
 		WatchesRawSource(engine.Woken(c.Checks)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
+		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, c.tenant)).
 		Complete(reconciler)
+}
+
+func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
+	var user v1alpha1.SmileUser
+	if c.Client.Get(ctx, name, &user) != nil {
+		return engine.Tenant{}
+	}
+	return c.Connections.Tenant(ctx, user.Namespace, user.Spec.ConnectionRef)
 }
 
 // ofConnection finds the users to wake when their connection becomes usable or stops being it.

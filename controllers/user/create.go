@@ -48,11 +48,7 @@ func (v *visit) create(ctx context.Context, p *pass, person mirror.Person) error
 			}
 		}
 	}
-	err = person.Refused
-	if err == nil {
-		err = v.writeIntent(ctx, p)
-	}
-	if err != nil {
+	if err := v.intend(ctx, p, person); err != nil {
 		known.Free(marker.Digest, p.Object.UID)
 		return err
 	}
@@ -62,6 +58,17 @@ func (v *visit) create(ctx context.Context, p *pass, person mirror.Person) error
 		return v.failed(p, known, marker, err)
 	}
 	return v.keep(p, known, marker, created)
+}
+
+// intend stores the intent, once the call is about to have its turn: while others go first, nothing is written.
+func (v *visit) intend(ctx context.Context, p *pass, person mirror.Person) error {
+	if person.Refused != nil {
+		return person.Refused
+	}
+	if err := v.conn.TurnToCreate(ctx); err != nil {
+		return err
+	}
+	return v.writeIntent(ctx, p)
 }
 
 // failed takes note of what is known of an attempt that failed: that it created nothing, or nothing.

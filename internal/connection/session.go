@@ -42,8 +42,8 @@ type session struct {
 	timing    sync.Mutex
 	timeAsked time.Time
 
-	// first is held by the first create of a pair, which runs alone: only a token shows the mode of a pair.
-	first sync.Mutex
+	// first is the first create of a pair, which runs alone: only a token shows the mode of a pair.
+	first first
 
 	mu            sync.Mutex
 	proven        bool
@@ -205,12 +205,17 @@ type gate struct {
 	flow string
 }
 
-func (g gate) Do(req *http.Request) (*http.Response, error) {
+// calling is the context of calls that go through the gate.
+func (g gate) calling(ctx context.Context) context.Context {
 	flow, share := g.flow, g.share
-	if ForAll(req.Context()) {
+	if ForAll(ctx) {
 		flow, share = g.listings.of(g.flow, g.share)
 	}
-	ctx := transport.WithShare(transport.WithFlow(req.Context(), flow), share)
+	return transport.WithShare(transport.WithFlow(ctx, flow), share)
+}
+
+func (g gate) Do(req *http.Request) (*http.Response, error) {
+	ctx := g.calling(req.Context())
 	if err := g.session.breaker.pass(); err != nil {
 		return nil, &smile.UnsentError{Cause: err}
 	}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // holdOrRelease keeps the finalizer exactly on the objects whose deletion has something to undo.
@@ -115,6 +116,10 @@ func (r *Reconciler[T]) blocked(ctx context.Context, pass *Pass[T], err error) (
 		return ctrl.Result{}, err
 	}
 	problem := Classify(err)
+	if smile.KeepsPlace(problem) {
+		pass.WakeAfter(problem.RetryAfter)
+		return r.schedule(ctx, pass)
+	}
 	log.FromContext(ctx).Info("deletion is blocked", "reason", problem.Reason, "cause", problem.Error())
 	r.show(pass, &Problem{
 		Class: NotReady, Reason: v1alpha1.ReasonDeletionBlocked,
