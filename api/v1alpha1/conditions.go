@@ -24,6 +24,12 @@ const (
 	ConditionRegistered        = "Registered"
 )
 
+// Condition types that are present only while false, and leave Ready as it is.
+const (
+	ConditionSecretUsePermitted = "SecretUsePermitted"
+	ConditionTemplateApplied    = "TemplateApplied"
+)
+
 // Reasons of conditions, which are the reasons of events too. docs/reasons.md has a line for each.
 const (
 	ReasonSucceeded       = "Succeeded"
@@ -31,11 +37,13 @@ const (
 	ReasonSuspended       = "Suspended"
 	ReasonAwaitingEndUser = "AwaitingEndUser"
 
-	ReasonInvalidSpec          = "InvalidSpec"
-	ReasonEndpointNotAllowed   = "EndpointNotAllowed"
-	ReasonSecretNotFound       = "SecretNotFound"
-	ReasonSecretInvalid        = "SecretInvalid"
-	ReasonDatapointUnsupported = "DatapointUnsupported"
+	ReasonInvalidSpec           = "InvalidSpec"
+	ReasonEndpointNotAllowed    = "EndpointNotAllowed"
+	ReasonSecretNotFound        = "SecretNotFound"
+	ReasonSecretInvalid         = "SecretInvalid"
+	ReasonSecretUseNotPermitted = "SecretUseNotPermitted"
+	ReasonAnnotationNotAllowed  = "AnnotationNotAllowed"
+	ReasonDatapointUnsupported  = "DatapointUnsupported"
 
 	ReasonWebhookURLNotAllowed  = "WebhookURLNotAllowed"
 	ReasonReceiverNotConfigured = "ReceiverNotConfigured"

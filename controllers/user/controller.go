@@ -85,6 +85,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileUser]{
 					{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: v.connect},
+					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSubjectUse},
 					{Condition: v1alpha1.ConditionProvisioned, Done: "the person is a user at Smile", Run: v.provision},
 					{Condition: v1alpha1.ConditionTokenIssued, Done: "the Secret holds a fresh link token", Run: v.issueToken},
 					{Run: v.countAccounts},

@@ -211,7 +211,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		users,
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Checked: options.OutputCheckInterval > 0,
+			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Checked: options.OutputCheckInterval > 0, Annotations: options.annotations(),
 			Ledger: accounting.ledger, Identity: key, Audit: accounting.audit, Events: events, Fence: fence, Clock: wall,
 		},
 		&webhookcontroller.Controller{

@@ -42,7 +42,7 @@ func TestNoEventIsLost(t *testing.T) {
 		}
 	})
 	e := s.environment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
-	secret := &corev1.Secret{ObjectMeta: e.named("hook-secret"), StringData: map[string]string{"secret": strings.Repeat("a", 40)}}
+	secret := e.hookSecret(strings.Repeat("a", 40))
 	sub := e.hook("events")
 	e.create(secret, sub)
 	e.create(e.crowd("person", 20)...)

@@ -65,6 +65,12 @@ type atStake struct {
 	confirmed time.Time
 }
 
+// except returns those of a user of which a later read has not told already.
+func (s atStake) except(userID string, later func(accountID string) bool) atStake {
+	rest := slices.DeleteFunc(slices.Clone(s.accounts[userID]), func(one staked) bool { return later(one.id) })
+	return atStake{map[string][]staked{userID: rest}, s.confirmed}
+}
+
 // misses reports whether an account at stake of a user is missing.
 func (m *Mirror) misses(userID string, stake atStake) bool {
 	m.mu.Lock()
