@@ -113,7 +113,7 @@ var _ = Describe("A business key that looks like another", func() {
 		s := lagging("110s")
 		before := s.existing(looksPlain)
 		s.Create(customers(map[string]string{"george": looksPlain}))
-		s.op = s.Successor()
+		s.op = s.Operator()
 		user := s.user(testenv.UserName, george)
 		s.op.Run(s.conn, user)
 		Expect(s.Outcome(user)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))

@@ -25,7 +25,7 @@ var scenarios []scenario
 
 // A variable that were set where it is declared would depend on itself: the options name scenarios.
 func init() {
-	scenarios = []scenario{bareLoop, startup, paced, jitter, crashes, population, webhooks, outputs, restore}
+	scenarios = []scenario{bareLoop, startup, paced, jitter, crashes, failover, population, webhooks, outputs, restore}
 }
 
 func scenarioNames() []string {

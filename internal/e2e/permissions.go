@@ -21,6 +21,8 @@ type Permission struct {
 	Group     string
 	// Resource with its subresource.
 	Resource string
+	// Name of the object that it is limited to; "" is all.
+	Name string
 }
 
 func (p Permission) String() string {
@@ -28,13 +30,17 @@ func (p Permission) String() string {
 	if p.Namespace != "" {
 		scope = "in " + p.Namespace
 	}
-	return fmt.Sprintf("%s %s.%s %s", p.Verb, p.Resource, p.Group, scope)
+	resource := p.Resource + "." + p.Group
+	if p.Name != "" {
+		resource += " " + p.Name
+	}
+	return fmt.Sprintf("%s %s %s", p.Verb, resource, scope)
 }
 
 // Permissions is what Roles and ClusterRoles grant.
 type Permissions map[Permission]bool
 
-// ReadPermissions reads the Roles and ClusterRoles of a manifest. Wildcards, resource names and paths that are no
+// ReadPermissions reads the Roles and ClusterRoles of a manifest. Wildcards and paths that are no
 // resources are errors: no test could tell whether they are needed.
 func ReadPermissions(manifest []byte) (Permissions, error) {
 	granted := Permissions{}
@@ -59,8 +65,12 @@ func ReadPermissions(manifest []byte) (Permissions, error) {
 }
 
 func (p Permissions) add(namespace string, rule rbacv1.PolicyRule) error {
-	if len(rule.ResourceNames)+len(rule.NonResourceURLs) > 0 {
-		return errors.New("a rule with resource names or paths")
+	if len(rule.NonResourceURLs) > 0 {
+		return errors.New("a rule with paths")
+	}
+	names := rule.ResourceNames
+	if len(names) == 0 {
+		names = []string{""}
 	}
 	for _, verb := range rule.Verbs {
 		for _, group := range rule.APIGroups {
@@ -68,7 +78,9 @@ func (p Permissions) add(namespace string, rule rbacv1.PolicyRule) error {
 				if strings.Contains(verb+group+resource, "*") {
 					return errors.New("a rule with a wildcard")
 				}
-				p[Permission{namespace, verb, group, resource}] = true
+				for _, name := range names {
+					p[Permission{namespace, verb, group, resource, name}] = true
+				}
 			}
 		}
 	}
@@ -92,11 +104,15 @@ func (p Permissions) Compare(requests []Request) (needless []Permission, forbidd
 	return needless, forbidden
 }
 
-// cover is the permission that lets a request pass: the narrower one where there are two.
+// cover is the permission that lets a request pass: the narrowest where there are several.
 func (p Permissions) cover(request Request) Permission {
-	local := Permission{request.Namespace, request.Verb, request.Group, request.Resource}
-	if p[local] {
-		return local
+	narrow := Permission{request.Namespace, request.Verb, request.Group, request.Resource, request.Name}
+	local, everywhere := narrow, narrow
+	local.Name, everywhere.Name, everywhere.Namespace = "", "", ""
+	for _, permission := range []Permission{narrow, local} {
+		if p[permission] {
+			return permission
+		}
 	}
-	return Permission{"", request.Verb, request.Group, request.Resource}
+	return everywhere
 }

@@ -23,7 +23,8 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: own, namespace: home}
 rules:
-- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, update]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [one, two], verbs: [get]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [update]}
 - {apiGroups: [""], resources: [secrets], verbs: [get]}
 `
 
@@ -34,12 +35,13 @@ func TestPermissionsOfAManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Permissions{
-		{"", "get", "", "secrets"}:                              true,
-		{"", "get", "", "configmaps"}:                           true,
-		{"", "patch", "smile-operator.io", "smileusers/status"}: true,
-		{"home", "get", "coordination.k8s.io", "leases"}:        true,
-		{"home", "update", "coordination.k8s.io", "leases"}:     true,
-		{"home", "get", "", "secrets"}:                          true,
+		{"", "get", "", "secrets", ""}:                              true,
+		{"", "get", "", "configmaps", ""}:                           true,
+		{"", "patch", "smile-operator.io", "smileusers/status", ""}: true,
+		{"home", "get", "coordination.k8s.io", "leases", "one"}:     true,
+		{"home", "get", "coordination.k8s.io", "leases", "two"}:     true,
+		{"home", "update", "coordination.k8s.io", "leases", ""}:     true,
+		{"home", "get", "", "secrets", ""}:                          true,
 	}
 	if diff := cmp.Diff(want, granted); diff != "" {
 		t.Error(diff)
@@ -52,7 +54,6 @@ func TestPermissionsThatNoTestCanProveAreErrors(t *testing.T) {
 		"verb":     `{apiGroups: [""], resources: [secrets], verbs: ["*"]}`,
 		"resource": `{apiGroups: [""], resources: ["*"], verbs: [get]}`,
 		"group":    `{apiGroups: ["*"], resources: [secrets], verbs: [get]}`,
-		"name":     `{apiGroups: [""], resources: [secrets], resourceNames: [one], verbs: [get]}`,
 		"path":     `{nonResourceURLs: [/metrics], verbs: [get]}`,
 	} {
 		manifest := "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\nrules:\n- " + rule + "\n"
@@ -71,6 +72,8 @@ func TestPermissionsAgainstRequests(t *testing.T) {
 	refused := Request{Verb: "list", Resource: "secrets", Namespace: "n", Code: 403, Forbidden: true}
 	needless, forbidden := granted.Compare([]Request{
 		{Verb: "get", Resource: "secrets", Namespace: "home", Code: 404},
+		{Verb: "get", Group: "coordination.k8s.io", Resource: "leases", Namespace: "home", Name: "two", Code: 200},
+		{Verb: "get", Group: "coordination.k8s.io", Resource: "leases", Namespace: "home", Name: "three", Code: 200},
 		{Verb: "get", Resource: "configmaps", Namespace: "n", Code: 200},
 		{Verb: "patch", Group: "smile-operator.io", Resource: "smileusers/status", Namespace: "n", Code: 409},
 		{Verb: "patch", Group: "smile-operator.io", Resource: "smileusers", Namespace: "n", Code: 403},
@@ -83,7 +86,7 @@ func TestPermissionsAgainstRequests(t *testing.T) {
 		names = append(names, permission.String())
 	}
 	want := []string{
-		"get leases.coordination.k8s.io in home", "get secrets. everywhere", "update leases.coordination.k8s.io in home",
+		"get leases.coordination.k8s.io one in home", "get secrets. everywhere", "update leases.coordination.k8s.io in home",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("needless:\n%s", diff)
