@@ -135,6 +135,11 @@ fuzz: toolchain ## Search each parser for input that breaks it (FUZZ_INPUTS=5000
 bench: kube-controller-manager ## Measure calls, writes, times and memory for 1,000 users (BENCH=full: 10,000; BENCH_USERS=n)
 	$(GO) run ./hack/bench
 
+.PHONY: bench-compare
+bench-compare: kube-controller-manager ## Measure the operator of commit BASE and this one in turn, three times each, and fail if this one is worse (BENCH_ONLY=startup,paced)
+	@[ -n "$(BASE)" ] || { echo "BASE names the commit to compare with, as in make bench-compare BASE=main BENCH_ONLY=startup" >&2; exit 1; }
+	BENCH_BASE=$$(git rev-parse --verify "$(BASE)^{commit}") $(GO) run ./hack/bench
+
 ##@ Tools
 
 .PHONY: control-plane

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +33,7 @@ func TestOptions(t *testing.T) {
 		"no number":        {map[string]string{"BENCH_USERS": "many"}, options{}, "BENCH_USERS"},
 		"too many":         {map[string]string{"BENCH_USERS": "1000000"}, options{}, "BENCH_USERS"},
 		"nobody":           {map[string]string{"BENCH_USERS": "0"}, options{}, "BENCH_USERS"},
-		"no such scenario": {map[string]string{"BENCH_ONLY": "nap"}, options{}, "bareloop, startup, paced, jitter, crashes, failover, population, webhooks, outputs, restore"},
+		"no such scenario": {map[string]string{"BENCH_ONLY": "nap"}, options{}, "bareloop, startup, paced, jitter, crashes, failover, population, webhooks, hostile, outputs, restore"},
 	} {
 		got, err := parseOptions(func(variable string) string { return tt.environment[variable] })
 		if tt.problem != "" {
@@ -48,6 +51,43 @@ func TestOptions(t *testing.T) {
 	}
 	if (options{only: []string{"paced"}}).wanted("crashes") || !(options{}).wanted("crashes") {
 		t.Error("only what is named is wanted, or all")
+	}
+}
+
+func TestEveryScenarioStatesItsWorkload(t *testing.T) {
+	for _, s := range scenarios {
+		if s.workload == nil || len(s.workload(options{users: 10}).Objects) == 0 {
+			t.Errorf("%s does not", s.name)
+		}
+	}
+}
+
+func TestListingsNeverEnd(t *testing.T) {
+	passed := 0
+	p := &endlessProxy{pad: "x", pass: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed++ })}
+	asked := func(target string) string {
+		answer := httptest.NewRecorder()
+		p.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody))
+		return answer.Body.String()
+	}
+	asked("/v1/accounts?userId=u-1")
+	p.on.Store(true)
+	asked("/v1/accounts")
+	asked("/v1/users")
+	if passed != 3 {
+		t.Errorf("%d requests were passed on", passed)
+	}
+	var page struct {
+		Data struct {
+			NextCursor string
+			Items      []struct{ ID, UserID string }
+		}
+	}
+	if err := json.Unmarshal([]byte(asked("/v1/accounts?userId=u-1")), &page); err != nil {
+		t.Fatal(err)
+	}
+	if page.Data.NextCursor == "" || len(page.Data.Items) != endlessEntries || page.Data.Items[1].UserID != "u-1" {
+		t.Errorf("the page is %+v", page)
 	}
 }
 

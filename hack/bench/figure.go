@@ -25,6 +25,8 @@ type figure struct {
 	Verdict verdict `json:"verdict"`
 	// Generic is what a generic HTTP provider took for the same work.
 	Generic string `json:"genericProvider,omitempty"`
+	// Reference figures measure the machine, not the operator.
+	Reference bool `json:"reference,omitempty"`
 	// How says what was counted, by whom, and over what.
 	How string `json:"how"`
 }
@@ -93,7 +95,25 @@ func atMost(x float64) *float64 { return &x }
 // result is what bench.json holds.
 type result struct {
 	Environment machine  `json:"environment"`
+	Scenarios   []played `json:"scenarios"`
 	Figures     []figure `json:"figures"`
+}
+
+// played is what a scenario worked with, and on what kind of machine.
+type played struct {
+	Scenario string `json:"scenario"`
+	workload
+	// Seconds that it took, without starting and ending the control plane.
+	Seconds float64 `json:"seconds"`
+	Beside  beside  `json:"beside"`
+}
+
+// workload is what a scenario works with.
+type workload struct {
+	// Objects that are declared, by kind.
+	Objects map[string]int `json:"objects"`
+	// Load is what else bears on the operator: rates, and bounds of rates.
+	Load map[string]float64 `json:"load,omitempty"`
 }
 
 // machine is where and of what the figures were measured.

@@ -5,7 +5,7 @@
 //
 // Environment: BENCH=full measures 10,000 users instead of 1,000, BENCH_USERS any other number, BENCH_ONLY some of the
 // scenarios, by name and separated by commas. BENCH_OUTPUT_INTERVAL is the operator's --output-check-interval in the
-// scenario outputs, 5m when it is not set.
+// scenario outputs, 5m when it is not set. BENCH_BASE names a commit whose operator is measured too, for comparison.
 package main
 
 import (
@@ -30,8 +30,11 @@ const (
 	exitInterrupted = 130
 )
 
-// resultFile is written to the root of the module.
-const resultFile = "bench.json"
+// What is written to the root of the module.
+const (
+	resultFile     = "bench.json"
+	comparisonFile = "bench-compare.json"
+)
 
 func main() {
 	ctrllog.SetLogger(logr.Discard())
@@ -47,20 +50,22 @@ func main() {
 }
 
 // run measures, prints and writes down. It gives the exit code: figures that miss their target are a result, not a
-// failure.
+// failure. Those that are worse than the base's are one.
 func run(ctx context.Context, out io.Writer, options options) int {
 	b := &bench{options: options, progress: progress{out: out, began: time.Now()}}
-	err := b.measure(ctx)
-	fmt.Fprintf(out, "\n%s", b.result.table())
-	if b.root != "" && len(b.result.Figures) > 0 {
-		path := filepath.Join(b.root, resultFile)
-		err = errors.Join(err, b.result.write(path))
-		fmt.Fprintf(out, "\nWritten to %s.\n", path)
-	}
+	err := b.prepared(func() error {
+		if options.base != "" {
+			return b.compareWith(ctx, options.base)
+		}
+		return b.measureHead(ctx)
+	})
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(out, "Interrupted. Nothing is left running.")
 		return exitInterrupted
+	case errors.Is(err, errWorse):
+		fmt.Fprintf(out, "\n%v\n", err)
+		return exitFailed
 	case err != nil:
 		fmt.Fprintf(out, "\nNot everything was measured:\n%v\n", err)
 		return exitFailed
@@ -74,60 +79,94 @@ type bench struct {
 	options
 	progress
 
-	root     string // of the module
-	binaries string // the directory of what was built
-	result   result
+	root string // of the module
+	work string // a directory for everything that is built
+	// subject is the operator that is measured.
+	subject subject
 	// reference is how long the bare loop took to create everybody; 0 when it did not run.
 	reference time.Duration
 }
 
-// measure runs one scenario after the other. One that fails does not keep the others from being measured.
-func (b *bench) measure(ctx context.Context) error {
-	b.result.Environment = environment(b.users)
-	var err error
+// prepared does something that builds, and removes all that was built.
+func (b *bench) prepared(do func() error) (err error) {
 	if b.root, err = controlplane.ModuleRoot(); err != nil {
 		return err
 	}
-	if b.binaries, err = os.MkdirTemp("", "smile-bench-"); err != nil {
+	if b.work, err = os.MkdirTemp("", "smile-bench-"); err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(b.binaries) }()
-	if err := b.build(ctx); err != nil {
+	defer func() { _ = os.RemoveAll(b.work) }()
+	return do()
+}
+
+// head is the operator of the working directory.
+func (b *bench) head() subject {
+	return subject{name: "head", root: b.root, binaries: filepath.Join(b.work, "head-bin")}
+}
+
+// measureHead measures the operator of the working directory once, and writes down the result.
+func (b *bench) measureHead(ctx context.Context) error {
+	if err := b.build(ctx, b.head()); err != nil {
 		return err
 	}
+	measured, err := b.measure(ctx, b.head())
+	fmt.Fprintf(b.out, "\n%s", measured.table())
+	if len(measured.Figures) > 0 {
+		path := filepath.Join(b.root, resultFile)
+		err = errors.Join(err, measured.write(path))
+		fmt.Fprintf(b.out, "\nWritten to %s.\n", path)
+	}
+	return err
+}
+
+// measure plays one scenario after the other. One that fails does not keep the others from being measured.
+func (b *bench) measure(ctx context.Context, of subject) (result, error) {
+	b.subject, b.reference = of, 0
+	measured := result{Environment: environment(b.users)}
 	var failures []error
 	for _, s := range scenarios {
 		if ctx.Err() != nil || !b.wanted(s.name) {
 			continue
 		}
-		figures, err := b.play(ctx, s)
-		b.result.add(figures...)
+		began, stop := time.Now(), watchBeside()
+		figures, took, err := b.play(ctx, s)
+		others, unwatched := stop()
+		if unwatched != nil {
+			b.say("what ran beside the bench is not known: %v", unwatched)
+		}
+		b.say("took %.0f s of %.0f s; beside it ran up to %d processes, on %.2f cores", took.Seconds(), time.Since(began).Seconds(),
+			others.Processes, others.Cores)
+		measured.Scenarios = append(measured.Scenarios, played{s.name, s.workload(b.options), rounded(took.Seconds()), others})
+		measured.add(figures...)
 		if err != nil {
 			b.say("failed: %v", err)
 			failures = append(failures, fmt.Errorf("%s: %w", s.name, err))
 		}
 	}
-	return errors.Join(failures...)
+	return measured, errors.Join(failures...)
 }
 
-// play runs a scenario on a control plane and a Smile of its own, and leaves nothing of them.
-func (b *bench) play(ctx context.Context, s scenario) (figures []figure, err error) {
+// play runs a scenario on a control plane and a Smile of its own, and leaves nothing of them. It says how long it took
+// between their start and end.
+func (b *bench) play(ctx context.Context, s scenario) (figures []figure, took time.Duration, err error) {
 	b.headline("%s: %s", s.name, s.title(b.options))
 	limited, cancel := context.WithTimeout(ctx, s.limit(b.options))
 	defer cancel()
 	st, err := b.newStage(limited, s)
 	defer func() { err = errors.Join(err, st.clear()) }()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	began := time.Now()
 	figures, err = s.run(limited, st)
+	took = time.Since(began)
 	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w\n%s", err, st.explain())
 	}
 	for _, f := range figures {
 		b.say("%s: %s (target %s)", f.Name, f.measured(), f.target())
 	}
-	return figures, err
+	return figures, took, err
 }
 
 // progress tells what is being done.

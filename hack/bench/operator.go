@@ -61,7 +61,7 @@ func (st *stage) launch(ctx context.Context, program string, args []string, env 
 	if len(st.logs) == 0 {
 		st.logs = []string{path}
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(st.binaries, program), args...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(st.subject.binaries, program), args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(path)}, env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := child.Start(cmd)

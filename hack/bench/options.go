@@ -22,11 +22,12 @@ type options struct {
 	// outputInterval is the operator's --output-check-interval in the scenario that measures it.
 	outputInterval time.Duration
 	only           []string // names of scenarios; all when empty
+	base           string   // a commit to compare with; none when empty
 }
 
 // parseOptions reads the environment.
 func parseOptions(getenv func(string) string) (options, error) {
-	o := options{users: defaultUsers, outputInterval: outputcheck.DefaultInterval}
+	o := options{users: defaultUsers, outputInterval: outputcheck.DefaultInterval, base: getenv("BENCH_BASE")}
 	switch how := getenv("BENCH"); how {
 	case "":
 	case "full":

@@ -13,6 +13,8 @@ type scenario struct {
 	title func(options) string
 	// smile is how Smile behaves.
 	smile func(options) sandbox.Options
+	// workload is what it works with.
+	workload func(options) workload
 	// limit is when it is given up.
 	limit func(options) time.Duration
 	// collects says that the garbage collector is needed.
@@ -25,7 +27,7 @@ var scenarios []scenario
 
 // A variable that were set where it is declared would depend on itself: the options name scenarios.
 func init() {
-	scenarios = []scenario{bareLoop, startup, paced, jitter, crashes, failover, population, webhooks, outputs, restore}
+	scenarios = []scenario{bareLoop, startup, paced, jitter, crashes, failover, population, webhooks, hostile, outputs, restore}
 }
 
 func scenarioNames() []string {
@@ -49,3 +51,24 @@ func strict(options) sandbox.Options    { return sandbox.Options{RateLimit: vend
 func within(fixed, each time.Duration) func(options) time.Duration {
 	return func(o options) time.Duration { return fixed + time.Duration(o.users)*each }
 }
+
+// users is the workload of so many users on one connection.
+func users(crowd func(options) int, load map[string]float64) func(options) workload {
+	return func(o options) workload {
+		return workload{Objects: map[string]int{"SmileConnection": 1, "SmileUser": crowd(o)}, Load: load}
+	}
+}
+
+// synced is the workload of so many users with a sync each.
+func synced(crowd func(options) int, load map[string]float64) func(options) workload {
+	return func(o options) workload {
+		w := users(crowd, load)(o)
+		w.Objects["SmileAccountSync"] = crowd(o)
+		return w
+	}
+}
+
+func everybody(o options) int { return o.users }
+
+// callLimit is the rate of a scenario at the vendor's limit.
+var callLimit = map[string]float64{"calls a second, at most": vendorLimit}

@@ -21,9 +21,10 @@ var crashes = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("%d users, and %d kills of the operator while it creates them", crashedCrowd(o), kills)
 	},
-	smile: strict,
-	limit: within(20*time.Minute, 0),
-	run:   runCrashes,
+	smile:    strict,
+	workload: users(crashedCrowd, callLimit),
+	limit:    within(20*time.Minute, 0),
+	run:      runCrashes,
 }
 
 func crashedCrowd(o options) int { return min(max(o.users, fewestCrashed), mostCrashed) }

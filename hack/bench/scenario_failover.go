@@ -21,9 +21,10 @@ var failover = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("a leader that is killed right after it created %d users, one that ends in good order, and the next new user", o.users)
 	},
-	smile: strict,
-	limit: within(15*time.Minute, 100*time.Millisecond),
-	run:   runFailover,
+	smile:    strict,
+	workload: users(func(o options) int { return o.users }, callLimit),
+	limit:    within(15*time.Minute, 100*time.Millisecond),
+	run:      runFailover,
 }
 
 func runFailover(ctx context.Context, st *stage) ([]figure, error) {

@@ -17,9 +17,10 @@ var jitter = scenario{
 		return fmt.Sprintf("%d users at %d calls a second, each call delayed on the way by 0-30 ms, then by 0-80 ms",
 			jitterCrowd(o), vendorLimit)
 	},
-	smile: strict,
-	limit: within(10*time.Minute, 0),
-	run:   runJitter,
+	smile:    strict,
+	workload: users(func(o options) int { return 2 * jitterCrowd(o) }, callLimit),
+	limit:    within(10*time.Minute, 0),
+	run:      runJitter,
 }
 
 func jitterCrowd(o options) int { return min(o.users, jitterUsers) }

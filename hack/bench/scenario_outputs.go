@@ -27,7 +27,8 @@ var outputs = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("%d syncs whose outputs are checked every %s: at rest, damaged, through a restart", o.users, o.outputInterval)
 	},
-	smile: unhurried,
+	smile:    unhurried,
+	workload: synced(everybody, nil),
 	limit: func(o options) time.Duration {
 		return 30*time.Minute + time.Duration(o.users)*300*time.Millisecond + 6*o.outputInterval
 	},

@@ -16,9 +16,10 @@ var paced = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("%d users at the vendor's %d calls a second", pacedCrowd(o), vendorLimit)
 	},
-	smile: strict,
-	limit: within(10*time.Minute, 0),
-	run:   runPaced,
+	smile:    strict,
+	workload: users(pacedCrowd, callLimit),
+	limit:    within(10*time.Minute, 0),
+	run:      runPaced,
 }
 
 func pacedCrowd(o options) int { return min(o.users, pacedUsers) }

@@ -27,6 +27,7 @@ var restore = scenario{
 		return fmt.Sprintf("%d people with data, half of it released, re-created with new UIDs beside their old Secrets", restoreCrowd(o))
 	},
 	smile:    unhurried,
+	workload: synced(restoreCrowd, nil),
 	limit:    within(30*time.Minute, time.Second),
 	collects: true,
 	run:      runRestore,

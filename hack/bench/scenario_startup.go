@@ -14,8 +14,9 @@ var startup = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("%d users that were declared before the operator starts, no limit", startupCrowd(o))
 	},
-	smile: unhurried,
-	limit: within(5*time.Minute, 0),
+	smile:    unhurried,
+	workload: users(startupCrowd, nil),
+	limit:    within(5*time.Minute, 0),
 	run: func(ctx context.Context, st *stage) ([]figure, error) {
 		n := startupCrowd(st.options)
 		if err := st.connect(ctx); err != nil {

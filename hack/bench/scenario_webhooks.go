@@ -23,6 +23,8 @@ const (
 	webhookUsers    = 1000
 	eventsPerSecond = 50
 	webhookRounds   = 2
+	// subscriptionName is the SmileWebhookSubscription of a scenario.
+	subscriptionName = "news"
 	// leavers bounds those whose accounts are disconnected in the end.
 	leavers = 200
 )
@@ -32,9 +34,10 @@ var webhooks = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("news and ends of %d accounts, %d a second, told by webhooks", webhookCrowd(o), eventsPerSecond)
 	},
-	smile: func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
-	limit: within(15*time.Minute, 0),
-	run:   runWebhooks,
+	smile:    func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
+	workload: synced(webhookCrowd, map[string]float64{"events a second": eventsPerSecond}),
+	limit:    within(15*time.Minute, 0),
+	run:      runWebhooks,
 }
 
 func webhookCrowd(o options) int { return min(o.users, webhookUsers) }
@@ -140,28 +143,37 @@ func (w *newsroom) subscribe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.operator, err = w.operate(ctx, unlimited, "--receiver-bind-address="+address, "--receiver-base-url=http://"+address)
-	if err != nil {
+	if w.operator, err = w.operate(ctx, unlimited, receiving(address)...); err != nil {
 		return err
 	}
+	return w.subscribed(ctx, w.operator)
+}
+
+// receiving are the flags of an operator that takes webhooks at an address.
+func receiving(address string) []string {
+	return []string{"--receiver-bind-address=" + address, "--receiver-base-url=http://" + address}
+}
+
+// subscribed declares the subscription, and waits until Smile sends to the operator.
+func (st *stage) subscribed(ctx context.Context, o *operator) error {
 	subscription := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(),
 		"kind":       "SmileWebhookSubscription",
-		"metadata":   map[string]any{"namespace": namespace, "name": "news"},
+		"metadata":   map[string]any{"namespace": namespace, "name": subscriptionName},
 		"spec": map[string]any{
 			"connectionRef": map[string]any{"name": connectionName},
 			"eventTypes":    []any{"TASK_FINISHED", "ACCOUNT_SYNC_TASK_FINISHED", "ACCOUNT_DISCONNECTED"}, // as in config/samples
 		},
 	}}
-	if err := w.admin.Create(ctx, subscription); err != nil {
+	if err := st.admin.Create(ctx, subscription); err != nil {
 		return err
 	}
-	return w.until(ctx, "the subscription is Ready", time.Minute, func() (bool, string, error) {
-		if err := w.admin.Get(ctx, client.ObjectKeyFromObject(subscription), subscription); err != nil {
+	return st.until(ctx, "the subscription is Ready", time.Minute, func() (bool, string, error) {
+		if err := st.admin.Get(ctx, client.ObjectKeyFromObject(subscription), subscription); err != nil {
 			return false, "", err
 		}
 		conditions, _, _ := unstructured.NestedSlice(subscription.Object, "status", "conditions")
-		return hasReady(conditions), fmt.Sprintf("its conditions are %v", conditions), w.operator.alive()
+		return hasReady(conditions), fmt.Sprintf("its conditions are %v", conditions), o.alive()
 	})
 }
 

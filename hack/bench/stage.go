@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/hack/child"
 	"github.com/smile-operator/smile-operator/internal/app"
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 	"github.com/smile-operator/smile-operator/internal/e2e"
@@ -57,27 +56,6 @@ type stage struct {
 	logs   []string
 }
 
-func (b *bench) build(ctx context.Context) error {
-	b.headline("build: the operator and the bare loop")
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "go", "build", "-ldflags=-s -w",
-		"-o", b.binaries, "./cmd/smile-operator", "./hack/bench/bareloop")
-	var out bytes.Buffer
-	cmd.Dir, cmd.Stdout, cmd.Stderr = b.root, &out, &out
-	p, err := child.Start(cmd)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-p.Done():
-		if p.Err() != nil {
-			return fmt.Errorf("building: %w\n%s", p.Err(), &out)
-		}
-		return nil
-	case <-ctx.Done():
-		return errors.Join(context.Cause(ctx), p.Stop(patience))
-	}
-}
-
 // newStage always returns a stage, to be cleared.
 func (b *bench) newStage(ctx context.Context, s scenario) (*stage, error) {
 	st := &stage{bench: b}
@@ -95,7 +73,7 @@ func (b *bench) newStage(ctx context.Context, s scenario) (*stage, error) {
 
 // startPlane does not hand on ctx: at an interrupt, the operator is to end before what it talks to.
 func (st *stage) startPlane(ctx context.Context, collects bool) error {
-	dir, err := os.MkdirTemp(st.binaries, "")
+	dir, err := os.MkdirTemp(st.work, "")
 	if err != nil {
 		return err
 	}
@@ -107,7 +85,7 @@ func (st *stage) startPlane(ctx context.Context, collects bool) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	release := context.AfterFunc(ctx, end)
 	st.plane, err = controlplane.Start(life, controlplane.Options{
-		CRDs:              []string{filepath.Join(st.root, "config", "crd", "bases")},
+		CRDs:              []string{filepath.Join(st.subject.root, "config", "crd", "bases")},
 		ControllerManager: collects,
 		APIServerFlags: []string{
 			"--audit-policy-file=" + policy, "--audit-log-path=" + st.audit.Path,
@@ -160,7 +138,7 @@ func (st *stage) grant(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	apply := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), "apply", "--server-side", "-k", filepath.Join(st.root, "config", "rbac"))
+	apply := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), "apply", "--server-side", "-k", filepath.Join(st.subject.root, "config", "rbac"))
 	apply.Env = append(os.Environ(), "KUBECONFIG="+adminFile, "KUBECACHEDIR="+dir)
 	if out, err := apply.CombinedOutput(); err != nil {
 		return fmt.Errorf("installing the operator's account: %w\n%s", err, out)

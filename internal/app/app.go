@@ -44,11 +44,8 @@ import (
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
-// Requests to the API server are not held back here: it has its own fairness.
-const (
-	kubeQPS   = 500
-	kubeBurst = 1000
-)
+// kubeQPS is no limit: the API server has its own fairness.
+const kubeQPS = -1
 
 // Command is the operator's command line.
 func Command() *cobra.Command {
@@ -91,7 +88,7 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
-	kube.QPS, kube.Burst = kubeQPS, kubeBurst
+	kube.QPS = kubeQPS
 	mgr, err := NewManager(ctx, kube, options)
 	if err != nil {
 		return err
@@ -187,7 +184,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		return err
 	}
 	wall := clock.RealClock{}
-	events := mgr.GetEventRecorder("smile-operator")
+	events := engine.NewGroupedRecorder(mgr.GetEventRecorder("smile-operator"))
 	mirrors, err := newMirrors(ctx, mgr, connections)
 	if err != nil {
 		return err

@@ -151,11 +151,17 @@ func (l *fencedLock) renew(record resourcelock.LeaderElectionRecord, write func(
 	return nil
 }
 
-// check refuses once the last renewal is older than the renewal deadline.
+// check refuses once the last renewal is older than the renewal deadline by either clock: the monotonic one stands still while a
+// virtual machine is suspended, and the wall clock may be set back.
 func (l *fencedLock) check() error {
 	renewed := l.renewed.Load()
-	if renewed == nil || l.clock.Since(*renewed) >= renewDeadline {
+	if renewed == nil || max(l.clock.Since(*renewed), wallSince(l.clock, *renewed)) >= renewDeadline {
 		return errNotLeader
 	}
 	return nil
+}
+
+// wallSince is the time since a moment by the wall clock alone.
+func wallSince(clk clock.PassiveClock, at time.Time) time.Duration {
+	return clk.Now().Round(0).Sub(at.Round(0))
 }

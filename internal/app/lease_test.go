@@ -112,6 +112,44 @@ func TestTheFenceStandsUntilTheRenewalDeadline(t *testing.T) {
 	}
 }
 
+// twoClocks is a machine whose wall clock and monotonic clock differ since it was suspended, or since its wall clock was set.
+type twoClocks struct {
+	*clocktesting.FakeClock
+
+	// jumped is by how much the wall clock advanced while the monotonic clock stood still.
+	jumped time.Duration
+}
+
+func (c *twoClocks) Now() time.Time { return c.FakeClock.Now().Add(c.jumped) }
+
+func TestTheFenceBelievesWhicheverClockSaysMore(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		passes, jumps time.Duration
+		leads         bool
+	}{
+		"neither clock":                            {passes: renewDeadline - 1, leads: true},
+		"the wall clock, after a suspension":       {passes: time.Second, jumps: renewDeadline},
+		"the monotonic clock, the other set back":  {passes: renewDeadline, jumps: -time.Hour},
+		"neither clock, the wall clock a bit late": {passes: time.Second, jumps: -time.Second, leads: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inner := &lease{clock: clocktesting.NewFakeClock(time.Now())}
+			clock := &twoClocks{FakeClock: inner.clock}
+			lock := &fencedLock{Interface: inner, clock: clock}
+			if err := lock.Create(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me"}); err != nil {
+				t.Fatal(err)
+			}
+			inner.clock.Step(c.passes)
+			clock.jumped = c.jumps
+			if err := lock.check(); (err == nil) != c.leads {
+				t.Errorf("the fence says %v", err)
+			}
+		})
+	}
+}
+
 // A call that cannot be undone takes 8 s at most from the moment that the fence let it pass.
 func TestACallOfTheOldLeaderIsOverBeforeTheNewOneStarts(t *testing.T) {
 	t.Parallel()

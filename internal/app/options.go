@@ -169,7 +169,7 @@ func (o *Options) namespace() string {
 
 func (o *Options) cache() cache.Options {
 	watched := o.watched()
-	options := cache.Options{DefaultLabelSelector: watched.Selector}
+	options := cache.Options{DefaultLabelSelector: watched.Selector, DefaultTransform: new(sharedTexts).trim}
 	if len(watched.Namespaces) > 0 {
 		options.DefaultNamespaces = map[string]cache.Config{}
 		for _, namespace := range watched.Namespaces {

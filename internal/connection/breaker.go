@@ -38,6 +38,12 @@ var (
 	errWrongMode = engine.NewNotReady(v1alpha1.ReasonConnectionNotReady,
 		"the key pair of the connection belongs to the other mode: nothing is called until its credentials Secret is mended").
 		On(v1alpha1.ConditionConnectionReady)
+	// errUnchecked ends with the connection's first Ready condition, which wakes all that wait: nothing is written for them
+	// before.
+	errUnchecked = &engine.Problem{
+		Class: engine.Throttled, Reason: v1alpha1.ReasonThrottled,
+		Message: "the connection is being checked for the first time",
+	}
 	errChecking = &engine.Problem{
 		Class: engine.Throttled, Reason: v1alpha1.ReasonThrottled, RetryAfter: time.Second,
 		Message: "the key pair of the connection is being checked",

@@ -87,6 +87,8 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 		return nil, err
 	case obj.Spec.Suspend:
 		return nil, errSuspended
+	case meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady) == nil:
+		return nil, errUnchecked
 	case !meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionReady):
 		if former := r.former(&obj); former != nil {
 			return former, nil

@@ -183,13 +183,18 @@ func TestTheSecretSaysWhetherExemptAddressesAreCalled(t *testing.T) {
 func TestWhichConnectionAnObjectGets(t *testing.T) {
 	t.Parallel()
 	proven := func(conn *v1alpha1.SmileConnection) { ready(conn) }
+	broken := func(conn *v1alpha1.SmileConnection) {
+		ready(conn)
+		conn.Status.Conditions[0].Status = metav1.ConditionFalse
+	}
 	for name, test := range map[string]struct {
 		conn   *v1alpha1.SmileConnection
 		prove  bool
 		reason string
 	}{
 		"none":           {nil, false, v1alpha1.ReasonConnectionNotFound},
-		"not ready":      {connection("smile", "keys"), true, v1alpha1.ReasonConnectionNotReady},
+		"not checked":    {connection("smile", "keys"), true, v1alpha1.ReasonThrottled},
+		"not ready":      {connection("smile", "keys", broken), true, v1alpha1.ReasonConnectionNotReady},
 		"suspended":      {connection("smile", "keys", ready, func(c *v1alpha1.SmileConnection) { c.Spec.Suspend = true }), true, v1alpha1.ReasonSuspended},
 		"ready":          {connection("smile", "keys", proven), true, ""},
 		"not proven yet": {connection("smile", "keys", proven), false, v1alpha1.ReasonThrottled},

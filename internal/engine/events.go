@@ -9,6 +9,9 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
+// actionReconcile is the action of the events that report a change of Ready.
+const actionReconcile = "Reconcile"
+
 // tell emits the events of a pass: what the phases reported, and Ready when its status or reason changed. That all is
 // well needs no event of its own where another tells what was done for that.
 func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Condition) {
@@ -24,7 +27,7 @@ func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Co
 	pass.events = nil
 	after := readyOf(pass.Object)
 	if kind, worth := verdict(before, after, done, pass.ordinary); worth {
-		emit(happening{kind, after.Reason, "Reconcile", after.Message})
+		emit(happening{kind, after.Reason, actionReconcile, after.Message})
 	}
 }
 

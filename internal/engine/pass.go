@@ -114,6 +114,7 @@ func (p *Pass[T]) patchStatus(ctx context.Context, exact bool) error {
 	if err := p.client.Status().Patch(ctx, p.Object, client.RawPatch(types.MergePatchType, data)); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
+	p.Object.SetManagedFields(nil) // nothing reads them, and the next patch is computed faster without
 	p.stored = p.Object.DeepCopyObject().(T)
 	p.memory.wrote(p.Object, p.Now, hash)
 	return nil

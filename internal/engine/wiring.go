@@ -63,11 +63,15 @@ func Woken(wakes Wakes) source.Source {
 	})
 }
 
-// BecameUsable passes connections that became usable for the objects that name them, or whose revokes may go again.
+// BecameUsable passes connections that became usable for the objects that name them, that show for the first time whether they
+// are, or whose revokes may go again.
 func BecameUsable() predicate.Predicate {
 	usable := func(obj client.Object) bool {
 		conn := obj.(*v1alpha1.SmileConnection)
 		return !conn.Spec.Suspend && meta.IsStatusConditionTrue(conn.Status.Conditions, v1alpha1.ConditionReady)
+	}
+	checked := func(obj client.Object) bool {
+		return meta.FindStatusCondition(obj.(*v1alpha1.SmileConnection).Status.Conditions, v1alpha1.ConditionReady) != nil
 	}
 	paused := func(obj client.Object) bool {
 		return meta.IsStatusConditionFalse(obj.(*v1alpha1.SmileConnection).Status.Conditions, v1alpha1.ConditionRevokesAllowed)
@@ -75,7 +79,7 @@ func BecameUsable() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return usable(e.ObjectNew) && !usable(e.ObjectOld) || paused(e.ObjectOld) && !paused(e.ObjectNew)
+			return usable(e.ObjectNew) && !usable(e.ObjectOld) || checked(e.ObjectNew) && !checked(e.ObjectOld) || paused(e.ObjectOld) && !paused(e.ObjectNew)
 		},
 		DeleteFunc: func(event.DeleteEvent) bool { return false },
 	}

@@ -24,16 +24,17 @@ func TestWhenConnectionsWakeTheirObjects(t *testing.T) {
 		before, after *v1alpha1.SmileConnection
 		want          bool
 	}{
-		"became ready":          {conn(false, broken), conn(false, ready), true},
-		"was never looked at":   {conn(false), conn(false, ready), true},
-		"stays ready":           {conn(false, ready), conn(false, ready), false},
-		"broke":                 {conn(false, ready), conn(false, broken), false},
-		"is resumed":            {conn(true, ready), conn(false, ready), true},
-		"is suspended":          {conn(false, ready), conn(true, ready), false},
-		"revokes stop":          {conn(false, ready), conn(false, ready, paused), false},
-		"revokes are approved":  {conn(false, ready, paused), conn(false, ready), true},
-		"revokes wait as ever":  {conn(false, ready, paused), conn(false, ready, paused), false},
-		"approved while broken": {conn(false, broken, paused), conn(false, broken), true},
+		"became ready":             {conn(false, broken), conn(false, ready), true},
+		"was never looked at":      {conn(false), conn(false, ready), true},
+		"is broken from the start": {conn(false), conn(false, broken), true},
+		"stays ready":              {conn(false, ready), conn(false, ready), false},
+		"broke":                    {conn(false, ready), conn(false, broken), false},
+		"is resumed":               {conn(true, ready), conn(false, ready), true},
+		"is suspended":             {conn(false, ready), conn(true, ready), false},
+		"revokes stop":             {conn(false, ready), conn(false, ready, paused), false},
+		"revokes are approved":     {conn(false, ready, paused), conn(false, ready), true},
+		"revokes wait as ever":     {conn(false, ready, paused), conn(false, ready, paused), false},
+		"approved while broken":    {conn(false, broken, paused), conn(false, broken), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
