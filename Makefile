@@ -11,6 +11,9 @@ GO_MINIMUM := go1.26
 CONTAINER_TOOL ?= docker
 IMAGE_TAG ?= latest
 
+# Flags of go test for all targets, such as -v.
+TESTFLAGS ?=
+
 BIN := $(CURDIR)/bin
 BINARIES := $(notdir $(wildcard cmd/*))
 GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
@@ -93,37 +96,53 @@ test: test-unit test-cluster ## Run all tests that need no browser
 .PHONY: test-unit
 test-unit: toolchain compiler ## Run the tests that need no control plane
 	@echo "go test -race, packages without a control plane"
-	@$(GO) test -race $(UNIT_PACKAGES)
+	@$(GO) test $(TESTFLAGS) -race $(UNIT_PACKAGES)
 	@for dir in $(NESTED); do $(GO) -C $$dir test ./...; done
 
 .PHONY: test-cluster
 test-cluster: compiler kube-controller-manager ## Run the tests on a real control plane
 	@echo "go test -race, packages on a control plane"
-	@KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -race -timeout 40m $(CLUSTER_PACKAGES)
+	@KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -race -timeout 40m $(CLUSTER_PACKAGES)
 
 .PHONY: test-future
 test-future: compiler kube-controller-manager ## Run the operator's tests against a Smile that answers with more than is documented today
-	SMILE_SANDBOX_QUIRKS=future=on KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -timeout 40m ./internal/smile/... $(CLUSTER_PACKAGES)
-	SMILE_SANDBOX_QUIRKS=future=on KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 60m -skip '^TestCrashPoints$$' ./internal/e2e/...
+	SMILE_SANDBOX_QUIRKS=future=on KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -timeout 40m ./internal/smile/... $(CLUSTER_PACKAGES)
+	SMILE_SANDBOX_QUIRKS=future=on $(E2E) -timeout 60m ./internal/e2e/...
+
+# Tests of whole processes wait more than they work, so more of them run at once than there are cores.
+E2E := KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -tags e2e -parallel 8
+# The journey on which the operator is killed, and its writes fail: one by its name, today's, or all of them.
+JOURNEY ?= all
 
 .PHONY: e2e
 e2e: compiler kube-controller-manager ## Run the tests of whole processes and of the widget in a browser
 	@[ -n "$${CHROMIUM:-}" ] || { $(call need,chromium chromium-browser google-chrome,chromium,the tests in a browser); }
-	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 60m -skip '^TestCrashPoints$$' ./internal/e2e/... ./internal/sandbox/browsertest/...
+	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
+
+.PHONY: e2e-long
+e2e-long: compiler kube-controller-manager ## Run those of the tests of whole processes that take long or much memory
+	E2E_LONG=1 $(E2E) -timeout 90m -v -run '^(TestAPIServerOutages|TestEtcdPauses|TestUnrelatedSecretsTakeNoMemory|TestSeriesAreBounded)$$' ./internal/e2e/
 
 .PHONY: crash-points
-crash-points: compiler kube-controller-manager ## Kill the operator at each of its calls, before and after it is done
-	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 90m -parallel 8 -v -run '^TestCrashPoints$$' ./internal/e2e/
+crash-points: compiler kube-controller-manager ## Kill the operator at each of its calls, before and after it is done (JOURNEY=today, or a name)
+	E2E_JOURNEY="$(JOURNEY)" $(E2E) -timeout 3h -v -run '^TestCrashPoints$$' ./internal/e2e/
+
+.PHONY: failed-writes
+failed-writes: compiler kube-controller-manager ## Fail each write to the API server in three ways (JOURNEY=today, or a name)
+	E2E_JOURNEY="$(JOURNEY)" $(E2E) -timeout 3h -v -run '^TestFailedWrites$$' ./internal/e2e/
 
 .PHONY: flood
 flood: compiler kube-controller-manager ## Flood the receiver for 60 s with 2,000 forgeries a second, and tell of news 50 times a second
-	E2E_FLOOD=1 KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test -tags e2e -timeout 20m -v \
-		-run '^(TestForgeriesDoNotDrownEvents|TestEventToData)$$' ./internal/e2e/
+	E2E_FLOOD=1 $(E2E) -timeout 20m -v -run '^(TestForgeriesDoNotDrownEvents|TestEventToData)$$' ./internal/e2e/
 
 .PHONY: soak
 soak: compiler control-plane ## Create 10,000 users through random trouble, and lead 500 persons through misfortune
 	SMILE_CREATES=$${SMILE_CREATES:-10000} SMILE_TRIALS=$${SMILE_TRIALS:-500} KUBEBUILDER_ASSETS=$(BIN)/k8s \
-		$(GO) test -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong|Whatever becomes' ./controllers/user/ ./controllers/accountsync/
+		$(GO) test $(TESTFLAGS) -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong|Whatever becomes' ./controllers/user/ ./controllers/accountsync/
+
+.PHONY: nightly
+nightly: ## Run all tests, searches and measurements, and write docs/nightly.md (NIGHTLY_ONLY=fuzz,bench: some parts)
+	$(GO) run ./hack/nightly
 
 .PHONY: fuzz
 fuzz: toolchain ## Search each parser for input that breaks it (FUZZ_INPUTS=50000 for each)

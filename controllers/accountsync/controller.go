@@ -12,7 +12,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -109,8 +108,20 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection), builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
 		WatchesRawSource(engine.Woken(c.Checks)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
+		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, c.tenant)).
 		Complete(reconciler)
+}
+
+func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
+	var sync v1alpha1.SmileAccountSync
+	if c.Client.Get(ctx, name, &sync) != nil {
+		return engine.Tenant{}
+	}
+	var user v1alpha1.SmileUser
+	if c.Client.Get(ctx, types.NamespacedName{Namespace: name.Namespace, Name: sync.Spec.UserRef.Name}, &user) != nil {
+		return engine.Tenant{}
+	}
+	return c.Connections.Tenant(ctx, user.Namespace, user.Spec.ConnectionRef)
 }
 
 func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile.Request {

@@ -40,6 +40,22 @@ var _ = Describe("Data is not fetched without need", func() {
 		Expect(s.fetches()).To(Equal(1))
 	})
 
+	It("while a quota leaves no room for the output", func() {
+		lift := s.Full()
+		s.link("sss_ph")
+		sync := s.sync()
+		s.ask(sync)
+		s.op.Live(2*time.Hour, sync)
+		Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonClusterRefused)))
+		Expect(s.Message(sync)).To(ContainSubstring("exceeded quota"))
+		s.op.Quiet(sync)
+		Expect(s.fetches()).To(BeZero())
+		lift()
+		s.op.Live(6*time.Minute, sync)
+		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.fetches()).To(Equal(1))
+	})
+
 	It("while a policy denies what was written before: once at most", func() {
 		sync, linked := s.synced([]string{"sss_ph"})
 		allow := s.Deny("identities.json", text)

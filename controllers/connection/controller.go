@@ -10,12 +10,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -33,7 +33,7 @@ import (
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const (
-	concurrency = 4
+	concurrency = 8
 	// reread is how often the Secret of a working connection is read again: Secrets are not watched.
 	reread = 30 * time.Second
 	// longestApproval is how much of an approval's value is told apart.
@@ -184,6 +184,10 @@ func approval(conn *v1alpha1.SmileConnection) string {
 	return string(asked[:min(len(asked), longestApproval)])
 }
 
+func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
+	return c.Connections.Tenant(ctx, name.Namespace, v1alpha1.ConnectionReference{Name: name.Name})
+}
+
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	reconciler := c.Reconciler()
@@ -194,6 +198,6 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 			func(_ context.Context, conn *v1alpha1.SmileConnection) []reconcile.Request {
 				return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(conn)}}
 			}))).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(reread)}).
+		WithOptions(reconciler.Options(concurrency, reread, c.tenant)).
 		Complete(reconciler)
 }

@@ -29,7 +29,7 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	at := v.callSince(p, conn.ResyncInterval)
 	if !at.IsZero() && v.mustCall(known, status.UserID, at) {
 		defer v.looking.Add(-1)
-		if v.looking.Add(1) > mostLooking {
+		if v.looking.Add(1) > mostLooking || !conn.TurnIsNear(smile.WithLane(ctx, smile.LaneHint)) {
 			known.Want(status.UserID) // it wakes the object when it has read
 			p.WakeAfter(engine.Jitter(withoutMirror))
 			return nil

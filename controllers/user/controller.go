@@ -12,7 +12,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -31,6 +30,7 @@ import (
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=smileusers.smile-operator.io,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // concurrency is how many users are reconciled at once. Calls are paced by the budget, not by this.
@@ -90,6 +90,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 			},
 			Undo: &engine.Undo[*v1alpha1.SmileUser]{
 				Finalizer: v1alpha1.FinalizerRevoke,
+				Live:      c.Live,
 				Needed: func(user *v1alpha1.SmileUser) bool {
 					return user.Spec.DeletionPolicy == v1alpha1.UserRevokeAccounts
 				},
@@ -120,8 +121,16 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 			builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
 		WatchesRawSource(engine.Woken(c.Checks)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
+		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, c.tenant)).
 		Complete(reconciler)
+}
+
+func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
+	var user v1alpha1.SmileUser
+	if c.Client.Get(ctx, name, &user) != nil {
+		return engine.Tenant{}
+	}
+	return c.Connections.Tenant(ctx, user.Namespace, user.Spec.ConnectionRef)
 }
 
 // ofConnection finds the users to wake when their connection becomes usable or stops being it.

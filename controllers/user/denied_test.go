@@ -87,6 +87,24 @@ var _ = Describe("A link token whose Secret cannot be written", func() {
 		Expect(minted()).To(BeZero())
 	})
 
+	It("because of a quota, is kept until it can be stored, and nothing is sent again", func() {
+		lift := s.Full()
+		user := s.user(testenv.UserName, testenv.WithToken(testenv.TokenName))
+		before := s.Smile.Mark()
+		s.op.Live(2*time.Hour, user)
+		Expect(s.Outcome(user)).To(Equal(testenv.Stalled(v1alpha1.ReasonClusterRefused)))
+		Expect(s.Message(user)).To(ContainSubstring("exceeded quota"))
+		s.op.Quiet(user)
+		Expect(s.posts()).To(Equal(1))
+		Expect(minted()).To(BeZero())
+		Expect(s.Smile.Calls(before)).To(BeNumerically("<", 60), "what fails is not tried in a loop")
+		lift()
+		s.op.Live(6*time.Minute, user)
+		holding(user, testenv.TokenName)
+		Expect(minted()).To(BeZero())
+		Expect(s.posts()).To(Equal(1))
+	})
+
 	It("though a dry run was taken, is kept and stored at the next try", func() {
 		failing := false
 		s.op = s.Operator(func(inner client.WithWatch) client.WithWatch {

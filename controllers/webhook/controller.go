@@ -6,12 +6,12 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -28,10 +28,11 @@ import (
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smilewebhooksubscriptions,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smilewebhooksubscriptions/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=smilewebhooksubscriptions.smile-operator.io,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const (
-	concurrency = 4
+	concurrency = 8
 
 	// DefaultOverlap is how long a webhook that was replaced stays at Smile, and how long after its deletion events
 	// signed with its pair are still taken. Smile tries an event three times within a minute or two.
@@ -95,6 +96,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileWebhookSubsc
 			},
 			Undo: &engine.Undo[*v1alpha1.SmileWebhookSubscription]{
 				Finalizer: v1alpha1.FinalizerWebhook,
+				Live:      c.Secrets,
 				Needed: func(sub *v1alpha1.SmileWebhookSubscription) bool {
 					return sub.Spec.DeletionPolicy != v1alpha1.WebhookRetain
 				},
@@ -116,8 +118,16 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(engine.Woken(c.Checks)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: engine.Backoff(engine.LongestBackoff)}).
+		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, c.tenant)).
 		Complete(reconciler)
+}
+
+func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
+	var sub v1alpha1.SmileWebhookSubscription
+	if c.Client.Get(ctx, name, &sub) != nil {
+		return engine.Tenant{}
+	}
+	return c.Connections.Tenant(ctx, sub.Namespace, sub.Spec.ConnectionRef)
 }
 
 func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {

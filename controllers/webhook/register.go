@@ -178,6 +178,9 @@ func (v *visit) begin(ctx context.Context, p *pass, w *wanted) (*registration, e
 			return v.note(p, w, pair, remote.ID), nil
 		}
 	}
+	if err := conn.Turn(smile.WithLane(ctx, smile.LaneCreate)); err != nil {
+		return nil, err // before a pair is stored
+	}
 	if err := v.makeRoom(ctx, p); err != nil {
 		return nil, err
 	}

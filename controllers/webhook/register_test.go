@@ -58,6 +58,22 @@ var _ = Describe("Registering", func() {
 		Expect(s.Smile.Calls(since)).To(BeZero(), "a restart calls nothing")
 	})
 
+	It("makes nothing while a quota leaves no room for the Secret with the pair", func() {
+		s := newScene(sandbox.Options{})
+		lift := s.Full()
+		sub, since := s.subscription(), s.Smile.Mark()
+		s.op.Live(time.Hour, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonClusterRefused)))
+		Expect(s.Message(sub)).To(ContainSubstring("exceeded quota"))
+		s.op.Quiet(sub)
+		Expect(s.creates()).To(BeZero())
+		Expect(s.Smile.Calls(since)).To(BeNumerically("<", 30), "what fails is not tried in a loop")
+		lift()
+		s.op.Live(6*time.Minute, sub)
+		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.creates()).To(Equal(1))
+	})
+
 	It("sends events only to hosts that the operator permits", func() {
 		s := newScene(sandbox.Options{})
 		for _, url := range []string{

@@ -83,8 +83,9 @@ type bench struct {
 	work string // a directory for everything that is built
 	// subject is the operator that is measured.
 	subject subject
-	// reference is how long the bare loop took to create everybody; 0 when it did not run.
-	reference time.Duration
+	// reference is how long the bare loop took to create everybody, and referenceCPU how much processor time it and the control
+	// plane used for that; 0 when it did not run.
+	reference, referenceCPU time.Duration
 }
 
 // prepared does something that builds, and removes all that was built.
@@ -121,7 +122,7 @@ func (b *bench) measureHead(ctx context.Context) error {
 
 // measure plays one scenario after the other. One that fails does not keep the others from being measured.
 func (b *bench) measure(ctx context.Context, of subject) (result, error) {
-	b.subject, b.reference = of, 0
+	b.subject, b.reference, b.referenceCPU = of, 0, 0
 	measured := result{Environment: environment(b.users)}
 	var failures []error
 	for _, s := range scenarios {

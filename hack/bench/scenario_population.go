@@ -53,68 +53,6 @@ type crowd struct {
 	operator *operator
 }
 
-func (c *crowd) create(ctx context.Context) ([]figure, error) {
-	n := len(c.names)
-	if err := c.connect(ctx); err != nil {
-		return nil, err
-	}
-	c.people = c.watchPeople(ctx)
-	if err := c.declare(ctx, c.names); err != nil {
-		return nil, err
-	}
-	var err error
-	if c.operator, err = c.operate(ctx, unlimited); err != nil {
-		return nil, err
-	}
-	limit := 5*time.Minute + time.Duration(n)*100*time.Millisecond
-	if err := c.allAre(ctx, c.operator, c.people, "Ready", n, isReady, limit); err != nil {
-		return nil, err
-	}
-	if err := c.settle(ctx, c.operator); err != nil {
-		return nil, err
-	}
-	requests, err := c.requests(0)
-	if err != nil {
-		return nil, err
-	}
-	calls, remote := c.smile.Journal(0), c.smile.Stats().Users
-	c.say("calls: %s; requests: %s", tallyCalls(calls), tallyRequests(requests))
-	took := span(arrivals(statusWrites(requests)))
-	figures := []figure{
-		{
-			Name: "POST /users per user created", Target: atMost(1), Generic: "1.13",
-			Measured: perUser(len(creations(calls)), remote), How: "create-user in the sandbox's journal over the users that it has",
-		},
-		{
-			Name: "all calls per user created", Target: atMost(1.02), Generic: "3.3",
-			Measured: perUser(len(calls), n), How: "the sandbox's journal, over SmileUsers",
-		},
-		{
-			Name: "remote users per SmileUser, no faults", Target: atMost(1), Exact: true, Generic: "1.13",
-			Measured: perUser(remote, n), How: "users at the sandbox, over SmileUsers",
-		},
-		{
-			Name: "API-server writes per user created", Target: atMost(2.05), Measured: perUser(len(writes(requests)), n),
-			How: "the audit log, over SmileUsers: intent, result, and events, most of which are grouped; the lease aside",
-		},
-		{
-			Name: "API-server requests per user created", Measured: perUser(len(requests), n),
-			How: "all in the audit log, watches and reads included and the lease aside, over SmileUsers",
-		},
-		{
-			Name: fmt.Sprintf("%d users, no limit: operator", n), Unit: "s", Measured: took.Seconds(),
-			How: "from the first write of a status to the last in the audit log",
-		},
-	}
-	if c.reference > 0 {
-		figures = append(figures, figure{
-			Name: fmt.Sprintf("%d users, no limit: operator over bare loop", n), Target: atMost(1.2), Measured: took.Seconds() / c.reference.Seconds(),
-			How: "both from the first write of a status to the last in the audit log",
-		})
-	}
-	return c.withMemory(figures, "creating", true)
-}
-
 // withMemory adds how much memory the operator has, or has had at most.
 func (c *crowd) withMemory(figures []figure, doing string, atWorst bool) ([]figure, error) {
 	now, most, err := c.operator.memory()

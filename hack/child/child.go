@@ -45,6 +45,11 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Err tells how the process ended, once Done is closed.
 func (p *Process) Err() error { return p.err }
 
+// Used is how much processor time the process used, once Done is closed.
+func (p *Process) Used() time.Duration {
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
 // PID is the id of the process and of its group.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 

@@ -33,7 +33,7 @@ type Connection struct {
 
 	session *session
 	brake   *brake
-	share   *transport.Share
+	gate    gate
 	// proven is true once the pair was proven for this connection: that it works, and that it is of the tenant of the
 	// connection's users. Another connection may have proven the pair for a tenant of its own.
 	proven atomic.Bool
@@ -73,14 +73,39 @@ func (c *Connection) Prove(ctx context.Context, knownUser string) error {
 	return nil
 }
 
+// Turn returns nil when a call of the context would leave within about half a second, and keeps its place for the next call of
+// this reconcile; otherwise it returns the error with which that call would fail, having sent nothing. Then the reconcile ends,
+// and begins again when its turn comes. It is asked before what must be done right before a call, such as to store an
+// intent. The lane is that of the context. Where nobody can be woken, Turn returns nil and the call waits.
+func (c *Connection) Turn(ctx context.Context) error {
+	return c.session.transport.Turn(c.gate.calling(ctx))
+}
+
+// TurnToCreate is Turn for CreateUser: while the mode of the key pair is unknown, it is also an error while another create is
+// under way.
+func (c *Connection) TurnToCreate(ctx context.Context) error {
+	if !c.session.confirmed() {
+		if err := c.session.first.turn(ctx); err != nil {
+			return err
+		}
+	}
+	return c.Turn(smile.WithLane(ctx, smile.LaneCreate))
+}
+
+// TurnIsNear reports whether a call of the context would leave within about half a second. It keeps no place.
+func (c *Connection) TurnIsNear(ctx context.Context) bool {
+	return c.session.transport.TurnIsNear(c.gate.calling(ctx))
+}
+
 // CreateUser creates a user. While the mode of the key pair is unknown, creates run one at a time: the token that
 // comes with the first tells the mode, and a wrong one stops all that follow. The user of that first create exists
 // even so, which is why it is returned: Usable tells whether it may be used.
 func (c *Connection) CreateUser(ctx context.Context, metadata map[string]string) (smile.CreatedUser, error) {
-	if !c.session.confirmed() {
-		c.session.first.Lock()
-		defer c.session.first.Unlock()
+	leave, err := c.session.first.enter(ctx, c.session.confirmed)
+	if err != nil {
+		return smile.CreatedUser{}, err
 	}
+	defer leave()
 	created, err := c.Client.CreateUser(ctx, metadata)
 	if err == nil {
 		c.session.learn(created.Token.Mode, created.User.ID)

@@ -108,6 +108,29 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 	return nil, errChecking
 }
 
+// Tenant says whose work an object is that names a connection.
+func (r *Registry) Tenant(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) engine.Tenant {
+	name := types.NamespacedName{Namespace: namespace, Name: ref.Name}
+	tenant := engine.Tenant{Connection: name.String()}
+	var obj v1alpha1.SmileConnection
+	if err := r.config.Connections.Get(ctx, name, &obj); err == nil {
+		tenant.Host = r.host(&obj)
+	}
+	return tenant
+}
+
+// host names the host that a connection calls; "" when its endpoint is not permitted.
+func (r *Registry) host(obj *v1alpha1.SmileConnection) string {
+	if obj.Spec.Endpoint == "" {
+		return transport.HostName(r.config.Hosts.DefaultEndpoint(wireMode(obj.Spec.Mode)))
+	}
+	endpoint, err := r.config.Hosts.Check(obj.Spec.Endpoint)
+	if err != nil {
+		return ""
+	}
+	return transport.HostName(endpoint)
+}
+
 // former gives the last connection whose pair was proven, while the pair that is in the Secret now is refused and the
 // other still works. Nothing but the pair may have changed: what is wrong with a connection otherwise stops it.
 func (r *Registry) former(obj *v1alpha1.SmileConnection) *Connection {
@@ -235,14 +258,14 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 	}
 	conn.proven.Store(s.provenFor(obj))
 	if last := r.present(conn.Name); last != nil && last.uid == obj.UID && last.session == s {
-		conn.Client, conn.share = last.Client, last.share
-		conn.share.Limit(int64(obj.Spec.RequestsPerSecond))
+		conn.Client, conn.gate = last.Client, last.gate
+		conn.gate.share.Limit(int64(obj.Spec.RequestsPerSecond))
 		conn.proven.Store(last.proven.Load())
 		return conn
 	}
-	conn.share = new(transport.Share)
-	conn.share.Limit(int64(obj.Spec.RequestsPerSecond))
-	conn.Client = smile.NewClient(endpoint, gate{session: s, share: conn.share, flow: conn.Name.String()}).Observed(s.observe)
+	conn.gate = gate{session: s, share: new(transport.Share), flow: conn.Name.String()}
+	conn.gate.share.Limit(int64(obj.Spec.RequestsPerSecond))
+	conn.Client = smile.NewClient(endpoint, conn.gate).Observed(s.observe)
 	return conn
 }
 
@@ -293,6 +316,7 @@ func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exe
 	s.transport = transport.New(transport.Config{
 		Credentials: func() transport.Credentials { return pair },
 		Budget:      r.config.Budgets.For(transport.BudgetHost(endpoint)),
+		Host:        r.config.Budgets.Host(transport.HostName(endpoint)),
 		Hosts:       r.config.Hosts,
 		RootCAs:     r.config.RootCAs,
 		Metrics:     r.config.Metrics,

@@ -35,8 +35,8 @@ type session struct {
 	// changed is told when something that the connection's status shows has changed.
 	changed func(*session)
 
-	// first is held by the first create of a pair, which runs alone: only a token shows the mode of a pair.
-	first sync.Mutex
+	// first is the first create of a pair, which runs alone: only a token shows the mode of a pair.
+	first first
 
 	mu            sync.Mutex
 	proven        bool
@@ -196,8 +196,13 @@ type gate struct {
 	flow string
 }
 
+// calling is the context of calls that go through the gate.
+func (g gate) calling(ctx context.Context) context.Context {
+	return transport.WithShare(transport.WithFlow(ctx, g.flow), g.share)
+}
+
 func (g gate) Do(req *http.Request) (*http.Response, error) {
-	ctx := transport.WithShare(transport.WithFlow(req.Context(), g.flow), g.share)
+	ctx := g.calling(req.Context())
 	if err := g.session.breaker.pass(); err != nil {
 		return nil, &smile.UnsentError{Cause: err}
 	}

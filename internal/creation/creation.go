@@ -181,14 +181,9 @@ func (c *creation) over(ended func(*call)) {
 
 func (c *creation) free() { c.memory.free(c.slot, c.Marker.UID) }
 
-// create stores the intent, has the log name the subject, and sends the call. That nobody may be created is said last, when no
-// user was found that exists under the subject or may exist after an attempt.
+// create stores the intent, has the log name the subject, and sends the call.
 func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
-	err := c.Refused
-	if err == nil {
-		err = c.storeIntent(ctx)
-	}
-	if err != nil {
+	if err := c.intend(ctx); err != nil {
 		c.free()
 		return smile.CreatedUser{}, err
 	}
@@ -212,6 +207,18 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 		c.known.Suspect()
 		return created, errUnknown.After(settleTime).Because(err)
 	}
+}
+
+// intend stores the intent, once the call is about to have its turn: while others go first, nothing is written, and the log names
+// nobody. That nobody may be created is said last, when no user was found that exists under the subject or may exist after an attempt.
+func (c *creation) intend(ctx context.Context) error {
+	if c.Refused != nil {
+		return c.Refused
+	}
+	if err := c.Conn.TurnToCreate(ctx); err != nil {
+		return err
+	}
+	return c.storeIntent(ctx)
 }
 
 // notCreated takes note that the attempt has certainly created nobody. A process that ends does not leave an intent of which the

@@ -28,8 +28,8 @@ type Request struct {
 	Code int
 	// Forbidden tells that authorization refused it, which is not the only reason for a 403.
 	Forbidden bool
-	// At is when it came.
-	At time.Time
+	// At is when it came, and Done when the answer was complete.
+	At, Done time.Time
 }
 
 // Writes tells whether the request changes something, if it succeeds.
@@ -57,6 +57,7 @@ type auditLine struct {
 		Code int `json:"code"`
 	} `json:"responseStatus"`
 	RequestReceivedTimestamp time.Time         `json:"requestReceivedTimestamp"`
+	StageTimestamp           time.Time         `json:"stageTimestamp"`
 	Annotations              map[string]string `json:"annotations"`
 }
 
@@ -69,6 +70,7 @@ func (l auditLine) request() Request {
 		User: l.User.Username, Verb: l.Verb, Group: l.ObjectRef.APIGroup, Resource: resource,
 		Namespace: l.ObjectRef.Namespace, Name: l.ObjectRef.Name, Code: l.ResponseStatus.Code,
 		Forbidden: l.Annotations["authorization.k8s.io/decision"] == "forbid", At: l.RequestReceivedTimestamp,
+		Done: l.StageTimestamp,
 	}
 }
 

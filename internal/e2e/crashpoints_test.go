@@ -33,21 +33,18 @@ const (
 // the call was carried out and not answered. The next process must bring everything to the same end.
 func TestCrashPoints(t *testing.T) {
 	t.Parallel()
-	chosen := journeys
-	if testing.Short() {
-		chosen = journeys[:1]
-	}
-	for _, j := range chosen {
+	for _, j := range chosenJourneys(t) {
 		t.Run(j.name, func(t *testing.T) {
 			t.Parallel()
 			points := j.record(t)
-			results := newTable(points)
+			results := newTable(points, "before", "after it was done")
 			t.Cleanup(func() { t.Logf("%s: %d calls, each cut off twice\n%s", j.name, len(points), results) })
 			for _, at := range points {
 				for _, where := range []phase{arrived, made} {
 					t.Run(fmt.Sprintf("%s: %s", at, where), func(t *testing.T) {
 						t.Parallel()
-						j.crash(t, at, where, results)
+						results.note(at, int(where), "FAILED")
+						results.note(at, int(where), seconds(j.crash(t, at, where)))
 					})
 				}
 			}
@@ -99,8 +96,9 @@ func (j journey) record(t *testing.T) []point {
 	return points
 }
 
-// crash travels with a process that ends at a point, and another one after it.
-func (j journey) crash(t *testing.T, at point, where phase, results *table) {
+// crash travels with a process that ends at a point, and another one after it. It gives the time from there to the end of the
+// journey.
+func (j journey) crash(t *testing.T, at point, where phase) time.Duration {
 	e := j.set(t)
 	through := newTap(e.namespace)
 	through.hold(at, where)
@@ -112,48 +110,58 @@ func (j journey) crash(t *testing.T, at point, where phase, results *table) {
 	o.kill()
 	through.release()
 	o.start()
+	return j.ends(e)
+}
+
+// ends waits for the end of the journey, and asserts that it is the right one and stays so.
+func (j journey) ends(e *environment) time.Duration {
+	e.t.Helper()
 	took := j.arrives(e)
-	during(t, 3*time.Second, func() string { return j.done(e) })
+	during(e.t, 3*time.Second, func() string { return j.done(e) })
 	j.right(e)
-	if t.Failed() {
-		results.note(at, where, "FAILED")
-		return
+	if e.t.Failed() {
+		e.t.FailNow() // the table of results says so
 	}
-	results.note(at, where, seconds(took))
+	return took
 }
 
-// table tells of each call how long after the crash all was well.
+// table holds, for each call, the results of several trials.
 type table struct {
-	mu     sync.Mutex
+	heads  []string
 	points []point
-	cells  map[point][2]string
+
+	mu    sync.Mutex
+	cells map[point][]string
 }
 
-func newTable(points []point) *table {
-	return &table{points: slices.Clone(points), cells: map[point][2]string{}}
+func newTable(points []point, heads ...string) *table {
+	t := &table{heads: heads, points: slices.Clone(points), cells: map[point][]string{}}
+	for _, at := range points {
+		t.cells[at] = slices.Repeat([]string{"NOT REACHED"}, len(heads))
+	}
+	return t
 }
 
-func (t *table) note(at point, where phase, result string) {
+func (t *table) note(at point, column int, result string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	cell := t.cells[at]
-	cell[where] = result
-	t.cells[at] = cell
+	t.cells[at][column] = result
 }
 
 func (t *table) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var text strings.Builder
-	fmt.Fprintf(&text, "%-110s %-12s %s\n", "killed at", "before", "after it was done")
-	for _, at := range t.points {
-		cell := t.cells[at]
-		for i, result := range cell {
-			if result == "" {
-				cell[i] = "NOT REACHED"
-			}
+	row := func(name string, cells []string) {
+		fmt.Fprintf(&text, "%-110s", name)
+		for _, cell := range cells {
+			fmt.Fprintf(&text, " %-18s", cell)
 		}
-		fmt.Fprintf(&text, "%-110s %-12s %s\n", at, cell[arrived], cell[made])
+		text.WriteString("\n")
+	}
+	row("call", t.heads)
+	for _, at := range t.points {
+		row(at.String(), t.cells[at])
 	}
 	return text.String()
 }

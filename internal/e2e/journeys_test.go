@@ -3,6 +3,12 @@
 package e2e
 
 import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -141,6 +147,130 @@ var journeys = []journey{
 		},
 		right: func(e *environment) { e.eachHooked(3) },
 	},
+	{
+		name:    "fetch",
+		prepare: func(e *environment) { e.linkedOnce("george") },
+		begin:   func(e *environment) { e.create(e.sync("george")) },
+		done:    func(e *environment) string { return e.unsynced("george", true) },
+		right: func(e *environment) {
+			e.eachOnce(1)
+			e.revoked(0)
+		},
+	},
+	{
+		name:    "release",
+		prepare: func(e *environment) { e.linkedOnce("george") },
+		begin: func(e *environment) {
+			sync := e.sync("george")
+			sync.Spec.RevokeAfterFetch = true
+			e.create(sync)
+		},
+		done: func(e *environment) string {
+			sync := e.sync("george")
+			if e.get(sync) && (len(sync.Status.Accounts) != 1 || sync.Status.Accounts[0].ConnectionStatus != "DISCONNECTED") {
+				return "the status does not show the revoke"
+			}
+			return e.unsynced("george", true)
+		},
+		right: func(e *environment) {
+			e.eachOnce(1)
+			e.revoked(1)
+		},
+	},
+	{
+		name: "withdraw",
+		prepare: func(e *environment) {
+			e.linkedOnce("george")
+			e.create(e.sync("george"))
+			within(e.t, quietLimit, "there is data", func() (bool, string) {
+				state := e.unsynced("george", true)
+				return state == "", state
+			})
+		},
+		begin: func(e *environment) {
+			sync := e.sync("george")
+			e.get(sync)
+			e.disconnect(sync.Status.Accounts[0].ID)
+			e.annotate(sync, v1alpha1.AnnotationRequestedAt, "now")
+		},
+		done: func(e *environment) string { return e.unsynced("george", false) },
+		right: func(e *environment) {
+			e.eachOnce(1)
+			e.revoked(0)
+		},
+	},
+}
+
+// journeyVariable names the journey to travel: one by its name, "today" for one that the date chooses, "all".
+const journeyVariable = "E2E_JOURNEY"
+
+// chosenJourneys skips the test where no journey is chosen.
+func chosenJourneys(t *testing.T) []journey {
+	t.Helper()
+	switch name := os.Getenv(journeyVariable); name {
+	case "":
+		t.Skip(journeyVariable + " is not set: each journey takes minutes")
+	case "all":
+		return journeys
+	case "today":
+		return []journey{journeyOf(time.Now())}
+	default:
+		for _, j := range journeys {
+			if j.name == name {
+				return []journey{j}
+			}
+		}
+		t.Fatalf("%s: there is no journey %q", journeyVariable, name)
+	}
+	return nil
+}
+
+// journeyOf is the journey of a day, so that each has its turn.
+func journeyOf(date time.Time) journey {
+	return journeys[int(date.Unix()/(24*60*60))%len(journeys)]
+}
+
+func TestEachJourneyHasItsDay(t *testing.T) {
+	t.Parallel()
+	first, seen := time.Date(2026, 12, 30, 23, 0, 0, 0, time.UTC), map[string]bool{}
+	for i := range journeys {
+		seen[journeyOf(first.AddDate(0, 0, i)).name] = true
+	}
+	if len(seen) != len(journeys) {
+		t.Errorf("%d journeys have a day among %d days in a row, want all", len(seen), len(journeys))
+	}
+}
+
+// linkedOnce declares a user and links one account.
+func (e *environment) linkedOnce(name string) {
+	e.t.Helper()
+	user := e.user(name)
+	e.create(user)
+	e.becomes(user, "True/Succeeded", quietLimit)
+	e.link(user.Status.UserID, "sss_ph")
+}
+
+// unsynced says why a sync is not Ready with an output that holds data, or holds none.
+func (e *environment) unsynced(name string, holds bool) string {
+	e.t.Helper()
+	sync, data := e.sync(name), e.data(name)
+	if !e.get(sync) {
+		return "the sync does not exist"
+	}
+	if state := readiness(sync); !strings.HasPrefix(state, "True/") {
+		return "the sync is " + state
+	}
+	if missing := e.incomplete(data); holds != (len(missing) == 0) || !holds && len(data) > 0 {
+		return "the output lacks " + strings.Join(missing, ", ")
+	}
+	return ""
+}
+
+// incomplete lists the keys that an output with all of the data of an account lacks.
+func (e *environment) incomplete(data map[string]string) []string {
+	return slices.DeleteFunc(
+		[]string{"identities.json", "employments.json", "contributions.json", "liabilities.json", "eincomes.json"},
+		func(key string) bool { return len(data[key]) > len("[]\n") })
 }
 
 func ready(e *environment) string { return e.unready(1) }

@@ -86,15 +86,25 @@ func (s *suite) build(ctx context.Context, flags ...string) error {
 	return nil
 }
 
-// asReleased has the operators of an environment be what is released, to measure them: the race detector makes them slower
-// and larger.
+// releasedBinary is the operator as it is released: the race detector makes it slower and larger.
+var releasedBinary = sync.OnceValues(func() (string, error) {
+	s, err := shared()
+	if err != nil {
+		return "", err
+	}
+	released := &suite{root: s.root, binary: s.binary + "-released"}
+	return released.binary, released.build(context.Background())
+})
+
+// asReleased has the operators of an environment be what is released, to measure them.
 func (e *environment) asReleased() {
 	e.t.Helper()
-	released := *e.suite
-	released.binary += "-released"
-	if err := released.build(e.t.Context()); err != nil {
+	binary, err := releasedBinary()
+	if err != nil {
 		e.t.Fatal(err)
 	}
+	released := *e.suite
+	released.binary = binary
 	e.suite = &released
 }
 

@@ -55,8 +55,13 @@ func (e *environment) allReady(n int, limit time.Duration) time.Duration {
 // unready tells how the persons are, unless there are so many and all are Ready.
 func (e *environment) unready(n int) string {
 	e.t.Helper()
+	return notReady(e.users(), n)
+}
+
+// notReady counts users by their readiness, unless there are n and all are Ready.
+func notReady(users []v1alpha1.SmileUser, n int) string {
 	states := map[string]int{}
-	for _, user := range e.users() {
+	for _, user := range users {
 		states[readiness(&user)]++
 	}
 	if maps.Equal(states, map[string]int{"True/Succeeded": n}) {

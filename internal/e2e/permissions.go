@@ -30,18 +30,17 @@ func (p Permission) String() string {
 	if p.Namespace != "" {
 		scope = "in " + p.Namespace
 	}
-	resource := p.Resource + "." + p.Group
 	if p.Name != "" {
-		resource += " " + p.Name
+		scope = "named " + p.Name + " " + scope
 	}
-	return fmt.Sprintf("%s %s %s", p.Verb, resource, scope)
+	return fmt.Sprintf("%s %s.%s %s", p.Verb, p.Resource, p.Group, scope)
 }
 
 // Permissions is what Roles and ClusterRoles grant.
 type Permissions map[Permission]bool
 
-// ReadPermissions reads the Roles and ClusterRoles of a manifest. Wildcards and paths that are no
-// resources are errors: no test could tell whether they are needed.
+// ReadPermissions reads the Roles and ClusterRoles of a manifest. Wildcards and paths that are no resources are errors: no test
+// could tell whether they are needed.
 func ReadPermissions(manifest []byte) (Permissions, error) {
 	granted := Permissions{}
 	for documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096); ; {
@@ -106,12 +105,11 @@ func (p Permissions) Compare(requests []Request) (needless []Permission, forbidd
 
 // cover is the permission that lets a request pass: the narrowest where there are several.
 func (p Permissions) cover(request Request) Permission {
-	narrow := Permission{request.Namespace, request.Verb, request.Group, request.Resource, request.Name}
-	local, everywhere := narrow, narrow
-	local.Name, everywhere.Name, everywhere.Namespace = "", "", ""
-	for _, permission := range []Permission{narrow, local} {
-		if p[permission] {
-			return permission
+	everywhere := Permission{"", request.Verb, request.Group, request.Resource, ""}
+	for _, scope := range []Permission{{Namespace: request.Namespace, Name: request.Name}, {Name: request.Name}, {Namespace: request.Namespace}} {
+		narrower := Permission{scope.Namespace, request.Verb, request.Group, request.Resource, scope.Name}
+		if p[narrower] {
+			return narrower
 		}
 	}
 	return everywhere

@@ -14,6 +14,7 @@ metadata: {name: all}
 rules:
 - {apiGroups: [""], resources: [secrets, configmaps], verbs: [get]}
 - {apiGroups: [smile-operator.io], resources: [smileusers/status], verbs: [patch]}
+- {apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], resourceNames: [one], verbs: [get]}
 ---
 apiVersion: v1
 kind: ServiceAccount
@@ -23,8 +24,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: own, namespace: home}
 rules:
-- {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [one, two], verbs: [get]}
-- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [update]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, update]}
 - {apiGroups: [""], resources: [secrets], verbs: [get]}
 `
 
@@ -35,13 +35,13 @@ func TestPermissionsOfAManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Permissions{
-		{"", "get", "", "secrets", ""}:                              true,
-		{"", "get", "", "configmaps", ""}:                           true,
-		{"", "patch", "smile-operator.io", "smileusers/status", ""}: true,
-		{"home", "get", "coordination.k8s.io", "leases", "one"}:     true,
-		{"home", "get", "coordination.k8s.io", "leases", "two"}:     true,
-		{"home", "update", "coordination.k8s.io", "leases", ""}:     true,
-		{"home", "get", "", "secrets", ""}:                          true,
+		{"", "get", "", "secrets", ""}:                                          true,
+		{"", "get", "", "configmaps", ""}:                                       true,
+		{"", "patch", "smile-operator.io", "smileusers/status", ""}:             true,
+		{"home", "get", "coordination.k8s.io", "leases", ""}:                    true,
+		{"home", "update", "coordination.k8s.io", "leases", ""}:                 true,
+		{"home", "get", "", "secrets", ""}:                                      true,
+		{"", "get", "apiextensions.k8s.io", "customresourcedefinitions", "one"}: true,
 	}
 	if diff := cmp.Diff(want, granted); diff != "" {
 		t.Error(diff)
@@ -72,12 +72,11 @@ func TestPermissionsAgainstRequests(t *testing.T) {
 	refused := Request{Verb: "list", Resource: "secrets", Namespace: "n", Code: 403, Forbidden: true}
 	needless, forbidden := granted.Compare([]Request{
 		{Verb: "get", Resource: "secrets", Namespace: "home", Code: 404},
-		{Verb: "get", Group: "coordination.k8s.io", Resource: "leases", Namespace: "home", Name: "two", Code: 200},
-		{Verb: "get", Group: "coordination.k8s.io", Resource: "leases", Namespace: "home", Name: "three", Code: 200},
 		{Verb: "get", Resource: "configmaps", Namespace: "n", Code: 200},
 		{Verb: "patch", Group: "smile-operator.io", Resource: "smileusers/status", Namespace: "n", Code: 409},
 		{Verb: "patch", Group: "smile-operator.io", Resource: "smileusers", Namespace: "n", Code: 403},
 		{Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Namespace: "elsewhere", Code: 200},
+		{Verb: "get", Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions", Name: "one", Code: 200},
 		{Verb: "get", Code: 200},
 		refused,
 	})
@@ -86,7 +85,7 @@ func TestPermissionsAgainstRequests(t *testing.T) {
 		names = append(names, permission.String())
 	}
 	want := []string{
-		"get leases.coordination.k8s.io one in home", "get secrets. everywhere", "update leases.coordination.k8s.io in home",
+		"get leases.coordination.k8s.io in home", "get secrets. everywhere", "update leases.coordination.k8s.io in home",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("needless:\n%s", diff)

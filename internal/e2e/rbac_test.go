@@ -58,7 +58,7 @@ func TestRBAC(t *testing.T) {
 const defaultLease = "smile-operator.smile-operator.io"
 
 // spare are permissions that the operator need not use here: an event is patched when the same is told again.
-var spare = Permissions{{Verb: "patch", Group: "events.k8s.io", Resource: "events"}: true}
+var spare = Permissions{{"", "patch", "events.k8s.io", "events", ""}: true}
 
 // compare waits for the last events to be written, and compares what was granted with all that was asked for.
 func (e *environment) compare(granted Permissions) ([]Permission, []Request) {

@@ -40,8 +40,10 @@ type tap struct {
 	points []point
 	held   point
 	phase  phase
-	sprung chan struct{}
-	open   chan struct{}
+	// failure is how the held call fails; nil where it is not answered at all.
+	failure *failure
+	sprung  chan struct{}
+	open    chan struct{}
 }
 
 func newTap(namespace string) *tap {
@@ -53,6 +55,13 @@ func (t *tap) hold(at point, where phase) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.held, t.phase = at, where
+}
+
+// fail has a call to the API server fail, once.
+func (t *tap) fail(at point, how failure) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held, t.failure = at, &how
 }
 
 func (t *tap) taken() []point {
@@ -110,19 +119,28 @@ func (t *tap) between(side string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, request)
 			return
 		}
-		if t.phase == made {
-			body, err := io.ReadAll(request.Body)
-			if err != nil {
-				panic(http.ErrAbortHandler)
-			}
-			done := request.Clone(request.Context())
-			done.Body = io.NopCloser(bytes.NewReader(body))
-			next.ServeHTTP(httptest.NewRecorder(), done)
+		if t.phase == made || t.failure != nil && t.failure.committed {
+			carryOut(next, request)
 		}
 		close(t.sprung)
+		if t.failure != nil {
+			t.failure.answer(w)
+			return
+		}
 		<-t.open
 		panic(http.ErrAbortHandler)
 	})
+}
+
+// carryOut has a server do what it is asked for, and drops the answer.
+func carryOut(next http.Handler, request *http.Request) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	done := request.Clone(request.Context())
+	done.Body = io.NopCloser(bytes.NewReader(body))
+	next.ServeHTTP(httptest.NewRecorder(), done)
 }
 
 // tapped gives an operator all of whose calls go through the tap.

@@ -100,7 +100,7 @@ func TestNoEventIsLost(t *testing.T) {
 	}
 	only("another URL", 2*time.Minute)
 
-	e.restartAPIServer()
+	e.restartAPIServer(func() {})
 	for _, o := range replicas {
 		if !o.running() { // a leader that could not renew its lease ends, and Kubernetes starts it again
 			o.start()
@@ -124,13 +124,15 @@ func TestNoEventIsLost(t *testing.T) {
 	}
 }
 
-// restartAPIServer kills the API server and starts it again: asked to stop, it would wait for the watches to end.
-func (e *environment) restartAPIServer() {
+// restartAPIServer kills the API server, and starts it again after the given function returns: asked to stop, it would wait
+// for the watches to end.
+func (e *environment) restartAPIServer(meanwhile func()) {
 	e.t.Helper()
 	began := time.Now()
 	if err := e.plane.APIServer.Kill(); err != nil {
 		e.t.Fatal(err)
 	}
+	meanwhile()
 	if err := e.plane.APIServer.Start(context.Background()); err != nil {
 		e.t.Fatal(err)
 	}

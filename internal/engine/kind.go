@@ -53,6 +53,8 @@ type Undo[T Object] struct {
 	Finalizer string
 	// Needed tells whether this object's deletion has something to undo.
 	Needed func(T) bool
+	// Live reads past the cache whether the kind itself is being deleted.
+	Live client.Reader
 	// Run undoes it; nil means that nothing is left.
 	Run func(context.Context, *Pass[T]) error
 	// GiveUp is how long after its deletion an object is let go although not all is undone; 0 is never.

@@ -22,6 +22,7 @@ type memory struct {
 	failures map[types.NamespacedName]int
 	writes   map[types.NamespacedName]write
 	statuses map[types.NamespacedName]statuses
+	away     map[types.NamespacedName]away
 }
 
 // statuses are the hashes of what an object's status may be without anybody else having touched it.

@@ -10,4 +10,15 @@ var orphaned = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Objects released, by annotation or because they waited long enough, while something at Smile was still to be undone.",
 }, []string{"kind"})
 
-func init() { metrics.Registry.MustRegister(orphaned) }
+var (
+	waitingForWorker = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "smile_operator_reconciles_waiting",
+		Help: "Objects that are due and wait for a worker, by kind.",
+	}, []string{"kind"})
+	workersHeld = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "smile_operator_workers_held_most",
+		Help: "Workers of a kind that are held by the one connection, or API host, that holds most.",
+	}, []string{"kind", "by"})
+)
+
+func init() { metrics.Registry.MustRegister(orphaned, waitingForWorker, workersHeld) }

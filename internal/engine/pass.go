@@ -38,6 +38,8 @@ type Pass[T Object] struct {
 	set    bool
 	next   time.Time
 	ready  metav1.Condition
+	// done is true when the pass has found nothing left to call.
+	done bool
 	// ordinary is true when the pass ended as the passes of a start do.
 	ordinary bool
 	events   []happening

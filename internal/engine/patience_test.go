@@ -27,6 +27,7 @@ func TestADeletionThatHangsSaysThatItIsBlocked(t *testing.T) {
 		r.Kind.Undo = &Undo[*v1alpha1.SmileUser]{
 			Finalizer: v1alpha1.FinalizerRevoke,
 			Needed:    func(*v1alpha1.SmileUser) bool { return true },
+			Live:      definition{},
 			Run: func(ctx context.Context, _ *Pass[*v1alpha1.SmileUser]) error {
 				<-ctx.Done()
 				return context.Cause(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 const (
@@ -36,6 +38,8 @@ type Reconciler[T Object] struct {
 	Clock  clock.PassiveClock
 
 	memory memory
+	// queue of the kind's controller; nil until it is started.
+	queue atomic.Pointer[queue]
 }
 
 // Reconcile does one pass. An error means backoff, RequeueAfter a schedule; never both.
@@ -53,16 +57,23 @@ func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 	}
 	pass := newPass(obj, r.Clock.Now(), r.Client, &r.memory)
 	pass.First = r.memory.met(obj)
+	ctx, end := r.calling(ctx, pass)
+	defer end()
+	return r.reconcile(ctx, pass)
+}
+
+func (r *Reconciler[T]) reconcile(ctx context.Context, pass *Pass[T]) (ctrl.Result, error) {
+	obj := pass.Object
 	if !obj.GetDeletionTimestamp().IsZero() {
 		return r.remove(ctx, pass)
 	}
 	if err := r.holdOrRelease(ctx, pass); err != nil {
 		return ctrl.Result{}, err
 	}
-	if obj.Suspended() {
+	if pass.Object.Suspended() {
 		return ctrl.Result{}, r.suspend(ctx, pass)
 	}
-	pass.Resumed = meta.IsStatusConditionTrue(obj.CommonStatus().Conditions, v1alpha1.ConditionSuspended)
+	pass.Resumed = pass.Resumed || meta.IsStatusConditionTrue(pass.Object.CommonStatus().Conditions, v1alpha1.ConditionSuspended)
 	pass.clear(v1alpha1.ConditionSuspended)
 	return r.conclude(ctx, pass, r.run(ctx, pass))
 }
@@ -84,6 +95,7 @@ func (r *Reconciler[T]) run(ctx context.Context, pass *Pass[T]) error {
 // conclude turns the outcome of the phases into Ready, Reconciling and Stalled, writes the status if its meaning
 // changed, and says when the next pass is.
 func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) (ctrl.Result, error) {
+	pass.done = err == nil || errors.Is(err, ErrRest)
 	if err == nil {
 		r.memory.succeeded(nameOf(pass))
 		pass.condition(v1alpha1.ConditionReady, pass.ready.Status, pass.ready.Reason, pass.ready.Message)
@@ -115,7 +127,10 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 		r.memory.succeeded(nameOf(pass))
 		r.show(pass, problem)
 	}
-	pass.next = pass.Now.Add(retryAfter(problem))
+	if !smile.KeepsPlace(problem) { // else it is woken, and what it has asked for before that holds
+		pass.next = time.Time{}
+	}
+	pass.WakeAfter(retryAfter(problem))
 	return r.schedule(ctx, pass)
 }
 
@@ -159,6 +174,7 @@ func (r *Reconciler[T]) suspend(ctx context.Context, pass *Pass[T]) error {
 			return errors.Join(err, r.commit(ctx, pass))
 		}
 	}
+	pass.done = true
 	pass.condition(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
 		"spec.suspend is true: nothing is called or written for this object")
 	pass.clear(v1alpha1.ConditionReconciling)
@@ -203,6 +219,9 @@ func (r *Reconciler[T]) save(ctx context.Context, pass *Pass[T]) error {
 }
 
 func (r *Reconciler[T]) forget(name types.NamespacedName) {
+	if gone := r.memory.back(name); gone.caller != nil {
+		gone.caller.Forget()
+	}
 	r.memory.forget(name)
 	if r.Kind.Gone != nil {
 		r.Kind.Gone(name)

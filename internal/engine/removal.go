@@ -3,15 +3,19 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // holdOrRelease keeps the finalizer exactly on the objects whose deletion has something to undo.
@@ -51,7 +55,14 @@ func (r *Reconciler[T]) remove(ctx context.Context, pass *Pass[T]) (ctrl.Result,
 		return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
 	}
 	if undo.Needed(pass.Object) {
-		err := undo.within(ctx, pass)
+		deleted, err := r.kindDeleted(ctx)
+		if deleted {
+			r.orphan(ctx, pass, "released because its CustomResourceDefinition is being deleted: what is left at Smile was not undone")
+			return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
+		}
+		if err == nil {
+			err = undo.within(ctx, pass)
+		}
 		if err != nil && !undo.givesUp(pass) {
 			return r.blocked(ctx, pass, err)
 		}
@@ -60,6 +71,19 @@ func (r *Reconciler[T]) remove(ctx context.Context, pass *Pass[T]) (ctrl.Result,
 		}
 	}
 	return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
+}
+
+// kindDeleted reports whether the CustomResourceDefinition of the kind is being deleted, and all objects with it: an
+// uninstall, which nobody means to change anything at Smile. The definition is marked before any of its objects is, so that a
+// live read never misses it.
+func (r *Reconciler[T]) kindDeleted(ctx context.Context) (bool, error) {
+	definition := &metav1.PartialObjectMetadata{}
+	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	name := strings.ToLower(r.Kind.Name) + "s." + v1alpha1.GroupVersion.Group
+	if err := r.Kind.Undo.Live.Get(ctx, client.ObjectKey{Name: name}, definition); err != nil {
+		return false, fmt.Errorf("reading CustomResourceDefinition %s: %w", name, err)
+	}
+	return definition.DeletionTimestamp != nil, nil
 }
 
 func (r *Reconciler[T]) orphan(ctx context.Context, pass *Pass[T], message string) {
@@ -92,6 +116,10 @@ func (r *Reconciler[T]) blocked(ctx context.Context, pass *Pass[T], err error) (
 		return ctrl.Result{}, err
 	}
 	problem := Classify(err)
+	if smile.KeepsPlace(problem) {
+		pass.WakeAfter(problem.RetryAfter)
+		return r.schedule(ctx, pass)
+	}
 	log.FromContext(ctx).Info("deletion is blocked", "reason", problem.Reason, "cause", problem.Error())
 	r.show(pass, &Problem{
 		Class: NotReady, Reason: v1alpha1.ReasonDeletionBlocked,

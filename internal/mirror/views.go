@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 	"unique"
 
@@ -20,7 +21,7 @@ func sortUsers(users []User) {
 // Accounts gives the accounts of a user as they were at notBefore or later: from memory, or by a call.
 func (m *Mirror) Accounts(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) ([]smile.Account, error) {
 	fresh := func() bool { return m.AccountsReadSince(userID, notBefore) }
-	err := m.look("accounts/"+userID, fresh, func() error {
+	err := m.look(ctx, "accounts/"+userID, fresh, func() error {
 		return m.readAccounts(ctx, client, userID, nil)
 	})
 	if err != nil {
@@ -64,7 +65,7 @@ func (m *Mirror) KnownAccounts(userID string) (accounts []smile.Account, ok bool
 // later: from memory, or by a call.
 func (m *Mirror) Gathered(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) (map[string]Gathered, error) {
 	fresh := func() bool { return m.readSince(userID, notBefore, tasksOf) }
-	err := m.look("tasks/"+userID, fresh, func() error {
+	err := m.look(ctx, "tasks/"+userID, fresh, func() error {
 		return m.readTasks(ctx, client, userID, func(smile.Task) {})
 	})
 	if err != nil {
@@ -103,19 +104,24 @@ func (m *Mirror) NoAccounts(userID string) {
 }
 
 // look reads unless memory is fresh, together with whoever else wants the same. A read that had begun before may be
-// too old, and then another one is made.
-func (m *Mirror) look(what string, fresh func() bool, read func() error) error {
+// too old, and then another one is made; so is where the one who read has gone away until it is its turn.
+func (m *Mirror) look(ctx context.Context, what string, fresh func() bool, read func() error) error {
 	for {
 		if fresh() {
 			return nil
 		}
-		own := false
-		_, err, _ := m.reads.Do(what, func() (any, error) {
-			own = true
-			return nil, read()
+		var own atomic.Bool
+		reading := m.reads.DoChan(what, func() (any, error) {
+			own.Store(true)
+			return nil, recovered(ctx, read)
 		})
-		if err != nil || own {
-			return err
+		select {
+		case result := <-reading:
+			if own.Load() || result.Err != nil && !smile.KeepsPlace(result.Err) {
+				return result.Err
+			}
+		case <-ctx.Done():
+			return &smile.UnsentError{Cause: context.Cause(ctx)}
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package mirror
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -301,4 +303,44 @@ func TestAProviderIsAskedAboutOnce(t *testing.T) {
 		}
 	}
 	assertCalls(t, r, "providers/sss_ph", "providers/sss_ph")
+}
+
+// A reader that waits for another one's read goes on when its own context ends.
+func TestAReaderHeedsItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, r := startMirror(t), newRemote()
+		r.takes = time.Hour
+		go func() { _, _ = m.Accounts(t.Context(), r.client(), "u1", time.Time{}) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := m.Accounts(ctx, r.client(), "u1", time.Time{})
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// When the one that reads has gone away until it is its turn, another one reads for itself.
+func TestAReaderDoesNotWaitForOneThatIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := startMirror(t)
+		away := &smile.UnsentError{Cause: &smile.PausedError{Kept: true}}
+		never := func() bool { return false }
+		var errs [2]error
+		var group sync.WaitGroup
+		for i, own := range []error{away, nil} {
+			group.Go(func() {
+				time.Sleep(time.Duration(i) * time.Second)
+				errs[i] = m.look(t.Context(), "x", never, func() error { time.Sleep(10 * time.Second); return own })
+			})
+		}
+		group.Wait()
+		if !smile.KeepsPlace(errs[0]) || errs[1] != nil {
+			t.Errorf("got %v", errs)
+		}
+	})
 }

@@ -84,3 +84,9 @@ func ThrottledFor(err error) (time.Duration, bool) {
 	}
 	return refused.RetryAfter, true
 }
+
+// KeepsPlace reports whether a call was not sent because its turn is far away, and its caller will be woken.
+func KeepsPlace(err error) bool {
+	paused, ok := errors.AsType[*PausedError](err)
+	return ok && paused.Kept
+}

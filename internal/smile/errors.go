@@ -83,13 +83,20 @@ func (e *UnsentError) Error() string { return "smile: request not sent: " + e.Ca
 func (e *UnsentError) Unwrap() error { return e.Cause }
 
 // PausedError is a call that was not sent because the API asked, in an answer to
-// another call, to be left alone. It is always the cause of an UnsentError.
+// another call, to be left alone, or because other calls go first. It is always the cause of an UnsentError.
 type PausedError struct {
 	// RetryAfter is how long this still lasts.
 	RetryAfter time.Duration
+	// Kept means that the caller keeps its place in line and is woken when its turn comes, in all likelihood before RetryAfter.
+	Kept bool
 }
 
-func (e *PausedError) Error() string { return "the API wants no calls for now" }
+func (e *PausedError) Error() string {
+	if e.Kept {
+		return "other calls go first"
+	}
+	return "the API wants no calls for now"
+}
 
 // ArgumentError is an argument that the API cannot take. It is always the cause of
 // an UnsentError.

@@ -42,9 +42,12 @@ type Budget struct {
 	// refused is when the host last said "too many" to a call that was sent after it had said so before.
 	refused time.Time
 	// resume is when the last pause ends.
-	resume  time.Time
-	waiting queue
-	// wake serves the queue at wakeAt, when the next slot is due; nil while nobody waits.
+	resume time.Time
+	// waiting are the calls whose turn is near, parked the places of those whose callers have gone away (turn.go).
+	waiting, parked queue
+	// called are the places in waiting whose callers were told to come, the first one first.
+	called []*waiter
+	// wake serves the queues at wakeAt, when there is something to do; nil while nobody waits.
 	wake   *time.Timer
 	wakeAt time.Time
 }
@@ -59,8 +62,8 @@ func (b *Budget) RequestsPerSecond() float64 { return b.limit }
 
 // Wait returns when a call may be sent, in the lane, flow and share of the context, or the
 // context's error, or a *smile.PausedError: during a pause of more than 5 s, after
-// 30 s, or when too many wait already. Slots that nobody took are gone: there is no
-// catching up.
+// 30 s, when too many wait already, or at once when the turn of the context's caller is far away. Slots that nobody took are
+// gone: there is no catching up.
 func (b *Budget) Wait(ctx context.Context) error {
 	_, err := b.wait(ctx, false)
 	return err
@@ -102,23 +105,20 @@ func (b *Budget) await(ctx context.Context, w *waiter) error {
 
 // enter queues up, and at once takes a slot that is due.
 func (b *Budget) enter(ctx context.Context, again bool) (*waiter, error) {
+	w := b.waiterOf(ctx, again)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	if pause := b.resume.Sub(now); pause > patience {
 		return nil, &smile.PausedError{RetryAfter: pause}
 	}
-	w := &waiter{lane: smile.LaneFrom(ctx), flow: flowOf(ctx), share: shareOf(ctx), again: again, granted: make(chan error, 1)}
-	if b.waiting.size >= maxQueue {
-		displaced := b.waiting.displace(w)
-		if displaced == nil {
-			return nil, &smile.PausedError{RetryAfter: longestWait}
-		}
-		displaced.granted <- &smile.PausedError{RetryAfter: longestWait}
+	w, err := b.admit(w, now)
+	if err == nil {
+		w.granted = make(chan error, 1)
+		w.caller.Proceed()
 	}
-	b.waiting.add(w)
 	b.grant(now)
-	return w, nil
+	return w, err
 }
 
 // leave ends a wait early, unless the slot came at that very moment.
@@ -130,6 +130,7 @@ func (b *Budget) leave(w *waiter, err error) error {
 		return granted
 	default:
 		b.waiting.remove(w)
+		b.grant(time.Now())
 		return err
 	}
 }
@@ -141,10 +142,10 @@ func (b *Budget) serve() {
 	b.grant(time.Now())
 }
 
-// grant gives the slots that are due now, and has the rest of the queue served when the next one is.
+// grant gives the slots that are due now, tells callers to come whose turn is near, and goes on when the next slot is due.
 func (b *Budget) grant(now time.Time) {
-	for b.waiting.size > 0 && !b.nextDue().After(now) {
-		w := b.waiting.next(now)
+	for !b.due().After(now) {
+		w := b.waiting.next(now, present)
 		if w == nil {
 			break
 		}
@@ -152,17 +153,32 @@ func (b *Budget) grant(now time.Time) {
 		w.share.take(w, now)
 		w.granted <- nil
 	}
+	b.call(now)
 	b.arm(now)
 }
 
-// nextDue is when the first of the waiting calls may go.
-func (b *Budget) nextDue() time.Time { return later(b.due(), b.waiting.ready()) }
+// nextEvent is when there will be something to do: a slot for a call that waits, a caller to be told to come, or one that
+// should have come by then. False means that nobody waits.
+func (b *Budget) nextEvent() (next time.Time, found bool) {
+	if ready, ok := b.waiting.earliest(present); ok {
+		next, found = later(b.due(), ready), true
+	}
+	if at, ok := b.parked.earliest(b.callable); ok && (!found || at.Before(next)) {
+		next, found = at, true
+	}
+	if len(b.called) > 0 {
+		if at := b.called[0].calledAt.Add(calledFor); !found || at.Before(next) {
+			next, found = at, true
+		}
+	}
+	return next, found
+}
 
-// arm has the queue served when the next slot is due.
+// arm has the queue served when there will be something to do.
 func (b *Budget) arm(now time.Time) {
-	due := b.nextDue()
+	due, found := b.nextEvent()
 	switch {
-	case b.waiting.size == 0 || b.wake != nil && b.wakeAt.Equal(due) && due.After(now):
+	case !found || b.wake != nil && b.wakeAt.Equal(due) && due.After(now):
 		return
 	case b.wake != nil:
 		b.wake.Stop()
@@ -195,11 +211,11 @@ func (b *Budget) Share() float64 {
 	return b.recovered(time.Now())
 }
 
-// Waiting is how many calls wait.
-func (b *Budget) Waiting() int {
+// Waiting is how many calls wait, and how many callers have gone away until it is their turn.
+func (b *Budget) Waiting() (calls, away int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.waiting.size
+	return max(0, b.waiting.size-len(b.called)), b.parked.size + len(b.called)
 }
 
 // Refused takes note that the host has said "too many" to a call that was sent at a time, and wants to be left alone
@@ -225,8 +241,9 @@ func (b *Budget) pauseUntil(resume, now time.Time) {
 	b.resume = later(b.resume, resume)
 	if pause := b.resume.Sub(now); pause > patience {
 		for _, w := range b.waiting.drain() {
-			w.granted <- &smile.PausedError{RetryAfter: pause}
+			w.refuse(pause)
 		}
+		b.called = nil
 	}
 }
 
@@ -237,18 +254,19 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// BudgetSet holds one Budget per API host, and one for all hosts of the vendor.
+// BudgetSet holds one Budget per API host, and one for all hosts of the vendor; and one Host per API host.
 type BudgetSet struct {
 	limit float64
 
 	mu      sync.Mutex
 	budgets map[string]*Budget
+	hosts   map[string]*Host
 }
 
 // NewBudgetSet returns a set whose budgets are each of so many calls a second; 0 is
 // no limit.
 func NewBudgetSet(requestsPerSecond float64) *BudgetSet {
-	return &BudgetSet{limit: requestsPerSecond, budgets: map[string]*Budget{}}
+	return &BudgetSet{limit: requestsPerSecond, budgets: map[string]*Budget{}, hosts: map[string]*Host{}}
 }
 
 // For returns the budget of a host, always the same one. The host is written as

@@ -39,20 +39,25 @@ func WithShare(ctx context.Context, share *Share) context.Context {
 	return context.WithValue(ctx, shareKey{}, share)
 }
 
+// rate is how many calls a second may go; 0 is as many as the budget lets.
+func (s *Share) rate() float64 {
+	if s == nil {
+		return 0
+	}
+	return max(0, float64(s.limit.Load()))
+}
+
 // ready is when the next call may go.
 func (s *Share) ready() time.Time {
-	if s == nil || s.limit.Load() <= 0 {
+	if s.rate() == 0 {
 		return time.Time{}
 	}
 	return s.pace.due()
 }
 
 func (s *Share) take(w *waiter, now time.Time) {
-	if s == nil {
-		return
-	}
-	if limit := s.limit.Load(); limit > 0 {
-		s.pace.take(&w.going, s.pace.due(), now, float64(limit), float64(limit))
+	if rate := s.rate(); rate > 0 {
+		s.pace.take(&w.going, s.pace.due(), now, rate, rate)
 	}
 }
 
@@ -66,13 +71,22 @@ func flowOf(ctx context.Context) string {
 	return flow
 }
 
-// waiter is a call that waits for its slot.
+// waiter is a call that waits for its slot, or the place that is kept for one.
 type waiter struct {
 	lane  smile.Lane
 	flow  string
 	share *Share
 	// again is set for a call that was sent before and refused: it goes first.
 	again bool
+	// continues is set for a call of a reconcile that has had its turn: it goes first in its flow.
+	continues bool
+	// caller who makes the call; nil when nobody is named.
+	caller *smile.Caller
+	budget *Budget
+	// away is true for a place whose caller has yet to come: no slot is given to it.
+	away bool
+	// calledAt is when the caller was told to come; zero while it was not.
+	calledAt time.Time
 	// going is guarded by the budget.
 	going   departure
 	granted chan error
@@ -89,20 +103,33 @@ type queue struct {
 	served int
 }
 
+// candidate gives, of the calls of one flow in a lane, oldest first, the index of the one that may go first and when; -1 when
+// none may.
+type candidate func(waiting []*waiter) (index int, due time.Time)
+
+// present is the candidate of a flow for a slot: its first call whose caller is there.
+func present(waiting []*waiter) (index int, due time.Time) {
+	index = slices.IndexFunc(waiting, func(w *waiter) bool { return !w.away })
+	if index < 0 {
+		return index, time.Time{}
+	}
+	return index, waiting[index].share.ready()
+}
+
 func (q *queue) add(w *waiter) {
 	q.lanes[w.lane].add(w)
 	q.size++
 }
 
-// next takes out the call whose turn it is, of those whose share lets them go now; nil when there is none.
-func (q *queue) next(now time.Time) *waiter {
+// next takes out the call whose turn it is, of the candidates that may go now; nil when there is none.
+func (q *queue) next(now time.Time, of candidate) *waiter {
 	relieve := (q.served+1)%relief == 0
 	for i := range q.lanes {
 		lane := &q.lanes[i]
 		if relieve {
 			lane = &q.lanes[len(q.lanes)-1-i]
 		}
-		if w := lane.next(now); w != nil {
+		if w := lane.next(now, of); w != nil {
 			q.served++
 			q.size--
 			return w
@@ -111,20 +138,32 @@ func (q *queue) next(now time.Time) *waiter {
 	return nil
 }
 
-// ready is when the first of the waiting calls may go, as far as their shares are concerned.
-func (q *queue) ready() time.Time {
-	var first time.Time
-	found := false
+// earliest is when the first of the candidates may go; false when there is none.
+func (q *queue) earliest(of candidate) (first time.Time, found bool) {
 	for lane := range q.lanes {
 		for _, waiting := range q.lanes[lane].flows {
-			for _, w := range waiting[:1] {
-				if ready := w.share.ready(); !found || ready.Before(first) {
-					first, found = ready, true
-				}
+			if index, due := of(waiting); index >= 0 && (!found || due.Before(first)) {
+				first, found = due, true
 			}
 		}
 	}
-	return first
+	return first, found
+}
+
+// upTo is how many wait in a lane and the more urgent ones.
+func (q *queue) upTo(lane smile.Lane) (count int) {
+	for i := range lane + 1 {
+		count += q.lanes[i].size
+	}
+	return count
+}
+
+// ofFlow is how many of them are of one flow.
+func (q *queue) ofFlow(flow string, lane smile.Lane) (count int) {
+	for i := range lane + 1 {
+		count += len(q.lanes[i].flows[flow])
+	}
+	return count
 }
 
 // displace takes out a call in favour of a more urgent one: the newest of the flow that has most waiting in the least
@@ -162,34 +201,44 @@ func (q *queue) drain() []*waiter {
 type turns struct {
 	order []string
 	flows map[string][]*waiter
+	size  int
 }
 
 func (t *turns) add(w *waiter) {
 	if t.flows == nil {
 		t.flows = map[string][]*waiter{}
 	}
+	t.size++
 	waiting := t.flows[w.flow]
 	switch {
 	case w.again:
 		t.order = slices.DeleteFunc(t.order, func(flow string) bool { return flow == w.flow })
 		t.order = slices.Insert(t.order, 0, w.flow)
-		t.flows[w.flow] = slices.Insert(waiting, 0, w)
-		return
 	case len(waiting) == 0:
 		t.order = append(t.order, w.flow)
 	}
-	t.flows[w.flow] = append(waiting, w)
+	t.flows[w.flow] = slices.Insert(waiting, w.position(waiting), w)
 }
 
-// next takes out the call whose turn it is, of those that may go; nil when none may.
-func (t *turns) next(now time.Time) *waiter {
+// position is where a call goes among those of its flow: after those that go first as it does, else at the end.
+func (w *waiter) position(waiting []*waiter) int {
+	behind := func(other *waiter) bool { return !other.again && (!other.continues || w.again) }
+	if first := slices.IndexFunc(waiting, behind); first >= 0 && (w.again || w.continues) {
+		return first
+	}
+	return len(waiting)
+}
+
+// next takes out the call whose turn it is, of the candidates that may go now; nil when none may.
+func (t *turns) next(now time.Time, of candidate) *waiter {
 	for i, flow := range t.order {
-		w := t.flows[flow][0]
-		if w.share.ready().After(now) {
+		index, due := of(t.flows[flow])
+		if index < 0 || due.After(now) {
 			continue
 		}
+		w := t.flows[flow][index]
 		t.order = slices.Delete(t.order, i, i+1)
-		t.keep(flow, t.flows[flow][1:])
+		t.keep(flow, slices.Delete(t.flows[flow], index, index+1))
 		if len(t.flows[flow]) > 0 {
 			t.order = append(t.order, flow)
 		}
@@ -224,7 +273,9 @@ func (t *turns) remove(w *waiter) bool {
 	return true
 }
 
+// keep stores what is left of a flow after one was taken out.
 func (t *turns) keep(flow string, waiting []*waiter) {
+	t.size--
 	if len(waiting) == 0 {
 		delete(t.flows, flow)
 		return

@@ -87,7 +87,7 @@ func TestQueueLosesNobody(t *testing.T) {
 				if q.size == 0 {
 					t.Skip("empty")
 				}
-				w := q.next(time.Now())
+				w := q.next(time.Now(), present)
 				if !inside[w] {
 					t.Fatal("served one that does not wait")
 				}

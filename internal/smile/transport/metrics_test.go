@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"strings"
@@ -91,7 +92,12 @@ func TestBudgetMetrics(t *testing.T) {
 		slowed.Refused(time.Now().Add(time.Nanosecond), time.Second)
 		go func() { _ = slowed.Wait(t.Context()) }()
 		synctest.Wait()
+		budgets.Host("other.test:443").ended(context.DeadlineExceeded)
 		want := `
+# HELP smile_operator_api_budget_reconciles_away Reconciles that have ended because their turn in the call budget was far away, and begin again when it comes.
+# TYPE smile_operator_api_budget_reconciles_away gauge
+smile_operator_api_budget_reconciles_away{host="other.test:443"} 0
+smile_operator_api_budget_reconciles_away{host="slowed.test:443"} 0
 # HELP smile_operator_api_budget_share Part of the call budget in use: 1, or less since the API host has said that there are too many calls.
 # TYPE smile_operator_api_budget_share gauge
 smile_operator_api_budget_share{host="other.test:443"} 1
@@ -100,6 +106,9 @@ smile_operator_api_budget_share{host="slowed.test:443"} 0.5
 # TYPE smile_operator_api_budget_waiting gauge
 smile_operator_api_budget_waiting{host="other.test:443"} 0
 smile_operator_api_budget_waiting{host="slowed.test:443"} 1
+# HELP smile_operator_api_host_timeouts Calls in a row to an API host that have timed out. From three on, one call is sent at a time until the host answers.
+# TYPE smile_operator_api_host_timeouts gauge
+smile_operator_api_host_timeouts{host="other.test:443"} 1
 `
 		if err := testutil.CollectAndCompare(budgets, strings.NewReader(want)); err != nil {
 			t.Error(err)

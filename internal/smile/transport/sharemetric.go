@@ -12,21 +12,34 @@ var (
 		[]string{"host"}, nil)
 	waitingMetric = prometheus.NewDesc("smile_operator_api_budget_waiting",
 		"Calls that wait for the call budget.", []string{"host"}, nil)
+	awayMetric = prometheus.NewDesc("smile_operator_api_budget_reconciles_away",
+		"Reconciles that have ended because their turn in the call budget was far away, and begin again when it comes.",
+		[]string{"host"}, nil)
+	timeoutsMetric = prometheus.NewDesc("smile_operator_api_host_timeouts",
+		"Calls in a row to an API host that have timed out. From three on, one call is sent at a time until the host answers.",
+		[]string{"host"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (s *BudgetSet) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- shareMetric
 	descriptions <- waitingMetric
+	descriptions <- awayMetric
+	descriptions <- timeoutsMetric
 }
 
 // Collect implements prometheus.Collector. There are as many hosts as the operator's flags permit.
 func (s *BudgetSet) Collect(metrics chan<- prometheus.Metric) {
 	s.mu.Lock()
-	budgets := maps.Clone(s.budgets)
+	budgets, hosts := maps.Clone(s.budgets), maps.Clone(s.hosts)
 	s.mu.Unlock()
 	for host, budget := range budgets {
 		metrics <- prometheus.MustNewConstMetric(shareMetric, prometheus.GaugeValue, budget.Share(), host)
-		metrics <- prometheus.MustNewConstMetric(waitingMetric, prometheus.GaugeValue, float64(budget.Waiting()), host)
+		calls, away := budget.Waiting()
+		metrics <- prometheus.MustNewConstMetric(waitingMetric, prometheus.GaugeValue, float64(calls), host)
+		metrics <- prometheus.MustNewConstMetric(awayMetric, prometheus.GaugeValue, float64(away), host)
+	}
+	for name, host := range hosts {
+		metrics <- prometheus.MustNewConstMetric(timeoutsMetric, prometheus.GaugeValue, float64(host.Timeouts()), name)
 	}
 }

@@ -6,6 +6,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // Defaults and bounds of a Transport.
@@ -38,6 +41,8 @@ type Config struct {
 	Credentials func() Credentials
 	// Budget paces the calls; nil is no limit. Transports of the same host share one.
 	Budget *Budget
+	// Host is whether the host answers; nil is of this Transport alone. Transports of the same host share one.
+	Host *Host
 	// Hosts are the hosts that are called; nil permits the vendor's.
 	Hosts *HostPolicy
 	// AllowExemptAddresses lets the vendor's hosts be at the addresses that Hosts exempts.
@@ -56,8 +61,10 @@ type Config struct {
 
 // Transport is a smile.Doer. It is safe for concurrent use.
 type Transport struct {
-	chain http.RoundTripper
-	base  *http.Transport
+	chain  http.RoundTripper
+	base   *http.Transport
+	budget *Budget
+	host   *Host
 }
 
 // New returns a Transport. The proxy settings are those of the environment at this
@@ -65,7 +72,24 @@ type Transport struct {
 func New(config Config) *Transport {
 	config = config.withDefaults()
 	base := newBase(config, httpproxy.FromEnvironment())
-	return &Transport{chain: newChain(config, base), base: base}
+	return &Transport{chain: newChain(config, base), base: base, budget: config.Budget, host: config.Host}
+}
+
+// Turn returns nil when a call of the context would leave within about half a second, and keeps its place for the call; otherwise it
+// returns the error that the call would. It sends nothing. See Budget.Turn.
+func (t *Transport) Turn(ctx context.Context) error {
+	if err := t.host.Asked(); err != nil {
+		return err
+	}
+	if err := t.budget.Turn(ctx); err != nil {
+		return &smile.UnsentError{Cause: err}
+	}
+	return nil
+}
+
+// TurnIsNear reports whether a call of the context would leave within about half a second. It keeps no place.
+func (t *Transport) TurnIsNear(ctx context.Context) bool {
+	return t.host.Asked() == nil && t.budget.TurnIsNear(ctx)
 }
 
 // Do sends a request, once. Redirects are not followed.
@@ -79,6 +103,9 @@ func (t *Transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
 func (c Config) withDefaults() Config {
 	if c.Budget == nil {
 		c.Budget = NewBudget(0)
+	}
+	if c.Host == nil {
+		c.Host = new(Host)
 	}
 	if c.Hosts == nil {
 		c.Hosts = vendorHosts()
@@ -123,7 +150,9 @@ type step func(next http.RoundTripper) http.RoundTripper
 func newChain(config Config, base http.RoundTripper) http.RoundTripper {
 	steps := []step{
 		guard(config.Hosts),
+		oneAtATime(config.Host),
 		slot(config.Budget, config.Metrics),
+		countTimeouts(config.Host),
 		deadline(config.ReadTimeout, config.MutateTimeout),
 		config.Metrics.measure,
 		authenticate(config.Credentials, config.UserAgent),

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+const (
+	passedState = "passed"
+	failedState = "FAILED"
+	// mostFigures is how many lines of a part are kept.
+	mostFigures = 400
+)
+
+// result is what came of a part.
+type result struct {
+	state, took, date, commit, machine string
+	// figures are the lines that say what was measured.
+	figures []string
+}
+
+const heading = `# The nightly run
+
+` + "`make nightly`" + ` writes this file: what came of the tests that are too long for CI, and what they measured.
+` + "`NIGHTLY_ONLY=fuzz,bench make nightly`" + ` runs some of the parts; the others keep what an earlier run said.
+
+| part | result | took | on | commit | machine |
+|---|---|---|---|---|---|
+`
+
+// render writes the results in the order of the parts.
+func render(results map[string]result) string {
+	var table, sections strings.Builder
+	for _, p := range parts {
+		r, ran := results[p.name]
+		if !ran {
+			r = result{state: "never run"}
+		}
+		fmt.Fprintf(&table, "| %s | %s | %s | %s | %s | %s |\n", p.name, r.state, r.took, r.date, r.commit, r.machine)
+		if len(r.figures) > 0 {
+			fmt.Fprintf(&sections, "\n## %s\n\n```\n%s\n```\n", p.name, strings.Join(r.figures, "\n"))
+		}
+	}
+	return heading + table.String() + sections.String()
+}
+
+var (
+	row     = regexp.MustCompile(`(?m)^\| ([a-z0-9-]+) \| (.*) \| (.*) \| (.*) \| (.*) \| (.*) \|$`)
+	section = regexp.MustCompile("(?m)^## ([a-z0-9-]+)\n\n```\n((?s:.*?))\n```$")
+)
+
+// parse reads what render wrote.
+func parse(text string) map[string]result {
+	results := map[string]result{}
+	for _, match := range row.FindAllStringSubmatch(text, -1) {
+		if match[1] != "part" && match[2] != "never run" {
+			results[match[1]] = result{state: match[2], took: match[3], date: match[4], commit: match[5], machine: match[6]}
+		}
+	}
+	for _, match := range section.FindAllStringSubmatch(text, -1) {
+		if r, known := results[match[1]]; known {
+			r.figures = strings.Split(match[2], "\n")
+			results[match[1]] = r
+		}
+	}
+	return results
+}
+
+var (
+	// verdict is the end of a test, of a package, or of the search of a fuzz target; or a row of the table of bench.
+	verdict = regexp.MustCompile(`^(\s*--- FAIL|FAIL\s|ok  \t|fuzz: elapsed: .*\(\d+/sec\)|FIGURE  |\S.*  (met|missed|not built in|-)  +\S)`)
+	// logged is what a test logs. What it logs in further lines is indented deeper.
+	logged = regexp.MustCompile(`^( +)\w+_test\.go:\d+: (.*)$`)
+	// unsteady are lines that say nothing about the product.
+	unsteady = regexp.MustCompile(`E2E_SEED=`)
+	// named is a test or a fuzz target that begins.
+	named = regexp.MustCompile(`^(=== (RUN|NAME) +(Test\w+)|\S+ Fuzz\w+$)`)
+)
+
+// figures picks the lines of an output that say what was measured.
+func figures(log string) []string {
+	var found []string
+	title, indent := "", ""
+	add := func(line string) {
+		if title != "" {
+			found = append(found, title)
+			title = ""
+		}
+		found = append(found, line)
+	}
+	last := ""
+	for line := range strings.Lines(log) {
+		line = strings.TrimRight(line, " \r\n")
+		if match := named.FindStringSubmatch(line); match != nil {
+			name := match[3]
+			if name == "" {
+				name = line
+			}
+			if name != last {
+				title, last = name, name
+			}
+			indent = ""
+			continue
+		}
+		switch match := logged.FindStringSubmatch(line); {
+		case match != nil && !unsteady.MatchString(line):
+			indent = match[1] + "    "
+			add("  " + match[2])
+		case indent != "" && strings.HasPrefix(line, indent):
+			add("    " + strings.TrimPrefix(line, indent))
+		default:
+			indent = ""
+			if verdict.MatchString(line) {
+				add(line)
+			}
+		}
+	}
+	if cut := len(found) - mostFigures; cut > 0 {
+		found = append(found[:mostFigures], fmt.Sprintf("... and %d lines more", cut))
+	}
+	return found
+}

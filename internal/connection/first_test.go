@@ -1,0 +1,81 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// TestOneFirstCreateAtATime has many creates come while the mode is unknown: the first two fail.
+func TestOneFirstCreateAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f first
+		var known, running atomic.Int32
+		var group sync.WaitGroup
+		for i := range 20 {
+			group.Go(func() {
+				leave, err := f.enter(t.Context(), func() bool { return known.Load() > 0 })
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer leave()
+				if known.Load() == 0 {
+					if running.Add(1) != 1 {
+						t.Error("two creates at once while the mode is unknown")
+					}
+					time.Sleep(3 * time.Second)
+					running.Add(-1)
+				}
+				if i >= 2 {
+					known.Store(1)
+				}
+			})
+			synctest.Wait()
+		}
+		start := time.Now()
+		group.Wait()
+		if took := time.Since(start); took > 9*time.Second {
+			t.Errorf("all took %v", took)
+		}
+	})
+}
+
+// TestACreateDoesNotWaitForLong has callers wait while the first create hangs: they go away, and are woken when it has ended.
+func TestACreateDoesNotWaitForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f first
+		unknown := func() bool { return false }
+		leave, err := f.enter(t.Context(), unknown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		woken := 0
+		caller := smile.WithCaller(t.Context(), smile.NewCaller(func() { woken++ }))
+		start := time.Now()
+		if _, err := f.enter(caller, unknown); !smile.KeepsPlace(err) || time.Since(start) != firstPatience {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		if err := f.turn(caller); !smile.KeepsPlace(err) {
+			t.Errorf("it would be its turn: %v", err)
+		}
+		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := f.enter(impatient, unknown); !errors.Is(err, context.DeadlineExceeded) || !smile.NotCreated(err) {
+			t.Errorf("a context that has ended: %v", err)
+		}
+		leave()
+		if woken != 1 {
+			t.Errorf("it was woken %d times", woken)
+		}
+		if err := f.turn(caller); err != nil {
+			t.Errorf("it is not its turn: %v", err)
+		}
+	})
+}

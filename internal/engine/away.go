@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// away is an object whose reconcile has ended until it is its turn in the call budget.
+type away struct {
+	caller *smile.Caller
+	// first and resumed are what the reconcile that ended was.
+	first, resumed bool
+}
+
+// calling names the caller of a reconcile's calls. Without a queue there is nobody to be woken, and calls wait on the spot. What
+// it returns ends the reconcile's part in the line.
+func (r *Reconciler[T]) calling(ctx context.Context, pass *Pass[T]) (context.Context, func()) {
+	queue := r.queue.Load()
+	if queue == nil {
+		return ctx, func() {}
+	}
+	name := nameOf(pass)
+	known := r.memory.back(name)
+	if known.caller == nil {
+		known.caller = smile.NewCaller(func() { queue.wake(name) })
+	}
+	pass.First, pass.Resumed = pass.First || known.first, known.resumed
+	known.caller.Begin()
+	return smile.WithCaller(ctx, known.caller), func() {
+		if known.caller.End(pass.done) {
+			r.memory.leave(name, away{caller: known.caller, first: pass.First, resumed: pass.Resumed})
+		}
+	}
+}
+
+// leave remembers an object that is away.
+func (m *memory) leave(name types.NamespacedName, gone away) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away == nil {
+		m.away = map[types.NamespacedName]away{}
+	}
+	m.away[name] = gone
+}
+
+// back gives what is remembered of an object that was away, and forgets it.
+func (m *memory) back(name types.NamespacedName) away {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.away[name]
+	delete(m.away, name)
+	return known
+}

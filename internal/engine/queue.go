@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// TenantOf says whose work the reconcile of an object is, from the cache.
+type TenantOf func(ctx context.Context, object types.NamespacedName) Tenant
+
+// tenantPatience bounds how long the cache is asked for whose work an object is. Until it is synced, it is nobody's.
+const tenantPatience = 5 * time.Second
+
+// Options are those of the kind's controller: so many workers, shared among the tenants, and the longest wait of an object that
+// keeps failing.
+func (r *Reconciler[T]) Options(workers int, longest time.Duration, of TenantOf) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: workers,
+		RateLimiter:             Backoff(longest),
+		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+			q := newQueue(name, r.Kind.Name, limiter, workers, of)
+			r.queue.Store(q)
+			return q
+		},
+	}
+}
+
+// queue is a priority queue whose workers are shared among tenants. Delays, backoff and the joining of equal requests are those
+// of controller-runtime's queue; while a worker is idle, what is due is taken out of it and sorted by tenant.
+type queue struct {
+	priorityqueue.PriorityQueue[reconcile.Request]
+	kind string
+	of   TenantOf
+	life context.Context
+	end  context.CancelFunc
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	workers *workers
+	idle    int
+}
+
+func newQueue(name, kind string, limiter workqueue.TypedRateLimiter[reconcile.Request], workers int, of TenantOf) *queue {
+	life, end := context.WithCancel(context.Background())
+	q := &queue{
+		PriorityQueue: priorityqueue.New(name, func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limiter }),
+		kind:          kind, of: of, life: life, end: end, workers: newWorkers(workers),
+	}
+	q.changed = sync.NewCond(&q.mu)
+	go q.sort()
+	return q
+}
+
+// sort takes what is due out of the inner queue, while there is a worker for it, until the queue is shut down.
+func (q *queue) sort() {
+	for q.wanted() {
+		object, priority, shutdown := q.PriorityQueue.GetWithPriority()
+		if shutdown {
+			return
+		}
+		q.PriorityQueue.Done(object)
+		tenant := q.tenant(object.NamespacedName)
+		q.mu.Lock()
+		q.workers.add(object, priority, tenant)
+		q.report()
+		q.changed.Broadcast()
+		q.mu.Unlock()
+	}
+}
+
+// wanted waits for an idle worker; false means that the queue was shut down.
+func (q *queue) wanted() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.idle == 0 && q.life.Err() == nil {
+		q.changed.Wait()
+	}
+	return q.life.Err() == nil
+}
+
+func (q *queue) tenant(object types.NamespacedName) Tenant {
+	ctx, cancel := context.WithTimeout(q.life, tenantPatience)
+	defer cancel()
+	return q.of(ctx, object)
+}
+
+// GetWithPriority waits for an object that may be reconciled now.
+func (q *queue) GetWithPriority() (object reconcile.Request, priority int, shutdown bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.idle++
+	defer func() { q.idle-- }()
+	q.changed.Broadcast()
+	for q.life.Err() == nil {
+		if r := q.workers.start(); r != nil {
+			q.report()
+			return r.Request, r.priority, false
+		}
+		q.changed.Wait()
+	}
+	return object, 0, true
+}
+
+// Get is GetWithPriority without the priority.
+func (q *queue) Get() (object reconcile.Request, shutdown bool) {
+	object, _, shutdown = q.GetWithPriority()
+	return object, shutdown
+}
+
+// Done ends the work on an object.
+func (q *queue) Done(object reconcile.Request) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.workers.finish(object)
+	q.report()
+	q.changed.Broadcast()
+}
+
+// Len is how many objects are due and have no worker.
+func (q *queue) Len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.PriorityQueue.Len() + len(q.workers.waiting)
+}
+
+// ShutDown ends the queue, and with it those who wait for an object.
+func (q *queue) ShutDown() {
+	if q.life.Err() != nil {
+		return
+	}
+	q.end()
+	q.PriorityQueue.ShutDown()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.changed.Broadcast()
+}
+
+// ShutDownWithDrain does the same.
+func (q *queue) ShutDownWithDrain() { q.ShutDown() }
+
+// wake has an object reconciled as soon as its tenant has a worker.
+func (q *queue) wake(object types.NamespacedName) {
+	q.AddWithOpts(priorityqueue.AddOpts{}, reconcile.Request{NamespacedName: object})
+}
+
+func (q *queue) report() {
+	waitingForWorker.WithLabelValues(q.kind).Set(float64(len(q.workers.waiting)))
+	workersHeld.WithLabelValues(q.kind, "connection").Set(float64(q.workers.connections.most()))
+	workersHeld.WithLabelValues(q.kind, "host").Set(float64(q.workers.hosts.most()))
+}

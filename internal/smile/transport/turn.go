@@ -1,0 +1,207 @@
+package transport
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+const (
+	// lead is how long before its turn a caller is told to come. It covers what a reconcile does before its call, such as to store
+	// an intent. No more callers are there, or on their way, than slots come up in that time.
+	lead = 500 * time.Millisecond
+	// calledFor is how long a place counts as taken whose caller was told to come. One that comes later still goes first.
+	calledFor = 10 * time.Second
+	// keptFor is when a caller that keeps its place tries by itself, in case it was not woken.
+	keptFor = 5 * time.Minute
+)
+
+// The waiting calls are in two queues. Those whose turn is near are in waiting. Of the others there are only the places, in
+// parked: their callers have gone away. When one is near, its place moves to the end of waiting and the caller is woken. A slot
+// goes to the first call whose caller is there, so no slot is lost to a caller that is late or does not come.
+
+// Turn returns nil when a call of the context would leave within about half a second. That place is then kept for the
+// caller's next call. Otherwise it is a *smile.PausedError: when it is Kept, the caller keeps its place and is woken when its turn
+// comes. Nothing is sent, and no slot is taken. It is for what must be done right before a call, and not again and
+// again. Without a caller in the context, or one that has had its turn, calls wait on the spot, and Turn returns nil.
+func (b *Budget) Turn(ctx context.Context) error {
+	w := b.waiterOf(ctx, false)
+	if w.caller.Stays() {
+		return ctx.Err()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if pause := b.resume.Sub(now); pause > patience {
+		return &smile.PausedError{RetryAfter: pause}
+	}
+	w, err := b.admit(w, now)
+	if err == nil {
+		b.reserve(w, now)
+	}
+	b.grant(now)
+	return err
+}
+
+// TurnIsNear reports whether a call of the context would leave within about half a second. It takes no place.
+func (b *Budget) TurnIsNear(ctx context.Context) bool {
+	w := b.waiterOf(ctx, false)
+	if w.caller != nil && w.caller.Stays() {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if held := b.heldFor(w); held != nil {
+		return !held.calledAt.IsZero()
+	}
+	return b.near(w, time.Now())
+}
+
+// waiterOf makes the waiter of a call. A place that its caller keeps at another host is given up.
+func (b *Budget) waiterOf(ctx context.Context, again bool) *waiter {
+	w := &waiter{
+		lane: smile.LaneFrom(ctx), flow: flowOf(ctx), share: shareOf(ctx), again: again,
+		caller: smile.CallerFrom(ctx), budget: b,
+	}
+	w.continues = w.caller != nil && w.caller.Stays()
+	if held, ok := w.caller.Place().(*waiter); ok && held.budget != b {
+		w.caller.Forget()
+	}
+	return w
+}
+
+// heldFor is the place that the caller of a call keeps, if it serves this call: it is of the same flow, and not less urgent.
+func (b *Budget) heldFor(w *waiter) *waiter {
+	held, ok := w.caller.Place().(*waiter)
+	if !ok || held.budget != b || held.flow != w.flow || held.lane > w.lane {
+		return nil
+	}
+	return held
+}
+
+// admit finds the place of a call in waiting: that of the call itself, or the one that was kept for it. Otherwise the
+// error says when to come back.
+func (b *Budget) admit(w *waiter, now time.Time) (*waiter, error) {
+	held := b.heldFor(w)
+	if held == nil {
+		if other, ok := w.caller.Place().(*waiter); ok {
+			b.drop(other)
+		}
+	}
+	switch {
+	case held == nil && (w.caller.Stays() || b.near(w, now)):
+		return w, b.join(w)
+	case held == nil:
+		w.away = true
+		b.parked.add(w)
+		w.caller.Hold(w)
+	case !held.calledAt.IsZero():
+		b.claim(held)
+		held.share = w.share
+		return held, nil
+	}
+	w.caller.SendAway()
+	return nil, &smile.PausedError{RetryAfter: keptFor, Kept: true}
+}
+
+// join puts a call into waiting. When it is full, a more urgent call takes the place of a less urgent one.
+func (b *Budget) join(w *waiter) error {
+	if b.waiting.size >= maxQueue {
+		displaced := b.waiting.displace(w)
+		if displaced == nil {
+			return &smile.PausedError{RetryAfter: longestWait}
+		}
+		displaced.refuse(longestWait)
+	}
+	b.waiting.add(w)
+	return nil
+}
+
+// refuse ends the wait of a call. A caller that is away keeps its right to go first.
+func (w *waiter) refuse(pause time.Duration) {
+	if !w.away {
+		w.granted <- &smile.PausedError{RetryAfter: pause}
+	}
+}
+
+// claim gives the place that was kept to the caller that has come. One that was no longer counted on goes first in its flow.
+func (b *Budget) claim(held *waiter) {
+	if i := slices.Index(b.called, held); i >= 0 {
+		b.called = slices.Delete(b.called, i, i+1)
+	} else {
+		held.continues = true
+		b.waiting.remove(held)
+		b.waiting.add(held)
+	}
+	held.away, held.calledAt = false, time.Time{}
+	held.caller.Hold(nil)
+}
+
+// reserve keeps a place in waiting for a caller that is about to come, or was told to.
+func (b *Budget) reserve(w *waiter, now time.Time) {
+	w.away, w.calledAt = true, now
+	b.called = append(b.called, w)
+	w.caller.Hold(w)
+}
+
+// near reports whether a call may wait on the spot: nobody of its flow has gone away for as urgent a call, and its slot is
+// due soon.
+func (b *Budget) near(w *waiter, now time.Time) bool {
+	return b.parked.ofFlow(w.flow, w.lane) == 0 && b.room(w) && !b.callAt(w).After(now)
+}
+
+// room reports whether fewer calls wait, as urgent as this one, than slots come up within lead.
+func (b *Budget) room(w *waiter) bool {
+	if b.limit > 0 && b.waiting.upTo(w.lane) >= slotsIn(lead, b.limit*b.share) {
+		return false
+	}
+	rate := w.share.rate()
+	return rate == 0 || b.waiting.ofFlow(w.flow, w.lane) < slotsIn(lead, rate)
+}
+
+// slotsIn is how many slots come up in a time, at least one.
+func slotsIn(d time.Duration, rate float64) int { return max(1, int(rate*d.Seconds())) }
+
+// callAt is from when on a caller may be told to come.
+func (b *Budget) callAt(w *waiter) time.Time { return later(b.due(), w.share.ready()).Add(-lead) }
+
+// callable is the candidate of a flow for being told to come.
+func (b *Budget) callable(waiting []*waiter) (index int, due time.Time) {
+	if !b.room(waiting[0]) {
+		return -1, time.Time{}
+	}
+	return 0, b.callAt(waiting[0])
+}
+
+// call tells callers to come whose turn is near, and no longer counts on those that have not come.
+func (b *Budget) call(now time.Time) {
+	for len(b.called) > 0 && !now.Before(b.called[0].calledAt.Add(calledFor)) {
+		b.waiting.remove(b.called[0])
+		b.called = b.called[1:]
+	}
+	for {
+		w := b.parked.next(now, b.callable)
+		if w == nil {
+			return
+		}
+		b.waiting.add(w)
+		b.reserve(w, now)
+		w.caller.Wake()
+	}
+}
+
+// GiveUp implements smile.Place.
+func (w *waiter) GiveUp() {
+	w.budget.mu.Lock()
+	defer w.budget.mu.Unlock()
+	w.budget.drop(w)
+	w.budget.grant(time.Now())
+}
+
+func (b *Budget) drop(w *waiter) {
+	b.parked.remove(w)
+	b.waiting.remove(w)
+	b.called = slices.DeleteFunc(b.called, func(other *waiter) bool { return other == w })
+}
