@@ -39,7 +39,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	receiver := freeAddress(t)
 	o := e.operator(t, "--api-requests-per-second=0", "--receiver-bind-address="+receiver, "--receiver-base-url=http://"+receiver)
 	for i, key := range keys {
-		e.tenant(fmt.Sprintf("tenant-%d", i), key, usersOfEach)
+		e.populate(fmt.Sprintf("tenant-%d", i), key, usersOfEach)
 	}
 	within(t, 10*time.Minute, "all users are Ready", func() (bool, string) {
 		if created := len(e.remote.committed("create-user", 0)); created < tenants*usersOfEach {
@@ -66,8 +66,8 @@ func TestSeriesAreBounded(t *testing.T) {
 	}
 }
 
-// tenant declares a connection with a key pair of its own, and a number of users, a sync and a subscription of it.
-func (e *environment) tenant(name string, key sandbox.KeyPair, users int) {
+// populate declares a connection with a key pair of its own, and a number of users, a sync and a subscription of it.
+func (e *environment) populate(name string, key sandbox.KeyPair, users int) {
 	e.t.Helper()
 	e.create(
 		&corev1.Secret{ObjectMeta: e.named(name), StringData: map[string]string{"apiKey": key.Key, "apiSecret": key.Secret}},

@@ -25,7 +25,7 @@ const (
 	withheld    = "its message is withheld, because it quotes the content"
 )
 
-// Refusal is the problem of a request that the Kubernetes API refused for good: only a change in the cluster helps. It names
+// Refusal is the problem of a request that the Kubernetes API refused: only a change in the cluster helps. It names
 // the object, as in `the Secret "data"`, and the API server's reason and message, unless quotes reports that the message
 // repeats what must not be shown; quotes may be nil. Refusal is nil for every other error, conflicts of versions included.
 func Refusal(err error, object string, quotes func(text string) bool) *Problem {
@@ -45,9 +45,16 @@ func Refusal(err error, object string, quotes func(text string) bool) *Problem {
 	if quotes != nil && quotes(text) {
 		text = withheld
 	}
-	return NewInvalid(v1alpha1.ReasonClusterRefused, fmt.Sprintf("the cluster refuses %s (%s): %s", object, reasonOf(status), text)).
-		After(refusedRetry).Because(err)
+	message := fmt.Sprintf("the cluster refuses %s (%s): %s", object, reasonOf(status), text)
+	if unauthorized.MatchString(status.Message) {
+		return NewTransient(v1alpha1.ReasonClusterRefused, message).Because(err)
+	}
+	return NewInvalid(v1alpha1.ReasonClusterRefused, message).After(refusedRetry).Because(err)
 }
+
+// unauthorized matches a refusal by authorization. It may be for good; but an API server that starts refuses everything until it
+// has read the roles, so that it is tried again soon, with backoff.
+var unauthorized = regexp.MustCompile(` is forbidden: User "[^"]*" cannot `)
 
 // clusterProblem is the problem of an error of the Kubernetes API; nil for every other error.
 func clusterProblem(err error) *Problem {
