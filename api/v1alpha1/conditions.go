@@ -23,6 +23,12 @@ const (
 	ConditionRegistered        = "Registered"
 )
 
+// Condition types that are present only while false, and leave Ready as it is.
+const (
+	ConditionSecretUsePermitted = "SecretUsePermitted"
+	ConditionTemplateApplied    = "TemplateApplied"
+)
+
 // Reasons of conditions, which are the reasons of events too. docs/reasons.md has a line for each.
 const (
 	ReasonSucceeded       = "Succeeded"
@@ -30,11 +36,13 @@ const (
 	ReasonSuspended       = "Suspended"
 	ReasonAwaitingEndUser = "AwaitingEndUser"
 
-	ReasonInvalidSpec          = "InvalidSpec"
-	ReasonEndpointNotAllowed   = "EndpointNotAllowed"
-	ReasonSecretNotFound       = "SecretNotFound"
-	ReasonSecretInvalid        = "SecretInvalid"
-	ReasonDatapointUnsupported = "DatapointUnsupported"
+	ReasonInvalidSpec           = "InvalidSpec"
+	ReasonEndpointNotAllowed    = "EndpointNotAllowed"
+	ReasonSecretNotFound        = "SecretNotFound"
+	ReasonSecretInvalid         = "SecretInvalid"
+	ReasonSecretUseNotPermitted = "SecretUseNotPermitted"
+	ReasonAnnotationNotAllowed  = "AnnotationNotAllowed"
+	ReasonDatapointUnsupported  = "DatapointUnsupported"
 
 	ReasonWebhookURLNotAllowed  = "WebhookURLNotAllowed"
 	ReasonReceiverNotConfigured = "ReceiverNotConfigured"

@@ -33,6 +33,11 @@ const (
 	// remote users that this installation did not create.
 	AnnotationAllowAdoption = "smile-operator.io/allow-adoption"
 
+	// AnnotationUse, on a Secret that a spec names, says what its values may be used for: credentials (by
+	// SmileConnection.spec.credentialsSecretRef), webhook-secret (SmileWebhookSubscription.spec.secretRef) or subjects
+	// (SmileUser.spec.subjectFrom); several with commas. Key pairs under the keys apiKey and apiSecret need none.
+	AnnotationUse = "smile-operator.io/use"
+
 	// AnnotationOwner, on an output, is the UID of the object that it belongs to, by which it is known even when
 	// its owner reference was cut.
 	AnnotationOwner = "smile-operator.io/owner-uid"

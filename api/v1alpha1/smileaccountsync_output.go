@@ -31,7 +31,9 @@ type OutputMetadata struct {
 	// +kubebuilder:validation:XValidation:rule=`self.all(k, !(k in ['app.kubernetes.io/instance', 'app.kubernetes.io/managed-by']) && (k.startsWith('app.kubernetes.io/') || !k.matches(r'^([a-z0-9.-]+\.)?(kubernetes\.io|k8s\.io|argoproj\.io|fluxcd\.io|helm\.sh|smile-operator\.io)/')))`,message="keys of kubernetes.io, k8s.io, argoproj.io, fluxcd.io, helm.sh and smile-operator.io say whose an object is and cannot be set: use a domain of your own, or app.kubernetes.io/name and the like"
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
-	// annotations of the objects.
+	// annotations of the objects: those of reloader.stakater.com, and those that the operator's flag
+	// --allowed-output-annotations names. Others are left out, with a Warning event: some have a Secret copied to other
+	// namespaces.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule=`self.all(k, size(k) <= 253 && k.matches(r'^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))`,message="keys must read name or domain/name, with a name of at most 63 characters"

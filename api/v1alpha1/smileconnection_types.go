@@ -33,7 +33,8 @@ type SmileConnectionSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="mode is immutable: create another SmileConnection for the other mode"
 	Mode Mode `json:"mode"`
 
-	// credentialsSecretRef names the Secret with the key pair.
+	// credentialsSecretRef names the Secret with the key pair. If the keys in it have other names than apiKey and apiSecret, the
+	// Secret must carry the annotation smile-operator.io/use: credentials.
 	// +required
 	CredentialsSecretRef CredentialsSecretReference `json:"credentialsSecretRef"`
 

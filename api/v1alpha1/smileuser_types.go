@@ -62,7 +62,7 @@ type SmileUserSpec struct {
 	// subjectFrom names the business key of this person, by which the person is recognised when declared again;
 	// <namespace>/<name> when absent. Smile sees a keyed digest of it only. The value is used byte by byte; nobody is
 	// created under one that is not valid UTF-8 in normalization form C, holds control characters, or begins or ends
-	// with white space. Immutable.
+	// with white space. The Secret must carry the annotation smile-operator.io/use: subjects. Immutable.
 	// +optional
 	SubjectFrom *SubjectSource `json:"subjectFrom,omitempty"`
 
@@ -139,6 +139,48 @@ type CreateAttempt struct {
 	StartedAt metav1.Time `json:"startedAt"`
 }
 
+// HintSubject is what an event says about an account. A value that is not listed here is read as HintAccount.
+// +kubebuilder:validation:MaxLength=32
+type HintSubject string
+
+// The subjects of hints.
+const (
+	// HintData says that Smile has gathered data of the account.
+	HintData HintSubject = "Data"
+	// HintAccount says that the account itself changed: it was connected, disconnected, or its login failed.
+	HintAccount HintSubject = "Account"
+)
+
+// AccountHint names an account that an event was about. It says what to ask Smile about, and proves nothing.
+type AccountHint struct {
+	// accountID at Smile.
+	// +kubebuilder:validation:MaxLength=200
+	AccountID string `json:"accountID"`
+	// about is Data when Smile has gathered data of the account, and Account when the account itself changed.
+	About HintSubject `json:"about"`
+	// at is the value that hintedAt had when the last such event was stored.
+	At metav1.MicroTime `json:"at"`
+	// eventAt is when that event was created, by Smile's clock.
+	// +optional
+	EventAt *metav1.Time `json:"eventAt,omitempty"`
+}
+
+// UserHints are what events about a user were about. Only receivers of webhooks write them, and only together with
+// hintedAt: a hintedAt that none of them has was written by an older receiver, and is about everything of the user.
+type UserHints struct {
+	// allAt is the value that hintedAt had when an event was stored that is not about a single account, or when there were
+	// more accounts than accounts has room for.
+	// +optional
+	AllAt *metav1.MicroTime `json:"allAt,omitempty"`
+	// accounts are single accounts to ask Smile about. Entries older than 15 minutes are dropped with the next event.
+	// +optional
+	// +listType=map
+	// +listMapKey=accountID
+	// +listMapKey=about
+	// +kubebuilder:validation:MaxItems=16
+	Accounts []AccountHint `json:"accounts,omitempty"`
+}
+
 // SmileUserStatus is what the operator knows of a person at Smile. It holds no personal data.
 type SmileUserStatus struct {
 	CommonStatus `json:",inline"`
@@ -175,6 +217,10 @@ type SmileUserStatus struct {
 	// hintedAt is from when on a look at this person at Smile shows what Smile's last hint was about.
 	// +optional
 	HintedAt *metav1.MicroTime `json:"hintedAt,omitempty"`
+
+	// hints are what the last events about this user were about. Without them, hintedAt is about everything of the user.
+	// +optional
+	Hints *UserHints `json:"hints,omitempty"`
 
 	// lastHandledRequest echoes the smile-operator.io/requested-at annotation that was handled last.
 	// +optional

@@ -51,7 +51,8 @@ type SmileWebhookSubscriptionSpec struct {
 	IncludePayload bool `json:"includePayload,omitempty"`
 
 	// secretRef names the secret that events are signed with, 32 to 64 printable characters; when absent one is
-	// generated and kept in the Secret that status.secretName names.
+	// generated and kept in the Secret that status.secretName names. The Secret must carry the annotation
+	// smile-operator.io/use: webhook-secret.
 	// +optional
 	SecretRef *SecretKeyReference `json:"secretRef,omitempty"`
 

@@ -29,8 +29,15 @@ type visit struct {
 	connErr error
 	known   *mirror.Mirror
 
+	// now is when the pass began.
+	now time.Time
 	// notBefore is how fresh what is read must be.
 	notBefore time.Time
+	// hinted are the accounts that Smile has hinted at and that this pass has to heed, by id; direct are those of them whose
+	// data is fetched at once. heeding are all hints that are heeded once the pass is over.
+	hinted  map[string]hintsOf
+	direct  map[string]bool
+	heeding []mirror.HintedAccount
 	// changed is true when the output must be made anew.
 	changed bool
 	// whole is true when the data of all accounts must be fetched for that, not only what is news.
@@ -105,6 +112,7 @@ func regenerated(sync *v1alpha1.SmileAccountSync) bool {
 
 // lookAtAccounts keeps the list of the accounts that the sync covers.
 func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
+	v.now = p.Now
 	v.whole = outdated(p.Object) || requested(p.Object) || p.Object.Status.DataPending
 	v.change(v.whole)
 	v.change(regenerated(p.Object))
@@ -161,6 +169,7 @@ func (v *visit) schedule(p *pass) {
 	hint := v.Mirrors.Hint(v.user, v.conn.ResyncInterval)
 	p.WakeAt(hint.Next)
 	v.notBefore = hint.Last
+	v.takeHints(p.Object, hint.Accounts)
 	for _, account := range p.Object.Status.Accounts {
 		if connected(account) && account.FinishedTasks == 0 && account.ConnectedAt != nil {
 			looks := mirror.Looks(account.ConnectedAt.Time, p.Now)
@@ -177,7 +186,7 @@ func (v *visit) schedule(p *pass) {
 
 // urgently puts calls before those that only keep things fresh, when something hints at news or somebody asked.
 func (v *visit) urgently(ctx context.Context) context.Context {
-	if v.notBefore.IsZero() {
+	if v.notBefore.IsZero() && len(v.hinted) == 0 {
 		return ctx
 	}
 	return smile.WithLane(ctx, smile.LaneHint)
@@ -190,22 +199,31 @@ var errAsKnown = errors.New("the accounts are taken as they are known")
 // accounts gives the accounts of the person, ErrRest when none need be looked at, or errAsKnown.
 func (v *visit) accounts(ctx context.Context) ([]smile.Account, error) {
 	userID := v.user.Status.UserID
-	if v.notBefore.IsZero() {
-		if accounts, ok := v.known.KnownAccounts(userID); ok {
-			return accounts, nil
-		}
-		if !v.changed {
-			return nil, engine.ErrRest
-		}
-		if !v.whole {
-			return nil, errAsKnown
+	if _, listed := v.known.KnownAccounts(userID); !v.notBefore.IsZero() || v.whole && !listed {
+		_, err := v.known.Accounts(v.urgently(ctx), v.conn.Client, userID, v.notBefore)
+		if err != nil {
+			return nil, missingIfNotFound(err)
 		}
 	}
-	accounts, err := v.known.Accounts(v.urgently(ctx), v.conn.Client, userID, v.notBefore)
+	if err := v.askHinted(v.urgently(ctx)); err != nil {
+		return nil, missingIfNotFound(err)
+	}
+	accounts, listed := v.known.KnownAccounts(userID)
+	switch {
+	case listed:
+		return accounts, nil
+	case v.changed || len(v.hinted) > 0:
+		return nil, errAsKnown
+	default:
+		return nil, engine.ErrRest
+	}
+}
+
+func missingIfNotFound(err error) error {
 	if smile.IsNotFound(err) {
-		return nil, mirror.ErrMissing
+		return mirror.ErrMissing
 	}
-	return accounts, err
+	return err
 }
 
 // covered are the accounts that the spec selects. An account that is not the person's own is never among them,

@@ -121,7 +121,7 @@ func (v *visit) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	}
 	for n := range v.formerSet(target) {
 		stored := v.opened[target.Part(n+1)]
-		if _, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), templateOf(sync)); err != nil {
+		if _, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), v.templateOf(sync)); err != nil {
 			return err
 		}
 	}
@@ -158,7 +158,7 @@ func (v *visit) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	}
 	for n := range v.formerSet(target) {
 		if stored := v.opened[target.Part(n+1)]; stored.Immutable() {
-			if err := v.Outputs.Thaw(ctx, sync, stored, templateOf(sync)); err != nil {
+			if err := v.Outputs.Thaw(ctx, sync, stored, v.templateOf(sync)); err != nil {
 				return err
 			}
 		}
@@ -169,7 +169,7 @@ func (v *visit) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 // isDressed reports whether the objects of an output carry their owner and the template's metadata.
 func (v *visit) isDressed(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
 	for n := range objects {
-		ok, err := v.Outputs.AsDeclared(sync, v.opened[target.Part(n+1)], templateOf(sync))
+		ok, err := v.Outputs.AsDeclared(sync, v.opened[target.Part(n+1)], v.templateOf(sync))
 		if err != nil || !ok {
 			return false, err
 		}

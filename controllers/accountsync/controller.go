@@ -50,6 +50,8 @@ type Controller struct {
 	Owners *mirror.Owners
 	// Outputs writes the data.
 	Outputs *output.Writer
+	// Annotations are those that templates may set on outputs.
+	Annotations output.AnnotationPolicy
 	// Ledger remembers which accounts' data was erased because a person withdrew consent.
 	Ledger *output.Ledger
 	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
@@ -66,6 +68,9 @@ type Controller struct {
 	Events events.EventRecorder
 	// Clock of everything.
 	Clock clock.PassiveClock
+
+	heeded   heeded
+	payloads payloads
 }
 
 // Reconciler makes the reconciler of SmileAccountSyncs.
@@ -74,10 +79,13 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 		Client: c.Client, Events: c.Events, Clock: c.Clock,
 		Kind: engine.Kind[*v1alpha1.SmileAccountSync]{
 			Name: kind,
+			Gone: c.heeded.forget,
 			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
 			Phases: func() []engine.Phase[*v1alpha1.SmileAccountSync] {
 				v := &visit{Controller: c}
 				phases := []engine.Phase[*v1alpha1.SmileAccountSync]{
+					{Condition: v1alpha1.ConditionTemplateApplied, Run: v.checkTemplate},
+					{Condition: v1alpha1.ConditionOutputReady, Run: v.checkFields},
 					{Condition: v1alpha1.ConditionOutputReady, Run: v.inspect},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
 					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: v.findUser},
@@ -124,6 +132,7 @@ func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engi
 	return c.Connections.Tenant(ctx, user.Namespace, user.Spec.ConnectionRef)
 }
 
+// ofUser finds the syncs of a user.
 func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile.Request {
 	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileAccountSyncList{},
 		client.InNamespace(user.GetNamespace()), client.MatchingFields{engine.IndexUser: user.GetName()})

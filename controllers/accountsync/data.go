@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +29,9 @@ type fetched struct {
 // last good data where it is, and the status with it.
 func (v *visit) fetch(ctx context.Context, p *pass) error {
 	sync := p.Object
+	if isUnnamed(sync) {
+		return errUnnamedFields
+	}
 	if err := v.compare(ctx, sync); err != nil {
 		return err
 	}
@@ -51,7 +53,9 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	if v.changed {
 		err = v.fetchAll(v.urgently(ctx), sync, gathered, p.Now)
 	}
-	if smile.IsNotFound(err) {
+	if errors.Is(err, errUnproven) {
+		err = v.fetchUnhinted(ctx, p)
+	} else if smile.IsNotFound(err) {
 		err = v.fetchRest(ctx, p, gathered)
 	}
 	v.auditFetched(p)
@@ -96,6 +100,27 @@ func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]task
 	if err := v.takeIn(ctx, p.Object, accounts); err != nil {
 		return err
 	}
+	return v.fetchAgain(ctx, p, gathered)
+}
+
+// fetchUnhinted fetches again when a response did not prove what a hint said: after asking about the accounts and their tasks.
+func (v *visit) fetchUnhinted(ctx context.Context, p *pass) error {
+	v.distrust()
+	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID))
+	if err != nil {
+		return err
+	}
+	if err := v.takeIn(ctx, p.Object, accounts); err != nil {
+		return err
+	}
+	gathered, err := v.gathered(ctx, p)
+	if err != nil {
+		return err
+	}
+	return v.fetchAgain(v.urgently(ctx), p, gathered)
+}
+
+func (v *visit) fetchAgain(ctx context.Context, p *pass, gathered map[string]tasksOf) error {
 	if err := v.eraseDoomed(ctx, p); err != nil {
 		return err
 	}
@@ -124,6 +149,8 @@ func (v *visit) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, g
 // wants tells whether the data of an account must be fetched. What its ttl has ended is fetched for news only.
 func (v *visit) wants(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) bool {
 	switch {
+	case v.isToFetch(entry):
+		return true
 	case entry.DataAsOf == nil || of.finished != entry.FinishedTasks || !of.last.Equal(entry.DataAsOf.Time):
 		return true
 	case entry.ErasedAt != nil:
@@ -183,7 +210,9 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 			of = tasksOf{finished: found.Tasks, last: found.Last()}
 			v.change(true)
 		}
-		if of.finished == 0 {
+		toFetch := v.isToFetch(*entry)
+		v.change(toFetch)
+		if of.finished == 0 && !toFetch {
 			v.trouble = engine.NewWaiting(v1alpha1.ReasonProgressing,
 				"Smile is still gathering the data of a connected account").After(untilNextLook(p, entry))
 			continue
@@ -198,14 +227,15 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 func (v *visit) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]mirror.Gathered, error) {
 	userID := v.user.Status.UserID
 	known := v.known.KnownGathered(userID)
-	ask := !v.notBefore.IsZero() && !v.whole
+	since := v.tasksSince(sync)
+	ask := !since.IsZero() && !v.whole
 	for _, entry := range sync.Status.Accounts {
-		ask = ask || connected(entry) && known[entry.ID].Tasks == 0 && entry.FinishedTasks == 0
+		ask = ask || connected(entry) && known[entry.ID].Tasks == 0 && entry.FinishedTasks == 0 && !v.isToFetch(entry)
 	}
 	if !ask {
 		return known, nil
 	}
-	return v.known.Gathered(mirror.WithReader(v.urgently(ctx), sync.UID), v.conn.Client, userID, v.notBefore)
+	return v.known.Gathered(mirror.WithReader(v.urgently(ctx), sync.UID), v.conn.Client, userID, since)
 }
 
 func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {
@@ -233,8 +263,11 @@ func (v *visit) refreshDue(p *pass) bool {
 
 // fetchAccount reads what the spec asks for of one account: in one call where one brings it all.
 func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) (fetched, error) {
-	items, err := v.itemsOf(ctx, entry.ID, sync.Spec.Datapoints)
+	read, err := v.contentOf(ctx, sync, entry.ID)
 	if err != nil {
+		return fetched{}, err
+	}
+	if of, err = v.prove(entry, of, read); err != nil {
 		return fetched{}, err
 	}
 	data := output.Account{
@@ -243,7 +276,7 @@ func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 	}
 	entry.Datapoints = nil
 	for _, datapoint := range sync.Spec.Datapoints {
-		for _, item := range items[smile.Datapoint(datapoint.Type)] {
+		for _, item := range read.items[smile.Datapoint(datapoint.Type)] {
 			data.Items[datapoint.Type] = append(data.Items[datapoint.Type], item.Content.Reveal())
 		}
 		entry.Datapoints = append(entry.Datapoints, v1alpha1.DatapointStatus{
@@ -254,58 +287,24 @@ func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 	return fetched{entry, data}, nil
 }
 
-// itemsOf reads datapoints of an account: the list when only one is wanted, else everything at once, and again the
-// list of whatever that cut short.
-func (v *visit) itemsOf(ctx context.Context, accountID string, wanted []v1alpha1.Datapoint) (map[smile.Datapoint][]smile.Item, error) {
-	listed := []smile.Datapoint{smile.Datapoint(wanted[0].Type)}
-	items := map[smile.Datapoint][]smile.Item{}
-	if len(wanted) > 1 {
-		payload, err := v.conn.Client.AccountPayload(ctx, accountID)
-		tooLarge := errors.Is(err, smile.ProblemTooLarge)
-		if err != nil && !tooLarge {
-			return nil, err
-		}
-		if !tooLarge {
-			items = payload.Items
-		}
-		listed = cut(payload, wanted, tooLarge)
+// prove gives what the tasks of an account tell now that this was fetched of it. It fails when that is somebody else's data, or
+// when a hint is the only reason to use it and it does not name its owner or, of a first fetch, is empty or of unknown date.
+func (v *visit) prove(entry v1alpha1.SyncedAccount, of tasksOf, read content) (tasksOf, error) {
+	if v.direct[entry.ID] && read.owner != ownershipProven {
+		return of, errUnproven
 	}
-	for _, datapoint := range listed {
-		complete, err := collect(v.conn.Client.Items(ctx, datapoint, smile.ItemFilter{SourceID: accountID}), accountID)
-		if err != nil {
-			return nil, err
-		}
-		items[datapoint] = complete
+	if read.owner == ownershipForeign {
+		return of, errForeign
 	}
-	return items, nil
-}
-
-// fullList is how many items of a list Smile sends at once: one with as many may be cut.
-const fullList = 300
-
-func cut(payload smile.AccountPayload, wanted []v1alpha1.Datapoint, all bool) []smile.Datapoint {
-	var short []smile.Datapoint
-	for _, datapoint := range wanted {
-		name := smile.Datapoint(datapoint.Type)
-		if all || payload.Cut[name] || len(payload.Items[name]) >= fullList {
-			short = append(short, name)
-		}
+	if !v.isToFetch(entry) {
+		return of, nil
 	}
-	return short
-}
-
-// collect reads a listing to its end, and leaves out what is not of the account that was asked for.
-func collect(listing iter.Seq2[smile.Item, error], accountID string) ([]smile.Item, error) {
-	var items []smile.Item
-	for item, err := range listing {
-		if err != nil {
-			return nil, err
-		}
-		if item.Source.SourceID == "" || item.Source.SourceID == accountID {
-			items = append(items, item)
-		}
+	known := of.finished > 0
+	of = baseline(of, v.hinted[entry.ID].eventAt, read.at)
+	if of.finished == 0 || !known && read.isEmpty() {
+		return of, errUnproven
 	}
-	return items, nil
+	return of, nil
 }
 
 // unsupported tells which datapoints none of the linked accounts' providers offers.

@@ -368,11 +368,11 @@ var _ = Describe("The objects of an output", func() {
 		sync, _ := s.synced([]string{"sss_ph"}, func(sync *v1alpha1.SmileAccountSync) {
 			sync.Spec.Output.Template = &v1alpha1.OutputTemplate{Metadata: &v1alpha1.OutputMetadata{
 				Labels:      map[string]v1alpha1.LabelValue{"team": "loans"},
-				Annotations: map[string]v1alpha1.AnnotationValue{"example.com/reload": "true"},
+				Annotations: map[string]v1alpha1.AnnotationValue{"reloader.stakater.com/match": "true"},
 			}}
 		})
 		Expect(s.data().Labels).To(Equal(map[string]string{"team": "loans"}))
-		Expect(s.data().Annotations).To(HaveKeyWithValue("example.com/reload", "true"))
+		Expect(s.data().Annotations).To(HaveKeyWithValue("reloader.stakater.com/match", "true"))
 		fetched := s.fetches()
 
 		data := s.data()

@@ -169,17 +169,58 @@ func TestTheStatusStaysBounded(t *testing.T) {
 	}
 }
 
-func TestACutListIsNoticed(t *testing.T) {
+func TestBaselineIsByTheClockOfSmile(t *testing.T) {
 	t.Parallel()
-	wanted := []v1alpha1.Datapoint{{Type: "INCOMES"}, {Type: "TRANSACTIONS"}, {Type: "RATINGS"}}
-	payload := smile.AccountPayload{
-		Items: map[smile.Datapoint][]smile.Item{"INCOMES": make([]smile.Item, 299), "TRANSACTIONS": make([]smile.Item, 300), "LINK": make([]smile.Item, 300)},
-		Cut:   map[smile.Datapoint]bool{"RATINGS": true, "INSIGHTS": true},
+	at := func(seconds int) time.Time { return time.Date(2026, 5, 1, 12, 0, seconds, 0, time.UTC) }
+	never := time.Time{}
+	known := tasksOf{finished: 2, last: at(10)}
+	for name, test := range map[string]struct {
+		former               tasksOf
+		eventAt, respondedAt time.Time
+		want                 tasksOf
+	}{
+		"the event's time":                 {known, at(20), at(21), tasksOf{1, at(20)}},
+		"the response's, if it is earlier": {known, at(30), at(21), tasksOf{1, at(21)}},
+		"in the same second":               {known, at(20), at(20), tasksOf{1, at(20)}},
+		"never earlier than before":        {known, at(5), at(21), known},
+		"nor another count in that second": {known, at(10), at(21), known},
+		"a response without a date":        {known, at(20), never, known},
+		"an event without a time":          {known, never, at(21), known},
+		"the first data":                   {tasksOf{}, at(20), at(21), tasksOf{1, at(20)}},
+		"the first data, without a date":   {tasksOf{}, at(20), never, tasksOf{}},
+	} {
+		if got := baseline(test.former, test.eventAt, test.respondedAt); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
 	}
-	if diff := cmp.Diff([]smile.Datapoint{"TRANSACTIONS", "RATINGS"}, cut(payload, wanted, false)); diff != "" {
-		t.Error(diff)
+}
+
+func TestContentIsWhoseAllItsPartsAre(t *testing.T) {
+	t.Parallel()
+	of := func(userID, sourceID string) ownership {
+		return ownershipOf(smile.Source{UserID: userID, SourceID: sourceID}, "u", "a")
 	}
-	if got := cut(smile.AccountPayload{}, wanted, true); len(got) != 3 {
-		t.Errorf("of a payload that is too large: %v", got)
+	for want, sources := range map[ownership][][2]string{
+		ownershipProven: {{"u", "a"}}, ownershipUnsaid: {{"", "a"}, {"u", ""}, {"", ""}}, ownershipForeign: {{"v", "a"}, {"u", "b"}, {"v", ""}, {"", "b"}},
+	} {
+		for _, source := range sources {
+			if got := of(source[0], source[1]); got != want {
+				t.Errorf("%v: %v, want %v", source, got, want)
+			}
+		}
+	}
+	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	part := func(owner ownership, at time.Time) content { return content{owner: owner, at: at} }
+	for name, test := range map[string]struct {
+		parts []content
+		want  content
+	}{
+		"the earliest": {[]content{part(ownershipProven, noon.Add(1)), part(ownershipProven, noon)}, part(ownershipProven, noon)},
+		"one foreign":  {[]content{part(ownershipProven, noon), part(ownershipForeign, noon)}, part(ownershipForeign, noon)},
+		"one undated":  {[]content{part(ownershipUnsaid, noon), part(ownershipProven, time.Time{})}, part(ownershipUnsaid, time.Time{})},
+	} {
+		if got := joined(nil, test.parts); got.owner != test.want.owner || !got.at.Equal(test.want.at) {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

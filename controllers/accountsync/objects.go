@@ -35,13 +35,6 @@ func targetOf(sync *v1alpha1.SmileAccountSync) (output.Target, bool) {
 	}
 }
 
-func templateOf(sync *v1alpha1.SmileAccountSync) *v1alpha1.OutputTemplate {
-	if sync.Spec.Output == nil {
-		return nil
-	}
-	return sync.Spec.Output.Template
-}
-
 // holds tells whether the output is where the spec wants it.
 func holds(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
 	held := sync.Status.Output
@@ -199,6 +192,9 @@ func (v *visit) store(
 	ctx context.Context, p *pass, target output.Target, held []holding, entries []v1alpha1.SyncedAccount,
 ) (changed bool, err error) {
 	sync := p.Object
+	if target.Kind == output.ConfigMap && !namesFields(sync) && !holds(sync, target) {
+		return false, errUnnamedFields
+	}
 	accounts := make([]output.Account, len(held))
 	for i, one := range held {
 		accounts[i] = one.data
@@ -224,7 +220,7 @@ func (v *visit) store(
 			stored.SetSeal(sealText)
 		}
 		changed = changed || !stored.Content().Equal(content)
-		if _, err := v.Outputs.Write(ctx, sync, stored, content, templateOf(sync)); err != nil {
+		if _, err := v.Outputs.Write(ctx, sync, stored, content, v.templateOf(sync)); err != nil {
 			return changed, err
 		}
 	}

@@ -77,7 +77,7 @@ func (v *visit) reseal(ctx context.Context, sync *v1alpha1.SmileAccountSync) err
 	if stored.Content() == nil || !v.renewSeal(sync, target) {
 		return nil
 	}
-	_, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), templateOf(sync))
+	_, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), v.templateOf(sync))
 	return err
 }
 

@@ -50,7 +50,7 @@ func (v *visit) tryToWrite(ctx context.Context, sync *v1alpha1.SmileAccountSync)
 	if !wanted || !v.changed || inOrder {
 		return nil
 	}
-	err := v.Outputs.Check(ctx, sync, v.opened[target], output.Blank(sync.Spec.Datapoints), templateOf(sync))
+	err := v.Outputs.Check(ctx, sync, v.opened[target], output.Blank(sync.Spec.Datapoints), v.templateOf(sync))
 	if err == nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
@@ -138,6 +139,7 @@ var errLost = engine.NewInvalid(v1alpha1.ReasonDataLost,
 
 // conclude ends the pass: with what the data still lacks, if anything.
 func (v *visit) conclude(_ context.Context, p *pass) error {
+	v.heeded.done(client.ObjectKeyFromObject(p.Object), v.heeding)
 	status := &p.Object.Status
 	status.LastHandledRequest, status.DataGeneration = engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt), p.Object.Generation
 	status.DataSpec, status.DataPending = dataSpecOf(p.Object), false

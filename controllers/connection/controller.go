@@ -68,6 +68,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileConnection] 
 				return []engine.Phase[*v1alpha1.SmileConnection]{
 					{Condition: v1alpha1.ConditionRevokesAllowed, Run: v.brake},
 					{Condition: v1alpha1.ConditionCredentialsValid, Done: "Smile accepts the key pair", Run: v.prove},
+					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSecretUse},
 					{Condition: v1alpha1.ConditionMirrored, Done: "what is known of Smile is up to date", Run: v.mirror},
 				}
 			},
@@ -122,6 +123,16 @@ func (v *visit) prove(ctx context.Context, p *pass) error {
 	}
 	p.WakeAfter(engine.Jitter(reread))
 	v.conn = conn
+	return nil
+}
+
+// checkSecretUse warns of a key pair that goes on although its Secret does not permit that use.
+func (v *visit) checkSecretUse(_ context.Context, p *pass) error {
+	if !v.conn.Undeclared {
+		p.Drop()
+		return nil
+	}
+	p.Warn(v1alpha1.ReasonSecretUseNotPermitted, "Prove", connection.SecretReference(p.Object).Warning())
 	return nil
 }
 

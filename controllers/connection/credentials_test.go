@@ -103,10 +103,10 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 	)
 
 	It("may have other names in the Secret", func() {
-		w.Create(&corev1.Secret{
+		w.Create(testenv.Permitting(&corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: testenv.KeysName},
 			StringData: map[string]string{"id": testenv.One.Key, "password": testenv.One.Secret},
-		})
+		}, "credentials"))
 		w.Change(conn, func() {
 			conn.Spec.CredentialsSecretRef.APIKeyKey, conn.Spec.CredentialsSecretRef.APISecretKey = "id", "password"
 		})

@@ -26,14 +26,20 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 		return err
 	}
 	v.planLooks(p, known)
-	at := v.callSince(p, conn.ResyncInterval)
-	if !at.IsZero() && v.mustCall(known, status.UserID, at) {
+	at, hinted, err := v.callSince(ctx, p, known, conn.ResyncInterval)
+	if err != nil {
+		return err
+	}
+	if !at.IsZero() && v.mustCall(known, status.UserID, at) || len(hinted) > 0 {
 		defer v.looking.Add(-1)
 		if v.looking.Add(1) > mostLooking || !conn.TurnIsNear(smile.WithLane(ctx, smile.LaneHint)) {
 			known.Want(status.UserID) // it wakes the object when it has read
 			p.WakeAfter(engine.Jitter(withoutMirror))
 			return nil
 		}
+	}
+	if err := v.askHinted(mirror.WithReader(ctx, p.Object.UID), p, conn, known, hinted); err != nil {
+		return err
 	}
 	return v.takeAccounts(ctx, p, conn, known, at)
 }
@@ -105,17 +111,21 @@ func (v *visit) planLooks(p *pass, known *mirror.Mirror) {
 	}
 }
 
-// callSince says how fresh the accounts must be that this pass may not wait for; zero when it takes what is known.
-func (v *visit) callSince(p *pass, interval time.Duration) time.Time {
+// callSince says how fresh the accounts must be that this pass may not wait for, zero when it takes what is known, and which
+// single accounts must be asked about.
+func (v *visit) callSince(
+	ctx context.Context, p *pass, known *mirror.Mirror, interval time.Duration,
+) (at time.Time, hinted []mirror.HintedAccount, err error) {
 	hint := v.Mirrors.Hint(p.Object, interval)
 	p.WakeAt(hint.Next)
-	at := hint.Last
+	at = hint.Last
 	if requested(p.Object) {
 		if asked := v.asks.since(p.Object, p.Now); asked.After(at) {
 			at = asked
 		}
 	}
-	return at
+	hinted, err = v.toAsk(ctx, p.Object, known, hint.Accounts)
+	return at, hinted, err
 }
 
 // countDuplicates tells when Smile turns out to have several users that were created for the object. It keeps the one

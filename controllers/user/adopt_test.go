@@ -15,7 +15,7 @@ import (
 
 // customers is a Secret of business keys.
 func customers(keys map[string]string) *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "customers"}, StringData: keys}
+	return testenv.Permitting(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "customers"}, StringData: keys}, "subjects")
 }
 
 var _ = Describe("A person who is declared again", func() {

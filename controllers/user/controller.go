@@ -33,8 +33,9 @@ import (
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=smileusers.smile-operator.io,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// concurrency is how many users are reconciled at once. Calls are paced by the budget, not by this.
-const concurrency = 16
+// concurrency is how many users are reconciled at once: 16 of a connection that is alone, which has three quarters of the workers.
+// Calls are paced by the budget, not by this.
+const concurrency = 22
 
 // Controller holds what the reconciling of users needs.
 type Controller struct {
@@ -82,6 +83,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileUser]{
 					{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: v.connect},
+					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSubjectUse},
 					{Condition: v1alpha1.ConditionProvisioned, Done: "the person is a user at Smile", Run: v.provision},
 					{Condition: v1alpha1.ConditionTokenIssued, Done: "the Secret holds a fresh link token", Run: v.issueToken},
 					{Run: v.countAccounts},

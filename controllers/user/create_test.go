@@ -95,8 +95,11 @@ var _ = Describe("A new SmileUser", func() {
 		func(data map[string][]byte, reason string) {
 			s := newScene(testenv.Config{})
 			user := s.user(testenv.UserName, testenv.WithSubject("customers", "george"))
+			secretWith := func(data map[string][]byte) *corev1.Secret {
+				return testenv.Permitting(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "customers"}, Data: data}, "subjects")
+			}
 			if data != nil {
-				s.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "customers"}, Data: data})
+				s.Create(secretWith(data))
 			}
 			next := s.op.Run(user)
 			Expect(s.Outcome(user)).To(Equal(testenv.Stalled(reason)))
@@ -107,7 +110,7 @@ var _ = Describe("A new SmileUser", func() {
 			if secret, ok := s.Secret("customers"); ok {
 				s.Delete(secret)
 			}
-			s.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "customers"}, Data: map[string][]byte{"george": []byte("C-1")}})
+			s.Create(secretWith(map[string][]byte{"george": []byte("C-1")}))
 			s.op.Run(user)
 			Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		},

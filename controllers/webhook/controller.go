@@ -87,6 +87,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileWebhookSubsc
 				return []engine.Phase[*v1alpha1.SmileWebhookSubscription]{
 					{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: v.connect},
 					{Condition: v1alpha1.ConditionRegistered, Done: "Smile sends the events", Run: v.register},
+					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSecretUse},
 				}
 			},
 			Guard: func(ctx context.Context, p *pass) error {

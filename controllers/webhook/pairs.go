@@ -7,14 +7,13 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/secretuse"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -201,6 +200,9 @@ func (v *visit) want(ctx context.Context, p *pass) (*wanted, error) {
 		parts = append(parts, []byte(event))
 	}
 	w.fingerprint = v.Identity.Fingerprint("webhook", parts...)
+	if v.undeclared && !isRegistered(p, w) {
+		return nil, secretOf(p).Refusal()
+	}
 	return w, nil
 }
 
@@ -220,19 +222,52 @@ func (v *visit) wantedSecret(ctx context.Context, p *pass) (string, error) {
 	default:
 		return v.secret, nil
 	}
-	secret := new(corev1.Secret)
-	err := v.Secrets.Get(ctx, types.NamespacedName{Namespace: p.Object.Namespace, Name: ref.Name}, secret)
-	if apierrors.IsNotFound(err) {
-		return "", engine.NewInvalid(v1alpha1.ReasonSecretNotFound,
-			fmt.Sprintf("the Secret %q that spec.secretRef names does not exist in this namespace", ref.Name)).After(soon)
+	return v.namedSecret(ctx, p)
+}
+
+// secretOf is the Secret that spec.secretRef names.
+func secretOf(p *pass) secretuse.Reference {
+	return secretuse.Reference{
+		Namespace: p.Object.Namespace, Name: p.Object.Spec.SecretRef.Name, Field: "spec.secretRef", Use: secretuse.WebhookSecret,
 	}
+}
+
+// namedSecret is the value that spec.secretRef names. What is wrong with a value that may not be used is not said: it would
+// tell something about it.
+func (v *visit) namedSecret(ctx context.Context, p *pass) (string, error) {
+	secret, err := secretOf(p).Read(ctx, v.Secrets)
 	if err != nil {
-		return "", fmt.Errorf("reading the webhook's secret: %w", err)
+		return "", err
 	}
-	if !hook.UsableSecret(string(secret.Data[ref.Key])) {
+	v.undeclared = !secretuse.Permitted(secret.Annotations, secretuse.WebhookSecret)
+	ref := p.Object.Spec.SecretRef
+	value := string(secret.Data[ref.Key])
+	switch {
+	case hook.UsableSecret(value):
+		return value, nil
+	case v.undeclared:
+		return "", secretOf(p).Refusal()
+	default:
 		return "", unusable(ref.Name, ref.Key, "that spec.secretRef names", "")
 	}
-	return string(secret.Data[ref.Key]), nil
+}
+
+// isRegistered reports whether what is wanted was registered at Smile for this object before. The fingerprint is keyed, so no
+// status can be made up for a value that is not known.
+func isRegistered(p *pass, w *wanted) bool {
+	return slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool {
+		return r.WebhookID != "" && r.Fingerprint == w.fingerprint
+	})
+}
+
+// checkSecretUse warns of a secret that goes on although its Secret does not permit that use.
+func (v *visit) checkSecretUse(_ context.Context, p *pass) error {
+	if !v.undeclared {
+		p.Drop()
+		return nil
+	}
+	p.Warn(v1alpha1.ReasonSecretUseNotPermitted, "Register", secretOf(p).Warning())
+	return nil
 }
 
 func unusable(name, key, which, otherwise string) error {

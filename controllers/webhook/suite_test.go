@@ -112,7 +112,7 @@ func signedWith(secret string) change {
 func (s *scene) secret(name, value string) *corev1.Secret {
 	GinkgoHelper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string][]byte{"secret": []byte(value)}}
-	s.Create(secret)
+	s.Create(testenv.Permitting(secret, "webhook-secret"))
 	return secret
 }
 

@@ -33,6 +33,8 @@ type visit struct {
 	pairs map[string]hook.Pair
 	// secret that the Secret offers, usable or not; "" when there is none.
 	secret string
+	// undeclared is true when the Secret that spec.secretRef names does not permit that its value is registered.
+	undeclared bool
 	// kept are the pairs that were in use when the pass began: a Secret loses a pair no sooner than the status.
 	kept []string
 }

@@ -14,10 +14,12 @@ const tolerance = 0.10
 
 // compared is one figure of base and head, over several runs.
 type compared struct {
-	Name string    `json:"figure"`
-	Unit string    `json:"unit,omitempty"`
-	Base []float64 `json:"base"`
-	Head []float64 `json:"head"`
+	Name string `json:"figure"`
+	Unit string `json:"unit,omitempty"`
+	// AtLeast says that of this figure more is better.
+	AtLeast bool      `json:"atLeast,omitempty"`
+	Base    []float64 `json:"base"`
+	Head    []float64 `json:"head"`
 	// BaseMedian and HeadMedian of the runs.
 	BaseMedian float64 `json:"baseMedian"`
 	HeadMedian float64 `json:"headMedian"`
@@ -55,7 +57,7 @@ func compare(base, head []result) []compared {
 				if !known {
 					i = len(all)
 					at[f.Name] = i
-					all = append(all, compared{Name: f.Name, Unit: f.Unit, How: f.How})
+					all = append(all, compared{Name: f.Name, Unit: f.Unit, AtLeast: f.AtLeast, How: f.How})
 				}
 				values := into(&all[i])
 				*values = append(*values, f.Measured)
@@ -70,7 +72,8 @@ func compare(base, head []result) []compared {
 	return all
 }
 
-// judge fills in the medians and the verdict. Values are compared as they are printed: of all figures less is better.
+// judge fills in the medians and the verdict. Values are compared as they are printed: less is better, unless the figure says
+// otherwise.
 func (c *compared) judge() {
 	if len(c.Base) == 0 || len(c.Head) == 0 {
 		c.Verdict = incomparable
@@ -78,7 +81,11 @@ func (c *compared) judge() {
 	}
 	c.BaseMedian, c.HeadMedian = median(c.Base), median(c.Head)
 	c.Verdict = notWorse
-	if rounded(c.HeadMedian) > rounded(c.BaseMedian*(1+tolerance)) {
+	less, more := c.BaseMedian, c.HeadMedian
+	if c.AtLeast {
+		less, more = more, less
+	}
+	if rounded(more) > rounded(less*(1+tolerance)) {
 		c.Verdict = worse
 	}
 }

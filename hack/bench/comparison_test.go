@@ -66,3 +66,22 @@ writes  0        0        -       incomparable
 		t.Errorf("%d are worse", c.worse())
 	}
 }
+
+func TestOfSomeFiguresMoreIsBetter(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		base, head float64
+		want       verdict
+	}{{100, 80, worse}, {100, 95, notWorse}, {80, 100, notWorse}} {
+		c := compared{AtLeast: true, Base: []float64{test.base}, Head: []float64{test.head}}
+		if c.judge(); c.Verdict != test.want {
+			t.Errorf("%v to %v is %s", test.base, test.head, c.Verdict)
+		}
+	}
+	if f := (figure{Target: atMost(0.6), AtLeast: true, Measured: 0.7}).judged(); f.Verdict != met {
+		t.Errorf("more than the least is %s", f.Verdict)
+	}
+	if f := (figure{Target: atMost(0.6), AtLeast: true, Measured: 0.5}).judged(); f.Verdict != missed {
+		t.Errorf("less than the least is %s", f.Verdict)
+	}
+}

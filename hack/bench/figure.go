@@ -16,9 +16,10 @@ type figure struct {
 	Name string `json:"figure"`
 	// Unit is written behind the numbers; "" for ratios and counts.
 	Unit string `json:"unit,omitempty"`
-	// Target is what it may be at most, or must be if Exact. Nil is for figures that only inform.
+	// Target is what it may be at most, or at least if AtLeast, or must be if Exact. Nil is for figures that only inform.
 	Target   *float64 `json:"target,omitempty"`
 	Exact    bool     `json:"exact,omitempty"`
+	AtLeast  bool     `json:"atLeast,omitempty"`
 	Measured float64  `json:"measured"`
 	// Missing says why there is no measurement.
 	Missing string  `json:"missing,omitempty"`
@@ -47,7 +48,8 @@ func (f figure) judged() figure {
 		f.Verdict = unbuilt
 	case f.Target == nil:
 		f.Verdict = noTarget
-	case f.Exact && rounded(f.Measured) != rounded(*f.Target), rounded(f.Measured) > rounded(*f.Target):
+	case f.Exact && rounded(f.Measured) != rounded(*f.Target), f.AtLeast && rounded(f.Measured) < rounded(*f.Target),
+		!f.AtLeast && rounded(f.Measured) > rounded(*f.Target):
 		f.Verdict = missed
 	default:
 		f.Verdict = met
@@ -82,7 +84,7 @@ func (f figure) target() string {
 	return f.text(*f.Target)
 }
 
-// ratio is what was measured over the target: below 1 is better.
+// ratio is what was measured over the target: below 1 is better, unless the target is the least.
 func (f figure) ratio() string {
 	if f.Missing != "" || f.Target == nil || *f.Target == 0 {
 		return "-"

@@ -80,7 +80,9 @@ type newsroom struct {
 	*stage
 	names    []string
 	operator *operator
-	people   *people
+	// address of the operator's receiver.
+	address string
+	people  *people
 
 	mu       sync.Mutex
 	accounts map[string]string   // by names of users
@@ -139,11 +141,11 @@ func (w *newsroom) patience() time.Duration {
 
 // subscribe starts the operator with its receiver and waits until Smile sends to it.
 func (w *newsroom) subscribe(ctx context.Context) error {
-	address, err := controlplane.FreeAddress(ctx)
-	if err != nil {
+	var err error
+	if w.address, err = controlplane.FreeAddress(ctx); err != nil {
 		return err
 	}
-	if w.operator, err = w.operate(ctx, unlimited, receiving(address)...); err != nil {
+	if w.operator, err = w.operate(ctx, unlimited, receiving(w.address)...); err != nil {
 		return err
 	}
 	return w.subscribed(ctx, w.operator)

@@ -128,11 +128,11 @@ func (p part) run(ctx context.Context, logs string) (result, error) {
 	cmd.Env = append(os.Environ(), "TESTFLAGS=-v -count=1")
 	sink := io.MultiWriter(os.Stdout, log, &all)
 	cmd.Stdout, cmd.Stderr = sink, sink
-	began := time.Now()
+	machine, began := fmt.Sprintf("%d cores%s", runtime.NumCPU(), load()), time.Now()
 	err = cmd.Run()
 	made := result{
 		state: passedState, took: time.Since(began).Round(time.Second).String(), date: began.UTC().Format(time.DateOnly),
-		machine: fmt.Sprintf("%d cores", runtime.NumCPU()), figures: figures(all.String()),
+		machine: machine, figures: figures(all.String()),
 	}
 	var exit *exec.ExitError
 	switch {
@@ -145,6 +145,16 @@ func (p part) run(ctx context.Context, logs string) (result, error) {
 		made.state = failedState
 	}
 	return made, nil
+}
+
+// load says how busy the machine was before, which the times that were measured depend on; "" where that is not known.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) == 0 {
+		return ""
+	}
+	return ", load " + fields[0]
 }
 
 func output(ctx context.Context, name string, args ...string) (string, error) {

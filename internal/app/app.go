@@ -83,6 +83,7 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	options.warn(logger)
+	defer tuneCollector()()
 	kube, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
@@ -214,7 +215,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		users,
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Checked: options.OutputCheckInterval > 0,
+			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Checked: options.OutputCheckInterval > 0, Annotations: options.annotations(),
 			Ledger: accounting.ledger, Identity: key, Audit: accounting.audit, Events: events, Fence: fence, Clock: wall,
 		},
 		&webhookcontroller.Controller{

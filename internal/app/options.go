@@ -47,6 +47,7 @@ type Options struct {
 	ReceiverTLSKeyFile     string
 	WebhookOverlap         time.Duration
 	OutputCheckInterval    time.Duration
+	OutputAnnotations      []string
 	OperatorNamespace      string
 	WatchNamespaces        []string
 	WatchLabelSelector     string
@@ -74,6 +75,9 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	o.bindReceiver(flags)
 	flags.DurationVar(&o.OutputCheckInterval, "output-check-interval", outputcheck.DefaultInterval,
 		"within what time an output (Secret or ConfigMap that the operator wrote) that was deleted or edited is repaired, or its object not Ready; 0 turns the checks off")
+	flags.StringSliceVar(&o.OutputAnnotations, "allowed-output-annotations", nil,
+		"annotations that spec.output.template may set on outputs, beside reloader.stakater.com/*: keys, or example.com/* for all of a domain; "+
+			"beware of those by which other tools copy a Secret into other namespaces")
 	flags.StringVar(&o.OperatorNamespace, "operator-namespace", "",
 		"namespace of the operator's own objects (default: POD_NAMESPACE, else that of the kubeconfig's context, else default)")
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", nil, "namespaces to watch; all when empty")
@@ -133,7 +137,14 @@ func (o *Options) validate() error {
 	if _, err := labels.Parse(o.WatchLabelSelector); err != nil {
 		return fmt.Errorf("--watch-label-selector: %w", err)
 	}
-	return nil
+	_, err := output.NewAnnotationPolicy(o.OutputAnnotations)
+	return err
+}
+
+// annotations are those that templates may set on outputs. The options are valid.
+func (o *Options) annotations() output.AnnotationPolicy {
+	policy, _ := output.NewAnnotationPolicy(o.OutputAnnotations)
+	return policy
 }
 
 // receives tells whether this process takes webhooks.

@@ -35,12 +35,15 @@ func TestFlags(t *testing.T) {
 		t.Errorf("the defaults are %+v", options)
 	}
 	options, err = parsed(t, "--allowed-api-hosts=a.example.com,http://127.0.0.1:8484", "--api-requests-per-second=0", "--watch-namespaces=a,b",
-		"--watch-label-selector=team in (x,y)")
+		"--watch-label-selector=team in (x,y)", "--allowed-output-annotations=a.example.com/*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"a.example.com", "http://127.0.0.1:8484"}, options.AllowedAPIHosts); diff != "" {
 		t.Error(diff)
+	}
+	if policy := options.annotations(); !policy.Allows("a.example.com/x") || policy.Allows("b.example.com/x") {
+		t.Errorf("annotations: %+v", policy)
 	}
 	cache := options.cache()
 	if len(cache.DefaultNamespaces) != 2 || cache.DefaultLabelSelector.String() != "team in (x,y)" {
@@ -49,7 +52,7 @@ func TestFlags(t *testing.T) {
 	for _, wrong := range []string{
 		"--api-requests-per-second=-1", "--api-requests-per-second=many", "--watch-label-selector=a in b", "--no-such-flag",
 		"--receiver-tls-cert-file=x", "--webhook-overlap=0s", "--webhook-overlap=10ns",
-		"--erasure-ledger-days=0",
+		"--erasure-ledger-days=0", "--allowed-output-annotations=*", "--allowed-output-annotations=a.example.com/*,smile-operator.io/*",
 	} {
 		if _, err := parsed(t, wrong); err == nil {
 			t.Errorf("%s is taken", wrong)

@@ -31,6 +31,10 @@ type Connection struct {
 	// AdoptionAllowed tells whether users that this installation did not create may be adopted by their id.
 	AdoptionAllowed bool
 
+	// Undeclared is whether the Secret does not permit that its values are used as credentials. The pair is still used, because
+	// it was proven before that was required.
+	Undeclared bool
+
 	session *session
 	brake   *brake
 	gate    gate

@@ -108,29 +108,6 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 	return nil, errChecking
 }
 
-// Tenant says whose work an object is that names a connection.
-func (r *Registry) Tenant(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) engine.Tenant {
-	name := types.NamespacedName{Namespace: namespace, Name: ref.Name}
-	tenant := engine.Tenant{Connection: name.String()}
-	var obj v1alpha1.SmileConnection
-	if err := r.config.Connections.Get(ctx, name, &obj); err == nil {
-		tenant.Host = r.host(&obj)
-	}
-	return tenant
-}
-
-// host names the host that a connection calls; "" when its endpoint is not permitted.
-func (r *Registry) host(obj *v1alpha1.SmileConnection) string {
-	if obj.Spec.Endpoint == "" {
-		return transport.HostName(r.config.Hosts.DefaultEndpoint(wireMode(obj.Spec.Mode)))
-	}
-	endpoint, err := r.config.Hosts.Check(obj.Spec.Endpoint)
-	if err != nil {
-		return ""
-	}
-	return transport.HostName(endpoint)
-}
-
 // former gives the last connection whose pair was proven, while the pair that is in the Secret now is refused and the
 // other still works. Nothing but the pair may have changed: what is wrong with a connection otherwise stops it.
 func (r *Registry) former(obj *v1alpha1.SmileConnection) *Connection {
@@ -196,7 +173,7 @@ func (r *Registry) ForUndo(ctx context.Context, namespace string, ref v1alpha1.C
 // Refresh reads the Secret of a connection again and gives the connection as it is now. The error says what is
 // wrong with the spec or the Secret, and leaves the last good connection for undoing.
 func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (*Connection, error) {
-	secret, err := r.readSecret(ctx, obj)
+	secret, err := SecretReference(obj).Read(ctx, r.config.Secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -204,13 +181,14 @@ func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (
 	if err != nil {
 		return nil, err
 	}
-	pair, err := pairFrom(secret, obj.Spec.CredentialsSecretRef)
+	pair, undeclared, err := r.permittedPair(obj, secret)
 	if err != nil {
 		return nil, err
 	}
 	exempt := secret.Annotations[v1alpha1.AnnotationAllowVendorAddresses] == "true"
 	conn := r.build(obj, endpoint, pair, exempt)
 	conn.AdoptionAllowed = secret.Annotations[v1alpha1.AnnotationAllowAdoption] == "true"
+	conn.Undeclared = undeclared
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if last := r.connections[conn.Name]; last != nil && last.proven.Load() {
@@ -271,9 +249,8 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 
 // session gives the session of a key pair at an endpoint, the existing one where there is one.
 func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, exempt bool) *session {
-	key, secret := pair.Key.Reveal(), pair.Secret.Reveal()
-	account := r.config.Identity.Fingerprint("account", []byte(transport.Canonical(endpoint).String()), []byte(key))
-	fingerprint := r.config.Identity.Fingerprint("pair", []byte(key), []byte(secret))
+	account := r.config.Identity.Fingerprint("account", []byte(transport.Canonical(endpoint).String()), []byte(pair.Key.Reveal()))
+	fingerprint := r.fingerprint(pair)
 	s := r.find(func(s *session) bool {
 		return s.endpoint == endpoint.String() && s.exempt == exempt && s.fingerprint == fingerprint && s.mode == obj.Spec.Mode
 	})

@@ -1,7 +1,7 @@
 package connection
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,11 +9,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/secretuse"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
@@ -51,19 +50,40 @@ var (
 			"put back a pair of that tenant, or create another SmileConnection").After(Recheck)
 )
 
-func (r *Registry) readSecret(ctx context.Context, obj *v1alpha1.SmileConnection) (*corev1.Secret, error) {
-	name := types.NamespacedName{Namespace: obj.Namespace, Name: obj.Spec.CredentialsSecretRef.Name}
-	secret := new(corev1.Secret)
-	err := r.config.Secrets.Get(ctx, name, secret)
-	if apierrors.IsNotFound(err) {
-		return nil, engine.NewInvalid(v1alpha1.ReasonSecretNotFound,
-			fmt.Sprintf("the Secret %q that spec.credentialsSecretRef names does not exist in this namespace", name.Name)).
-			After(Recheck)
+// SecretReference is the Secret of a connection's key pair.
+func SecretReference(obj *v1alpha1.SmileConnection) secretuse.Reference {
+	return secretuse.Reference{
+		Namespace: obj.Namespace, Name: obj.Spec.CredentialsSecretRef.Name,
+		Field: "spec.credentialsSecretRef", Use: secretuse.Credentials,
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the credentials Secret: %w", err)
+}
+
+// permittedPair reads the key pair if the Secret permits that. A pair that this connection has proven before goes on without
+// the permission, and undeclared is true then. What is wrong with values that may not be used is not said: it would tell
+// something about them.
+func (r *Registry) permittedPair(obj *v1alpha1.SmileConnection, secret *corev1.Secret) (pair transport.Credentials, undeclared bool, err error) {
+	ref := obj.Spec.CredentialsSecretRef
+	pair, err = pairFrom(secret, ref)
+	if hasDefaultKeys(ref) || secretuse.Permitted(secret.Annotations, secretuse.Credentials) {
+		return pair, false, err
 	}
-	return secret, nil
+	proven := obj.Status.Credentials
+	if err != nil || proven == nil || proven.Fingerprint != r.fingerprint(pair) {
+		return transport.Credentials{}, false, SecretReference(obj).Refusal().After(Recheck)
+	}
+	return pair, true, nil
+}
+
+// hasDefaultKeys reports whether a pair is under the names that only key pairs of Smile have, so that the Secret need not say
+// what it is for.
+func hasDefaultKeys(ref v1alpha1.CredentialsSecretReference) bool {
+	return cmp.Or(ref.APIKeyKey, defaultAPIKeyKey) == defaultAPIKeyKey &&
+		cmp.Or(ref.APISecretKey, defaultAPISecretKey) == defaultAPISecretKey
+}
+
+// fingerprint of a key pair, which may be shown.
+func (r *Registry) fingerprint(pair transport.Credentials) string {
+	return r.config.Identity.Fingerprint("pair", []byte(pair.Key.Reveal()), []byte(pair.Secret.Reveal()))
 }
 
 // pairFrom reads the key pair. Its errors name keys of the Secret, never values.

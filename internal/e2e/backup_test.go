@@ -27,7 +27,7 @@ import (
 // fresh starts a control plane of this test's own: the page backs up all namespaces.
 func (s *suite) fresh(t *testing.T) *suite {
 	t.Helper()
-	own := &suite{root: s.root, dir: t.TempDir(), binary: s.binary}
+	own := &suite{root: s.root, dir: t.TempDir(), binary: s.binary, single: true}
 	t.Cleanup(func() {
 		if own.plane != nil {
 			if err := own.plane.Stop(); err != nil {

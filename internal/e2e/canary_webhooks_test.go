@@ -34,7 +34,7 @@ type mailman struct {
 
 func (e *environment) mailman(o *operator, address string) *mailman {
 	e.t.Helper()
-	e.create(&corev1.Secret{ObjectMeta: e.named("hook-secret"), StringData: map[string]string{"secret": hookSecret}})
+	e.create(e.hookSecret(hookSecret))
 	m := &mailman{sender: e.sender(address), o: o}
 	m.given, m.generated, m.silent = m.subscribe(e.hook("given")), m.subscribe(e.subscription("generated")), m.subscribe(e.silent("silent"))
 	return m

@@ -87,7 +87,8 @@ func (j journey) record(t *testing.T) []point {
 	o := e.tapped(through, e.travelling()...)
 	o.start()
 	j.arrives(e)
-	points := through.taken()
+	// Events are written beside the journey, and several may become one: only the first is sure to come again.
+	points := slices.DeleteFunc(through.taken(), func(at point) bool { return strings.HasSuffix(at.call, "/events") && at.nth > 1 })
 	o.stop()
 	j.right(e)
 	if len(points) < 5 {

@@ -52,7 +52,9 @@ func (s *suite) environment(t *testing.T, options sandbox.Options, spec v1alpha1
 		t.Fatal(err)
 	}
 	e := &environment{suite: s, t: t, namespace: namespace.Name, remote: newRemote(t, options), key: options.Keys[0]}
-	t.Cleanup(e.clear)
+	if !s.single {
+		t.Cleanup(e.clear)
+	}
 	t.Cleanup(e.nothingForbidden)
 	e.create(e.leases()...)
 	spec.Mode, spec.CredentialsSecretRef.Name = v1alpha1.ModeSandbox, "smile-keys"

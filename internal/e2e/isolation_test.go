@@ -63,11 +63,17 @@ func TestOneTenantDelaysNobodyElse(t *testing.T) {
 	if err := hanging.SetFaults([]sandbox.Fault{{Operation: "*", Count: -1, Action: "hang"}}); err != nil {
 		t.Fatal(err)
 	}
-	for i, crowd := range []string{"slow", "hanging"} {
-		e.create(e.usersOf(crowd, 60)...)
-		newcomer := e.user(fmt.Sprintf("newcomer-%d", i))
+	for crowd, size := range map[string]int{"slow": 200, "hanging": 60} {
+		e.create(e.usersOf(crowd, size)...)
+		newcomer := e.user("beside-" + crowd)
 		e.create(newcomer)
 		took := e.becomes(newcomer, "True/Succeeded", newcomerLimit)
-		t.Logf("beside 60 users of the connection %s, a user of another one was Ready after %s", crowd, took.Round(10*time.Millisecond))
+		t.Logf("beside %d users of the connection %s, a user of another one was Ready after %s", size, crowd, took.Round(10*time.Millisecond))
 	}
+	for i := range 20 {
+		e.tenant(fmt.Sprintf("hanging-%02d", i), pairs[2], v1alpha1.SmileConnectionSpec{Endpoint: hanging.endpoint()})
+	}
+	e.tenant("newcomer", pairs[0], v1alpha1.SmileConnectionSpec{})
+	took := e.becomes(&v1alpha1.SmileConnection{ObjectMeta: e.named("newcomer")}, "True/Succeeded", newcomerLimit)
+	t.Logf("beside 20 connections at a host that hangs, another one was Ready after %s", took.Round(10*time.Millisecond))
 }

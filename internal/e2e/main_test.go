@@ -46,6 +46,8 @@ type suite struct {
 	audit Audit
 	// binary is the operator, built with the race detector.
 	binary string
+	// single is true where only one environment uses the control plane, which ends with it.
+	single bool
 	// kubectl is the program, and the kubeconfigs are those of an administrator and of the operator's account.
 	kubectl, adminConfig, operatorConfig string
 }

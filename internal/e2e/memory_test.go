@@ -204,10 +204,9 @@ func TestUnrelatedSecretsTakeNoMemory(t *testing.T) {
 	after := settled()
 	t.Logf("with %d MB of unrelated Secrets: %.1f MiB before, %.1f MiB while they were created, %.1f MiB after a restart",
 		secrets, before/mebibyte, while/mebibyte, after/mebibyte)
-	for _, memory := range []float64{while, after} {
-		if grown := (memory - before) / mebibyte; grown > limit {
-			t.Errorf("memory grew by %.1f MiB, want %.0f MiB at most", grown, limit)
-		}
+	// Only processes of the same age are compared: a while after its start, one has a few MiB more in any case.
+	if grown := (after - before) / mebibyte; grown > limit {
+		t.Errorf("memory grew by %.1f MiB, want %.0f MiB at most", grown, limit)
 	}
 }
 

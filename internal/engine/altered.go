@@ -32,7 +32,7 @@ func ownStatus(obj Object) any {
 		return obj.Status
 	case *v1alpha1.SmileUser:
 		status := obj.Status
-		status.HintedAt = nil
+		status.HintedAt, status.Hints = nil, nil
 		return status
 	case *v1alpha1.SmileAccountSync:
 		return obj.Status

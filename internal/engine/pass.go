@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -82,6 +83,15 @@ func (p *Pass[T]) Drop() {
 // Ready gives Ready=True another reason than success, as in waiting for a person, which is nothing wrong.
 func (p *Pass[T]) Ready(reason, message string) {
 	p.ready.Reason, p.ready.Message = reason, message
+}
+
+// Warn sets the running phase's condition to false and leaves Ready as it is. When that is news, a Warning event says so too.
+func (p *Pass[T]) Warn(reason, action, message string) {
+	shown := meta.FindStatusCondition(p.Object.CommonStatus().Conditions, p.phase)
+	if shown == nil || shown.Status != metav1.ConditionFalse || shown.Reason != reason || shown.Message != message {
+		p.Event(corev1.EventTypeWarning, reason, action, message)
+	}
+	p.Set(metav1.ConditionFalse, reason, message)
 }
 
 // Event tells something that happened, once the status that goes with it is written.

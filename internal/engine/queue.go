@@ -18,14 +18,16 @@ type TenantOf func(ctx context.Context, object types.NamespacedName) Tenant
 // tenantPatience bounds how long the cache is asked for whose work an object is. Until it is synced, it is nobody's.
 const tenantPatience = 5 * time.Second
 
+type limiter = workqueue.TypedRateLimiter[reconcile.Request]
+
 // Options are those of the kind's controller: so many workers, shared among the tenants, and the longest wait of an object that
 // keeps failing.
 func (r *Reconciler[T]) Options(workers int, longest time.Duration, of TenantOf) controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: workers,
 		RateLimiter:             Backoff(longest),
-		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-			q := newQueue(name, r.Kind.Name, limiter, workers, of)
+		NewQueue: func(name string, limits limiter) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+			q := newQueue(name, r.Kind.Name, limits, workers, of)
 			r.queue.Store(q)
 			return q
 		},
@@ -47,10 +49,10 @@ type queue struct {
 	idle    int
 }
 
-func newQueue(name, kind string, limiter workqueue.TypedRateLimiter[reconcile.Request], workers int, of TenantOf) *queue {
+func newQueue(name, kind string, limits limiter, workers int, of TenantOf) *queue {
 	life, end := context.WithCancel(context.Background())
 	q := &queue{
-		PriorityQueue: priorityqueue.New(name, func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limiter }),
+		PriorityQueue: priorityqueue.New(name, func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limits }),
 		kind:          kind, of: of, life: life, end: end, workers: newWorkers(workers),
 	}
 	q.changed = sync.NewCond(&q.mu)

@@ -75,7 +75,9 @@ func (r *Reconciler[T]) reconcile(ctx context.Context, pass *Pass[T]) (ctrl.Resu
 	}
 	pass.Resumed = pass.Resumed || meta.IsStatusConditionTrue(pass.Object.CommonStatus().Conditions, v1alpha1.ConditionSuspended)
 	pass.clear(v1alpha1.ConditionSuspended)
-	return r.conclude(ctx, pass, r.run(ctx, pass))
+	err := r.run(ctx, pass)
+	pass.done = err == nil || errors.Is(err, ErrRest)
+	return r.conclude(ctx, pass, err)
 }
 
 // run lets the phases run until one fails, which shows on its condition unless the trouble may pass unseen.
@@ -95,7 +97,6 @@ func (r *Reconciler[T]) run(ctx context.Context, pass *Pass[T]) error {
 // conclude turns the outcome of the phases into Ready, Reconciling and Stalled, writes the status if its meaning
 // changed, and says when the next pass is.
 func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) (ctrl.Result, error) {
-	pass.done = err == nil || errors.Is(err, ErrRest)
 	if err == nil {
 		r.memory.succeeded(nameOf(pass))
 		pass.condition(v1alpha1.ConditionReady, pass.ready.Status, pass.ready.Reason, pass.ready.Message)
@@ -127,11 +128,17 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 		r.memory.succeeded(nameOf(pass))
 		r.show(pass, problem)
 	}
-	if !smile.KeepsPlace(problem) { // else it is woken, and what it has asked for before that holds
-		pass.next = time.Time{}
-	}
-	pass.WakeAfter(retryAfter(problem))
+	pass.retry(problem)
 	return r.schedule(ctx, pass)
+}
+
+// retry asks for another pass when the problem is to be looked at again, and none before. An object that keeps its place in
+// line is woken, and what it has asked for before stays asked for.
+func (p *Pass[T]) retry(problem *Problem) {
+	if !smile.KeepsPlace(problem) {
+		p.next = time.Time{}
+	}
+	p.WakeAfter(retryAfter(problem))
 }
 
 func retryAfter(p *Problem) time.Duration {

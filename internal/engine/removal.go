@@ -117,7 +117,7 @@ func (r *Reconciler[T]) blocked(ctx context.Context, pass *Pass[T], err error) (
 	}
 	problem := Classify(err)
 	if smile.KeepsPlace(problem) {
-		pass.WakeAfter(problem.RetryAfter)
+		pass.retry(problem)
 		return r.schedule(ctx, pass)
 	}
 	log.FromContext(ctx).Info("deletion is blocked", "reason", problem.Reason, "cause", problem.Error())

@@ -205,7 +205,8 @@ type level struct {
 }
 
 func (l *line) add(r *request) {
-	i, found := slices.BinarySearchFunc(l.levels, r.priority, func(l level, priority int) int { return cmp.Compare(priority, l.priority) })
+	descending := func(l level, priority int) int { return cmp.Compare(priority, l.priority) }
+	i, found := slices.BinarySearchFunc(l.levels, r.priority, descending)
 	if !found {
 		l.levels = slices.Insert(l.levels, i, level{priority: r.priority})
 	}
@@ -219,7 +220,8 @@ func (l *line) head() *request {
 		return nil
 	}
 	if (l.turns+1)%relief == 0 {
-		return slices.MinFunc(l.levels, func(a, b level) int { return cmp.Compare(a.requests[0].added, b.requests[0].added) }).requests[0]
+		older := func(a, b level) int { return cmp.Compare(a.requests[0].added, b.requests[0].added) }
+		return slices.MinFunc(l.levels, older).requests[0]
 	}
 	return l.levels[0].requests[0]
 }

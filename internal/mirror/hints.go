@@ -3,6 +3,7 @@ package mirror
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,28 +22,138 @@ type hint struct {
 	earlier moment
 }
 
-// Hint says from when on the accounts and tasks of a person must have been read of whom Smile has hinted that something
-// changed (Last, zero when they need not), and when that changes by itself (Next). All who ask of the same hint get the
+// hints are what is known of the hints about a user.
+type hints struct {
+	// newest follows hintedAt, whatever it is about; all follows those about everything of the user.
+	newest, all hint
+	accounts    map[hintKey]hint
+}
+
+type hintKey struct {
+	accountID string
+	about     v1alpha1.HintSubject
+}
+
+// Hinted is what must be read of a user of whom Smile has hinted that something changed.
+type Hinted struct {
+	// Due is from when on all accounts and tasks of the user must have been read (Last, zero when they need not), and when
+	// anything that is hinted at changes by itself (Next).
+	Due
+	// Accounts are those that must be asked about, by id.
+	Accounts []HintedAccount
+}
+
+// HintedAccount is an account that Smile must have been asked about.
+type HintedAccount struct {
+	ID    string
+	About v1alpha1.HintSubject
+	// Since is from when on a read of the account shows what the hint was about.
+	Since time.Time
+	// EventAt is when the event was created, by Smile's clock; zero when it does not say.
+	EventAt time.Time
+	// Inherited reports that the hint was stored before this process began, so that the one before may have heeded it.
+	Inherited bool
+}
+
+// Hint says what must be read of a user of whom Smile has hinted that something changed. All who ask of the same hint get the
 // same answer. A hint that was stored before this process began may not have been heeded, unless it is so old that a
 // listing has made up for it.
-func (s *Set) Hint(user *v1alpha1.SmileUser, interval time.Duration) Due {
-	hintedAt := user.Status.HintedAt
-	if hintedAt == nil {
-		return Due{}
+func (s *Set) Hint(user *v1alpha1.SmileUser, interval time.Duration) Hinted {
+	if user.Status.HintedAt == nil {
+		return Hinted{}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	name := client.ObjectKeyFromObject(user)
+	before, met := s.hints[name]
 	// Not earlier than the hint was there to be read: a look that had begun by then may not show what it is about.
-	name, now := client.ObjectKeyFromObject(user), s.now()
-	known, ok := s.hints[name]
-	switch {
-	case ok && known.stored == hintedAt.UnixMicro():
-	case !ok && hintedAt.Time.Before(s.started.Add(-interval)):
-		s.hints[name] = hint{stored: hintedAt.UnixMicro()}
-	default:
-		s.hints[name] = known.next(hintedAt.UnixMicro(), s.moment(hintedAt.Time), now)
+	r := hintReader{set: s, now: s.now()}
+	if !met {
+		r.oldest = s.started.Add(-interval)
 	}
-	return s.hints[name].due(s, now)
+	known := r.read(before, &user.Status)
+	s.hints[name] = known
+	return known.hinted(s, &user.Status, r.now)
+}
+
+// hintReader reads the hints of a status once.
+type hintReader struct {
+	set    *Set
+	now    moment
+	newest hint
+	// oldest is before which hints are not heeded any more; zero when all are.
+	oldest time.Time
+}
+
+func (r *hintReader) read(before hints, status *v1alpha1.SmileUserStatus) hints {
+	r.newest = r.readNewest(before.newest, *status.HintedAt)
+	known := hints{newest: r.newest, all: before.all}
+	if hook.AboutAll(*status) {
+		known.all = r.follow(before.all, *status.HintedAt)
+	} else if status.Hints.AllAt != nil {
+		known.all = r.follow(before.all, *status.Hints.AllAt)
+	}
+	for _, entry := range accountHints(status) {
+		if known.accounts == nil {
+			known.accounts = map[hintKey]hint{}
+		}
+		key := keyOf(entry)
+		known.accounts[key] = r.follow(before.accounts[key], entry.At)
+	}
+	return known
+}
+
+func (r *hintReader) readNewest(before hint, stored metav1.MicroTime) hint {
+	switch {
+	case before.stored == stored.UnixMicro():
+		return before
+	case stored.Time.Before(r.oldest):
+		return hint{stored: stored.UnixMicro()}
+	default:
+		return before.next(stored.UnixMicro(), r.set.moment(stored.Time), r.now)
+	}
+}
+
+// follow is the hint after h: one that was stored with hintedAt is due when that is, any other at once.
+func (r *hintReader) follow(h hint, stored metav1.MicroTime) hint {
+	switch {
+	case h.stored == stored.UnixMicro():
+		return h
+	case stored.Time.Before(r.oldest):
+		return hint{stored: stored.UnixMicro()}
+	case r.newest.stored == stored.UnixMicro():
+		return h.follow(r.newest.stored, r.newest.at, r.now)
+	default:
+		return h.follow(stored.UnixMicro(), r.now, r.now)
+	}
+}
+
+func (h hints) hinted(s *Set, status *v1alpha1.SmileUserStatus, now moment) Hinted {
+	hinted := Hinted{Due: h.all.due(s, now)}
+	for _, entry := range accountHints(status) {
+		due := h.accounts[keyOf(entry)].due(s, now)
+		hinted.Next = hinted.Or(due).Next
+		if due.Last.IsZero() {
+			continue
+		}
+		account := HintedAccount{
+			ID: entry.AccountID, About: entry.About, Since: due.Last, Inherited: entry.At.Time.Before(s.started),
+		}
+		if entry.EventAt != nil {
+			account.EventAt = entry.EventAt.Time
+		}
+		hinted.Accounts = append(hinted.Accounts, account)
+	}
+	return hinted
+}
+
+func keyOf(entry v1alpha1.AccountHint) hintKey { return hintKey{entry.AccountID, entry.About} }
+
+func accountHints(status *v1alpha1.SmileUserStatus) []v1alpha1.AccountHint {
+	if status.Hints == nil {
+		return nil
+	}
+	return status.Hints.Accounts
 }
 
 // ForgetHint forgets the hints about a person who is gone.
@@ -64,7 +175,12 @@ func (h hint) next(stored int64, claimed, now moment) hint {
 	if h.at != never && stored == h.stored+hook.Pause.Microseconds() {
 		at = h.at + moment(hook.Pause)
 	}
-	n := hint{stored: stored, at: min(max(at, now), now+moment(hook.Pause+hook.Slack))}
+	return h.follow(stored, min(max(at, now), now+moment(hook.Pause+hook.Slack)), now)
+}
+
+// follow is a hint that is due at a moment, and comes after h.
+func (h hint) follow(stored int64, at, now moment) hint {
+	n := hint{stored: stored, at: at}
 	earlier := h.at
 	if h.earlier > now { // however many hints follow each other, the first look is not put off
 		earlier = h.earlier

@@ -30,7 +30,7 @@ func newHinted(t *testing.T) *hinted {
 func (h *hinted) see(at, stored time.Duration) Due {
 	h.clock.SetTime(noon.Add(at))
 	h.user.Status.HintedAt = &metav1.MicroTime{Time: noon.Add(stored)}
-	return h.Hint(&h.user, interval)
+	return h.Hint(&h.user, interval).Due
 }
 
 const interval = 15 * time.Minute
@@ -81,7 +81,7 @@ func TestHintsOfWhoIsGoneAreForgotten(t *testing.T) {
 		t.Errorf("%v are kept", h.hints)
 	}
 	h.user.Status.HintedAt = nil
-	if due := h.Hint(&h.user, interval); due != (Due{}) || len(h.hints) > 0 {
+	if due := h.Hint(&h.user, interval); due.Due != (Due{}) || len(h.hints) > 0 {
 		t.Errorf("without a hint: %v, and %v are kept", due, h.hints)
 	}
 }

@@ -50,14 +50,14 @@ type Set struct {
 	mu      sync.Mutex
 	mirrors map[string]*Mirror
 	changes []chan event.TypedGenericEvent[Change]
-	hints   map[types.NamespacedName]hint
+	hints   map[types.NamespacedName]hints
 }
 
 // NewSet makes an empty set. Listings run until life ends, whoever waits for them.
 func NewSet(life context.Context, config Config) *Set {
 	return &Set{
 		Config: config, started: config.Clock.Now(), life: life,
-		mirrors: map[string]*Mirror{}, hints: map[types.NamespacedName]hint{},
+		mirrors: map[string]*Mirror{}, hints: map[types.NamespacedName]hints{},
 	}
 }
 
@@ -178,6 +178,8 @@ type Mirror struct {
 	strangers map[string]bool
 	// doubted are users that a listing of all, or a call, did not show any more.
 	doubted map[string]bool
+	// asked is when the last reads of single accounts began.
+	asked map[question]moment
 	// untold are users of whom those who should know could not be told a change.
 	untold    map[string]bool
 	walks     walks
@@ -195,6 +197,7 @@ func newMirror(set *Set, account string) *Mirror {
 		people:    newPeople(),
 		strangers: map[string]bool{},
 		doubted:   map[string]bool{},
+		asked:     map[question]moment{},
 		untold:    map[string]bool{},
 		claims:    map[string]Claim{},
 		providers: map[string]smile.Provider{},

@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/secretuse"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -67,20 +65,25 @@ func (o *Owners) Marker(ctx context.Context, conn *connection.Connection, user *
 	return person.Marker, err
 }
 
+// SubjectReference is the Secret that spec.subjectFrom names, which must not be nil.
+func SubjectReference(user *v1alpha1.SmileUser) secretuse.Reference {
+	return secretuse.Reference{
+		Namespace: user.Namespace, Name: user.Spec.SubjectFrom.SecretKeyRef.Name, Field: "spec.subjectFrom", Use: secretuse.Subjects,
+	}
+}
+
 func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string, error) {
 	if user.Spec.SubjectFrom == nil {
 		return user.Namespace + "/" + user.Name, nil
 	}
 	ref := user.Spec.SubjectFrom.SecretKeyRef
-	secret := new(corev1.Secret)
-	err := o.Secrets.Get(ctx, types.NamespacedName{Namespace: user.Namespace, Name: ref.Name}, secret)
-	if apierrors.IsNotFound(err) {
-		return "", engine.NewInvalid(v1alpha1.ReasonSecretNotFound,
-			fmt.Sprintf("the Secret %q that spec.subjectFrom names does not exist in this namespace", ref.Name)).
-			After(secretRecheck)
-	}
+	secret, err := SubjectReference(user).Read(ctx, o.Secrets)
 	if err != nil {
-		return "", fmt.Errorf("reading the subject: %w", err)
+		return "", err
+	}
+	// Before anything is said about the value. A person who exists goes on without the permission.
+	if user.Status.UserID == "" && !secretuse.Permitted(secret.Annotations, secretuse.Subjects) {
+		return "", SubjectReference(user).Refusal()
 	}
 	subject := secret.Data[ref.Key]
 	if len(subject) == 0 || len(subject) > maxSubject {

@@ -24,7 +24,8 @@ func secret(name string, data map[string]string) *corev1.Secret {
 	for key, value := range data {
 		bytes[key] = []byte(value)
 	}
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}, Data: bytes}
+	permitted := map[string]string{v1alpha1.AnnotationUse: "subjects"}
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Annotations: permitted}, Data: bytes}
 }
 
 // registryWith makes a registry that reads a key pair, Secret keys in the namespace shop.
@@ -181,6 +182,40 @@ func TestTheSubjectOfAnObject(t *testing.T) {
 				t.Errorf("%v, %v, want %v", got, err, want)
 			}
 		})
+	}
+}
+
+// A Secret that does not permit it is not compared, and its error is the same whatever it holds. A person who exists goes on.
+func TestASubjectIsTakenOnlyFromASecretThatPermitsIt(t *testing.T) {
+	t.Parallel()
+	key, _ := identity.NewKey()
+	unmarked := func(name, value string) *corev1.Secret {
+		database := secret(name, map[string]string{"alice": value})
+		database.Annotations = map[string]string{v1alpha1.AnnotationUse: "credentials"}
+		return database
+	}
+	o, conn := owners(t, newRemote(), key, unmarked("one", "CNRY-42"), unmarked("two", "CNRY-42\n"), unmarked("too", ""))
+	message := ""
+	for _, name := range []string{"one", "two", "too"} {
+		george := georgeIn("shop", func(spec *v1alpha1.SmileUserSpec) {
+			spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: name, Key: "alice"}}
+		})
+		_, err := o.Person(t.Context(), conn, george)
+		if !engine.IsProblem(err, v1alpha1.ReasonSecretUseNotPermitted) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		said := strings.ReplaceAll(err.Error(), name, "")
+		if message != "" && said != message {
+			t.Errorf("two values give two messages: %q and %q", message, said)
+		}
+		message = said
+	}
+	existing := georgeIn("shop", func(spec *v1alpha1.SmileUserSpec) {
+		spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: "one", Key: "alice"}}
+	})
+	existing.Status.UserID = "u1"
+	if _, err := o.Person(t.Context(), conn, existing); err != nil {
+		t.Errorf("a person who exists: %v", err)
 	}
 }
 

@@ -74,6 +74,16 @@ func (m *Mirror) Gathered(ctx context.Context, client *smile.Client, userID stri
 	return m.KnownGathered(userID), nil
 }
 
+// TasksReadAt is when the read began that told last of the tasks of a user; zero when this process knows of none.
+func (m *Mirror) TasksReadAt(userID string) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.people.byID[userID]; p != nil {
+		return m.set.time(p.tasksAt)
+	}
+	return time.Time{}
+}
+
 // KnownGathered tells the same from memory alone. What it does not tell of may have been gathered before this process
 // began.
 func (m *Mirror) KnownGathered(userID string) map[string]Gathered {
@@ -164,16 +174,18 @@ func (m *Mirror) learnAccounts(began moment, read map[string][]smile.Account, fo
 		if p.accountsAt > began {
 			continue
 		}
+		later := func(accountID string) bool { return m.asked[question{userID, accountID}] > began }
+		accounts = slices.DeleteFunc(accounts, func(a smile.Account) bool { return later(a.ID) })
 		before := former[userID]
 		if p.accountsAt > never {
-			before = p.listedIDs()
+			before = slices.DeleteFunc(p.listedIDs(), later)
 		}
 		m.notice(userID, before, accounts)
 		entries := make([]account, 0, len(accounts))
 		for _, a := range accounts {
 			entries = append(entries, accountOf(a, p.accounts))
 		}
-		entries = append(entries, p.unlisted(accounts)...)
+		entries = append(entries, p.unlisted(accounts, later)...)
 		if p.accountsAt == never || m.untold[userID] || !slices.EqualFunc(p.accounts, entries, sameAccount) {
 			changed = append(changed, userID)
 			delete(m.untold, userID)
@@ -229,11 +241,12 @@ func (p *person) listedIDs() []string {
 	return ids
 }
 
-// unlisted are the accounts of which tasks have told, but no listing before or now.
-func (p *person) unlisted(accounts []smile.Account) []account {
+// unlisted are the accounts that a listing does not show and need not show: only tasks have told of them, or a later read of
+// the account alone has.
+func (p *person) unlisted(accounts []smile.Account, later func(accountID string) bool) []account {
 	var others []account
 	for _, a := range p.accounts {
-		if !a.listed && !slices.ContainsFunc(accounts, func(b smile.Account) bool { return b.ID == a.id }) {
+		if (!a.listed || later(a.id)) && !slices.ContainsFunc(accounts, func(b smile.Account) bool { return b.ID == a.id }) {
 			others = append(others, a)
 		}
 	}

@@ -240,7 +240,7 @@ func (h *handler) keep(ctx context.Context, sub *v1alpha1.SmileWebhookSubscripti
 		h.lastEvent.tell(ctx, sub)
 		return noUser
 	}
-	hinted, err := h.hints.hint(ctx, sub, event.UserID, event.Type.Urgent())
+	hinted, err := h.hints.hint(ctx, sub, event)
 	if err != nil {
 		h.complaints.about(sub, err, "an event could not be kept and was not acknowledged")
 		return unavailable

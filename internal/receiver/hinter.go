@@ -17,6 +17,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 const (
@@ -49,21 +50,27 @@ type queue struct{ next *flight }
 
 // flight is one write, and what those who wait for it need to know.
 type flight struct {
-	user   v1alpha1.SmileUser
+	user v1alpha1.SmileUser
+	wish wish
+	done chan struct{}
+	err  error
+}
+
+// wish is what a write is to store.
+type wish struct {
+	news   []hook.News
 	urgent bool
-	done   chan struct{}
-	err    error
 }
 
 // hint stores a hint for every SmileUser that has the remote user under the same API account, and tells how many have.
-func (h *hinter) hint(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, userID string, urgent bool) (int, error) {
-	users, err := h.owners(ctx, sub, userID)
+func (h *hinter) hint(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, event smile.Event) (int, error) {
+	users, err := h.owners(ctx, sub, event.UserID)
 	if err != nil {
 		return 0, err
 	}
 	flights := make([]*flight, 0, len(users))
 	for i := range users {
-		flights = append(flights, h.join(&users[i], urgent))
+		flights = append(flights, h.join(&users[i], event))
 	}
 	for _, f := range flights {
 		select {
@@ -126,7 +133,7 @@ func (h *hinter) account(ctx context.Context, name types.NamespacedName) (string
 }
 
 // join takes part in the next write to a person, which begins at once unless one is under way or was just now.
-func (h *hinter) join(user *v1alpha1.SmileUser, urgent bool) *flight {
+func (h *hinter) join(user *v1alpha1.SmileUser, event smile.Event) *flight {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q := h.flights[user.UID]
@@ -141,7 +148,9 @@ func (h *hinter) join(user *v1alpha1.SmileUser, urgent bool) *flight {
 	if q.next == nil {
 		q.next = &flight{done: make(chan struct{})}
 	}
-	q.next.user, q.next.urgent = *user, q.next.urgent || urgent
+	q.next.user = *user
+	q.next.wish.urgent = q.next.wish.urgent || event.Type.Urgent()
+	q.next.wish.news = hook.AddNews(q.next.wish.news, hook.NewsOf(event))
 	return q.next
 }
 
@@ -157,7 +166,7 @@ func (h *hinter) serve(uid types.UID, q *queue) {
 			return
 		}
 		h.mu.Unlock()
-		f.err = h.safely(&f.user, f.urgent)
+		f.err = h.safely(&f.user, f.wish)
 		close(f.done)
 		select {
 		case <-time.After(grouping):
@@ -167,23 +176,23 @@ func (h *hinter) serve(uid types.UID, q *queue) {
 }
 
 // safely makes a panic an error of those who wait for the write: here is no request whose end it would be.
-func (h *hinter) safely(user *v1alpha1.SmileUser, urgent bool) (err error) {
+func (h *hinter) safely(user *v1alpha1.SmileUser, w wish) (err error) {
 	defer func() {
 		if recover() != nil {
 			err = errors.New("storing the hint: a panic; what it was is withheld")
 		}
 	}()
-	return h.store(user, urgent)
+	return h.store(user, w)
 }
 
 // store writes the hint. What the cache shows will do for a write, which fails if it is out of date; that nothing need
 // be written is believed of the API server alone.
-func (h *hinter) store(user *v1alpha1.SmileUser, urgent bool) error {
+func (h *hinter) store(user *v1alpha1.SmileUser, w wish) error {
 	ctx, cancel := context.WithTimeout(h.life, storing)
 	defer cancel()
 	now := h.now()
 	for try := range retries {
-		stored, err := h.write(ctx, user, now, urgent, try > 0)
+		stored, err := h.write(ctx, user, now, w, try > 0)
 		if stored || err != nil {
 			return err
 		}
@@ -201,16 +210,16 @@ func (h *hinter) store(user *v1alpha1.SmileUser, urgent bool) error {
 }
 
 // write tells whether what is stored now makes sure of a look; if not, the object must be read again.
-func (h *hinter) write(ctx context.Context, user *v1alpha1.SmileUser, now time.Time, urgent, fresh bool) (stored bool, err error) {
+func (h *hinter) write(ctx context.Context, user *v1alpha1.SmileUser, now time.Time, w wish, fresh bool) (stored bool, err error) {
 	var before time.Time
 	if user.Status.HintedAt != nil {
 		before = user.Status.HintedAt.Time
 	}
-	at, needed := hook.Hint(before, now, urgent)
-	if !needed {
+	at, needed := hook.Hint(before, now, w.urgent)
+	if !needed && hook.Covered(user.Status, w.news) {
 		return fresh, nil
 	}
-	err = h.patch(ctx, user, at)
+	err = h.patch(ctx, user, at, hook.Merge(user.Status, w.news, at, now))
 	switch {
 	case err == nil, apierrors.IsNotFound(err):
 		return true, nil
@@ -222,10 +231,13 @@ func (h *hinter) write(ctx context.Context, user *v1alpha1.SmileUser, now time.T
 }
 
 // patch fails unless the stored object is the very one that was read.
-func (h *hinter) patch(ctx context.Context, user *v1alpha1.SmileUser, at time.Time) error {
+func (h *hinter) patch(ctx context.Context, user *v1alpha1.SmileUser, at time.Time, hints *v1alpha1.UserHints) error {
 	data, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": user.UID, "resourceVersion": user.ResourceVersion},
-		"status":   map[string]any{"hintedAt": metav1.NewMicroTime(at)},
+		"status": map[string]any{
+			"hintedAt": metav1.NewMicroTime(at),
+			"hints":    map[string]any{"allAt": hints.AllAt, "accounts": hints.Accounts}, // null removes what is not there any more
+		},
 	})
 	if err != nil {
 		return err

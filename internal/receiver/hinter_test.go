@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // stored is what the API server holds of a person, with all that was ever written, and when.
@@ -33,7 +36,22 @@ type stored struct {
 	read map[string]int
 }
 
-type write struct{ at, hint time.Time }
+type write struct {
+	at, hint time.Time
+	hints    v1alpha1.UserHints
+}
+
+// covers reports whether a look is stored that shows what an event was about which came at a time.
+func (w write) covers(event smile.Event, came time.Time) bool {
+	if w.hints.AllAt != nil && !w.hints.AllAt.Time.Before(came) {
+		return true
+	}
+	return slices.ContainsFunc(w.hints.Accounts, func(hint v1alpha1.AccountHint) bool {
+		return hint.AccountID == event.AccountID && event.AccountID != "" && !hint.At.Time.Before(came)
+	})
+}
+
+var taskFinished = smile.Event{Type: smile.EventTaskFinished, UserID: "u-1", AccountID: "a-1"}
 
 // apiServer answers after a moment, and keeps what is written.
 func apiServer(t *testing.T, objects ...client.Object) *stored {
@@ -77,7 +95,7 @@ func (s *stored) wrote(obj client.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if user, ok := obj.(*v1alpha1.SmileUser); ok {
-		s.writes = append(s.writes, write{time.Now(), user.Status.HintedAt.Time})
+		s.writes = append(s.writes, write{time.Now(), user.Status.HintedAt.Time, *user.Status.Hints.DeepCopy()})
 		return
 	}
 	s.told++
@@ -137,11 +155,14 @@ func TestWhatIsAcknowledgedIsStored(t *testing.T) {
 				var work sync.WaitGroup
 				for i := range events {
 					came := time.Duration(rand.Int64N(int64(lasting)))
-					h, now := replicas[i%2], rand.IntN(100) < urgent
+					h, event := replicas[i%2], smile.Event{Type: "IDENTITY_ADDED", UserID: "u-1"}
+					if rand.IntN(100) < urgent {
+						event = smile.Event{Type: smile.EventTaskFinished, UserID: "u-1", AccountID: fmt.Sprintf("a-%d", rand.IntN(20))}
+					}
 					work.Go(func() {
 						<-time.After(came)
 						arrived := time.Now()
-						hinted, err := h.hint(t.Context(), subscription(), "u-1", now)
+						hinted, err := h.hint(t.Context(), subscription(), event)
 						if err != nil || hinted != 1 {
 							t.Errorf("%d, %v", hinted, err)
 						}
@@ -149,8 +170,12 @@ func TestWhatIsAcknowledgedIsStored(t *testing.T) {
 							t.Errorf("acknowledged after %v", took)
 						}
 						writes := server.all()
-						if last := writes[len(writes)-1].hint; last.Before(arrived) {
-							t.Errorf("an event of %v is acknowledged with a look due at %v", arrived, last)
+						last := writes[len(writes)-1]
+						if last.hint.Before(arrived) {
+							t.Errorf("an event of %v is acknowledged with a look due at %v", arrived, last.hint)
+						}
+						if !last.covers(event, arrived) {
+							t.Errorf("an event of %v about %q is acknowledged with %v", arrived, event.AccountID, last.hints)
 						}
 					})
 				}
@@ -171,6 +196,55 @@ func TestWhatIsAcknowledgedIsStored(t *testing.T) {
 	}
 }
 
+// Forty events about twenty accounts of one user within 100 ms make few writes, and none of the accounts is forgotten: not by
+// those that share a write, nor for lack of room.
+func TestHintsThatShareAWriteAreAllKept(t *testing.T) {
+	t.Parallel()
+	for _, accounts := range []int{hook.MostHints, 20} {
+		t.Run(fmt.Sprintf("%d accounts", accounts), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server := apiServer(t, person())
+				life, end := context.WithCancel(t.Context())
+				replicas := []*hinter{
+					{cache: server, live: server, now: time.Now, life: life}, {cache: server, live: server, now: time.Now, life: life},
+				}
+				began := time.Now()
+				eventOf := func(i int) smile.Event {
+					return smile.Event{Type: smile.EventTaskFinished, UserID: "u-1", AccountID: fmt.Sprintf("a-%d", i%accounts)}
+				}
+				const events = 40
+				var work sync.WaitGroup
+				for i := range events {
+					work.Go(func() {
+						<-time.After(time.Duration(i) * grouping / events)
+						if _, err := replicas[i%2].hint(t.Context(), subscription(), eventOf(i)); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				work.Wait()
+				writes := server.all()
+				if len(writes) > 6 {
+					t.Errorf("%d writes", len(writes))
+				}
+				for i := range accounts {
+					if last := writes[len(writes)-1]; !last.covers(eventOf(i), began) {
+						t.Errorf("a-%d is forgotten: %v", i, last.hints)
+					}
+				}
+				if last := writes[len(writes)-1].hints; accounts <= hook.MostHints && last.AllAt != nil {
+					t.Errorf("there was room for all accounts, and everything is asked about: %v", last)
+				}
+				end()
+				for _, h := range replicas {
+					h.work.Wait()
+				}
+			})
+		})
+	}
+}
+
 // A person who was deleted, or made anew under the same name, needs no look, and the other one gets none.
 func TestWhoIsGoneNeedsNoLook(t *testing.T) {
 	t.Parallel()
@@ -180,7 +254,7 @@ func TestWhoIsGoneNeedsNoLook(t *testing.T) {
 		former.UID, former.ResourceVersion = "former", "1"
 		life, end := context.WithCancel(t.Context())
 		h := &hinter{cache: lagging{user: *former}, live: server, now: time.Now, life: life}
-		if _, err := h.hint(t.Context(), subscription(), "u-1", true); err != nil {
+		if _, err := h.hint(t.Context(), subscription(), taskFinished); err != nil {
 			t.Error(err)
 		}
 		if writes := server.all(); len(writes) != 0 {
@@ -188,7 +262,7 @@ func TestWhoIsGoneNeedsNoLook(t *testing.T) {
 		}
 		former.Name = "deleted"
 		h.cache = lagging{user: *former}
-		if _, err := h.hint(t.Context(), subscription(), "u-1", true); err != nil {
+		if _, err := h.hint(t.Context(), subscription(), taskFinished); err != nil {
 			t.Error(err)
 		}
 		end()
@@ -212,10 +286,10 @@ func TestAPanicInAWriteIsAnError(t *testing.T) {
 		})
 		life, end := context.WithCancel(t.Context())
 		h := &hinter{cache: server, live: live, now: time.Now, life: life}
-		if _, err := h.hint(t.Context(), subscription(), "u-1", true); err == nil || strings.Contains(err.Error(), "George") {
+		if _, err := h.hint(t.Context(), subscription(), taskFinished); err == nil || strings.Contains(err.Error(), "George") {
 			t.Errorf("a panic ends in %v", err)
 		}
-		if _, err := h.hint(t.Context(), subscription(), "u-1", true); err != nil || len(server.all()) != 1 {
+		if _, err := h.hint(t.Context(), subscription(), taskFinished); err != nil || len(server.all()) != 1 {
 			t.Errorf("after a panic: %v, %d writes", err, len(server.all()))
 		}
 		end()
@@ -236,12 +310,12 @@ func TestWhatCannotBeStoredIsAnError(t *testing.T) {
 			},
 		}), now: time.Now, life: life}
 		began := time.Now()
-		if _, err := h.hint(t.Context(), subscription(), "u-1", true); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != storing {
+		if _, err := h.hint(t.Context(), subscription(), taskFinished); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != storing {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := h.hint(impatient, subscription(), "u-1", true); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := h.hint(impatient, subscription(), taskFinished); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 		end()

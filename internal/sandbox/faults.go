@@ -25,7 +25,7 @@ type Fault struct {
 	// after (the API has done it, and the answer suffers).
 	Phase string `json:"phase,omitempty"`
 	// Action is one of status:N, delay:DURATION, hang, reset, truncate:BYTES,
-	// garbage, empty, acknowledge and redirect:URL.
+	// garbage, empty, endless, acknowledge and redirect:URL. Only listings can be endless.
 	Action string `json:"action"`
 }
 
@@ -126,6 +126,9 @@ func arm(f Fault) (*armedFault, error) {
 	if f.Phase != phaseBefore && f.Phase != phaseAfter {
 		return nil, fmt.Errorf("phase %q: want %s or %s", f.Phase, phaseBefore, phaseAfter)
 	}
+	if f.Action == "endless" && f.Operation != anyCall && !isListing(f.Operation) {
+		return nil, fmt.Errorf("operation %q is not a listing: only a listing can be endless", f.Operation)
+	}
 	t, err := parseAction(f.Action)
 	return &armedFault{Fault: f, trouble: t}, err
 }
@@ -133,6 +136,10 @@ func arm(f Fault) (*armedFault, error) {
 func isOperation(id string) bool {
 	named := func(o *operation) bool { return o.id == id }
 	return slices.ContainsFunc(operations, named) || slices.ContainsFunc(linkOperations, named)
+}
+
+func isListing(id string) bool {
+	return slices.ContainsFunc(operations, func(o *operation) bool { return o.id == id && o.paged })
 }
 
 // actions by name. The argument is what follows the colon.
@@ -147,6 +154,7 @@ var actions = map[string]func(argument string) (trouble, error){
 	"reset":       plainAction(func(*call, response) response { return cutOff() }),
 	"empty":       plainAction(func(_ *call, r response) response { r.body, r.length = nil, 0; return r }),
 	"garbage":     plainAction(garbage),
+	"endless":     plainAction(endless),
 }
 
 func parseAction(text string) (trouble, error) {
@@ -214,4 +222,27 @@ func parseRedirect(argument string) (trouble, error) {
 func garbage(*call, response) response {
 	page := []byte("<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>Back soon</h1></body></html>\n")
 	return response{status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: page, length: len(page)}
+}
+
+// endless answers a listing with the first page again, repeated up to the size that was asked for, and with a cursor that leads to
+// another such page. Other calls are answered as usual.
+func endless(c *call, answer response) response {
+	if !c.op.paged {
+		return answer
+	}
+	c.query.Del("cursor") // the API would refuse one that it has not issued
+	first := c.answer()
+	shown, isPage := first.data.(page)
+	if !isPage {
+		return c.box.render(first)
+	}
+	if row := shown.Items; len(row) > 0 {
+		for i := len(row); i < c.paging.size; i++ {
+			shown.Items = append(shown.Items, row[i%len(row)])
+		}
+	}
+	cursor := c.box.ids.requestID()
+	shown.NextCursor = &cursor
+	first.data = shown
+	return c.box.render(first)
 }

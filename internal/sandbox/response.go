@@ -46,7 +46,7 @@ func (s *Sandbox) render(answer reply) response {
 	sent := envelope{Code: answer.code, Message: answer.message, RequestID: s.ids.requestID(), Data: answer.data}
 	s.behaviour.futureEnvelope(&sent, answer.status)
 	body := encode(sent)
-	header := http.Header{"Content-Type": {"application/json"}}
+	header := http.Header{"Content-Type": {"application/json"}, "Date": {s.clock.now().Format(http.TimeFormat)}}
 	if wait := s.behaviour.retryAfter; wait > 0 && isThrottling(answer.status) {
 		header.Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second)/time.Second)))
 	}

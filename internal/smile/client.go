@@ -113,7 +113,11 @@ func (c *Client) sendOnce(ctx context.Context, what call) (json.RawMessage, erro
 	}
 	body := &heldReader{Reader: response.Body}
 	defer func() { _, _ = body.Close(), response.Body.Close() }()
-	return readAnswer(what.operation, response, body)
+	data, err := readAnswer(what.operation, response, body)
+	if err == nil {
+		noteDate(ctx, response)
+	}
+	return data, err
 }
 
 func (c *Client) request(ctx context.Context, what call) (*http.Request, error) {

@@ -5,22 +5,36 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
+	"time"
 )
 
 // EventType is what an event tells. The set is open.
 type EventType string
 
-// The events that tell of data or of its end. What they announce is worth a look at
-// once.
+// The events about single accounts.
 const (
 	EventTaskFinished            EventType = "TASK_FINISHED"
 	EventAccountSyncTaskFinished EventType = "ACCOUNT_SYNC_TASK_FINISHED"
+	EventAccountCreated          EventType = "ACCOUNT_CREATED"
+	EventAccountConnected        EventType = "ACCOUNT_CONNECTED"
+	EventAccountFailed           EventType = "ACCOUNT_FAILED"
 	EventAccountDisconnected     EventType = "ACCOUNT_DISCONNECTED"
 )
 
-// Urgent reports whether an event is worth a look at once.
-func (t EventType) Urgent() bool {
-	return t == EventTaskFinished || t == EventAccountSyncTaskFinished || t == EventAccountDisconnected
+// Urgent reports whether an event is worth a look at once: it tells of data, or of its end.
+func (t EventType) Urgent() bool { return t.OfData() || t == EventAccountDisconnected }
+
+// OfData reports whether an event says that data of an account was gathered.
+func (t EventType) OfData() bool { return t == EventTaskFinished || t == EventAccountSyncTaskFinished }
+
+// OfAccount reports whether an event says that an account itself changed.
+func (t EventType) OfAccount() bool {
+	switch t {
+	case EventAccountCreated, EventAccountConnected, EventAccountFailed, EventAccountDisconnected:
+		return true
+	default:
+		return false
+	}
 }
 
 const (
@@ -73,16 +87,57 @@ type Event struct {
 	Type EventType
 	// UserID is the user that the event is about; empty when it is about none.
 	UserID string
+	// AccountID is the account that the event is about; empty when it is about none, or when its id cannot be one.
+	AccountID string
+	// CreatedAt is when Smile created the event, by its own clock; zero when the event does not say.
+	CreatedAt time.Time
+	// Troubled reports that more than data may have changed: a task failed, or the end user must log in again.
+	Troubled bool
 }
 
+const (
+	taskSucceeded = "SUCCEEDED"
+	// sourceAccount is the type of a source that is an account; archives are sources too.
+	sourceAccount = "ACCOUNT"
+)
+
 type eventWire struct {
-	Type enum `json:"type"`
-	Data struct {
-		UserID  string `json:"userId"`
-		Session struct {
+	Type      enum      `json:"type"`
+	CreatedAt timestamp `json:"createdAt"`
+	Data      struct {
+		UserID        string    `json:"userId"`
+		AccountID     lenientID `json:"accountId"`
+		SourceID      lenientID `json:"sourceId"`
+		SourceType    enum      `json:"sourceType"`
+		Status        enum      `json:"status"`
+		MonitorStatus enum      `json:"monitorStatus"`
+		Session       struct {
 			UserID string `json:"userId"`
 		} `json:"session"`
 	} `json:"data"`
+}
+
+// lenientID is an id, or empty when what stands in its place cannot be one.
+type lenientID string
+
+func (i *lenientID) UnmarshalJSON(data []byte) error {
+	if text, ok := asText(data); ok && validID(text) {
+		*i = lenientID(text)
+	}
+	return nil
+}
+
+// accountID is the account that the event names, under either of the two names that Smile has for it.
+func (w eventWire) accountID() string {
+	if w.Data.AccountID == "" && (w.Data.SourceType == "" || w.Data.SourceType == sourceAccount) {
+		return string(w.Data.SourceID)
+	}
+	return string(w.Data.AccountID)
+}
+
+func (w eventWire) troubled() bool {
+	return w.Data.Status != "" && w.Data.Status != taskSucceeded ||
+		MonitorStatus(w.Data.MonitorStatus) == MonitorUserActionRequired
 }
 
 // ParseEvent reads the body of a delivery whose signature was proven. Its errors are
@@ -95,7 +150,10 @@ func ParseEvent(body []byte) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	event := Event{Type: EventType(wire.Type), UserID: wire.Data.UserID}
+	event := Event{
+		Type: EventType(wire.Type), UserID: wire.Data.UserID, AccountID: wire.accountID(),
+		CreatedAt: wire.CreatedAt.Time, Troubled: wire.troubled(),
+	}
 	if event.UserID == "" {
 		event.UserID = wire.Data.Session.UserID
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/testenv/stopwatch"
@@ -133,12 +134,22 @@ func TestRefusalsTakeTheSameTime(t *testing.T) {
 func TestParseEvent(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]smile.Event{
-		vectorBody: {Type: "USER_CREATED", UserID: "tenant-1"},
-		`{"type":"USER_SESSION_COMPLETED","data":{"session":{"userId":"u-2"},"payload":{}}}`: {Type: "USER_SESSION_COMPLETED", UserID: "u-2"},
-		`{"id":"../x","type":"TASK_FINISHED","data":{"userId":"u","payload":null}}`:          {Type: smile.EventTaskFinished, UserID: "u"},
-		`{"id":"e","type":"VERIFICATION_STARTED","data":{"verificationId":"v"}}`:             {Type: "VERIFICATION_STARTED"},
-		`{"id":"e","type":"SOMETHING_NEW","data":{"userId":"u"},"more":[1]}`:                 {Type: "SOMETHING_NEW", UserID: "u"},
-		`{"id":"e","type":"no type","data":null}`:                                            {Type: smile.Unrecognized},
+		vectorBody: {Type: "USER_CREATED", UserID: "tenant-1", CreatedAt: time.Date(2021, 4, 14, 9, 30, 24, 0, time.UTC)},
+		`{"type":"TASK_FINISHED","data":{"userId":"u","sourceId":"a-1","sourceType":"ACCOUNT","status":"SUCCEEDED"}}`: {Type: smile.EventTaskFinished, UserID: "u", AccountID: "a-1"},
+		`{"type":"TASK_FINISHED","data":{"userId":"u","sourceId":"a-1","providers":["p"]}}`:                           {Type: smile.EventTaskFinished, UserID: "u", AccountID: "a-1"},
+		`{"type":"TASK_FINISHED","data":{"userId":"u","sourceId":"u-1","sourceType":"ARCHIVE"}}`:                      {Type: smile.EventTaskFinished, UserID: "u"},
+		`{"type":"TASK_FINISHED","data":{"userId":"u","sourceId":"a-1","status":"FAILED"}}`:                           {Type: smile.EventTaskFinished, UserID: "u", AccountID: "a-1", Troubled: true},
+		`{"type":"ACCOUNT_SYNC_TASK_FINISHED","data":{"userId":"u","sourceId":"a-1","monitorStatus":"USER_ACTION_REQUIRED"}}`: {
+			Type: smile.EventAccountSyncTaskFinished, UserID: "u", AccountID: "a-1", Troubled: true,
+		},
+		`{"type":"ACCOUNT_DISCONNECTED","data":{"userId":"u","accountId":"a-1"}}`:             {Type: smile.EventAccountDisconnected, UserID: "u", AccountID: "a-1"},
+		`{"type":"ACCOUNT_DISCONNECTED","data":{"userId":"u","accountId":"../a"}}`:            {Type: smile.EventAccountDisconnected, UserID: "u"},
+		`{"type":"ACCOUNT_DISCONNECTED","data":{"userId":"u","accountId":7,"sourceId":null}}`: {Type: smile.EventAccountDisconnected, UserID: "u"},
+		`{"type":"USER_SESSION_COMPLETED","data":{"session":{"userId":"u-2"},"payload":{}}}`:  {Type: "USER_SESSION_COMPLETED", UserID: "u-2"},
+		`{"id":"../x","type":"TASK_FINISHED","data":{"userId":"u","payload":null}}`:           {Type: smile.EventTaskFinished, UserID: "u"},
+		`{"id":"e","type":"VERIFICATION_STARTED","data":{"verificationId":"v"}}`:              {Type: "VERIFICATION_STARTED"},
+		`{"id":"e","type":"SOMETHING_NEW","data":{"userId":"u"},"more":[1]}`:                  {Type: "SOMETHING_NEW", UserID: "u"},
+		`{"id":"e","type":"no type","data":null}`:                                             {Type: smile.Unrecognized},
 	} {
 		if got, err := smile.ParseEvent([]byte(body)); err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", body, got, err, want)

@@ -26,6 +26,15 @@ func Keys(name string, pair sandbox.KeyPair) *corev1.Secret {
 	}
 }
 
+// Permitting has a Secret say what its values may be used for; several uses with commas.
+func Permitting(secret *corev1.Secret, uses string) *corev1.Secret {
+	if secret.Annotations == nil {
+		secret.Annotations = map[string]string{}
+	}
+	secret.Annotations[v1alpha1.AnnotationUse] = uses
+	return secret
+}
+
 // Connection is a SmileConnection in mode Sandbox, with the keys of the Secret KeysName.
 func Connection(name string, changes ...func(*v1alpha1.SmileConnection)) *v1alpha1.SmileConnection {
 	conn := &v1alpha1.SmileConnection{

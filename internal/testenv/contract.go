@@ -72,12 +72,20 @@ type rule struct {
 // onlyWhileTrue are the conditions that are absent unless they are true.
 var onlyWhileTrue = []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended}
 
+// onlyWhileFalse are the conditions that are absent unless they are false.
+var onlyWhileFalse = []string{
+	v1alpha1.ConditionRevokesAllowed, v1alpha1.ConditionSecretUsePermitted, v1alpha1.ConditionTemplateApplied,
+}
+
 var rules = []rule{
 	{"is neither true nor false", func(_ engine.Object, c metav1.Condition) bool {
 		return c.Status != metav1.ConditionTrue && c.Status != metav1.ConditionFalse
 	}},
 	{"is present though not true", func(_ engine.Object, c metav1.Condition) bool {
 		return slices.Contains(onlyWhileTrue, c.Type) && c.Status != metav1.ConditionTrue
+	}},
+	{"is present though not false", func(_ engine.Object, c metav1.Condition) bool {
+		return slices.Contains(onlyWhileFalse, c.Type) && c.Status != metav1.ConditionFalse
 	}},
 	{"does not say what is wrong", func(_ engine.Object, c metav1.Condition) bool {
 		return c.Status == metav1.ConditionFalse && c.Message == ""

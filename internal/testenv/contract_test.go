@@ -66,6 +66,11 @@ func TestTheContractCanBeBroken(t *testing.T) {
 			status.CurrentStatus,
 			[]string{"Suspended is present though not true: " + message},
 		},
+		"nothing to warn of": {
+			[]metav1.Condition{ready("True"), condition(v1alpha1.ConditionSecretUsePermitted, "True")},
+			status.CurrentStatus,
+			[]string{"SecretUsePermitted is present though not false: " + message},
+		},
 		"mute": {
 			[]metav1.Condition{with(ready("False"), func(c *metav1.Condition) { c.Message = "" }), with(stalled, func(c *metav1.Condition) { c.Message = "" })},
 			status.FailedStatus,

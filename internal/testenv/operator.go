@@ -102,8 +102,11 @@ func (w *World) Operator(between ...Wrap) *Operator {
 		}),
 		Clock: w.Clock,
 	}).Reconciler()
+	annotations, err := output.NewAnnotationPolicy(w.config.AllowedOutputAnnotations)
+	w.must(err)
 	o.syncs = (&accountsync.Controller{
-		Client: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
+		Annotations: annotations,
+		Client:      kube, Connections: registry, Mirrors: mirrors, Owners: owners,
 		Outputs: outputs, Checked: w.config.OutputChecks, Ledger: o.Ledger, Identity: key, Audit: audit,
 		Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,
 	}).Reconciler()

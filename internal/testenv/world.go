@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -28,10 +29,14 @@ type Config struct {
 	// AllowedWebhookHosts and ReceiverBaseURL are flags of the operator.
 	AllowedWebhookHosts []string
 	ReceiverBaseURL     string
+	// AllowedOutputAnnotations is the operator's flag.
+	AllowedOutputAnnotations []string
 	// OutputChecks has the operator rely on output checks after a start. Nobody makes them: a test reconciles instead.
 	OutputChecks bool
 	// RequestsPerSecond is the operator's budget; 0 means unlimited.
 	RequestsPerSecond float64
+	// SmileAhead is how far Smile's clock is ahead of the operator's; behind, when negative.
+	SmileAhead time.Duration
 }
 
 // World is a namespace, a sandbox and a clock of one test's own.
@@ -41,7 +46,7 @@ type World struct {
 	Client client.WithWatch
 	// Namespace of the test, where the operator's own objects are too.
 	Namespace string
-	// Clock of the operator and of Smile.
+	// Clock of the operator, and of Smile unless the test says otherwise.
 	Clock *clocktesting.FakeClock
 	// Smile is the remote side.
 	Smile *Smile
@@ -67,7 +72,7 @@ func New(tb testing.TB, config Config) *World {
 	w := &World{TB: tb, Client: running.client, Clock: clocktesting.NewFakeClock(begin), config: config, ctx: tb.Context()}
 	w.Namespace = w.NewNamespace()
 	tb.Cleanup(w.clear)
-	config.Sandbox.Now = w.Clock.Now
+	config.Sandbox.Now = w.SmileNow
 	w.Smile = startSmile(tb, config.Sandbox)
 	return w
 }
@@ -163,6 +168,34 @@ func (w *World) Hint(user *v1alpha1.SmileUser) {
 func (w *World) HintAt(user *v1alpha1.SmileUser, at time.Time) {
 	w.Helper()
 	w.ChangeStatus(user, func() { user.Status.HintedAt = &metav1.MicroTime{Time: at} })
+}
+
+// SmileNow is the time by Smile's clock.
+func (w *World) SmileNow() time.Time { return w.Clock.Now().Add(w.config.SmileAhead) }
+
+// HintAbout stores what an urgent event about a user is about, as a receiver does whose clock is right.
+func (w *World) HintAbout(user *v1alpha1.SmileUser, news ...hook.News) {
+	w.Helper()
+	w.Clock.Step(time.Millisecond)
+	w.ChangeStatus(user, func() {
+		var before time.Time
+		if user.Status.HintedAt != nil {
+			before = user.Status.HintedAt.Time
+		}
+		at, _ := hook.Hint(before, w.Clock.Now(), true)
+		user.Status.Hints = hook.Merge(user.Status, news, at, w.Clock.Now())
+		user.Status.HintedAt = &metav1.MicroTime{Time: at}
+	})
+}
+
+// DataOf is the news that an event brings when Smile has just gathered data of an account.
+func (w *World) DataOf(accountID string) hook.News {
+	return hook.News{AccountID: accountID, About: v1alpha1.HintData, At: w.SmileNow().Truncate(time.Second)}
+}
+
+// ChangeOf is the news that an event brings when an account itself has just changed.
+func (w *World) ChangeOf(accountID string) hook.News {
+	return hook.News{AccountID: accountID, About: v1alpha1.HintAccount, At: w.SmileNow().Truncate(time.Second)}
 }
 
 // Delete deletes an object, and leaves it to its finalizers when it has any.

@@ -1,0 +1,187 @@
+package accountsync
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// content is what Smile sent of one account.
+type content struct {
+	items map[smile.Datapoint][]smile.Item
+	// owner is whose it is, as far as the responses say.
+	owner ownership
+	// at is when it was sent, by Smile's clock; zero when a response does not say.
+	at time.Time
+	// cut are the lists of which there are more items than came.
+	cut map[smile.Datapoint]bool
+}
+
+// size is how many bytes the items have.
+func (c content) size() (size int) {
+	for _, items := range c.items {
+		for _, item := range items {
+			size += len(item.Content.Reveal())
+		}
+	}
+	return size
+}
+
+// ownership is what a response says about whose data it holds.
+type ownership int
+
+const (
+	// ownershipProven: all that was sent names the user and the account that were asked for.
+	ownershipProven ownership = iota
+	// ownershipUnsaid: something does not name them.
+	ownershipUnsaid
+	// ownershipForeign: something names another user or account.
+	ownershipForeign
+)
+
+func ownershipOf(source smile.Source, userID, accountID string) ownership {
+	switch {
+	case source.UserID == userID && source.SourceID == accountID:
+		return ownershipProven
+	case source.UserID != "" && source.UserID != userID, source.SourceID != "" && source.SourceID != accountID:
+		return ownershipForeign
+	default:
+		return ownershipUnsaid
+	}
+}
+
+// errUnproven means that a hint alone does not do to use what was fetched: it must be asked about the account and its tasks.
+var errUnproven = errors.New("the response does not prove what the hint says")
+
+// errForeign is data of somebody else in a response about an account of this user.
+var errForeign = &smile.ResponseError{Operation: "get-account-payload", Problem: smile.ProblemWrongObject}
+
+// contentOf reads datapoints of an account: the list when only one is wanted, else everything at once, and again the
+// list of whatever that cut short.
+func (v *visit) contentOf(ctx context.Context, sync *v1alpha1.SmileAccountSync, accountID string) (content, error) {
+	wanted, shared := sync.Spec.Datapoints, len(v.ofUser(ctx, v.user)) > 1
+	if len(wanted) == 1 && !shared {
+		return v.readList(ctx, accountID, smile.Datapoint(wanted[0].Type))
+	}
+	return v.wholeContent(ctx, accountID, wanted, shared)
+}
+
+func (v *visit) wholeContent(ctx context.Context, accountID string, wanted []v1alpha1.Datapoint, shared bool) (content, error) {
+	payload, err := v.payload(ctx, accountID, shared)
+	tooLarge := errors.Is(err, smile.ProblemTooLarge)
+	if err != nil && !tooLarge {
+		return content{}, err
+	}
+	var parts []content
+	if !tooLarge {
+		parts = append(parts, payload)
+	}
+	all := map[smile.Datapoint][]smile.Item{}
+	for _, datapoint := range wanted {
+		name := smile.Datapoint(datapoint.Type)
+		all[name] = payload.items[name]
+		if !tooLarge && !payload.cut[name] {
+			continue
+		}
+		list, err := v.readList(ctx, accountID, name)
+		if err != nil {
+			return content{}, err
+		}
+		all[name] = list.items[name]
+		parts = append(parts, list)
+	}
+	return joined(all, parts), nil
+}
+
+// joined is content that came in parts: it is whose all of them are, as of the earliest.
+func joined(items map[smile.Datapoint][]smile.Item, parts []content) content {
+	whole := content{items: items, at: parts[0].at}
+	for _, part := range parts {
+		whole.owner = max(whole.owner, part.owner)
+		if part.at.Before(whole.at) { // zero, not known, is before all
+			whole.at = part.at
+		}
+	}
+	return whole
+}
+
+func (v *visit) payload(ctx context.Context, accountID string, shared bool) (content, error) {
+	read := func() (content, error) { return v.readPayload(ctx, accountID) }
+	if !shared {
+		return read()
+	}
+	key := payloadKey{v.conn.Account(), v.user.Status.UserID, accountID}
+	return v.payloads.get(key, v.fresh(accountID), v.Clock.Now, read)
+}
+
+// fresh is when a fetch of an account must have begun at the earliest to hold what this reconcile fetches it for.
+func (v *visit) fresh(accountID string) time.Time {
+	if of, hinted := v.hinted[accountID]; hinted {
+		return of.since
+	}
+	if read := v.known.TasksReadAt(v.user.Status.UserID); !v.whole && !read.IsZero() {
+		return read
+	}
+	return v.now
+}
+
+func (v *visit) readPayload(ctx context.Context, accountID string) (content, error) {
+	var dates smile.Dates
+	payload, err := v.conn.Client.AccountPayload(smile.WithDates(ctx, &dates), accountID)
+	if err != nil {
+		return content{}, err
+	}
+	read := content{
+		items: payload.Items, owner: ownershipOf(payload.Source, v.user.Status.UserID, accountID), at: dates.Earliest(),
+		cut: payload.Cut,
+	}
+	for name, items := range payload.Items {
+		if len(items) >= fullList {
+			read.cut[name] = true
+		}
+	}
+	return read, nil
+}
+
+// fullList is how many items of a list Smile sends at once: one with as many may be cut.
+const fullList = 300
+
+// readList reads one datapoint. A list without items says nothing about whose it is.
+func (v *visit) readList(ctx context.Context, accountID string, name smile.Datapoint) (content, error) {
+	var dates smile.Dates
+	listing := v.conn.Client.Items(smile.WithDates(ctx, &dates), name, smile.ItemFilter{SourceID: accountID})
+	items, owner, err := v.collect(listing, accountID)
+	if err != nil {
+		return content{}, err
+	}
+	return content{items: map[smile.Datapoint][]smile.Item{name: items}, owner: owner, at: dates.Earliest()}, nil
+}
+
+// collect reads a listing to its end.
+func (v *visit) collect(listing iter.Seq2[smile.Item, error], accountID string) (items []smile.Item, owner ownership, err error) {
+	for item, err := range listing {
+		if err != nil {
+			return nil, owner, err
+		}
+		owner = max(owner, ownershipOf(item.Source, v.user.Status.UserID, accountID))
+		items = append(items, item)
+	}
+	if len(items) == 0 {
+		owner = ownershipUnsaid
+	}
+	return items, owner, nil
+}
+
+// isEmpty reports whether there is no item of any of these datapoints.
+func (c content) isEmpty() bool {
+	for _, items := range c.items {
+		if len(items) > 0 {
+			return false
+		}
+	}
+	return true
+}

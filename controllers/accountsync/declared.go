@@ -1,0 +1,63 @@
+package accountsync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+)
+
+// What a spec may ask of its output. The CRD's own rules say some of it when an object is applied, but an older CRD may be
+// installed, or the object may have been stored before a rule existed.
+
+var errUnnamedFields = engine.NewInvalid(v1alpha1.ReasonInvalidSpec,
+	"spec.datapoints: personal data enters a ConfigMap only field by field: name the fields of every datapoint, or use spec.output.secret").
+	On(v1alpha1.ConditionOutputReady)
+
+// namesFields reports whether every datapoint names its fields.
+func namesFields(sync *v1alpha1.SmileAccountSync) bool {
+	return !slices.ContainsFunc(sync.Spec.Datapoints, func(d v1alpha1.Datapoint) bool {
+		return len(d.Fields)+len(d.Additional) == 0
+	})
+}
+
+// isUnnamed reports whether the output is a ConfigMap that would hold more than named fields.
+func isUnnamed(sync *v1alpha1.SmileAccountSync) bool {
+	return sync.Spec.Output != nil && sync.Spec.Output.ConfigMap != nil && !namesFields(sync)
+}
+
+// checkFields ends a reconcile whose ConfigMap would hold more than named fields, before anything is asked of Smile. Where
+// there is an output already, data may have to be erased from it first: then fetch does it.
+func (v *visit) checkFields(_ context.Context, p *pass) error {
+	p.Keep()
+	if isUnnamed(p.Object) && p.Object.Status.Output == nil {
+		return errUnnamedFields
+	}
+	return nil
+}
+
+// templateOf is the template of the output without what the operator does not allow.
+func (c *Controller) templateOf(sync *v1alpha1.SmileAccountSync) *v1alpha1.OutputTemplate {
+	if sync.Spec.Output == nil {
+		return nil
+	}
+	allowed, _ := c.Annotations.Apply(sync.Spec.Output.Template)
+	return allowed
+}
+
+// checkTemplate warns of annotations that the operator does not allow, and that the output is written without.
+func (v *visit) checkTemplate(_ context.Context, p *pass) error {
+	var dropped []string
+	if out := p.Object.Spec.Output; out != nil {
+		_, dropped = v.Annotations.Apply(out.Template)
+	}
+	if len(dropped) == 0 {
+		p.Drop()
+		return nil
+	}
+	p.Warn(v1alpha1.ReasonAnnotationNotAllowed, "Write", fmt.Sprintf("spec.output.template.metadata.annotations: "+
+		"the output does not carry annotations that the operator's flag --allowed-output-annotations does not name, such as %s", dropped[0]))
+	return nil
+}

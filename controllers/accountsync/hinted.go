@@ -1,0 +1,174 @@
+package accountsync
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+)
+
+// A hint names an account to ask about, and proves nothing: whoever holds the key pair can sign events. So its data is fetched
+// at once only where the status already shows a connected account of this user, and used only if the response says whose it
+// is. About any other account Smile is asked first.
+
+// hintsOf are the hints about one account that this sync has not heeded yet.
+type hintsOf struct {
+	// data reports that Smile may have gathered data, account that the account may have changed.
+	data, account bool
+	// since is from when on reads show what the hints were about.
+	since time.Time
+	// eventAt is when the event about the data was created, by Smile's clock; zero when it does not say.
+	eventAt time.Time
+}
+
+// heeded remembers, by sync, up to when hints about accounts have been heeded. Losing it costs a read for each.
+type heeded struct {
+	mu     sync.Mutex
+	byName map[types.NamespacedName]map[heed]time.Time
+}
+
+type heed struct {
+	accountID string
+	about     v1alpha1.HintSubject
+}
+
+func heedOf(hint mirror.HintedAccount) heed { return heed{hint.ID, hint.About} }
+
+// isDone reports whether a sync has heeded a hint.
+func (h *heeded) isDone(name types.NamespacedName, hint mirror.HintedAccount) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until, known := h.byName[name][heedOf(hint)]
+	return known && !until.Before(hint.Since)
+}
+
+// done notes that a sync has heeded all of these hints, and forgets any others.
+func (h *heeded) done(name types.NamespacedName, hints []mirror.HintedAccount) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(hints) == 0 {
+		delete(h.byName, name)
+		return
+	}
+	if h.byName == nil {
+		h.byName = map[types.NamespacedName]map[heed]time.Time{}
+	}
+	h.byName[name] = map[heed]time.Time{}
+	for _, hint := range hints {
+		h.byName[name][heedOf(hint)] = hint.Since
+	}
+}
+
+func (h *heeded) forget(name types.NamespacedName) { h.done(name, nil) }
+
+// takeHints notes what the hints about single accounts ask for, and which of these accounts need not be asked about first.
+func (v *visit) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.HintedAccount) {
+	v.heeding, v.hinted, v.direct = hints, map[string]hintsOf{}, map[string]bool{}
+	for _, hint := range hints {
+		if v.heeded.isDone(client.ObjectKeyFromObject(sync), hint) || isServed(sync, hint) || !v.mayCover(sync, hint.ID) {
+			continue
+		}
+		of := v.hinted[hint.ID]
+		if hint.Since.After(of.since) {
+			of.since = hint.Since
+		}
+		if hint.About == v1alpha1.HintData {
+			of.data, of.eventAt = true, hint.EventAt
+		} else {
+			of.account = true
+		}
+		v.hinted[hint.ID] = of
+	}
+	for id, of := range v.hinted {
+		entry, known := entryFor(sync, id)
+		v.direct[id] = known && of.data && !of.account && isPlain(entry)
+	}
+}
+
+// isServed reports whether the status shows the data of a hint that the process before this one may have heeded.
+func isServed(sync *v1alpha1.SmileAccountSync, hint mirror.HintedAccount) bool {
+	entry, known := entryFor(sync, hint.ID)
+	return hint.Inherited && hint.About == v1alpha1.HintData && known && isPlain(entry) &&
+		!hint.EventAt.IsZero() && entry.DataAsOf != nil && !entry.DataAsOf.Time.Before(hint.EventAt)
+}
+
+// isPlain reports whether the data of an account may be fetched without asking about the account first: it is connected, and
+// its data was neither erased nor is it being released.
+func isPlain(entry v1alpha1.SyncedAccount) bool {
+	return connected(entry) && entry.ErasedAt == nil && entry.ReleasedAt == nil
+}
+
+// mayCover reports whether a sync may cover an account, as far as that is known without a call. An account of somebody else is
+// nobody's business here, whatever the event says.
+func (v *visit) mayCover(sync *v1alpha1.SmileAccountSync, accountID string) bool {
+	userID := v.user.Status.UserID
+	if !among(sync.Spec.AccountIDs, accountID) || v.known.IsForeign(userID, accountID) {
+		return false
+	}
+	account, known := v.known.KnownAccount(userID, accountID)
+	return !known || among(sync.Spec.Providers, account.ProviderID)
+}
+
+// askHinted asks about the accounts that hints are about, where their data cannot be fetched at once.
+func (v *visit) askHinted(ctx context.Context) error {
+	for _, id := range slices.Sorted(maps.Keys(v.hinted)) {
+		if v.direct[id] {
+			continue
+		}
+		if err := v.known.Ask(ctx, v.conn.Client, v.user.Status.UserID, id, v.hinted[id].since); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isToFetch reports whether a hint says that there is data of an account to fetch. What a ttl has ended comes back only with
+// newer data, of which an event is no proof: then the tasks are asked.
+func (v *visit) isToFetch(entry v1alpha1.SyncedAccount) bool {
+	return v.hinted[entry.ID].data && connected(entry) && entry.ErasedAt == nil
+}
+
+// tasksSince is how fresh the tasks must be that hints have asked about; zero when none need be. They are asked where a hint
+// says that there is data which is not fetched for that alone.
+func (v *visit) tasksSince(sync *v1alpha1.SmileAccountSync) time.Time {
+	since := v.notBefore
+	for _, entry := range sync.Status.Accounts {
+		of := v.hinted[entry.ID]
+		if of.data && !disconnected(entry) && !v.isToFetch(entry) && of.since.After(since) {
+			since = of.since
+		}
+	}
+	return since
+}
+
+// distrust drops the hints about data: accounts and tasks are asked about as if hints named no account.
+func (v *visit) distrust() {
+	for _, of := range v.hinted {
+		if of.since.After(v.notBefore) {
+			v.notBefore = of.since
+		}
+	}
+	v.hinted, v.direct = nil, nil
+}
+
+// baseline is what the tasks of an account are known to tell once its data was fetched because of an event: what finishes
+// later is news. It uses Smile's clock alone: when the event was created, but not later than the response was, or what
+// finishes between them would be missed. Where Smile does not say when it responded, the tasks will tell.
+func baseline(former tasksOf, eventAt, respondedAt time.Time) tasksOf {
+	at := eventAt
+	if respondedAt.Before(at) {
+		at = respondedAt
+	}
+	at = at.Truncate(time.Second)
+	if eventAt.IsZero() || respondedAt.IsZero() || !at.After(former.last) {
+		return former
+	}
+	return tasksOf{finished: 1, last: at}
+}

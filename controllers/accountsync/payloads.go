@@ -1,0 +1,89 @@
+package accountsync
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+const (
+	// payloadLife is how long a payload is held for the other syncs of its user, which the same news wakes.
+	payloadLife = 10 * time.Second
+	// mostPayloads and largestPayload, in bytes, bound what is held; what has no room is fetched again.
+	mostPayloads   = 16
+	largestPayload = 1 << 20
+)
+
+// payloads has one fetch serve all syncs of a user. What it holds is personal data: in memory, and for seconds.
+type payloads struct {
+	reads singleflight.Group
+	mu    sync.Mutex
+	held  map[payloadKey]*heldPayload
+}
+
+type payloadKey struct{ apiAccount, userID, accountID string }
+
+func (k payloadKey) String() string { return k.apiAccount + "/" + k.userID + "/" + k.accountID }
+
+type heldPayload struct {
+	content content
+	began   time.Time
+}
+
+// get gives a payload whose read began at notBefore or later: one that is held or under way, or one that it reads.
+func (p *payloads) get(key payloadKey, notBefore time.Time, now func() time.Time, read func() (content, error)) (content, error) {
+	for {
+		if held := p.holds(key); held != nil && !held.began.Before(notBefore) && now().Sub(held.began) < payloadLife {
+			return held.content, nil
+		}
+		own := false
+		result, err, _ := p.reads.Do(key.String(), func() (any, error) {
+			own = true
+			one := &heldPayload{began: now()}
+			var err error
+			if one.content, err = read(); err == nil {
+				p.hold(key, one)
+			}
+			return one, err
+		})
+		if err != nil && !own && smile.KeepsPlace(err) { // the one who read has gone away until it is its turn
+			continue
+		}
+		if err != nil {
+			return content{}, err
+		}
+		if one := result.(*heldPayload); own || !one.began.Before(notBefore) {
+			return one.content, nil
+		}
+	}
+}
+
+func (p *payloads) holds(key payloadKey) *heldPayload {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held[key]
+}
+
+func (p *payloads) hold(key payloadKey, one *heldPayload) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if one.content.size() > largestPayload || len(p.held) >= mostPayloads {
+		return
+	}
+	if p.held == nil {
+		p.held = map[payloadKey]*heldPayload{}
+	}
+	p.held[key] = one
+	time.AfterFunc(payloadLife, func() { p.drop(key, one) })
+}
+
+func (p *payloads) drop(key payloadKey, one *heldPayload) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held[key] == one {
+		delete(p.held, key)
+	}
+}

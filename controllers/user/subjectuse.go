@@ -1,0 +1,40 @@
+package user
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/secretuse"
+)
+
+// checkSubjectUse warns of a person whose Secret does not permit that its value is used as a business key. Such a person goes
+// on, and could not be created again. The Secret is read once after a start, and then only while there is something to warn of.
+func (v *visit) checkSubjectUse(ctx context.Context, p *pass) error {
+	user := p.Object
+	warned := meta.FindStatusCondition(user.Status.Conditions, v1alpha1.ConditionSecretUsePermitted) != nil
+	switch {
+	case user.Spec.SubjectFrom == nil || user.Status.UserID == "":
+		p.Drop() // for somebody new, the condition Provisioned says it
+		return nil
+	case !p.First && !warned:
+		p.Keep()
+		return nil
+	}
+	ref := mirror.SubjectReference(user)
+	secret, err := ref.Read(ctx, v.Live)
+	switch {
+	case engine.IsProblem(err, v1alpha1.ReasonSecretNotFound):
+		p.Drop()
+	case err != nil:
+		return err
+	case secretuse.Permitted(secret.Annotations, ref.Use):
+		p.Drop()
+	default:
+		p.Warn(v1alpha1.ReasonSecretUseNotPermitted, "Provision", ref.Warning())
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/e2e"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
+)
+
+const (
+	newsUsers = 1000
+	// calmNews is at how many pieces of news a second their calls and requests are counted.
+	calmNews = 20
+	// firstNews is where the search for the highest sustained rate begins; fine is how near it comes.
+	firstNews = 40
+	fine      = 1.1
+	// newsLasts is how long a rate must be sustained, if there are users enough, and inTime what the 99th percentile may take.
+	newsLasts = 10 * time.Second
+	inTime    = time.Second
+	// drained is how long what was too much may take to arrive.
+	drained = 3 * time.Minute
+)
+
+var news = scenario{
+	name: "news",
+	title: func(o options) string {
+		return fmt.Sprintf("what a piece of news costs, and how many a second of %d accounts are sustained, over a bare loop", newsCrowd(o))
+	},
+	smile:    func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
+	workload: synced(newsCrowd, map[string]float64{"events a second, counted": calmNews, "events a second, first searched": firstNews}),
+	limit:    within(25*time.Minute, 0),
+	run:      runNews,
+}
+
+func newsCrowd(o options) int { return min(o.users, newsUsers) }
+
+func runNews(ctx context.Context, st *stage) ([]figure, error) {
+	w := &newsroom{stage: st, names: names("user", newsCrowd(st.options)), accounts: map[string]string{}, changes: map[string][]change{}}
+	if err := w.prepare(ctx, w.subscribe, func(context.Context) error { return nil }); err != nil {
+		return nil, err
+	}
+	figures, err := w.costs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	operator, err := w.sustained(ctx, "the operator", w.operator.alive)
+	if err != nil {
+		return figures, err
+	}
+	if err := w.operator.end(); err != nil {
+		return figures, err
+	}
+	bare, err := w.bare(ctx)
+	if err != nil {
+		return figures, err
+	}
+	how := fmt.Sprintf("refreshes of %d accounts at the sandbox, evenly spaced over up to %s, which sends an event for each; the highest "+
+		"rate at which 99 of 100 Secrets have changed within %s, to a factor of %.1f", len(w.names), newsLasts, inTime, fine)
+	return append(figures,
+		figure{Name: "pieces of news a second, sustained: operator", AtLeast: true, Measured: operator, How: how},
+		figure{
+			Name: "pieces of news a second, sustained: bare loop", Reference: true, Measured: bare,
+			How: how + "; one call and one update of a Secret for each event",
+		},
+		figure{
+			Name: "sustained news a second, operator over bare loop", Target: atMost(0.6), AtLeast: true, Measured: operator / bare,
+			How: "the two above",
+		},
+	), nil
+}
+
+// costs counts what pieces of news cost when nothing is short.
+func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
+	place, err := w.audit.End()
+	if err != nil {
+		return nil, err
+	}
+	mark, pieces := w.mark(), w.names[:min(len(w.names), 200)]
+	waits, _, err := w.spread(ctx, pieces, calmNews, w.operator.alive)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.settle(ctx, w.operator); err != nil {
+		return nil, err
+	}
+	requests, err := w.requests(place)
+	if err != nil {
+		return nil, err
+	}
+	requests = only(requests, func(r e2e.Request) bool { return r.Verb != "watch" })
+	calls := w.smile.Journal(mark)
+	w.say("%d pieces of news, %d a second: calls: %s; requests: %s", len(pieces), calmNews, tallyCalls(calls), tallyRequests(requests))
+	how := fmt.Sprintf("%d refreshes of as many accounts, %d a second, each told by a webhook; ", len(pieces), calmNews)
+	return []figure{
+		{
+			Name: "Smile calls per piece of news told by webhook", Target: atMost(1), Measured: perUser(len(calls), len(pieces)),
+			Generic: "polling", How: how + "the sandbox's journal",
+		},
+		{
+			Name: "API-server requests per piece of news", Target: atMost(5), Measured: perUser(len(requests), len(pieces)),
+			How: how + "the API server's audit log: the operator's requests of all kinds but watches and the leader lease, reads of Secrets included",
+		},
+		{
+			Name: fmt.Sprintf("news at Smile to data in the Secret, by webhook, %d a second, p99", calmNews), Unit: "s", Target: atMost(0.25),
+			Measured: percentile(waits, 99).Seconds(), Generic: "polling", How: how + "to the change of the Secret that a watch saw",
+		},
+	}, nil
+}
+
+// bare gives the highest rate that the bare loop sustains.
+func (w *newsroom) bare(ctx context.Context) (float64, error) {
+	p, err := w.launch(ctx, "newsloop", []string{
+		"-namespace=" + namespace, "-smile=" + w.smile.URL + "/v1", "-keys=" + apiKey + ":" + apiSecret, "-address=" + w.address,
+		"-concurrency=" + strconv.Itoa(operatorConcurrency),
+	}, "KUBECONFIG="+w.access)
+	if err != nil {
+		return 0, err
+	}
+	return w.sustained(ctx, "the bare loop", func() error {
+		select {
+		case <-p.Done():
+			return fmt.Errorf("the bare loop ended: %w", errors.Join(p.Err(), errors.New("see its log")))
+		default:
+			return nil
+		}
+	})
+}
+
+// sustained searches for the highest rate at which news arrives in time: it doubles the rate until that fails, and then halves
+// the gap.
+func (w *newsroom) sustained(ctx context.Context, who string, alive func() error) (float64, error) {
+	good, bad := 0.0, 0.0
+	for rate := float64(firstNews); bad == 0 || bad/good > fine; {
+		made, p99, err := w.attempt(ctx, rate, alive)
+		if err != nil {
+			return 0, err
+		}
+		w.say("%s: %.0f a second, p99 %.2f s", who, made, p99.Seconds())
+		switch {
+		case p99 <= inTime && made < rate/fine:
+			return 0, fmt.Errorf("only %.0f a second could be made where %.0f were wanted", made, rate)
+		case p99 <= inTime:
+			good = rate
+		default:
+			bad = rate
+		}
+		switch {
+		case bad == 0:
+			rate = 2 * good
+		case good == 0 && bad <= 1:
+			return 0, errors.New("not one a second arrives in time")
+		case good == 0:
+			rate = bad / 2
+		default:
+			rate = math.Sqrt(good * bad)
+		}
+	}
+	return good, nil
+}
+
+// attempt has news happen at a rate, and gives the rate at which it did, and the 99th percentile of how long it took.
+func (w *newsroom) attempt(ctx context.Context, rate float64, alive func() error) (made float64, p99 time.Duration, err error) {
+	pieces := w.names[:min(len(w.names), int(rate*newsLasts.Seconds()))]
+	waits, lasted, err := w.spread(ctx, pieces, rate, alive)
+	if err != nil {
+		return 0, 0, err
+	}
+	return float64(len(pieces)) / lasted.Seconds(), percentile(waits, 99), nil
+}
+
+// spread has a refresh of the account of each user happen, at a rate, and waits until all of it has arrived. It gives how long
+// each took, and how long it took until all had happened.
+func (w *newsroom) spread(
+	ctx context.Context, names []string, rate float64, alive func() error,
+) (waits []time.Duration, lasted time.Duration, err error) {
+	had, happened, began := w.items(), map[string]time.Time{}, time.Now()
+	for i, name := range names {
+		select {
+		case <-ctx.Done():
+			return nil, 0, context.Cause(ctx)
+		case <-time.After(time.Until(began.Add(time.Duration(float64(i) / rate * float64(time.Second))))):
+		}
+		happened[name] = time.Now()
+		if _, err := w.smile.Resync(w.accounts[name]); err != nil {
+			return nil, 0, err
+		}
+	}
+	lasted = time.Since(began)
+	more := story{shows: func(had, has int) bool { return has > had }}
+	err = w.until(ctx, "all of it shows in the Secrets", drained, func() (bool, string, error) {
+		waits = w.arrived(had, happened, more)
+		return len(waits) == len(happened), fmt.Sprintf("%d of %d do", len(waits), len(happened)), alive()
+	})
+	return waits, lasted, err
+}

@@ -1,0 +1,139 @@
+package mirror
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// mostAsked bounds what is remembered of reads of single accounts. To forget one costs a call where its hint is still there.
+const mostAsked = 1_000
+
+// question is an account that was asked about in the name of a user.
+type question struct{ userID, accountID string }
+
+// IsForeign reports whether an account is known as that of another user. What is asked about an account in the name of a user
+// who does not have it needs no call.
+func (m *Mirror) IsForeign(userID, accountID string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.people.byID[userID].account(accountID) >= 0 {
+		return false
+	}
+	for id, p := range m.people.byID {
+		if id != userID && p.account(accountID) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// KnownAccount gives an account of a user from memory; ok is false when no read has shown it.
+func (m *Mirror) KnownAccount(userID, accountID string) (known smile.Account, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.people.byID[userID]
+	i := p.account(accountID)
+	if i < 0 || !p.accounts[i].listed {
+		return smile.Account{}, false
+	}
+	return p.accounts[i].domain(userID), true
+}
+
+// Ask brings what memory holds of one account of a user up to notBefore or later, by a call unless memory is as fresh as that.
+// Afterwards KnownAccounts has the account if it is the user's. Where this process does not know the user's accounts yet, it
+// reads them all, which is one call too.
+func (m *Mirror) Ask(ctx context.Context, client *smile.Client, userID, accountID string, notBefore time.Time) error {
+	if _, known := m.KnownAccounts(userID); !known {
+		_, err := m.Accounts(ctx, client, userID, notBefore)
+		return err
+	}
+	fresh := func() bool { return m.AccountReadSince(userID, accountID, notBefore) }
+	return m.look(ctx, "account/"+userID+"/"+accountID, fresh, func() error {
+		return m.readAccount(ctx, client, userID, accountID)
+	})
+}
+
+// AccountReadSince reports whether Smile has shown at notBefore or later what there is of an account of a user.
+func (m *Mirror) AccountReadSince(userID, accountID string, notBefore time.Time) bool {
+	at := max(m.set.moment(notBefore), never+1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.people.byID[userID]
+	return p != nil && p.accountsAt >= at || m.asked[question{userID, accountID}] >= at
+}
+
+func (m *Mirror) readAccount(ctx context.Context, client *smile.Client, userID, accountID string) error {
+	began := m.set.now()
+	account, err := client.Account(ctx, accountID)
+	if err != nil && !smile.IsNotFound(err) {
+		return err
+	}
+	if err != nil || account.UserID != userID {
+		m.tellOthers(readerOf(ctx), m.learnAbsence(began, userID, accountID))
+	}
+	if err == nil {
+		m.tellOthers(readerOf(ctx), m.learnAccount(began, account))
+	}
+	return nil
+}
+
+// learnAccount takes over what a read of one account told, unless a later read of all accounts of its user has told more. It
+// gives the user, if that is news.
+func (m *Mirror) learnAccount(began moment, shown smile.Account) (changed []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.people.byID[shown.UserID]
+	if p == nil || p.accountsAt == never || p.accountsAt > began || !m.noteAsked(question{shown.UserID, shown.ID}, began) {
+		return nil
+	}
+	entry := accountOf(shown, p.accounts)
+	i := p.account(shown.ID)
+	if i < 0 || !sameAccount(p.accounts[i], entry) {
+		changed = []string{shown.UserID}
+	}
+	if i < 0 {
+		p.accounts = append(p.accounts, entry)
+	} else {
+		p.accounts[i] = entry
+	}
+	m.notice(shown.UserID, nil, []smile.Account{shown})
+	return changed
+}
+
+// learnAbsence takes over that a read of one account did not show it as the user's. It gives the user, if that is news.
+func (m *Mirror) learnAbsence(began moment, userID, accountID string) (changed []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	later := !m.noteAsked(question{userID, accountID}, began)
+	p := m.people.byID[userID]
+	i := p.account(accountID)
+	if i < 0 || p.accountsAt > began || later {
+		return nil
+	}
+	m.notice(userID, []string{accountID}, nil)
+	p.accounts = slices.Delete(p.accounts, i, i+1)
+	return []string{userID}
+}
+
+// noteAsked notes when a read of one account began. It reports false when one that began later is known.
+func (m *Mirror) noteAsked(what question, began moment) bool {
+	if m.asked[what] > began {
+		return false
+	}
+	if len(m.asked) >= mostAsked {
+		clear(m.asked)
+	}
+	m.asked[what] = began
+	return true
+}
+
+// account is where a user's account is in the list; -1 when it is not.
+func (p *person) account(id string) int {
+	if p == nil {
+		return -1
+	}
+	return slices.IndexFunc(p.accounts, func(a account) bool { return a.id == id })
+}

@@ -1,0 +1,123 @@
+package mirror
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+func ownedJSON(id, userID, status string) string {
+	return fmt.Sprintf(`{"id":%q,"userId":%q,"providerId":"p","createdAt":"2026-05-01T12:00:00Z","connection":{"status":%q},"monitor":{"status":"ACTIVE"}}`, id, userID, status)
+}
+
+func statusOf(m *Mirror, userID, accountID string) smile.ConnectionStatus {
+	account, _ := m.KnownAccount(userID, accountID)
+	return account.Connection.Status
+}
+
+func TestOneAccountIsAskedAboutAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, r := startMirror(t), newRemote()
+		m.NoAccounts("u1")
+		time.Sleep(time.Second)
+		r.set("accounts/a1", ownedJSON("a1", "u1", "CONNECTED"))
+		hinted := time.Now()
+		for range 2 {
+			if err := m.Ask(t.Context(), r.client(), "u1", "a1", hinted); err != nil {
+				t.Fatal(err)
+			}
+		}
+		assertCalls(t, r, "accounts/a1")
+		if statusOf(m, "u1", "a1") != smile.ConnectionConnected {
+			t.Error("the account is not known")
+		}
+		time.Sleep(time.Second)
+		r.set("accounts/a1", ownedJSON("a1", "u1", "DISCONNECTED"))
+		if err := m.Ask(t.Context(), r.client(), "u1", "a1", time.Now()); err != nil || statusOf(m, "u1", "a1") != smile.ConnectionDisconnected {
+			t.Error("the account is as it was", err)
+		}
+	})
+}
+
+func TestWhereNothingIsKnownAllAccountsAreRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, r := startMirror(t), newRemote()
+		r.set("accounts", ownedJSON("a1", "u1", "CONNECTED"), ownedJSON("a2", "u1", "CONNECTED"))
+		if err := m.Ask(t.Context(), r.client(), "u1", "a1", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		assertCalls(t, r, "accounts")
+		if statusOf(m, "u1", "a2") == "" {
+			t.Error("the other account is not known")
+		}
+	})
+}
+
+func TestAnAccountOfSomebodyElseIsAskedAboutOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, r := startMirror(t), newRemote()
+		m.NoAccounts("u1")
+		m.NoAccounts("u2")
+		time.Sleep(time.Second)
+		r.set("accounts/a2", ownedJSON("a2", "u2", "CONNECTED"))
+		hinted := time.Now()
+		for _, id := range []string{"a2", "none", "a2", "none"} {
+			if err := m.Ask(t.Context(), r.client(), "u1", id, hinted); err != nil {
+				t.Fatal(err)
+			}
+		}
+		assertCalls(t, r, "accounts/a2", "accounts/none")
+		if _, ok := m.KnownAccount("u1", "a2"); ok || statusOf(m, "u2", "a2") != smile.ConnectionConnected {
+			t.Error("the account is not its owner's")
+		}
+		if !m.IsForeign("u1", "a2") || m.IsForeign("u2", "a2") || m.IsForeign("u1", "none") {
+			t.Error("whose the account is, is not known")
+		}
+	})
+}
+
+// A read of all accounts that began before one of a single account does not bring back what was before.
+func TestALaterReadOfOneAccountPrevails(t *testing.T) {
+	t.Parallel()
+	for name, later := range map[string]string{"disconnected": ownedJSON("a1", "u1", "DISCONNECTED"), "gone": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m, r := startMirror(t), newRemote()
+				r.set("accounts", ownedJSON("a1", "u1", "CONNECTED"))
+				if _, err := m.Accounts(t.Context(), r.client(), "u1", time.Now()); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				r.takes = 10 * time.Second
+				read := make(chan error)
+				go func() {
+					_, err := m.Accounts(t.Context(), r.client(), "u1", time.Now())
+					read <- err
+				}()
+				time.Sleep(time.Second)
+				r.mu.Lock()
+				r.takes = 0
+				r.mu.Unlock()
+				if later != "" {
+					r.set("accounts/a1", later)
+				}
+				if err := m.Ask(t.Context(), r.client(), "u1", "a1", time.Now()); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-read; err != nil {
+					t.Fatal(err)
+				}
+				if got := statusOf(m, "u1", "a1"); got == smile.ConnectionConnected {
+					t.Errorf("the account is %s", got)
+				}
+			})
+		})
+	}
+}

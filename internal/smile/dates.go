@@ -1,0 +1,45 @@
+package smile
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Dates collects when the answers to calls were made, by Smile's own clock: what their Date headers say. It is for calls that
+// are made one after another.
+type Dates struct {
+	earliest time.Time
+	missing  bool
+}
+
+// Earliest is the earliest of these times; zero when there was no call, or when an answer did not say.
+func (d *Dates) Earliest() time.Time {
+	if d.missing {
+		return time.Time{}
+	}
+	return d.earliest
+}
+
+func (d *Dates) note(header http.Header) {
+	at, err := http.ParseTime(header.Get("Date"))
+	switch {
+	case err != nil:
+		d.missing = true
+	case d.earliest.IsZero() || at.Before(d.earliest):
+		d.earliest = at.UTC()
+	}
+}
+
+type datesKey struct{}
+
+// WithDates collects the times of the good answers to the calls of a context.
+func WithDates(ctx context.Context, dates *Dates) context.Context {
+	return context.WithValue(ctx, datesKey{}, dates)
+}
+
+func noteDate(ctx context.Context, response *http.Response) {
+	if dates, ok := ctx.Value(datesKey{}).(*Dates); ok {
+		dates.note(response.Header)
+	}
+}
