@@ -51,12 +51,7 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	}
 	sync.Status.DataPending = v.changed // until it is written, whatever becomes of this pass and this process
 	if v.changed {
-		err = v.fetchAll(v.urgently(ctx), sync, gathered, p.Now)
-	}
-	if errors.Is(err, errUnproven) {
-		err = v.fetchUnhinted(ctx, p)
-	} else if smile.IsNotFound(err) {
-		err = v.fetchRest(ctx, p, gathered)
+		err = v.fetchChanged(ctx, p, gathered)
 	}
 	v.auditFetched(p)
 	if err == nil && v.trouble == nil {
@@ -89,6 +84,19 @@ const dataExpired = "data was erased because spec.retention.ttl has passed: it c
 
 func (v *visit) isExpired(account v1alpha1.SyncedAccount) bool {
 	return account.ErasedAt != nil && !disconnected(account) && !v.isFetched(account.ID)
+}
+
+// fetchChanged fetches what is news, and again where that turns out to be based on what is not so.
+func (v *visit) fetchChanged(ctx context.Context, p *pass, gathered map[string]tasksOf) error {
+	err := v.fetchAll(v.urgently(ctx), p.Object, gathered, p.Now)
+	switch {
+	case errors.Is(err, errUnproven):
+		return v.fetchUnhinted(ctx, p)
+	case smile.IsNotFound(err):
+		return v.fetchRest(ctx, p, gathered)
+	default:
+		return err
+	}
 }
 
 // fetchRest fetches again when an account went away while it was read: without that account, whose data is erased.
@@ -262,7 +270,9 @@ func (v *visit) refreshDue(p *pass) bool {
 }
 
 // fetchAccount reads what the spec asks for of one account: in one call where one brings it all.
-func (v *visit) fetchAccount(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) (fetched, error) {
+func (v *visit) fetchAccount(
+	ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time,
+) (fetched, error) {
 	read, err := v.contentOf(ctx, sync, entry.ID)
 	if err != nil {
 		return fetched{}, err

@@ -1,6 +1,7 @@
 package accountsync_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,7 +11,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -60,6 +64,37 @@ func (s *scene) alter(suffix string, change func(*httptest.ResponseRecorder)) {
 		w.WriteHeader(recorded.Code)
 		_, _ = io.Copy(w, recorded.Body)
 		return true
+	}
+}
+
+// recording notes what an operator asks of the API server, but for what it reads from its cache.
+func recording(requests *[]string) testenv.Wrap {
+	note := func(verb string, obj client.Object) { *requests = append(*requests, verb+" "+obj.GetName()) }
+	return func(live client.WithWatch) client.WithWatch {
+		return interceptor.NewClient(live, interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+				if _, secret := obj.(*corev1.Secret); secret {
+					*requests = append(*requests, "get "+key.Name)
+				}
+				return c.Get(ctx, key, obj, options...)
+			},
+			Create: func(ctx context.Context, c client.WithWatch, obj client.Object, options ...client.CreateOption) error {
+				note("create", obj)
+				return c.Create(ctx, obj, options...)
+			},
+			Update: func(ctx context.Context, c client.WithWatch, obj client.Object, options ...client.UpdateOption) error {
+				note("update", obj)
+				return c.Update(ctx, obj, options...)
+			},
+			Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, options ...client.PatchOption) error {
+				note("patch", obj)
+				return c.Patch(ctx, obj, patch, options...)
+			},
+			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+				note("patch "+sub+" of", obj)
+				return c.SubResource(sub).Patch(ctx, obj, patch, options...)
+			},
+		})
 	}
 }
 
@@ -356,6 +391,22 @@ var _ = Describe("A hint about an account", func() {
 		s.HintAbout(s.user, s.DataOf(linked[1].ID))
 		s.op.Run(s.user, sync)
 		Expect(s.Smile.Calls(before)).To(BeZero())
+	})
+
+	It("costs the API server three requests, beside those of the hint itself and of the event", func() {
+		s := newScene(testenv.Config{})
+		sync, linked := s.synced([]string{"sss_ph"})
+		var requests []string
+		s.op = s.Operator(recording(&requests))
+		for range 2 { // of which the first reads what each process reads once
+			s.refresh(linked[0])
+			requests = nil
+			told := len(s.op.Events(sync))
+			s.HintAbout(s.user, s.DataOf(linked[0].ID))
+			s.op.Run(s.user, sync)
+			Expect(len(s.op.Events(sync)) - told).To(BeNumerically("<=", 1))
+		}
+		Expect(requests).To(Equal([]string{"get george-data", "update george-data", "patch status of george-sync"}))
 	})
 
 	It("that was heeded costs the next process nothing", func() {

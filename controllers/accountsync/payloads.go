@@ -36,18 +36,13 @@ type heldPayload struct {
 // get gives a payload whose read began at notBefore or later: one that is held or under way, or one that it reads.
 func (p *payloads) get(key payloadKey, notBefore time.Time, now func() time.Time, read func() (content, error)) (content, error) {
 	for {
-		if held := p.holds(key); held != nil && !held.began.Before(notBefore) && now().Sub(held.began) < payloadLife {
+		if held := p.holds(key); held.isFresh(notBefore) && now().Sub(held.began) < payloadLife {
 			return held.content, nil
 		}
 		own := false
 		result, err, _ := p.reads.Do(key.String(), func() (any, error) {
 			own = true
-			one := &heldPayload{began: now()}
-			var err error
-			if one.content, err = read(); err == nil {
-				p.hold(key, one)
-			}
-			return one, err
+			return p.read(key, now(), read)
 		})
 		if err != nil && !own && smile.KeepsPlace(err) { // the one who read has gone away until it is its turn
 			continue
@@ -55,10 +50,22 @@ func (p *payloads) get(key payloadKey, notBefore time.Time, now func() time.Time
 		if err != nil {
 			return content{}, err
 		}
-		if one := result.(*heldPayload); own || !one.began.Before(notBefore) {
+		if one := result.(*heldPayload); own || one.isFresh(notBefore) {
 			return one.content, nil
 		}
 	}
+}
+
+func (p *payloads) read(key payloadKey, began time.Time, read func() (content, error)) (*heldPayload, error) {
+	one, err := &heldPayload{began: began}, error(nil)
+	if one.content, err = read(); err == nil {
+		p.hold(key, one)
+	}
+	return one, err
+}
+
+func (h *heldPayload) isFresh(notBefore time.Time) bool {
+	return h != nil && !h.began.Before(notBefore)
 }
 
 func (p *payloads) holds(key payloadKey) *heldPayload {

@@ -30,7 +30,7 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	if !at.IsZero() && v.mustCall(known, status.UserID, at) || len(hinted) > 0 {
+	if len(hinted) > 0 || v.mustCall(known, status.UserID, at) {
 		defer v.looking.Add(-1)
 		if v.looking.Add(1) > mostLooking || !conn.TurnIsNear(smile.WithLane(ctx, smile.LaneHint)) {
 			known.Want(status.UserID) // it wakes the object when it has read
@@ -76,9 +76,9 @@ const (
 	withoutMirror = 30 * time.Second
 )
 
-// mustCall tells whether to look at accounts as they were at a time or later takes a call.
+// mustCall tells whether to look at accounts as they were at a time or later, if any, takes a call.
 func (v *visit) mustCall(known *mirror.Mirror, userID string, at time.Time) bool {
-	return !known.AccountsReadSince(userID, at) || !known.Proven(userID)
+	return !at.IsZero() && (!known.AccountsReadSince(userID, at) || !known.Proven(userID))
 }
 
 // accounts gives what the mirror knows, or what Smile says where that may not be waited for; ok is false when nothing

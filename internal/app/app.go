@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -138,7 +139,7 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, fence func() error) ctrl.Options {
 	serving := server.Options{BindAddress: options.MetricsBindAddress}
 	if options.MetricsBindAddress != "0" && !onLoopback(options.MetricsBindAddress) {
-		serving.SecureServing, serving.FilterProvider = true, newAdmission
+		serving.SecureServing, serving.FilterProvider = true, filters.WithAuthenticationAndAuthorization
 	}
 	return ctrl.Options{
 		Scheme: scheme,
