@@ -6,6 +6,9 @@ const (
 	// the object due now. The value handled last is echoed in status.lastHandledRequest; 256 characters of it count.
 	AnnotationRequestedAt = "smile-operator.io/requested-at"
 
+	// AnnotationCreations holds the creation log, on a Lease of the operator's own.
+	AnnotationCreations = "smile-operator.io/creations"
+
 	// AnnotationForceOrphan, set to the object's own UID, lets a blocked deletion go ahead without undoing
 	// what is left at Smile.
 	AnnotationForceOrphan = "smile-operator.io/force-orphan"
