@@ -31,7 +31,7 @@ var _ = Describe("A person who is declared again and again", func() {
 				s.op.Run(user) // else nobody has seen that it was gone
 			}
 			if random.IntN(8) == 0 {
-				s.op = s.Successor()
+				s.op = s.Operator()
 			}
 			user = s.user(testenv.UserName)
 			s.op.Live(settled, user)
@@ -55,7 +55,7 @@ var _ = Describe("A person who is declared again and again", func() {
 			}
 			_, _ = s.op.Reconcile(user.DeepCopy())
 			if restart {
-				s.op = s.Successor()
+				s.op = s.Operator()
 			}
 			s.op.Live(10*time.Minute, again)
 			Expect(s.Outcome(again)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))

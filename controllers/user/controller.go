@@ -4,7 +4,6 @@ package user
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -21,6 +20,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
@@ -61,18 +61,15 @@ type Controller struct {
 	Events events.EventRecorder
 	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
 	Fence func() error
-	// Before says what is known of the leaders before this process. Nil when nothing is, as without leader election.
-	Before func() Succession
+	// Creation creates users.
+	Creation *creation.Protocol
 	// Clock of everything.
 	Clock clock.PassiveClock
 
-	attempts attempts
-	asks     asks
-	minted   minted
+	asks   asks
+	minted minted
 	// looking is how many passes wait for a call that reads accounts.
 	looking atomic.Int32
-	// cleared are the API accounts of which a listing has shown all that the leaders before have created.
-	cleared sync.Map
 }
 
 // Reconciler makes the reconciler of SmileUsers.
@@ -109,7 +106,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 }
 
 func (c *Controller) forget(name types.NamespacedName) {
-	c.attempts.forget(name)
+	c.Creation.Forget(name)
 	c.asks.forget(name)
 	c.minted.forget(name)
 	c.Mirrors.ForgetHint(name)

@@ -55,7 +55,7 @@ func newTurmoil(seed uint64) *turmoil {
 // restart makes a new leader, which will lose the API server at one of its writes.
 func (t *turmoil) restart() {
 	t.killer = &killer{nth: 1 + t.random.IntN(2*crowd), after: t.random.IntN(2) == 0}
-	t.op = t.Successor(t.killer.wrap)
+	t.op = t.Operator(t.killer.wrap)
 	t.note("restart %+v", *t.killer)
 }
 
@@ -113,7 +113,7 @@ func (t *turmoil) survive() {
 		t.note("%s: attempt %v, user %q, %v", t.users[i].Name, t.users[i].Status.CreateAttempt, t.users[i].Status.UserID, err)
 	}
 	t.Smile.Mend()
-	t.op = t.Successor()
+	t.op = t.Operator()
 	all := []engine.Object{t.conn}
 	for _, user := range t.users {
 		all = append(all, user)

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
-	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -36,19 +36,77 @@ func (v *visit) provision(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	found, err := known.Find(ctx, conn.Client, person.Marker)
-	if err != nil {
+	return v.ensure(ctx, p, known, person)
+}
+
+// ensure attaches the person's user at Smile, or has it created.
+func (v *visit) ensure(ctx context.Context, p *pass, known *mirror.Mirror, person mirror.Person) error {
+	request := v.request(p, known, person)
+	user, created, err := v.Creation.Ensure(ctx, request)
+	storeIntent(p.Object, request.Intent)
+	if err != nil || !created {
 		return err
 	}
-	attached, err := v.attach(ctx, p, known, person.Marker, found)
-	if attached || err != nil {
+	return v.keep(p, known, user)
+}
+
+// request asks for the user of an object, whose status holds the intent.
+func (v *visit) request(p *pass, known *mirror.Mirror, person mirror.Person) *creation.Request {
+	request := &creation.Request{
+		Conn: v.conn, Name: client.ObjectKeyFromObject(p.Object), Marker: person.Marker,
+		Apart:    p.Object.Spec.AdoptionPolicy == v1alpha1.AdoptionNever,
+		Metadata: metadata(p.Object), Refused: person.Refused, Intent: intentOf(p.Object),
+	}
+	request.StoreIntent = func(ctx context.Context) error {
+		storeIntent(p.Object, request.Intent)
+		return p.WriteIntent(ctx)
+	}
+	request.Attach = func(ctx context.Context, found mirror.Found) (bool, error) { return v.attach(ctx, p, known, found) }
+	request.Claim = func(userID string) { known.Claim(userID, claimOf(p.Object)) }
+	return request
+}
+
+func intentOf(user *v1alpha1.SmileUser) *creation.Intent {
+	if stored := user.Status.CreateAttempt; stored != nil {
+		return &creation.Intent{ID: stored.ID, StartedAt: stored.StartedAt.Time}
+	}
+	return nil
+}
+
+func storeIntent(user *v1alpha1.SmileUser, intent *creation.Intent) {
+	user.Status.CreateAttempt = nil
+	if intent != nil {
+		// Whole seconds, as they are stored.
+		user.Status.CreateAttempt = &v1alpha1.CreateAttempt{
+			ID: intent.ID, StartedAt: metav1.NewTime(intent.StartedAt.Truncate(time.Second)),
+		}
+	}
+}
+
+func metadata(user *v1alpha1.SmileUser) map[string]string {
+	pairs := map[string]string{}
+	for key, value := range user.Spec.ExternalMetadata {
+		pairs[key] = string(value)
+	}
+	return pairs
+}
+
+// keep takes note of a user that was created. One that turned out to live in the other mode is nobody's to use: all that follows
+// waits for the right keys.
+func (v *visit) keep(p *pass, known *mirror.Mirror, created smile.CreatedUser) error {
+	v.record(p, created.User)
+	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserCreated, "Provision", "created the user at Smile")
+	if err := v.conn.Usable(); err != nil {
 		return err
 	}
-	return v.create(ctx, p, person)
+	known.NoAccounts(created.User.ID)
+	p.Object.Status.Accounts = &v1alpha1.AccountCounts{}
+	v.token = created.Token
+	return nil
 }
 
 // attach takes the remote user that was found for the object or, if the policy allows, for its subject.
-func (v *visit) attach(ctx context.Context, p *pass, known *mirror.Mirror, marker identity.Marker, found mirror.Found) (bool, error) {
+func (v *visit) attach(ctx context.Context, p *pass, known *mirror.Mirror, found mirror.Found) (bool, error) {
 	candidates := found.Own
 	if len(candidates) == 0 && p.Object.Spec.AdoptionPolicy != v1alpha1.AdoptionNever {
 		candidates = found.Same
@@ -63,8 +121,6 @@ func (v *visit) attach(ctx context.Context, p *pass, known *mirror.Mirror, marke
 	if err := v.claim(ctx, p, known, user.ID); err != nil {
 		return false, err
 	}
-	v.attempts.settled(p.Object)
-	known.Free(marker.Digest, p.Object.UID)
 	v.record(p, smile.User{ID: user.ID, CreatedAt: user.CreatedAt})
 	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserAdopted, "Provision", "re-attached to the person's user at Smile")
 	return true, nil

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -154,55 +153,5 @@ func TestCount(t *testing.T) {
 		if diff := cmp.Diff(test.want, *count([]smile.Account{test.account})); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-	}
-}
-
-func TestAttempts(t *testing.T) {
-	t.Parallel()
-	george := &v1alpha1.SmileUser{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "george", UID: "1"}}
-	with := func(id string) *v1alpha1.SmileUser {
-		user := george.DeepCopy()
-		if id != "" {
-			user.Status.CreateAttempt = &v1alpha1.CreateAttempt{ID: id}
-		}
-		return user
-	}
-	var a attempts
-	expect := func(id string, now time.Time, since time.Time, unknown bool) {
-		t.Helper()
-		if s, u := a.open(with(id), now); u != unknown || unknown && !s.Equal(since) {
-			t.Errorf("attempt %q: since %v, unknown %v", id, s, u)
-		}
-	}
-	later := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
-	expect("", noon, time.Time{}, false)
-	expect("of another process", noon, noon, true)
-	expect("of another process", later(1), noon, true)
-	if last := a.lastSent(); !last.IsZero() {
-		t.Errorf("sent at %v, though nothing was", last)
-	}
-	a.sending(with("ours"), later(2))
-	expect("ours", later(3), later(2), true)
-	expect("", later(3), later(2), true)
-	a.notCreated(with("ours"))
-	expect("ours", later(4), time.Time{}, false)
-	expect("", later(4), time.Time{}, false)
-	a.sending(with("ours"), later(5))
-	expect("ours", later(6), later(5), true)
-	if last := a.lastSent(); !last.Equal(later(5)) {
-		t.Errorf("last sent at %v", last)
-	}
-	expect("another one", later(7), later(7), true)
-	namesake := with("")
-	namesake.UID = "2"
-	if _, unknown := a.open(namesake, later(7)); unknown {
-		t.Error("an attempt is open for another object of the same name")
-	}
-	a.settled(george)
-	expect("", later(8), time.Time{}, false)
-	expect("ours", later(8), later(8), true)
-	a.forget(types.NamespacedName{Namespace: "n", Name: "george"})
-	if len(a.byID) != 0 {
-		t.Errorf("%d attempts are left", len(a.byID))
 	}
 }

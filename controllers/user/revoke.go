@@ -53,15 +53,18 @@ func (v *visit) settleBeforeRevoking(ctx context.Context, p *pass) error {
 	if p.Object.Status.UserID != "" || p.Object.Status.CreateAttempt == nil {
 		return nil
 	}
-	conn, _, err := v.connection()
+	conn, known, err := v.connection()
 	if err != nil {
 		return err
 	}
-	marker, err := v.Owners.Marker(ctx, conn, p.Object)
+	person, err := v.Owners.Person(ctx, conn, p.Object)
 	if err != nil {
 		return err
 	}
-	return v.settle(ctx, p, marker)
+	request := v.request(p, known, person)
+	err = v.Creation.Settle(ctx, request)
+	storeIntent(p.Object, request.Intent)
+	return err
 }
 
 // revokeRound revokes what listings show, and tells how much that was.

@@ -6,9 +6,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/controllers/user"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
@@ -34,7 +35,7 @@ var _ = Describe("A process that leads after another", func() {
 		It("makes nobody twice of whom the other left no trace: deleted and declared again, with a listing "+lag+" late", func() {
 			s := lagging(lag)
 			former := s.created(testenv.UserName)
-			s.op = s.Successor()
+			s.op = s.Operator()
 			s.Delete(former)
 			again := s.user(testenv.UserName)
 			s.op.Run(again)
@@ -52,14 +53,14 @@ var _ = Describe("A process that leads after another", func() {
 		It("makes nobody twice who is declared again only later, with a listing "+lag+" late", func() {
 			s := lagging(lag)
 			former := s.created(testenv.UserName)
-			s.op = s.Successor()
+			s.op = s.Operator()
 			s.Delete(former)
 			s.op.Run(s.user("somebody")) // for whom all are listed
 			s.Pass(settled)
 			again := s.user(testenv.UserName)
 			s.op.Run(again)
 			Expect(s.Outcome(again)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "without waiting")
-			Expect(s.posts()).To(Equal(1))
+			Expect(s.posts()).To(Equal(2), "one for somebody")
 		})
 
 		It("makes nobody twice who is declared under another name too, with a listing "+lag+" late", func() {
@@ -67,7 +68,7 @@ var _ = Describe("A process that leads after another", func() {
 			s.Create(customers(map[string]string{"george": "C-4711"}))
 			second := s.user("second", testenv.WithSubject("customers", "george"))
 			first := s.created("first", testenv.WithSubject("customers", "george"))
-			s.op = s.Successor()
+			s.op = s.Operator()
 			s.op.Live(10*time.Minute, second, first)
 			Expect(s.people()).To(HaveLen(1))
 			Expect([]testenv.Outcome{s.Outcome(first), s.Outcome(second)}).To(ConsistOf(
@@ -75,46 +76,73 @@ var _ = Describe("A process that leads after another", func() {
 		})
 	}
 
-	It("lists once more for all, and then never again", func() {
-		s := newScene(testenv.Config{})
-		s.op = s.Successor()
-		s.op.Run(s.user("early"))
-		s.Pass(settled)
-		before := s.Smile.Mark()
-		for i := range 5 {
-			s.provisioned(fmt.Sprintf("user-%d", i))
+	It("lists once more for all that were open, and then never again", func() {
+		s := lagging("0s")
+		s.Smile.Break(sandbox.Fault{Operation: "create-user", Count: 3, Phase: "after", Action: "reset"})
+		var cut []*v1alpha1.SmileUser
+		for i := range 3 {
+			cut = append(cut, s.user(fmt.Sprintf("cut-%d", i)))
+			s.op.Run(cut[i])
+			s.Delete(cut[i])
 		}
-		Expect(s.Smile.Calls(before, "list-users")).To(Equal(2), "two passes of one page")
-		Expect(s.Smile.Calls(before, "create-user")).To(Equal(5))
+		s.op = s.Operator()
+		before := s.Smile.Mark()
+		for i := range cut {
+			s.provisioned(fmt.Sprintf("cut-%d", i))
+		}
+		Expect(s.Smile.Calls(before, "list-users")).To(Equal(1))
+		Expect(s.Smile.Calls(before, "create-user")).To(BeZero())
 	})
 
-	// succession is of a leader that took over so long after an object was declared, by the API server's clock.
-	succession := func(of *v1alpha1.SmileUser, d time.Duration) func() user.Succession {
-		at := of.CreationTimestamp.Add(d)
-		return func() user.Succession { return user.Succession{Sent: at, Led: at} }
-	}
-
-	It("does not hold back who was declared minutes before it took over, unless the subject can have another name", func() {
-		s := newScene(testenv.Config{})
-		s.Create(customers(map[string]string{"george": "C-4711"}))
-		plain, named := s.user("plain"), s.user("named", testenv.WithSubject("customers", "george"))
-		s.op.Before = succession(plain, 4*time.Minute)
-		s.op.Run(plain, named)
-		Expect(s.Outcome(plain)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
-		Expect(s.Outcome(named)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
-
-		young := s.user("young")
-		s.op.Before = succession(young, 2*time.Minute)
-		s.op.Run(young)
-		Expect(s.Outcome(young)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
-	})
-
-	It("holds nobody back when the other has sent nothing for long", func() {
-		s := newScene(testenv.Config{})
-		now := s.Clock.Now()
-		s.op.Before = func() user.Succession { return user.Succession{Sent: now.Add(-2 * time.Minute), Led: now} }
+	It("does not hold back anybody of whom the other has named nothing", func() {
+		s := lagging("110s")
+		s.created("cut")
+		s.op = s.Operator()
 		s.provisioned(testenv.UserName)
-		Expect(s.Smile.Calls(0, "list-users")).To(Equal(1))
+	})
+
+	It("holds everybody back, once, when the log is lost", func() {
+		s := lagging("110s")
+		former := s.created(testenv.UserName)
+		s.loseLog()
+		s.op = s.Operator()
+		s.Delete(former)
+		again, other := s.user(testenv.UserName), s.user("other")
+		s.op.Run(again, other)
+		Expect(s.Outcome(again)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
+		Expect(s.Outcome(other)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
+		s.op.Quiet(other)
+		s.op.Live(settled, again, other)
+		Expect(s.Outcome(again)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.Outcome(other)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.people()).To(ConsistOf(again.Status.UserID, other.Status.UserID))
+		Expect(s.posts()).To(Equal(2))
+		s.op = s.Operator()
+		s.provisioned("later")
+	})
+
+	It("creates nobody until the log is its own", func() {
+		s := newScene(testenv.Config{})
+		dead := &killer{nth: 1}
+		s.op = s.Operator(dead.wrap)
+		user := s.user(testenv.UserName)
+		s.op.Fail(user, 1)
+		Expect(s.Smile.Calls(0, "list-users", "create-user")).To(BeZero())
+		dead.nth = 1000
+		s.op.Run(user)
+		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+	})
+
+	It("creates nobody once another has taken over the log", func() {
+		s := newScene(testenv.Config{})
+		former := s.op
+		s.op = s.Operator()
+		user := s.user(testenv.UserName)
+		former.Fail(user, 1)
+		Expect(s.posts()).To(BeZero())
+		s.op.Live(settled, user)
+		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.posts()).To(Equal(1))
 	})
 
 	It("knows even without leader election of an attempt that it has seen, whose object is then declared again", func() {
@@ -179,19 +207,9 @@ var _ = Describe("A status that is not what the operator wrote last", func() {
 	}
 })
 
-var _ = Describe("Two SmileUsers with one subject in two workers", func() {
-	It("have one user when the first is created after the second has found nobody", func() {
-		s := newScene(testenv.Config{})
-		s.Create(customers(map[string]string{"george": "C-4711"}))
-		first, second := s.user("first", testenv.WithSubject("customers", "george")), s.user("second", testenv.WithSubject("customers", "george"))
-		s.op.Before = func() user.Succession { // asked between looking and reserving
-			s.op.Before = func() user.Succession { return user.Succession{} }
-			s.op.Run(first)
-			return user.Succession{}
-		}
-		s.op.Run(second)
-		Expect(s.Outcome(first)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
-		Expect(s.Outcome(second)).To(Equal(testenv.Stalled(v1alpha1.ReasonUserIDConflict)))
-		Expect(s.people()).To(HaveLen(1))
-	})
-})
+// loseLog deletes the creation log.
+func (s *scene) loseLog() {
+	GinkgoHelper()
+	name := s.CreationLog()
+	s.Delete(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}})
+}

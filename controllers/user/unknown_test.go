@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -180,6 +181,12 @@ func (k *killer) wrap(kube client.WithWatch) client.WithWatch {
 			}
 			return k.at(func() error { return inner.Create(ctx, obj, options...) })
 		},
+		Update: func(ctx context.Context, inner client.WithWatch, obj client.Object, options ...client.UpdateOption) error {
+			if _, ok := obj.(*coordinationv1.Lease); !ok {
+				return inner.Update(ctx, obj, options...)
+			}
+			return k.at(func() error { return inner.Update(ctx, obj, options...) })
+		},
 		Patch: func(ctx context.Context, inner client.WithWatch, obj client.Object, patch client.Patch, options ...client.PatchOption) error {
 			return k.at(func() error { return inner.Patch(ctx, obj, patch, options...) })
 		},
@@ -190,7 +197,7 @@ func (k *killer) wrap(kube client.WithWatch) client.WithWatch {
 }
 
 var _ = Describe("A process that dies while it creates a user", func() {
-	for nth, write := range []string{"the finalizer", "the intent", "the token", "the status"} {
+	for nth, write := range []string{"the takeover of the log", "the finalizer", "the intent", "its name in the log", "the token", "the status"} {
 		for _, after := range []bool{false, true} {
 			for _, restart := range []bool{false, true} {
 				when := map[bool]string{false: "before", true: "after"}[after]

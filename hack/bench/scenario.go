@@ -27,7 +27,7 @@ var scenarios []scenario
 
 // A variable that were set where it is declared would depend on itself: the options name scenarios.
 func init() {
-	scenarios = []scenario{bareLoop, startup, paced, jitter, isolation, crashes, population, webhooks, news, hostile, outputs, restore}
+	scenarios = []scenario{bareLoop, startup, paced, jitter, isolation, crashes, failover, population, webhooks, news, hostile, outputs, restore}
 }
 
 func scenarioNames() []string {

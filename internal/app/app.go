@@ -29,6 +29,7 @@ import (
 	usercontroller "github.com/smile-operator/smile-operator/controllers/user"
 	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
 	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/identity"
@@ -38,7 +39,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,verbs=get;create;update
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,resourceNames=smile-operator.smile-operator.io;smile-operator.smile-operator.io-creations,verbs=get;update
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
@@ -110,7 +112,7 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err != nil {
 		return nil, err
 	}
-	lock, err := newFencedLock(kube, options.namespace(), clock.RealClock{})
+	lock, err := newFencedLock(kube, options.namespace(), options.LeaseName, clock.RealClock{})
 	if err != nil {
 		return nil, err
 	}
@@ -194,17 +196,18 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		return err
 	}
 	outputs := output.NewWriter(checks.Client(live))
-	accounting, err := newAccounting(ctx, live, options, key)
+	accounting, err := newAccounting(ctx, live, connections, options, key)
+	if err != nil {
+		return err
+	}
+	people, err := addCreation(mgr, live, options, lock, creation.Config{Mirrors: mirrors, Fence: fence, Clock: wall})
 	if err != nil {
 		return err
 	}
 	users := &usercontroller.Controller{
 		Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
 		Outputs: outputs, Checks: checks.Wakes("SmileUser"), Identity: key, Audit: accounting.audit,
-		Events: events, Fence: fence, Clock: wall,
-	}
-	if options.LeaderElect {
-		users.Before, lock.lastSent = lock.succession, users.LastSent
+		Events: events, Fence: fence, Creation: people, Clock: wall,
 	}
 	return setUp(mgr,
 		&connectioncontroller.Controller{

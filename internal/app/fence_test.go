@@ -71,7 +71,7 @@ func TestWhoIsNoLeaderWritesNothing(t *testing.T) {
 func TestTheLeaseKeepsItsTimeoutToItself(t *testing.T) {
 	t.Parallel()
 	access := &rest.Config{Host: "http://127.0.0.1:1", UserAgent: "somebody"}
-	if _, err := newFencedLock(access, "n", clock.RealClock{}); err != nil {
+	if _, err := newFencedLock(access, "n", "leader", clock.RealClock{}); err != nil {
 		t.Fatal(err)
 	}
 	if access.Timeout != 0 || access.UserAgent != "somebody" {

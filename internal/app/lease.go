@@ -16,13 +16,14 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
 
-	usercontroller "github.com/smile-operator/smile-operator/controllers/user"
+	"github.com/smile-operator/smile-operator/internal/creation"
 )
 
 // The times of the lease. A call that cannot be undone ends 8 s after it was sent, and is sent only within the
 // renewal deadline, so that it is over before the lease is and another leader starts.
 const (
-	leaseName     = "smile-operator.smile-operator.io"
+	defaultLeaseName = "smile-operator.smile-operator.io"
+
 	leaseDuration = 30 * time.Second
 	renewDeadline = 20 * time.Second
 	retryPeriod   = 4 * time.Second
@@ -40,12 +41,15 @@ type fencedLock struct {
 
 	// lastSent is when this process may last have sent a call that creates a user; nil when it cannot tell.
 	lastSent func() time.Time
-	// seen is the record that was last read, and before what is known of the leaders before this process.
-	seen   resourcelock.LeaderElectionRecord
-	before atomic.Pointer[usercontroller.Succession]
+	// seen is the record that was last read; nil when there was no Lease.
+	seen *resourcelock.LeaderElectionRecord
+	// term of this process; nil while it has not become the leader.
+	term atomic.Pointer[creation.Term]
+	// sent is when a leader before this one may last have sent such a call, for a former version that leads next.
+	sent time.Time
 }
 
-func newFencedLock(config *rest.Config, namespace string, clk clock.PassiveClock) (*fencedLock, error) {
+func newFencedLock(config *rest.Config, namespace, name string, clk clock.PassiveClock) (*fencedLock, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("naming this process for the leader election: %w", err)
@@ -60,7 +64,7 @@ func newFencedLock(config *rest.Config, namespace string, clk clock.PassiveClock
 	if err != nil {
 		return nil, err
 	}
-	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, leaseName, core, coordination,
+	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, name, core, coordination,
 		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())})
 	return &fencedLock{Interface: lock, clock: clk}, err
 }
@@ -73,46 +77,49 @@ const clockSkew = time.Minute
 func (l *fencedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
 	if err == nil {
-		l.seen = *record
+		seen := *record
+		l.seen = &seen
 	}
 	return record, raw, err
 }
 
-// acquired notes what is known of the leaders before, when this process becomes one. The renewal time of a record
-// bounds when its leader may have sent something: it is the last renewal of one that died, and what release wrote of
-// one that ended in good order.
-func (l *fencedLock) acquired(now time.Time) {
-	before := &usercontroller.Succession{Led: now}
-	if renewed := l.seen.RenewTime.Time; !renewed.IsZero() {
-		before.Sent = renewed.Add(clockSkew)
-		if before.Sent.After(now) {
-			before.Sent = now
+// acquired notes the term of this process when it becomes the leader, and until when a leader before may have sent something:
+// until its last renewal if it died, and until what release wrote if it ended in good order.
+func (l *fencedLock) acquired(record resourcelock.LeaderElectionRecord, now time.Time) {
+	own := &creation.Term{Number: int64(record.LeaderTransitions), Holder: record.HolderIdentity, Acquired: record.AcquireTime.Time}
+	if l.seen != nil {
+		own.Former = &creation.Former{Holder: l.seen.HolderIdentity, Acquired: l.seen.AcquireTime.Time}
+		if renewed := l.seen.RenewTime.Time; !renewed.IsZero() {
+			l.sent = renewed.Add(clockSkew)
+		}
+		if l.sent.After(now) {
+			l.sent = now
 		}
 	}
-	l.before.Store(before)
+	l.term.Store(own)
 }
 
-// succession says what is known of the leaders before this process.
-func (l *fencedLock) succession() usercontroller.Succession {
-	if before := l.before.Load(); before != nil {
-		return *before
+// leads gives the term of this process; led is false while it has not become the leader.
+func (l *fencedLock) leads() (own creation.Term, led bool) {
+	if held := l.term.Load(); held != nil {
+		return *held, true
 	}
-	now := l.clock.Now() // not the leader, as far as is known
-	return usercontroller.Succession{Sent: now, Led: now}
+	return creation.Term{}, false
 }
 
-// released is the record of a release: its renewal time is when this process, or one before it, may last have sent
-// something, if any did, so that the next leader need not wait when that was long ago.
+// released is the record of a release. It keeps when this process became the leader, by which the next one knows that no other led
+// in between. Its renewal time is when this process, or one before it, may last have sent something: a former version that
+// leads next knows nothing of the creation log, and waits until that is long ago.
 func (l *fencedLock) released(record resourcelock.LeaderElectionRecord) resourcelock.LeaderElectionRecord {
-	before := l.before.Load()
-	if before == nil || l.lastSent == nil {
+	own := l.term.Load()
+	if own == nil || l.lastSent == nil {
 		return record
 	}
 	last := l.lastSent()
-	if before.Sent.After(last) {
-		last = before.Sent
+	if l.sent.After(last) {
+		last = l.sent
 	}
-	record.RenewTime = metav1.NewTime(last)
+	record.RenewTime, record.AcquireTime = metav1.NewTime(last), metav1.NewTime(own.Acquired)
 	return record
 }
 
@@ -134,8 +141,8 @@ func (l *fencedLock) renew(record resourcelock.LeaderElectionRecord, write func(
 		return err
 	}
 	if record.HolderIdentity == l.Identity() {
-		if l.before.Load() == nil {
-			l.acquired(now)
+		if l.term.Load() == nil {
+			l.acquired(record, now)
 		}
 		l.renewed.Store(&now)
 	} else {

@@ -6,9 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/smile-operator/smile-operator/internal/creation"
 )
 
 // lease is a lock whose writes fail as told and take as long as told.
@@ -165,7 +168,11 @@ func candidate(t *testing.T, inner *lease, lastSent time.Time) *fencedLock {
 		write = lock.Create
 	}
 	now := metav1.NewTime(inner.clock.Now())
-	if err := write(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me", AcquireTime: now, RenewTime: now}); err != nil {
+	record := resourcelock.LeaderElectionRecord{HolderIdentity: "me", AcquireTime: now, RenewTime: now}
+	if inner.record != nil {
+		record.LeaderTransitions = inner.record.LeaderTransitions + 1
+	}
+	if err := write(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
 	return lock
@@ -178,12 +185,15 @@ func release(t *testing.T, lock *fencedLock) {
 		t.Fatal(err)
 	}
 	now := metav1.NewTime(lock.clock.Now())
-	if err := lock.Update(t.Context(), resourcelock.LeaderElectionRecord{RenewTime: now, AcquireTime: now}); err != nil {
+	transitions := lock.Interface.(*lease).record.LeaderTransitions
+	record := resourcelock.LeaderElectionRecord{RenewTime: now, AcquireTime: now, LeaderTransitions: transitions}
+	if err := lock.Update(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestANewLeaderKnowsUntilWhenTheOneBeforeMayHaveSent(t *testing.T) {
+// A former version that leads next goes by it.
+func TestTheLeaseTellsUntilWhenALeaderMayHaveSent(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
@@ -221,14 +231,39 @@ func TestANewLeaderKnowsUntilWhenTheOneBeforeMayHaveSent(t *testing.T) {
 			c.before(t, inner)
 			inner.clock.SetTime(at(60))
 			lock := candidate(t, inner, time.Time{})
-			got := lock.succession()
-			if !got.Sent.Equal(c.want) || !got.Led.Equal(at(60)) {
-				t.Errorf("sent until %v, led since %v; want %v and %v", got.Sent, got.Led, c.want, at(60))
-			}
-			inner.clock.Step(time.Hour)
-			if again := lock.succession(); again != got {
-				t.Errorf("later it is %v", again)
+			if !lock.sent.Equal(c.want) {
+				t.Errorf("sent until %v, want %v", lock.sent, c.want)
 			}
 		})
 	}
+}
+
+func TestALeaderKnowsItsTermAndTheLeaderBefore(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+	inner := &lease{clock: clocktesting.NewFakeClock(start)}
+	if _, led := (&fencedLock{Interface: inner, clock: inner.clock}).leads(); led {
+		t.Error("a process that was not elected leads")
+	}
+	expect := func(step string, lock *fencedLock, want creation.Term) {
+		t.Helper()
+		got, led := lock.leads()
+		if diff := cmp.Diff(want, got); diff != "" || !led {
+			t.Errorf("%s: led %v\n%s", step, led, diff)
+		}
+	}
+	first := candidate(t, inner, time.Time{})
+	expect("there was none", first, creation.Term{Holder: "me", Acquired: start})
+	inner.clock.Step(time.Hour)
+	second := candidate(t, inner, time.Time{})
+	expect("it died", second, creation.Term{
+		Number: 1, Holder: "me", Acquired: start.Add(time.Hour), Former: &creation.Former{Holder: "me", Acquired: start},
+	})
+	expect("once the next one leads", first, creation.Term{Holder: "me", Acquired: start})
+	inner.clock.Step(time.Hour)
+	release(t, second)
+	inner.clock.Step(time.Hour)
+	expect("it ended in good order", candidate(t, inner, time.Time{}), creation.Term{
+		Number: 2, Holder: "me", Acquired: start.Add(3 * time.Hour), Former: &creation.Former{Acquired: start.Add(time.Hour)},
+	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -54,6 +55,7 @@ type Options struct {
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
 	LeaderElect            bool
+	LeaseName              string
 	AuditLog               string
 	ErasureLedgerDays      int
 	Log                    zap.Options
@@ -86,6 +88,8 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 		"address of the metrics; other than loopback they are served by HTTPS to whom RBAC lets get /metrics; 0 turns them off")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect a leader among several replicas")
+	flags.StringVar(&o.LeaseName, "lease-name", defaultLeaseName,
+		"Lease of the leader, in the operator's namespace; <name>-creations holds the creation log. Operators that share the objects among them each need their own")
 	flags.StringVar(&o.AuditLog, "audit-log", auditlog.Stdout,
 		"where each act on a person's data is recorded, as lines of JSON: a file, which is appended to, or "+auditlog.Stdout)
 	flags.IntVar(&o.ErasureLedgerDays, "erasure-ledger-days", output.LedgerDays,
@@ -117,6 +121,9 @@ func (o *Options) validate() error {
 	}
 	if o.WebhookOverlap < time.Second {
 		return errors.New("--webhook-overlap must be 1s at least")
+	}
+	if faults := validation.IsDNS1123Subdomain(o.LeaseName + creationsSuffix); len(faults) > 0 {
+		return fmt.Errorf("--lease-name: %s", faults[0])
 	}
 	if o.ErasureLedgerDays < 1 {
 		return errors.New("--erasure-ledger-days must be 1 at least")

@@ -23,11 +23,11 @@ type exploration struct {
 	moves int
 }
 
-// start is a cluster in which the operator was never run.
+// start is a cluster in which the operator was never run, and has just taken over the empty log.
 func start() state {
 	return state{
-		leader: process{alive: true, doubt: settled, cleared: true},
-		lease:  held, quiet: settled,
+		leader: process{alive: true, doubt: settled, cleared: true, tookOver: true, since: settled},
+		lease:  held, log: creationLog{exists: true, current: true}, quiet: settled,
 	}
 }
 

@@ -1,6 +1,6 @@
 package createmodel
 
-// reconcile does the next step of the pass over an object: the code of provision.go and create.go.
+// reconcile does the next step of the pass over an object: the code of internal/creation.
 func (s *steps) reconcile(i int) {
 	switch s.from.leader.passes[i].at {
 	case idle:
@@ -10,11 +10,19 @@ func (s *steps) reconcile(i int) {
 	case reserved:
 		s.intend(i)
 	case intended:
+		if s.name && !s.from.leader.older {
+			s.nameSubject(i)
+		} else {
+			s.askFence(i)
+		}
+	case named:
 		s.askFence(i)
 	case fenced:
 		to := s.from
 		to.leader.passes[i].at = sent
-		to.quiet = 0
+		if s.older {
+			to.quiet = 0
+		}
 		s.add("send", to)
 	case created:
 		s.answer(i)
@@ -39,12 +47,14 @@ func (s *steps) look(i int) {
 	if to.leader.behind[i] {
 		o.attempt, o.known = 0, false
 	}
-	if o.life != live || o.known {
+	if o.life != live || o.known || s.takeOver && !to.leader.tookOver && !to.leader.older {
 		return
 	}
 	if !to.leader.listed {
 		to.leader.listed = true
 		to.list()
+		s.add("list the users", to)
+		return
 	}
 	if to.leader.knows {
 		s.attach(i, to)
@@ -55,17 +65,21 @@ func (s *steps) look(i int) {
 	lost := o.attempt == 0 && m.outcome == unknown && s.remember
 	switch {
 	case o.attempt != 0 && !ours:
-		*m = memory{outcome: unknown, attempt: o.attempt}
+		*m = memory{outcome: unknown, attempt: o.attempt, foreign: true}
 		to.leader.reserve(i)
 		s.add("see an attempt", to)
 	case s.wait && (ours && m.outcome == unknown || lost):
-		if m.seenFor < settled {
+		foreign := m.foreign && !to.leader.older && o.age == ancient && to.leader.maySettle()
+		if m.seenFor < settled && !foreign {
 			return
 		}
 		to.list()
 		if to.leader.knows {
 			s.attach(i, to)
 			return
+		}
+		if !m.foreign {
+			to.leader.callOver(i, true)
 		}
 		*m = memory{}
 		to.leader.free(i)
@@ -77,8 +91,9 @@ func (s *steps) look(i int) {
 
 // list looks at all users once more.
 func (s *state) list() {
-	s.leader.knows = s.leader.knows || s.user.listed
-	s.leader.cleared = s.leader.cleared || s.leader.doubt == settled
+	p := &s.leader
+	p.knows = p.knows || s.user.listed
+	p.cleared = p.cleared || p.older && p.doubt == settled || !p.older && p.tookOver && p.maySettle()
 }
 
 // attach gives the object the user that was found, unless another has it.
@@ -86,7 +101,7 @@ func (s *steps) attach(i int, to state) {
 	if other := to.objects[1-i]; other.life == live && other.known {
 		return
 	}
-	to.objects[i].known, to.objects[i].attempt = true, 0
+	to.objects[i].known, to.objects[i].attempt, to.objects[i].age = true, 0, 0
 	to.touch(i)
 	to.leader.memory[i] = memory{}
 	to.leader.free(i)
@@ -94,13 +109,17 @@ func (s *steps) attach(i int, to state) {
 	s.add("attach", to)
 }
 
-// doubt holds an object back that may have had a predecessor, created by a process before this one.
+// doubt holds an object back whose subject a process before this one may have sent a call for.
 func (s *steps) doubt(i int, to state, fresh bool) {
-	if p := &to.leader; s.succeed && !p.cleared && !to.objects[i].settledAtStart {
-		if p.doubt < settled {
+	p := &to.leader
+	if p.older && !p.cleared || !p.older && p.inherited && !p.cleared {
+		if p.older && p.doubt < settled || !p.older && !p.maySettle() {
 			return
 		}
-		to.list()
+		if s.again || p.older {
+			to.list()
+		}
+		p.cleared = true
 		if p.knows {
 			s.attach(i, to)
 			return
@@ -160,6 +179,9 @@ func (s *steps) intend(i int) {
 		o.used++
 		o.attempt = o.used
 	}
+	if p.fresh || s.renew && !to.leader.older {
+		o.age = 0
+	}
 	if s.mayFail() && s.from.trouble.losses < 2 {
 		lost := to
 		lost.leader.free(i)
@@ -191,6 +213,7 @@ func (s *steps) askFence(i int) {
 // unsent is what a process knows of a call that has certainly created nobody.
 func (s *state) unsent(i int) {
 	s.leader.memory[i] = memory{outcome: unsent, attempt: s.objects[i].used}
+	s.leader.callOver(i, true)
 	s.leader.free(i)
 	s.leader.passes[i] = pass{}
 }
@@ -214,7 +237,7 @@ func (s *steps) smile(i int) {
 		return
 	}
 	lost := s.from
-	lost.doubtful(i)
+	lost.doubtful(i, s.keepUnknown)
 	lost.trouble.losses++
 	s.fail("a call is lost on its way", lost)
 	lost.wire[i] = true
@@ -222,7 +245,10 @@ func (s *steps) smile(i int) {
 }
 
 // doubtful is what a process knows of a call of which it has heard nothing.
-func (s *state) doubtful(i int) {
+func (s *state) doubtful(i int, keep bool) {
+	if !keep {
+		s.leader.callOver(i, true)
+	}
 	if s.objects[i].life == live { // else Gone
 		s.leader.memory[i] = memory{outcome: unknown, attempt: s.objects[i].used}
 	}
@@ -234,6 +260,7 @@ func (s *state) doubtful(i int) {
 func (s *steps) answer(i int) {
 	to := s.from
 	to.leader.memory[i] = memory{}
+	to.leader.callOver(i, !s.lag)
 	if s.keepFirst {
 		to.leader.knows = true
 		to.leader.free(i)
@@ -245,7 +272,7 @@ func (s *steps) answer(i int) {
 	s.add("the answer comes", to)
 	if s.mayFail() && s.from.trouble.losses < 2 {
 		lost := s.from
-		lost.doubtful(i)
+		lost.doubtful(i, s.keepUnknown)
 		lost.trouble.losses++
 		s.fail("the answer is lost", lost)
 	}
@@ -261,7 +288,7 @@ func (s *steps) store(i int) {
 			lost.trouble.losses++
 			s.fail("the status cannot be written", lost)
 		}
-		to.objects[i].known, to.objects[i].attempt = true, 0
+		to.objects[i].known, to.objects[i].attempt, to.objects[i].age = true, 0, 0
 	}
 	s.add("store", to)
 }

@@ -6,6 +6,8 @@ type protocol struct {
 	lock bool
 	// wait: nothing is sent while the outcome of an attempt is unknown.
 	wait bool
+	// renew: an attempt that is sent again is stored again with the time.
+	renew bool
 	// fence: a call is sent only by a process whose lease is fresh.
 	fence bool
 	// reserve: of two objects with one subject, one creates at a time.
@@ -16,18 +18,59 @@ type protocol struct {
 	lookAgain bool
 	// remember: an attempt that this process made stays open though the status has lost it.
 	remember bool
-	// succeed: the leader doubts what others may have sent before it, until a late enough listing.
-	succeed bool
+	logRules
+	// noLog: there is no creation log.
+	noLog bool
 
 	// sameName: the second object is the first one declared again, so that it exists only after the other; else they
 	// have different names and name the same subject.
 	sameName bool
+	// single: there is one object, and nobody deletes it.
+	single bool
 	// late: a leader that was stopped between fence and sending sends when it is woken.
 	late bool
-	// rollback: the status of an object may become what it was before.
-	rollback bool
+	// rollback: the status of an object may become what it was before; rollbackLog: the log with it.
+	rollback, rollbackLog bool
+	// erase: the log may be deleted.
+	erase bool
+	// full: the log may have no room for a name.
+	full bool
+	// older: a former version, which keeps no log, may lead in between.
+	older bool
 	// most is how much trouble there may be.
 	most uint8
+}
+
+// logRules are the rules of the creation log.
+type logRules struct {
+	// takeOver: nobody is created before the log is taken over.
+	takeOver bool
+	// inherit: the next leader waits for what the log names.
+	inherit bool
+	// keep: a leader writes what it has inherited into the log of its own.
+	keep bool
+	// suspect: a leader waits for everybody when the log is gone, or says that it does not name all.
+	suspect bool
+	// terms: it does so too when another led since the log was written.
+	terms bool
+	// keepSuspicion: the log says so, so that the next leader does too.
+	keepSuspicion bool
+	// after: a listing from before the takeover does not count.
+	after bool
+	// again: what was inherited is settled by a listing, not by time alone.
+	again bool
+	// name: a call is sent only when the log names it.
+	name bool
+	// acknowledged: a write of the log that failed counts as not done.
+	acknowledged bool
+	// restamp: each call is named anew, with the time.
+	restamp bool
+	// lag: a name stays for the settle time after the user was created.
+	lag bool
+	// keepUnknown: a name stays while the outcome is unknown.
+	keepUnknown bool
+	// keepDeleted: a name stays when the object is deleted.
+	keepDeleted bool
 }
 
 // move is a state that can follow.
@@ -61,13 +104,20 @@ func (p protocol) next(from state) []move {
 		if s.from.leader.alive {
 			s.smile(i)
 		}
-		if s.from.leader.alive && !s.from.leader.stopped && s.from.lease == held {
+		if s.leads() {
 			s.reconcile(i)
 		}
+	}
+	if s.leads() {
+		s.keepLog()
 	}
 	s.tick()
 	s.processes()
 	return s.moves
+}
+
+func (s *steps) leads() bool {
+	return s.from.leader.alive && !s.from.leader.stopped && s.from.lease == held
 }
 
 // people declare and delete objects.
@@ -76,16 +126,22 @@ func (s *steps) people() {
 		to := s.from
 		switch s.from.objects[i].life {
 		case undeclared:
-			if i > 0 && (s.from.objects[i-1].life == undeclared || s.sameName && s.from.objects[i-1].life == live) {
+			if i > 0 && (s.single || s.from.objects[i-1].life == undeclared || s.sameName && s.from.objects[i-1].life == live) {
 				continue // the other way round is the same
 			}
 			to.objects[i] = object{life: live}
 			s.fail("declare", to)
 		case live:
+			if s.single {
+				continue
+			}
 			to.objects[i] = object{life: deleted}
 			to.touch(i)
 			to.leader.memory[i] = memory{} // Gone
 			to.leader.behind[i] = false
+			if !s.keepDeleted && to.leader.entry.why != taken {
+				to.leader.entry = note{}
+			}
 			s.fail("delete", to)
 		}
 	}
@@ -98,12 +154,18 @@ func (s *state) touch(i int) {
 	}
 }
 
-// world is what happens at Smile and to the API server's memory.
+// world is what happens at Smile and to what the API server has.
 func (s *steps) world() {
 	if s.from.user.owner != 0 && !s.from.user.listed {
 		to := s.from
 		to.user.listed = true
 		s.add("listings show the user", to)
+	}
+	if s.erase && s.from.log.exists && s.mayFail() && s.from.trouble.erasures == 0 {
+		to := s.from
+		to.log = creationLog{}
+		to.trouble.erasures++
+		s.fail("the log is deleted", to)
 	}
 	for i := range twins {
 		if s.from.leader.behind[i] {
@@ -117,7 +179,7 @@ func (s *steps) world() {
 			s.add("a call on its way is lost", to)
 			s.commit("a call on its way makes a user", to, i)
 		}
-		if past := s.from.late[i]; past == fenced && s.late || past == intended && !s.fence {
+		if past := s.from.late[i]; past == fenced && s.late || past == named && !s.fence {
 			to := s.from
 			to.late[i], to.wire[i] = idle, true
 			s.fail("the stopped leader sends", to)
@@ -135,7 +197,8 @@ func (s *steps) commit(what string, to state, i int) {
 	s.moves = append(s.moves, move{to: to, what: what, twice: twice})
 }
 
-// restore gives an object a status that it had before: none, or its last attempt.
+// restore gives an object a status that it had before: none, or its last attempt. With a backup of everything, the log is what it was
+// then too.
 func (s *steps) restore(i int) {
 	o := s.from.objects[i]
 	if !s.rollback || !s.mayFail() || s.from.trouble.rollbacks > 0 || o.life != live {
@@ -146,9 +209,15 @@ func (s *steps) restore(i int) {
 			continue
 		}
 		to := s.from
-		to.objects[i].attempt, to.objects[i].known = attempt, false
+		to.objects[i].attempt, to.objects[i].known, to.objects[i].age = attempt, false, 0
+		if attempt != 0 {
+			to.objects[i].age = ancient
+		}
 		to.touch(i)
 		to.trouble.rollbacks++
+		if s.rollbackLog {
+			to.log = creationLog{exists: to.log.exists, current: to.log.current}
+		}
 		s.fail("the status is what it was before", to)
 	}
 }
@@ -164,24 +233,24 @@ func (s *steps) tick() {
 		switch {
 		case to.wire[i], p.at == sent:
 			return
-		case running && p.at == intended && !p.waited:
+		case running && (p.at == intended || p.at == named) && !p.waited:
 			p.waited = true
 		case running && p.at != idle:
 			return
 		}
-		to.objects[i].age = min(to.objects[i].age+1, old)
+		if to.objects[i].attempt != 0 {
+			to.objects[i].age = min(to.objects[i].age+1, ancient)
+		}
 		to.leader.memory[i].seenFor = min(to.leader.memory[i].seenFor+1, settled)
 		if to.leader.memory[i].outcome != unknown {
 			to.leader.memory[i].seenFor = 0
-		}
-		if to.objects[i].life != live {
-			to.objects[i].age = 0
 		}
 	}
 	if to.leader.reserved != 0 {
 		to.leader.reservedFor = min(to.leader.reservedFor+1, settled)
 	}
-	to.leader.doubt = min(to.leader.doubt+1, settled)
+	to.leader.grow()
+	to.log.grow()
 	to.quiet = min(to.quiet+1, settled)
 	if to.user.owner != 0 {
 		to.user.age = min(to.user.age+1, settled)
@@ -225,7 +294,7 @@ func (s *steps) processes() {
 		s.add("the leader goes on in time", to)
 	}
 	if s.from.lease == expired || s.from.lease == free && !p.alive {
-		s.takeOver()
+		s.takeOverLease()
 	}
 }
 
@@ -243,7 +312,7 @@ func (p process) resting() bool {
 func (s state) without() state {
 	for i, p := range s.leader.passes {
 		s.wire[i] = s.wire[i] || p.at == sent
-		if s.leader.stopped && (p.at == intended || p.at == fenced) {
+		if s.leader.stopped && (p.at == named || p.at == fenced) {
 			s.late[i] = p.at
 		}
 	}
@@ -251,21 +320,26 @@ func (s state) without() state {
 	return s
 }
 
-// takeOver makes another process the leader. Whoever ended in good order has told when it last sent something.
-func (s *steps) takeOver() {
+// takeOverLease makes another process the leader. Whoever ended in good order has told when it last sent something, which only a
+// former version asks. A standby may have listed the users, at any time before.
+func (s *steps) takeOverLease() {
 	to := s.from.without()
 	to.leader = process{alive: true, doubt: settled}
-	if s.succeed {
-		to.leader.doubt = 0
-		if s.from.lease == free {
-			to.leader.doubt = s.from.quiet
-		}
-		to.quiet = to.leader.doubt
-	}
 	for i := range twins {
 		to.leader.behind[i] = to.objects[i].life == live && (to.objects[i].known || to.objects[i].attempt != 0)
-		to.objects[i].settledAtStart = s.sameName && to.objects[i].life == live && to.objects[i].age >= old
 	}
 	to.lease = held
+	if s.older {
+		to.quiet = s.from.quiet
+		if s.from.lease == expired {
+			to.quiet = 0
+		}
+		former := to
+		former.leader.older, former.leader.doubt = true, to.quiet
+		former.log.current = false
+		s.fail("a process of a former version takes over", former)
+	}
 	s.add("a process takes over", to)
+	to.leader.listed = true
+	s.add("a process that has listed the users takes over", to)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -55,6 +56,7 @@ func (s *suite) environment(t *testing.T, options sandbox.Options, spec v1alpha1
 		t.Cleanup(e.clear)
 	}
 	t.Cleanup(e.nothingForbidden)
+	e.create(e.leases()...)
 	spec.Mode, spec.CredentialsSecretRef.Name = v1alpha1.ModeSandbox, "smile-keys"
 	e.create(
 		&corev1.Secret{
@@ -64,6 +66,21 @@ func (s *suite) environment(t *testing.T, options sandbox.Options, spec v1alpha1
 		&v1alpha1.SmileConnection{ObjectMeta: e.named("smile"), Spec: spec},
 	)
 	return e
+}
+
+// leases lets the operators of this environment have Leases of their own, as config/rbac lets them have the default ones.
+func (e *environment) leases() []client.Object {
+	meta := metav1.ObjectMeta{Namespace: account.Namespace, Name: e.namespace}
+	return []client.Object{
+		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "update"},
+			ResourceNames: []string{e.namespace, e.namespace + "-creations"},
+		}}},
+		&rbacv1.RoleBinding{
+			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: e.namespace},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: account.Namespace, Name: account.Name}},
+		},
+	}
 }
 
 // only has an operator watch this environment alone.
@@ -195,6 +212,11 @@ func (e *environment) clear() {
 			if err := client.IgnoreNotFound(e.admin.Delete(ctx, held)); err != nil {
 				e.t.Errorf("cleaning up: %v", err)
 			}
+		}
+	}
+	for _, object := range e.leases() {
+		if err := client.IgnoreNotFound(e.admin.Delete(ctx, object)); err != nil {
+			e.t.Errorf("cleaning up: %v", err)
 		}
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: e.namespace}}

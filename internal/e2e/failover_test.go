@@ -16,12 +16,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-const (
-	// leaseName is the lease that the replicas of the operator contend for.
-	leaseName = "smile-operator.smile-operator.io"
-	// wakeLimit is how long a former leader may go on: it gives up a renewal deadline of 20 s after it was woken.
-	wakeLimit = 40 * time.Second
-)
+// wakeLimit is how long a former leader may go on: it gives up a renewal deadline of 20 s after it was woken.
+const wakeLimit = 40 * time.Second
 
 // TestLeaderFailover pauses the leader in the middle of creating users, with one of its calls held on its way, lets
 // another replica take over, and wakes the old leader at the two worst times: while the new one does not know yet
@@ -108,7 +104,7 @@ func (e *environment) led(before string) string {
 // holder tells who leads; "" if nobody does.
 func (e *environment) holder() string {
 	e.t.Helper()
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: leaseName}}
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: e.namespace}}
 	if !e.get(lease) {
 		return ""
 	}

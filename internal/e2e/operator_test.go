@@ -62,6 +62,7 @@ func (e *environment) newOperator(t *testing.T, flags ...string) *operator {
 		"--sandbox-endpoint=" + e.remote.endpoint(),
 		"--metrics-bind-address=" + o.metrics,
 		"--health-probe-bind-address=0",
+		"--lease-name=" + e.namespace, // operators of other environments have the same namespace
 	}, flags...)
 	t.Cleanup(func() {
 		if o.cmd != nil {

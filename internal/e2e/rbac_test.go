@@ -35,7 +35,7 @@ func TestRBAC(t *testing.T) {
 		t.Fatal(err)
 	}
 	hooks := freeAddress(t)
-	o := e.operator(t, "--leader-elect", "--receiver-bind-address="+hooks, "--receiver-base-url=http://"+hooks)
+	o := e.operator(t, "--lease-name="+defaultLease, "--leader-elect", "--receiver-bind-address="+hooks, "--receiver-base-url=http://"+hooks)
 	e.useWebhooks()
 	e.useOutputs()
 	e.useUsers()
@@ -53,6 +53,9 @@ func TestRBAC(t *testing.T) {
 	}
 	t.Logf("%d permissions granted, %d of them not used here: %v; no request forbidden", len(granted), len(needless), needless)
 }
+
+// defaultLease is the one that config/rbac names.
+const defaultLease = "smile-operator.smile-operator.io"
 
 // spare are permissions that the operator need not use here: an event is patched when the same is told again.
 var spare = Permissions{{"", "patch", "events.k8s.io", "events", ""}: true}

@@ -54,9 +54,9 @@ func (s *Set) forgetUnused() {
 	}
 }
 
-// idle reports whether no connection uses the mirror, no listing is running and no creation is open.
+// idle reports whether no connection uses the mirror and no listing is running.
 func (m *Mirror) idle() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.rounds.connections) == 0 && len(m.pending) == 0 && m.walks.running == nil && !m.rounds.running.Load()
+	return len(m.rounds.connections) == 0 && m.walks.running == nil && !m.rounds.running.Load()
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
-	"github.com/smile-operator/smile-operator/internal/identity"
 )
 
 // TestAListingThatPanicsIsTriedAgain panics while users are listed for somebody who waits, and in a round.
@@ -25,10 +24,10 @@ func TestAListingThatPanicsIsTriedAgain(t *testing.T) {
 				panic("a person's name")
 			}
 		}
-		if _, err := m.Find(t.Context(), r.client(), george); !errors.Is(err, errPanicked) {
+		if _, err := m.Find(t.Context(), r.client(), george, time.Time{}); !errors.Is(err, errPanicked) {
 			t.Errorf("while it panics: %v", err)
 		}
-		if found, err := m.Find(t.Context(), r.client(), george); err != nil || len(found.Own) != 1 {
+		if found, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil || len(found.Own) != 1 {
 			t.Errorf("after it has: %v, %v", found, err)
 		}
 	})
@@ -82,12 +81,7 @@ func TestTheMirrorOfADeletedConnectionIsForgotten(t *testing.T) {
 		if !held() {
 			t.Error("it was forgotten while somebody may still hold it")
 		}
-		w.Reserve(identity.Digest("d"), "uid")
 		w.live(t, 2*unusedFor)
-		if !held() {
-			t.Error("it was forgotten while a creation is open")
-		}
-		w.Free(identity.Digest("d"), "uid")
 		if held() {
 			t.Error("it was not forgotten")
 		}

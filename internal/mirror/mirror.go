@@ -20,7 +20,6 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -182,15 +181,13 @@ type Mirror struct {
 	// asked is when the last reads of single accounts began.
 	asked map[question]moment
 	// untold are users of whom those who should know could not be told a change.
-	untold    map[string]bool
-	listed    bool
-	walks     walks
-	pending   map[identity.Digest]Reservation
-	claims    map[string]Claim
-	providers map[string]smile.Provider
-	rounds    rounds
-	vanished  vanished
-	webhooks  webhooks
+	untold         map[string]bool
+	walks          walks
+	claims         map[string]Claim
+	providers      map[string]smile.Provider
+	rounds         rounds
+	disappearances disappearances
+	webhooks       webhooks
 }
 
 func newMirror(set *Set, account string) *Mirror {
@@ -202,14 +199,13 @@ func newMirror(set *Set, account string) *Mirror {
 		doubted:   map[string]bool{},
 		asked:     map[question]moment{},
 		untold:    map[string]bool{},
-		pending:   map[identity.Digest]Reservation{},
 		claims:    map[string]Claim{},
 		providers: map[string]smile.Provider{},
 		rounds: rounds{
 			connections: map[types.NamespacedName]time.Duration{}, heard: map[types.NamespacedName]time.Time{},
 			wanted: map[string]bool{},
 		},
-		vanished: vanished{users: map[string]string{}, approved: map[string]bool{}},
+		disappearances: newDisappearances(),
 	}
 }
 
@@ -245,44 +241,6 @@ func (m *Mirror) Provider(ctx context.Context, client *smile.Client, id string) 
 	defer m.mu.Unlock()
 	m.providers[id] = provider
 	return provider, nil
-}
-
-// Reservation keeps a subject for one object while it creates.
-type Reservation struct {
-	UID   types.UID
-	Since time.Time
-}
-
-// Reserve takes a subject for an object, unless another holds it, and tells who holds it then, and since when.
-func (m *Mirror) Reserve(digest identity.Digest, uid types.UID) Reservation {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if held, ok := m.pending[digest]; ok && held.UID != uid {
-		return held
-	}
-	held := Reservation{UID: uid, Since: m.set.Clock.Now()}
-	m.pending[digest] = held
-	return held
-}
-
-// Renew dates a reservation anew, and tells whether the object still had it.
-func (m *Mirror) Renew(digest identity.Digest, uid types.UID) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if held, ok := m.pending[digest]; !ok || held.UID != uid {
-		return false
-	}
-	m.pending[digest] = Reservation{UID: uid, Since: m.set.Clock.Now()}
-	return true
-}
-
-// Free ends a reservation, once it is certain what became of the creation.
-func (m *Mirror) Free(digest identity.Digest, uid types.UID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.pending[digest].UID == uid {
-		delete(m.pending, digest)
-	}
 }
 
 // Claim says which object has a remote user.

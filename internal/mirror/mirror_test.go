@@ -3,7 +3,6 @@ package mirror
 import (
 	"maps"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,7 +37,7 @@ func TestFindTellsOwnFromSame(t *testing.T) {
 		marked("a-old", "uid-george", "digest-george", 1), marked("twin", "uid-2", "digest-george", 3),
 		marked("eldest-twin", "uid-3", "digest-george", 2), marked("other", "uid-4", "digest-ana", 0), user("stranger", "", 0),
 	)
-	found, err := m.Find(t.Context(), r.client(), george)
+	found, err := m.Find(t.Context(), r.client(), george, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,48 +87,13 @@ func TestAMarkerSeenInAListingIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	m, r := startMirror(t), newRemote()
 	r.set("users", marked("u1", "uid-george", "digest-george", 0))
-	if _, err := m.Find(t.Context(), r.client(), george); err != nil {
+	if _, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := m.Marker(t.Context(), r.client(), "u1"); got != markOf(george) || err != nil {
 		t.Errorf("%v, %v", got, err)
 	}
 	assertCalls(t, r, "users")
-}
-
-func TestASubjectIsReservedForOne(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := startMirror(t)
-		began := time.Now()
-		mine := Reservation{UID: "1", Since: began}
-		assertHolder := func(step string, want, got Reservation) {
-			t.Helper()
-			if want != got {
-				t.Errorf("%s: %v, want %v", step, got, want)
-			}
-		}
-		assertHolder("the first", mine, m.Reserve("d", "1"))
-		time.Sleep(time.Minute)
-		assertHolder("the second", mine, m.Reserve("d", "2"))
-		assertHolder("of another subject", Reservation{"2", time.Now()}, m.Reserve("e", "2"))
-		if m.Renew("d", "2") || m.Renew("absent", "1") {
-			t.Error("somebody renewed what is not theirs")
-		}
-		assertHolder("after that", mine, m.Reserve("d", "2"))
-		if !m.Renew("d", "1") {
-			t.Error("the holder cannot renew")
-		}
-		mine.Since = time.Now()
-		assertHolder("renewed", mine, m.Reserve("d", "2"))
-		m.Free("d", "2")
-		assertHolder("freed by a stranger", mine, m.Reserve("d", "2"))
-		m.Free("d", "1")
-		if m.Renew("d", "1") {
-			t.Error("renewed what is free")
-		}
-		assertHolder("freed by the holder", Reservation{"2", time.Now()}, m.Reserve("d", "2"))
-	})
 }
 
 func TestARemoteUserIsClaimedByOne(t *testing.T) {

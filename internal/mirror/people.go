@@ -158,16 +158,6 @@ func (p *people) unmark(found *person) {
 	found.Mark = Mark{}
 }
 
-// accounts counts those of the living that are known.
-func (p *people) accounts(lives population) (count int) {
-	for id := range lives {
-		if known := p.byID[id]; known != nil {
-			count += len(known.accounts)
-		}
-	}
-	return count
-}
-
 // retire forgets of users whom no object has all but whose they are.
 func (p *people) retire(lives population) {
 	for id, known := range p.byID {
@@ -230,14 +220,14 @@ type Found struct {
 	Same []User
 }
 
-// Find looks for the remote users of an object and its subject. It answers only from a listing of all users that
-// this process completed, and makes that listing if there is none yet.
-func (m *Mirror) Find(ctx context.Context, client *smile.Client, wanted identity.Marker) (Found, error) {
+// Find looks for the remote users of an object and its subject. It answers only from a listing that began at a time or
+// later, and makes one if there is none yet: of all users, or of the newest where an earlier listing has shown all.
+func (m *Mirror) Find(ctx context.Context, client *smile.Client, wanted identity.Marker, after time.Time) (Found, error) {
 	m.mu.Lock()
-	listed := m.listed
+	missing, listed := m.walks.missing(after)
 	m.mu.Unlock()
 	if !listed {
-		if err := m.walk(ctx, client, everything); err != nil {
+		if err := m.walk(ctx, client, missing); err != nil {
 			return Found{}, err
 		}
 	}

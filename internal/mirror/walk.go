@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -30,8 +31,6 @@ type want struct {
 	limit int
 }
 
-var everything = want{passes: 1}
-
 // errNotWorth ends a listing that has more pages than it is worth.
 var errNotWorth = errors.New("the listing is longer than it is worth")
 
@@ -54,7 +53,38 @@ func (w *walk) satisfies(wanted want) bool {
 	return w != nil && w.passes >= wanted.passes && !w.started.Before(wanted.notBefore) && !w.since.After(wanted.since)
 }
 
-type walks struct{ last, running *walk }
+// walks are the listing that was completed last, the one that is running, and those that together show all users.
+type walks struct {
+	last, running *walk
+	// all is when the last listing of all users began, and current when the last one began that shows whoever was not in that
+	// one yet; zero when there was none.
+	all, current time.Time
+}
+
+// overlap is how far a listing of the newest users reaches back before the listing of all that it continues.
+const overlap = 2 * day
+
+// missing gives the listing after which whoever was created before a time is known; listed is true when there was one.
+func (w *walks) missing(after time.Time) (missing want, listed bool) {
+	missing = want{notBefore: after, passes: 1}
+	if w.all.IsZero() {
+		return missing, false
+	}
+	missing.since = w.all.UTC().Truncate(day).Add(-overlap)
+	return missing, !w.current.Before(after)
+}
+
+// completed takes note of a listing that has ended well.
+func (w *walks) completed(of *walk) {
+	w.last = of
+	continues := !w.all.IsZero() && !of.since.After(w.all.UTC().Truncate(day).Add(-overlap))
+	if of.since.IsZero() {
+		w.all = of.started
+	}
+	if of.since.IsZero() || continues {
+		w.current = of.started
+	}
+}
 
 // walk makes sure that a listing that will do has been completed. However many wait, there is one at a time, and
 // one serves all that it satisfies.
@@ -112,7 +142,7 @@ func (m *Mirror) run(client *smile.Client, w *walk) {
 
 func (m *Mirror) pass(client *smile.Client, w *walk) error {
 	users, cost := 0, cost{}
-	ctx := m.set.life
+	ctx := connection.WithAll(m.set.life)
 	if w.limit == 0 {
 		ctx = smile.WithLane(ctx, smile.LaneCreate) // somebody's creation waits for it
 	}
@@ -138,14 +168,13 @@ func (m *Mirror) ended(w *walk) (changed []string) {
 	if w.err != nil {
 		return nil
 	}
-	m.walks.last = w
+	m.walks.completed(w)
 	for _, p := range m.people.owned {
 		for q := p; q != nil && p.nextOwned != nil; q = q.nextOwned {
 			changed = append(changed, q.id)
 		}
 	}
 	if w.since.IsZero() {
-		m.listed = true
 		changed = append(changed, m.doubtUnseen(w.startedAt)...)
 	}
 	return changed

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/smile-operator/smile-operator/internal/identity"
 )
@@ -34,7 +35,7 @@ func TestOneListingServesAllWhoWait(t *testing.T) {
 		var waiters sync.WaitGroup
 		for range 50 {
 			waiters.Go(func() {
-				found, err := m.Find(t.Context(), r.client(), george)
+				found, err := m.Find(t.Context(), r.client(), george, time.Time{})
 				if err != nil || len(found.Own) != 1 {
 					t.Errorf("%v, %v", found, err)
 				}
@@ -42,7 +43,7 @@ func TestOneListingServesAllWhoWait(t *testing.T) {
 		}
 		waiters.Wait()
 		time.Sleep(24 * time.Hour)
-		if _, err := m.Find(t.Context(), r.client(), identity.Marker{UID: "x", Digest: "y"}); err != nil {
+		if _, err := m.Find(t.Context(), r.client(), identity.Marker{UID: "x", Digest: "y"}, time.Time{}); err != nil {
 			t.Error(err)
 		}
 		assertCalls(t, r, "users")
@@ -63,7 +64,7 @@ func TestAClearingListingStartsLateEnoughAndIsWalkedTwice(t *testing.T) {
 		}
 		var early sync.WaitGroup
 		early.Go(func() {
-			if found, err := m.Find(t.Context(), r.client(), george); err != nil || len(found.Own) != 0 {
+			if found, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil || len(found.Own) != 0 {
 				t.Errorf("the early one: %v, %v", found, err)
 			}
 		})
@@ -79,17 +80,41 @@ func TestAClearingListingStartsLateEnoughAndIsWalkedTwice(t *testing.T) {
 	})
 }
 
+// What a standby has listed before it leads is continued, not believed.
+func TestNobodyIsAbsentByAListingFromBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, m := newRemote(), startMirror(t)
+		find := func(after time.Time, want int, calls ...string) {
+			t.Helper()
+			before := len(r.made())
+			found, err := m.Find(t.Context(), r.client(), george, after)
+			if diff := cmp.Diff(calls, r.made()[before:], cmpopts.EquateEmpty()); err != nil || len(found.Own) != want || diff != "" {
+				t.Errorf("%d users, want %d; %v; calls: %s", len(found.Own), want, err, diff)
+			}
+		}
+		find(time.Time{}, 0, "users")
+		r.set("users", marked("u1", "uid-george", "digest-george", 0))
+		time.Sleep(time.Hour)
+		find(time.Time{}, 0)
+		find(time.Now(), 1, "users "+twoDaysBefore)
+		find(time.Now(), 1)
+		time.Sleep(time.Hour)
+		find(time.Now(), 1, "users "+twoDaysBefore)
+	})
+}
+
 func TestWhichListingWillDo(t *testing.T) {
 	t.Parallel()
-	done := &walk{want: clearing(noon, time.Time{}), started: noon}
+	done, everything := &walk{want: clearing(noon, time.Time{}), started: noon}, want{passes: 1}
 	for name, c := range map[string]struct {
 		walk   *walk
 		wanted want
 		want   bool
 	}{
 		"none":                   {nil, everything, false},
-		"that of everything":     {&walk{want: everything, started: noon}, everything, true},
-		"everything, one pass":   {&walk{want: everything, started: noon}, clearing(noon, noon), false},
+		"that of everything":     {&walk{want: want{passes: 1}, started: noon}, everything, true},
+		"everything, one pass":   {&walk{want: want{passes: 1}, started: noon}, clearing(noon, noon), false},
 		"everything, two passes": {&walk{want: clearing(time.Time{}, noon), started: noon}, clearing(noon, noon), true},
 		"of some days":           {done, everything, false},
 		"just in time":           {done, clearing(noon, noon), true},
@@ -111,7 +136,7 @@ func TestFindIsNotAnsweredFromAClearingListing(t *testing.T) {
 		if _, err := m.Settle(t.Context(), r.client(), george, time.Now(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := m.Find(t.Context(), r.client(), george); err != nil {
+		if _, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		assertCalls(t, r, "users "+twoDaysBefore, "users "+twoDaysBefore, "users")
@@ -124,7 +149,7 @@ func TestAFailedListingIsTriedAgainByTheNext(t *testing.T) {
 		m, r := startMirror(t), newRemote()
 		r.fails = 1
 		find := func() error {
-			_, err := m.Find(t.Context(), r.client(), george)
+			_, err := m.Find(t.Context(), r.client(), george, time.Time{})
 			return err
 		}
 		if err := find(); err == nil || errors.Is(err, errListing) {
@@ -167,11 +192,11 @@ func TestPatienceEndsBeforeALongListing(t *testing.T) {
 		m, r := startMirror(t), newRemote()
 		r.takes = patience + time.Second
 		began := time.Now()
-		_, err := m.Find(t.Context(), r.client(), george)
+		_, err := m.Find(t.Context(), r.client(), george, time.Time{})
 		if waited := time.Since(began); !errors.Is(err, errListing) || waited != patience {
 			t.Errorf("after %v: %v", waited, err)
 		}
-		if _, err = m.Find(t.Context(), r.client(), george); err != nil {
+		if _, err = m.Find(t.Context(), r.client(), george, time.Time{}); err != nil {
 			t.Errorf("the same listing is waited for again: %v", err)
 		}
 		assertCalls(t, r, "users")
@@ -188,10 +213,10 @@ func TestAListingOutlivesItsCallerButNotTheProcess(t *testing.T) {
 		gone := errors.New("gone")
 		caller, leave := context.WithCancelCause(t.Context())
 		leave(gone)
-		if _, err := m.Find(caller, r.client(), george); !errors.Is(err, gone) {
+		if _, err := m.Find(caller, r.client(), george, time.Time{}); !errors.Is(err, gone) {
 			t.Errorf("the caller is told %v", err)
 		}
-		if _, err := m.Find(t.Context(), r.client(), george); err != nil {
+		if _, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil {
 			t.Error(err)
 		}
 		assertCalls(t, r, "users")

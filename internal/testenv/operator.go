@@ -2,9 +2,11 @@ package testenv
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +20,7 @@ import (
 	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
@@ -36,8 +39,8 @@ type Operator struct {
 	Fence func() error
 	// Ledger is the erasure ledger of the process.
 	Ledger *output.Ledger
-	// Before is what the process knows of the leaders before it: that there were none, unless a test says so.
-	Before func() user.Succession
+	// Creations is the creation log of the process.
+	Creations *creation.Log
 
 	world       *World
 	registry    *connection.Registry
@@ -75,16 +78,17 @@ func (w *World) Operator(between ...Wrap) *Operator {
 		Metrics: transport.NewMetrics(), Identity: key, Clock: w.Clock, UserAgent: "smile-operator/test",
 	})
 	o := &Operator{
-		Cache: kube, Records: &Records{}, Fence: func() error { return nil }, Before: func() user.Succession { return user.Succession{} },
-		world: w, registry: registry,
+		Cache: kube, Records: &Records{}, Fence: func() error { return nil }, world: w, registry: registry,
+		Creations: creation.NewLog(creation.LogConfig{Leases: kube, Name: w.CreationLog(), Used: w.used, Clock: w.Clock}),
 	}
+	_ = o.Creations.TakeOver(ctx) // at the start, as the manager has it; tried again before a creation
 	var told events.EventRecorder = o.Records
 	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: w.Clock, Connections: registry, Objects: kube})
 	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
 	o.checks = outputcheck.New(outputcheck.Config{Objects: kube, Outputs: kube})
 	outputs := output.NewWriter(o.checks.Client(kube))
 	audit := auditlog.New(o.Records, w.Clock, logr.Discard())
-	o.Ledger = output.NewLedger(ctx, output.LedgerConfig{Live: kube, Namespace: w.Namespace, Key: key, Clock: w.Clock, Days: output.LedgerDays})
+	o.Ledger = output.NewLedger(ctx, output.LedgerConfig{Live: kube, Namespace: w.Namespace, Key: key, Today: registry.Today, Days: output.LedgerDays})
 	o.changes = mirrors.Changes()
 	o.mirrors = mirrors
 	o.connections = (&connectioncontroller.Controller{
@@ -93,7 +97,10 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	o.users = (&user.Controller{
 		Client: kube, Live: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
 		Outputs: outputs, Identity: key, Audit: audit, Events: told, Fence: func() error { return o.Fence() },
-		Before: func() user.Succession { return o.Before() }, Clock: w.Clock,
+		Creation: creation.New(creation.Config{
+			Mirrors: mirrors, Log: o.Creations, Fence: func() error { return o.Fence() }, RemoteTime: w.remoteTime, Clock: w.Clock,
+		}),
+		Clock: w.Clock,
 	}).Reconciler()
 	annotations, err := output.NewAnnotationPolicy(w.config.AllowedOutputAnnotations)
 	w.must(err)
@@ -113,12 +120,21 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	return o
 }
 
-// Successor starts a process that leads from now on, after another that may have sent something until now.
-func (w *World) Successor(between ...Wrap) *Operator {
-	w.Helper()
-	o, now := w.Operator(between...), w.Clock.Now()
-	o.Before = func() user.Succession { return user.Succession{Sent: now, Led: now} }
-	return o
+// CreationLog is the name of the Lease of the creation log.
+func (w *World) CreationLog() types.NamespacedName {
+	return types.NamespacedName{Namespace: w.Namespace, Name: "test-creations"}
+}
+
+// used reports whether an operator may have created users in the world.
+func (w *World) used(ctx context.Context) (bool, error) {
+	var connections v1alpha1.SmileConnectionList
+	err := w.Client.List(ctx, &connections, client.InNamespace(w.Namespace))
+	return slices.ContainsFunc(connections.Items, func(c v1alpha1.SmileConnection) bool { return c.Status.Credentials != nil }), err
+}
+
+// remoteTime is the time at Smile.
+func (w *World) remoteTime(*connection.Connection) (time.Time, bool) {
+	return w.Clock.Now().Add(w.Skew), true
 }
 
 // Reconcile does one pass over an object and reads it again. Whatever comes of the pass, it is held against the

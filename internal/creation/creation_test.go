@@ -1,0 +1,203 @@
+package creation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/smile"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// town is Smile in memory: it lists users and creates them.
+type town struct {
+	mu    sync.Mutex
+	users []string
+	lists int
+	// hidden keeps new users out of listings.
+	hidden bool
+	// fails has the next creation answered with an error after it was done.
+	fails bool
+}
+
+// Do implements smile.Doer.
+func (s *town) Do(request *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status, data := http.StatusOK, ""
+	if request.Method == http.MethodGet {
+		s.lists++
+		shown := s.users
+		if s.hidden {
+			shown = nil
+		}
+		data = `{"items":[` + strings.Join(shown, ",") + `]}`
+	} else {
+		if err := smile.FenceFrom(request.Context())(); err != nil {
+			return nil, &smile.UnsentError{Cause: err}
+		}
+		var body struct {
+			ExternalMetadata map[string]string `json:"externalMetadata"`
+		}
+		_ = json.NewDecoder(request.Body).Decode(&body)
+		user, _ := json.Marshal(map[string]any{
+			"id": fmt.Sprintf("u%d", len(s.users)), "externalMetadata": body.ExternalMetadata, "createdAt": noon.Format(time.RFC3339),
+		})
+		s.users = append(s.users, string(user))
+		data = `{"user":` + string(user) + `}`
+		if s.fails {
+			s.fails, status = false, http.StatusInternalServerError
+		}
+	}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(`{"code":"OK","message":"m","requestId":"r","data":` + data + `}`)),
+	}, nil
+}
+
+// protocolIn makes a protocol whose log is new, and a connection to a town.
+func protocolIn(t *testing.T, smileTown *town) (*Protocol, *connection.Connection) {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	kube := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "keys"},
+		Data:       map[string][]byte{"apiKey": []byte("k"), "apiSecret": []byte("s")},
+	}).Build()
+	hosts, err := transport.NewHostPolicy("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := connection.NewRegistry(connection.Config{
+		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
+		Metrics: transport.NewMetrics(), Clock: clock.RealClock{},
+	})
+	conn, err := registry.Refresh(t.Context(), &v1alpha1.SmileConnection{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "smile", UID: "uid-conn"},
+		Spec:       v1alpha1.SmileConnectionSpec{Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "keys"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Client = smile.NewClient(&url.URL{Scheme: "https", Host: "api.test", Path: "/v1"}, smileTown)
+	c := newCluster(t)
+	log, _ := c.takeOver(0, nil)
+	return New(Config{
+		Mirrors: mirror.NewSet(t.Context(), mirror.Config{Clock: c.clock, Connections: registry}), Log: log,
+		Fence: func() error { return nil }, Clock: c.clock,
+	}), conn
+}
+
+// owner asks for a user of the subject d.
+type owner struct {
+	request *Request
+	// has is the user that it was given.
+	has string
+	// found happens when users are offered, or none is.
+	found func(mirror.Found)
+}
+
+func newOwner(conn *connection.Connection, uid types.UID) *owner {
+	o := &owner{found: func(mirror.Found) {}}
+	o.request = &Request{
+		Conn: conn, Name: types.NamespacedName{Namespace: "shop", Name: string(uid)},
+		Marker:      identity.Marker{UID: uid, Digest: "d"},
+		StoreIntent: func(context.Context) error { return nil },
+		Claim:       func(userID string) { o.has = userID },
+		Attach: func(_ context.Context, found mirror.Found) (bool, error) {
+			o.found(found)
+			all := append(found.Own, found.Same...)
+			if len(all) > 0 {
+				o.has = all[0].ID
+			}
+			return len(all) > 0, nil
+		},
+	}
+	return o
+}
+
+func ensure(t *testing.T, p *Protocol, o *owner) (created bool, err error) {
+	t.Helper()
+	_, created, err = p.Ensure(t.Context(), o.request)
+	return created, err
+}
+
+func TestASubjectThatAnotherCreatesMeanwhileIsCreatedOnce(t *testing.T) {
+	t.Parallel()
+	smileTown := &town{hidden: true}
+	p, conn := protocolIn(t, smileTown)
+	first, second := newOwner(conn, "1"), newOwner(conn, "2")
+	second.found = func(mirror.Found) { // it has found nobody, and has not reserved the subject yet
+		second.found = func(mirror.Found) {}
+		if created, err := ensure(t, p, first); !created || err != nil {
+			t.Errorf("the first: %v, %v", created, err)
+		}
+	}
+	if created, err := ensure(t, p, second); created || err != nil || second.has != first.has {
+		t.Errorf("the second: created %v, %v, has %q, want %q", created, err, second.has, first.has)
+	}
+	if len(smileTown.users) != 1 {
+		t.Errorf("%d users", len(smileTown.users))
+	}
+}
+
+func TestACallThatLostItsReservationIsNotSent(t *testing.T) {
+	t.Parallel()
+	smileTown := &town{}
+	p, conn := protocolIn(t, smileTown)
+	o := newOwner(conn, "1")
+	p.Fence = func() error { // while the call waited, another found that nothing came of the reservation, and took it
+		of := p.creation(o.request).slot
+		p.memory.free(of, "1")
+		p.memory.reserve(of, "2", noon)
+		return nil
+	}
+	if _, err := ensure(t, p, o); !errors.Is(err, errReserved) {
+		t.Errorf("%v", err)
+	}
+	if len(smileTown.users) != 0 || len(p.Log.named.calls) != 0 {
+		t.Errorf("%d users, %d names left", len(smileTown.users), len(p.Log.named.calls))
+	}
+}
+
+func TestAnAttemptThatIsSentAgainHasTheTimeOfThat(t *testing.T) {
+	t.Parallel()
+	p, conn := protocolIn(t, &town{})
+	o := newOwner(conn, "1")
+	p.Fence = func() error { return errTimeout }
+	if _, err := ensure(t, p, o); err == nil {
+		t.Fatal("sent without the fence")
+	}
+	first := *o.request.Intent
+	p.Clock.(interface{ Step(time.Duration) }).Step(ancient)
+	if _, err := ensure(t, p, o); err == nil {
+		t.Fatal("sent without the fence")
+	}
+	if again := *o.request.Intent; again.ID != first.ID || !again.StartedAt.Equal(first.StartedAt.Add(ancient)) {
+		t.Errorf("%v became %v", first, again)
+	}
+}

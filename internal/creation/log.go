@@ -1,0 +1,176 @@
+package creation
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+)
+
+const (
+	// settleTime is how long a listing at Smile may lag behind a creation: one that begins later shows every user that a call
+	// before it has created.
+	settleTime = 2 * time.Minute
+	// ancient is how old the record of another process's call must be, by two clocks, for the next listing to settle it. The clocks
+	// of two processes are compared only here, so the margin is wide.
+	ancient = 12 * time.Minute
+	// freshness is how long before its sending a call may have been named, so that what is ancient was sent long ago.
+	freshness = time.Minute
+	// takeOverRetry is when the takeover of the log is tried again.
+	takeOverRetry = time.Second
+)
+
+var (
+	// ErrSucceeded is why a process ends that is no longer the leader: another one has taken over its log.
+	ErrSucceeded = errors.New("another process has taken over the creation log: this one creates nobody any more, and ends")
+
+	errNotNamed = engine.NewTransient(v1alpha1.ReasonProgressing, "the call waited too long after the creation log named it: it is named again")
+)
+
+// Term is a process's time as the leader, as the leader Lease shows it.
+type Term struct {
+	// Number of the leader, one more than that of the one before; 0 in a Lease that was just created.
+	Number int64
+	// Holder is the name of this process.
+	Holder string
+	// Acquired is when it became the leader.
+	Acquired time.Time
+	// Former is the leader before; nil when there was no Lease.
+	Former *Former
+}
+
+// Former is a leader as the Lease shows it to the next one.
+type Former struct {
+	// Holder is its name; "" after it has released the Lease.
+	Holder string
+	// Acquired is when it became the leader. A release by a version that keeps no log replaces it.
+	Acquired time.Time
+}
+
+// LogConfig is what a Log needs.
+type LogConfig struct {
+	// Leases reads and writes Leases, past the cache and behind the fence.
+	Leases client.Client
+	// Name of the Lease that holds the log.
+	Name types.NamespacedName
+	// Term of this process; nil without leader election. Led is false while it does not lead.
+	Term func() (t Term, led bool)
+	// Used reports whether users may have been created before there was a log.
+	Used func(context.Context) (bool, error)
+	// Clock of everything.
+	Clock clock.PassiveClock
+}
+
+// Log is the creation log: which subjects a call may be open for, so that the next leader knows although the objects that the
+// calls were made for may be gone by then. One Lease holds it. The leader takes it over before it creates anybody, names each
+// subject in it before it sends the call, and drops a name once any listing shows what the call has created.
+type Log struct {
+	config LogConfig
+	// name of this process where there is no leader election.
+	self string
+	// succeeded is closed when another process has taken over the log.
+	succeeded chan struct{}
+	taking    sync.Mutex
+	// former is the term that was found first, by whoever is taking over.
+	former *term
+
+	mu sync.Mutex
+	// term is that of this process, once it has tried to take over.
+	term term
+	// lease as it was last read or written. Whoever takes over or writes has it.
+	lease *coordinationv1.Lease
+	// takenOver is when the takeover was acknowledged; zero before.
+	takenOver time.Time
+	inherited inheritance
+	named     names
+	writes    writes
+}
+
+// NewLog returns a log that is not taken over yet.
+func NewLog(config LogConfig) *Log {
+	return &Log{config: config, self: string(uuid.NewUUID()), succeeded: make(chan struct{}), named: newNames()}
+}
+
+// NeedLeaderElection makes the manager start the log when this process leads.
+func (*Log) NeedLeaderElection() bool { return true }
+
+// Start takes the log over and returns when ctx ends, or with ErrSucceeded when another process has taken it over.
+func (l *Log) Start(ctx context.Context) error {
+	for {
+		err := l.TakeOver(ctx)
+		switch {
+		case err == nil:
+			return l.watch(ctx)
+		case errors.Is(err, ErrSucceeded):
+			return err
+		case ctx.Err() == nil:
+			log.FromContext(ctx).Error(err, "taking over the creation log; nobody is created meanwhile")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(takeOverRetry):
+		}
+	}
+}
+
+func (l *Log) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-l.succeeded:
+		return ErrSucceeded
+	}
+}
+
+// TakeOver makes the log this process's, unless it is. Nobody may be created before.
+func (l *Log) TakeOver(ctx context.Context) error {
+	if l.since().IsZero() {
+		l.taking.Lock()
+		defer l.taking.Unlock()
+	}
+	if l.isSucceeded() {
+		return ErrSucceeded
+	}
+	if !l.since().IsZero() {
+		return nil
+	}
+	return l.takeOver(ctx)
+}
+
+// since is when the takeover was acknowledged; zero before. What listings before it did not show may exist.
+func (l *Log) since() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.takenOver
+}
+
+// succeed takes note that another process has taken over the log.
+func (l *Log) succeed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.succeeded:
+	default:
+		close(l.succeeded)
+	}
+}
+
+func (l *Log) isSucceeded() bool {
+	select {
+	case <-l.succeeded:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,129 @@
+package creation
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// memory is what this process knows of the attempts to create users, and for whom each subject is reserved meanwhile. What it does
+// not know of, an attempt that another process made, has an unknown outcome.
+type memory struct {
+	mu       sync.Mutex
+	attempts map[types.NamespacedName]attempt
+	reserved map[slot]reservation
+	last     time.Time
+}
+
+type attempt struct {
+	uid  types.UID
+	id   string
+	seen time.Time
+	// call that this process has made for it; nil when another process has.
+	call *call
+	// unsent is true when this process knows that the attempt created nothing.
+	unsent bool
+}
+
+// slot is a subject at one API account: one creates there at a time.
+type slot struct{ account, key string }
+
+// reservation keeps a subject for one owner while it creates.
+type reservation struct {
+	uid   types.UID
+	since time.Time
+}
+
+func newMemory() memory {
+	return memory{attempts: map[types.NamespacedName]attempt{}, reserved: map[slot]reservation{}}
+}
+
+// sending is told that a call is about to be made, or has just been made: from now on its outcome is unknown.
+func (m *memory) sending(r *Request, c *call, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last = now
+	m.attempts[r.Name] = attempt{uid: r.Marker.UID, id: r.Intent.ID, seen: now, call: c}
+}
+
+// notCreated is told that an attempt certainly created nothing.
+func (m *memory) notCreated(r *Request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.attempts[r.Name] = attempt{uid: r.Marker.UID, id: r.Intent.ID, unsent: true}
+}
+
+// open gives the attempt whose outcome is unknown, if there is one. An attempt that this process remembers is open also when the
+// caller's record does not tell of it any more, as after a restore.
+func (m *memory) open(r *Request, now time.Time) (open attempt, unknown bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.attempts[r.Name]
+	ok = ok && known.uid == r.Marker.UID
+	if r.Intent == nil {
+		return known, ok && !known.unsent
+	}
+	if !ok || known.id != r.Intent.ID {
+		known = attempt{uid: r.Marker.UID, id: r.Intent.ID, seen: now}
+		m.attempts[r.Name] = known
+	}
+	return known, !known.unsent
+}
+
+// settled is told that nothing is open about an owner any more, and gives the call that was; nil when this process made none.
+func (m *memory) settled(r *Request) *call {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.attempts[r.Name]
+	delete(m.attempts, r.Name)
+	if known.uid != r.Marker.UID {
+		return nil
+	}
+	return known.call
+}
+
+func (m *memory) forget(name types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.attempts, name)
+}
+
+// lastSent is when this process last may have sent a call that creates; zero when it never did.
+func (m *memory) lastSent() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last
+}
+
+// reserve takes a subject for an owner, unless another holds it, and tells who holds it then, and since when.
+func (m *memory) reserve(of slot, uid types.UID, now time.Time) reservation {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if held, ok := m.reserved[of]; ok && held.uid != uid {
+		return held
+	}
+	held := reservation{uid, now}
+	m.reserved[of] = held
+	return held
+}
+
+// renew dates a reservation anew, and reports whether the owner still had it.
+func (m *memory) renew(of slot, uid types.UID, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if held, ok := m.reserved[of]; !ok || held.uid != uid {
+		return false
+	}
+	m.reserved[of] = reservation{uid, now}
+	return true
+}
+
+// free ends a reservation, once it is certain what became of the creation.
+func (m *memory) free(of slot, uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.reserved[of].uid == uid {
+		delete(m.reserved, of)
+	}
+}

@@ -1,0 +1,213 @@
+package creation
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+// unnamedFor is how long a call is reckoned with that the log does not name: it is sent within freshness, and over long before the
+// rest of this time is.
+const unnamedFor = 2 * settleTime
+
+// call is a call that creates a user, from before it is named in the log until nothing depends on its name any more.
+type call struct {
+	subject subject
+	// named is when the log was to name it, which is shortly before it is sent.
+	named time.Time
+	// ends is when the name is dropped.
+	ends time.Time
+}
+
+// names is what the log has to name for this process.
+type names struct {
+	calls map[*call]struct{}
+	// unnamed is when the last call was about to be sent that the log has no room to name; zero when there is none to reckon with.
+	unnamed time.Time
+}
+
+func newNames() names { return names{calls: map[*call]struct{}{}} }
+
+// bytesPerSecond is how much is written to the log on average: a long log is written less often, and more calls share each write.
+const bytesPerSecond = 256 << 10
+
+// writes joins those who want the log written at the same time.
+type writes struct {
+	// wanted counts the changes that must be written before somebody may go on, and done those that are.
+	wanted, done int
+	// running is closed when the write ends that is under way; nil while there is none.
+	running chan struct{}
+	// next is when the next write may begin.
+	next time.Time
+}
+
+// name has the log name a call that is about to be sent. It returns once that is acknowledged. When the log is full, it says
+// instead that there are calls that it does not name.
+func (l *Log) name(ctx context.Context, of subject) (*call, error) {
+	l.mu.Lock()
+	now := l.config.Clock.Now()
+	l.prune(now)
+	c := &call{subject: of, named: now, ends: now.Add(ancient)}
+	if len(l.named.calls)+len(l.kept(now)) < mostEntries {
+		l.named.calls[c] = struct{}{}
+	} else {
+		l.named.unnamed = now
+	}
+	l.writes.wanted++
+	wanted := l.writes.wanted
+	l.mu.Unlock()
+	if err := l.written(ctx, wanted); err != nil {
+		l.drop(c)
+		return nil, err
+	}
+	return c, nil
+}
+
+// written returns when a change is stored. It writes itself when nobody else does; a write stores all changes that wait.
+func (l *Log) written(ctx context.Context, wanted int) error {
+	for {
+		l.mu.Lock()
+		if l.isSucceeded() {
+			l.mu.Unlock()
+			return ErrSucceeded
+		}
+		if l.writes.done >= wanted {
+			l.mu.Unlock()
+			return nil
+		}
+		running := l.writes.running
+		if running == nil {
+			running = make(chan struct{})
+			l.writes.running = running
+			l.mu.Unlock()
+			return l.write(ctx, running)
+		}
+		l.mu.Unlock()
+		select {
+		case <-running:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// write stores all that waits.
+func (l *Log) write(ctx context.Context, running chan struct{}) error {
+	l.pause(ctx)
+	l.mu.Lock()
+	content, wanted, over := l.content(), l.writes.wanted, l.lease
+	l.mu.Unlock()
+	lease, err := l.store(ctx, over, content)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.writes.running = nil
+	close(running)
+	if err == nil {
+		l.lease, l.writes.done = lease, wanted
+		size := len(lease.Annotations[v1alpha1.AnnotationCreations])
+		l.writes.next = time.Now().Add(time.Duration(size) * time.Second / bytesPerSecond)
+	}
+	return err
+}
+
+// pause waits until the next write may begin. Only who writes calls it.
+func (l *Log) pause(ctx context.Context) {
+	select {
+	case <-time.After(time.Until(l.writes.next)):
+	case <-ctx.Done(): // others may wait for the write all the same
+	}
+}
+
+// store writes a content. A write that failed may have been done, so the log is read again and written over what is there, unless
+// another process has taken it over; a log that was deleted is written anew.
+func (l *Log) store(ctx context.Context, over *coordinationv1.Lease, content record) (*coordinationv1.Lease, error) {
+	lease, err := l.put(ctx, over, content)
+	if err == nil {
+		return lease, nil
+	}
+	found, readErr := l.read(context.WithoutCancel(ctx))
+	switch {
+	case readErr != nil:
+		return nil, errors.Join(err, readErr)
+	case found.lease != nil && found.term != content.term:
+		l.succeed()
+		return nil, ErrSucceeded
+	}
+	return l.put(ctx, found.lease, content)
+}
+
+// content is what the log has to hold now.
+func (l *Log) content() record {
+	now := l.config.Clock.Now()
+	l.prune(now)
+	r := record{term: l.term, sent: map[subject]time.Time{}, unnamed: l.named.unnamed}
+	maps.Copy(r.sent, l.kept(now))
+	if l.keeps(now) {
+		r.unnamed = later(r.unnamed, l.inherited.everybody)
+	}
+	for c := range l.named.calls {
+		r.sent[c.subject] = later(r.sent[c.subject], c.named)
+	}
+	return r
+}
+
+// keeps reports whether the next leader has to know what this one has inherited: until any listing shows it.
+func (l *Log) keeps(now time.Time) bool {
+	return l.takenOver.IsZero() || now.Before(l.takenOver.Add(settleTime))
+}
+
+// kept are the subjects that this process has inherited and still has to name.
+func (l *Log) kept(now time.Time) map[subject]time.Time {
+	if l.keeps(now) {
+		return l.inherited.sent
+	}
+	return nil
+}
+
+// prune drops the names on which nothing depends any more.
+func (l *Log) prune(now time.Time) {
+	for c := range l.named.calls {
+		if !now.Before(c.ends) {
+			delete(l.named.calls, c)
+		}
+	}
+	if now.Sub(l.named.unnamed) > unnamedFor {
+		l.named.unnamed = time.Time{}
+	}
+}
+
+// permits is asked when a call is about to be sent: it refuses one that was named too long ago.
+func (l *Log) permits(c *call) error {
+	if l.isSucceeded() {
+		return ErrSucceeded
+	}
+	if l.config.Clock.Since(c.named) > freshness {
+		return errNotNamed
+	}
+	return nil
+}
+
+// drop drops the name of a call that has certainly created nobody, or of which a late enough listing has shown what it has created.
+func (l *Log) drop(c *call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.named.calls, c)
+}
+
+// created keeps the name of a call as long as listings may not show what it has created.
+func (l *Log) created(c *call) { l.ending(c, settleTime) }
+
+// unknown keeps the name of a call of which nobody knows what it has created, until it is settled; in any case no longer than until
+// any listing shows it.
+func (l *Log) unknown(c *call) { l.ending(c, ancient) }
+
+func (l *Log) ending(c *call, after time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.ends = l.config.Clock.Now().Add(after)
+}

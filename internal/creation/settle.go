@@ -1,0 +1,91 @@
+package creation
+
+import (
+	"context"
+	"time"
+)
+
+// settle finds out what became of an earlier attempt of the owner, if that is unknown.
+func (c *creation) settle(ctx context.Context) (attached bool, err error) {
+	open, unknown := c.memory.open(c.Request, c.Clock.Now())
+	if !unknown {
+		return false, nil
+	}
+	c.known.Suspect()
+	c.memory.reserve(c.slot, c.Marker.UID, c.Clock.Now()) // it stays so when the owner is deleted, and declared again
+	attempted, settled := open.seen, open.seen.Add(settleTime)
+	if c.Intent != nil {
+		attempted = earlier(attempted, c.Intent.StartedAt)
+		if open.call == nil {
+			settled = c.Log.settledBy(c.subject, c.Intent.StartedAt, settled, c.remoteTime)
+		}
+	}
+	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
+		return false, errUnknown.After(wait)
+	}
+	found, err := c.known.Settle(ctx, c.Conn.Client, c.Marker, attempted, settled)
+	if err != nil {
+		return false, err
+	}
+	attached, err = c.attach(ctx, found)
+	if !attached && err == nil {
+		c.over(c.Log.drop)
+	}
+	return attached, err
+}
+
+// succeed makes sure that no leader before this one has created the subject without a trace: for an owner that was deleted since,
+// and took the intent with it, by a call that listings do not show yet. One listing settles that for all that were inherited.
+func (c *creation) succeed(ctx context.Context) (attached bool, err error) {
+	settled, doubted := c.Log.doubt(c.subject, c.remoteTime)
+	if !doubted || !c.settledAt().Before(settled) {
+		return false, nil
+	}
+	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
+		return false, errInherited.After(wait)
+	}
+	found, err := c.known.Settle(ctx, c.Conn.Client, c.Marker, c.Log.oldest(), settled)
+	if err != nil {
+		return false, err
+	}
+	c.settles(settled)
+	return c.attach(ctx, found)
+}
+
+func (c *creation) settledAt() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.settled[c.Conn.Account()]
+}
+
+func (c *creation) settles(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settled[c.Conn.Account()] = later(c.settled[c.Conn.Account()], at)
+}
+
+// reserve keeps the subject for this owner while it creates, so that two owners of one subject do not make two users. A reservation
+// that outlives the settle time was left by an attempt with an unknown outcome, perhaps of an owner that is gone by now: a listing
+// tells what became of it. Once the subject is this owner's, memory is asked again: another may have created it since it was asked
+// before.
+func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
+	uid := c.Marker.UID
+	if held := c.memory.reserve(c.slot, uid, c.Clock.Now()); held.uid != uid {
+		settled := held.since.Add(settleTime)
+		if c.Clock.Now().Before(settled) {
+			return false, errReserved
+		}
+		if _, err := c.known.Settle(ctx, c.Conn.Client, c.Marker, held.since, settled); err != nil {
+			return false, err
+		}
+		c.memory.free(c.slot, held.uid)
+		if c.memory.reserve(c.slot, uid, c.Clock.Now()).uid != uid {
+			return false, errReserved
+		}
+	}
+	attached, err = c.find(ctx)
+	if err != nil {
+		c.free()
+	}
+	return attached, err
+}

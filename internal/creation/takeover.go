@@ -1,0 +1,235 @@
+package creation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+)
+
+const (
+	takeOverTries = 5
+	// requestTimeout bounds each request for the log.
+	requestTimeout = 10 * time.Second
+)
+
+var errBusy = errors.New("the creation log was changed again and again while it was taken over")
+
+// inheritance is what the log told when it was taken over.
+type inheritance struct {
+	// sent is when a call for each subject was named last, by the wall clock of the process that did.
+	sent map[subject]time.Time
+	// everybody is when the last call may have been sent that the log does not name; zero when it names all.
+	everybody time.Time
+	// oldest is when the first of all these calls was sent.
+	oldest time.Time
+	// reckoned is when an ancient call was last found to be ancient.
+	reckoned time.Time
+}
+
+// stored is the log as the API server has it.
+type stored struct {
+	lease *coordinationv1.Lease // nil when there is none
+	record
+	readable bool
+}
+
+func (l *Log) read(ctx context.Context) (stored, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	lease := new(coordinationv1.Lease)
+	err := l.config.Leases.Get(ctx, l.config.Name, lease)
+	if apierrors.IsNotFound(err) {
+		return stored{}, nil
+	}
+	if err != nil {
+		return stored{}, fmt.Errorf("reading the creation log: %w", err)
+	}
+	content, err := decode(lease.Annotations[v1alpha1.AnnotationCreations])
+	return stored{lease: lease, record: content, readable: err == nil}, nil
+}
+
+// takeOver reads the log, keeps what it names, and writes the term of this process. A write that failed may have been done, so
+// the log is read again. A third process that has taken it over meanwhile is the leader now.
+func (l *Log) takeOver(ctx context.Context) error {
+	for range takeOverTries {
+		found, err := l.read(ctx)
+		if err != nil {
+			return err
+		}
+		own, follows, err := l.termAfter(found)
+		if err != nil {
+			return err
+		}
+		switch {
+		case l.former == nil:
+			l.former = &found.term
+		case found.lease != nil && found.term != *l.former && found.term != own:
+			l.succeed()
+			return ErrSucceeded
+		}
+		inherited, err := l.inherit(ctx, found, follows || found.term == own)
+		if err != nil {
+			return err
+		}
+		err = l.claim(ctx, found.lease, own, inherited)
+		if err == nil || !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+	}
+	return errBusy
+}
+
+// termAfter gives the term of this process, and reports whether it follows right after the one that wrote the log.
+func (l *Log) termAfter(found stored) (own term, follows bool, err error) {
+	if l.config.Term == nil {
+		if found.term.holder == l.self {
+			return found.term, true, nil
+		}
+		return term{number: found.term.number + 1, holder: l.self, acquired: l.config.Clock.Now().UnixMicro()}, true, nil
+	}
+	leads, led := l.config.Term()
+	if !led {
+		return term{}, false, errors.New("the creation log can be taken over by the leader only")
+	}
+	own = term{number: leads.Number, holder: leads.Holder, acquired: leads.Acquired.UnixMicro()}
+	return own, leads.follows(found.term), nil
+}
+
+// follows reports whether no other process led between the one that wrote a term and this one. The number alone does not tell:
+// it starts again at 0 in a Lease that was deleted, and a leader that keeps no log counts too.
+func (t Term) follows(former term) bool {
+	return t.Former != nil && t.Number == former.number+1 && t.Former.Acquired.UnixMicro() == former.acquired &&
+		(t.Former.Holder == "" || t.Former.Holder == former.holder)
+}
+
+// inherit says what a log that was found leaves open.
+func (l *Log) inherit(ctx context.Context, found stored, follows bool) (inheritance, error) {
+	now := l.config.Clock.Now()
+	got := inheritance{sent: found.sent, oldest: now}
+	switch {
+	case found.lease == nil:
+		used, err := l.config.Used(ctx)
+		if err != nil {
+			return got, fmt.Errorf("finding out whether anybody was created before: %w", err)
+		}
+		if used {
+			got.everybody = now
+		}
+	case !found.readable || !follows:
+		got.everybody = now
+	case !found.unnamed.IsZero():
+		got.everybody = found.unnamed
+		got.oldest = earlier(now, found.unnamed)
+	}
+	for _, sent := range got.sent {
+		got.oldest = earlier(got.oldest, sent)
+	}
+	return got, nil
+}
+
+// claim writes the term of this process, over exactly the log that was read.
+func (l *Log) claim(ctx context.Context, lease *coordinationv1.Lease, own term, inherited inheritance) error {
+	l.mu.Lock()
+	l.term, l.inherited = own, inherited
+	content := l.content()
+	l.mu.Unlock()
+	written, err := l.put(ctx, lease, content)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lease, l.takenOver = written, l.config.Clock.Now()
+	return nil
+}
+
+// put stores a content over a Lease as it was read, or in a new one, and returns the Lease as it is then.
+func (l *Log) put(ctx context.Context, over *coordinationv1.Lease, content record) (*coordinationv1.Lease, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: l.config.Name.Namespace, Name: l.config.Name.Name}}
+	if over != nil {
+		lease = over.DeepCopy()
+	}
+	if lease.Annotations == nil {
+		lease.Annotations = map[string]string{}
+	}
+	lease.Annotations[v1alpha1.AnnotationCreations] = content.encode()
+	lease.Spec.HolderIdentity = &content.term.holder
+	var err error
+	if over == nil {
+		err = l.config.Leases.Create(ctx, lease)
+	} else {
+		err = l.config.Leases.Update(ctx, lease)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing the creation log: %w", err)
+	}
+	return lease, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// doubt reports whether a leader before this one may have sent a call for a subject, and when a listing must begin at the
+// earliest that shows what it has created.
+func (l *Log) doubt(of subject, remote func() (time.Time, bool)) (settled time.Time, doubted bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sent, doubted := l.inherited.sent[of]
+	if !l.inherited.everybody.IsZero() {
+		sent, doubted = later(sent, l.inherited.everybody), true
+	}
+	settled = l.takenOver.Add(settleTime)
+	if !doubted || l.config.Clock.Now().After(settled) {
+		return settled, doubted
+	}
+	return earlier(settled, l.reckon(sent, settled, remote)), true
+}
+
+// settledBy is when a listing must begin at the earliest to settle an attempt that another process has stored, given when this
+// settles it in any case.
+func (l *Log) settledBy(of subject, stored, settled time.Time, remote func() (time.Time, bool)) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	stored = later(later(stored, l.inherited.everybody), l.inherited.sent[of])
+	return earlier(settled, l.reckon(stored, settled, remote))
+}
+
+// reckon is when a listing must begin at the earliest to settle a call that another process sent at a time, given when that is
+// in any case: now, when the call is ancient by the wall clock and by Smile's.
+func (l *Log) reckon(sent, settled time.Time, remote func() (time.Time, bool)) time.Time {
+	now, old := l.config.Clock.Now(), sent.Add(ancient)
+	if host, known := remote(); !known || host.Before(old) || now.Before(old) {
+		return settled
+	}
+	if l.inherited.reckoned.IsZero() || l.inherited.reckoned.Before(old) {
+		l.inherited.reckoned = now
+	}
+	return l.inherited.reckoned
+}
+
+// oldest is when the first of the calls was sent that were open at the takeover.
+func (l *Log) oldest() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.inherited.oldest
+}
