@@ -19,9 +19,11 @@ const (
 	// firstNews is where the search for the highest sustained rate begins; fine is how near it comes.
 	firstNews = 40
 	fine      = 1.1
-	// newsLasts is how long a rate must be sustained, if there are users enough, and inTime what the 99th percentile may take.
-	newsLasts = 10 * time.Second
-	inTime    = time.Second
+	// newsLasts is how long a rate must be sustained, if there are users enough, and newsLastsLeast how long in any case; inTime is what
+	// the 99th percentile may take.
+	newsLasts      = 10 * time.Second
+	newsLastsLeast = 2 * time.Second
+	inTime         = time.Second
 	// drained is how long what was too much may take to arrive.
 	drained = 3 * time.Minute
 )
@@ -136,6 +138,9 @@ func (w *newsroom) bare(ctx context.Context) (float64, error) {
 func (w *newsroom) sustained(ctx context.Context, who string, alive func() error) (float64, error) {
 	good, bad := 0.0, 0.0
 	for rate := float64(firstNews); bad == 0 || bad/good > fine; {
+		if rate*newsLastsLeast.Seconds() > float64(len(w.names)) {
+			return good, fmt.Errorf("%s sustains %.0f a second or more: %d users are too few to tell", who, good, len(w.names))
+		}
 		made, p99, err := w.attempt(ctx, rate, alive)
 		if err != nil {
 			return 0, err
