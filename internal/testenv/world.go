@@ -50,8 +50,6 @@ type World struct {
 	Clock *clocktesting.FakeClock
 	// Smile is the remote side.
 	Smile *Smile
-	// Skew is by how much Smile's clock seems to be ahead to the part of the operator that creates users.
-	Skew time.Duration
 
 	config     Config
 	ctx        context.Context
