@@ -13,6 +13,7 @@ const (
 	ConditionCredentialsValid  = "CredentialsValid"
 	ConditionMirrored          = "Mirrored"
 	ConditionRevokesAllowed    = "RevokesAllowed"
+	ConditionClockSynchronized = "ClockSynchronized"
 	ConditionConnectionReady   = "ConnectionReady"
 	ConditionProvisioned       = "Provisioned"
 	ConditionTokenIssued       = "TokenIssued"
@@ -89,6 +90,9 @@ const (
 	ReasonDeletionBlocked   = "DeletionBlocked"
 	ReasonOrphaned          = "Orphaned"
 	ReasonRevokesPaused     = "RevokesPaused"
+	ReasonRevokeLimit       = "RevokeLimitReached"
+	ReasonClockSkew         = "ClockSkew"
+	ReasonClockUnconfirmed  = "ClockUnconfirmed"
 
 	ReasonStale                   = "Stale"
 	ReasonThrottled               = "Throttled"

@@ -13,11 +13,12 @@ const (
 	// what is left at Smile.
 	AnnotationForceOrphan = "smile-operator.io/force-orphan"
 
-	// AnnotationApproveErasure, set to any new value on a SmileConnection, lets data go of accounts that vanished at
-	// Smile in such numbers that their erasure was held up.
+	// AnnotationApproveErasure, set to any new value on a SmileConnection, lets the objects of that connection erase the data
+	// of accounts that disappeared at Smile, or were disconnected, in such numbers that their erasure is held.
 	AnnotationApproveErasure = "smile-operator.io/approve-erasure"
 
-	// AnnotationApproveRevokes, set to any new value on a SmileConnection, lets the revokes go that its brake holds.
+	// AnnotationApproveRevokes, set to any new value on a SmileConnection, lets the revokes go that its brake holds, but not
+	// those that specs ask for: they need no approval.
 	// The value handled last is echoed in status.lastHandledApproval.
 	AnnotationApproveRevokes = "smile-operator.io/approve-revokes"
 

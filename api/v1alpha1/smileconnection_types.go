@@ -58,9 +58,23 @@ type SmileConnectionSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="resyncInterval must lie between 1m and 24h"
 	ResyncInterval *metav1.Duration `json:"resyncInterval,omitempty"`
 
+	// revokes limits the revokes that objects ask for by their specs.
+	// +optional
+	Revokes *DeclaredRevokes `json:"revokes,omitempty"`
+
 	// suspend stops every object of this connection: nothing is called until it is false again.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
+}
+
+// DeclaredRevokes limits the revokes that objects ask for by their specs, as spec.revokeAfterFetch of a SmileAccountSync does.
+// Revokes that the deletion of an object causes are limited otherwise: beyond 20 in 10 minutes they wait for an approval.
+type DeclaredRevokes struct {
+	// perDay is how many accounts are revoked in any 24 hours; 5000 when absent. The others wait until the limit permits them.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	PerDay int32 `json:"perDay,omitempty"`
 }
 
 // CredentialsStatus tells which key pair is in use, without telling the pair.
@@ -105,6 +119,10 @@ type SmileConnectionStatus struct {
 	// resyncInterval in effect.
 	// +optional
 	ResyncInterval *metav1.Duration `json:"resyncInterval,omitempty"`
+
+	// revokesPerDay in effect: how many accounts are revoked in any 24 hours because a spec asks for it.
+	// +optional
+	RevokesPerDay int32 `json:"revokesPerDay,omitempty"`
 
 	// credentials in use.
 	// +optional

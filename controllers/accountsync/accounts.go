@@ -50,6 +50,10 @@ type visit struct {
 	broken *engine.Problem
 	// spared is true when the output is not compared in this pass, because the output checks will have it compared.
 	spared bool
+	// held is why data whose ttl has passed is kept; nil when there is none.
+	held *engine.Problem
+	// again is true when another pass follows at once.
+	again bool
 	// undecided is true when the output holds what the status does not know.
 	undecided bool
 	// listed are the accounts as Smile has just shown them.
@@ -123,7 +127,7 @@ func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 		return engine.ErrRest
 	}
 	v.schedule(p)
-	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID))
+	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID), p.Object)
 	asKnown := errors.Is(err, errAsKnown)
 	if err != nil && !asKnown {
 		return err
@@ -135,7 +139,7 @@ func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 		return err
 	}
 	if !asKnown {
-		if err := v.takeIn(ctx, p.Object, accounts); err != nil {
+		if err := v.takeIn(ctx, p, accounts); err != nil {
 			return err
 		}
 	}
@@ -153,13 +157,13 @@ func (v *visit) summarise(p *pass) {
 }
 
 // takeIn brings the status up to what was listed, once what is missing there has been asked about.
-func (v *visit) takeIn(ctx context.Context, sync *v1alpha1.SmileAccountSync, accounts []smile.Account) error {
-	covered, err := v.confirmGone(ctx, sync, v.covered(sync, accounts))
+func (v *visit) takeIn(ctx context.Context, p *pass, accounts []smile.Account) error {
+	covered, err := v.confirmGone(ctx, p, v.covered(p.Object, accounts))
 	if err != nil {
 		return err
 	}
 	v.listed = accounts
-	setAccounts(sync, covered)
+	setAccounts(p.Object, covered)
 	return nil
 }
 
@@ -197,7 +201,7 @@ func (v *visit) urgently(ctx context.Context) context.Context {
 var errAsKnown = errors.New("the accounts are taken as they are known")
 
 // accounts gives the accounts of the person, ErrRest when none need be looked at, or errAsKnown.
-func (v *visit) accounts(ctx context.Context) ([]smile.Account, error) {
+func (v *visit) accounts(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]smile.Account, error) {
 	userID := v.user.Status.UserID
 	if _, listed := v.known.KnownAccounts(userID); !v.notBefore.IsZero() || v.whole && !listed {
 		_, err := v.known.Accounts(v.urgently(ctx), v.conn.Client, userID, v.notBefore)
@@ -215,7 +219,7 @@ func (v *visit) accounts(ctx context.Context) ([]smile.Account, error) {
 	case v.changed || len(v.hinted) > 0:
 		return nil, errAsKnown
 	default:
-		return nil, engine.ErrRest
+		return nil, v.restOrRelease(ctx, sync)
 	}
 }
 
@@ -244,15 +248,20 @@ func among(selected []string, value string) bool {
 }
 
 // confirmGone asks about each account that a listing no longer shows before its data may go: a listing that came
-// out short is no reason to erase anything.
-func (v *visit) confirmGone(ctx context.Context, sync *v1alpha1.SmileAccountSync, listed []smile.Account) ([]smile.Account, error) {
+// out short is no reason to erase anything. Where many have gone at once, nothing of them is taken in.
+func (v *visit) confirmGone(ctx context.Context, p *pass, listed []smile.Account) ([]smile.Account, error) {
+	sync := p.Object
 	for _, before := range sync.Status.Accounts {
-		shown := slices.ContainsFunc(listed, func(a smile.Account) bool { return a.ID == before.ID })
-		if shown || !selected(sync, before) || disconnected(before) {
+		i := slices.IndexFunc(listed, func(a smile.Account) bool { return a.ID == before.ID })
+		linked := i >= 0 && listed[i].Connection.Status != smile.ConnectionDisconnected
+		if linked || !selected(sync, before) || disconnected(before) {
 			continue
 		}
-		if err := v.known.MayErase(v.user.Status.UserID, before.ID); err != nil {
+		if err := v.mayLose(ctx, p, before); err != nil {
 			return nil, err
+		}
+		if i >= 0 {
+			continue
 		}
 		account, err := v.conn.Client.Account(ctx, before.ID)
 		if smile.IsNotFound(err) {
@@ -264,6 +273,15 @@ func (v *visit) confirmGone(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		listed = append(listed, v.covered(sync, []smile.Account{account})...)
 	}
 	return listed, nil
+}
+
+// mayLose reports why the data of an account that Smile does not show as linked any more must stay; nil when it may go, or when
+// there is none.
+func (v *visit) mayLose(ctx context.Context, p *pass, account v1alpha1.SyncedAccount) error {
+	if !mirror.AtStake(p.Object, account) || mirror.Ended(account, v.ttlTime(ctx, p)) {
+		return nil
+	}
+	return v.known.MayErase(v.conn.Name, v.userID(), account.ID)
 }
 
 // differs tells whether the status shows other accounts than these, or shows them otherwise.

@@ -90,6 +90,7 @@ func (v *visit) inspectFirst(p *pass) error {
 	if !v.spared {
 		return nil
 	}
+	v.again = true
 	p.WakeAt(p.Now)
 	return engine.ErrRest
 }

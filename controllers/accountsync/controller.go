@@ -89,6 +89,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 					{Condition: v1alpha1.ConditionOutputReady, Run: v.inspect},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
 					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: v.findUser},
+					{Condition: v1alpha1.ConditionDataSynced, Run: v.confirmClock},
 					{Condition: v1alpha1.ConditionAccountsConnected, Done: "the person has connected an account", Run: v.lookAtAccounts},
 					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.readBack},
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
@@ -98,7 +99,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.conclude},
 				}
 				for i := range phases {
-					phases[i].Run = v.whileBroken(phases[i].Run)
+					phases[i].Run = v.whileBroken(v.whileHeld(phases[i].Run))
 				}
 				return phases
 			},
@@ -170,6 +171,9 @@ func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []r
 func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccountSync) bool {
 	known, ok := c.Mirrors.Of(user)
 	if !ok {
+		return true
+	}
+	if readyReason(sync) == v1alpha1.ReasonMassDisappearance {
 		return true
 	}
 	v := &visit{Controller: c, user: user}

@@ -105,7 +105,7 @@ func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]task
 	if err != nil {
 		return err
 	}
-	if err := v.takeIn(ctx, p.Object, accounts); err != nil {
+	if err := v.takeIn(ctx, p, accounts); err != nil {
 		return err
 	}
 	return v.fetchAgain(ctx, p, gathered)
@@ -114,11 +114,11 @@ func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]task
 // fetchUnhinted fetches again when a response did not prove what a hint said: after asking about the accounts and their tasks.
 func (v *visit) fetchUnhinted(ctx context.Context, p *pass) error {
 	v.distrust()
-	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID))
+	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID), p.Object)
 	if err != nil {
 		return err
 	}
-	if err := v.takeIn(ctx, p.Object, accounts); err != nil {
+	if err := v.takeIn(ctx, p, accounts); err != nil {
 		return err
 	}
 	gathered, err := v.gathered(ctx, p)

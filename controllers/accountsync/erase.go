@@ -33,8 +33,9 @@ type cause struct {
 func (v *visit) eraseDoomed(ctx context.Context, p *pass) error {
 	sync := p.Object
 	gone, withdrawn := erasures{}, []string{}
+	now := v.ttlTime(ctx, p)
 	for _, account := range sync.Status.Accounts {
-		reason := mustErase(sync, account, p.Now)
+		reason := mustErase(sync, account, now)
 		if reason != "" {
 			gone[account.ID] = cause{auditlog.ActionErased, reason}
 		}
@@ -53,6 +54,7 @@ func (v *visit) eraseDoomed(ctx context.Context, p *pass) error {
 		}
 	}
 	v.forget(p, gone)
+	v.held = v.heldByClock(ctx, p)
 	return nil
 }
 
@@ -72,7 +74,7 @@ func (v *visit) forget(p *pass, gone erasures) {
 		if isGone && why.action == auditlog.ActionErased {
 			ended = ended || !disconnected(account) && selected(sync, account)
 			sync.Status.Accounts[i] = erased(account, p.Now)
-		} else if at := expiresAt(sync, account); !at.IsZero() {
+		} else if at := expiresAt(sync, account); at.After(p.Now) {
 			p.WakeAt(at)
 		}
 	}

@@ -54,7 +54,8 @@ func namesOf(accounts []v1alpha1.SyncedAccount, which func(v1alpha1.SyncedAccoun
 	return ids
 }
 
-// expiresAt is when the ttl of an account's data is over; zero when never.
+// expiresAt is when the ttl of an account's data is over; zero when never. Data was not fetched before Smile had gathered it,
+// whatever the local clock showed then.
 func expiresAt(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) time.Time {
 	retention := sync.Spec.Retention
 	if !isKept(account) || retention == nil || retention.TTL == nil {
@@ -65,6 +66,9 @@ func expiresAt(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) 
 		if datapoint.FetchedAt.After(last) {
 			last = datapoint.FetchedAt.Time
 		}
+	}
+	if gathered := account.DataAsOf; gathered != nil && gathered.After(last) {
+		last = gathered.Time
 	}
 	return last.Add(retention.TTL.Duration)
 }

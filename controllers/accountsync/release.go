@@ -3,8 +3,10 @@ package accountsync
 import (
 	"context"
 	"errors"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -27,6 +29,9 @@ func (v *visit) release(ctx context.Context, p *pass) error {
 		if !connected(sync.Status.Accounts[i]) || !isKept(sync.Status.Accounts[i]) {
 			continue
 		}
+		if v.postponed(ctx) {
+			break
+		}
 		if err := v.proveWritten(ctx, sync, sync.Status.Accounts[i].ID); err != nil {
 			return err
 		}
@@ -47,6 +52,53 @@ func (v *visit) release(ctx context.Context, p *pass) error {
 		return err
 	}
 	return v.sealReleased(ctx, sync)
+}
+
+// toRelease reports whether an account is still to be revoked although its data is fetched and written.
+func toRelease(sync *v1alpha1.SmileAccountSync) bool {
+	return sync.Spec.RevokeAfterFetch && slices.ContainsFunc(sync.Status.Accounts, func(a v1alpha1.SyncedAccount) bool {
+		return connected(a) && isKept(a)
+	})
+}
+
+// postponed reports whether revokes wait for the limit of the connection. Then the pass says so, once all else is done.
+func (v *visit) postponed(ctx context.Context) bool {
+	limit := v.conn.RevokeLimitReached(ctx)
+	if limit == nil {
+		return false
+	}
+	if v.trouble == nil {
+		v.trouble = limit.On(v1alpha1.ConditionAccountsConnected)
+	}
+	return true
+}
+
+// restOrRelease ends a pass that finds nothing due, unless an account is still to be revoked, or the status shows that something
+// is held which is not any more: that needs no listing.
+func (v *visit) restOrRelease(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	if !toRelease(sync) {
+		if v.held == nil && showsHold(sync) {
+			return errAsKnown
+		}
+		return engine.ErrRest
+	}
+	if limit := v.conn.RevokeLimitReached(ctx); limit != nil {
+		return limit
+	}
+	return errAsKnown
+}
+
+// showsHold reports whether the status says that an erasure is held by the clock, or a revoke by a limit.
+func showsHold(sync *v1alpha1.SmileAccountSync) bool {
+	reasons := []string{v1alpha1.ReasonClockSkew, v1alpha1.ReasonClockUnconfirmed, v1alpha1.ReasonRevokeLimit}
+	return slices.Contains(reasons, readyReason(sync))
+}
+
+func readyReason(sync *v1alpha1.SmileAccountSync) string {
+	if ready := meta.FindStatusCondition(sync.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		return ready.Reason
+	}
+	return ""
 }
 
 // proveWritten reads the output back: it must be what was written, and hold the account.
@@ -76,14 +128,14 @@ func (v *visit) sealReleased(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 
 func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 	first := p.Object.Status.Accounts[i].ReleasedAt == nil
-	if err := v.conn.TakeRevoke(); err != nil {
+	if err := v.conn.TakeDeclaredRevoke(ctx); err != nil {
 		return err
 	}
 	if first {
 		p.Object.Status.Accounts[i].ReleasedAt = &metav1.Time{Time: p.Now}
 	}
 	if err := p.WriteIntent(ctx); err != nil {
-		v.conn.ReturnRevoke()
+		v.conn.ReturnDeclaredRevoke()
 		return err
 	}
 	if v.Fence != nil {
@@ -96,6 +148,9 @@ func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 	}
 	if err != nil && first {
 		entry.ReleasedAt = nil // the person was faster: it is their disconnection, and their data goes
+		if err := v.mayLose(ctx, p, *entry); err != nil {
+			return err
+		}
 	}
 	entry.ConnectionStatus, entry.ErrorCode, entry.MonitorStatus, entry.ConnectedAt = string(smile.ConnectionDisconnected), "", "", nil
 	v.acknowledge(p, entry, err == nil)
@@ -120,7 +175,7 @@ func (v *visit) notReleased(ctx context.Context, p *pass, i int, first bool, err
 	entry, outcome := &p.Object.Status.Accounts[i], auditlog.OutcomeUnknown
 	var unsent *smile.UnsentError
 	if errors.As(err, &unsent) {
-		v.conn.ReturnRevoke()
+		v.conn.ReturnDeclaredRevoke()
 	}
 	if smile.NotCreated(err) {
 		outcome = auditlog.OutcomeFailed

@@ -1,6 +1,7 @@
 package accountsync_test
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -72,7 +73,6 @@ var _ = Describe("Data with a ttl", func() {
 		sync, _ := s.synced([]string{"sss_ph"}, keptFor(time.Hour, ""))
 		s.Smile.Shutdown()
 		s.Delete(s.user)
-		s.op = s.Operator()
 		s.Pass(time.Hour)
 		_, _ = s.op.Reconcile(sync)
 		Expect(holds(s.data().Data)).To(BeEmpty())
@@ -155,6 +155,69 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 			released(s, sync, account)
 		})
 	}
+
+	It("needs no approval, however many are revoked, and waits where the connection has a daily limit", func() {
+		s := newScene(testenv.Config{})
+		const many, perDay = 25, 22
+		var syncs []*v1alpha1.SmileAccountSync
+		released := func() (count int) {
+			GinkgoHelper()
+			for _, sync := range syncs {
+				s.Get(sync)
+				if s.Condition(sync, v1alpha1.ConditionAccountsConnected) == "False/Released" {
+					count++
+				}
+			}
+			return count
+		}
+		pass := func() {
+			GinkgoHelper()
+			for _, sync := range syncs {
+				s.op.Run(sync)
+			}
+			s.op.Run(s.conn)
+		}
+		s.Change(s.conn, func() { s.conn.Spec.Revokes = &v1alpha1.DeclaredRevokes{PerDay: perDay} })
+		s.op.Run(s.conn)
+		Expect(s.conn.Status.RevokesPerDay).To(BeEquivalentTo(perDay))
+		for i := range many {
+			user := testenv.User(fmt.Sprint("person-", i))
+			sync := testenv.Sync(fmt.Sprint("sync-", i), user.Name, revoking)
+			sync.Spec.Output.Secret.Name = fmt.Sprint("data-", i)
+			s.Create(user, sync)
+			s.op.Run(user)
+			s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
+			s.ask(sync)
+			syncs = append(syncs, sync)
+		}
+		pass()
+		Expect(released()).To(Equal(perDay))
+		Expect(s.Outcome(s.conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+		Expect(s.Condition(s.conn, v1alpha1.ConditionRevokesAllowed)).To(Equal("False/RevokeLimitReached"))
+		s.op.Quiet(s.conn)
+		fetched := s.fetches()
+		last := syncs[many-1]
+		for range 2 {
+			s.Pass(10 * time.Minute)
+			s.op.Run(last)
+			Expect(s.Outcome(last)).To(Equal(testenv.Waiting(v1alpha1.ReasonRevokeLimit)))
+			Expect(s.Message(last)).To(ContainSubstring("spec.revokes.perDay"))
+			s.op.Quiet(last)
+			s.op = s.Operator()
+			s.op.Run(s.conn)
+			before := s.Smile.Mark()
+			pass()
+			Expect(released()).To(Equal(perDay), "the next process counts what this one has revoked")
+			Expect(s.Smile.Calls(before)).To(BeZero(), "what waits calls nothing")
+		}
+		Expect(s.fetches()).To(Equal(fetched))
+
+		s.Pass(25 * time.Hour)
+		pass()
+		Expect(released()).To(Equal(many))
+		Expect(s.Condition(s.conn, v1alpha1.ConditionRevokesAllowed)).To(BeEmpty())
+		Expect(s.Smile.Calls(0, "delete-account")).To(Equal(many))
+	})
 
 	It("is not revoked unless the output holds what was written", func() {
 		s := newScene(testenv.Config{})

@@ -132,6 +132,9 @@ func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool
 		return false, err
 	}
 	verdict := decide(copied)
+	if verdict.reason == auditlog.ReasonExpired && !v.skew(ctx, sync).Confirmed() {
+		return false, v.clockFault(ctx, sync)
+	}
 	if verdict.what == replace && !connected(entry) {
 		if verdict.what, err = v.replaceable(ctx, sync, entry); err != nil {
 			return false, err
@@ -188,10 +191,13 @@ func (v *visit) ask(ctx context.Context, id string, c *copied) (err error) {
 	if c.erasedBefore, err = v.Ledger.Contains(ctx, id); err != nil {
 		return err
 	}
-	if i >= 0 || !needsSmile(*c) {
+	if i >= 0 {
+		return v.mayRefuse(id, *c)
+	}
+	if !needsSmile(*c) {
 		return nil
 	}
-	if err := v.known.MayErase(v.userID(), id); err != nil {
+	if err := v.known.MayErase(v.conn.Name, v.userID(), id); err != nil {
 		return err
 	}
 	account, err := v.conn.Client.Account(ctx, id)
@@ -200,6 +206,14 @@ func (v *visit) ask(ctx context.Context, id string, c *copied) (err error) {
 	}
 	c.shown = account.Connection.Status
 	return err
+}
+
+// mayRefuse reports why a copy of an account that Smile shows as disconnected must stay as it is; nil when it may be erased.
+func (v *visit) mayRefuse(id string, c copied) error {
+	if c.shown != smile.ConnectionDisconnected || !decide(c).withdrawn {
+		return nil
+	}
+	return v.known.MayErase(v.conn.Name, v.userID(), id)
 }
 
 // shownAs gives an entry that no listing has brought the status that Smile shows.

@@ -29,6 +29,23 @@ func vanishing(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
+// crowd is so many people with data of an account at a provider: their syncs, and everything that lives.
+func (s *scene) crowd(many int, provider string) (syncs []*v1alpha1.SmileAccountSync, all []engine.Object) {
+	GinkgoHelper()
+	all = []engine.Object{s.conn}
+	for i := range many {
+		user := testenv.User(fmt.Sprint("person-", i))
+		sync := testenv.Sync(fmt.Sprint("sync-", i), user.Name)
+		sync.Spec.Output.Secret.Name = fmt.Sprint("data-", i)
+		s.Create(user, sync)
+		s.op.Run(user)
+		s.Smile.LinkGeorge(user.Status.UserID, provider)
+		syncs, all = append(syncs, sync), append(all, user, sync)
+	}
+	s.op.Live(interval, all...)
+	return syncs, all
+}
+
 var _ = Describe("The data of many", func() {
 	const many = 10
 	var (
@@ -45,26 +62,30 @@ var _ = Describe("The data of many", func() {
 
 	BeforeEach(func() {
 		s = newScene(testenv.Config{})
-		syncs, all = nil, []engine.Object{s.conn}
-		for i := range many {
-			user := testenv.User(fmt.Sprint("person-", i))
-			sync := testenv.Sync(fmt.Sprint("sync-", i), user.Name)
-			sync.Spec.Output.Secret.Name = fmt.Sprint("data-", i)
-			s.Create(user, sync)
-			s.op.Run(user)
-			s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
-			syncs, all = append(syncs, sync), append(all, user, sync)
-		}
-		s.op.Live(interval, all...)
+		syncs, all = s.crowd(many, "sss_ph")
 		for i := range many {
 			Expect(holds(data(i))).To(HaveLen(1))
 		}
 	})
 
-	for name, restart := range map[string]bool{"": false, ", and a new process looks first": true} {
-		It("stays when the accounts of all vanish at once, until somebody approves"+name, func() {
-			s.Smile.Instead = vanishing
-			if restart {
+	disconnecting := func() {
+		for _, sync := range syncs {
+			_, err := s.Smile.Disconnect(sync.Status.Accounts[0].ID)
+			Expect(err).NotTo(HaveOccurred())
+		}
+	}
+	for name, c := range map[string]struct {
+		happens func()
+		restart bool
+	}{
+		"vanish at once": {happens: func() { s.Smile.Instead = vanishing }},
+		"vanish at once, and a new process looks first":        {func() { s.Smile.Instead = vanishing }, true},
+		"are disconnected at once":                             {happens: disconnecting},
+		"are disconnected at once, and a new process finds it": {disconnecting, true},
+	} {
+		It("stays when the accounts of all "+name+", until somebody approves", func() {
+			c.happens()
+			if c.restart {
 				s.op = s.Operator()
 			}
 			before := s.Smile.Mark()
@@ -87,6 +108,49 @@ var _ = Describe("The data of many", func() {
 			Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("True/Succeeded"))
 		})
 	}
+
+	It("goes at once when one of them disconnects, also while the others are told of by hints", func() {
+		_, err := s.Smile.Disconnect(syncs[3].Status.Accounts[0].ID)
+		Expect(err).NotTo(HaveOccurred())
+		user := all[1+2*3].(*v1alpha1.SmileUser)
+		s.Hint(user)
+		s.op.Live(time.Minute, user, syncs[3])
+		Expect(holds(data(3))).To(BeEmpty())
+		Expect(s.Outcome(syncs[3])).To(Equal(testenv.Ready(v1alpha1.ReasonAwaitingEndUser)))
+		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("True/Succeeded"))
+	})
+
+	It("goes when the accounts of all end after their sixty days", func() {
+		s = newScene(testenv.Config{})
+		syncs, all = s.crowd(many, "cdecorp")
+		s.Pass(61 * 24 * time.Hour)
+		s.op.Live(interval, all...)
+		for i := range many {
+			Expect(holds(data(i))).To(BeEmpty())
+		}
+		Expect(s.Outcome(s.conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+	})
+
+	It("stays when another namespace with the same keys approves", func() {
+		elsewhere := s.NewNamespace()
+		other, keys := testenv.Connection(testenv.ConnectionName), testenv.Keys(testenv.KeysName, testenv.One)
+		other.Namespace, keys.Namespace = elsewhere, elsewhere
+		s.Create(other, keys)
+		s.op.Run(other)
+		s.op.Live(interval, append(all, other)...)
+		s.Smile.Instead = vanishing
+		s.op.Live(interval, append(all, other)...)
+		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("False/MassDisappearance"))
+		Expect(s.Condition(other, v1alpha1.ConditionMirrored)).To(Equal("True/Succeeded"), "nothing of its own waits")
+
+		s.Annotate(other, v1alpha1.AnnotationApproveErasure, "yes")
+		s.op.Live(2*time.Hour, append(all, other)...)
+		for i, sync := range syncs {
+			Expect(holds(data(i))).To(HaveLen(1))
+			Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonMassDisappearance)))
+		}
+		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("False/MassDisappearance"))
+	})
 
 	It("stays when the accounts vanish and come back", func() {
 		s.Smile.Instead = vanishing

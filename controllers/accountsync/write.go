@@ -88,7 +88,7 @@ func (v *visit) kept(ctx context.Context, p *pass) (data []holding, lost []v1alp
 		if !slices.Contains(rest, entry.ID) {
 			continue
 		}
-		if one, ok := held[entry.ID]; ok && v.adopt(p, entry, &one) {
+		if one, ok := held[entry.ID]; ok && v.adopt(ctx, p, entry, &one) {
 			data = append(data, one)
 			continue
 		}
@@ -106,10 +106,10 @@ func (v *visit) kept(ctx context.Context, p *pass) (data []holding, lost []v1alp
 
 // adopt brings an entry up to the copy of its data that the output holds, which may be an older one than the status knows
 // of. It reports false when that must not be kept.
-func (v *visit) adopt(p *pass, entry *v1alpha1.SyncedAccount, one *holding) bool {
+func (v *visit) adopt(ctx context.Context, p *pass, entry *v1alpha1.SyncedAccount, one *holding) bool {
 	if one.sealed && !sameFetch(*entry, one.facts) {
 		older := takenBack(*entry, one.facts, one.data)
-		if mustErase(p.Object, older, p.Now) != "" {
+		if mustErase(p.Object, older, v.ttlTime(ctx, p)) != "" {
 			return false
 		}
 		*entry = older
@@ -145,6 +145,9 @@ func (v *visit) conclude(_ context.Context, p *pass) error {
 	status.DataSpec, status.DataPending = dataSpecOf(p.Object), false
 	if v.trouble != nil {
 		return v.trouble
+	}
+	if v.held != nil {
+		return v.held
 	}
 	if findLost(p.Object, p.Now) {
 		return errLost

@@ -70,6 +70,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileConnection] 
 					{Condition: v1alpha1.ConditionCredentialsValid, Done: "Smile accepts the key pair", Run: v.prove},
 					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSecretUse},
 					{Condition: v1alpha1.ConditionMirrored, Done: "what is known of Smile is up to date", Run: v.mirror},
+					{Condition: v1alpha1.ConditionClockSynchronized, Done: "the clocks of the operator and of Smile agree", Run: v.clock},
 				}
 			},
 		},
@@ -97,6 +98,7 @@ func (v *visit) prove(ctx context.Context, p *pass) error {
 	status.Endpoint, status.Mode = conn.Endpoint, conn.Mode
 	status.RequestsPerSecond = int32(conn.RequestsPerSecond)
 	status.ResyncInterval = &metav1.Duration{Duration: conn.ResyncInterval}
+	status.RevokesPerDay = int32(conn.RevokesPerDay)
 	former := status.Credentials
 	rotated := former == nil || former.Fingerprint != conn.Fingerprint()
 	if conn.WrongMode() {
@@ -145,14 +147,13 @@ func (v *visit) mirror(_ context.Context, p *pass) error {
 	}
 	if approval := engine.Echo(p.Object, v1alpha1.AnnotationApproveErasure); approval != status.LastErasureApproval {
 		status.LastErasureApproval = approval
-		known.ApproveErasure()
+		known.ApproveErasure(v.conn.Name)
 	}
+	held := known.ErasureHeld(v.conn.Name)
 	switch {
-	case known.ErasureHeld():
-		const held = "many accounts vanished at once: their data is kept until the annotation " +
-			v1alpha1.AnnotationApproveErasure + " approves its erasure, or Smile shows them again"
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonMassDisappearance, held)
-		p.Ready(v1alpha1.ReasonMassDisappearance, held)
+	case held != nil:
+		p.Set(metav1.ConditionFalse, held.Reason, held.Message)
+		p.Ready(held.Reason, held.Message)
 	case known.Stale(v.conn.ResyncInterval):
 		p.Set(metav1.ConditionFalse, v1alpha1.ReasonStale, "what is known of Smile is older than two resync intervals: its listings fail or wait")
 	}
@@ -170,19 +171,20 @@ func recheck(err error) error {
 }
 
 // brake shows whether so many revokes were asked for that a person must approve them, and takes the approval. An
-// annotation that was handled before approves nothing new.
-func (c *Controller) brake(_ context.Context, p *pass) error {
+// annotation that was handled before approves nothing new. Where no approval is needed, it shows whether declared revokes wait.
+func (c *Controller) brake(ctx context.Context, p *pass) error {
 	status := &p.Object.Status
 	if asked := approval(p.Object); asked != "" && asked != status.LastHandledApproval {
 		c.Connections.ApproveRevokes(p.Object)
 		status.LastHandledApproval = asked
 	}
-	var paused *engine.Problem
-	if !errors.As(c.Connections.RevokesPaused(p.Object), &paused) {
+	paused := c.Connections.RevokeLimitReached(ctx, p.Object)
+	errors.As(c.Connections.RevokesPaused(p.Object), &paused)
+	if paused == nil {
 		p.Drop()
 		return nil
 	}
-	if !meta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionRevokesAllowed) {
+	if former := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionRevokesAllowed); former == nil || former.Reason != paused.Reason {
 		p.Event(corev1.EventTypeWarning, paused.Reason, "Revoke", paused.Message)
 	}
 	p.Set(metav1.ConditionFalse, paused.Reason, paused.Message)

@@ -288,7 +288,7 @@ func (a *archive) ready(ctx context.Context) error {
 		looked = time.Now()
 		var users v1alpha1.SmileUserList
 		var syncs v1alpha1.SmileAccountSyncList
-		err := errors.Join(a.admin.List(ctx, &users), a.admin.List(ctx, &syncs), a.approve(ctx), a.operator.alive())
+		err := errors.Join(a.admin.List(ctx, &users), a.admin.List(ctx, &syncs), a.operator.alive())
 		readyUsers, readySyncs := 0, 0
 		for i := range users.Items {
 			readyUsers += countTrue(users.Items[i].Status.Conditions)
@@ -299,26 +299,6 @@ func (a *archive) ready(ctx context.Context) error {
 		state = fmt.Sprintf("%d users and %d syncs are", readyUsers, readySyncs)
 		return readyUsers == len(a.names) && readySyncs == len(a.names), state, err
 	})
-}
-
-// approve lets go the revokes that the limiter holds back, as a person does who means to release so many.
-func (a *archive) approve(ctx context.Context) error {
-	var connections v1alpha1.SmileConnectionList
-	if err := a.admin.List(ctx, &connections); err != nil {
-		return err
-	}
-	for i := range connections.Items {
-		conn := &connections.Items[i]
-		if !meta.IsStatusConditionFalse(conn.Status.Conditions, v1alpha1.ConditionRevokesAllowed) {
-			continue
-		}
-		approved := conn.DeepCopy()
-		metav1.SetMetaDataAnnotation(&approved.ObjectMeta, v1alpha1.AnnotationApproveRevokes, time.Now().Format(time.RFC3339))
-		if err := a.admin.Patch(ctx, approved, client.MergeFrom(conn)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func countTrue(conditions []metav1.Condition) int {

@@ -25,8 +25,10 @@ const (
 	webhookRounds   = 2
 	// subscriptionName is the SmileWebhookSubscription of a scenario.
 	subscriptionName = "news"
-	// leavers bounds those whose accounts are disconnected in the end.
-	leavers = 200
+	// leaverShare is one in how many have their accounts disconnected in the end. More at once would be held as a mass
+	// disappearance, unless they are fewLeavers at most.
+	leaverShare = 20
+	fewLeavers  = 9
 )
 
 var webhooks = scenario{
@@ -39,6 +41,8 @@ var webhooks = scenario{
 	limit:    within(15*time.Minute, 0),
 	run:      runWebhooks,
 }
+
+func leavers(crowd int) int { return min(crowd, max(fewLeavers, crowd/leaverShare)) }
 
 func webhookCrowd(o options) int { return min(o.users, webhookUsers) }
 
@@ -55,7 +59,7 @@ func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
 		}
 		news = append(news, round...)
 	}
-	ends, err := w.tell(ctx, w.names[:min(len(w.names), leavers)], story{st.smile.Disconnect, func(_, has int) bool { return has == 0 }})
+	ends, err := w.tell(ctx, w.names[:leavers(len(w.names))], story{st.smile.Disconnect, func(_, has int) bool { return has == 0 }})
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/smile-operator/smile-operator/internal/auditlog"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/output"
 )
@@ -20,13 +21,15 @@ type accounting struct {
 	ledger *output.Ledger
 }
 
-func newAccounting(life context.Context, live client.Client, options Options, key identity.Key) (accounting, error) {
+func newAccounting(
+	life context.Context, live client.Client, connections *connection.Registry, options Options, key identity.Key,
+) (accounting, error) {
 	destination, err := auditlog.Open(options.AuditLog)
 	if err != nil {
 		return accounting{}, fmt.Errorf("--audit-log: %w", err)
 	}
 	ledger := output.NewLedger(life, output.LedgerConfig{
-		Live: live, Namespace: options.namespace(), Key: key, Clock: clock.RealClock{},
+		Live: live, Namespace: options.namespace(), Key: key, Today: connections.Today,
 		Days: options.ErasureLedgerDays, Interval: output.LedgerInterval,
 	})
 	if err := metrics.Registry.Register(ledger); err != nil {

@@ -196,7 +196,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 		return err
 	}
 	outputs := output.NewWriter(checks.Client(live))
-	accounting, err := newAccounting(ctx, live, options, key)
+	accounting, err := newAccounting(ctx, live, connections, options, key)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -33,6 +34,8 @@ type brake struct {
 	clock clock.PassiveClock
 	// told is called when it has stopped.
 	told func()
+	// declared limits the revokes that specs ask for, which the brake does not count.
+	declared *declaredRevokes
 
 	mu        sync.Mutex
 	taken     []time.Time
@@ -96,12 +99,18 @@ func (r *Registry) brake(obj *v1alpha1.SmileConnection) *brake {
 	defer r.mu.Unlock()
 	b := r.brakes[name]
 	if b == nil {
+		tell := func() { r.tell(name) }
+		allowed := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionRevokesAllowed)
 		b = &brake{
-			clock: r.config.Clock, told: func() { r.tell(name) },
-			stopped: meta.IsStatusConditionFalse(obj.Status.Conditions, v1alpha1.ConditionRevokesAllowed),
+			clock: r.config.Clock, told: tell, stopped: allowed != nil && allowed.Reason == v1alpha1.ReasonRevokesPaused,
+			declared: &declaredRevokes{
+				clock: r.config.Clock, told: tell,
+				before: func(ctx context.Context) ([]time.Time, error) { return r.releases(ctx, name) },
+			},
 		}
 		r.brakes[name] = b
 	}
+	b.declared.limit(revokesPerDay(obj))
 	return b
 }
 
@@ -111,8 +120,8 @@ func (r *Registry) ApproveRevokes(obj *v1alpha1.SmileConnection) { r.brake(obj).
 // RevokesPaused tells why the revokes of a connection wait; nil when they do not.
 func (r *Registry) RevokesPaused(obj *v1alpha1.SmileConnection) error { return r.brake(obj).paused() }
 
-// TakeRevoke is asked before each revoke of an account or archive. Nil means that this one may go; otherwise it is a
-// problem that says what to do.
+// TakeRevoke is asked before each revoke of an account or archive that the deletion of an object causes. Nil means that this
+// one may go; otherwise it is a problem that says what to do.
 func (c *Connection) TakeRevoke() error { return c.brake.take() }
 
 // ReturnRevoke gives back what was taken for a revoke that was not sent.

@@ -106,7 +106,9 @@ func TestABrakeOutlivesItsConnectionAndItsProcess(t *testing.T) {
 	if err := w.refresh(t, connection("other", "keys")).TakeRevoke(); err != nil {
 		t.Errorf("another connection: %v", err)
 	}
-	obj.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionRevokesAllowed, Status: metav1.ConditionFalse}}
+	obj.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.ConditionRevokesAllowed, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonRevokesPaused,
+	}}
 	next := newWorld(t, keys("keys", "key-one"))
 	if err := next.refresh(t, obj).TakeRevoke(); !errors.Is(err, errPaused) {
 		t.Errorf("in the next process: %v", err)

@@ -28,6 +28,8 @@ type Connection struct {
 	RequestsPerSecond float64
 	// ResyncInterval in effect.
 	ResyncInterval time.Duration
+	// RevokesPerDay in effect: how many revokes that specs ask for are made in 24 hours.
+	RevokesPerDay int
 	// AdoptionAllowed tells whether users that this installation did not create may be adopted by their id.
 	AdoptionAllowed bool
 

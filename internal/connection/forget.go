@@ -114,7 +114,10 @@ func (r *Registry) forget(name types.NamespacedName, all bool) {
 	dropped := []*Connection{r.good[name]}
 	delete(r.good, name)
 	if all {
-		dropped = append(dropped, r.connections[name])
+		if conn := r.connections[name]; conn != nil {
+			r.leave(conn)
+			dropped = append(dropped, conn)
+		}
 		delete(r.connections, name)
 		delete(r.brakes, name)
 	}

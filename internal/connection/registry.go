@@ -40,7 +40,7 @@ type Config struct {
 	Metrics *transport.Metrics
 	// Identity keys the fingerprints.
 	Identity identity.Key
-	// Clock for the breaker.
+	// Clock of the breakers and revoke limits, which is compared with those of the API hosts.
 	Clock clock.PassiveClock
 	// UserAgent of the calls.
 	UserAgent string
@@ -49,6 +49,7 @@ type Config struct {
 // Registry holds the connections of this process.
 type Registry struct {
 	config Config
+	clocks *transport.Clocks
 	events chan event.TypedGenericEvent[*v1alpha1.SmileConnection]
 
 	mu          sync.Mutex
@@ -56,16 +57,20 @@ type Registry struct {
 	// good holds the last connection that worked, where the present one has not been proven.
 	good   map[types.NamespacedName]*Connection
 	brakes map[types.NamespacedName]*brake
+	// listings holds the share of each API account.
+	listings map[string]*listings
 }
 
 // NewRegistry makes an empty registry.
 func NewRegistry(config Config) *Registry {
 	return &Registry{
 		config:      config,
+		clocks:      transport.NewClocks(config.Clock),
 		events:      make(chan event.TypedGenericEvent[*v1alpha1.SmileConnection], 1024),
 		connections: map[types.NamespacedName]*Connection{},
 		good:        map[types.NamespacedName]*Connection{},
 		brakes:      map[types.NamespacedName]*brake{},
+		listings:    map[string]*listings{},
 	}
 }
 
@@ -191,10 +196,15 @@ func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (
 	conn.Undeclared = undeclared
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if last := r.connections[conn.Name]; last != nil && last.proven.Load() {
+	last := r.connections[conn.Name]
+	if last != nil && last.proven.Load() {
 		r.good[conn.Name] = last
 	}
+	if last != nil && last.Account() != conn.Account() {
+		r.leave(last)
+	}
 	r.connections[conn.Name] = conn
+	r.listingsOf(conn.Account()).join(conn.Name, obj.Spec.RequestsPerSecond)
 	return conn, nil
 }
 
@@ -226,6 +236,7 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 		Endpoint:          endpoint.String(),
 		RequestsPerSecond: rate,
 		ResyncInterval:    defaultResyncInterval,
+		RevokesPerDay:     revokesPerDay(obj),
 		session:           s,
 		brake:             r.brake(obj),
 		uid:               obj.UID,
@@ -241,7 +252,9 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 		conn.proven.Store(last.proven.Load())
 		return conn
 	}
-	conn.gate = gate{session: s, share: new(transport.Share), flow: conn.Name.String()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	conn.gate = gate{session: s, share: new(transport.Share), flow: conn.Name.String(), listings: r.listingsOf(s.account)}
 	conn.gate.share.Limit(int64(obj.Spec.RequestsPerSecond))
 	conn.Client = smile.NewClient(endpoint, conn.gate).Observed(s.observe)
 	return conn
@@ -288,7 +301,7 @@ func (r *Registry) held() []*Connection {
 }
 
 func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exempt bool) *session {
-	s := &session{endpoint: endpoint.String(), exempt: exempt, changed: r.changed}
+	s := &session{endpoint: endpoint.String(), exempt: exempt, changed: r.changed, clocks: r.clocks, host: transport.HostPort(endpoint)}
 	s.breaker.clock = r.config.Clock
 	s.transport = transport.New(transport.Config{
 		Credentials: func() transport.Credentials { return pair },
@@ -297,34 +310,11 @@ func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exe
 		Hosts:       r.config.Hosts,
 		RootCAs:     r.config.RootCAs,
 		Metrics:     r.config.Metrics,
+		Clocks:      r.clocks,
 		UserAgent:   r.config.UserAgent,
 
 		AllowExemptAddresses: exempt,
 	})
 	s.prober = smile.NewClient(endpoint, s.transport)
 	return s
-}
-
-// changed wakes the connections that use a session, or would if the pair in their Secret worked.
-func (r *Registry) changed(s *session) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for name := range r.connections {
-		for _, conn := range []*Connection{r.connections[name], r.good[name]} {
-			if conn != nil && conn.session == s {
-				r.tell(name)
-				break
-			}
-		}
-	}
-}
-
-// tell wakes a connection. A full channel drops the news: it is looked at every 30 seconds in any case.
-func (r *Registry) tell(name types.NamespacedName) {
-	obj := &v1alpha1.SmileConnection{}
-	obj.Namespace, obj.Name = name.Namespace, name.Name
-	select {
-	case r.events <- event.TypedGenericEvent[*v1alpha1.SmileConnection]{Object: obj}:
-	default:
-	}
 }

@@ -35,6 +35,13 @@ type session struct {
 	// changed is told when something that the connection's status shows has changed.
 	changed func(*session)
 
+	// clocks knows the time of the API host, host.
+	clocks *transport.Clocks
+	host   string
+	// timing is held while the host is asked for its time, and guards timeAsked, which is when it was asked last.
+	timing    sync.Mutex
+	timeAsked time.Time
+
 	// first is the first create of a pair, which runs alone: only a token shows the mode of a pair.
 	first first
 
@@ -192,13 +199,19 @@ func wireMode(mode v1alpha1.Mode) smile.Mode {
 type gate struct {
 	session *session
 	share   *transport.Share
+	// listings is the share of the API account, for what is read for all of its connections.
+	listings *listings
 	// flow names the connection, so that connections take turns.
 	flow string
 }
 
 // calling is the context of calls that go through the gate.
 func (g gate) calling(ctx context.Context) context.Context {
-	return transport.WithShare(transport.WithFlow(ctx, g.flow), g.share)
+	flow, share := g.flow, g.share
+	if ForAll(ctx) {
+		flow, share = g.listings.of(g.flow, g.share)
+	}
+	return transport.WithShare(transport.WithFlow(ctx, flow), share)
 }
 
 func (g gate) Do(req *http.Request) (*http.Response, error) {

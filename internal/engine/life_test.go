@@ -274,6 +274,27 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 	}
 }
 
+// A phase may set a condition that a later one takes back: as long as the outcome is the same, nothing is written.
+func TestAValueThatIsTakenBackInTheSamePassIsNoTransition(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.pass = func(_ context.Context, p *Pass[*v1alpha1.SmileUser]) error {
+		p.Set(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "m")
+		return NewNotReady(v1alpha1.ReasonUserNotReady, "n")
+	}
+	var versions []string
+	for range 2 {
+		if _, err := l.Reconcile(t.Context(), requestFor(l.user)); err != nil {
+			t.Fatal(err)
+		}
+		versions = append(versions, l.version())
+		l.clock.Step(time.Hour)
+	}
+	if versions[0] != versions[1] {
+		t.Error("the second pass wrote the status, although it ended as the first")
+	}
+}
+
 func TestTheTransitionTimeIsThatOfTheTransition(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)

@@ -146,10 +146,15 @@ func withIdentity(patch []byte, identity map[string]any) ([]byte, error) {
 }
 
 func (p *Pass[T]) condition(kind string, status metav1.ConditionStatus, reason, message string) {
-	meta.SetStatusCondition(&p.Object.CommonStatus().Conditions, metav1.Condition{
+	changed := metav1.Condition{
 		Type: kind, Status: status, Reason: reason, Message: message,
 		ObservedGeneration: p.Object.GetGeneration(), LastTransitionTime: metav1.NewTime(p.Now),
-	})
+	}
+	// A value that a later phase of the same pass takes back was no transition.
+	if before := meta.FindStatusCondition(p.stored.CommonStatus().Conditions, kind); before != nil && before.Status == status {
+		changed.LastTransitionTime = before.LastTransitionTime
+	}
+	meta.SetStatusCondition(&p.Object.CommonStatus().Conditions, changed)
 }
 
 // summaries come before the conditions of the phases, so that who reads a status finds them at once.

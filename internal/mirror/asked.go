@@ -99,7 +99,7 @@ func (m *Mirror) learnAccount(began moment, shown smile.Account) (changed []stri
 	} else {
 		p.accounts[i] = entry
 	}
-	m.notice(shown.UserID, nil, []smile.Account{shown})
+	m.disappearances.notice(shown.UserID, atStake{}, []smile.Account{shown}, m.set.Clock.Now())
 	return changed
 }
 
@@ -113,7 +113,6 @@ func (m *Mirror) learnAbsence(began moment, userID, accountID string) (changed [
 	if i < 0 || p.accountsAt > began || later {
 		return nil
 	}
-	m.notice(userID, []string{accountID}, nil)
 	p.accounts = slices.Delete(p.accounts, i, i+1)
 	return []string{userID}
 }

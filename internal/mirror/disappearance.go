@@ -4,94 +4,230 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// A few accounts that disappear are people who have changed their mind. Many at once are a mistake: of Smile, of
-// whoever swapped the keys, or ours. Then nothing is erased until a person has looked.
+// A few accounts that disappear or are disconnected are people who have changed their mind. Many at once are more likely a
+// mistake: of Smile, of whoever exchanged the keys, or ours. Then nothing is erased until a person has approved it.
 const (
-	fewVanish   = 10 // fewer than this never hold anything up
-	vanishShare = 20 // one in so many may vanish
-	vanishSpan  = 15 * time.Minute
+	fewDisappear      = 10 // fewer than this are never held
+	disappearingShare = 20 // one in so many may disappear
+	disappearingSpan  = 15 * time.Minute
+	// heldRetry is when an erasure that is held is tried again, and heldFor how long it counts as waiting if it is not.
+	heldRetry = time.Hour
+	heldFor   = 3 * heldRetry
 )
 
-// vanished are the accounts that reads no longer showed.
-type vanished struct {
-	// users of these accounts, by account.
-	users map[string]string
-	// approved are accounts that may be taken for gone, however many they are.
-	approved map[string]bool
+// MassDisappearance is the problem of data whose erasure is held.
+var MassDisappearance = engine.NewInvalid(v1alpha1.ReasonMassDisappearance,
+	"many accounts disappeared at Smile or were disconnected at once: their data is kept until Smile shows them connected again, or "+
+		"a new value of the annotation "+v1alpha1.AnnotationApproveErasure+" on the SmileConnection approves its erasure").
+	After(heldRetry)
+
+// staked is an account whose data would be erased if it disappeared.
+type staked struct {
+	id string
+	// until is when Smile ends the account by itself; 0 when it is not known.
+	until second
+}
+
+// AtStake reports whether data of an account would be erased if the account were found to be disconnected: there is data, the
+// spec does not retain it, and the operator did not revoke the account itself.
+func AtStake(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) bool {
+	retained := sync.Spec.Retention != nil && sync.Spec.Retention.OnDisconnect == v1alpha1.DisconnectRetain
+	return len(account.Datapoints) > 0 && account.ReleasedAt == nil && !retained &&
+		account.ConnectionStatus != string(smile.ConnectionDisconnected)
+}
+
+// endsBy is when Smile ends an account by itself, because it keeps data for a limited time; the zero time when that is not known.
+// An account that is monitored goes on.
+func endsBy(account v1alpha1.SyncedAccount) time.Time {
+	if account.AvailableUntil == nil || account.MonitorStatus == string(smile.MonitorActive) {
+		return time.Time{}
+	}
+	return account.AvailableUntil.Time
+}
+
+// Ended reports whether Smile has ended an account by itself at a time: that is expected, and holds nothing. At the zero time
+// none has ended.
+func Ended(account v1alpha1.SyncedAccount, now time.Time) bool { return isOver(endsBy(account), now) }
+
+func isOver(until, now time.Time) bool { return !until.IsZero() && !until.After(now) }
+
+// atStake are the accounts at stake, by user, when their accounts are read.
+type atStake struct {
+	accounts map[string][]staked
+	// confirmed is the present time, if Smile's clock confirms it; at the zero time no account has ended by itself.
+	confirmed time.Time
+}
+
+// except returns those of a user of which a later read has not told already.
+func (s atStake) except(userID string, later func(accountID string) bool) atStake {
+	rest := slices.DeleteFunc(slices.Clone(s.accounts[userID]), func(one staked) bool { return later(one.id) })
+	return atStake{map[string][]staked{userID: rest}, s.confirmed}
+}
+
+// misses reports whether an account at stake of a user is missing.
+func (m *Mirror) misses(userID string, stake atStake) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(stake.accounts[userID], func(s staked) bool { return m.disappearances.missing[s.id] != nil })
+}
+
+// disappearances are the accounts at stake that Smile does not show as linked any more.
+type disappearances struct {
+	missing map[string]*missing
+	// approved are accounts whose data may be erased however many they are, by the connection that approved it.
+	approved map[types.NamespacedName]map[string]bool
 	// since is when the first of them was missed.
 	since time.Time
-	// known is how many accounts there were when all were listed last.
+	// known is how many accounts are at stake; 0 when they have not been counted yet.
 	known int
 	held  bool
 }
 
-var errVanished = engine.NewInvalid(v1alpha1.ReasonMassDisappearance,
-	"many accounts vanished at Smile at once: their data is kept until the annotation "+v1alpha1.AnnotationApproveErasure+
-		" on the SmileConnection approves its erasure, or Smile shows the accounts again").After(time.Hour)
+type missing struct {
+	userID string
+	// waiting is when the connection's object last asked to erase the data, and may not.
+	waiting map[types.NamespacedName]time.Time
+}
 
-// notice compares what a read showed of a user's accounts with what there was before.
-func (m *Mirror) notice(userID string, before []string, shown []smile.Account) {
+func newDisappearances() disappearances {
+	return disappearances{missing: map[string]*missing{}, approved: map[types.NamespacedName]map[string]bool{}}
+}
+
+// notice compares what a read showed of a user's accounts with those that are at stake.
+func (d *disappearances) notice(userID string, stake atStake, shown []smile.Account, now time.Time) {
 	for _, a := range shown {
-		delete(m.vanished.users, a.ID)
-	}
-	for _, id := range before {
-		if !slices.ContainsFunc(shown, func(a smile.Account) bool { return a.ID == id }) {
-			m.vanished.miss(id, userID, m.set.Clock.Now())
+		if a.Connection.Status != smile.ConnectionDisconnected {
+			d.back(a.ID)
 		}
 	}
-	m.vanished.judge()
-}
-
-func (v *vanished) miss(accountID, userID string, now time.Time) {
-	if v.approved[accountID] {
-		return
+	for _, s := range stake.accounts[userID] {
+		linked := slices.ContainsFunc(shown, func(a smile.Account) bool {
+			return a.ID == s.id && a.Connection.Status != smile.ConnectionDisconnected
+		})
+		if !linked && !isOver(s.until.time(), stake.confirmed) {
+			d.miss(s.id, userID, now)
+		}
 	}
-	if len(v.users) == 0 || !v.held && now.Sub(v.since) > vanishSpan {
-		clear(v.users)
-		v.since = now
+	d.judge()
+}
+
+// back takes note that an account is linked after all.
+func (d *disappearances) back(accountID string) {
+	delete(d.missing, accountID)
+	for _, approved := range d.approved {
+		delete(approved, accountID)
 	}
-	v.users[accountID] = userID
 }
 
-func (v *vanished) judge() {
-	v.held = len(v.users) >= fewVanish && len(v.users)*vanishShare > v.known
+func (d *disappearances) miss(accountID, userID string, now time.Time) *missing {
+	if found := d.missing[accountID]; found != nil {
+		return found
+	}
+	if len(d.missing) == 0 || now.Sub(d.since) > disappearingSpan && !d.anyWaiting(now) {
+		clear(d.missing)
+		d.since = now
+	}
+	found := &missing{userID: userID, waiting: map[types.NamespacedName]time.Time{}}
+	d.missing[accountID] = found
+	return found
 }
 
-// MayErase tells why the data of an account that a read no longer showed may not be erased; nil when it may.
-func (m *Mirror) MayErase(userID, accountID string) error {
+func (d *disappearances) judge() {
+	d.held = len(d.missing) >= fewDisappear && len(d.missing)*disappearingShare > d.known
+}
+
+func (d *disappearances) anyWaiting(now time.Time) bool {
+	for _, found := range d.missing {
+		for conn := range found.waiting {
+			if found.waits(conn, now) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// waits reports whether an object of a connection still waits. One that was deleted does not ask again.
+func (m *missing) waits(conn types.NamespacedName, now time.Time) bool {
+	asked, ok := m.waiting[conn]
+	return ok && now.Sub(asked) < heldFor
+}
+
+// MayErase reports, for an object of a connection, why the data of an account that a read did not show as linked may not be
+// erased; nil when it may.
+func (m *Mirror) MayErase(conn types.NamespacedName, userID, accountID string) error {
+	m.countStaked()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.vanished.miss(accountID, userID, m.set.Clock.Now())
-	m.vanished.judge()
-	if m.vanished.held && !m.vanished.approved[accountID] {
-		return errVanished
+	d, now := &m.disappearances, m.set.Clock.Now()
+	if d.approved[conn][accountID] {
+		return nil
+	}
+	found := d.miss(accountID, userID, now)
+	if d.judge(); d.held {
+		found.waiting[conn] = now
+		return MassDisappearance
+	}
+	delete(found.waiting, conn)
+	return nil
+}
+
+// countStaked counts how many accounts are at stake where no listing has yet, once that matters.
+func (m *Mirror) countStaked() {
+	m.mu.Lock()
+	matters := m.disappearances.known == 0 && len(m.disappearances.missing)+1 >= fewDisappear && m.set.Objects != nil
+	var of members
+	for name := range m.rounds.connections {
+		of.names = append(of.names, name)
+	}
+	m.mu.Unlock()
+	if !matters {
+		return
+	}
+	lives, err := m.population(m.set.life, of)
+	if err != nil {
+		return // a synced cache does not fail, and without a count the data stays
+	}
+	_, known := lives.staked()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.disappearances.known = known
+}
+
+// ErasureHeld is why erasures on a connection wait for an approval; nil when none does.
+func (m *Mirror) ErasureHeld(conn types.NamespacedName) *engine.Problem {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.set.Clock.Now()
+	for _, found := range m.disappearances.missing {
+		if found.waits(conn, now) {
+			return MassDisappearance
+		}
 	}
 	return nil
 }
 
-// ErasureHeld tells whether the erasure of what has vanished waits for an approval.
-func (m *Mirror) ErasureHeld() bool {
+// ApproveErasure lets the objects of a connection erase the data of what is missing now, and wakes those that wait. It has no
+// effect on the objects of other connections, for which as many are missing as before.
+func (m *Mirror) ApproveErasure(conn types.NamespacedName) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.vanished.held
-}
-
-// ApproveErasure takes what has vanished for gone, and wakes whoever holds data of it.
-func (m *Mirror) ApproveErasure() {
-	m.mu.Lock()
-	clear(m.vanished.approved)
+	approved := map[string]bool{}
 	var users []string
-	for accountID, userID := range m.vanished.users {
-		m.vanished.approved[accountID] = true
-		users = append(users, userID)
+	for accountID, found := range m.disappearances.missing {
+		approved[accountID] = true
+		if _, waits := found.waiting[conn]; waits {
+			delete(found.waiting, conn)
+			users = append(users, found.userID)
+		}
 	}
-	clear(m.vanished.users)
-	m.vanished.held = false
+	m.disappearances.approved[conn] = approved
 	m.mu.Unlock()
 	slices.Sort(users)
 	m.tell(slices.Compact(users))

@@ -181,13 +181,13 @@ type Mirror struct {
 	// asked is when the last reads of single accounts began.
 	asked map[question]moment
 	// untold are users of whom those who should know could not be told a change.
-	untold    map[string]bool
-	walks     walks
-	claims    map[string]Claim
-	providers map[string]smile.Provider
-	rounds    rounds
-	vanished  vanished
-	webhooks  webhooks
+	untold         map[string]bool
+	walks          walks
+	claims         map[string]Claim
+	providers      map[string]smile.Provider
+	rounds         rounds
+	disappearances disappearances
+	webhooks       webhooks
 }
 
 func newMirror(set *Set, account string) *Mirror {
@@ -205,7 +205,7 @@ func newMirror(set *Set, account string) *Mirror {
 			connections: map[types.NamespacedName]time.Duration{}, heard: map[types.NamespacedName]time.Time{},
 			wanted: map[string]bool{},
 		},
-		vanished: vanished{users: map[string]string{}, approved: map[string]bool{}},
+		disappearances: newDisappearances(),
 	}
 }
 

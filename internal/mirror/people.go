@@ -158,16 +158,6 @@ func (p *people) unmark(found *person) {
 	found.Mark = Mark{}
 }
 
-// accounts counts those of the living that are known.
-func (p *people) accounts(lives population) (count int) {
-	for id := range lives {
-		if known := p.byID[id]; known != nil {
-			count += len(known.accounts)
-		}
-	}
-	return count
-}
-
 // retire forgets of users whom no object has all but whose they are.
 func (p *people) retire(lives population) {
 	for id, known := range p.byID {

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,8 +16,8 @@ import (
 
 // resident is a remote user that a live object has.
 type resident struct {
-	// accounts are those that account syncs hold data of, or wait for, as their statuses tell.
-	accounts []string
+	// accounts are those whose data would be erased if they disappeared, as the statuses of account syncs tell.
+	accounts []staked
 	// synced tells whether there is an account sync at all.
 	synced bool
 }
@@ -34,8 +35,9 @@ func (p population) ids(onlySynced bool, due func(userID string) bool) []string 
 	return ids
 }
 
-func (p population) accounts() (all map[string][]string, count int) {
-	all = make(map[string][]string, len(p))
+// staked are the accounts at stake, by user, and how many they are.
+func (p population) staked() (all map[string][]staked, count int) {
+	all = make(map[string][]staked, len(p))
 	for id, r := range p {
 		all[id] = r.accounts
 		count += len(r.accounts)
@@ -47,6 +49,8 @@ func (p population) accounts() (all map[string][]string, count int) {
 type members struct {
 	client *smile.Client
 	names  []types.NamespacedName
+	// confirmed is the present time, if Smile's clock confirms it; else the zero time.
+	confirmed time.Time
 }
 
 // usedBy notes a connection of this API account.
@@ -76,6 +80,9 @@ func (m *Mirror) members(ctx context.Context) members {
 		case err == nil && conn.Usable() == nil:
 			usable.client = conn.Client
 			usable.names = append(usable.names, name)
+			if conn.Skew().Confirmed() {
+				usable.confirmed = m.set.Clock.Now()
+			}
 		}
 	}
 	return usable
@@ -127,8 +134,8 @@ func (m *Mirror) syncs(ctx context.Context, namespace string) (map[string]reside
 		r := found[sync.Spec.UserRef.Name]
 		r.synced = true
 		for _, a := range sync.Status.Accounts {
-			if a.ConnectionStatus != string(smile.ConnectionDisconnected) {
-				r.accounts = append(r.accounts, a.ID)
+			if AtStake(sync, a) {
+				r.accounts = append(r.accounts, staked{a.ID, secondOf(endsBy(a))})
 			}
 		}
 		found[sync.Spec.UserRef.Name] = r

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -172,8 +173,9 @@ func (m *Mirror) attempt(ctx context.Context, began time.Time) (usable bool, err
 		return false, nil
 	}
 	lives, err := m.population(ctx, of)
+	ctx = connection.WithAll(ctx)
 	if err == nil {
-		err = m.survey(ctx, of.client, lives, began)
+		err = m.survey(ctx, of, lives, began)
 	}
 	return true, err
 }
@@ -192,19 +194,19 @@ func (m *Mirror) retry(began time.Time) {
 	m.rounds.failures++
 }
 
-func (m *Mirror) survey(ctx context.Context, client *smile.Client, lives population, began time.Time) error {
+func (m *Mirror) survey(ctx context.Context, of members, lives population, began time.Time) error {
 	m.mu.Lock()
 	grid := Grid(m.account, m.interval(), began)
 	struck := m.struck(grid)
 	m.mu.Unlock()
 	if !struck {
-		return m.readWanted(ctx, client, lives)
+		return m.readWanted(ctx, of, lives)
 	}
 	for _, step := range []func() error{
-		func() error { return m.surveyUsers(ctx, client, lives, began) },
-		func() error { return m.readWanted(ctx, client, lives) },
-		func() error { return m.surveyAccounts(ctx, client, lives, m.olderThan(grid.Last, accountsOf)) },
-		func() error { return m.surveyTasks(ctx, client, lives, grid.Last) },
+		func() error { return m.surveyUsers(ctx, of.client, lives, began) },
+		func() error { return m.readWanted(ctx, of, lives) },
+		func() error { return m.surveyAccounts(ctx, of, lives, m.olderThan(grid.Last, accountsOf)) },
+		func() error { return m.surveyTasks(ctx, of.client, lives, grid.Last) },
 	} {
 		if err := step(); err != nil {
 			return err
@@ -218,7 +220,7 @@ func (m *Mirror) survey(ctx context.Context, client *smile.Client, lives populat
 }
 
 // readWanted reads the accounts that somebody wants, and tells that it has; what could not be read is wanted again.
-func (m *Mirror) readWanted(ctx context.Context, client *smile.Client, lives population) error {
+func (m *Mirror) readWanted(ctx context.Context, of members, lives population) error {
 	ctx = smile.WithLane(ctx, smile.LaneHint)
 	m.mu.Lock()
 	wanted := m.rounds.wanted
@@ -226,10 +228,10 @@ func (m *Mirror) readWanted(ctx context.Context, client *smile.Client, lives pop
 	m.mu.Unlock()
 	began := m.set.Clock.Now()
 	err := recovered(ctx, func() error {
-		if err := m.surveyAccounts(ctx, client, lives, func(userID string) bool { return wanted[userID] }); err != nil {
+		if err := m.surveyAccounts(ctx, of, lives, func(userID string) bool { return wanted[userID] }); err != nil {
 			return err
 		}
-		return m.proveWanted(ctx, client, lives, wanted)
+		return m.proveWanted(ctx, of.client, lives, wanted)
 	})
 	var read []string
 	for userID := range wanted {

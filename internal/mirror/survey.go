@@ -168,14 +168,15 @@ func (m *Mirror) Suspect() {
 
 // surveyAccounts reads the accounts of those that are due: by one listing of all when that is fewer calls than asking
 // for each.
-func (m *Mirror) surveyAccounts(ctx context.Context, client *smile.Client, lives population, due func(string) bool) error {
+func (m *Mirror) surveyAccounts(ctx context.Context, of members, lives population, due func(string) bool) error {
 	ids := lives.ids(false, due)
 	if len(ids) == 0 {
 		return nil
 	}
-	former, known := lives.accounts()
+	client := of.client
+	stake, known := lives.staked()
 	m.mu.Lock()
-	m.vanished.known = max(known, m.people.accounts(lives))
+	m.disappearances.known = known
 	limit := m.rounds.accounts.limit(len(ids))
 	m.mu.Unlock()
 	if limit > 0 {
@@ -194,17 +195,30 @@ func (m *Mirror) surveyAccounts(ctx context.Context, client *smile.Client, lives
 		}
 		if worth {
 			surveys.WithLabelValues("accounts", "listing").Inc()
-			m.tell(m.learnAccounts(began, read, former))
+			m.tell(m.learnAccounts(began, read, atStake{stake, of.confirmed}))
 			return nil
 		}
 	}
 	surveys.WithLabelValues("accounts", "per-user").Inc()
+	return m.askForAccounts(ctx, client, ids, atStake{stake, of.confirmed})
+}
+
+// askForAccounts reads the accounts of users one by one. Nobody is told of a disappearance before all were asked for: the first
+// data would be erased before it shows how many have disappeared.
+func (m *Mirror) askForAccounts(ctx context.Context, client *smile.Client, ids []string, stake atStake) error {
+	var last []string
+	defer func() { m.tell(last) }()
 	for _, id := range ids {
-		err := m.readAccounts(ctx, client, id, former[id])
-		if refused(err) {
+		changed, err := m.readAccounts(ctx, client, id, stake)
+		switch {
+		case refused(err):
 			m.doubt(id)
-		} else if err != nil {
+		case err != nil:
 			return err
+		case m.misses(id, stake):
+			last = append(last, changed...)
+		default:
+			m.tell(changed)
 		}
 	}
 	return nil

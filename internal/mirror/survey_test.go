@@ -72,7 +72,10 @@ func newTown(t *testing.T, users int) *town {
 		if i%2 == 0 {
 			sync := &v1alpha1.SmileAccountSync{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: user.Name}}
 			sync.Spec.UserRef.Name = user.Name
-			sync.Status.Accounts = []v1alpha1.SyncedAccount{{ID: fmt.Sprint("a", i), ConnectionStatus: "CONNECTED"}}
+			sync.Status.Accounts = []v1alpha1.SyncedAccount{{
+				ID: fmt.Sprint("a", i), ConnectionStatus: "CONNECTED",
+				Datapoints: []v1alpha1.DatapointStatus{{Type: "IDENTITIES", Items: 1}},
+			}}
 			builder.WithObjects(sync)
 		}
 	}
@@ -360,75 +363,6 @@ func TestWhereASecondUserMayHaveComeToBeTheNewestAreListed(t *testing.T) {
 	})
 }
 
-func TestWhatManyHaveLostIsHeldUntilSomebodyApproves(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		users, left int
-		held        bool
-	}{
-		"nine of eighteen":           {18, 9, false},
-		"ten of twenty":              {20, 10, true},
-		"all":                        {40, 0, true},
-		"ten of two hundred":         {200, 190, false},
-		"twenty of two hundred":      {200, 180, true},
-		"none":                       {40, 40, false},
-		"ten of which none was ours": {20, 20, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := newTown(t, c.users)
-				w.live(t, toGrid)
-				w.remote.set("accounts", w.accounts(c.left)...)
-				w.live(t, 15*time.Minute)
-				synctest.Wait()
-				if w.ErasureHeld() != c.held {
-					t.Fatalf("held: %v", !c.held)
-				}
-				last := fmt.Sprint(c.users - 1)
-				if err := w.MayErase("u"+last, "a"+last); (err != nil) != c.held {
-					t.Errorf("may erase: %v", err)
-				}
-				told(w.changes)
-				w.ApproveErasure()
-				if err := w.MayErase("u"+last, "a"+last); err != nil || c.held && len(told(w.changes)) != c.users-c.left {
-					t.Errorf("after the approval: %v", err)
-				}
-			})
-		})
-	}
-}
-
-// After a start only the objects know what there was.
-func TestWhatManyHaveLostWhileNobodyLookedIsHeldToo(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 40)
-		w.remote.set("accounts")
-		w.live(t, toGrid)
-		synctest.Wait()
-		if !w.ErasureHeld() {
-			t.Fatal("not held")
-		}
-		w.remote.set("accounts", w.accounts(40)...)
-		w.live(t, 15*time.Minute)
-		synctest.Wait()
-		if w.ErasureHeld() {
-			t.Error("held though all are back")
-		}
-	})
-}
-
-func TestManyWhoVanishOneByOneAreHeldToo(t *testing.T) {
-	t.Parallel()
-	m := startMirror(t)
-	for i := range fewVanish {
-		if err := m.MayErase("u", fmt.Sprint("a", i)); (err != nil) != (i == fewVanish-1) {
-			t.Errorf("the %d.: %v", i+1, err)
-		}
-	}
-}
-
 func TestCostLimit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -462,7 +396,7 @@ func TestAUserTakesLittleMemory(t *testing.T) {
 		}})
 		read[id] = []smile.Account{{ID: fmt.Sprintf("a-%032d", i), ProviderID: "sss_ph", UserID: id, Connection: smile.Connection{Status: smile.ConnectionConnected}}}
 	}
-	m.learnAccounts(m.set.now(), read, nil)
+	m.learnAccounts(m.set.now(), read, atStake{})
 	clear(read)
 	used := (heap() - before) / users
 	t.Logf("%d bytes a user", used)

@@ -22,7 +22,9 @@ func sortUsers(users []User) {
 func (m *Mirror) Accounts(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) ([]smile.Account, error) {
 	fresh := func() bool { return m.AccountsReadSince(userID, notBefore) }
 	err := m.look(ctx, "accounts/"+userID, fresh, func() error {
-		return m.readAccounts(ctx, client, userID, nil)
+		changed, err := m.readAccounts(ctx, client, userID, atStake{})
+		m.tellOthers(readerOf(ctx), changed)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -136,17 +138,17 @@ func (m *Mirror) look(ctx context.Context, what string, fresh func() bool, read 
 	}
 }
 
-func (m *Mirror) readAccounts(ctx context.Context, client *smile.Client, userID string, former []string) error {
+// readAccounts reads the accounts of a user, and gives the user if something is news.
+func (m *Mirror) readAccounts(ctx context.Context, client *smile.Client, userID string, stake atStake) (changed []string, err error) {
 	began := m.set.now()
 	var accounts []smile.Account
 	for account, err := range client.Accounts(ctx, smile.AccountFilter{UserID: userID}) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		accounts = append(accounts, account)
 	}
-	m.tellOthers(readerOf(ctx), m.learnAccounts(began, map[string][]smile.Account{userID: accounts}, map[string][]string{userID: former}))
-	return nil
+	return m.learnAccounts(began, map[string][]smile.Account{userID: accounts}, stake), nil
 }
 
 func (m *Mirror) readTasks(ctx context.Context, client *smile.Client, userID string, see func(smile.Task)) error {
@@ -164,9 +166,8 @@ func (m *Mirror) readTasks(ctx context.Context, client *smile.Client, userID str
 }
 
 // learnAccounts takes over what a read told of the accounts of some users, each of whom it told all of. A user is
-// brought up to date only by a read that began later than the one before. former are the accounts of users that this
-// process knows nothing of yet, as their objects have them. It gives the users of whom something is news.
-func (m *Mirror) learnAccounts(began moment, read map[string][]smile.Account, former map[string][]string) (changed []string) {
+// brought up to date only by a read that began later than the one before. It gives the users of whom something is news.
+func (m *Mirror) learnAccounts(began moment, read map[string][]smile.Account, stake atStake) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for userID, accounts := range read {
@@ -176,11 +177,7 @@ func (m *Mirror) learnAccounts(began moment, read map[string][]smile.Account, fo
 		}
 		later := func(accountID string) bool { return m.asked[question{userID, accountID}] > began }
 		accounts = slices.DeleteFunc(accounts, func(a smile.Account) bool { return later(a.ID) })
-		before := former[userID]
-		if p.accountsAt > never {
-			before = slices.DeleteFunc(p.listedIDs(), later)
-		}
-		m.notice(userID, before, accounts)
+		m.disappearances.notice(userID, stake.except(userID, later), accounts, m.set.Clock.Now())
 		entries := make([]account, 0, len(accounts))
 		for _, a := range accounts {
 			entries = append(entries, accountOf(a, p.accounts))
@@ -229,16 +226,6 @@ func (p *person) learn(gathered map[string]Gathered) (news bool) {
 		p.accounts[i].gathered = newest
 	}
 	return news
-}
-
-func (p *person) listedIDs() []string {
-	var ids []string
-	for _, a := range p.accounts {
-		if a.listed {
-			ids = append(ids, a.id)
-		}
-	}
-	return ids
 }
 
 // unlisted are the accounts that a listing does not show and need not show: only tasks have told of them, or a later read of

@@ -196,7 +196,7 @@ func TestAViewGivesWayOnlyToALaterRead(t *testing.T) {
 			m := startMirror(t)
 			for _, at := range began {
 				status := map[moment]smile.ConnectionStatus{1: smile.ConnectionPending, 2: smile.ConnectionConnected}[at]
-				m.learnAccounts(at, read(status), nil)
+				m.learnAccounts(at, read(status), atStake{})
 			}
 			known, ok := m.KnownAccounts("u1")
 			if !ok || len(known) != 1 || known[0].Connection.Status != smile.ConnectionConnected {
@@ -275,7 +275,7 @@ func TestAFullChannelHoldsUpNobody(t *testing.T) {
 	m := startMirror(t)
 	changes := m.set.Changes()
 	none := map[string][]smile.Account{"u2": nil}
-	m.learnAccounts(m.set.now(), none, nil)
+	m.learnAccounts(m.set.now(), none, atStake{})
 	for range changeBuffer {
 		m.tell([]string{"u1"})
 	}
@@ -284,7 +284,7 @@ func TestAFullChannelHoldsUpNobody(t *testing.T) {
 		t.Errorf("%d told", got)
 	}
 	for i, want := range []int{1, 0} {
-		if again := m.learnAccounts(m.set.now(), none, nil); len(again) != want {
+		if again := m.learnAccounts(m.set.now(), none, atStake{}); len(again) != want {
 			t.Errorf("read %d: %v are to be told", i, again)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -144,7 +145,7 @@ func (m *Mirror) run(client *smile.Client, w *walk) {
 func (m *Mirror) pass(client *smile.Client, w *walk) error {
 	users, cost := 0, cost{}
 	dates := new(smile.Dates)
-	ctx := smile.WithDates(m.set.life, dates)
+	ctx := smile.WithDates(connection.WithAll(m.set.life), dates)
 	if w.limit == 0 {
 		ctx = smile.WithLane(ctx, smile.LaneCreate) // somebody's creation waits for it
 	}

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -113,7 +114,7 @@ func (w *webhooks) enter(notBefore, now time.Time) (running chan struct{}, mine 
 // list makes the listing of whoever entered for it. However it ends, by a panic too, those who wait for it go on.
 func (w *webhooks) list(ctx context.Context, client *smile.Client, readAt time.Time) error {
 	defer w.leave()
-	listed, err := listWebhooks(ctx, client, w.key)
+	listed, err := listWebhooks(connection.WithAll(ctx), client, w.key)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/internal/identity"
@@ -33,8 +32,8 @@ type LedgerConfig struct {
 	Namespace string
 	// Key makes the digests.
 	Key identity.Key
-	// Clock says which day it is.
-	Clock clock.PassiveClock
+	// Today is the present time, and whether Smile's clock confirms it. While it does not, no entry is too old.
+	Today func() (now time.Time, confirmed bool)
 	// Days that an entry is kept; the day of the erasure counts as the first.
 	Days int
 	// Interval between two writes.
@@ -138,10 +137,20 @@ func (l *Ledger) readAgain() error {
 
 func (l *Ledger) entry(accountID string) entry { return entryOf(l.config.Key.Erased(accountID)) }
 
-func (l *Ledger) today() day { return dayOf(l.config.Clock.Now()) }
+func (l *Ledger) today() day {
+	now, _ := l.config.Today()
+	return dayOf(now)
+}
 
-// limit is the oldest day that is kept.
-func (l *Ledger) limit() day { return l.today() - day(l.config.Days) + 1 }
+// limit is the oldest day that is kept. A clock that was set forward would end all entries, and data that a person withdrew
+// could come back.
+func (l *Ledger) limit() day {
+	now, confirmed := l.config.Today()
+	if !confirmed {
+		return firstDay
+	}
+	return dayOf(now) - day(l.config.Days) + 1
+}
 
 // load reads the ledger once. After a failure the next caller reads it again.
 func (l *Ledger) load() error {

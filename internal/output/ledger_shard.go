@@ -3,6 +3,7 @@ package output
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,6 +27,9 @@ const (
 type day int32
 
 const daySeconds = 24 * 60 * 60
+
+// firstDay is before all others.
+const firstDay day = math.MinInt32
 
 func dayOf(at time.Time) day { return day(at.Unix() / daySeconds) }
 

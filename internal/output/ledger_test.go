@@ -33,18 +33,21 @@ type ledgers struct {
 	client.WithWatch
 	clock *clocktesting.FakePassiveClock
 	key   identity.Key
+	// unconfirmed is true while Smile does not confirm the time of clock.
+	unconfirmed bool
 }
 
 func newLedgers(t *testing.T, objects ...client.Object) *ledgers {
 	t.Helper()
 	key, _ := identity.NewKey()
-	return &ledgers{newCluster(t, objects...), clocktesting.NewFakePassiveClock(morning), key}
+	return &ledgers{WithWatch: newCluster(t, objects...), clock: clocktesting.NewFakePassiveClock(morning), key: key}
 }
 
 func (l *ledgers) process(t *testing.T) *output.Ledger {
 	t.Helper()
 	return output.NewLedger(t.Context(), output.LedgerConfig{
-		Live: l, Namespace: "operator", Key: l.key, Clock: l.clock, Days: output.LedgerDays, Interval: output.LedgerInterval,
+		Live: l, Namespace: "operator", Key: l.key, Days: output.LedgerDays, Interval: output.LedgerInterval,
+		Today: func() (time.Time, bool) { return l.clock.Now(), !l.unconfirmed },
 	})
 }
 
@@ -295,6 +298,35 @@ func TestEntriesExpire(t *testing.T) {
 		want := []string{"old-0", "younger", "on the last day", "new"}
 		if diff := cmp.Diff(want, contained(t, cluster.process(t), "old-0", "old-1", "younger", "on the last day", "new")); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// While Smile does not confirm the clock, no entry is too old: it may have been set forward.
+func TestNoEntryExpiresByAClockThatMayBeWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := newLedgers(t)
+		ledger := cluster.process(t)
+		record(t, ledger, ids("a", 6000)...)
+		before := cluster.names(t)
+		cluster.clock.SetTime(morning.AddDate(0, 0, output.LedgerDays))
+		cluster.unconfirmed = true
+		for _, process := range []*output.Ledger{ledger, cluster.process(t)} {
+			record(t, process, fmt.Sprintf("in a wrong year, by %p", process))
+			if got := contained(t, process, "a-0", "a-5999"); len(got) != 2 {
+				t.Errorf("only %v are contained", got)
+			}
+		}
+		if after := cluster.names(t); after != before {
+			t.Errorf("the shards are %s, and were %s", after, before)
+		}
+		cluster.clock.SetTime(morning)
+		cluster.unconfirmed = false
+		record(t, ledger, "in the right year")
+		for _, process := range []*output.Ledger{ledger, cluster.process(t)} {
+			if got := contained(t, process, ids("a", 6000)...); len(got) != 6000 {
+				t.Errorf("%d of 6000 are left", len(got))
+			}
 		}
 	})
 }

@@ -72,6 +72,7 @@ func (r response) send(s *Sandbox, w http.ResponseWriter, request *http.Request)
 	for name, values := range r.header {
 		w.Header()[name] = values
 	}
+	w.Header().Set("Date", s.clock.now().Format(http.TimeFormat))
 	w.Header().Set("Content-Length", strconv.Itoa(r.length))
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.body)

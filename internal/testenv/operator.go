@@ -88,7 +88,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	o.checks = outputcheck.New(outputcheck.Config{Objects: kube, Outputs: kube})
 	outputs := output.NewWriter(o.checks.Client(kube))
 	audit := auditlog.New(o.Records, w.Clock, logr.Discard())
-	o.Ledger = output.NewLedger(ctx, output.LedgerConfig{Live: kube, Namespace: w.Namespace, Key: key, Clock: w.Clock, Days: output.LedgerDays})
+	o.Ledger = output.NewLedger(ctx, output.LedgerConfig{Live: kube, Namespace: w.Namespace, Key: key, Today: registry.Today, Days: output.LedgerDays})
 	o.changes = mirrors.Changes()
 	o.mirrors = mirrors
 	o.connections = (&connectioncontroller.Controller{

@@ -3,6 +3,7 @@ package testenv
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +52,8 @@ type World struct {
 	// Smile is the remote side.
 	Smile *Smile
 
+	// ahead is by how much Clock was set forward while Smile's own clock went on.
+	ahead      atomic.Int64
 	config     Config
 	ctx        context.Context
 	namespaces []string
@@ -169,7 +172,9 @@ func (w *World) HintAt(user *v1alpha1.SmileUser, at time.Time) {
 }
 
 // SmileNow is the time by Smile's clock.
-func (w *World) SmileNow() time.Time { return w.Clock.Now().Add(w.config.SmileAhead) }
+func (w *World) SmileNow() time.Time {
+	return w.Clock.Now().Add(w.config.SmileAhead - time.Duration(w.ahead.Load()))
+}
 
 // HintAbout stores what an urgent event about a user is about, as a receiver does whose clock is right.
 func (w *World) HintAbout(user *v1alpha1.SmileUser, news ...hook.News) {
@@ -219,6 +224,13 @@ func (w *World) Refused(obj client.Object) string {
 	}
 	w.must(err)
 	return ""
+}
+
+// SetClock sets the operator's clock forward, or back, while Smile's goes on. A process of the operator cannot tell that from time
+// that passes until a response of Smile shows it: the clock of a world has no monotonic reading.
+func (w *World) SetClock(forward time.Duration) {
+	w.ahead.Add(int64(forward))
+	w.Clock.SetTime(w.Clock.Now().Add(forward))
 }
 
 // Pass lets time pass.

@@ -55,6 +55,11 @@ func TestLedgerOnAnAPIServer(t *testing.T) {
 		t.Errorf("%d ConfigMaps", n)
 	}
 
+	conn := testenv.Connection(testenv.ConnectionName)
+	w.Create(conn, testenv.Keys(testenv.KeysName, testenv.One))
+	last := w.Operator()
+	last.Run(conn) // Smile confirms the clock
+	next = last.Ledger
 	w.Pass(output.LedgerDays * 24 * time.Hour)
 	if err := next.Record(w.Context(), "another"); err != nil {
 		t.Fatal(err)

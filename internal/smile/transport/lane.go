@@ -34,6 +34,9 @@ type Share struct {
 // Limit sets how many calls a second may go, from the next call on; 0 is as many as the budget lets.
 func (s *Share) Limit(requestsPerSecond int64) { s.limit.Store(requestsPerSecond) }
 
+// RequestsPerSecond returns how many calls a second may go; 0 is as many as the budget lets.
+func (s *Share) RequestsPerSecond() int64 { return s.limit.Load() }
+
 // WithShare has the calls of a context keep to the pace of a share.
 func WithShare(ctx context.Context, share *Share) context.Context {
 	return context.WithValue(ctx, shareKey{}, share)

@@ -51,6 +51,8 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// Metrics counts and times the calls; nil does not.
 	Metrics *Metrics
+	// Clocks learns the time of the host; nil does not.
+	Clocks *Clocks
 	// ReadTimeout is DefaultReadTimeout when 0.
 	ReadTimeout time.Duration
 	// MutateTimeout is DefaultMutateTimeout when 0.
@@ -158,6 +160,7 @@ func newChain(config Config, base http.RoundTripper) http.RoundTripper {
 		authenticate(config.Credentials, config.UserAgent),
 		capBody(MaxBodyBytes),
 		payReplays(config.Budget),
+		config.Clocks.observe,
 		tellUnsent,
 	}
 	chain := base

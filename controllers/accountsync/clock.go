@@ -1,0 +1,87 @@
+package accountsync
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
+)
+
+// A ttl is judged by the clock of this machine, and what it ends may be lost for ever. So nothing is erased by a ttl before a
+// response of Smile has confirmed that clock.
+
+var (
+	errClockSkew = engine.NewInvalid(v1alpha1.ReasonClockSkew,
+		"spec.retention.ttl has passed by the clock of the operator, which differs from Smile's by more than 10 minutes: "+
+			"the data is kept until they agree; synchronize the clock of the operator's node").
+		On(v1alpha1.ConditionDataSynced).After(10 * time.Minute)
+	errClockUnconfirmed = engine.NewNotReady(v1alpha1.ReasonClockUnconfirmed,
+		"spec.retention.ttl has passed by the clock of the operator, which no response of Smile has confirmed since the operator started: "+
+			"the data is kept until one does; make the SmileConnection usable, or delete this object to erase its data now").
+		On(v1alpha1.ConditionDataSynced)
+)
+
+// ttlTime is the time by which a ttl is judged: the zero time, at which none has passed, unless the clock is confirmed.
+func (v *visit) ttlTime(ctx context.Context, p *pass) time.Time {
+	if v.skew(ctx, p.Object).Confirmed() {
+		return p.Now
+	}
+	return time.Time{}
+}
+
+// skew is that of the person's API host, as far as it is known.
+func (v *visit) skew(ctx context.Context, sync *v1alpha1.SmileAccountSync) connection.Skew {
+	if v.conn != nil {
+		return v.conn.Skew()
+	}
+	if err := v.lookUpUser(ctx, sync); err != nil {
+		return v.Connections.Skew()
+	}
+	return v.Connections.SkewOf(v.user.Namespace, v.user.Spec.ConnectionRef)
+}
+
+// heldByClock is why data whose ttl has passed is kept; nil when there is none.
+func (v *visit) heldByClock(ctx context.Context, p *pass) *engine.Problem {
+	now := v.ttlTime(ctx, p)
+	held := slices.ContainsFunc(p.Object.Status.Accounts, func(account v1alpha1.SyncedAccount) bool {
+		return expired(p.Object, account, p.Now) && !expired(p.Object, account, now)
+	})
+	if !held {
+		return nil
+	}
+	return v.clockFault(ctx, p.Object)
+}
+
+func (v *visit) clockFault(ctx context.Context, sync *v1alpha1.SmileAccountSync) *engine.Problem {
+	if v.skew(ctx, sync).Excessive() {
+		return errClockSkew
+	}
+	return errClockUnconfirmed
+}
+
+// confirmClock asks Smile for its time where a ttl has passed and no response has shown it since the start.
+func (v *visit) confirmClock(ctx context.Context, p *pass) error {
+	p.Keep()
+	if v.held == nil || v.conn == nil || v.conn.Skew().Known {
+		return nil
+	}
+	if err := v.conn.AskTime(ctx); err != nil && engine.Classify(err).Class == engine.Throttled {
+		return err
+	}
+	return v.eraseDoomed(ctx, p)
+}
+
+// whileHeld has a pass that finds nothing else due say that data is kept because of the clock, and look again.
+func (v *visit) whileHeld(run func(context.Context, *pass) error) func(context.Context, *pass) error {
+	return func(ctx context.Context, p *pass) error {
+		err := run(ctx, p)
+		if v.held != nil && !v.again && errors.Is(err, engine.ErrRest) {
+			return v.held
+		}
+		return err
+	}
+}

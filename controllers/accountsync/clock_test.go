@@ -1,0 +1,102 @@
+package accountsync_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/testenv"
+)
+
+var _ = Describe("A clock that is wrong", func() {
+	const days = 24 * time.Hour
+	var (
+		s    *scene
+		sync *v1alpha1.SmileAccountSync
+	)
+	BeforeEach(func() {
+		s = newScene(testenv.Config{})
+		s.link("sss_ph")
+		sync = s.sync(revoking, keptFor(30*days, ""))
+		s.ask(sync)
+		s.op.Run(sync)
+		Expect(s.Condition(sync, v1alpha1.ConditionAccountsConnected)).To(Equal("False/Released"))
+	})
+	kept := func(ids int) {
+		GinkgoHelper()
+		Expect(holds(s.data().Data)).To(HaveLen(ids))
+	}
+
+	It("ends no ttl after a start: Smile is asked for its time once", func() {
+		s.SetClock(400 * days)
+		s.op = s.Operator()
+		s.op.Run(s.conn)
+		before := s.Smile.Mark()
+		s.op.Run(sync)
+		kept(1)
+		Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonClockSkew)))
+		Expect(s.Condition(sync, v1alpha1.ConditionDataSynced)).To(Equal("False/ClockSkew"))
+		s.op.Quiet(sync)
+		Expect(s.Smile.Calls(before)).To(Equal(1))
+		s.op.Run(s.conn)
+		Expect(s.Condition(s.conn, v1alpha1.ConditionClockSynchronized)).To(Equal("False/ClockSkew"))
+		Expect(s.Outcome(s.conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+
+		By("synchronizing the clock")
+		s.SetClock(-400 * days)
+		s.op = s.Operator()
+		s.op.Run(s.conn, sync)
+		kept(1)
+		s.Pass(29 * days)
+		s.op.Run(sync)
+		kept(1)
+		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
+		s.Pass(2 * days)
+		s.op.Run(sync)
+		kept(0)
+	})
+
+	It("ends no ttl while Smile has not been heard", func() {
+		s.Smile.Shutdown()
+		s.SetClock(400 * days)
+		s.op = s.Operator()
+		s.op.Run(s.conn, sync)
+		kept(1)
+		Expect(s.Outcome(sync)).To(Equal(testenv.Waiting(v1alpha1.ReasonClockUnconfirmed)))
+		s.op.Quiet(sync)
+		s.Delete(s.conn)
+		s.op.Run(sync)
+		kept(1)
+		Expect(s.Outcome(sync)).NotTo(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
+	})
+
+	It("holds back no erasure where a person has disconnected an account", func() {
+		other := testenv.User("other")
+		unlimited := testenv.Sync("unlimited", other.Name, keptFor(30*days, ""))
+		unlimited.Spec.Output.Secret.Name = "others"
+		s.Create(other, unlimited)
+		s.op.Run(other)
+		account := s.Smile.LinkGeorge(other.Status.UserID, "sss_ph")
+		s.ask(unlimited)
+		s.op.Run(unlimited)
+		s.SetClock(400 * days)
+		s.op = s.Operator()
+		s.op.Run(s.conn)
+		_, err := s.Smile.Disconnect(account.ID)
+		Expect(err).NotTo(HaveOccurred())
+		s.ask(unlimited)
+		s.op.Run(unlimited)
+		erased, _ := s.Secret("others")
+		Expect(holds(erased.Data)).To(BeEmpty())
+		Expect(s.op.Ledger.Contains(s.Context(), account.ID)).To(BeTrue())
+	})
+
+	It("costs no call when nothing is due", func() {
+		s.op = s.Operator()
+		before := s.Smile.Mark()
+		s.op.Run(s.conn, sync)
+		Expect(s.Smile.Calls(before)).To(BeZero())
+	})
+})

@@ -1,0 +1,213 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+)
+
+const (
+	// defaultRevokesPerDay is how many declared revokes a connection makes in 24 hours where its spec names no limit.
+	defaultRevokesPerDay = 5000
+	// declaredWindow is the time in which they count, and declaredStep the precision with which they are counted.
+	declaredWindow = 24 * time.Hour
+	declaredStep   = time.Minute
+	// declaredRetry is when what waits for the limit asks again at the latest.
+	declaredRetry = 5 * time.Minute
+	// declaredRoom is which part of the limit is free before the connection does not show any more that it was reached, so that
+	// its condition does not change with each revoke.
+	declaredRoom = 20
+)
+
+var errRevokeLimit = engine.NewNotReady(v1alpha1.ReasonRevokeLimit,
+	"as many accounts were revoked in 24 hours as spec.revokes.perDay of the SmileConnection permits: "+
+		"the others are revoked as soon as the limit permits it; to revoke them now, raise spec.revokes.perDay")
+
+// declaredRevokes limits the revokes of a connection that specs ask for, as spec.revokeAfterFetch does: they are no accident, so
+// none waits for an approval. It counts them in minutes.
+type declaredRevokes struct {
+	clock clock.PassiveClock
+	// before gives when the revokes of the last 24 hours were made, as the statuses of objects show. It is asked once.
+	before func(context.Context) ([]time.Time, error)
+	// told is called when what the connection shows has changed.
+	told func()
+
+	mu     sync.Mutex
+	perDay int
+	// reached is what the connection shows.
+	reached bool
+	// counted is true once made contains what before gives.
+	counted bool
+	// made is how many revokes were made, by minute.
+	made map[int64]int
+}
+
+func revokesPerDay(obj *v1alpha1.SmileConnection) int {
+	if obj.Spec.Revokes != nil && obj.Spec.Revokes.PerDay > 0 {
+		return int(obj.Spec.Revokes.PerDay)
+	}
+	return defaultRevokesPerDay
+}
+
+func minuteOf(at time.Time) int64 { return at.Unix() / int64(declaredStep/time.Second) }
+
+// limit sets how many revokes are made in 24 hours.
+func (d *declaredRevokes) limit(perDay int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.perDay = perDay
+}
+
+// take lets one revoke go, or reports why not.
+func (d *declaredRevokes) take(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.count(ctx); err != nil {
+		return err
+	}
+	now := d.clock.Now()
+	if d.full(now) {
+		return errRevokeLimit.After(d.untilRoom(now))
+	}
+	d.made[minuteOf(now)]++
+	return nil
+}
+
+// count takes over what the process before has made.
+func (d *declaredRevokes) count(ctx context.Context) error {
+	if d.counted {
+		return nil
+	}
+	before, err := d.before(ctx)
+	if err != nil {
+		return err
+	}
+	d.made, d.counted = map[int64]int{}, true
+	for _, at := range before {
+		d.made[minuteOf(at)]++
+	}
+	return nil
+}
+
+// full reports whether no more revokes may be made now.
+func (d *declaredRevokes) full(now time.Time) bool {
+	made, oldest := 0, minuteOf(now.Add(-declaredWindow))
+	for minute, n := range d.made {
+		if minute < oldest {
+			delete(d.made, minute)
+		} else {
+			made += n
+		}
+	}
+	full := made >= d.perDay
+	if full || made <= d.perDay-max(1, d.perDay/declaredRoom) {
+		d.show(full)
+	}
+	return full
+}
+
+func (d *declaredRevokes) show(reached bool) {
+	if d.reached != reached {
+		d.reached = reached
+		d.told()
+	}
+}
+
+// untilRoom is how long the oldest revoke that counts still does.
+func (d *declaredRevokes) untilRoom(now time.Time) time.Duration {
+	first := minuteOf(now)
+	for minute := range d.made {
+		first = min(first, minute)
+	}
+	ends := time.Unix((first+1)*int64(declaredStep/time.Second), 0).Add(declaredWindow)
+	return engine.Jitter(min(max(ends.Sub(now), declaredStep), declaredRetry))
+}
+
+// giveBack returns what was taken for a revoke that was not sent.
+func (d *declaredRevokes) giveBack() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := minuteOf(d.clock.Now())
+	for _, minute := range []int64{now, now - 1} {
+		if d.made[minute] > 0 {
+			d.made[minute]--
+			return
+		}
+	}
+}
+
+// waiting reports why a revoke would have to wait; nil when it need not.
+func (d *declaredRevokes) waiting(ctx context.Context) *engine.Problem {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.count(ctx); err != nil {
+		return nil // who takes one learns it
+	}
+	if now := d.clock.Now(); d.full(now) {
+		return errRevokeLimit.After(d.untilRoom(now))
+	}
+	return nil
+}
+
+// shown is why the connection shows that declared revokes wait; nil when it does not.
+func (d *declaredRevokes) shown(ctx context.Context) *engine.Problem {
+	limit := d.waiting(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if limit == nil && d.reached {
+		return errRevokeLimit
+	}
+	return limit
+}
+
+// releases gives when accounts of a connection's users were released in the last 24 hours. The status of an object says so
+// before the call is sent, so a restart forgets only the releases of objects that were deleted.
+func (r *Registry) releases(ctx context.Context, of client.ObjectKey) ([]time.Time, error) {
+	var users v1alpha1.SmileUserList
+	if err := r.config.Connections.List(ctx, &users, client.InNamespace(of.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing the users of a connection: %w", err)
+	}
+	ours := map[string]bool{}
+	for i := range users.Items {
+		ours[users.Items[i].Name] = users.Items[i].Spec.ConnectionRef.Name == of.Name
+	}
+	var syncs v1alpha1.SmileAccountSyncList
+	if err := r.config.Connections.List(ctx, &syncs, client.InNamespace(of.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing the account syncs of a connection: %w", err)
+	}
+	var released []time.Time
+	since := r.config.Clock.Now().Add(-declaredWindow)
+	for i := range syncs.Items {
+		for _, account := range syncs.Items[i].Status.Accounts {
+			known, isKnown := ours[syncs.Items[i].Spec.UserRef.Name]
+			if (known || !isKnown) && account.ReleasedAt != nil && account.ReleasedAt.After(since) {
+				released = append(released, account.ReleasedAt.Time)
+			}
+		}
+	}
+	return released, nil
+}
+
+// RevokeLimitReached is why a connection shows that its declared revokes wait; nil when it does not.
+func (r *Registry) RevokeLimitReached(ctx context.Context, obj *v1alpha1.SmileConnection) *engine.Problem {
+	return r.brake(obj).declared.shown(ctx)
+}
+
+// TakeDeclaredRevoke is asked before each revoke that a spec asks for. Nil means that this one may go; otherwise it is a problem
+// that says what to do.
+func (c *Connection) TakeDeclaredRevoke(ctx context.Context) error { return c.brake.declared.take(ctx) }
+
+// ReturnDeclaredRevoke gives back what was taken for a revoke that was not sent.
+func (c *Connection) ReturnDeclaredRevoke() { c.brake.declared.giveBack() }
+
+// RevokeLimitReached is why the next declared revoke would have to wait, without asking for one; nil when it need not.
+func (c *Connection) RevokeLimitReached(ctx context.Context) *engine.Problem {
+	return c.brake.declared.waiting(ctx)
+}
