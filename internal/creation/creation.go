@@ -46,9 +46,6 @@ type Config struct {
 	Log *Log
 	// Fence refuses calls once this process may no longer be the leader.
 	Fence func() error
-	// RemoteTime is the time by the clock of a connection's API host; known is false while no response has shown it. Nil when it is
-	// never known.
-	RemoteTime func(*connection.Connection) (now time.Time, known bool)
 	// Clock of everything.
 	Clock clock.PassiveClock
 }
@@ -274,11 +271,4 @@ func (c *creation) metadata() map[string]string {
 	}
 	pairs[v1alpha1.MetadataOwner] = c.Marker.String()
 	return pairs
-}
-
-func (c *creation) remoteTime() (time.Time, bool) {
-	if c.RemoteTime == nil {
-		return time.Time{}, false
-	}
-	return c.RemoteTime(c.Conn)
 }

@@ -17,7 +17,7 @@ func (c *creation) settle(ctx context.Context) (attached bool, err error) {
 	if c.Intent != nil {
 		attempted = earlier(attempted, c.Intent.StartedAt)
 		if open.call == nil {
-			settled = c.Log.settledBy(c.subject, c.Intent.StartedAt, settled, c.remoteTime)
+			settled = c.Log.settledBy(c.subject, c.Intent.StartedAt, settled, c.known.RemoteTime)
 		}
 	}
 	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
@@ -37,7 +37,7 @@ func (c *creation) settle(ctx context.Context) (attached bool, err error) {
 // succeed makes sure that no leader before this one has created the subject without a trace: for an owner that was deleted since,
 // and took the intent with it, by a call that listings do not show yet. One listing settles that for all that were inherited.
 func (c *creation) succeed(ctx context.Context) (attached bool, err error) {
-	settled, doubted := c.Log.doubt(c.subject, c.remoteTime)
+	settled, doubted := c.Log.doubt(c.subject, c.known.RemoteTime)
 	if !doubted || !c.settledAt().Before(settled) {
 		return false, nil
 	}

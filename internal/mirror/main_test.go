@@ -35,6 +35,8 @@ type remote struct {
 	fails int
 	// forbidden is a user of whom nothing may be read; "" for none.
 	forbidden string
+	// date is what the Date header says, if anything.
+	date time.Time
 	// during happens in each call, before its answer is made.
 	during func(call int)
 }
@@ -83,8 +85,12 @@ func (r *remote) Do(request *http.Request) (*http.Response, error) {
 		return nil, request.Context().Err()
 	case <-time.After(takes):
 	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	if !r.date.IsZero() {
+		header.Set("Date", r.date.Format(http.TimeFormat))
+	}
 	return &http.Response{
-		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+		StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)),
 	}, nil
 }
 

@@ -59,6 +59,8 @@ type walks struct {
 	// all is when the last listing of all users began, and current when the last one began that shows whoever was not in that
 	// one yet; zero when there was none.
 	all, current time.Time
+	// date is the earliest time that a response of the last listing bears, by Smile's clock, and datedAt when that was read.
+	date, datedAt time.Time
 }
 
 // overlap is how far a listing of the newest users reaches back before the listing of all that it continues.
@@ -142,7 +144,8 @@ func (m *Mirror) run(client *smile.Client, w *walk) {
 
 func (m *Mirror) pass(client *smile.Client, w *walk) error {
 	users, cost := 0, cost{}
-	ctx := connection.WithAll(m.set.life)
+	dates := new(smile.Dates)
+	ctx := smile.WithDates(connection.WithAll(m.set.life), dates)
 	if w.limit == 0 {
 		ctx = smile.WithLane(ctx, smile.LaneCreate) // somebody's creation waits for it
 	}
@@ -156,7 +159,18 @@ func (m *Mirror) pass(client *smile.Client, w *walk) error {
 		}
 		m.add(remote, w.startedAt)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.walks.date, m.walks.datedAt = dates.Earliest(), m.set.Clock.Now()
 	return nil
+}
+
+// RemoteTime is what time it is at Smile at least, by the Date headers of the last listing of users; known is false when they did
+// not say.
+func (m *Mirror) RemoteTime() (now time.Time, known bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.walks.date.Add(m.set.Clock.Since(m.walks.datedAt)), !m.walks.date.IsZero()
 }
 
 // ended takes note of a listing that has ended, and gives the users of whom it tells something new: those that it

@@ -95,10 +95,19 @@ func TestNobodyIsAbsentByAListingFromBefore(t *testing.T) {
 		}
 		find(time.Time{}, 0, "users")
 		r.set("users", marked("u1", "uid-george", "digest-george", 0))
+		if _, known := m.RemoteTime(); known {
+			t.Error("the time at Smile is known, though no response has said it")
+		}
+		r.date = noon
 		time.Sleep(time.Hour)
 		find(time.Time{}, 0)
-		find(time.Now(), 1, "users "+twoDaysBefore)
-		find(time.Now(), 1)
+		listed := time.Now()
+		find(listed, 1, "users "+twoDaysBefore)
+		time.Sleep(time.Minute)
+		if now, known := m.RemoteTime(); !known || !now.Equal(noon.Add(time.Minute)) {
+			t.Errorf("at Smile it is %v, known %v", now, known)
+		}
+		find(listed, 1)
 		time.Sleep(time.Hour)
 		find(time.Now(), 1, "users "+twoDaysBefore)
 	})

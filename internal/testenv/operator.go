@@ -98,7 +98,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 		Client: kube, Live: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
 		Outputs: outputs, Identity: key, Audit: audit, Events: told, Fence: func() error { return o.Fence() },
 		Creation: creation.New(creation.Config{
-			Mirrors: mirrors, Log: o.Creations, Fence: func() error { return o.Fence() }, RemoteTime: w.remoteTime, Clock: w.Clock,
+			Mirrors: mirrors, Log: o.Creations, Fence: func() error { return o.Fence() }, Clock: w.Clock,
 		}),
 		Clock: w.Clock,
 	}).Reconciler()
@@ -130,11 +130,6 @@ func (w *World) used(ctx context.Context) (bool, error) {
 	var connections v1alpha1.SmileConnectionList
 	err := w.Client.List(ctx, &connections, client.InNamespace(w.Namespace))
 	return slices.ContainsFunc(connections.Items, func(c v1alpha1.SmileConnection) bool { return c.Status.Credentials != nil }), err
-}
-
-// remoteTime is the time at Smile.
-func (w *World) remoteTime(*connection.Connection) (time.Time, bool) {
-	return w.Clock.Now().Add(w.Skew), true
 }
 
 // Reconcile does one pass over an object and reads it again. Whatever comes of the pass, it is held against the

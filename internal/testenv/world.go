@@ -51,8 +51,6 @@ type World struct {
 	Clock *clocktesting.FakeClock
 	// Smile is the remote side.
 	Smile *Smile
-	// Skew is by how much Smile's clock seems to be ahead to the part of the operator that creates users.
-	Skew time.Duration
 
 	// ahead is by how much Clock was set forward while Smile's own clock went on.
 	ahead      atomic.Int64
