@@ -154,18 +154,21 @@ func (w *newsroom) sustained(ctx context.Context, who string, alive func() error
 		default:
 			bad = rate
 		}
-		switch {
-		case bad == 0:
-			rate = 2 * good
-		case good == 0 && bad <= 1:
-			return 0, errors.New("not one a second arrives in time")
-		case good == 0:
-			rate = bad / 2
-		default:
-			rate = math.Sqrt(good * bad)
-		}
+		rate = nextRate(good, bad)
 	}
 	return good, nil
+}
+
+// nextRate is the rate to try after the highest good one and the lowest bad one; 0 is for none.
+func nextRate(good, bad float64) float64 {
+	switch {
+	case bad == 0:
+		return 2 * good
+	case good == 0:
+		return bad / 2
+	default:
+		return math.Sqrt(good * bad)
+	}
 }
 
 // attempt has news happen at a rate, and gives the rate at which it did, and the 99th percentile of how long it took.
