@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -315,39 +314,4 @@ func (v *visit) prove(entry v1alpha1.SyncedAccount, of tasksOf, read content) (t
 		return of, errUnproven
 	}
 	return of, nil
-}
-
-// unsupported tells which datapoints none of the linked accounts' providers offers.
-func (v *visit) unsupported(ctx context.Context, sync *v1alpha1.SmileAccountSync) (*engine.Problem, error) {
-	offered, providers := map[smile.Datapoint]bool{}, []string{}
-	for _, account := range sync.Status.Accounts {
-		if !hasData(account) && !v.isFetched(account.ID) {
-			continue
-		}
-		provider, err := v.known.Provider(ctx, v.conn.Client, account.ProviderID)
-		if smile.IsNotFound(err) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		providers = append(providers, provider.ID)
-		for _, datapoint := range provider.Supported {
-			offered[datapoint] = true
-		}
-	}
-	var missing []string
-	for _, datapoint := range sync.Spec.Datapoints {
-		if !offered[smile.Datapoint(datapoint.Type)] {
-			missing = append(missing, string(datapoint.Type))
-		}
-	}
-	if len(missing) == 0 || len(providers) == 0 {
-		return nil, nil
-	}
-	slices.Sort(providers)
-	return engine.NewInvalid(v1alpha1.ReasonDatapointUnsupported,
-		"spec.datapoints: "+strings.Join(missing, ", ")+" is offered by none of the linked providers ("+
-			strings.Join(slices.Compact(providers), ", ")+"): remove it, or wait for an account that has it; the rest is synced").
-		After(unsupportedRetry), nil
 }

@@ -211,10 +211,27 @@ func (v *visit) store(
 	if err := v.announce(ctx, p, needed); err != nil {
 		return false, err
 	}
+	if changed, err = v.writeAll(ctx, sync, set, needed, sealText); err != nil {
+		return changed, err
+	}
+	v.opened = nil
+	former := slices.DeleteFunc(knownObjects(sync), func(t output.Target) bool { return slices.Contains(needed, t) })
+	if err := v.drop(ctx, sync, former); err != nil {
+		return changed, err
+	}
+	sync.Status.Output = outputStatus(needed)
+	sync.Status.Output.Fingerprint = set.Fingerprint(v.Identity)
+	return changed, nil
+}
+
+// writeAll writes the parts of an output, the one with the index and the seal last, and reports whether that changed anything.
+func (v *visit) writeAll(
+	ctx context.Context, sync *v1alpha1.SmileAccountSync, set output.Set, places []output.Target, sealText string,
+) (changed bool, err error) {
 	for i, content := range slices.Backward(set) {
-		stored := v.opened[needed[i]]
+		stored := v.opened[places[i]]
 		if stored == nil {
-			stored = output.Absent(needed[i])
+			stored = output.Absent(places[i])
 		}
 		if i == 0 {
 			stored.SetSeal(sealText)
@@ -224,13 +241,6 @@ func (v *visit) store(
 			return changed, err
 		}
 	}
-	v.opened = nil
-	former := slices.DeleteFunc(knownObjects(sync), func(t output.Target) bool { return slices.Contains(needed, t) })
-	if err := v.drop(ctx, sync, former); err != nil {
-		return changed, err
-	}
-	sync.Status.Output = outputStatus(needed)
-	sync.Status.Output.Fingerprint = set.Fingerprint(v.Identity)
 	return changed, nil
 }
 

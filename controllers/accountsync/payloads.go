@@ -57,11 +57,13 @@ func (p *payloads) get(key payloadKey, notBefore time.Time, now func() time.Time
 }
 
 func (p *payloads) read(key payloadKey, began time.Time, read func() (content, error)) (*heldPayload, error) {
-	one, err := &heldPayload{began: began}, error(nil)
-	if one.content, err = read(); err == nil {
-		p.hold(key, one)
+	content, err := read()
+	if err != nil {
+		return nil, err
 	}
-	return one, err
+	one := &heldPayload{began: began, content: content}
+	p.hold(key, one)
+	return one, nil
 }
 
 func (h *heldPayload) isFresh(notBefore time.Time) bool {

@@ -131,14 +131,9 @@ func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool
 	if err := v.ask(ctx, id, &copied); err != nil {
 		return false, err
 	}
-	verdict := decide(copied)
-	if verdict.reason == auditlog.ReasonExpired && !v.skew(ctx, sync).Confirmed() {
-		return false, v.clockFault(ctx, sync)
-	}
-	if verdict.what == replace && !connected(entry) {
-		if verdict.what, err = v.replaceable(ctx, sync, entry); err != nil {
-			return false, err
-		}
+	verdict, err := v.verdictOn(ctx, sync, entry, copied)
+	if err != nil {
+		return false, err
 	}
 	switch verdict.what {
 	case take:
@@ -150,6 +145,23 @@ func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool
 	default:
 		return false, v.refuse(ctx, p, one, verdict)
 	}
+}
+
+// verdictOn decides about a copy. No data counts as expired by a clock that Smile has not confirmed, and none is left to be fetched
+// again that Smile does not have.
+func (v *visit) verdictOn(
+	ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, copied copied,
+) (verdict, error) {
+	found := decide(copied)
+	if found.reason == auditlog.ReasonExpired && !v.skew(ctx, sync).Confirmed() {
+		return found, v.clockFault(ctx, sync)
+	}
+	if found.what != replace || connected(entry) {
+		return found, nil
+	}
+	var err error
+	found.what, err = v.replaceable(ctx, sync, entry)
+	return found, err
 }
 
 // refuse notes that a copy is to be erased. What a ttl has ended is remembered, so that it is not fetched again without news.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -80,44 +81,56 @@ var (
 
 // figures picks the lines of an output that say what was measured.
 func figures(log string) []string {
-	var found []string
-	title, indent := "", ""
-	add := func(line string) {
-		if title != "" {
-			found = append(found, title)
-			title = ""
-		}
-		found = append(found, line)
-	}
-	last := ""
+	var p picker
 	for line := range strings.Lines(log) {
-		line = strings.TrimRight(line, " \r\n")
-		if match := named.FindStringSubmatch(line); match != nil {
-			name := match[3]
-			if name == "" {
-				name = line
-			}
-			if name != last {
-				title, last = name, name
-			}
-			indent = ""
-			continue
-		}
-		switch match := logged.FindStringSubmatch(line); {
-		case match != nil && !unsteady.MatchString(line):
-			indent = match[1] + "    "
-			add("  " + match[2])
-		case indent != "" && strings.HasPrefix(line, indent):
-			add("    " + strings.TrimPrefix(line, indent))
-		default:
-			indent = ""
-			if verdict.MatchString(line) {
-				add(line)
-			}
+		p.read(strings.TrimRight(line, " \r\n"))
+	}
+	if cut := len(p.found) - mostFigures; cut > 0 {
+		return append(p.found[:mostFigures], fmt.Sprintf("... and %d lines more", cut))
+	}
+	return p.found
+}
+
+// picker reads an output line by line.
+type picker struct {
+	found []string
+	// title is the test whose lines are read, until the first of them is picked; last is the test that was named last.
+	title, last string
+	// indent is what further lines of a logged text begin with; empty outside of one.
+	indent string
+}
+
+func (p *picker) read(line string) {
+	if match := named.FindStringSubmatch(line); match != nil {
+		p.begin(cmp.Or(match[3], line))
+		return
+	}
+	match := logged.FindStringSubmatch(line)
+	switch {
+	case match != nil && !unsteady.MatchString(line):
+		p.indent = match[1] + "    "
+		p.pick("  " + match[2])
+	case p.indent != "" && strings.HasPrefix(line, p.indent):
+		p.pick("    " + strings.TrimPrefix(line, p.indent))
+	default:
+		p.indent = ""
+		if verdict.MatchString(line) {
+			p.pick(line)
 		}
 	}
-	if cut := len(found) - mostFigures; cut > 0 {
-		found = append(found[:mostFigures], fmt.Sprintf("... and %d lines more", cut))
+}
+
+func (p *picker) begin(name string) {
+	if name != p.last {
+		p.title, p.last = name, name
 	}
-	return found
+	p.indent = ""
+}
+
+func (p *picker) pick(line string) {
+	if p.title != "" {
+		p.found = append(p.found, p.title)
+		p.title = ""
+	}
+	p.found = append(p.found, line)
 }

@@ -112,24 +112,17 @@ func (o *Options) bindReceiver(flags *pflag.FlagSet) {
 }
 
 func (o *Options) validate() error {
-	if (o.ReceiverTLSCertFile == "") != (o.ReceiverTLSKeyFile == "") {
-		return errors.New("--receiver-tls-cert-file and --receiver-tls-key-file go together")
-	}
-	if o.ReceiverBaseURL != "" && !o.receives() {
-		return errors.New("--receiver-base-url is set and --receiver-bind-address is not, so that nobody would take the events that Smile sends there: " +
-			"set --receiver-bind-address, as in :8082, or leave out --receiver-base-url")
-	}
-	if o.WebhookOverlap < time.Second {
-		return errors.New("--webhook-overlap must be 1s at least")
+	if err := o.validateReceiver(); err != nil {
+		return err
 	}
 	if faults := validation.IsDNS1123Subdomain(o.LeaseName + creationsSuffix); len(faults) > 0 {
 		return fmt.Errorf("--lease-name: %s", faults[0])
 	}
 	if o.ErasureLedgerDays < 1 {
-		return errors.New("--erasure-ledger-days must be 1 at least")
+		return errors.New("--erasure-ledger-days must be at least 1")
 	}
 	if o.OutputCheckInterval < 0 || o.OutputCheckInterval > 0 && o.OutputCheckInterval < time.Second {
-		return errors.New("--output-check-interval must be 1s at least, or 0 to turn the checks off")
+		return errors.New("--output-check-interval must be at least 1s, or 0 to turn the checks off")
 	}
 	if o.APIRequestsPerSecond < 0 {
 		return errors.New("--api-requests-per-second must not be negative")
@@ -139,6 +132,20 @@ func (o *Options) validate() error {
 	}
 	_, err := output.NewAnnotationPolicy(o.OutputAnnotations)
 	return err
+}
+
+func (o *Options) validateReceiver() error {
+	if (o.ReceiverTLSCertFile == "") != (o.ReceiverTLSKeyFile == "") {
+		return errors.New("--receiver-tls-cert-file and --receiver-tls-key-file go together")
+	}
+	if o.ReceiverBaseURL != "" && !o.receives() {
+		return errors.New("--receiver-base-url is set and --receiver-bind-address is not, so that nobody would receive the events that Smile sends there: " +
+			"set --receiver-bind-address, as in :8082, or omit --receiver-base-url")
+	}
+	if o.WebhookOverlap < time.Second {
+		return errors.New("--webhook-overlap must be at least 1s")
+	}
+	return nil
 }
 
 // annotations are those that templates may set on outputs. The options are valid.

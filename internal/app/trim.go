@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -14,9 +13,9 @@ import (
 // trim prepares an object for the cache: it drops what nothing reads, and has objects share the texts that most of them have
 // in common. Writes are patches of what differs, so that nothing is lost at the API server.
 func (s *sharedTexts) trim(obj any) (any, error) {
-	object, err := meta.Accessor(obj)
-	if err != nil {
-		return obj, nil // the notice that an object is gone
+	object, ok := obj.(metav1.Object)
+	if !ok { // the notice that an object is gone
+		return obj, nil
 	}
 	object.SetManagedFields(nil)
 	annotations := object.GetAnnotations()

@@ -94,18 +94,27 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 		return nil, errSuspended
 	case meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady) == nil:
 		return nil, errUnchecked
-	case !meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionReady):
-		if former := r.former(&obj); former != nil {
-			return former, nil
-		}
-		return nil, errNotReady
+	case meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionReady):
+		return r.ready(ctx, &obj)
 	}
-	conn := r.current(name, &obj)
+	if former := r.former(&obj); former != nil {
+		return former, nil
+	}
+	return nil, errNotReady
+}
+
+// ready gives the connection of an object that is Ready: with the pair that is in the Secret, or the last one that was proven.
+func (r *Registry) ready(ctx context.Context, obj *v1alpha1.SmileConnection) (*Connection, error) {
+	name := client.ObjectKeyFromObject(obj)
+	conn := r.current(name, obj)
 	if conn == nil {
-		conn, err = r.Refresh(ctx, &obj)
+		var err error
+		if conn, err = r.Refresh(ctx, obj); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil || conn.proven.Load() {
-		return conn, err
+	if conn.proven.Load() {
+		return conn, nil
 	}
 	if last := r.lastProven(name); last != nil && last.uid == obj.UID {
 		return last, nil

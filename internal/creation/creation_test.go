@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"net/url"
 	"strings"
 	"sync"
@@ -46,35 +47,37 @@ type town struct {
 func (s *town) Do(request *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status, data := http.StatusOK, ""
 	if request.Method == http.MethodGet {
 		s.lists++
 		shown := s.users
 		if s.hidden {
 			shown = nil
 		}
-		data = `{"items":[` + strings.Join(shown, ",") + `]}`
-	} else {
-		if err := smile.FenceFrom(request.Context())(); err != nil {
-			return nil, &smile.UnsentError{Cause: err}
-		}
-		var body struct {
-			ExternalMetadata map[string]string `json:"externalMetadata"`
-		}
-		_ = json.NewDecoder(request.Body).Decode(&body)
-		user, _ := json.Marshal(map[string]any{
-			"id": fmt.Sprintf("u%d", len(s.users)), "externalMetadata": body.ExternalMetadata, "createdAt": noon.Format(time.RFC3339),
-		})
-		s.users = append(s.users, string(user))
-		data = `{"user":` + string(user) + `}`
-		if s.fails {
-			s.fails, status = false, http.StatusInternalServerError
-		}
+		return answer(http.StatusOK, `{"items":[`+strings.Join(shown, ",")+`]}`), nil
 	}
+	if err := smile.FenceFrom(request.Context())(); err != nil {
+		return nil, &smile.UnsentError{Cause: err}
+	}
+	var body struct {
+		ExternalMetadata map[string]string `json:"externalMetadata"`
+	}
+	_ = json.NewDecoder(request.Body).Decode(&body)
+	user, _ := json.Marshal(map[string]any{
+		"id": fmt.Sprintf("u%d", len(s.users)), "externalMetadata": body.ExternalMetadata, "createdAt": noon.Format(time.RFC3339),
+	})
+	s.users = append(s.users, string(user))
+	status := http.StatusOK
+	if s.fails {
+		s.fails, status = false, http.StatusInternalServerError
+	}
+	return answer(status, `{"user":`+string(user)+`}`), nil
+}
+
+func answer(status int, data string) *http.Response {
 	return &http.Response{
 		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
 		Body: io.NopCloser(strings.NewReader(`{"code":"OK","message":"m","requestId":"r","data":` + data + `}`)),
-	}, nil
+	}
 }
 
 // protocolIn makes a protocol whose log is new, and a connection to a town.
@@ -130,7 +133,7 @@ func newOwner(conn *connection.Connection, uid types.UID) *owner {
 		Claim:       func(userID string) { o.has = userID },
 		Attach: func(_ context.Context, found mirror.Found) (bool, error) {
 			o.found(found)
-			all := append(found.Own, found.Same...)
+			all := slices.Concat(found.Own, found.Same)
 			if len(all) > 0 {
 				o.has = all[0].ID
 			}

@@ -59,31 +59,35 @@ func (l *Log) read(ctx context.Context) (stored, error) {
 // the log is read again. A third process that has taken it over meanwhile is the leader now.
 func (l *Log) takeOver(ctx context.Context) error {
 	for range takeOverTries {
-		found, err := l.read(ctx)
-		if err != nil {
-			return err
-		}
-		own, follows, err := l.termAfter(found)
-		if err != nil {
-			return err
-		}
-		switch {
-		case l.former == nil:
-			l.former = &found.term
-		case found.lease != nil && found.term != *l.former && found.term != own:
-			l.succeed()
-			return ErrSucceeded
-		}
-		inherited, err := l.inherit(ctx, found, follows || found.term == own)
-		if err != nil {
-			return err
-		}
-		err = l.claim(ctx, found.lease, own, inherited)
+		err := l.tryTakeOver(ctx)
 		if err == nil || !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 	}
 	return errBusy
+}
+
+func (l *Log) tryTakeOver(ctx context.Context) error {
+	found, err := l.read(ctx)
+	if err != nil {
+		return err
+	}
+	own, follows, err := l.termAfter(found)
+	if err != nil {
+		return err
+	}
+	switch {
+	case l.former == nil:
+		l.former = &found.term
+	case found.lease != nil && found.term != *l.former && found.term != own:
+		l.succeed()
+		return ErrSucceeded
+	}
+	inherited, err := l.inherit(ctx, found, follows || found.term == own)
+	if err != nil {
+		return err
+	}
+	return l.claim(ctx, found.lease, own, inherited)
 }
 
 // termAfter gives the term of this process, and reports whether it follows right after the one that wrote the log.
