@@ -19,9 +19,11 @@ const (
 	// firstNews is where the search for the highest sustained rate begins; fine is how near it comes.
 	firstNews = 40
 	fine      = 1.1
-	// newsLasts is how long a rate must be sustained, if there are users enough, and inTime what the 99th percentile may take.
-	newsLasts = 10 * time.Second
-	inTime    = time.Second
+	// newsLasts is how long a rate must be sustained, if there are users enough, and newsLastsLeast how long in any case; inTime is what
+	// the 99th percentile may take.
+	newsLasts      = 10 * time.Second
+	newsLastsLeast = 2 * time.Second
+	inTime         = time.Second
 	// drained is how long what was too much may take to arrive.
 	drained = 3 * time.Minute
 )
@@ -136,6 +138,9 @@ func (w *newsroom) bare(ctx context.Context) (float64, error) {
 func (w *newsroom) sustained(ctx context.Context, who string, alive func() error) (float64, error) {
 	good, bad := 0.0, 0.0
 	for rate := float64(firstNews); bad == 0 || bad/good > fine; {
+		if rate*newsLastsLeast.Seconds() > float64(len(w.names)) {
+			return good, fmt.Errorf("%s sustains %.0f a second or more: %d users are too few to tell", who, good, len(w.names))
+		}
 		made, p99, err := w.attempt(ctx, rate, alive)
 		if err != nil {
 			return 0, err
@@ -149,18 +154,21 @@ func (w *newsroom) sustained(ctx context.Context, who string, alive func() error
 		default:
 			bad = rate
 		}
-		switch {
-		case bad == 0:
-			rate = 2 * good
-		case good == 0 && bad <= 1:
-			return 0, errors.New("not one a second arrives in time")
-		case good == 0:
-			rate = bad / 2
-		default:
-			rate = math.Sqrt(good * bad)
-		}
+		rate = nextRate(good, bad)
 	}
 	return good, nil
+}
+
+// nextRate is the rate to try after the highest good one and the lowest bad one; 0 is for none.
+func nextRate(good, bad float64) float64 {
+	switch {
+	case bad == 0:
+		return 2 * good
+	case good == 0:
+		return bad / 2
+	default:
+		return math.Sqrt(good * bad)
+	}
 }
 
 // attempt has news happen at a rate, and gives the rate at which it did, and the 99th percentile of how long it took.
