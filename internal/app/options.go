@@ -122,9 +122,6 @@ func (o *Options) validate() error {
 	if o.WebhookOverlap < time.Second {
 		return errors.New("--webhook-overlap must be 1s at least")
 	}
-	if faults := validation.IsDNS1123Subdomain(o.LeaseName + creationsSuffix); len(faults) > 0 {
-		return fmt.Errorf("--lease-name: %s", faults[0])
-	}
 	if o.ErasureLedgerDays < 1 {
 		return errors.New("--erasure-ledger-days must be 1 at least")
 	}
@@ -138,7 +135,14 @@ func (o *Options) validate() error {
 		return fmt.Errorf("--watch-label-selector: %w", err)
 	}
 	_, err := output.NewAnnotationPolicy(o.OutputAnnotations)
-	return err
+	return errors.Join(err, o.validateLease())
+}
+
+func (o *Options) validateLease() error {
+	if faults := validation.IsDNS1123Subdomain(o.LeaseName + creationsSuffix); len(faults) > 0 {
+		return fmt.Errorf("--lease-name: %s", faults[0])
+	}
+	return nil
 }
 
 // annotations are those that templates may set on outputs. The options are valid.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,7 +47,8 @@ type town struct {
 func (s *town) Do(request *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status, data := http.StatusOK, ""
+	status := http.StatusOK
+	var data string
 	if request.Method == http.MethodGet {
 		s.lists++
 		shown := s.users
@@ -130,7 +132,7 @@ func newOwner(conn *connection.Connection, uid types.UID) *owner {
 		Claim:       func(userID string) { o.has = userID },
 		Attach: func(_ context.Context, found mirror.Found) (bool, error) {
 			o.found(found)
-			all := append(found.Own, found.Same...)
+			all := slices.Concat(found.Own, found.Same)
 			if len(all) > 0 {
 				o.has = all[0].ID
 			}

@@ -56,34 +56,39 @@ func (l *Log) read(ctx context.Context) (stored, error) {
 }
 
 // takeOver reads the log, keeps what it names, and writes the term of this process. A write that failed may have been done, so
-// the log is read again. A third process that has taken it over meanwhile is the leader now.
+// the log is read again.
 func (l *Log) takeOver(ctx context.Context) error {
 	for range takeOverTries {
-		found, err := l.read(ctx)
-		if err != nil {
-			return err
-		}
-		own, follows, err := l.termAfter(found)
-		if err != nil {
-			return err
-		}
-		switch {
-		case l.former == nil:
-			l.former = &found.term
-		case found.lease != nil && found.term != *l.former && found.term != own:
-			l.succeed()
-			return ErrSucceeded
-		}
-		inherited, err := l.inherit(ctx, found, follows || found.term == own)
-		if err != nil {
-			return err
-		}
-		err = l.claim(ctx, found.lease, own, inherited)
+		err := l.tryTakeOver(ctx)
 		if err == nil || !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 	}
 	return errBusy
+}
+
+// tryTakeOver fails when a third process has taken over the log since it was first read: that is the leader now.
+func (l *Log) tryTakeOver(ctx context.Context) error {
+	found, err := l.read(ctx)
+	if err != nil {
+		return err
+	}
+	own, follows, err := l.termAfter(found)
+	if err != nil {
+		return err
+	}
+	switch {
+	case l.former == nil:
+		l.former = &found.term
+	case found.lease != nil && found.term != *l.former && found.term != own:
+		l.succeed()
+		return ErrSucceeded
+	}
+	inherited, err := l.inherit(ctx, found, follows || found.term == own)
+	if err != nil {
+		return err
+	}
+	return l.claim(ctx, found.lease, own, inherited)
 }
 
 // termAfter gives the term of this process, and reports whether it follows right after the one that wrote the log.
