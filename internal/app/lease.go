@@ -26,7 +26,9 @@ const (
 
 	leaseDuration = 30 * time.Second
 	renewDeadline = 20 * time.Second
-	retryPeriod   = 4 * time.Second
+	// retryPeriod is how often the Lease is renewed, and about how often a standby looks at it. A failover takes up to four of
+	// them longer than the lease.
+	retryPeriod = 2 * time.Second
 )
 
 var errNotLeader = errors.New("the leader lease was not renewed in time: another process may be the leader")

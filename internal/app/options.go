@@ -115,9 +115,6 @@ func (o *Options) validate() error {
 	if err := o.validateReceiver(); err != nil {
 		return err
 	}
-	if faults := validation.IsDNS1123Subdomain(o.LeaseName + creationsSuffix); len(faults) > 0 {
-		return fmt.Errorf("--lease-name: %s", faults[0])
-	}
 	if o.ErasureLedgerDays < 1 {
 		return errors.New("--erasure-ledger-days must be at least 1")
 	}
@@ -131,7 +128,14 @@ func (o *Options) validate() error {
 		return fmt.Errorf("--watch-label-selector: %w", err)
 	}
 	_, err := output.NewAnnotationPolicy(o.OutputAnnotations)
-	return err
+	return errors.Join(err, o.validateLease())
+}
+
+func (o *Options) validateLease() error {
+	if faults := validation.IsDNS1123Subdomain(o.LeaseName + creationsSuffix); len(faults) > 0 {
+		return fmt.Errorf("--lease-name: %s", faults[0])
+	}
+	return nil
 }
 
 func (o *Options) validateReceiver() error {

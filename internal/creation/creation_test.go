@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,37 +47,36 @@ type town struct {
 func (s *town) Do(request *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	status := http.StatusOK
+	var data string
 	if request.Method == http.MethodGet {
 		s.lists++
 		shown := s.users
 		if s.hidden {
 			shown = nil
 		}
-		return answer(http.StatusOK, `{"items":[`+strings.Join(shown, ",")+`]}`), nil
+		data = `{"items":[` + strings.Join(shown, ",") + `]}`
+	} else {
+		if err := smile.FenceFrom(request.Context())(); err != nil {
+			return nil, &smile.UnsentError{Cause: err}
+		}
+		var body struct {
+			ExternalMetadata map[string]string `json:"externalMetadata"`
+		}
+		_ = json.NewDecoder(request.Body).Decode(&body)
+		user, _ := json.Marshal(map[string]any{
+			"id": fmt.Sprintf("u%d", len(s.users)), "externalMetadata": body.ExternalMetadata, "createdAt": noon.Format(time.RFC3339),
+		})
+		s.users = append(s.users, string(user))
+		data = `{"user":` + string(user) + `}`
+		if s.fails {
+			s.fails, status = false, http.StatusInternalServerError
+		}
 	}
-	if err := smile.FenceFrom(request.Context())(); err != nil {
-		return nil, &smile.UnsentError{Cause: err}
-	}
-	var body struct {
-		ExternalMetadata map[string]string `json:"externalMetadata"`
-	}
-	_ = json.NewDecoder(request.Body).Decode(&body)
-	user, _ := json.Marshal(map[string]any{
-		"id": fmt.Sprintf("u%d", len(s.users)), "externalMetadata": body.ExternalMetadata, "createdAt": noon.Format(time.RFC3339),
-	})
-	s.users = append(s.users, string(user))
-	status := http.StatusOK
-	if s.fails {
-		s.fails, status = false, http.StatusInternalServerError
-	}
-	return answer(status, `{"user":`+string(user)+`}`), nil
-}
-
-func answer(status int, data string) *http.Response {
 	return &http.Response{
 		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
 		Body: io.NopCloser(strings.NewReader(`{"code":"OK","message":"m","requestId":"r","data":` + data + `}`)),
-	}
+	}, nil
 }
 
 // protocolIn makes a protocol whose log is new, and a connection to a town.

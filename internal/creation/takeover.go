@@ -56,7 +56,7 @@ func (l *Log) read(ctx context.Context) (stored, error) {
 }
 
 // takeOver reads the log, keeps what it names, and writes the term of this process. A write that failed may have been done, so
-// the log is read again. A third process that has taken it over meanwhile is the leader now.
+// the log is read again.
 func (l *Log) takeOver(ctx context.Context) error {
 	for range takeOverTries {
 		err := l.tryTakeOver(ctx)
@@ -67,6 +67,7 @@ func (l *Log) takeOver(ctx context.Context) error {
 	return errBusy
 }
 
+// tryTakeOver fails when a third process has taken over the log since it was first read: that is the leader now.
 func (l *Log) tryTakeOver(ctx context.Context) error {
 	found, err := l.read(ctx)
 	if err != nil {

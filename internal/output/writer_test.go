@@ -47,8 +47,12 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
+	own := make([]client.Object, len(objects)) // the client writes into them, and tests that run in parallel share some
+	for i, obj := range objects {
+		own[i] = obj.DeepCopyObject().(client.Object)
+	}
 	c := &cluster{onUpdate: func() {}}
-	c.WithWatch = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+	c.WithWatch = fake.NewClientBuilder().WithScheme(scheme).WithObjects(own...).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, to client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			c.writes = append(c.writes, "create")
 			return to.Create(ctx, obj, opts...)
