@@ -105,13 +105,13 @@ test-cluster: compiler kube-controller-manager ## Run the tests on a real contro
 	@KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -race -timeout 40m $(CLUSTER_PACKAGES)
 
 .PHONY: test-future
-test-future: compiler kube-controller-manager ## Run the operator's tests against a Smile that answers with more than is documented today
+test-future: compiler kube-controller-manager ## Run the operator's tests against a Smile that returns more than is documented today
 	SMILE_SANDBOX_QUIRKS=future=on KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -timeout 40m ./internal/smile/... $(CLUSTER_PACKAGES)
 	SMILE_SANDBOX_QUIRKS=future=on $(E2E) -timeout 60m ./internal/e2e/...
 
-# Tests of whole processes wait more than they work, so more of them run at once than there are cores.
+# Tests of whole processes mostly wait, so more of them run at once than there are cores.
 E2E := KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -tags e2e -parallel 8
-# The journey on which the operator is killed, and its writes fail: one by its name, today's, or all of them.
+# The journey on which the operator is killed, and its writes fail: a name, today, or all.
 JOURNEY ?= all
 
 .PHONY: e2e
@@ -120,7 +120,7 @@ e2e: compiler kube-controller-manager ## Run the tests of whole processes and of
 	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
 
 .PHONY: e2e-long
-e2e-long: compiler kube-controller-manager ## Run those of the tests of whole processes that take long or much memory
+e2e-long: compiler kube-controller-manager ## Run the tests of whole processes that take long or need much memory
 	E2E_LONG=1 $(E2E) -timeout 90m -v -run '^(TestAPIServerOutages|TestEtcdPauses|TestUnrelatedSecretsTakeNoMemory|TestSeriesAreBounded)$$' ./internal/e2e/
 
 .PHONY: crash-points
@@ -132,16 +132,16 @@ failed-writes: compiler kube-controller-manager ## Fail each write to the API se
 	E2E_JOURNEY="$(JOURNEY)" $(E2E) -timeout 3h -v -run '^TestFailedWrites$$' ./internal/e2e/
 
 .PHONY: flood
-flood: compiler kube-controller-manager ## Flood the receiver for 60 s with 2,000 forgeries a second, and tell of news 50 times a second
+flood: compiler kube-controller-manager ## Flood the receiver for 60 s with 2,000 forged and 50 genuine events a second
 	E2E_FLOOD=1 $(E2E) -timeout 20m -v -run '^(TestForgeriesDoNotDrownEvents|TestEventToData)$$' ./internal/e2e/
 
 .PHONY: soak
-soak: compiler control-plane ## Create 10,000 users through random trouble, and lead 500 persons through misfortune
+soak: compiler control-plane ## Create 10,000 users under random faults, and run 500 random trials of a user's data
 	SMILE_CREATES=$${SMILE_CREATES:-10000} SMILE_TRIALS=$${SMILE_TRIALS:-500} KUBEBUILDER_ASSETS=$(BIN)/k8s \
 		$(GO) test $(TESTFLAGS) -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong|Whatever becomes' ./controllers/user/ ./controllers/accountsync/
 
 .PHONY: nightly
-nightly: ## Run all tests, searches and measurements, and write docs/nightly.md (NIGHTLY_ONLY=fuzz,bench: some parts)
+nightly: ## Run all tests, fuzzing and measurements, and write docs/nightly.md (NIGHTLY_ONLY=fuzz,bench: some parts)
 	$(GO) run ./hack/nightly
 
 .PHONY: fuzz
@@ -155,8 +155,8 @@ bench: kube-controller-manager ## Measure calls, writes, times and memory for 1,
 	$(GO) run ./hack/bench
 
 .PHONY: bench-compare
-bench-compare: kube-controller-manager ## Measure the operator of commit BASE and this one in turn, three times each, and fail if this one is worse (BENCH_ONLY=startup,paced)
-	@[ -n "$(BASE)" ] || { echo "BASE names the commit to compare with, as in make bench-compare BASE=main BENCH_ONLY=startup" >&2; exit 1; }
+bench-compare: kube-controller-manager ## Measure commit BASE and this one in turn, three times each, and fail if this one is worse (BENCH_ONLY=startup,paced)
+	@[ -n "$(BASE)" ] || { echo "set BASE to the commit to compare with, as in make bench-compare BASE=main BENCH_ONLY=startup" >&2; exit 1; }
 	BENCH_BASE=$$(git rev-parse --verify "$(BASE)^{commit}") $(GO) run ./hack/bench
 
 ##@ Tools

@@ -23,8 +23,8 @@ type result struct {
 
 const heading = `# The nightly run
 
-` + "`make nightly`" + ` writes this file: what came of the tests that are too long for CI, and what they measured.
-` + "`NIGHTLY_ONLY=fuzz,bench make nightly`" + ` runs some of the parts; the others keep what an earlier run said.
+` + "`make nightly`" + ` writes this file: the results and measurements of all tests, including those that take too long for CI.
+` + "`NIGHTLY_ONLY=fuzz,bench make nightly`" + ` runs only some parts; the others keep the results of an earlier run.
 
 | part | result | took | on | commit | machine |
 |---|---|---|---|---|---|
