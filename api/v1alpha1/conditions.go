@@ -109,7 +109,7 @@ const (
 // CommonStatus is what the status of every kind holds.
 type CommonStatus struct {
 	// observedGeneration is the newest spec generation that was fully handled, with success or with an error
-	// that only a change can mend; -1 before the first.
+	// that only a change can fix; -1 before the first.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 

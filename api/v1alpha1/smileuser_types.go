@@ -109,7 +109,7 @@ type AccountCounts struct {
 	Total int32 `json:"total"`
 	// connected accounts.
 	Connected int32 `json:"connected"`
-	// needsAction counts accounts that only the person can mend.
+	// needsAction counts accounts that only the end user can fix.
 	NeedsAction int32 `json:"needsAction"`
 }
 

@@ -13,7 +13,7 @@ import (
 // installed, or the object may have been stored before a rule existed.
 
 var errUnnamedFields = engine.NewInvalid(v1alpha1.ReasonInvalidSpec,
-	"spec.datapoints: personal data enters a ConfigMap only field by field: name the fields of every datapoint, or use spec.output.secret").
+	"spec.datapoints: a ConfigMap accepts only named fields of personal data: name the fields of every datapoint, or use spec.output.secret").
 	On(v1alpha1.ConditionOutputReady)
 
 // namesFields reports whether every datapoint names its fields.
@@ -47,7 +47,7 @@ func (c *Controller) templateOf(sync *v1alpha1.SmileAccountSync) *v1alpha1.Outpu
 	return allowed
 }
 
-// checkTemplate warns of annotations that the operator does not allow, and that the output is written without.
+// checkTemplate warns of annotations that the operator does not allow. The output is written without them.
 func (v *visit) checkTemplate(_ context.Context, p *pass) error {
 	var dropped []string
 	if out := p.Object.Spec.Output; out != nil {
@@ -58,6 +58,6 @@ func (v *visit) checkTemplate(_ context.Context, p *pass) error {
 		return nil
 	}
 	p.Warn(v1alpha1.ReasonAnnotationNotAllowed, "Write", fmt.Sprintf("spec.output.template.metadata.annotations: "+
-		"the output does not carry annotations that the operator's flag --allowed-output-annotations does not name, such as %s", dropped[0]))
+		"the operator's flag --allowed-output-annotations does not permit all of them, such as %s: the output is written without those", dropped[0]))
 	return nil
 }

@@ -227,7 +227,7 @@ var (
 	}
 	mustAct = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonEndUserActionRequired,
-		"an account is in an error that only the person can mend: they must log in to it again",
+		"an account is in an error that only the end user can fix: they must log in to it again",
 	}
 	providerDown = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonProviderUnavailable,
@@ -235,7 +235,7 @@ var (
 	}
 	askSmile = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonContactSmile,
-		"an account is in an error that Smile must mend, or of a kind that Smile does not support: ask its support",
+		"an account is in an error that Smile must fix, or of a kind that Smile does not support: ask Smile's support",
 	}
 	loggingIn = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,

@@ -157,7 +157,7 @@ func requested(user *v1alpha1.SmileUser) bool {
 	return engine.Requested(user, user.Status.LastHandledRequest)
 }
 
-// onlyThePerson are the errors that nobody but the person can mend.
+// onlyThePerson are the errors that only the end user can fix.
 var onlyThePerson = map[smile.AccountErrorCode]bool{
 	"ACCOUNT_DISABLED": true, "ACCOUNT_INACCESSIBLE": true, "ACCOUNT_INCOMPLETE": true, "ACCOUNT_LOCKED": true,
 	"AUTH_REQUIRED": true, "EXPIRED_CREDENTIALS": true, "INVALID_ACCOUNT_TYPE": true, "INVALID_CREDENTIALS": true,

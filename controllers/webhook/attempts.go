@@ -47,7 +47,7 @@ func (a *attempts) unknown(pair string, now time.Time) time.Time {
 	return since
 }
 
-// refuse remembers a problem that only a change can mend, so that it is told and not tried again each time that the
+// refuse remembers a problem that only a change can fix, so that it is told and not tried again each time that the
 // Secrets are read. It gives back what is to be told.
 func (a *attempts) refuse(pair string, now time.Time, err error) error {
 	problem := engine.Classify(err).After(soon)

@@ -27,7 +27,7 @@ const most = 2
 
 var (
 	errUnknown = engine.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
-		"a creation was cut off and may have succeeded: waiting until Smile's listing can tell; nothing is created meanwhile")
+		"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
 	errReplacing = engine.NewNotReady(v1alpha1.ReasonProgressing,
 		"the change before this one is still being carried out: the webhook that it replaced is kept until nothing of it can be under way")
 	errOtherwise = engine.NewTransient(v1alpha1.ReasonInvalidResponse,
@@ -297,7 +297,7 @@ func (v *visit) tell(p *pass, id string) {
 	others := slices.DeleteFunc(slices.Clone(p.Object.Status.Registrations), func(r registration) bool { return r.ID == id })
 	switch {
 	case slices.ContainsFunc(others, func(r registration) bool { return r.Fingerprint == at(p, id).Fingerprint && !v.elsewhere(r) }):
-		reason, message = v1alpha1.ReasonWebhookRepaired, "registered the webhook anew: it, or its Secret, was changed or deleted"
+		reason, message = v1alpha1.ReasonWebhookRepaired, "registered the webhook again: it, or its Secret, was changed or deleted"
 	case len(others) > 0:
 		reason, message = v1alpha1.ReasonWebhookReplaced, "registered another webhook in place of the one before"
 	}

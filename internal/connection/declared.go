@@ -27,8 +27,8 @@ const (
 )
 
 var errRevokeLimit = engine.NewNotReady(v1alpha1.ReasonRevokeLimit,
-	"as many accounts were revoked in 24 hours as spec.revokes.perDay of the SmileConnection permits: "+
-		"the others are revoked as soon as the limit permits it; to revoke them now, raise spec.revokes.perDay")
+	"the number of accounts revoked in 24 hours has reached spec.revokes.perDay of the SmileConnection: "+
+		"the others are revoked when the limit permits it; to revoke them sooner, raise spec.revokes.perDay")
 
 // declaredRevokes limits the revokes of a connection that specs ask for, as spec.revokeAfterFetch does: they are no accident, so
 // none waits for an approval. It counts them in minutes.

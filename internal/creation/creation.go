@@ -31,11 +31,11 @@ import (
 
 var (
 	errUnknown = engine.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
-		"a creation was cut off and may have succeeded: waiting until Smile's listing can tell; nothing is created meanwhile")
+		"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
 	errReserved = engine.NewWaiting(v1alpha1.ReasonProgressing,
 		"the same subject is being created for another object").After(5 * time.Second)
 	errInherited = engine.NewWaiting(v1alpha1.ReasonProgressing,
-		"another process led until a moment ago and may have created this person: waiting until Smile's listing can tell")
+		"the previous leader may have created this user: waiting for a listing at Smile that shows it")
 )
 
 // Config is what a Protocol needs.

@@ -31,10 +31,10 @@ const (
 )
 
 var (
-	// ErrSucceeded is why a process ends that is no longer the leader: another one has taken over its log.
-	ErrSucceeded = errors.New("another process has taken over the creation log: this one creates nobody any more, and ends")
+	// ErrSucceeded ends a process that is no longer the leader: another one has taken over its log.
+	ErrSucceeded = errors.New("another process has taken over the creation log: this process creates no more users, and ends")
 
-	errNotNamed = engine.NewTransient(v1alpha1.ReasonProgressing, "the call waited too long after the creation log named it: it is named again")
+	errNotNamed = engine.NewTransient(v1alpha1.ReasonProgressing, "the call waited too long after it was named in the creation log: it is named again")
 )
 
 // Term is a process's time as the leader, as the leader Lease shows it.
@@ -114,7 +114,7 @@ func (l *Log) Start(ctx context.Context) error {
 		case errors.Is(err, ErrSucceeded):
 			return err
 		case ctx.Err() == nil:
-			log.FromContext(ctx).Error(err, "taking over the creation log; nobody is created meanwhile")
+			log.FromContext(ctx).Error(err, "taking over the creation log failed and is retried; no user is created meanwhile")
 		}
 		select {
 		case <-ctx.Done():

@@ -48,7 +48,7 @@ type term struct {
 	acquired int64
 }
 
-var errUnreadable = errors.New("the creation log is not readable")
+var errUnreadable = errors.New("the creation log is unreadable")
 
 // encode writes a record as the annotation holds it: base64 of the version, the term, when unnamed calls were sent, the number
 // of entries, the entries in the order of their times, each as the seconds since the one before it and the subject, and a

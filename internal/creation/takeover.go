@@ -19,7 +19,7 @@ const (
 	requestTimeout = 10 * time.Second
 )
 
-var errBusy = errors.New("the creation log was changed again and again while it was taken over")
+var errBusy = errors.New("the creation log changed repeatedly while it was being taken over")
 
 // inheritance is what the log told when it was taken over.
 type inheritance struct {
@@ -101,7 +101,7 @@ func (l *Log) termAfter(found stored) (own term, follows bool, err error) {
 	}
 	leads, led := l.config.Term()
 	if !led {
-		return term{}, false, errors.New("the creation log can be taken over by the leader only")
+		return term{}, false, errors.New("only the leader can take over the creation log")
 	}
 	own = term{number: leads.Number, holder: leads.Holder, acquired: leads.Acquired.UnixMicro()}
 	return own, leads.follows(found.term), nil
@@ -122,7 +122,7 @@ func (l *Log) inherit(ctx context.Context, found stored, follows bool) (inherita
 	case found.lease == nil:
 		used, err := l.config.Used(ctx)
 		if err != nil {
-			return got, fmt.Errorf("finding out whether anybody was created before: %w", err)
+			return got, fmt.Errorf("checking whether users were created before: %w", err)
 		}
 		if used {
 			got.everybody = now

@@ -30,7 +30,7 @@ var rules = []struct {
 	}},
 	{smile.IsDenied, Problem{
 		Class: Denied, Reason: v1alpha1.ReasonInvalidCredentials,
-		Message: "Smile refuses the key pair of the connection: mend its credentials Secret",
+		Message: "Smile refuses the key pair of the connection: fix its credentials Secret",
 	}},
 	{smile.IsInvalid, Problem{
 		Class: Invalid, Reason: v1alpha1.ReasonInvalidSpec, RetryAfter: slowRetry,

@@ -17,7 +17,7 @@ var (
 	}, []string{"kind"})
 	workersHeld = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "smile_operator_workers_held_most",
-		Help: "Workers of a kind that are held by the one connection, or API host, that holds most.",
+		Help: "Largest number of workers of a kind that one connection, or API host, holds.",
 	}, []string{"kind", "by"})
 )
 

@@ -73,7 +73,7 @@ func (p *Problem) Because(err error) *Problem {
 	return &changed
 }
 
-// NewInvalid is a problem that only a change can mend.
+// NewInvalid is a problem that only a change can fix.
 func NewInvalid(reason, message string) *Problem {
 	return &Problem{Class: Invalid, Reason: reason, Message: message}
 }

@@ -123,7 +123,7 @@ func (o *Owners) Verify(ctx context.Context, conn *connection.Connection, user *
 var (
 	// ErrMissing is a remote user that does not exist.
 	ErrMissing = engine.NewInvalid(v1alpha1.ReasonRemoteUserMissing,
-		"Smile does not know the user of this object (any more): it is not made again; delete the object and declare it anew, or mend spec.userID")
+		"the user of this object does not exist at Smile, or no longer: it is not created again; delete and re-create the object, or fix spec.userID")
 	errNotOwned = engine.NewInvalid(v1alpha1.ReasonUserNotOwned,
 		"the user at Smile was not created for this object: to adopt it by spec.userID, annotate the credentials Secret with "+
 			v1alpha1.AnnotationAllowAdoption+`: "true"`).After(time.Minute)

@@ -16,7 +16,7 @@ var alwaysAllowed = []string{"reloader.stakater.com/*"}
 
 var (
 	annotationPattern = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/(\*|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$`)
-	// reservedDomain is of keys that say whose an object is.
+	// reservedDomain matches keys that identify the owner of an object.
 	reservedDomain = regexp.MustCompile(`^([a-z0-9.-]+\.)?(kubernetes\.io|k8s\.io|argoproj\.io|fluxcd\.io|helm\.sh|smile-operator\.io)/`)
 )
 
@@ -25,15 +25,15 @@ var (
 type AnnotationPolicy struct{ patterns []string }
 
 // NewAnnotationPolicy permits annotations in addition. A pattern is a key, such as example.com/name, or example.com/* for all
-// keys of a domain. Anything else, and a domain that says whose an object is, is an error.
+// keys of a domain. Anything else is an error, and so is a domain whose keys identify the owner of an object.
 func NewAnnotationPolicy(patterns []string) (AnnotationPolicy, error) {
 	for i, pattern := range patterns {
 		reason := error(nil)
 		switch {
 		case !annotationPattern.MatchString(pattern):
-			reason = errors.New("want a key such as example.com/name, or example.com/* for all keys of a domain")
+			reason = errors.New("must be a key such as example.com/name, or example.com/* for all keys of a domain")
 		case reservedDomain.MatchString(pattern):
-			reason = errors.New("keys of this domain say whose an object is, and cannot be set")
+			reason = errors.New("keys of this domain identify the owner of an object, and cannot be set")
 		}
 		if reason != nil {
 			return AnnotationPolicy{}, fmt.Errorf("--allowed-output-annotations: entry %d: %w", i+1, reason)

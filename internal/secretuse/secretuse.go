@@ -1,4 +1,4 @@
-// Package secretuse reads the Secrets that specs name, and decides what their values may be used for. A value leaves the
+// Package secretuse reads the Secrets that specs name, and checks what their values may be used for. A value leaves the
 // cluster, or is compared, only if the Secret says so itself: whoever may write an object of the operator could otherwise
 // extract the values of Secrets that they may not read.
 package secretuse
@@ -44,7 +44,7 @@ func Permitted(annotations map[string]string, use Use) bool {
 	return false
 }
 
-// Reference is a Secret that a field of a spec names, and the use that is made of its values.
+// Reference is a Secret that a field of a spec names, and the use of its values.
 type Reference struct {
 	Namespace, Name string
 	// Field that names the Secret, such as spec.secretRef.
@@ -53,7 +53,7 @@ type Reference struct {
 }
 
 // Read reads the Secret with a reader that does not cache. A Secret that does not exist is the problem SecretNotFound. It does
-// not decide whether the values may be used.
+// not check whether the values may be used.
 func (r Reference) Read(ctx context.Context, live client.Reader) (*corev1.Secret, error) {
 	secret := new(corev1.Secret)
 	err := live.Get(ctx, r.Key(), secret)
@@ -77,9 +77,9 @@ func (r Reference) Refusal() *engine.Problem {
 	return engine.NewInvalid(v1alpha1.ReasonSecretUseNotPermitted, r.missing()+"; its values are not used").After(recheck)
 }
 
-// Warning is the message about a Secret that does not permit the use, which goes on because it began before that was required.
+// Warning is the message about a Secret that does not permit the use, where the use began before permission was required and continues.
 func (r Reference) Warning() string {
-	return r.missing() + ". What exists goes on without it, and anything new is refused"
+	return r.missing() + ". What already exists continues to work, but anything new is refused"
 }
 
 func (r Reference) missing() string {

@@ -167,7 +167,7 @@ func TestErrorTexts(t *testing.T) {
 		{&smile.TransportError{Operation: "get-user", Cause: context.DeadlineExceeded}, "smile: get-user: no answer: context deadline exceeded"},
 		{&smile.RedirectError{Operation: "get-user"}, "smile: get-user: redirect refused"},
 		{&smile.UnsentError{Cause: smile.FailureRefused}, "smile: request not sent: connection refused"},
-		{&smile.UnsentError{Cause: &smile.PausedError{RetryAfter: time.Second}}, "smile: request not sent: the API wants no calls for now"},
+		{&smile.UnsentError{Cause: &smile.PausedError{RetryAfter: time.Second}}, "smile: request not sent: the API has asked for a pause"},
 		{&smile.UnsentError{Cause: &smile.ArgumentError{Argument: "id", Problem: smile.ProblemBadID}}, "smile: request not sent: argument id: an id of the wrong form"},
 		{&smile.HostError{Field: "endpoint", Reason: "reason", Remedy: "remedy"}, "endpoint: reason; remedy"},
 	}

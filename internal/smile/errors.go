@@ -95,7 +95,7 @@ func (e *PausedError) Error() string {
 	if e.Kept {
 		return "other calls go first"
 	}
-	return "the API wants no calls for now"
+	return "the API has asked for a pause"
 }
 
 // ArgumentError is an argument that the API cannot take. It is always the cause of

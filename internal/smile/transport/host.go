@@ -12,7 +12,7 @@ import (
 )
 
 // FailureUnanswered is the cause of an UnsentError while a host that does not answer is asked by one call at a time.
-const FailureUnanswered smile.Failure = "the host does not answer, and another call is asking it"
+const FailureUnanswered smile.Failure = "the host does not respond, and one call at a time is sent to it"
 
 // mostTimeouts is after how many calls in a row that timed out a host gets one call at a time.
 const mostTimeouts = 3

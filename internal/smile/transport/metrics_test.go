@@ -94,7 +94,7 @@ func TestBudgetMetrics(t *testing.T) {
 		synctest.Wait()
 		budgets.Host("other.test:443").ended(context.DeadlineExceeded)
 		want := `
-# HELP smile_operator_api_budget_reconciles_away Reconciles that have ended because their turn in the call budget was far away, and begin again when it comes.
+# HELP smile_operator_api_budget_reconciles_away Reconciles that ended because their turn in the call budget was not near, and run again when it is.
 # TYPE smile_operator_api_budget_reconciles_away gauge
 smile_operator_api_budget_reconciles_away{host="other.test:443"} 0
 smile_operator_api_budget_reconciles_away{host="slowed.test:443"} 0
@@ -106,7 +106,7 @@ smile_operator_api_budget_share{host="slowed.test:443"} 0.5
 # TYPE smile_operator_api_budget_waiting gauge
 smile_operator_api_budget_waiting{host="other.test:443"} 0
 smile_operator_api_budget_waiting{host="slowed.test:443"} 1
-# HELP smile_operator_api_host_timeouts Calls in a row to an API host that have timed out. From three on, one call is sent at a time until the host answers.
+# HELP smile_operator_api_host_timeouts Consecutive calls to an API host that timed out. From three on, one call at a time is sent until the host responds.
 # TYPE smile_operator_api_host_timeouts gauge
 smile_operator_api_host_timeouts{host="other.test:443"} 1
 `

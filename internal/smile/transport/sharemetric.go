@@ -13,10 +13,10 @@ var (
 	waitingMetric = prometheus.NewDesc("smile_operator_api_budget_waiting",
 		"Calls that wait for the call budget.", []string{"host"}, nil)
 	awayMetric = prometheus.NewDesc("smile_operator_api_budget_reconciles_away",
-		"Reconciles that have ended because their turn in the call budget was far away, and begin again when it comes.",
+		"Reconciles that ended because their turn in the call budget was not near, and run again when it is.",
 		[]string{"host"}, nil)
 	timeoutsMetric = prometheus.NewDesc("smile_operator_api_host_timeouts",
-		"Calls in a row to an API host that have timed out. From three on, one call is sent at a time until the host answers.",
+		"Consecutive calls to an API host that timed out. From three on, one call at a time is sent until the host responds.",
 		[]string{"host"}, nil)
 )
 
