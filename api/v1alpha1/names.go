@@ -6,7 +6,7 @@ const (
 	// the object due now. The value handled last is echoed in status.lastHandledRequest; 256 characters of it count.
 	AnnotationRequestedAt = "smile-operator.io/requested-at"
 
-	// AnnotationCreations holds the creation log, on a Lease of the operator's own.
+	// AnnotationCreations holds the creation log, on a Lease of the operator.
 	AnnotationCreations = "smile-operator.io/creations"
 
 	// AnnotationForceOrphan, set to the object's own UID, lets a blocked deletion go ahead without undoing
@@ -17,8 +17,8 @@ const (
 	// of accounts that disappeared at Smile, or were disconnected, in such numbers that their erasure is held.
 	AnnotationApproveErasure = "smile-operator.io/approve-erasure"
 
-	// AnnotationApproveRevokes, set to any new value on a SmileConnection, lets the revokes go that its brake holds, but not
-	// those that specs ask for: they need no approval.
+	// AnnotationApproveRevokes, set to any new value on a SmileConnection, permits the revokes that its revoke limiter holds.
+	// Revokes that specs ask for need no approval.
 	// The value handled last is echoed in status.lastHandledApproval.
 	AnnotationApproveRevokes = "smile-operator.io/approve-revokes"
 
@@ -36,7 +36,7 @@ const (
 
 	// AnnotationUse, on a Secret that a spec names, says what its values may be used for: credentials (by
 	// SmileConnection.spec.credentialsSecretRef), webhook-secret (SmileWebhookSubscription.spec.secretRef) or subjects
-	// (SmileUser.spec.subjectFrom); several with commas. Key pairs under the keys apiKey and apiSecret need none.
+	// (SmileUser.spec.subjectFrom); several are separated by commas. Key pairs under the keys apiKey and apiSecret need none.
 	AnnotationUse = "smile-operator.io/use"
 
 	// AnnotationOwner, on an output, is the UID of the object that it belongs to, by which it is known even when

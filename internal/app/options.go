@@ -64,36 +64,36 @@ type Options struct {
 // Bind adds the flags to a set.
 func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.SandboxEndpoint, "sandbox-endpoint", "",
-		"base URL that mode Sandbox means when a connection names no endpoint, as in http://127.0.0.1:8484/v1; the vendor's sandbox when empty")
+		"base URL of connections of mode Sandbox without an endpoint, such as http://127.0.0.1:8484/v1; the vendor's sandbox when empty")
 	flags.StringSliceVar(&o.AllowedAPIHosts, "allowed-api-hosts", nil,
-		"hosts that connections may name besides the vendor's; one written out as https://host:port or http://host:port may be plain or at a private address")
+		"hosts that connections may use besides the vendor's; an entry of the form https://host:port may resolve to a private address, and http://host:port may also be plain HTTP")
 	flags.StringSliceVar(&o.VendorExemptions, "vendor-address-exemptions", nil,
-		"CIDRs at which the vendor's hosts may be, beside public addresses, for keys whose Secret says so: for meshes and private gateways")
+		"CIDRs to which the vendor's hosts may resolve besides public addresses, if the credentials Secret permits it: for meshes and private gateways")
 	flags.StringVar(&o.APICAFile, "api-ca-file", "", "PEM file of certificate authorities to trust for the Smile API, instead of the system's")
 	flags.Float64Var(&o.APIRequestsPerSecond, "api-requests-per-second", defaultRequestsPerSecond,
 		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
 	o.bindReceiver(flags)
 	flags.DurationVar(&o.OutputCheckInterval, "output-check-interval", outputcheck.DefaultInterval,
-		"within what time an output (Secret or ConfigMap that the operator wrote) that was deleted or edited is repaired, or its object not Ready; 0 turns the checks off")
+		"time within which an output (a Secret or ConfigMap that the operator wrote) that was deleted or edited is repaired or reported; 0 turns the checks off")
 	flags.StringSliceVar(&o.OutputAnnotations, "allowed-output-annotations", nil,
-		"annotations that spec.output.template may set on outputs, beside reloader.stakater.com/*: keys, or example.com/* for all of a domain; "+
-			"beware of those by which other tools copy a Secret into other namespaces")
+		"annotations that spec.output.template may set on outputs, besides reloader.stakater.com/*: keys, or example.com/* for all keys of a domain; "+
+			"do not allow annotations that make other tools copy a Secret into other namespaces")
 	flags.StringVar(&o.OperatorNamespace, "operator-namespace", "",
 		"namespace of the operator's own objects (default: POD_NAMESPACE, else that of the kubeconfig's context, else default)")
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", nil, "namespaces to watch; all when empty")
 	flags.StringVar(&o.WatchLabelSelector, "watch-label-selector", "", "label selector of the objects to watch; all when empty")
 	flags.BoolVar(&o.NewIdentityKey, "new-identity-key", false,
-		"generate an identity key where the Secret of an earlier one is lost; people who are declared again then become second persons at Smile")
+		"generate an identity key if the Secret of an earlier one is lost; re-created objects then create a second user at Smile")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", "127.0.0.1:8080",
-		"address of the metrics; other than loopback they are served by HTTPS to whom RBAC lets get /metrics; 0 turns them off")
+		"address of the metrics; on any address but loopback they are served over HTTPS, to callers whose RBAC permits get on /metrics; 0 turns them off")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect a leader among several replicas")
 	flags.StringVar(&o.LeaseName, "lease-name", defaultLeaseName,
-		"Lease of the leader, in the operator's namespace; <name>-creations holds the creation log. Operators that share the objects among them each need their own")
+		"name of the leader Lease, in the operator's namespace; Lease <name>-creations holds the creation log; operators that divide the objects among them each need a different name")
 	flags.StringVar(&o.AuditLog, "audit-log", auditlog.Stdout,
-		"where each act on a person's data is recorded, as lines of JSON: a file, which is appended to, or "+auditlog.Stdout)
+		"where each act on a person's data is recorded, one line of JSON each: a file, which is appended to, or "+auditlog.Stdout)
 	flags.IntVar(&o.ErasureLedgerDays, "erasure-ledger-days", output.LedgerDays,
-		"how long the operator remembers, by keyed digests, which accounts' data was erased, so that no backup brings it back")
+		"how many days the operator remembers, by keyed digests, which accounts' data was erased, so that no backup brings it back")
 	logging := flag.NewFlagSet("", flag.ContinueOnError)
 	o.Log.BindFlags(logging)
 	flags.AddGoFlagSet(logging)
@@ -101,10 +101,10 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 
 func (o *Options) bindReceiver(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.AllowedWebhookHosts, "allowed-webhook-hosts", nil,
-		"hosts, as host or host:port, that SmileWebhookSubscriptions may send events to; who receives them sees the events of everybody under that API key")
-	flags.StringVar(&o.ReceiverBindAddress, "receiver-bind-address", "", "address at which webhooks are taken; empty or 0 turns it off")
+		"hosts, as host or host:port, that SmileWebhookSubscriptions may send events to; such a host sees the events of all users under that API key")
+	flags.StringVar(&o.ReceiverBindAddress, "receiver-bind-address", "", "address at which webhooks are received; empty or 0 turns it off")
 	flags.StringVar(&o.ReceiverBaseURL, "receiver-base-url", "",
-		"URL by which Smile reaches --receiver-bind-address, as in https://hooks.example.com; without it subscriptions need a url of their own")
+		"URL at which Smile reaches --receiver-bind-address, such as https://hooks.example.com; without it subscriptions need spec.url")
 	flags.StringVar(&o.ReceiverTLSCertFile, "receiver-tls-cert-file", "", "PEM file of the receiver's certificate, read again when it changes; plain HTTP when empty")
 	flags.StringVar(&o.ReceiverTLSKeyFile, "receiver-tls-key-file", "", "PEM file of the receiver's private key")
 	flags.DurationVar(&o.WebhookOverlap, "webhook-overlap", webhookcontroller.DefaultOverlap,
@@ -143,7 +143,7 @@ func (o *Options) validateReceiver() error {
 		return errors.New("--receiver-tls-cert-file and --receiver-tls-key-file go together")
 	}
 	if o.ReceiverBaseURL != "" && !o.receives() {
-		return errors.New("--receiver-base-url is set and --receiver-bind-address is not, so that nobody would receive the events that Smile sends there: " +
+		return errors.New("--receiver-base-url is set and --receiver-bind-address is not, so nothing would receive the events that Smile sends there: " +
 			"set --receiver-bind-address, as in :8082, or omit --receiver-base-url")
 	}
 	if o.WebhookOverlap < time.Second {
@@ -152,13 +152,13 @@ func (o *Options) validateReceiver() error {
 	return nil
 }
 
-// annotations are those that templates may set on outputs. The options are valid.
+// annotations returns those that templates may set on outputs. The options must be valid.
 func (o *Options) annotations() output.AnnotationPolicy {
 	policy, _ := output.NewAnnotationPolicy(o.OutputAnnotations)
 	return policy
 }
 
-// receives tells whether this process takes webhooks.
+// receives reports whether this process receives webhooks.
 func (o *Options) receives() bool {
 	return o.ReceiverBindAddress != "" && o.ReceiverBindAddress != "0"
 }

@@ -61,7 +61,7 @@ func afterEvidence(ctx context.Context, live client.Client, namespace, user stri
 	}
 	return identity.Key{}, fmt.Errorf("the Secret %s/%s with the identity key does not exist, but the status of %s shows that "+
 		"there was one: restore the Secret from a backup. If the key is lost, --new-identity-key generates another; "+
-		"people who are declared again are then not recognised, and become second persons at Smile",
+		"re-created objects then do not find their users, and create a second user at Smile",
 		namespace, IdentitySecret, user)
 }
 
