@@ -32,7 +32,7 @@ type OutputMetadata struct {
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// annotations of the objects: those of reloader.stakater.com, and those that the operator's flag
-	// --allowed-output-annotations names. Others are left out, with a Warning event: some have a Secret copied to other
+	// --allowed-output-annotations names. Others are omitted, with a Warning event: some make tools copy a Secret to other
 	// namespaces.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16

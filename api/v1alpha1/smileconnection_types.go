@@ -68,7 +68,7 @@ type SmileConnectionSpec struct {
 }
 
 // DeclaredRevokes limits the revokes that objects ask for by their specs, as spec.revokeAfterFetch of a SmileAccountSync does.
-// Revokes that the deletion of an object causes are limited otherwise: beyond 20 in 10 minutes they wait for an approval.
+// Revokes that the deletion of an object causes are limited separately: beyond 20 in 10 minutes they wait for an approval.
 type DeclaredRevokes struct {
 	// perDay is how many accounts are revoked in any 24 hours; 5000 when absent. The others wait until the limit permits them.
 	// +optional

@@ -19,7 +19,7 @@ import (
 
 type pass = engine.Pass[*v1alpha1.SmileAccountSync]
 
-// visit is what the phases of one pass hand on to each other.
+// visit is what the phases of one reconcile share.
 type visit struct {
 	*Controller
 
@@ -29,16 +29,16 @@ type visit struct {
 	connErr error
 	known   *mirror.Mirror
 
-	// now is when the pass began.
+	// now is when the reconcile began.
 	now time.Time
 	// notBefore is how fresh what is read must be.
 	notBefore time.Time
-	// hinted are the accounts that Smile has hinted at and that this pass has to heed, by id; direct are those of them whose
-	// data is fetched at once. heeding are all hints that are heeded once the pass is over.
+	// hinted are the accounts with hints that this reconcile must process, by id; direct are those of them whose data is fetched
+	// at once. heeding are all hints that are processed when the reconcile is over.
 	hinted  map[string]hintsOf
 	direct  map[string]bool
 	heeding []mirror.HintedAccount
-	// changed is true when the output must be made anew.
+	// changed is true when the output must be written again.
 	changed bool
 	// whole is true when the data of all accounts must be fetched for that, not only what is news.
 	whole bool
@@ -52,7 +52,7 @@ type visit struct {
 	spared bool
 	// held is why data whose ttl has passed is kept; nil when there is none.
 	held *engine.Problem
-	// again is true when another pass follows at once.
+	// again is true when another reconcile follows at once.
 	again bool
 	// undecided is true when the output holds what the status does not know.
 	undecided bool
@@ -104,7 +104,7 @@ func requested(sync *v1alpha1.SmileAccountSync) bool {
 	return engine.Requested(sync, sync.Status.LastHandledRequest)
 }
 
-// outdated tells whether the output is known to be of another spec, or of other data, than it should.
+// outdated reports whether the output is known to be of another spec or of other data.
 func outdated(sync *v1alpha1.SmileAccountSync) bool {
 	unfinished := sync.Status.Output != nil && sync.Status.Output.Fingerprint == ""
 	return unfinished || reselects(sync)
@@ -188,7 +188,7 @@ func (v *visit) schedule(p *pass) {
 	}
 }
 
-// urgently puts calls before those that only keep things fresh, when something hints at news or somebody asked.
+// urgently gives calls priority over routine refreshes if there is a hint or a requested refresh.
 func (v *visit) urgently(ctx context.Context) context.Context {
 	if v.notBefore.IsZero() && len(v.hinted) == 0 {
 		return ctx
@@ -247,8 +247,8 @@ func among(selected []string, value string) bool {
 	return len(selected) == 0 || slices.Contains(selected, value)
 }
 
-// confirmGone asks about each account that a listing no longer shows before its data may go: a listing that came
-// out short is no reason to erase anything. Where many have gone at once, nothing of them is taken in.
+// confirmGone asks about each account that is missing from a listing before its data is erased, because a listing may be
+// incomplete. If many disappeared at once, none of that changes the status.
 func (v *visit) confirmGone(ctx context.Context, p *pass, listed []smile.Account) ([]smile.Account, error) {
 	sync := p.Object
 	for _, before := range sync.Status.Accounts {
@@ -275,7 +275,7 @@ func (v *visit) confirmGone(ctx context.Context, p *pass, listed []smile.Account
 	return listed, nil
 }
 
-// mayLose reports why the data of an account that Smile does not show as linked any more must stay; nil when it may go, or when
+// mayLose reports why the data of an account that Smile no longer shows as linked must stay; nil when it may be erased, or when
 // there is none.
 func (v *visit) mayLose(ctx context.Context, p *pass, account v1alpha1.SyncedAccount) error {
 	if !mirror.AtStake(p.Object, account) || mirror.Ended(account, v.ttlTime(ctx, p)) {
@@ -284,12 +284,12 @@ func (v *visit) mayLose(ctx context.Context, p *pass, account v1alpha1.SyncedAcc
 	return v.known.MayErase(v.conn.Name, v.userID(), account.ID)
 }
 
-// differs tells whether the status shows other accounts than these, or shows them otherwise.
+// differs reports whether the status shows other accounts, or other properties of them.
 func (v *visit) differs(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) bool {
 	return !equality.Semantic.DeepEqual(sync.Status.Accounts, entriesOf(sync, accounts))
 }
 
-// change notes that the output must be made anew, if so.
+// change records that the output must be written again, if so.
 func (v *visit) change(changed bool) {
 	v.changed = v.changed || changed
 }

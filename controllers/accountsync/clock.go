@@ -11,8 +11,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
-// A ttl is judged by the clock of this machine, and what it ends may be lost for ever. So nothing is erased by a ttl before a
-// response of Smile has confirmed that clock.
+// A ttl is evaluated by the clock of this machine, and data that it ends may be lost forever. So nothing is erased by a ttl before a
+// response from Smile has confirmed that clock.
 
 var (
 	errClockSkew = engine.NewInvalid(v1alpha1.ReasonClockSkew,
@@ -25,7 +25,7 @@ var (
 		On(v1alpha1.ConditionDataSynced)
 )
 
-// ttlTime is the time by which a ttl is judged: the zero time, at which none has passed, unless the clock is confirmed.
+// ttlTime is the time at which ttls are evaluated. Unless the clock is confirmed it is the zero time, at which none has passed.
 func (v *visit) ttlTime(ctx context.Context, p *pass) time.Time {
 	if v.skew(ctx, p.Object).Confirmed() {
 		return p.Now
@@ -63,7 +63,7 @@ func (v *visit) clockFault(ctx context.Context, sync *v1alpha1.SmileAccountSync)
 	return errClockUnconfirmed
 }
 
-// confirmClock asks Smile for its time where a ttl has passed and no response has shown it since the start.
+// confirmClock asks Smile for its time if a ttl has passed and no response has shown the time since the start.
 func (v *visit) confirmClock(ctx context.Context, p *pass) error {
 	p.Keep()
 	if v.held == nil || v.conn == nil || v.conn.Skew().Known {
@@ -75,7 +75,7 @@ func (v *visit) confirmClock(ctx context.Context, p *pass) error {
 	return v.eraseDoomed(ctx, p)
 }
 
-// whileHeld has a pass that finds nothing else due say that data is kept because of the clock, and look again.
+// whileHeld makes a reconcile that finds nothing else due report that data is kept because of the clock, and schedules the next one.
 func (v *visit) whileHeld(run func(context.Context, *pass) error) func(context.Context, *pass) error {
 	return func(ctx context.Context, p *pass) error {
 		err := run(ctx, p)

@@ -10,14 +10,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// content is what Smile sent of one account.
+// content is the data of one account as Smile sent it.
 type content struct {
 	items map[smile.Datapoint][]smile.Item
-	// owner is whose it is, as far as the responses say.
+	// owner is what the responses say about the owner of the data.
 	owner ownership
 	// at is when it was sent, by Smile's clock; zero when a response does not say.
 	at time.Time
-	// cut are the lists of which there are more items than came.
+	// cut are the lists that have more items than were sent.
 	cut map[smile.Datapoint]bool
 }
 
@@ -31,7 +31,7 @@ func (c content) size() (size int) {
 	return size
 }
 
-// ownership is what a response says about whose data it holds.
+// ownership is what a response says about the owner of its data.
 type ownership int
 
 const (
@@ -54,14 +54,14 @@ func ownershipOf(source smile.Source, userID, accountID string) ownership {
 	}
 }
 
-// errUnproven means that a hint alone does not do to use what was fetched: it must be asked about the account and its tasks.
+// errUnproven means that a hint alone does not permit using the fetched data: account and tasks must be read first.
 var errUnproven = errors.New("the response does not prove what the hint says")
 
 // errForeign is data of somebody else in a response about an account of this user.
 var errForeign = &smile.ResponseError{Operation: "get-account-payload", Problem: smile.ProblemWrongObject}
 
 // contentOf reads datapoints of an account: the list when only one is wanted, else everything at once, and again the
-// list of whatever that cut short.
+// list of every datapoint that was truncated.
 func (v *visit) contentOf(ctx context.Context, sync *v1alpha1.SmileAccountSync, accountID string) (content, error) {
 	wanted, shared := sync.Spec.Datapoints, len(v.ofUser(ctx, v.user)) > 1
 	if len(wanted) == 1 && !shared {
@@ -97,7 +97,7 @@ func (v *visit) wholeContent(ctx context.Context, accountID string, wanted []v1a
 	return joined(all, parts), nil
 }
 
-// joined is content that came in parts: it is whose all of them are, as of the earliest.
+// joined is content that came in parts. It has an owner only if all parts agree, and the time of the earliest.
 func joined(items map[smile.Datapoint][]smile.Item, parts []content) content {
 	whole := content{items: items, at: parts[0].at}
 	for _, part := range parts {
@@ -150,7 +150,7 @@ func (v *visit) readPayload(ctx context.Context, accountID string) (content, err
 // fullList is how many items of a list Smile sends at once: one with as many may be cut.
 const fullList = 300
 
-// readList reads one datapoint. A list without items says nothing about whose it is.
+// readList reads one datapoint. A list without items does not name an owner.
 func (v *visit) readList(ctx context.Context, accountID string, name smile.Datapoint) (content, error) {
 	var dates smile.Dates
 	listing := v.conn.Client.Items(smile.WithDates(ctx, &dates), name, smile.ItemFilter{SourceID: accountID})

@@ -85,7 +85,7 @@ func (v *visit) isExpired(account v1alpha1.SyncedAccount) bool {
 	return account.ErasedAt != nil && !disconnected(account) && !v.isFetched(account.ID)
 }
 
-// fetchChanged fetches what is news, and again where that turns out to be based on what is not so.
+// fetchChanged fetches what is new, and again if its assumptions turn out to be wrong.
 func (v *visit) fetchChanged(ctx context.Context, p *pass, gathered map[string]tasksOf) error {
 	err := v.fetchAll(v.urgently(ctx), p.Object, gathered, p.Now)
 	switch {
@@ -98,7 +98,7 @@ func (v *visit) fetchChanged(ctx context.Context, p *pass, gathered map[string]t
 	}
 }
 
-// fetchRest fetches again when an account went away while it was read: without that account, whose data is erased.
+// fetchRest fetches again if an account disappeared while it was read: without that account, whose data is erased.
 func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]tasksOf) error {
 	accounts, err := v.known.Accounts(ctx, v.conn.Client, v.user.Status.UserID, v.Clock.Now())
 	if err != nil {
@@ -110,7 +110,7 @@ func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]task
 	return v.fetchAgain(ctx, p, gathered)
 }
 
-// fetchUnhinted fetches again when a response did not prove what a hint said: after asking about the accounts and their tasks.
+// fetchUnhinted fetches again, after reading accounts and tasks, if a response did not prove what a hint said.
 func (v *visit) fetchUnhinted(ctx context.Context, p *pass) error {
 	v.distrust()
 	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID), p.Object)
@@ -153,7 +153,7 @@ func (v *visit) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, g
 	return nil
 }
 
-// wants tells whether the data of an account must be fetched. What its ttl has ended is fetched for news only.
+// wants reports whether the data of an account must be fetched. Data that its ttl has ended is fetched only if there is newer data.
 func (v *visit) wants(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) bool {
 	switch {
 	case v.isToFetch(entry):
@@ -229,8 +229,8 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 	return gathered, nil
 }
 
-// tasks asks for the tasks when something hints at news, or when an account's data has never been seen. Who wants the
-// data anew in any case need not know.
+// tasks reads the tasks if something hints at new data, or if an account's data was never fetched. If the data is fetched again
+// in any case, they are not needed.
 func (v *visit) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]mirror.Gathered, error) {
 	userID := v.user.Status.UserID
 	known := v.known.KnownGathered(userID)
@@ -252,7 +252,7 @@ func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {
 	return tasksOf{finished: entry.FinishedTasks, last: entry.DataAsOf.Time}
 }
 
-// refreshDue tells whether the spec asks for the data to be fetched again though there is no news.
+// refreshDue reports whether the spec requires that the data is fetched again although there is nothing new.
 func (v *visit) refreshDue(p *pass) bool {
 	if p.Object.Spec.RefreshInterval == nil {
 		return false
@@ -296,8 +296,8 @@ func (v *visit) fetchAccount(
 	return fetched{entry, data}, nil
 }
 
-// prove gives what the tasks of an account tell now that this was fetched of it. It fails when that is somebody else's data, or
-// when a hint is the only reason to use it and it does not name its owner or, of a first fetch, is empty or of unknown date.
+// prove returns what is known of the tasks of an account now that this was fetched. It fails if the data is another user's. It also
+// fails if a hint is the only reason to use the data, and the data does not name its owner or, in a first fetch, is empty or undated.
 func (v *visit) prove(entry v1alpha1.SyncedAccount, of tasksOf, read content) (tasksOf, error) {
 	if v.direct[entry.ID] && read.owner != ownershipProven {
 		return of, errUnproven

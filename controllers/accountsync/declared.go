@@ -9,7 +9,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
-// What a spec may ask of its output. The CRD's own rules say some of it when an object is applied, but an older CRD may be
+// What a spec may require of its output. The rules of the CRD check some of it when an object is applied, but an older CRD may be
 // installed, or the object may have been stored before a rule existed.
 
 var errUnnamedFields = engine.NewInvalid(v1alpha1.ReasonInvalidSpec,
@@ -28,8 +28,8 @@ func isUnnamed(sync *v1alpha1.SmileAccountSync) bool {
 	return sync.Spec.Output != nil && sync.Spec.Output.ConfigMap != nil && !namesFields(sync)
 }
 
-// checkFields ends a reconcile whose ConfigMap would hold more than named fields, before anything is asked of Smile. Where
-// there is an output already, data may have to be erased from it first: then fetch does it.
+// checkFields ends a reconcile whose ConfigMap would hold more than named fields, before Smile is called. If an output exists
+// already, data may have to be erased from it first: then fetch ends the reconcile.
 func (v *visit) checkFields(_ context.Context, p *pass) error {
 	p.Keep()
 	if isUnnamed(p.Object) && p.Object.Status.Output == nil {
@@ -38,7 +38,7 @@ func (v *visit) checkFields(_ context.Context, p *pass) error {
 	return nil
 }
 
-// templateOf is the template of the output without what the operator does not allow.
+// templateOf is the template of the output without the annotations that the operator does not allow.
 func (c *Controller) templateOf(sync *v1alpha1.SmileAccountSync) *v1alpha1.OutputTemplate {
 	if sync.Spec.Output == nil {
 		return nil

@@ -14,11 +14,11 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 )
 
-// A hint names an account to ask about, and proves nothing: whoever holds the key pair can sign events. So its data is fetched
-// at once only where the status already shows a connected account of this user, and used only if the response says whose it
-// is. About any other account Smile is asked first.
+// A hint names an account to ask about, and proves nothing, because every holder of the key pair can sign events. So its data is
+// fetched at once only if the status already shows a connected account of this user, and used only if the response names the
+// owner. For any other account Smile is first asked about the account itself.
 
-// hintsOf are the hints about one account that this sync has not heeded yet.
+// hintsOf are the hints about one account that this sync has not processed yet.
 type hintsOf struct {
 	// data reports that Smile may have gathered data, account that the account may have changed.
 	data, account bool
@@ -28,7 +28,7 @@ type hintsOf struct {
 	eventAt time.Time
 }
 
-// heeded remembers, by sync, up to when hints about accounts have been heeded. Losing it costs a read for each.
+// heeded records, by sync, up to which time hints about accounts have been processed. Losing it costs a read for each.
 type heeded struct {
 	mu     sync.Mutex
 	byName map[types.NamespacedName]map[heed]time.Time
@@ -41,7 +41,7 @@ type heed struct {
 
 func heedOf(hint mirror.HintedAccount) heed { return heed{hint.ID, hint.About} }
 
-// isDone reports whether a sync has heeded a hint.
+// isDone reports whether a sync has processed a hint.
 func (h *heeded) isDone(name types.NamespacedName, hint mirror.HintedAccount) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -49,7 +49,7 @@ func (h *heeded) isDone(name types.NamespacedName, hint mirror.HintedAccount) bo
 	return known && !until.Before(hint.Since)
 }
 
-// done notes that a sync has heeded all of these hints, and forgets any others.
+// done records that a sync has processed all of these hints, and forgets any others.
 func (h *heeded) done(name types.NamespacedName, hints []mirror.HintedAccount) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,7 +68,7 @@ func (h *heeded) done(name types.NamespacedName, hints []mirror.HintedAccount) {
 
 func (h *heeded) forget(name types.NamespacedName) { h.done(name, nil) }
 
-// takeHints notes what the hints about single accounts ask for, and which of these accounts need not be asked about first.
+// takeHints records what the hints about single accounts require, and for which of these accounts the data may be fetched at once.
 func (v *visit) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.HintedAccount) {
 	v.heeding, v.hinted, v.direct = hints, map[string]hintsOf{}, map[string]bool{}
 	for _, hint := range hints {
@@ -92,7 +92,7 @@ func (v *visit) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.Hinted
 	}
 }
 
-// isServed reports whether the status shows the data of a hint that the process before this one may have heeded.
+// isServed reports whether the status shows the data of a hint that the previous process may have processed.
 func isServed(sync *v1alpha1.SmileAccountSync, hint mirror.HintedAccount) bool {
 	entry, known := entryFor(sync, hint.ID)
 	return hint.Inherited && hint.About == v1alpha1.HintData && known && isPlain(entry) &&
@@ -105,8 +105,8 @@ func isPlain(entry v1alpha1.SyncedAccount) bool {
 	return connected(entry) && entry.ErasedAt == nil && entry.ReleasedAt == nil
 }
 
-// mayCover reports whether a sync may cover an account, as far as that is known without a call. An account of somebody else is
-// nobody's business here, whatever the event says.
+// mayCover reports whether a sync may cover an account, as far as that is known without a call. It never
+// covers an account of another user, whatever the event says.
 func (v *visit) mayCover(sync *v1alpha1.SmileAccountSync, accountID string) bool {
 	userID := v.user.Status.UserID
 	if !among(sync.Spec.AccountIDs, accountID) || v.known.IsForeign(userID, accountID) {
@@ -116,7 +116,7 @@ func (v *visit) mayCover(sync *v1alpha1.SmileAccountSync, accountID string) bool
 	return !known || among(sync.Spec.Providers, account.ProviderID)
 }
 
-// askHinted asks about the accounts that hints are about, where their data cannot be fetched at once.
+// askHinted asks Smile about the hinted accounts whose data cannot be fetched at once.
 func (v *visit) askHinted(ctx context.Context) error {
 	for _, id := range slices.Sorted(maps.Keys(v.hinted)) {
 		if v.direct[id] {
@@ -129,14 +129,14 @@ func (v *visit) askHinted(ctx context.Context) error {
 	return nil
 }
 
-// isToFetch reports whether a hint says that there is data of an account to fetch. What a ttl has ended comes back only with
-// newer data, of which an event is no proof: then the tasks are asked.
+// isToFetch reports whether a hint says that there is data of an account to fetch. Data that a ttl has ended comes back only with
+// newer data. An event does not prove that there is any, so the tasks are read.
 func (v *visit) isToFetch(entry v1alpha1.SyncedAccount) bool {
 	return v.hinted[entry.ID].data && connected(entry) && entry.ErasedAt == nil
 }
 
-// tasksSince is how fresh the tasks must be that hints have asked about; zero when none need be. They are asked where a hint
-// says that there is data which is not fetched for that alone.
+// tasksSince is how fresh the tasks must be because of hints; zero when they need not be read. They are read if a hint says that
+// there is data, and the hint alone is no reason to fetch it.
 func (v *visit) tasksSince(sync *v1alpha1.SmileAccountSync) time.Time {
 	since := v.notBefore
 	for _, entry := range sync.Status.Accounts {
@@ -148,7 +148,7 @@ func (v *visit) tasksSince(sync *v1alpha1.SmileAccountSync) time.Time {
 	return since
 }
 
-// distrust drops the hints about data: accounts and tasks are asked about as if hints named no account.
+// distrust drops the hints about data: accounts and tasks are read as if hints named no account.
 func (v *visit) distrust() {
 	for _, of := range v.hinted {
 		if of.since.After(v.notBefore) {
@@ -158,9 +158,9 @@ func (v *visit) distrust() {
 	v.hinted, v.direct = nil, nil
 }
 
-// baseline is what the tasks of an account are known to tell once its data was fetched because of an event: what finishes
-// later is news. It uses Smile's clock alone: when the event was created, but not later than the response was, or what
-// finishes between them would be missed. Where Smile does not say when it responded, the tasks will tell.
+// baseline is up to when the tasks of an account are known after its data was fetched because of an event: a task that finishes
+// later is new. It uses Smile's clock alone: the time of the event, but not later than the response, because a task that finishes
+// between them would be missed. If the response has no time, the next read of the tasks decides.
 func baseline(former tasksOf, eventAt, respondedAt time.Time) tasksOf {
 	at := eventAt
 	if respondedAt.Before(at) {

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// payloadLife is how long a payload is held for the other syncs of its user, which the same news wakes.
+	// payloadLife is how long a payload is held for the other syncs of its user, which the same event wakes.
 	payloadLife = 10 * time.Second
-	// mostPayloads and largestPayload, in bytes, bound what is held; what has no room is fetched again.
+	// mostPayloads and largestPayload, in bytes, limit what is held. A payload that does not fit is fetched again.
 	mostPayloads   = 16
 	largestPayload = 1 << 20
 )
 
-// payloads has one fetch serve all syncs of a user. What it holds is personal data: in memory, and for seconds.
+// payloads lets one fetch serve all syncs of a user. It holds personal data, in memory and for seconds only.
 type payloads struct {
 	reads singleflight.Group
 	mu    sync.Mutex
@@ -33,7 +33,7 @@ type heldPayload struct {
 	began   time.Time
 }
 
-// get gives a payload whose read began at notBefore or later: one that is held or under way, or one that it reads.
+// get returns a payload whose read began at notBefore or later. It reads one if none is held or under way.
 func (p *payloads) get(key payloadKey, notBefore time.Time, now func() time.Time, read func() (content, error)) (content, error) {
 	for {
 		if held := p.holds(key); held.isFresh(notBefore) && now().Sub(held.began) < payloadLife {

@@ -15,9 +15,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// release revokes the accounts whose data is in the output, where the spec asks for that. Nothing can undo it, so it
-// goes by steps, each of which is stored before the next: the data is written; it is read back; the status says that
-// we revoke; and only then the call leaves. Whoever dies between two steps finds out from the status where to go on.
+// release revokes the accounts whose data is in the output, if the spec asks for that. A revoke cannot be undone, so each
+// step is stored before the next: the data is written; it is read back; the status records the revoke; and only then is the
+// call sent. A process that ends between two steps is continued from the status.
 func (v *visit) release(ctx context.Context, p *pass) error {
 	p.Keep()
 	sync := p.Object
@@ -61,7 +61,7 @@ func toRelease(sync *v1alpha1.SmileAccountSync) bool {
 	})
 }
 
-// postponed reports whether revokes wait for the limit of the connection. Then the pass says so, once all else is done.
+// postponed reports whether revokes wait for the limit of the connection. Then the reconcile reports that after everything else.
 func (v *visit) postponed(ctx context.Context) bool {
 	limit := v.conn.RevokeLimitReached(ctx)
 	if limit == nil {
@@ -73,8 +73,8 @@ func (v *visit) postponed(ctx context.Context) bool {
 	return true
 }
 
-// restOrRelease ends a pass that finds nothing due, unless an account is still to be revoked, or the status shows that something
-// is held which is not any more: that needs no listing.
+// restOrRelease ends a reconcile that finds nothing due, unless an account is still to be revoked, or the status shows a hold that
+// is over. Neither needs a listing.
 func (v *visit) restOrRelease(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if !toRelease(sync) {
 		if v.held == nil && showsHold(sync) {
@@ -118,7 +118,7 @@ func (v *visit) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 	return engine.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold what was written: nothing is revoked until it does")
 }
 
-// sealReleased puts into the seal what Smile has acknowledged.
+// sealReleased records in the seal what Smile has acknowledged.
 func (v *visit) sealReleased(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if err := v.checkOutput(ctx, sync); err != nil || !v.asWritten {
 		return err
@@ -157,8 +157,8 @@ func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 	return nil
 }
 
-// acknowledge notes what Smile has said of a revoke. Only what it acknowledged is sealed, as that proves that it was not the
-// person who disconnected the account.
+// acknowledge records Smile's response to a revoke. Only an acknowledged revoke is sealed, because it proves that it was not the
+// end user who disconnected the account.
 func (v *visit) acknowledge(p *pass, entry *v1alpha1.SyncedAccount, acknowledged bool) {
 	if acknowledged {
 		entry.RevokeAcknowledgedAt = &metav1.Time{Time: p.Now}
@@ -169,8 +169,8 @@ func (v *visit) acknowledge(p *pass, entry *v1alpha1.SyncedAccount, acknowledged
 	}
 }
 
-// notReleased notes that a revoke failed. One that certainly changed nothing is no intent any more, for if the account ends
-// now, it is the person who ended it. That is stored only over the very intent: another process may lead by now.
+// notReleased records that a revoke failed. If it certainly changed nothing, its intent is removed: if the account ends now, the
+// end user ended it. The removal is stored only over that very intent, because another process may lead by now.
 func (v *visit) notReleased(ctx context.Context, p *pass, i int, first bool, err error) error {
 	entry, outcome := &p.Object.Status.Accounts[i], auditlog.OutcomeUnknown
 	var unsent *smile.UnsentError
