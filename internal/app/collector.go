@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// smallHeap is up to how many live bytes the garbage collector lets the heap double, as Go does. A larger heap may grow by
-	// half: that costs a few percent of the processor time while thousands of users are worked on, and saves a quarter of the memory.
+	// smallHeap is up to how many live bytes the heap may double before it is collected, as is Go's default. A larger heap may grow by
+	// half. That costs a few percent of CPU while thousands of users are processed, and saves a quarter of the memory.
 	smallHeap   = 16 << 20
 	smallGrowth = 100
 	largeGrowth = 50
@@ -23,8 +23,8 @@ func growth(live uint64) int {
 	return largeGrowth
 }
 
-// tuneCollector adapts the garbage collector to the size of the heap after each collection, unless GOGC says how it is to work.
-// The memory limit that GOMEMLIMIT sets holds beside it. The returned function ends that.
+// tuneCollector adapts the garbage collector to the size of the heap after each collection, unless GOGC is set. The memory limit
+// GOMEMLIMIT applies as well. The returned function stops the adaptation.
 func tuneCollector() (stop func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}

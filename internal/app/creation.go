@@ -11,10 +11,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/creation"
 )
 
-// creationsSuffix makes the name of the Lease of the creation log of that of the leader.
+// creationsSuffix is appended to the name of the leader Lease to name the Lease of the creation log.
 const creationsSuffix = "-creations"
 
-// addCreation makes what creates users, and adds its log. live is fenced.
+// addCreation builds the protocol that creates users, and adds its log to the manager. live is fenced.
 func addCreation(mgr ctrl.Manager, live client.Client, options Options, lock *fencedLock, config creation.Config) (*creation.Protocol, error) {
 	log := creation.LogConfig{
 		Leases: live, Name: types.NamespacedName{Namespace: options.namespace(), Name: options.LeaseName + creationsSuffix},
@@ -29,7 +29,7 @@ func addCreation(mgr ctrl.Manager, live client.Client, options Options, lock *fe
 	return people, mgr.Add(config.Log)
 }
 
-// usedBefore reports whether the operator may have created anybody: whether a SmileConnection was ever proven.
+// usedBefore reports whether the operator may have created users, that is, whether a SmileConnection was ever proven.
 func usedBefore(objects client.Reader) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		var connections v1alpha1.SmileConnectionList

@@ -27,21 +27,21 @@ const (
 	leaseDuration = 30 * time.Second
 	renewDeadline = 20 * time.Second
 	// retryPeriod is how often the Lease is renewed, and about how often a standby looks at it. A failover takes up to four of
-	// them longer than the lease.
+	// these periods longer than the lease.
 	retryPeriod = 2 * time.Second
 )
 
 var errNotLeader = errors.New("the leader lease was not renewed in time: another process may be the leader")
 
 // fencedLock is a lock that remembers when it was last renewed. Leader election alone does not fence: a process
-// that was stopped for a while and goes on believes itself the leader until it looks at the clock.
+// that was stopped for a while and continues considers itself the leader until it checks the clock.
 type fencedLock struct {
 	resourcelock.Interface
 
 	clock   clock.PassiveClock
 	renewed atomic.Pointer[time.Time]
 
-	// lastSent is when this process may last have sent a call that creates a user; nil when it cannot tell.
+	// lastSent returns when this process may last have sent a call that creates a user; nil when that is not known.
 	lastSent func() time.Time
 	// seen is the record that was last read; nil when there was no Lease.
 	seen *resourcelock.LeaderElectionRecord
@@ -75,7 +75,7 @@ func newFencedLock(config *rest.Config, namespace, name string, clk clock.Passiv
 // been sent later.
 const clockSkew = time.Minute
 
-// Get reads the record, which tells of the leader before.
+// Get reads the record, which identifies the previous leader.
 func (l *fencedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
 	if err == nil {
@@ -85,8 +85,8 @@ func (l *fencedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecor
 	return record, raw, err
 }
 
-// acquired notes the term of this process when it becomes the leader, and until when a leader before may have sent something:
-// until its last renewal if it died, and until what release wrote if it ended in good order.
+// acquired records the term of this process when it becomes the leader, and until when a previous leader may have sent a call: until
+// its last renewal if it crashed, or the time that its release wrote after an orderly shutdown.
 func (l *fencedLock) acquired(record resourcelock.LeaderElectionRecord, now time.Time) {
 	own := &creation.Term{Number: int64(record.LeaderTransitions), Holder: record.HolderIdentity, Acquired: record.AcquireTime.Time}
 	if l.seen != nil {
@@ -101,7 +101,7 @@ func (l *fencedLock) acquired(record resourcelock.LeaderElectionRecord, now time
 	l.term.Store(own)
 }
 
-// leads gives the term of this process; led is false while it has not become the leader.
+// leads returns the term of this process; led is false while it has not become the leader.
 func (l *fencedLock) leads() (own creation.Term, led bool) {
 	if held := l.term.Load(); held != nil {
 		return *held, true
@@ -109,9 +109,9 @@ func (l *fencedLock) leads() (own creation.Term, led bool) {
 	return creation.Term{}, false
 }
 
-// released is the record of a release. It keeps when this process became the leader, by which the next one knows that no other led
-// in between. Its renewal time is when this process, or one before it, may last have sent something: a former version that
-// leads next knows nothing of the creation log, and waits until that is long ago.
+// released is the record of a release. It keeps the time when this process became the leader, from which the next leader knows that no
+// other led in between. Its renewal time is when this process, or an earlier one, may last have sent a call. If an earlier version
+// leads next, it does not know the creation log, and waits until enough time has passed since then.
 func (l *fencedLock) released(record resourcelock.LeaderElectionRecord) resourcelock.LeaderElectionRecord {
 	own := l.term.Load()
 	if own == nil || l.lastSent == nil {
@@ -153,7 +153,7 @@ func (l *fencedLock) renew(record resourcelock.LeaderElectionRecord, write func(
 	return nil
 }
 
-// check refuses once the last renewal is older than the renewal deadline by either clock: the monotonic one stands still while a
+// check fails once the last renewal is older than the renewal deadline by either clock: the monotonic one stands still while a
 // virtual machine is suspended, and the wall clock may be set back.
 func (l *fencedLock) check() error {
 	renewed := l.renewed.Load()

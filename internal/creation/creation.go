@@ -1,14 +1,14 @@
-// Package creation creates users at Smile, each once. The API knows neither an idempotency key nor a deletion, so the order of the
-// steps is everything:
+// Package creation creates users at Smile, each exactly once. The API has no idempotency key and no deletion, so the order of the
+// steps is essential:
 //
-//   - nobody is created before a listing has shown that the person is not there (mirror);
+//   - no user is created before a listing has shown that it does not exist (mirror);
 //   - the caller stores an intent, over exactly what it has read;
 //   - the creation log names the subject, for the next leader (log.go);
-//   - the call is sent only while this process is surely the leader, and the log its own;
-//   - what became of a call is never guessed: after an unknown outcome nothing is sent until a listing that is late enough has shown
-//     the user or its absence.
+//   - the call is sent only while this process is certainly the leader and owns the log;
+//   - the outcome of a call is never guessed: if it is unknown, nothing is sent until a listing that is late enough has shown the
+//     user or its absence.
 //
-// It is keyed by the digest of a subject and knows no custom resource. It writes no object but the log.
+// It is keyed by the digest of a subject and knows no custom resource. It writes no object except the log.
 package creation
 
 import (
@@ -78,15 +78,15 @@ type Intent struct {
 type Request struct {
 	// Conn to create with.
 	Conn *connection.Connection
-	// Name of the owner, which Forget is told.
+	// Name of the owner, as it is passed to Forget.
 	Name types.NamespacedName
-	// Marker that the user is to carry: the owner's UID and the digest of the subject.
+	// Marker of the user: the owner's UID and the digest of the subject.
 	Marker identity.Marker
-	// Apart says that users of the same subject that others own are none of this owner's.
+	// Apart means that users of the same subject with other owners do not belong to this owner.
 	Apart bool
-	// Metadata that the user is to carry beside the marker.
+	// Metadata of the user besides the marker.
 	Metadata map[string]string
-	// Refused is why nobody may be created; nil when somebody may. A user who exists is attached all the same.
+	// Refused is why no user may be created; nil when one may. An existing user is attached nevertheless.
 	Refused error
 
 	// Intent that is stored; nil when there is none. It is changed, and afterwards the caller has to store it as it is then.
@@ -99,7 +99,7 @@ type Request struct {
 	Claim func(userID string)
 }
 
-// Forget is told that an owner is gone. What is open for its subject stays so.
+// Forget drops what is known of an owner that is gone. An open call for its subject stays open.
 func (p *Protocol) Forget(name types.NamespacedName) { p.memory.forget(name) }
 
 // LastSent is when this process may last have sent a call that creates a user; zero when it never did.
@@ -120,7 +120,7 @@ func (p *Protocol) Ensure(ctx context.Context, r *Request) (user smile.CreatedUs
 	return user, err == nil, err
 }
 
-// Settle finds out what became of an attempt whose outcome is unknown, if there is one, and attaches the user that it has created.
+// Settle finds the outcome of an attempt if that is unknown, and attaches the user that the attempt has created.
 func (p *Protocol) Settle(ctx context.Context, r *Request) error {
 	if err := p.Log.TakeOver(ctx); err != nil {
 		return err
@@ -150,7 +150,7 @@ func (p *Protocol) creation(r *Request) *creation {
 	}
 }
 
-// find looks for the user in memory, which a listing has filled that began after the takeover.
+// find searches the mirror for the user, once a listing that began after the takeover has filled it.
 func (c *creation) find(ctx context.Context) (attached bool, err error) {
 	found, err := c.known.Find(ctx, c.Conn.Client, c.Marker, c.Log.since())
 	if err != nil {
@@ -167,7 +167,7 @@ func (c *creation) attach(ctx context.Context, found mirror.Found) (bool, error)
 	return attached, err
 }
 
-// over takes note that it is known what became of everything that was tried for the owner. ended is told the call that was open.
+// over records that the outcomes of all attempts for the owner are known. ended is called with the call that was open.
 func (c *creation) over(ended func(*call)) {
 	if open := c.memory.settled(c.Request); open != nil {
 		ended(open)
@@ -206,8 +206,8 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 	}
 }
 
-// intend stores the intent, once the call is about to have its turn: while others go first, nothing is written, and the log names
-// nobody. That nobody may be created is said last, when no user was found that exists under the subject or may exist after an attempt.
+// intend stores the intent when the turn of the call is near. Before that, nothing is written and the log names no subject. A refusal
+// is reported last, when no user of the subject was found and no attempt may have created one.
 func (c *creation) intend(ctx context.Context) error {
 	if c.Refused != nil {
 		return c.Refused
@@ -218,8 +218,8 @@ func (c *creation) intend(ctx context.Context) error {
 	return c.storeIntent(ctx)
 }
 
-// notCreated takes note that the attempt has certainly created nobody. A process that ends does not leave an intent of which the
-// next one could not know that.
+// notCreated records that the attempt has certainly created nobody. A process that ends removes its intent, because the next process
+// could not know that.
 func (c *creation) notCreated(err error) error {
 	c.memory.notCreated(c.Request)
 	c.free()
@@ -229,18 +229,18 @@ func (c *creation) notCreated(err error) error {
 	return err
 }
 
-// keep takes note of a user that was created, before anybody else may create the subject.
+// keep records a user that was created, before another owner may create the subject.
 func (c *creation) keep(named *call, created smile.CreatedUser) {
 	c.memory.sending(c.Request, named, c.Clock.Now())
-	marked := created.User // whether or not the answer told its marker
+	marked := created.User // whether or not the response contains its marker
 	marked.ExternalMetadata = map[string]string{v1alpha1.MetadataOwner: c.Marker.String()}
 	c.known.Add(marked)
 	c.Claim(marked.ID)
 	c.over(c.Log.created)
 }
 
-// fence is asked when the call has its turn, which may be long after the subject was reserved: by then another owner of the same
-// subject may have found that nothing came of the reservation, and taken it.
+// fence is checked when the call has its turn. That may be long after the subject was reserved: by then another owner of the same
+// subject may have settled the reservation and taken the subject.
 func (c *creation) fence(named *call) error {
 	if err := c.Fence(); err != nil {
 		return err
@@ -251,8 +251,8 @@ func (c *creation) fence(named *call) error {
 	return c.Log.permits(named)
 }
 
-// storeIntent stores that the owner is about to be created, or again after an attempt that is known to have created nothing. When
-// it was stored says when the call may have been sent.
+// storeIntent stores the intent to create a user, also again after an attempt that is known to have created nothing. Its time shows
+// when the call may have been sent.
 func (c *creation) storeIntent(ctx context.Context) error {
 	now := c.Clock.Now()
 	if c.Intent == nil {

@@ -26,7 +26,7 @@ const (
 	ancient = 12 * time.Minute
 	// freshness is how long before its sending a call may have been named, so that what is ancient was sent long ago.
 	freshness = time.Minute
-	// takeOverRetry is when the takeover of the log is tried again.
+	// takeOverRetry is how long after a failed takeover the next one is tried.
 	takeOverRetry = time.Second
 )
 
@@ -71,9 +71,9 @@ type LogConfig struct {
 	Clock clock.PassiveClock
 }
 
-// Log is the creation log: which subjects a call may be open for, so that the next leader knows although the objects that the
-// calls were made for may be gone by then. One Lease holds it. The leader takes it over before it creates anybody, names each
-// subject in it before it sends the call, and drops a name once any listing shows what the call has created.
+// Log is the creation log. It names the subjects for which a call may be open, so that the next leader knows them even if the objects
+// that the calls were made for are gone. It is stored in a Lease. The leader takes it over before it creates anybody, names each
+// subject in it before it sends the call, and drops a name once any listing shows the user that the call has created.
 type Log struct {
 	config LogConfig
 	// name of this process where there is no leader election.
@@ -81,13 +81,13 @@ type Log struct {
 	// succeeded is closed when another process has taken over the log.
 	succeeded chan struct{}
 	taking    sync.Mutex
-	// former is the term that was found first, by whoever is taking over.
+	// former is the term that was found first during the takeover. It is guarded by taking.
 	former *term
 
 	mu sync.Mutex
 	// term is that of this process, once it has tried to take over.
 	term term
-	// lease as it was last read or written. Whoever takes over or writes has it.
+	// lease as it was last read or written, by a takeover or a write.
 	lease *coordinationv1.Lease
 	// takenOver is when the takeover was acknowledged; zero before.
 	takenOver time.Time
@@ -133,7 +133,7 @@ func (l *Log) watch(ctx context.Context) error {
 	}
 }
 
-// TakeOver makes the log this process's, unless it is. Nobody may be created before.
+// TakeOver takes the log over, unless this process has it already. Nobody may be created before.
 func (l *Log) TakeOver(ctx context.Context) error {
 	if l.since().IsZero() {
 		l.taking.Lock()
@@ -155,7 +155,7 @@ func (l *Log) since() time.Time {
 	return l.takenOver
 }
 
-// succeed takes note that another process has taken over the log.
+// succeed records that another process has taken over the log.
 func (l *Log) succeed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

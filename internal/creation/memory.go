@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// memory is what this process knows of the attempts to create users, and for whom each subject is reserved meanwhile. What it does
-// not know of, an attempt that another process made, has an unknown outcome.
+// memory is what this process knows of the attempts to create users, and which owner each subject is reserved for meanwhile. An
+// attempt that it does not know was made by another process and has an unknown outcome.
 type memory struct {
 	mu       sync.Mutex
 	attempts map[types.NamespacedName]attempt
@@ -26,7 +26,7 @@ type attempt struct {
 	unsent bool
 }
 
-// slot is a subject at one API account: one creates there at a time.
+// slot is a subject at one API account. Only one owner at a time creates there.
 type slot struct{ account, key string }
 
 // reservation keeps a subject for one owner while it creates.
@@ -39,7 +39,7 @@ func newMemory() memory {
 	return memory{attempts: map[types.NamespacedName]attempt{}, reserved: map[slot]reservation{}}
 }
 
-// sending is told that a call is about to be made, or has just been made: from now on its outcome is unknown.
+// sending records that a call is about to be made, or has just been made: from now on its outcome is unknown.
 func (m *memory) sending(r *Request, c *call, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -47,15 +47,15 @@ func (m *memory) sending(r *Request, c *call, now time.Time) {
 	m.attempts[r.Name] = attempt{uid: r.Marker.UID, id: r.Intent.ID, seen: now, call: c}
 }
 
-// notCreated is told that an attempt certainly created nothing.
+// notCreated records that an attempt certainly created nothing.
 func (m *memory) notCreated(r *Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.attempts[r.Name] = attempt{uid: r.Marker.UID, id: r.Intent.ID, unsent: true}
 }
 
-// open gives the attempt whose outcome is unknown, if there is one. An attempt that this process remembers is open also when the
-// caller's record does not tell of it any more, as after a restore.
+// open returns the attempt whose outcome is unknown, if there is one. An attempt that this process remembers is open even if the
+// caller's record no longer shows it, as after a restore.
 func (m *memory) open(r *Request, now time.Time) (open attempt, unknown bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,7 +71,7 @@ func (m *memory) open(r *Request, now time.Time) (open attempt, unknown bool) {
 	return known, !known.unsent
 }
 
-// settled is told that nothing is open about an owner any more, and gives the call that was; nil when this process made none.
+// settled records that no attempt of an owner is open any more, and returns the call that was; nil when this process made none.
 func (m *memory) settled(r *Request) *call {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -96,7 +96,7 @@ func (m *memory) lastSent() time.Time {
 	return m.last
 }
 
-// reserve takes a subject for an owner, unless another holds it, and tells who holds it then, and since when.
+// reserve reserves a subject for an owner, unless another owner has it. It returns the owner that has it then, and since when.
 func (m *memory) reserve(of slot, uid types.UID, now time.Time) reservation {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -108,7 +108,7 @@ func (m *memory) reserve(of slot, uid types.UID, now time.Time) reservation {
 	return held
 }
 
-// renew dates a reservation anew, and reports whether the owner still had it.
+// renew updates the time of a reservation, and reports whether the owner still had it.
 func (m *memory) renew(of slot, uid types.UID, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,7 +119,7 @@ func (m *memory) renew(of slot, uid types.UID, now time.Time) bool {
 	return true
 }
 
-// free ends a reservation, once it is certain what became of the creation.
+// free ends a reservation, once the outcome of the creation is certain.
 func (m *memory) free(of slot, uid types.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

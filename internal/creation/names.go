@@ -11,14 +11,14 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// unnamedFor is how long a call is reckoned with that the log does not name: it is sent within freshness, and over long before the
-// rest of this time is.
+// unnamedFor is how long the log reports a call that it does not name. The call is sent within freshness, and over long before this
+// time ends.
 const unnamedFor = 2 * settleTime
 
-// call is a call that creates a user, from before it is named in the log until nothing depends on its name any more.
+// call is a call that creates a user, from before it is named in the log until its name is no longer needed.
 type call struct {
 	subject subject
-	// named is when the log was to name it, which is shortly before it is sent.
+	// named is when it was to be named in the log, shortly before it is sent.
 	named time.Time
 	// ends is when the name is dropped.
 	ends time.Time
@@ -27,7 +27,7 @@ type call struct {
 // names is what the log has to name for this process.
 type names struct {
 	calls map[*call]struct{}
-	// unnamed is when the last call was about to be sent that the log has no room to name; zero when there is none to reckon with.
+	// unnamed is when the last call was about to be sent that did not fit into the log; zero when none may still be open.
 	unnamed time.Time
 }
 
@@ -36,17 +36,17 @@ func newNames() names { return names{calls: map[*call]struct{}{}} }
 // bytesPerSecond is how much is written to the log on average: a long log is written less often, and more calls share each write.
 const bytesPerSecond = 256 << 10
 
-// writes joins those who want the log written at the same time.
+// writes merges concurrent requests to write the log.
 type writes struct {
-	// wanted counts the changes that must be written before somebody may go on, and done those that are.
+	// wanted counts the changes whose callers wait until they are written, and done those that are written.
 	wanted, done int
-	// running is closed when the write ends that is under way; nil while there is none.
+	// running is closed when the current write ends; nil while there is none.
 	running chan struct{}
 	// next is when the next write may begin.
 	next time.Time
 }
 
-// name has the log name a call that is about to be sent. It returns once that is acknowledged. When the log is full, it says
+// name names a call that is about to be sent in the log, and returns once that is acknowledged. If the log is full, it records
 // instead that there are calls that it does not name.
 func (l *Log) name(ctx context.Context, of subject) (*call, error) {
 	l.mu.Lock()
@@ -68,7 +68,7 @@ func (l *Log) name(ctx context.Context, of subject) (*call, error) {
 	return c, nil
 }
 
-// written returns when a change is stored. It writes itself when nobody else does; a write stores all changes that wait.
+// written returns when a change is stored. It writes the log unless a write is under way. A write stores all waiting changes.
 func (l *Log) written(ctx context.Context, wanted int) error {
 	for {
 		l.mu.Lock()
@@ -96,7 +96,7 @@ func (l *Log) written(ctx context.Context, wanted int) error {
 	}
 }
 
-// write stores all that waits.
+// write stores all waiting changes.
 func (l *Log) write(ctx context.Context, running chan struct{}) error {
 	l.pause(ctx)
 	l.mu.Lock()
@@ -115,7 +115,7 @@ func (l *Log) write(ctx context.Context, running chan struct{}) error {
 	return err
 }
 
-// pause waits until the next write may begin. Only who writes calls it.
+// pause waits until the next write may begin. Only write calls it.
 func (l *Log) pause(ctx context.Context) {
 	select {
 	case <-time.After(time.Until(l.writes.next)):
@@ -123,8 +123,8 @@ func (l *Log) pause(ctx context.Context) {
 	}
 }
 
-// store writes a content. A write that failed may have been done, so the log is read again and written over what is there, unless
-// another process has taken it over; a log that was deleted is written anew.
+// store writes a content. A write that failed may have been stored, so the log is read again and what is there is overwritten, unless
+// another process has taken it over. A log that was deleted is created again.
 func (l *Log) store(ctx context.Context, over *coordinationv1.Lease, content record) (*coordinationv1.Lease, error) {
 	lease, err := l.put(ctx, over, content)
 	if err == nil {
@@ -156,12 +156,12 @@ func (l *Log) content() record {
 	return r
 }
 
-// keeps reports whether the next leader has to know what this one has inherited: until any listing shows it.
+// keeps reports whether the next leader must know the calls that this one has inherited: until any listing shows their users.
 func (l *Log) keeps(now time.Time) bool {
 	return l.takenOver.IsZero() || now.Before(l.takenOver.Add(settleTime))
 }
 
-// kept are the subjects that this process has inherited and still has to name.
+// kept are the inherited subjects that the log must still name.
 func (l *Log) kept(now time.Time) map[subject]time.Time {
 	if l.keeps(now) {
 		return l.inherited.sent
@@ -169,7 +169,7 @@ func (l *Log) kept(now time.Time) map[subject]time.Time {
 	return nil
 }
 
-// prune drops the names on which nothing depends any more.
+// prune drops the names that are no longer needed.
 func (l *Log) prune(now time.Time) {
 	for c := range l.named.calls {
 		if !now.Before(c.ends) {
@@ -181,7 +181,7 @@ func (l *Log) prune(now time.Time) {
 	}
 }
 
-// permits is asked when a call is about to be sent: it refuses one that was named too long ago.
+// permits is checked when a call is about to be sent. It refuses a call that was named too long ago.
 func (l *Log) permits(c *call) error {
 	if l.isSucceeded() {
 		return ErrSucceeded
@@ -192,18 +192,18 @@ func (l *Log) permits(c *call) error {
 	return nil
 }
 
-// drop drops the name of a call that has certainly created nobody, or of which a late enough listing has shown what it has created.
+// drop drops the name of a call that has certainly created nobody, or whose outcome a late enough listing has shown.
 func (l *Log) drop(c *call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.named.calls, c)
 }
 
-// created keeps the name of a call as long as listings may not show what it has created.
+// created keeps the name of a call as long as listings may not show the user that it has created.
 func (l *Log) created(c *call) { l.ending(c, settleTime) }
 
-// unknown keeps the name of a call of which nobody knows what it has created, until it is settled; in any case no longer than until
-// any listing shows it.
+// unknown keeps the name of a call whose outcome is unknown until it is settled, but no longer than until any listing shows the
+// outcome.
 func (l *Log) unknown(c *call) { l.ending(c, ancient) }
 
 func (l *Log) ending(c *call, after time.Duration) {

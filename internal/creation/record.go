@@ -31,13 +31,13 @@ func subjectOf(key string) subject {
 // record is the content of the log.
 type record struct {
 	term term
-	// unnamed is when the last call was sent that the log had no room to name; zero when there is none to reckon with.
+	// unnamed is when the last call was sent that did not fit into the log; zero when none may still be open.
 	unnamed time.Time
-	// sent is when the last call for each subject was named, which is shortly before it was sent.
+	// sent is when the last call for each subject was named, shortly before it was sent.
 	sent map[subject]time.Time
 }
 
-// term says which leader wrote the log.
+// term identifies the leader that wrote the log.
 type term struct {
 	// number counts the leaders, as the leader Lease does.
 	number int64
@@ -102,7 +102,7 @@ func decode(text string) (record, error) {
 	return r, nil
 }
 
-// reader takes the parts of an encoded record one by one, and remembers that one was missing.
+// reader reads the parts of an encoded record one by one, and remembers whether one was missing.
 type reader struct {
 	rest   []byte
 	failed bool

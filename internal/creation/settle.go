@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// settle finds out what became of an earlier attempt of the owner, if that is unknown.
+// settle finds the outcome of an earlier attempt of the owner, if it is unknown.
 func (c *creation) settle(ctx context.Context) (attached bool, err error) {
 	open, unknown := c.memory.open(c.Request, c.Clock.Now())
 	if !unknown {
 		return false, nil
 	}
 	c.known.Suspect()
-	c.memory.reserve(c.slot, c.Marker.UID, c.Clock.Now()) // it stays so when the owner is deleted, and declared again
+	c.memory.reserve(c.slot, c.Marker.UID, c.Clock.Now()) // it stays reserved when the owner is deleted and re-created
 	attempted, settled := open.seen, open.seen.Add(settleTime)
 	if c.Intent != nil {
 		attempted = earlier(attempted, c.Intent.StartedAt)
@@ -34,8 +34,8 @@ func (c *creation) settle(ctx context.Context) (attached bool, err error) {
 	return attached, err
 }
 
-// succeed makes sure that no leader before this one has created the subject without a trace: for an owner that was deleted since,
-// and took the intent with it, by a call that listings do not show yet. One listing settles that for all that were inherited.
+// succeed ensures that no earlier leader has created the subject unnoticed: for an owner that was since deleted together with its
+// intent, by a call whose user listings do not show yet. One listing settles that for all inherited calls.
 func (c *creation) succeed(ctx context.Context) (attached bool, err error) {
 	settled, doubted := c.Log.doubt(c.subject, c.known.RemoteTime)
 	if !doubted || !c.settledAt().Before(settled) {
@@ -65,9 +65,9 @@ func (c *creation) settles(at time.Time) {
 }
 
 // reserve keeps the subject for this owner while it creates, so that two owners of one subject do not make two users. A reservation
-// that outlives the settle time was left by an attempt with an unknown outcome, perhaps of an owner that is gone by now: a listing
-// tells what became of it. Once the subject is this owner's, memory is asked again: another may have created it since it was asked
-// before.
+// that is older than the settle time was left by an attempt with an unknown outcome, perhaps of an owner that is gone by now: a
+// listing shows the outcome. Once the subject is reserved for this owner, the mirror is searched again, because another owner may have
+// created it since the first search.
 func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 	uid := c.Marker.UID
 	if held := c.memory.reserve(c.slot, uid, c.Clock.Now()); held.uid != uid {

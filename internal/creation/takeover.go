@@ -21,15 +21,15 @@ const (
 
 var errBusy = errors.New("the creation log changed repeatedly while it was being taken over")
 
-// inheritance is what the log told when it was taken over.
+// inheritance is the content of the log when it was taken over.
 type inheritance struct {
-	// sent is when a call for each subject was named last, by the wall clock of the process that did.
+	// sent is when a call for each subject was last named, by the wall clock of the process that named it.
 	sent map[subject]time.Time
-	// everybody is when the last call may have been sent that the log does not name; zero when it names all.
+	// everybody is when the last call that the log does not name may have been sent; zero when it names all.
 	everybody time.Time
-	// oldest is when the first of all these calls was sent.
+	// oldest is when the earliest of all these calls was sent.
 	oldest time.Time
-	// reckoned is when an ancient call was last found to be ancient.
+	// reckoned is when a call was last found to be ancient.
 	reckoned time.Time
 }
 
@@ -55,7 +55,7 @@ func (l *Log) read(ctx context.Context) (stored, error) {
 	return stored{lease: lease, record: content, readable: err == nil}, nil
 }
 
-// takeOver reads the log, keeps what it names, and writes the term of this process. A write that failed may have been done, so
+// takeOver reads the log, keeps the names in it, and writes the term of this process. A write that failed may have been stored, so
 // the log is read again.
 func (l *Log) takeOver(ctx context.Context) error {
 	for range takeOverTries {
@@ -67,7 +67,7 @@ func (l *Log) takeOver(ctx context.Context) error {
 	return errBusy
 }
 
-// tryTakeOver fails when a third process has taken over the log since it was first read: that is the leader now.
+// tryTakeOver fails if a third process has taken over the log since it was first read, because that is the leader now.
 func (l *Log) tryTakeOver(ctx context.Context) error {
 	found, err := l.read(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (l *Log) tryTakeOver(ctx context.Context) error {
 	return l.claim(ctx, found.lease, own, inherited)
 }
 
-// termAfter gives the term of this process, and reports whether it follows right after the one that wrote the log.
+// termAfter returns the term of this process, and reports whether it directly follows the one that wrote the log.
 func (l *Log) termAfter(found stored) (own term, follows bool, err error) {
 	if l.config.Term == nil {
 		if found.term.holder == l.self {
@@ -107,14 +107,14 @@ func (l *Log) termAfter(found stored) (own term, follows bool, err error) {
 	return own, leads.follows(found.term), nil
 }
 
-// follows reports whether no other process led between the one that wrote a term and this one. The number alone does not tell:
-// it starts again at 0 in a Lease that was deleted, and a leader that keeps no log counts too.
+// follows reports whether no other process led between the one that wrote a term and this one. The number alone does not show
+// that: it restarts at 0 in a Lease that was deleted, and a leader of a version without the log also increments it.
 func (t Term) follows(former term) bool {
 	return t.Former != nil && t.Number == former.number+1 && t.Former.Acquired.UnixMicro() == former.acquired &&
 		(t.Former.Holder == "" || t.Former.Holder == former.holder)
 }
 
-// inherit says what a log that was found leaves open.
+// inherit returns the calls that may be open according to the log that was found.
 func (l *Log) inherit(ctx context.Context, found stored, follows bool) (inheritance, error) {
 	now := l.config.Clock.Now()
 	got := inheritance{sent: found.sent, oldest: now}
@@ -194,8 +194,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// doubt reports whether a leader before this one may have sent a call for a subject, and when a listing must begin at the
-// earliest that shows what it has created.
+// doubt reports whether an earlier leader may have sent a call for a subject, and when a listing that shows its outcome must begin at
+// the earliest.
 func (l *Log) doubt(of subject, remote func() (time.Time, bool)) (settled time.Time, doubted bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -210,8 +210,8 @@ func (l *Log) doubt(of subject, remote func() (time.Time, bool)) (settled time.T
 	return earlier(settled, l.reckon(sent, settled, remote)), true
 }
 
-// settledBy is when a listing must begin at the earliest to settle an attempt that another process has stored, given when this
-// settles it in any case.
+// settledBy is when a listing must begin at the earliest to settle an attempt that another process has stored. settled is when it may
+// begin in any case.
 func (l *Log) settledBy(of subject, stored, settled time.Time, remote func() (time.Time, bool)) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,8 +219,8 @@ func (l *Log) settledBy(of subject, stored, settled time.Time, remote func() (ti
 	return earlier(settled, l.reckon(stored, settled, remote))
 }
 
-// reckon is when a listing must begin at the earliest to settle a call that another process sent at a time, given when that is
-// in any case: now, when the call is ancient by the wall clock and by Smile's.
+// reckon is when a listing must begin at the earliest to settle a call that another process sent: now, if the call is ancient by the
+// wall clock and by Smile's; otherwise settled.
 func (l *Log) reckon(sent, settled time.Time, remote func() (time.Time, bool)) time.Time {
 	now, old := l.config.Clock.Now(), sent.Add(ancient)
 	if host, known := remote(); !known || host.Before(old) || now.Before(old) {
@@ -232,7 +232,7 @@ func (l *Log) reckon(sent, settled time.Time, remote func() (time.Time, bool)) t
 	return l.inherited.reckoned
 }
 
-// oldest is when the first of the calls was sent that were open at the takeover.
+// oldest is when the earliest of the calls was sent that may have been open at the takeover.
 func (l *Log) oldest() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
