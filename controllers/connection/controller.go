@@ -128,7 +128,7 @@ func (v *visit) prove(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// checkSecretUse warns of a key pair that goes on although its Secret does not permit that use.
+// checkSecretUse warns of a key pair that stays in use although its Secret does not permit that.
 func (v *visit) checkSecretUse(_ context.Context, p *pass) error {
 	if !v.conn.Undeclared {
 		p.Drop()

@@ -11,14 +11,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 )
 
-// checkSubjectUse warns of a person whose Secret does not permit that its value is used as a business key. Such a person goes
-// on, and could not be created again. The Secret is read once after a start, and then only while there is something to warn of.
+// checkSubjectUse warns if the Secret of an existing user does not permit its value to be used as a business key. The user continues,
+// but could not be created again. The Secret is read once after a start, and then only while there is a warning.
 func (v *visit) checkSubjectUse(ctx context.Context, p *pass) error {
 	user := p.Object
 	warned := meta.FindStatusCondition(user.Status.Conditions, v1alpha1.ConditionSecretUsePermitted) != nil
 	switch {
 	case user.Spec.SubjectFrom == nil || user.Status.UserID == "":
-		p.Drop() // for somebody new, the condition Provisioned says it
+		p.Drop() // for a new user, the condition Provisioned reports it
 		return nil
 	case !p.First && !warned:
 		p.Keep()

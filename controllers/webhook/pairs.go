@@ -260,7 +260,7 @@ func isRegistered(p *pass, w *wanted) bool {
 	})
 }
 
-// checkSecretUse warns of a secret that goes on although its Secret does not permit that use.
+// checkSecretUse warns of a secret that stays in use although its Secret does not permit that.
 func (v *visit) checkSecretUse(_ context.Context, p *pass) error {
 	if !v.undeclared {
 		p.Drop()

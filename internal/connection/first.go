@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// firstPatience is how long a create waits on the spot for the first one.
+	// firstPatience is how long a create waits for the first one before it goes away.
 	firstPatience = time.Second
-	// firstRetry is when a create that has gone away is tried again in any case.
+	// firstRetry is after how long a create that has gone away is retried in any case.
 	firstRetry = 30 * time.Second
 )
 
-// first lets one create at a time go while the mode of a key pair is not known. Creates that would wait for longer than a second
-// go away, and are woken when the one that is under way has ended. The zero first is free.
+// first permits one create at a time while the mode of a key pair is not known. Creates that would wait for longer than a second
+// go away, and are woken when the current one has ended. The zero first is free.
 type first struct {
 	mu sync.Mutex
 	// ended is closed when the create that is under way has ended; nil when none is.
@@ -24,7 +24,7 @@ type first struct {
 	away  map[*smile.Caller]bool
 }
 
-// enter waits for the turn of a create, and returns what ends it. The error is that of the context, or a PausedError.
+// enter waits for the turn of a create, and returns the function that ends it. The error is that of the context, or a PausedError.
 func (f *first) enter(ctx context.Context, needless func() bool) (leave func(), err error) {
 	patience := time.NewTimer(firstPatience)
 	defer patience.Stop()
@@ -48,7 +48,7 @@ func (f *first) enter(ctx context.Context, needless func() bool) (leave func(), 
 	return func() {}, nil
 }
 
-// take takes the turn if it is free, and otherwise returns what is closed when it is.
+// take takes the turn if it is free, and otherwise returns a channel that is closed when it is.
 func (f *first) take() (ended chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,8 +59,8 @@ func (f *first) take() (ended chan struct{}) {
 	return nil
 }
 
-// turn is an error while a create is under way, and the context's caller is woken when it has ended. It is nil when there is
-// none, or nobody to be woken.
+// turn returns an error while a create is under way, and wakes the context's caller when that has ended. It returns nil if no create
+// is under way, or if there is no caller to wake.
 func (f *first) turn(ctx context.Context) error {
 	caller := smile.CallerFrom(ctx)
 	f.mu.Lock()

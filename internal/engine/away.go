@@ -8,15 +8,15 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// away is an object whose reconcile has ended until it is its turn in the call budget.
+// away is an object whose reconcile ended early and runs again when its turn in the call budget is near.
 type away struct {
 	caller *smile.Caller
-	// first and resumed are what the reconcile that ended was.
+	// first and resumed are those of the reconcile that ended.
 	first, resumed bool
 }
 
-// calling names the caller of a reconcile's calls. Without a queue there is nobody to be woken, and calls wait on the spot. What
-// it returns ends the reconcile's part in the line.
+// calling names the caller of a reconcile's calls. Without a queue no caller can be woken, and each call waits for its slot. The
+// returned function ends the reconcile's use of its place.
 func (r *Reconciler[T]) calling(ctx context.Context, pass *Pass[T]) (context.Context, func()) {
 	queue := r.queue.Load()
 	if queue == nil {
@@ -46,7 +46,7 @@ func (m *memory) leave(name types.NamespacedName, gone away) {
 	m.away[name] = gone
 }
 
-// back gives what is remembered of an object that was away, and forgets it.
+// back returns what is remembered of an object that was away, and forgets it.
 func (m *memory) back(name types.NamespacedName) away {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -39,14 +39,14 @@ type GroupedRecorder struct {
 type groupKey struct{ namespace, kind, eventType, reason, note string }
 
 type group struct {
-	// spent is when as many events may be recorded at once as ever.
+	// spent is when the full burst may be recorded again.
 	spent time.Time
-	// held is how many events are counted and not recorded yet, and last what the last of them is about.
+	// held is how many events are counted and not recorded yet; last is the object of the last of them.
 	held int
 	last runtime.Object
 }
 
-// NewGroupedRecorder returns a recorder that records by another one.
+// NewGroupedRecorder returns a recorder that records through another one.
 func NewGroupedRecorder(recorder events.EventRecorder) *GroupedRecorder {
 	return &GroupedRecorder{EventRecorder: recorder, groups: map[groupKey]*group{}}
 }

@@ -12,16 +12,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// TenantOf says whose work the reconcile of an object is, from the cache.
+// TenantOf returns the tenant of an object, from the cache.
 type TenantOf func(ctx context.Context, object types.NamespacedName) Tenant
 
-// tenantPatience bounds how long the cache is asked for whose work an object is. Until it is synced, it is nobody's.
+// tenantPatience limits how long the cache is read for the tenant of an object. Until the cache is synced, an object has none.
 const tenantPatience = 5 * time.Second
 
 type limiter = workqueue.TypedRateLimiter[reconcile.Request]
 
-// Options are those of the kind's controller: so many workers, shared among the tenants, and the longest wait of an object that
-// keeps failing.
+// Options returns the options of the kind's controller: the number of workers, which the tenants share, and the longest backoff of an
+// object that keeps failing.
 func (r *Reconciler[T]) Options(workers int, longest time.Duration, of TenantOf) controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: workers,
@@ -34,8 +34,8 @@ func (r *Reconciler[T]) Options(workers int, longest time.Duration, of TenantOf)
 	}
 }
 
-// queue is a priority queue whose workers are shared among tenants. Delays, backoff and the joining of equal requests are those
-// of controller-runtime's queue; while a worker is idle, what is due is taken out of it and sorted by tenant.
+// queue is a priority queue whose workers are shared among tenants. Delays, backoff and deduplication are those of
+// controller-runtime's queue. While a worker is idle, requests that are due are taken out of it and sorted by tenant.
 type queue struct {
 	priorityqueue.PriorityQueue[reconcile.Request]
 	kind string
@@ -60,7 +60,7 @@ func newQueue(name, kind string, limits limiter, workers int, of TenantOf) *queu
 	return q
 }
 
-// sort takes what is due out of the inner queue, while there is a worker for it, until the queue is shut down.
+// sort takes due requests out of the inner queue while a worker is idle, until the queue is shut down.
 func (q *queue) sort() {
 	for q.wanted() {
 		object, priority, shutdown := q.PriorityQueue.GetWithPriority()
@@ -125,14 +125,14 @@ func (q *queue) Done(object reconcile.Request) {
 	q.changed.Broadcast()
 }
 
-// Len is how many objects are due and have no worker.
+// Len is how many objects wait for a worker.
 func (q *queue) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.PriorityQueue.Len() + len(q.workers.waiting)
 }
 
-// ShutDown ends the queue, and with it those who wait for an object.
+// ShutDown ends the queue, and the workers that wait for an object.
 func (q *queue) ShutDown() {
 	if q.life.Err() != nil {
 		return
@@ -147,7 +147,7 @@ func (q *queue) ShutDown() {
 // ShutDownWithDrain does the same.
 func (q *queue) ShutDownWithDrain() { q.ShutDown() }
 
-// wake has an object reconciled as soon as its tenant has a worker.
+// wake queues an object to be reconciled as soon as its tenant has a worker.
 func (q *queue) wake(object types.NamespacedName) {
 	q.AddWithOpts(priorityqueue.AddOpts{}, reconcile.Request{NamespacedName: object})
 }

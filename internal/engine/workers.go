@@ -7,7 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Tenant is whose work the reconcile of an object is. An object without a connection is nobody's, and goes at once.
+// Tenant is the connection and host that the reconcile of an object works for. An object without a connection has no tenant, and no
+// limit applies to it.
 type Tenant struct {
 	// Connection that the object names, as namespace/name.
 	Connection string
@@ -16,7 +17,7 @@ type Tenant struct {
 }
 
 // workers are the workers of a kind, shared among the tenants: while others have work, no connection and no host holds more than
-// a quarter of the workers; alone, three quarters. The connection that holds fewest goes first, then the one that has waited
+// a quarter of the workers; alone, three quarters. The connection with the fewest workers goes first, then the one that has waited
 // longest for its turn; within a connection the higher priority, then the older request.
 type workers struct {
 	count       int
@@ -52,7 +53,7 @@ func newWorkers(count int) *workers {
 	}
 }
 
-// add has an object wait. One that waits already waits at the higher of both priorities; one that is running waits again
+// add queues an object. If it is already waiting, it waits at the higher of both priorities. If it is running, it is queued again
 // when it has finished.
 func (w *workers) add(object reconcile.Request, priority int, tenant Tenant) {
 	if running := w.running[object]; running != nil {
@@ -106,7 +107,7 @@ func (w *workers) start() *request {
 	return r
 }
 
-// finish is told that an object has run.
+// finish records that an object has run.
 func (w *workers) finish(object reconcile.Request) {
 	r := w.running[object]
 	if r == nil {
@@ -148,7 +149,7 @@ type holders struct {
 
 func newHolders() holders { return holders{work: map[string]int{}, held: map[string]int{}} }
 
-// may reports whether one more worker of so many may be held.
+// may reports whether one more of so many workers may be held.
 func (h *holders) may(name string, workers int) bool {
 	return name == "" || h.held[name] < share(workers, h.total > h.work[name])
 }
@@ -171,7 +172,7 @@ func (h *holders) count(name string, n int) {
 	}
 }
 
-// most is how many workers the one holds that holds most.
+// most is the largest number of workers that one of them holds.
 func (h *holders) most() (most int) {
 	for name, held := range h.held {
 		if name != "" {
@@ -187,18 +188,18 @@ func release(held map[string]int, name string) {
 	}
 }
 
-// relief is how often the oldest request of a line goes, whatever its priority, so that none waits for ever.
+// relief is how often the oldest request of a line goes first, whatever its priority, so that none waits forever.
 const relief = 8
 
-// line is what waits of one tenant.
+// line is the queue of one tenant.
 type line struct {
 	levels []level
-	// served is which start of all was its last one, turns how many it has had.
+	// served is the number of its last start among all starts; turns is how many starts it has had.
 	served uint64
 	turns  int
 }
 
-// level is what waits at one priority, oldest first.
+// level is the requests of one priority, oldest first.
 type level struct {
 	priority int
 	requests []*request
@@ -234,7 +235,7 @@ func (l *line) take(served uint64) *request {
 	return r
 }
 
-// trim drops what is gone from the front.
+// trim removes replaced requests from the front.
 func (l *line) trim() {
 	for i := range l.levels {
 		for len(l.levels[i].requests) > 0 && l.levels[i].requests[0].gone {

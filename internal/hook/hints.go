@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// MostHints is how many accounts the hints of a user name. Where there are more, everything of the user is asked about.
+	// MostHints is how many accounts the hints of a user name at most. Further events become a hint about everything of the user.
 	MostHints = 16
 	// HintAge is how long a hint is kept. The listings of the mirror find what is older.
 	HintAge = 15 * time.Minute
 )
 
-// News is what an event asks the leader to look at.
+// News is what an event asks the leader to read.
 type News struct {
 	// AccountID is the account; empty for everything of the user.
 	AccountID string
@@ -68,7 +68,7 @@ func AboutAll(status v1alpha1.SmileUserStatus) bool {
 	return !slices.ContainsFunc(status.Hints.Accounts, func(hint v1alpha1.AccountHint) bool { return same(&hint.At, *status.HintedAt) })
 }
 
-// Covered reports whether the hints of a status ask for all of this news in the look that hintedAt announces.
+// Covered reports whether the hints of a status request all of this news in the read that hintedAt announces.
 func Covered(status v1alpha1.SmileUserStatus, news []News) bool {
 	if AboutAll(status) {
 		return true
@@ -84,7 +84,7 @@ func Covered(status v1alpha1.SmileUserStatus, news []News) bool {
 }
 
 // Merge adds news to the hints of a status. at is the hintedAt that is stored with them, and now the time by the clock that
-// made it. Nothing that was stored within HintAge is lost: what has no room becomes a hint about everything.
+// made it. Nothing that was stored within HintAge is lost: what does not fit becomes a hint about everything.
 func Merge(status v1alpha1.SmileUserStatus, news []News, at, now time.Time) *v1alpha1.UserHints {
 	stamp, oldest := metav1.NewMicroTime(at), now.Add(-HintAge)
 	merged := &v1alpha1.UserHints{}
@@ -133,8 +133,8 @@ func put(hints []v1alpha1.AccountHint, one v1alpha1.AccountHint) []v1alpha1.Acco
 	return hints
 }
 
-// bringForward lets no hint wait for a look later than the one that is stored now, which an urgent event may have brought
-// forward.
+// bringForward ensures that no hint waits for a later read than the one that is stored now, which an urgent event may have made
+// earlier.
 func bringForward(hints *v1alpha1.UserHints, at metav1.MicroTime) {
 	if hints.AllAt != nil && hints.AllAt.After(at.Time) {
 		hints.AllAt = &at

@@ -8,14 +8,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// mostAsked bounds what is remembered of reads of single accounts. To forget one costs a call where its hint is still there.
+// mostAsked limits how many reads of single accounts are remembered. A forgotten read costs a call if its hint still exists.
 const mostAsked = 1_000
 
-// question is an account that was asked about in the name of a user.
+// question is an account that was read for a user.
 type question struct{ userID, accountID string }
 
-// IsForeign reports whether an account is known as that of another user. What is asked about an account in the name of a user
-// who does not have it needs no call.
+// IsForeign reports whether an account is known to belong to another user. Then a hint about this user and the account needs no call.
 func (m *Mirror) IsForeign(userID, accountID string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -30,7 +29,7 @@ func (m *Mirror) IsForeign(userID, accountID string) bool {
 	return false
 }
 
-// KnownAccount gives an account of a user from memory; ok is false when no read has shown it.
+// KnownAccount returns an account of a user from memory; ok is false when no read has shown it.
 func (m *Mirror) KnownAccount(userID, accountID string) (known smile.Account, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -42,9 +41,9 @@ func (m *Mirror) KnownAccount(userID, accountID string) (known smile.Account, ok
 	return p.accounts[i].domain(userID), true
 }
 
-// Ask brings what memory holds of one account of a user up to notBefore or later, by a call unless memory is as fresh as that.
-// Afterwards KnownAccounts has the account if it is the user's. Where this process does not know the user's accounts yet, it
-// reads them all, which is one call too.
+// Ask ensures that memory shows one account of a user as of notBefore or later, by a call unless it does already. Afterwards
+// KnownAccounts has the account if it is the user's. If this process does not know the user's accounts yet, it reads them all,
+// which is one call too.
 func (m *Mirror) Ask(ctx context.Context, client *smile.Client, userID, accountID string, notBefore time.Time) error {
 	if _, known := m.KnownAccounts(userID); !known {
 		_, err := m.Accounts(ctx, client, userID, notBefore)
@@ -56,7 +55,7 @@ func (m *Mirror) Ask(ctx context.Context, client *smile.Client, userID, accountI
 	})
 }
 
-// AccountReadSince reports whether Smile has shown at notBefore or later what there is of an account of a user.
+// AccountReadSince reports whether a read of an account of a user began at notBefore or later.
 func (m *Mirror) AccountReadSince(userID, accountID string, notBefore time.Time) bool {
 	at := max(m.set.moment(notBefore), never+1)
 	m.mu.Lock()
@@ -80,8 +79,8 @@ func (m *Mirror) readAccount(ctx context.Context, client *smile.Client, userID, 
 	return nil
 }
 
-// learnAccount takes over what a read of one account told, unless a later read of all accounts of its user has told more. It
-// gives the user, if that is news.
+// learnAccount stores the result of a read of one account, unless a later read of all accounts of its user is known. It returns the
+// user if something changed.
 func (m *Mirror) learnAccount(began moment, shown smile.Account) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -103,7 +102,7 @@ func (m *Mirror) learnAccount(began moment, shown smile.Account) (changed []stri
 	return changed
 }
 
-// learnAbsence takes over that a read of one account did not show it as the user's. It gives the user, if that is news.
+// learnAbsence records that a read of one account did not show it as the user's. It returns the user if something changed.
 func (m *Mirror) learnAbsence(began moment, userID, accountID string) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -117,7 +116,7 @@ func (m *Mirror) learnAbsence(began moment, userID, accountID string) (changed [
 	return []string{userID}
 }
 
-// noteAsked notes when a read of one account began. It reports false when one that began later is known.
+// noteAsked records when a read of one account began. It returns false if one that began later is known.
 func (m *Mirror) noteAsked(what question, began moment) bool {
 	if m.asked[what] > began {
 		return false
@@ -129,7 +128,7 @@ func (m *Mirror) noteAsked(what question, began moment) bool {
 	return true
 }
 
-// account is where a user's account is in the list; -1 when it is not.
+// account is the index of a user's account in the list; -1 if it is not there.
 func (p *person) account(id string) int {
 	if p == nil {
 		return -1

@@ -11,13 +11,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// A few accounts that disappear or are disconnected are people who have changed their mind. Many at once are more likely a
-// mistake: of Smile, of whoever exchanged the keys, or ours. Then nothing is erased until a person has approved it.
+// If a few accounts disappear or are disconnected, people have withdrawn their consent. If many do at once, it is more likely a
+// mistake: of Smile, in an exchange of keys, or in the operator. Then nothing is erased until somebody approves it.
 const (
 	fewDisappear      = 10 // fewer than this are never held
 	disappearingShare = 20 // one in so many may disappear
 	disappearingSpan  = 15 * time.Minute
-	// heldRetry is when an erasure that is held is tried again, and heldFor how long it counts as waiting if it is not.
+	// heldRetry is after how long a held erasure is retried; heldFor is how long it counts as waiting without a retry.
 	heldRetry = time.Hour
 	heldFor   = 3 * heldRetry
 )
@@ -43,8 +43,8 @@ func AtStake(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) bo
 		account.ConnectionStatus != string(smile.ConnectionDisconnected)
 }
 
-// endsBy is when Smile ends an account by itself, because it keeps data for a limited time; the zero time when that is not known.
-// An account that is monitored goes on.
+// endsBy is when Smile ends an account by itself, because it keeps data for a limited time; the zero time when that is not known,
+// or never happens because the account is monitored.
 func endsBy(account v1alpha1.SyncedAccount) time.Time {
 	if account.AvailableUntil == nil || account.MonitorStatus == string(smile.MonitorActive) {
 		return time.Time{}
@@ -65,7 +65,7 @@ type atStake struct {
 	confirmed time.Time
 }
 
-// except returns those of a user of which a later read has not told already.
+// except returns those of a user that no later read has shown.
 func (s atStake) except(userID string, later func(accountID string) bool) atStake {
 	rest := slices.DeleteFunc(slices.Clone(s.accounts[userID]), func(one staked) bool { return later(one.id) })
 	return atStake{map[string][]staked{userID: rest}, s.confirmed}
@@ -83,7 +83,7 @@ type disappearances struct {
 	missing map[string]*missing
 	// approved are accounts whose data may be erased however many they are, by the connection that approved it.
 	approved map[types.NamespacedName]map[string]bool
-	// since is when the first of them was missed.
+	// since is when the first of them was found missing.
 	since time.Time
 	// known is how many accounts are at stake; 0 when they have not been counted yet.
 	known int
@@ -92,7 +92,7 @@ type disappearances struct {
 
 type missing struct {
 	userID string
-	// waiting is when the connection's object last asked to erase the data, and may not.
+	// waiting is when an object of the connection last asked to erase the data and was refused.
 	waiting map[types.NamespacedName]time.Time
 }
 
@@ -118,7 +118,7 @@ func (d *disappearances) notice(userID string, stake atStake, shown []smile.Acco
 	d.judge()
 }
 
-// back takes note that an account is linked after all.
+// back records that an account is linked after all.
 func (d *disappearances) back(accountID string) {
 	delete(d.missing, accountID)
 	for _, approved := range d.approved {
@@ -179,7 +179,7 @@ func (m *Mirror) MayErase(conn types.NamespacedName, userID, accountID string) e
 	return nil
 }
 
-// countStaked counts how many accounts are at stake where no listing has yet, once that matters.
+// countStaked counts the accounts at stake when the number is needed and no listing has counted them.
 func (m *Mirror) countStaked() {
 	m.mu.Lock()
 	matters := m.disappearances.known == 0 && len(m.disappearances.missing)+1 >= fewDisappear && m.set.Objects != nil
@@ -215,7 +215,7 @@ func (m *Mirror) ErasureHeld(conn types.NamespacedName) *engine.Problem {
 }
 
 // ApproveErasure lets the objects of a connection erase the data of what is missing now, and wakes those that wait. It has no
-// effect on the objects of other connections, for which as many are missing as before.
+// effect on the objects of other connections, for which the same accounts are still missing.
 func (m *Mirror) ApproveErasure(conn types.NamespacedName) {
 	m.mu.Lock()
 	approved := map[string]bool{}

@@ -11,14 +11,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/hook"
 )
 
-// hint is what is known of the newest hint about a person. It was stored by the clock of some receiver, which may be
-// wrong; when looks must begin is kept by the clock of this process alone.
+// hint is what is known of the newest hint about a user. Its time is from the clock of a receiver, which may be wrong. When reads
+// must begin is determined by the clock of this process alone.
 type hint struct {
-	// stored tells it from others: microseconds of Unix time, as in the status.
+	// stored identifies it: microseconds of Unix time, as in the status.
 	stored int64
-	// at is from when on a look shows what the hint was about; never when a listing has made up for it.
+	// at is from when on a read shows what the hint was about; never when a listing has covered it.
 	at moment
-	// earlier is the same of a hint before it, to which a look may still be due until at.
+	// earlier is the same of the hint before it, for which a read may still be due until at.
 	earlier moment
 }
 
@@ -34,16 +34,16 @@ type hintKey struct {
 	about     v1alpha1.HintSubject
 }
 
-// Hinted is what must be read of a user of whom Smile has hinted that something changed.
+// Hinted is what must be read of a user because of hints.
 type Hinted struct {
 	// Due is from when on all accounts and tasks of the user must have been read (Last, zero when they need not), and when
 	// anything that is hinted at changes by itself (Next).
 	Due
-	// Accounts are those that must be asked about, by id.
+	// Accounts are those that must be read, by id.
 	Accounts []HintedAccount
 }
 
-// HintedAccount is an account that Smile must have been asked about.
+// HintedAccount is an account that must be read.
 type HintedAccount struct {
 	ID    string
 	About v1alpha1.HintSubject
@@ -51,13 +51,12 @@ type HintedAccount struct {
 	Since time.Time
 	// EventAt is when the event was created, by Smile's clock; zero when it does not say.
 	EventAt time.Time
-	// Inherited reports that the hint was stored before this process began, so that the one before may have heeded it.
+	// Inherited reports that the hint was stored before this process began, so the previous one may have processed it.
 	Inherited bool
 }
 
-// Hint says what must be read of a user of whom Smile has hinted that something changed. All who ask of the same hint get the
-// same answer. A hint that was stored before this process began may not have been heeded, unless it is so old that a
-// listing has made up for it.
+// Hint returns what must be read of a user because of hints. All callers get the same result for the same hint. A hint that was
+// stored before this process began may not have been processed, unless it is so old that a listing has covered it.
 func (s *Set) Hint(user *v1alpha1.SmileUser, interval time.Duration) Hinted {
 	if user.Status.HintedAt == nil {
 		return Hinted{}
@@ -66,7 +65,7 @@ func (s *Set) Hint(user *v1alpha1.SmileUser, interval time.Duration) Hinted {
 	defer s.mu.Unlock()
 	name := client.ObjectKeyFromObject(user)
 	before, met := s.hints[name]
-	// Not earlier than the hint was there to be read: a look that had begun by then may not show what it is about.
+	// Not before the hint could be read: a read that had begun by then may not show what the hint is about.
 	r := hintReader{set: s, now: s.now()}
 	if !met {
 		r.oldest = s.started.Add(-interval)
@@ -81,7 +80,7 @@ type hintReader struct {
 	set    *Set
 	now    moment
 	newest hint
-	// oldest is before which hints are not heeded any more; zero when all are.
+	// oldest is the time before which hints are ignored; zero when none are.
 	oldest time.Time
 }
 

@@ -81,7 +81,7 @@ func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string,
 	if err != nil {
 		return "", err
 	}
-	// Before anything is said about the value. A person who exists goes on without the permission.
+	// This is checked before anything is reported about the value. An existing user continues without the permission.
 	if user.Status.UserID == "" && !secretuse.Permitted(secret.Annotations, secretuse.Subjects) {
 		return "", SubjectReference(user).Refusal()
 	}

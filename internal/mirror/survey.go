@@ -203,8 +203,8 @@ func (m *Mirror) surveyAccounts(ctx context.Context, of members, lives populatio
 	return m.askForAccounts(ctx, client, ids, atStake{stake, of.confirmed})
 }
 
-// askForAccounts reads the accounts of users one by one. Nobody is told of a disappearance before all were asked for: the first
-// data would be erased before it shows how many have disappeared.
+// askForAccounts reads the accounts of users one by one. No disappearance is reported before all were read: otherwise the
+// first data would be erased before the number of disappearances is known.
 func (m *Mirror) askForAccounts(ctx context.Context, client *smile.Client, ids []string, stake atStake) error {
 	var last []string
 	defer func() { m.tell(last) }()

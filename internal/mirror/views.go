@@ -76,7 +76,7 @@ func (m *Mirror) Gathered(ctx context.Context, client *smile.Client, userID stri
 	return m.KnownGathered(userID), nil
 }
 
-// TasksReadAt is when the read began that told last of the tasks of a user; zero when this process knows of none.
+// TasksReadAt is when the last read of the tasks of a user began; zero when this process knows of none.
 func (m *Mirror) TasksReadAt(userID string) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -138,7 +138,7 @@ func (m *Mirror) look(ctx context.Context, what string, fresh func() bool, read 
 	}
 }
 
-// readAccounts reads the accounts of a user, and gives the user if something is news.
+// readAccounts reads the accounts of a user, and returns the user if something changed.
 func (m *Mirror) readAccounts(ctx context.Context, client *smile.Client, userID string, stake atStake) (changed []string, err error) {
 	began := m.set.now()
 	var accounts []smile.Account
@@ -166,7 +166,7 @@ func (m *Mirror) readTasks(ctx context.Context, client *smile.Client, userID str
 }
 
 // learnAccounts takes over what a read told of the accounts of some users, each of whom it told all of. A user is
-// brought up to date only by a read that began later than the one before. It gives the users of whom something is news.
+// brought up to date only by a read that began later than the one before. It returns the users for whom something changed.
 func (m *Mirror) learnAccounts(began moment, read map[string][]smile.Account, stake atStake) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -228,8 +228,8 @@ func (p *person) learn(gathered map[string]Gathered) (news bool) {
 	return news
 }
 
-// unlisted are the accounts that a listing does not show and need not show: only tasks have told of them, or a later read of
-// the account alone has.
+// unlisted are the accounts that a listing does not show and need not show: they are known only from tasks, or from a later read of
+// the account alone.
 func (p *person) unlisted(accounts []smile.Account, later func(accountID string) bool) []account {
 	var others []account
 	for _, a := range p.accounts {

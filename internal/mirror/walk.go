@@ -56,17 +56,17 @@ func (w *walk) satisfies(wanted want) bool {
 // walks are the listing that was completed last, the one that is running, and those that together show all users.
 type walks struct {
 	last, running *walk
-	// all is when the last listing of all users began, and current when the last one began that shows whoever was not in that
-	// one yet; zero when there was none.
+	// all is when the last listing of all users began. current is when the last listing began that shows the users that were
+	// created since; zero when there was none.
 	all, current time.Time
-	// date is the earliest time that a response of the last listing bears, by Smile's clock, and datedAt when that was read.
+	// date is the earliest Date of a response of the last listing, by Smile's clock; datedAt is when that was read.
 	date, datedAt time.Time
 }
 
 // overlap is how far a listing of the newest users reaches back before the listing of all that it continues.
 const overlap = 2 * day
 
-// missing gives the listing after which whoever was created before a time is known; listed is true when there was one.
+// missing returns the listing after which all users created before a time are known; listed is true if there was one.
 func (w *walks) missing(after time.Time) (missing want, listed bool) {
 	missing = want{notBefore: after, passes: 1}
 	if w.all.IsZero() {
@@ -76,7 +76,7 @@ func (w *walks) missing(after time.Time) (missing want, listed bool) {
 	return missing, !w.current.Before(after)
 }
 
-// completed takes note of a listing that has ended well.
+// completed records a listing that has succeeded.
 func (w *walks) completed(of *walk) {
 	w.last = of
 	continues := !w.all.IsZero() && !of.since.After(w.all.UTC().Truncate(day).Add(-overlap))
@@ -165,8 +165,8 @@ func (m *Mirror) pass(client *smile.Client, w *walk) error {
 	return nil
 }
 
-// RemoteTime is what time it is at Smile at least, by the Date headers of the last listing of users; known is false when they did
-// not say.
+// RemoteTime is a lower bound of the current time at Smile, from the Date headers of the last listing of users; known is false if
+// there were none.
 func (m *Mirror) RemoteTime() (now time.Time, known bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -28,12 +28,12 @@ func NewCaller(wake func()) *Caller { return &Caller{wake: wake} }
 
 type callerKey struct{}
 
-// WithCaller names who makes the calls of a context.
+// WithCaller names the caller of the calls of a context.
 func WithCaller(ctx context.Context, caller *Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, caller)
 }
 
-// CallerFrom returns who makes the calls of a context; nil when nobody is named.
+// CallerFrom returns the caller of the calls of a context; nil if none is named.
 func CallerFrom(ctx context.Context) *Caller {
 	caller, _ := ctx.Value(callerKey{}).(*Caller)
 	return caller

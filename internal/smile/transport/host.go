@@ -11,14 +11,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// FailureUnanswered is the cause of an UnsentError while a host that does not answer is asked by one call at a time.
+// FailureUnanswered is the cause of an UnsentError while a host does not respond and gets one call at a time.
 const FailureUnanswered smile.Failure = "the host does not respond, and one call at a time is sent to it"
 
-// mostTimeouts is after how many calls in a row that timed out a host gets one call at a time.
+// mostTimeouts is after how many timeouts in a row a host gets one call at a time.
 const mostTimeouts = 3
 
-// Host is whether an API host answers. After three calls in a row that timed out, calls fail at once while another one is under
-// way, until the host answers: so a host that hangs holds one call and its worker. The zero Host has never timed out.
+// Host records whether an API host responds. After three timeouts in a row, calls fail at once while another one is under way, until
+// the host responds. So a host that hangs occupies one call and its worker. The zero Host has never timed out.
 type Host struct {
 	mu       sync.Mutex
 	calls    int
@@ -47,7 +47,7 @@ func (h *Host) Timeouts() int {
 	return h.timeouts
 }
 
-// Asked reports why no call may be made now: because the host does not answer, and another call is under way. Nil when one may.
+// Asked reports why no call may be made now: the host does not respond, and another call is under way. Nil when a call may be made.
 func (h *Host) Asked() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,7 +77,7 @@ func (h *Host) leave() {
 	h.calls--
 }
 
-// ended is told how a call ended that was sent.
+// ended records how a call ended that was sent.
 func (h *Host) ended(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -91,8 +91,8 @@ func (h *Host) ended(err error) {
 	}
 }
 
-// oneAtATime lets calls to a host that does not answer go one at a time. It comes before the budget, so that a call that may not
-// go takes no slot.
+// oneAtATime sends calls to a host that does not respond one at a time. It comes before the budget, so that a refused call takes no
+// slot.
 func oneAtATime(host *Host) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {
@@ -110,7 +110,7 @@ func oneAtATime(host *Host) step {
 	}
 }
 
-// countTimeouts tells the host how each call that was sent has ended.
+// countTimeouts records with the host how each call that was sent has ended.
 func countTimeouts(host *Host) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {
@@ -125,7 +125,7 @@ func countTimeouts(host *Host) step {
 	}
 }
 
-// watchedBody tells how reading it has ended, once.
+// watchedBody reports once how reading it has ended.
 type watchedBody struct {
 	io.ReadCloser
 	ended func(error)

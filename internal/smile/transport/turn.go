@@ -9,23 +9,23 @@ import (
 )
 
 const (
-	// lead is how long before its turn a caller is told to come. It covers what a reconcile does before its call, such as to store
-	// an intent. No more callers are there, or on their way, than slots come up in that time.
+	// lead is how long before its turn a caller is woken. It covers what a reconcile does before its call, such as storing an
+	// intent. At most as many callers are present or woken as there are slots in that time.
 	lead = 500 * time.Millisecond
-	// calledFor is how long a place counts as taken whose caller was told to come. One that comes later still goes first.
+	// calledFor is how long the place of a woken caller counts as taken. A caller that comes later still goes first.
 	calledFor = 10 * time.Second
-	// keptFor is when a caller that keeps its place tries by itself, in case it was not woken.
+	// keptFor is after how long a caller that keeps its place retries by itself, in case it was not woken.
 	keptFor = 5 * time.Minute
 )
 
-// The waiting calls are in two queues. Those whose turn is near are in waiting. Of the others there are only the places, in
-// parked: their callers have gone away. When one is near, its place moves to the end of waiting and the caller is woken. A slot
-// goes to the first call whose caller is there, so no slot is lost to a caller that is late or does not come.
+// The waiting calls are in two queues. Those whose turn is near are in waiting. Of the others only the places are kept, in
+// parked: their reconciles have ended. When its turn is near, a place moves to the end of waiting and the caller is woken. A slot
+// goes to the first call whose caller is present, so no slot is lost to a caller that is late or does not come.
 
 // Turn returns nil when a call of the context would leave within about half a second. That place is then kept for the
 // caller's next call. Otherwise it is a *smile.PausedError: when it is Kept, the caller keeps its place and is woken when its turn
-// comes. Nothing is sent, and no slot is taken. It is for what must be done right before a call, and not again and
-// again. Without a caller in the context, or one that has had its turn, calls wait on the spot, and Turn returns nil.
+// comes. Nothing is sent, and no slot is taken. It is for steps that must come right before a call and must not be
+// repeated. Without a caller in the context, or with one that has had its turn, Turn returns nil and the call waits for its slot.
 func (b *Budget) Turn(ctx context.Context) error {
 	w := b.waiterOf(ctx, false)
 	if w.caller.Stays() {
@@ -119,14 +119,14 @@ func (b *Budget) join(w *waiter) error {
 	return nil
 }
 
-// refuse ends the wait of a call. A caller that is away keeps its right to go first.
+// refuse ends the wait of a call. A caller that is away still goes first when it comes.
 func (w *waiter) refuse(pause time.Duration) {
 	if !w.away {
 		w.granted <- &smile.PausedError{RetryAfter: pause}
 	}
 }
 
-// claim gives the place that was kept to the caller that has come. One that was no longer counted on goes first in its flow.
+// claim gives the kept place to the caller that has come. If its place no longer counted, it goes first in its flow.
 func (b *Budget) claim(held *waiter) {
 	if i := slices.Index(b.called, held); i >= 0 {
 		b.called = slices.Delete(b.called, i, i+1)
@@ -139,20 +139,20 @@ func (b *Budget) claim(held *waiter) {
 	held.caller.Hold(nil)
 }
 
-// reserve keeps a place in waiting for a caller that is about to come, or was told to.
+// reserve keeps a place in waiting for a caller that is about to come, or was woken.
 func (b *Budget) reserve(w *waiter, now time.Time) {
 	w.away, w.calledAt = true, now
 	b.called = append(b.called, w)
 	w.caller.Hold(w)
 }
 
-// near reports whether a call may wait on the spot: nobody of its flow has gone away for as urgent a call, and its slot is
+// near reports whether a call may wait for its slot: no caller of its flow is away for a call as urgent, and the slot is
 // due soon.
 func (b *Budget) near(w *waiter, now time.Time) bool {
 	return b.parked.ofFlow(w.flow, w.lane) == 0 && b.room(w) && !b.callAt(w).After(now)
 }
 
-// room reports whether fewer calls wait, as urgent as this one, than slots come up within lead.
+// room reports whether fewer calls that are at least as urgent wait than there are slots within lead.
 func (b *Budget) room(w *waiter) bool {
 	if b.limit > 0 && b.waiting.upTo(w.lane) >= slotsIn(lead, b.limit*b.share) {
 		return false
@@ -161,13 +161,13 @@ func (b *Budget) room(w *waiter) bool {
 	return rate == 0 || b.waiting.ofFlow(w.flow, w.lane) < slotsIn(lead, rate)
 }
 
-// slotsIn is how many slots come up in a time, at least one.
+// slotsIn is how many slots there are in a time, at least one.
 func slotsIn(d time.Duration, rate float64) int { return max(1, int(rate*d.Seconds())) }
 
-// callAt is from when on a caller may be told to come.
+// callAt is from when on a caller may be woken.
 func (b *Budget) callAt(w *waiter) time.Time { return later(b.due(), w.share.ready()).Add(-lead) }
 
-// callable is the candidate of a flow for being told to come.
+// callable is the candidate of a flow to be woken next.
 func (b *Budget) callable(waiting []*waiter) (index int, due time.Time) {
 	if !b.room(waiting[0]) {
 		return -1, time.Time{}
@@ -175,7 +175,7 @@ func (b *Budget) callable(waiting []*waiter) (index int, due time.Time) {
 	return 0, b.callAt(waiting[0])
 }
 
-// call tells callers to come whose turn is near, and no longer counts on those that have not come.
+// call wakes callers whose turn is near, and releases the places of those that have not come.
 func (b *Budget) call(now time.Time) {
 	for len(b.called) > 0 && !now.Before(b.called[0].calledAt.Add(calledFor)) {
 		b.waiting.remove(b.called[0])
