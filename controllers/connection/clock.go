@@ -16,7 +16,7 @@ const (
 		"until then, no data is erased because spec.retention.ttl has passed"
 )
 
-// clock compares the clock of this process with Smile's. Until Smile was heard, the condition stays as the process before left it.
+// clock compares the clock of this process with Smile's. Until Smile has responded, the condition stays as it was.
 func (v *visit) clock(_ context.Context, p *pass) error {
 	skew := v.conn.Skew()
 	before := meta.IsStatusConditionFalse(p.Object.Status.Conditions, v1alpha1.ConditionClockSynchronized)

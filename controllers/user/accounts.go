@@ -76,7 +76,7 @@ const (
 	withoutMirror = 30 * time.Second
 )
 
-// mustCall tells whether to look at accounts as they were at a time or later, if any, takes a call.
+// mustCall reports whether showing the accounts as of a time or later, if any is given, requires a call.
 func (v *visit) mustCall(known *mirror.Mirror, userID string, at time.Time) bool {
 	return !at.IsZero() && (!known.AccountsReadSince(userID, at) || !known.Proven(userID))
 }

@@ -39,7 +39,7 @@ func (v *visit) provision(ctx context.Context, p *pass) error {
 	return v.ensure(ctx, p, known, person)
 }
 
-// ensure attaches the person's user at Smile, or has it created.
+// ensure attaches the user at Smile, or creates it.
 func (v *visit) ensure(ctx context.Context, p *pass, known *mirror.Mirror, person mirror.Person) error {
 	request := v.request(p, known, person)
 	user, created, err := v.Creation.Ensure(ctx, request)
@@ -91,8 +91,8 @@ func metadata(user *v1alpha1.SmileUser) map[string]string {
 	return pairs
 }
 
-// keep takes note of a user that was created. One that turned out to live in the other mode is nobody's to use: all that follows
-// waits for the right keys.
+// keep records a user that was created. A user that turned out to be of the other mode must not be used: everything else waits for
+// the right keys.
 func (v *visit) keep(p *pass, known *mirror.Mirror, created smile.CreatedUser) error {
 	v.record(p, created.User)
 	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserCreated, "Provision", "created the user at Smile")

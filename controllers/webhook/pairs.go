@@ -232,8 +232,8 @@ func secretOf(p *pass) secretuse.Reference {
 	}
 }
 
-// namedSecret is the value that spec.secretRef names. What is wrong with a value that may not be used is not said: it would
-// tell something about it.
+// namedSecret is the value that spec.secretRef names. Defects of a value that may not be used are not reported, because
+// that would reveal something about it.
 func (v *visit) namedSecret(ctx context.Context, p *pass) (string, error) {
 	secret, err := secretOf(p).Read(ctx, v.Secrets)
 	if err != nil {
@@ -253,7 +253,7 @@ func (v *visit) namedSecret(ctx context.Context, p *pass) (string, error) {
 }
 
 // isRegistered reports whether what is wanted was registered at Smile for this object before. The fingerprint is keyed, so no
-// status can be made up for a value that is not known.
+// status can be forged for a value that is not known.
 func isRegistered(p *pass, w *wanted) bool {
 	return slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool {
 		return r.WebhookID != "" && r.Fingerprint == w.fingerprint

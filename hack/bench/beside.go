@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// besideInterval is how often it is looked at what runs beside the bench.
+	// besideInterval is how often the other processes are checked.
 	besideInterval = 2 * time.Second
 	// besideShare is how much of a core a process must use in an interval to count as running.
 	besideShare = 0.05
 )
 
-// beside is what the machine did for others while a scenario was played. Figures of time are worth little if it is much.
+// beside is the load of other processes while a scenario ran. Times are not reliable if it is high.
 type beside struct {
 	// Processes is how many ran at once, at most. A process runs when it uses 5 % of a core for 2 s.
 	Processes int `json:"processes"`
@@ -67,8 +67,8 @@ func processes() (map[int]process, error) {
 	return all, nil
 }
 
-// strangers counts the processes that ran between two looks and that neither are the bench nor descend from it, and sums up
-// the processor time that all strangers used.
+// strangers counts the processes that ran between two checks and that are neither the bench nor its descendants, and sums up
+// the processor time that they used.
 func strangers(before, after map[int]process, own int, elapsed time.Duration) (running int, used time.Duration) {
 	for id, now := range after {
 		if descends(after, id, own) {
@@ -110,7 +110,7 @@ func descends(all map[int]process, id, from int) bool {
 	return false
 }
 
-// watchBeside watches what runs beside the bench until the returned function is called, which says what did.
+// watchBeside watches the other processes until the returned function is called, which returns their load.
 func watchBeside() (stop func() (beside, error)) {
 	type outcome struct {
 		beside

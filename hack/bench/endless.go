@@ -16,7 +16,7 @@ import (
 
 const (
 	endlessEntries = 150
-	// endlessEntry is how many bytes an entry has: a page has 3.75 MB, of which nothing is worth anything.
+	// endlessEntry is how many bytes an entry has: a page has 3.75 MB of useless data.
 	endlessEntry = 25_000
 )
 

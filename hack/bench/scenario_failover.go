@@ -107,7 +107,7 @@ func (f *failoverRun) populate(ctx context.Context) error {
 	return err
 }
 
-// succeed ends the leader while a replica waits, and measures from then to when a user who is declared then is Ready.
+// succeed ends the leader while a replica waits, and measures the time until a user that is created then is Ready.
 func (f *failoverRun) succeed(ctx context.Context, how string, end func(*operator) error) (time.Duration, error) {
 	former, err := f.holder(ctx)
 	if err != nil {

@@ -87,7 +87,7 @@ func runHostile(ctx context.Context, st *stage) ([]figure, error) {
 	return figures, nil
 }
 
-// siege is one operator whom somebody means ill.
+// siege is one operator under attack.
 type siege struct {
 	*stage
 	proxy    *endlessProxy

@@ -1,7 +1,7 @@
-// Command nightly runs everything that is too long for CI, one make target after the other, and writes what came of it to
-// docs/nightly.md. A part that fails stops none after it. What an earlier run said of parts that do not run now is kept.
+// Command nightly runs all tests, including those that take too long for CI, one make target after the other, and writes the results
+// to docs/nightly.md. A part that fails does not stop the others. The earlier results of parts that do not run now are kept.
 //
-// Environment: NIGHTLY_ONLY names some of the parts, separated by commas or spaces. Whatever the targets read is passed on.
+// Environment: NIGHTLY_ONLY names some of the parts, separated by commas or spaces. The environment of the targets is passed on.
 package main
 
 import (
@@ -28,7 +28,7 @@ type part struct {
 	name string
 	// skipped matches the output of a part that failed only because something outside could not be reached.
 	skipped *regexp.Regexp
-	// why says what could not be reached.
+	// why names what could not be reached.
 	why string
 }
 

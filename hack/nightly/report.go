@@ -14,7 +14,7 @@ const (
 	mostFigures = 400
 )
 
-// result is what came of a part.
+// result is the result of a part.
 type result struct {
 	state, took, date, commit, machine string
 	// figures are the lines that say what was measured.
@@ -73,7 +73,7 @@ var (
 	verdict = regexp.MustCompile(`^(\s*--- FAIL|FAIL\s|ok  \t|fuzz: elapsed: .*\(\d+/sec\)|FIGURE  |\S.*  (met|missed|not built in|-)  +\S)`)
 	// logged is what a test logs. What it logs in further lines is indented deeper.
 	logged = regexp.MustCompile(`^( +)\w+_test\.go:\d+: (.*)$`)
-	// unsteady are lines that say nothing about the product.
+	// unsteady matches lines that say nothing about the product.
 	unsteady = regexp.MustCompile(`E2E_SEED=`)
 	// named is a test or a fuzz target that begins.
 	named = regexp.MustCompile(`^(=== (RUN|NAME) +(Test\w+)|\S+ Fuzz\w+$)`)

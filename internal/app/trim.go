@@ -10,8 +10,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
-// trim prepares an object for the cache: it drops what nothing reads, and has objects share the texts that most of them have
-// in common. Writes are patches of what differs, so that nothing is lost at the API server.
+// trim prepares an object for the cache: it drops fields that nothing reads, and lets objects share the texts that most of them
+// have in common. Writes are patches of differences, so nothing is lost at the API server.
 func (s *sharedTexts) trim(obj any) (any, error) {
 	object, ok := obj.(metav1.Object)
 	if !ok { // the notice that an object is gone

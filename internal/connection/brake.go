@@ -34,7 +34,7 @@ type brake struct {
 	clock clock.PassiveClock
 	// told is called when it has stopped.
 	told func()
-	// declared limits the revokes that specs ask for, which the brake does not count.
+	// declared limits the revokes that specs ask for, which are counted separately.
 	declared *declaredRevokes
 
 	mu        sync.Mutex

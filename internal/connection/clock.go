@@ -14,20 +14,20 @@ import (
 
 const (
 	// noticedSkew is the difference between two clocks from which on it is reported, and settledSkew the one up to which it is
-	// not reported any more.
+	// no longer reported.
 	noticedSkew = 30 * time.Second
 	settledSkew = 25 * time.Second
 	// tolerableSkew is the difference up to which the local clock decides that something is over.
 	tolerableSkew = 10 * time.Minute
-	// askTimeEvery is how often an API host is asked for its time at most.
+	// askTimeEvery is the shortest time between two requests for the time of an API host.
 	askTimeEvery = 30 * time.Second
 )
 
 // Skew is the difference between the clock of this process and one of Smile's.
 type Skew struct{ transport.Skew }
 
-// Noticed reports whether the clocks differ by more than 30 s. Where they did before, they do until it is 25 s or less: a Date
-// tells only whole seconds.
+// Noticed reports whether the clocks differ by more than 30 s. If they did before, they do until the difference is at most 25 s,
+// because a Date has only whole seconds.
 func (s Skew) Noticed(before bool) bool {
 	limit := noticedSkew
 	if before {
@@ -53,8 +53,8 @@ var errAskingTime = &engine.Problem{
 	Message: "Smile is being asked for its time",
 }
 
-// AskTime makes one cheap call unless a response of the API host has shown its time before. While another caller does, it
-// returns an error, and after a call that failed there is none for 30 s.
+// AskTime makes one cheap call unless a response of the API host has shown its time before. While another caller makes it,
+// AskTime returns an error. After a call that failed there is none for 30 s.
 func (c *Connection) AskTime(ctx context.Context) error {
 	s := c.session
 	if !s.timing.TryLock() {
@@ -69,8 +69,8 @@ func (c *Connection) AskTime(ctx context.Context) error {
 	return c.Client.Probe(smile.WithLane(ctx, smile.LaneRefresh))
 }
 
-// SkewOf is the skew of the API host of a connection. Where this process does not use the connection, as it was deleted or is
-// suspended, it is the greatest of all hosts that were heard.
+// SkewOf is the skew of the API host of a connection. If this process does not use the connection, because it was deleted or is
+// suspended, it is the greatest of all hosts that have responded.
 func (r *Registry) SkewOf(namespace string, ref v1alpha1.ConnectionReference) Skew {
 	if conn := r.present(types.NamespacedName{Namespace: namespace, Name: ref.Name}); conn != nil {
 		return conn.Skew()
@@ -78,13 +78,13 @@ func (r *Registry) SkewOf(namespace string, ref v1alpha1.ConnectionReference) Sk
 	return r.Skew()
 }
 
-// Skew is the greatest of all API hosts that were heard.
+// Skew is the greatest of all API hosts that have responded.
 func (r *Registry) Skew() Skew {
 	_, greatest := r.clocks.Range()
 	return Skew{greatest}
 }
 
-// Today is the time by the clocks of the API hosts, as far as they were heard, and whether all of them confirm it.
+// Today is the time by the clocks of the API hosts that have responded, and whether all of them confirm it.
 func (r *Registry) Today() (now time.Time, confirmed bool) {
 	least, greatest := r.clocks.Range()
 	return r.config.Clock.Now().Add(-least.Ahead), Skew{greatest}.Confirmed()

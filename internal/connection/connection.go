@@ -81,8 +81,8 @@ func (c *Connection) Prove(ctx context.Context, knownUser string) error {
 
 // Turn returns nil when a call of the context would leave within about half a second, and keeps its place for the next call of
 // this reconcile; otherwise it returns the error with which that call would fail, having sent nothing. Then the reconcile ends,
-// and begins again when its turn comes. It is asked before what must be done right before a call, such as to store an
-// intent. The lane is that of the context. Where nobody can be woken, Turn returns nil and the call waits.
+// and runs again when its turn is near. Turn comes before a step that must come right before a call, such as storing an
+// intent. The lane is that of the context. If no caller can be woken, Turn returns nil and the call waits.
 func (c *Connection) Turn(ctx context.Context) error {
 	return c.session.transport.Turn(c.gate.calling(ctx))
 }

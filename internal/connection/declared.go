@@ -19,9 +19,9 @@ const (
 	// declaredWindow is the time in which they count, and declaredStep the precision with which they are counted.
 	declaredWindow = 24 * time.Hour
 	declaredStep   = time.Minute
-	// declaredRetry is when what waits for the limit asks again at the latest.
+	// declaredRetry is after how long a revoke that waits for the limit is retried at the latest.
 	declaredRetry = 5 * time.Minute
-	// declaredRoom is which part of the limit is free before the connection does not show any more that it was reached, so that
+	// declaredRoom is which part of the limit must be free before the connection stops showing that it was reached, so that
 	// its condition does not change with each revoke.
 	declaredRoom = 20
 )
@@ -30,20 +30,20 @@ var errRevokeLimit = engine.NewNotReady(v1alpha1.ReasonRevokeLimit,
 	"the number of accounts revoked in 24 hours has reached spec.revokes.perDay of the SmileConnection: "+
 		"the others are revoked when the limit permits it; to revoke them sooner, raise spec.revokes.perDay")
 
-// declaredRevokes limits the revokes of a connection that specs ask for, as spec.revokeAfterFetch does: they are no accident, so
-// none waits for an approval. It counts them in minutes.
+// declaredRevokes limits the revokes of a connection that specs ask for, as spec.revokeAfterFetch does. They are intended, so none
+// waits for an approval. It counts them by minute.
 type declaredRevokes struct {
 	clock clock.PassiveClock
-	// before gives when the revokes of the last 24 hours were made, as the statuses of objects show. It is asked once.
+	// before returns when the revokes of the last 24 hours were made, as the statuses of objects show. It is called once.
 	before func(context.Context) ([]time.Time, error)
-	// told is called when what the connection shows has changed.
+	// told is called when reached has changed.
 	told func()
 
 	mu     sync.Mutex
 	perDay int
-	// reached is what the connection shows.
+	// reached is whether the connection shows that the limit was reached.
 	reached bool
-	// counted is true once made contains what before gives.
+	// counted is true once made contains the result of before.
 	counted bool
 	// made is how many revokes were made, by minute.
 	made map[int64]int
@@ -65,7 +65,7 @@ func (d *declaredRevokes) limit(perDay int) {
 	d.perDay = perDay
 }
 
-// take lets one revoke go, or reports why not.
+// take permits one revoke, or reports why not.
 func (d *declaredRevokes) take(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,7 +80,7 @@ func (d *declaredRevokes) take(ctx context.Context) error {
 	return nil
 }
 
-// count takes over what the process before has made.
+// count adds the revokes of earlier processes.
 func (d *declaredRevokes) count(ctx context.Context) error {
 	if d.counted {
 		return nil
@@ -120,7 +120,7 @@ func (d *declaredRevokes) show(reached bool) {
 	}
 }
 
-// untilRoom is how long the oldest revoke that counts still does.
+// untilRoom is for how long the oldest revoke still counts.
 func (d *declaredRevokes) untilRoom(now time.Time) time.Duration {
 	first := minuteOf(now)
 	for minute := range d.made {
@@ -148,7 +148,7 @@ func (d *declaredRevokes) waiting(ctx context.Context) *engine.Problem {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.count(ctx); err != nil {
-		return nil // who takes one learns it
+		return nil // take reports it
 	}
 	if now := d.clock.Now(); d.full(now) {
 		return errRevokeLimit.After(d.untilRoom(now))
@@ -167,8 +167,8 @@ func (d *declaredRevokes) shown(ctx context.Context) *engine.Problem {
 	return limit
 }
 
-// releases gives when accounts of a connection's users were released in the last 24 hours. The status of an object says so
-// before the call is sent, so a restart forgets only the releases of objects that were deleted.
+// releases returns when accounts of a connection's users were released in the last 24 hours. The status of an object shows a
+// release before the call is sent, so a restart forgets only the releases of objects that were deleted.
 func (r *Registry) releases(ctx context.Context, of client.ObjectKey) ([]time.Time, error) {
 	var users v1alpha1.SmileUserList
 	if err := r.config.Connections.List(ctx, &users, client.InNamespace(of.Namespace), client.UnsafeDisableDeepCopy); err != nil {
@@ -200,7 +200,7 @@ func (r *Registry) RevokeLimitReached(ctx context.Context, obj *v1alpha1.SmileCo
 	return r.brake(obj).declared.shown(ctx)
 }
 
-// TakeDeclaredRevoke is asked before each revoke that a spec asks for. Nil means that this one may go; otherwise it is a problem
+// TakeDeclaredRevoke must be called before each revoke that a spec asks for. Nil permits the revoke; otherwise it is a problem
 // that says what to do.
 func (c *Connection) TakeDeclaredRevoke(ctx context.Context) error { return c.brake.declared.take(ctx) }
 

@@ -11,21 +11,21 @@ import (
 
 type forAllKey struct{}
 
-// WithAll marks calls that are made for all connections of an API account, whichever connection sends them: they take nothing
-// of that connection's share of the budget, and are not slowed down to its pace.
+// WithAll marks calls that are made for all connections of an API account, whichever connection sends them. They do not use
+// that connection's share of the budget, and do not keep its pace.
 func WithAll(ctx context.Context) context.Context { return context.WithValue(ctx, forAllKey{}, true) }
 
 // ForAll reports whether calls are made for all connections of an API account.
 func ForAll(ctx context.Context) bool { return ctx.Value(forAllKey{}) != nil }
 
 // listings is the share of the budget of what is read for all connections of one API account. Its pace is that of the fastest
-// connection. A single connection has one share for everything, so that its calls together keep to its pace.
+// connection. A single connection has one share for everything, so that its calls together keep its pace.
 type listings struct {
 	account string
 	share   transport.Share
 
 	mu sync.Mutex
-	// paces are the calls a second that each connection may make; 0 is as many as the budget lets.
+	// paces are the calls a second that each connection may make; 0 is as many as the budget permits.
 	paces map[types.NamespacedName]int32
 }
 
@@ -39,7 +39,7 @@ func (r *Registry) listingsOf(account string) *listings {
 	return l
 }
 
-// join notes that a connection uses the API account, and its pace.
+// join records that a connection uses the API account, and its pace.
 func (l *listings) join(name types.NamespacedName, requestsPerSecond int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,7 +47,7 @@ func (l *listings) join(name types.NamespacedName, requestsPerSecond int32) {
 	l.adapt()
 }
 
-// leave notes that a connection does not use its API account any more. The caller holds the lock of the registry.
+// leave records that a connection no longer uses its API account. The caller holds the lock of the registry.
 func (r *Registry) leave(conn *Connection) {
 	l := r.listingsOf(conn.Account())
 	l.mu.Lock()
@@ -71,7 +71,7 @@ func (l *listings) adapt() {
 	l.share.Limit(int64(fastest))
 }
 
-// of returns flow and share of the calls that are made for all, where one of the connections, whose own are given, sends them.
+// of returns flow and share of the calls that are made for all. The arguments are those of the connection that sends them.
 func (l *listings) of(flow string, own *transport.Share) (string, *transport.Share) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -58,9 +58,9 @@ func SecretReference(obj *v1alpha1.SmileConnection) secretuse.Reference {
 	}
 }
 
-// permittedPair reads the key pair if the Secret permits that. A pair that this connection has proven before goes on without
-// the permission, and undeclared is true then. What is wrong with values that may not be used is not said: it would tell
-// something about them.
+// permittedPair reads the key pair if the Secret permits that. A pair that this connection has proven before stays in use
+// without the permission, and undeclared is true then. Defects of values that may not be used are not reported, because that
+// would reveal something about them.
 func (r *Registry) permittedPair(obj *v1alpha1.SmileConnection, secret *corev1.Secret) (pair transport.Credentials, undeclared bool, err error) {
 	ref := obj.Spec.CredentialsSecretRef
 	pair, err = pairFrom(secret, ref)
@@ -74,8 +74,8 @@ func (r *Registry) permittedPair(obj *v1alpha1.SmileConnection, secret *corev1.S
 	return pair, true, nil
 }
 
-// hasDefaultKeys reports whether a pair is under the names that only key pairs of Smile have, so that the Secret need not say
-// what it is for.
+// hasDefaultKeys reports whether a pair is under the names that only key pairs of Smile have, so that the Secret needs no
+// annotation.
 func hasDefaultKeys(ref v1alpha1.CredentialsSecretReference) bool {
 	return cmp.Or(ref.APIKeyKey, defaultAPIKeyKey) == defaultAPIKeyKey &&
 		cmp.Or(ref.APISecretKey, defaultAPISecretKey) == defaultAPISecretKey

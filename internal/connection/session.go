@@ -38,7 +38,7 @@ type session struct {
 	// clocks knows the time of the API host, host.
 	clocks *transport.Clocks
 	host   string
-	// timing is held while the host is asked for its time, and guards timeAsked, which is when it was asked last.
+	// timing is held while the host is asked for its time, and guards timeAsked, the time of the last such call.
 	timing    sync.Mutex
 	timeAsked time.Time
 

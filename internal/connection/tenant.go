@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
-// Tenant says whose work an object is that names a connection.
+// Tenant is the tenant of an object that refers to a connection.
 func (r *Registry) Tenant(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) engine.Tenant {
 	name := types.NamespacedName{Namespace: namespace, Name: ref.Name}
 	tenant := engine.Tenant{Connection: name.String()}

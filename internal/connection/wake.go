@@ -7,7 +7,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// changed wakes the connections that use a session, or would if the pair in their Secret worked.
+// changed wakes the connections that use a session, or would use it if the pair in their Secret worked.
 func (r *Registry) changed(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -21,7 +21,7 @@ func (r *Registry) changed(s *session) {
 	}
 }
 
-// tell wakes a connection. A full channel drops the news: it is looked at every 30 seconds in any case.
+// tell wakes a connection. If the channel is full, nothing is sent: the connection is reconciled every 30 seconds in any case.
 func (r *Registry) tell(name types.NamespacedName) {
 	obj := &v1alpha1.SmileConnection{}
 	obj.Namespace, obj.Name = name.Namespace, name.Name

@@ -39,7 +39,7 @@ type Pass[T Object] struct {
 	set    bool
 	next   time.Time
 	ready  metav1.Condition
-	// done is true when the pass has found nothing left to call.
+	// done is true when the reconcile has nothing left to call.
 	done bool
 	// ordinary is true when the pass ended as the passes of a start do.
 	ordinary bool
@@ -85,7 +85,7 @@ func (p *Pass[T]) Ready(reason, message string) {
 	p.ready.Reason, p.ready.Message = reason, message
 }
 
-// Warn sets the running phase's condition to false and leaves Ready as it is. When that is news, a Warning event says so too.
+// Warn sets the running phase's condition to false and leaves Ready as it is. If that is new, it also records a Warning event.
 func (p *Pass[T]) Warn(reason, action, message string) {
 	shown := meta.FindStatusCondition(p.Object.CommonStatus().Conditions, p.phase)
 	if shown == nil || shown.Status != metav1.ConditionFalse || shown.Reason != reason || shown.Message != message {

@@ -132,8 +132,8 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 	return r.schedule(ctx, pass)
 }
 
-// retry asks for another pass when the problem is to be looked at again, and none before. An object that keeps its place in
-// line is woken, and what it has asked for before stays asked for.
+// retry requests another reconcile when the problem is due again, and none before. An object that keeps its place in the call queue
+// is woken, and earlier requests stay in place.
 func (p *Pass[T]) retry(problem *Problem) {
 	if !smile.KeepsPlace(problem) {
 		p.next = time.Time{}

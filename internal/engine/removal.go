@@ -73,9 +73,9 @@ func (r *Reconciler[T]) remove(ctx context.Context, pass *Pass[T]) (ctrl.Result,
 	return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
 }
 
-// kindDeleted reports whether the CustomResourceDefinition of the kind is being deleted, and all objects with it: an
-// uninstall, which nobody means to change anything at Smile. The definition is marked before any of its objects is, so that a
-// live read never misses it.
+// kindDeleted reports whether the CustomResourceDefinition of the kind is being deleted, and all objects with it. That is an
+// uninstall, which is not meant to change anything at Smile. The definition is marked before any of its objects is, so a live
+// read never misses it.
 func (r *Reconciler[T]) kindDeleted(ctx context.Context) (bool, error) {
 	definition := &metav1.PartialObjectMetadata{}
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})

@@ -63,8 +63,8 @@ func Woken(wakes Wakes) source.Source {
 	})
 }
 
-// BecameUsable passes connections that became usable for the objects that name them, that show for the first time whether they
-// are, or whose revokes may go again.
+// BecameUsable selects connections that became usable for the objects that refer to them, that show for the first time whether
+// they are, or whose revokes are permitted again.
 func BecameUsable() predicate.Predicate {
 	usable := func(obj client.Object) bool {
 		conn := obj.(*v1alpha1.SmileConnection)

@@ -11,7 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// alwaysAllowed are annotations that have workloads restarted when an output changes.
+// alwaysAllowed are annotations that make Reloader restart workloads when an output changes.
 var alwaysAllowed = []string{"reloader.stakater.com/*"}
 
 var (
@@ -20,8 +20,8 @@ var (
 	reservedDomain = regexp.MustCompile(`^([a-z0-9.-]+\.)?(kubernetes\.io|k8s\.io|argoproj\.io|fluxcd\.io|helm\.sh|smile-operator\.io)/`)
 )
 
-// AnnotationPolicy decides which annotations a template may set on outputs. Other annotations could have the data copied: tools
-// that replicate Secrets into other namespaces are told so by annotations. The zero value permits those of Reloader only.
+// AnnotationPolicy decides which annotations a template may set on outputs. Other annotations could cause the data to be copied:
+// tools that replicate Secrets into other namespaces are controlled by annotations. The zero value permits those of Reloader only.
 type AnnotationPolicy struct{ patterns []string }
 
 // NewAnnotationPolicy permits annotations in addition. A pattern is a key, such as example.com/name, or example.com/* for all

@@ -224,8 +224,8 @@ func garbage(*call, response) response {
 	return response{status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: page, length: len(page)}
 }
 
-// endless answers a listing with the first page again, repeated up to the size that was asked for, and with a cursor that leads to
-// another such page. Other calls are answered as usual.
+// endless answers a listing with its first page, repeated up to the requested size, and with a cursor that leads to another such
+// page. Other calls are answered as usual.
 func endless(c *call, answer response) response {
 	if !c.op.paged {
 		return answer

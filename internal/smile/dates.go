@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Dates collects when the answers to calls were made, by Smile's own clock: what their Date headers say. It is for calls that
+// Dates collects the Date headers of responses, that is, when they were sent by Smile's own clock. It is for calls that
 // are made one after another.
 type Dates struct {
 	earliest time.Time
 	missing  bool
 }
 
-// Earliest is the earliest of these times; zero when there was no call, or when an answer did not say.
+// Earliest is the earliest of these times; zero when there was no call, or when a response had no Date.
 func (d *Dates) Earliest() time.Time {
 	if d.missing {
 		return time.Time{}
@@ -33,7 +33,7 @@ func (d *Dates) note(header http.Header) {
 
 type datesKey struct{}
 
-// WithDates collects the times of the good answers to the calls of a context.
+// WithDates collects the times of the successful responses to the calls of a context.
 func WithDates(ctx context.Context, dates *Dates) context.Context {
 	return context.WithValue(ctx, datesKey{}, dates)
 }

@@ -21,7 +21,7 @@ const (
 	EventAccountDisconnected     EventType = "ACCOUNT_DISCONNECTED"
 )
 
-// Urgent reports whether an event is worth a look at once: it tells of data, or of its end.
+// Urgent reports whether an event requires a read at once: it is about new data, or about the end of data.
 func (t EventType) Urgent() bool { return t.OfData() || t == EventAccountDisconnected }
 
 // OfData reports whether an event says that data of an account was gathered.
@@ -117,7 +117,7 @@ type eventWire struct {
 	} `json:"data"`
 }
 
-// lenientID is an id, or empty when what stands in its place cannot be one.
+// lenientID is an id, or empty if the value in its place cannot be one.
 type lenientID string
 
 func (i *lenientID) UnmarshalJSON(data []byte) error {

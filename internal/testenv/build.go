@@ -26,7 +26,7 @@ func Keys(name string, pair sandbox.KeyPair) *corev1.Secret {
 	}
 }
 
-// Permitting has a Secret say what its values may be used for; several uses with commas.
+// Permitting annotates a Secret with the permitted uses of its values; several are separated by commas.
 func Permitting(secret *corev1.Secret, uses string) *corev1.Secret {
 	if secret.Annotations == nil {
 		secret.Annotations = map[string]string{}

@@ -1,6 +1,5 @@
-// Command newsloop does for each event about an account the least that bringing its news into a Secret takes: it makes one
-// call to Smile and one update of the Secret. It proves nothing, checks nothing, remembers nothing and survives nothing: it
-// is what hack/bench compares the operator's speed with.
+// Command newsloop does the minimum to bring the data of an event into a Secret: one call to Smile and one update of the Secret. It
+// verifies nothing, keeps no state and does not survive a restart. hack/bench compares the operator's speed with it.
 package main
 
 import (

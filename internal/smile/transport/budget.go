@@ -45,7 +45,7 @@ type Budget struct {
 	resume time.Time
 	// waiting are the calls whose turn is near, parked the places of those whose callers have gone away (turn.go).
 	waiting, parked queue
-	// called are the places in waiting whose callers were told to come, the first one first.
+	// called are the places in waiting whose callers were woken, oldest first.
 	called []*waiter
 	// wake serves the queues at wakeAt, when there is something to do; nil while nobody waits.
 	wake   *time.Timer
@@ -62,8 +62,8 @@ func (b *Budget) RequestsPerSecond() float64 { return b.limit }
 
 // Wait returns when a call may be sent, in the lane, flow and share of the context, or the
 // context's error, or a *smile.PausedError: during a pause of more than 5 s, after
-// 30 s, when too many wait already, or at once when the turn of the context's caller is far away. Slots that nobody took are
-// gone: there is no catching up.
+// 30 s, when too many wait already, or at once when the turn of the context's caller is far away. Unused slots are lost and
+// not made up for.
 func (b *Budget) Wait(ctx context.Context) error {
 	_, err := b.wait(ctx, false)
 	return err
@@ -142,7 +142,7 @@ func (b *Budget) serve() {
 	b.grant(time.Now())
 }
 
-// grant gives the slots that are due now, tells callers to come whose turn is near, and goes on when the next slot is due.
+// grant gives the slots that are due now, wakes callers whose turn is near, and continues when the next slot is due.
 func (b *Budget) grant(now time.Time) {
 	for !b.due().After(now) {
 		w := b.waiting.next(now, present)
@@ -157,8 +157,8 @@ func (b *Budget) grant(now time.Time) {
 	b.arm(now)
 }
 
-// nextEvent is when there will be something to do: a slot for a call that waits, a caller to be told to come, or one that
-// should have come by then. False means that nobody waits.
+// nextEvent is when there will be something to do: a slot for a call that waits, a caller to wake, or a woken caller that
+// should have come by then. False means that no call waits.
 func (b *Budget) nextEvent() (next time.Time, found bool) {
 	if ready, ok := b.waiting.earliest(present); ok {
 		next, found = later(b.due(), ready), true
@@ -211,7 +211,7 @@ func (b *Budget) Share() float64 {
 	return b.recovered(time.Now())
 }
 
-// Waiting is how many calls wait, and how many callers have gone away until it is their turn.
+// Waiting is how many calls wait, and how many callers are away until their turn is near.
 func (b *Budget) Waiting() (calls, away int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -30,7 +30,7 @@ type dated struct {
 	ahead time.Duration
 }
 
-// NewClocks returns a Clocks that has heard no host yet.
+// NewClocks returns a Clocks without any host.
 func NewClocks(local LocalClock) *Clocks {
 	return &Clocks{local: local, last: map[string]dated{}}
 }
@@ -43,7 +43,7 @@ type Skew struct {
 }
 
 // Of returns the skew of a host, which is written as HostPort gives it. It notices at once when the wall clock is set, and
-// when the machine was suspended: then the wall clock advances otherwise than the monotonic one.
+// when the machine was suspended: then the wall clock advances by another amount than the monotonic one.
 func (c *Clocks) Of(host string) Skew {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,7 +51,7 @@ func (c *Clocks) Of(host string) Skew {
 	return Skew{Ahead: c.ahead(last), Known: known}
 }
 
-// Range returns the least and the greatest skew, in magnitude, of all hosts that were heard.
+// Range returns the least and the greatest skew, in magnitude, of all hosts that have responded.
 func (c *Clocks) Range() (least, greatest Skew) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

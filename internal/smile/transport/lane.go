@@ -34,7 +34,7 @@ type Share struct {
 // Limit sets how many calls a second may go, from the next call on; 0 is as many as the budget lets.
 func (s *Share) Limit(requestsPerSecond int64) { s.limit.Store(requestsPerSecond) }
 
-// RequestsPerSecond returns how many calls a second may go; 0 is as many as the budget lets.
+// RequestsPerSecond returns how many calls a second may be sent; 0 is as many as the budget permits.
 func (s *Share) RequestsPerSecond() int64 { return s.limit.Load() }
 
 // WithShare has the calls of a context keep to the pace of a share.
@@ -42,7 +42,7 @@ func WithShare(ctx context.Context, share *Share) context.Context {
 	return context.WithValue(ctx, shareKey{}, share)
 }
 
-// rate is how many calls a second may go; 0 is as many as the budget lets.
+// rate is how many calls a second may be sent; 0 is as many as the budget permits.
 func (s *Share) rate() float64 {
 	if s == nil {
 		return 0
@@ -83,12 +83,12 @@ type waiter struct {
 	again bool
 	// continues is set for a call of a reconcile that has had its turn: it goes first in its flow.
 	continues bool
-	// caller who makes the call; nil when nobody is named.
+	// caller that makes the call; nil if none is named.
 	caller *smile.Caller
 	budget *Budget
 	// away is true for a place whose caller has yet to come: no slot is given to it.
 	away bool
-	// calledAt is when the caller was told to come; zero while it was not.
+	// calledAt is when the caller was woken; zero while it was not.
 	calledAt time.Time
 	// going is guarded by the budget.
 	going   departure
@@ -223,7 +223,7 @@ func (t *turns) add(w *waiter) {
 	t.flows[w.flow] = slices.Insert(waiting, w.position(waiting), w)
 }
 
-// position is where a call goes among those of its flow: after those that go first as it does, else at the end.
+// position is the place of a new call among those of its flow: at the end, or if it goes first, after the others that go first.
 func (w *waiter) position(waiting []*waiter) int {
 	behind := func(other *waiter) bool { return !other.again && (!other.continues || w.again) }
 	if first := slices.IndexFunc(waiting, behind); first >= 0 && (w.again || w.continues) {

@@ -41,7 +41,7 @@ type Config struct {
 	Credentials func() Credentials
 	// Budget paces the calls; nil is no limit. Transports of the same host share one.
 	Budget *Budget
-	// Host is whether the host answers; nil is of this Transport alone. Transports of the same host share one.
+	// Host records whether the host responds. Transports of the same host share one; nil makes one for this Transport alone.
 	Host *Host
 	// Hosts are the hosts that are called; nil permits the vendor's.
 	Hosts *HostPolicy
