@@ -11,8 +11,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
-// A ttl is evaluated by the clock of this machine, and data that it ends may be lost forever. So nothing is erased by a ttl before a
-// response from Smile has confirmed that clock.
+// A ttl is evaluated by the clock of this machine, and data that it ends may be lost forever. So nothing is erased by a ttl
+// before a response from Smile has confirmed that clock.
 
 var (
 	errClockSkew = engine.NewInvalid(v1alpha1.ReasonClockSkew,
@@ -75,7 +75,8 @@ func (v *visit) confirmClock(ctx context.Context, p *pass) error {
 	return v.eraseDoomed(ctx, p)
 }
 
-// whileHeld makes a reconcile that finds nothing else due report that data is kept because of the clock, and schedules the next one.
+// whileHeld makes a reconcile that finds nothing else due report that data is kept because of the clock, and schedules the next
+// one.
 func (v *visit) whileHeld(run func(context.Context, *pass) error) func(context.Context, *pass) error {
 	return func(ctx context.Context, p *pass) error {
 		err := run(ctx, p)

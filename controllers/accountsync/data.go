@@ -153,7 +153,8 @@ func (v *visit) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, g
 	return nil
 }
 
-// wants reports whether the data of an account must be fetched. Data that its ttl has ended is fetched only if there is newer data.
+// wants reports whether the data of an account must be fetched. Data that its ttl has ended is fetched only if there is newer
+// data.
 func (v *visit) wants(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) bool {
 	switch {
 	case v.isToFetch(entry):
@@ -296,8 +297,9 @@ func (v *visit) fetchAccount(
 	return fetched{entry, data}, nil
 }
 
-// prove returns what is known of the tasks of an account now that this was fetched. It fails if the data is another user's. It also
-// fails if a hint is the only reason to use the data, and the data does not name its owner or, in a first fetch, is empty or undated.
+// prove returns what is known of the tasks of an account now that this was fetched. It fails if the data is another user's. It
+// also fails if a hint is the only reason to use the data, and the data does not name its owner or, in a first fetch, is empty or
+// undated.
 func (v *visit) prove(entry v1alpha1.SyncedAccount, of tasksOf, read content) (tasksOf, error) {
 	if v.direct[entry.ID] && read.owner != ownershipProven {
 		return of, errUnproven

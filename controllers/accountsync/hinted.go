@@ -68,7 +68,8 @@ func (h *heeded) done(name types.NamespacedName, hints []mirror.HintedAccount) {
 
 func (h *heeded) forget(name types.NamespacedName) { h.done(name, nil) }
 
-// takeHints records what the hints about single accounts require, and for which of these accounts the data may be fetched at once.
+// takeHints records what the hints about single accounts require, and for which of these accounts the data may be fetched at
+// once.
 func (v *visit) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.HintedAccount) {
 	v.heeding, v.hinted, v.direct = hints, map[string]hintsOf{}, map[string]bool{}
 	for _, hint := range hints {

@@ -73,8 +73,8 @@ func (v *visit) postponed(ctx context.Context) bool {
 	return true
 }
 
-// restOrRelease ends a reconcile that finds nothing due, unless an account is still to be revoked, or the status shows a hold that
-// is over. Neither needs a listing.
+// restOrRelease ends a reconcile that finds nothing due, unless an account is still to be revoked, or the status shows a hold
+// that is over. Neither needs a listing.
 func (v *visit) restOrRelease(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if !toRelease(sync) {
 		if v.held == nil && showsHold(sync) {

@@ -91,8 +91,8 @@ func metadata(user *v1alpha1.SmileUser) map[string]string {
 	return pairs
 }
 
-// keep records a user that was created. A user that turned out to be of the other mode must not be used: everything else waits for
-// the right keys.
+// keep records a user that was created. A user that turned out to be of the other mode must not be used: everything else waits
+// for the right keys.
 func (v *visit) keep(p *pass, known *mirror.Mirror, created smile.CreatedUser) error {
 	v.record(p, created.User)
 	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserCreated, "Provision", "created the user at Smile")

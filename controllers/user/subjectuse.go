@@ -11,8 +11,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 )
 
-// checkSubjectUse warns if the Secret of an existing user does not permit its value to be used as a business key. The user continues,
-// but could not be created again. The Secret is read once after a start, and then only while there is a warning.
+// checkSubjectUse warns if the Secret of an existing user does not permit its value to be used as a business key. The user
+// continues, but could not be created again. The Secret is read once after a start, and then only while there is a warning.
 func (v *visit) checkSubjectUse(ctx context.Context, p *pass) error {
 	user := p.Object
 	warned := meta.FindStatusCondition(user.Status.Conditions, v1alpha1.ConditionSecretUsePermitted) != nil

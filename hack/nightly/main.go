@@ -1,5 +1,6 @@
-// Command nightly runs all tests, including those that take too long for CI, one make target after the other, and writes the results
-// to docs/nightly.md. A part that fails does not stop the others. The earlier results of parts that do not run now are kept.
+// Command nightly runs all tests, including those that take too long for CI, one make target after the other, and writes the
+// results to docs/nightly.md. A part that fails does not stop the others. The earlier results of parts that do not run now are
+// kept.
 //
 // Environment: NIGHTLY_ONLY names some of the parts, separated by commas or spaces. The environment of the targets is passed on.
 package main

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// smallHeap is up to how many live bytes the heap may double before it is collected, as is Go's default. A larger heap may grow by
-	// half. That costs a few percent of CPU while thousands of users are processed, and saves a quarter of the memory.
+	// smallHeap is up to how many live bytes the heap may double before it is collected, as is Go's default. A larger heap may grow
+	// by half. That costs a few percent of CPU while thousands of users are processed, and saves a quarter of the memory.
 	smallHeap   = 16 << 20
 	smallGrowth = 100
 	largeGrowth = 50

@@ -85,8 +85,8 @@ func (l *fencedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecor
 	return record, raw, err
 }
 
-// acquired records the term of this process when it becomes the leader, and until when a previous leader may have sent a call: until
-// its last renewal if it crashed, or the time that its release wrote after an orderly shutdown.
+// acquired records the term of this process when it becomes the leader, and until when a previous leader may have sent a call:
+// until its last renewal if it crashed, or the time that its release wrote after an orderly shutdown.
 func (l *fencedLock) acquired(record resourcelock.LeaderElectionRecord, now time.Time) {
 	own := &creation.Term{Number: int64(record.LeaderTransitions), Holder: record.HolderIdentity, Acquired: record.AcquireTime.Time}
 	if l.seen != nil {
@@ -109,9 +109,9 @@ func (l *fencedLock) leads() (own creation.Term, led bool) {
 	return creation.Term{}, false
 }
 
-// released is the record of a release. It keeps the time when this process became the leader, from which the next leader knows that no
-// other led in between. Its renewal time is when this process, or an earlier one, may last have sent a call. If an earlier version
-// leads next, it does not know the creation log, and waits until enough time has passed since then.
+// released is the record of a release. It keeps the time when this process became the leader, from which the next leader knows
+// that no other led in between. Its renewal time is when this process, or an earlier one, may last have sent a call. If an
+// earlier version leads next, it does not know the creation log, and waits until enough time has passed since then.
 func (l *fencedLock) released(record resourcelock.LeaderElectionRecord) resourcelock.LeaderElectionRecord {
 	own := l.term.Load()
 	if own == nil || l.lastSent == nil {

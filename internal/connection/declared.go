@@ -30,8 +30,8 @@ var errRevokeLimit = engine.NewNotReady(v1alpha1.ReasonRevokeLimit,
 	"the number of accounts revoked in 24 hours has reached spec.revokes.perDay of the SmileConnection: "+
 		"the others are revoked when the limit permits it; to revoke them sooner, raise spec.revokes.perDay")
 
-// declaredRevokes limits the revokes of a connection that specs ask for, as spec.revokeAfterFetch does. They are intended, so none
-// waits for an approval. It counts them by minute.
+// declaredRevokes limits the revokes of a connection that specs ask for, as spec.revokeAfterFetch does. They are intended, so
+// none waits for an approval. It counts them by minute.
 type declaredRevokes struct {
 	clock clock.PassiveClock
 	// before returns when the revokes of the last 24 hours were made, as the statuses of objects show. It is called once.

@@ -24,7 +24,8 @@ type first struct {
 	away  map[*smile.Caller]bool
 }
 
-// enter waits for the turn of a create, and returns the function that ends it. The error is that of the context, or a PausedError.
+// enter waits for the turn of a create, and returns the function that ends it. The error is that of the context, or a
+// PausedError.
 func (f *first) enter(ctx context.Context, needless func() bool) (leave func(), err error) {
 	patience := time.NewTimer(firstPatience)
 	defer patience.Stop()
@@ -59,8 +60,8 @@ func (f *first) take() (ended chan struct{}) {
 	return nil
 }
 
-// turn returns an error while a create is under way, and wakes the context's caller when that has ended. It returns nil if no create
-// is under way, or if there is no caller to wake.
+// turn returns an error while a create is under way, and wakes the context's caller when that has ended. It returns nil if no
+// create is under way, or if there is no caller to wake.
 func (f *first) turn(ctx context.Context) error {
 	caller := smile.CallerFrom(ctx)
 	f.mu.Lock()

@@ -206,8 +206,8 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 	}
 }
 
-// intend stores the intent when the turn of the call is near. Before that, nothing is written and the log names no subject. A refusal
-// is reported last, when no user of the subject was found and no attempt may have created one.
+// intend stores the intent when the turn of the call is near. Before that, nothing is written and the log names no subject. A
+// refusal is reported last, when no user of the subject was found and no attempt may have created one.
 func (c *creation) intend(ctx context.Context) error {
 	if c.Refused != nil {
 		return c.Refused
@@ -218,8 +218,8 @@ func (c *creation) intend(ctx context.Context) error {
 	return c.storeIntent(ctx)
 }
 
-// notCreated records that the attempt has certainly created nobody. A process that ends removes its intent, because the next process
-// could not know that.
+// notCreated records that the attempt has certainly created nobody. A process that ends removes its intent, because the next
+// process could not know that.
 func (c *creation) notCreated(err error) error {
 	c.memory.notCreated(c.Request)
 	c.free()
@@ -251,8 +251,8 @@ func (c *creation) fence(named *call) error {
 	return c.Log.permits(named)
 }
 
-// storeIntent stores the intent to create a user, also again after an attempt that is known to have created nothing. Its time shows
-// when the call may have been sent.
+// storeIntent stores the intent to create a user, also again after an attempt that is known to have created nothing. Its time
+// shows when the call may have been sent.
 func (c *creation) storeIntent(ctx context.Context) error {
 	now := c.Clock.Now()
 	if c.Intent == nil {

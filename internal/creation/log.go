@@ -71,9 +71,9 @@ type LogConfig struct {
 	Clock clock.PassiveClock
 }
 
-// Log is the creation log. It names the subjects for which a call may be open, so that the next leader knows them even if the objects
-// that the calls were made for are gone. It is stored in a Lease. The leader takes it over before it creates anybody, names each
-// subject in it before it sends the call, and drops a name once any listing shows the user that the call has created.
+// Log is the creation log. It names the subjects for which a call may be open, so that the next leader knows them even if the
+// objects that the calls were made for are gone. It is stored in a Lease. The leader takes it over before it creates anybody,
+// names each subject in it before it sends the call, and drops a name once any listing shows the user that the call has created.
 type Log struct {
 	config LogConfig
 	// name of this process where there is no leader election.

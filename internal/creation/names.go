@@ -11,8 +11,8 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// unnamedFor is how long the log reports a call that it does not name. The call is sent within freshness, and over long before this
-// time ends.
+// unnamedFor is how long the log reports a call that it does not name. The call is sent within freshness, and over long before
+// this time ends.
 const unnamedFor = 2 * settleTime
 
 // call is a call that creates a user, from before it is named in the log until its name is no longer needed.
@@ -123,8 +123,8 @@ func (l *Log) pause(ctx context.Context) {
 	}
 }
 
-// store writes a content. A write that failed may have been stored, so the log is read again and what is there is overwritten, unless
-// another process has taken it over. A log that was deleted is created again.
+// store writes a content. A write that failed may have been stored, so the log is read again and what is there is overwritten,
+// unless another process has taken it over. A log that was deleted is created again.
 func (l *Log) store(ctx context.Context, over *coordinationv1.Lease, content record) (*coordinationv1.Lease, error) {
 	lease, err := l.put(ctx, over, content)
 	if err == nil {

@@ -64,10 +64,10 @@ func (c *creation) settles(at time.Time) {
 	c.settled[c.Conn.Account()] = later(c.settled[c.Conn.Account()], at)
 }
 
-// reserve keeps the subject for this owner while it creates, so that two owners of one subject do not make two users. A reservation
-// that is older than the settle time was left by an attempt with an unknown outcome, perhaps of an owner that is gone by now: a
-// listing shows the outcome. Once the subject is reserved for this owner, the mirror is searched again, because another owner may have
-// created it since the first search.
+// reserve keeps the subject for this owner while it creates, so that two owners of one subject do not make two users. A
+// reservation that is older than the settle time was left by an attempt with an unknown outcome, perhaps of an owner that is gone
+// by now: a listing shows the outcome. Once the subject is reserved for this owner, the mirror is searched again, because another
+// owner may have created it since the first search.
 func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 	uid := c.Marker.UID
 	if held := c.memory.reserve(c.slot, uid, c.Clock.Now()); held.uid != uid {

@@ -55,8 +55,8 @@ func (l *Log) read(ctx context.Context) (stored, error) {
 	return stored{lease: lease, record: content, readable: err == nil}, nil
 }
 
-// takeOver reads the log, keeps the names in it, and writes the term of this process. A write that failed may have been stored, so
-// the log is read again.
+// takeOver reads the log, keeps the names in it, and writes the term of this process. A write that failed may have been stored,
+// so the log is read again.
 func (l *Log) takeOver(ctx context.Context) error {
 	for range takeOverTries {
 		err := l.tryTakeOver(ctx)
@@ -194,8 +194,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// doubt reports whether an earlier leader may have sent a call for a subject, and when a listing that shows its outcome must begin at
-// the earliest.
+// doubt reports whether an earlier leader may have sent a call for a subject, and when a listing that shows its outcome must
+// begin at the earliest.
 func (l *Log) doubt(of subject, remote func() (time.Time, bool)) (settled time.Time, doubted bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -210,8 +210,8 @@ func (l *Log) doubt(of subject, remote func() (time.Time, bool)) (settled time.T
 	return earlier(settled, l.reckon(sent, settled, remote)), true
 }
 
-// settledBy is when a listing must begin at the earliest to settle an attempt that another process has stored. settled is when it may
-// begin in any case.
+// settledBy is when a listing must begin at the earliest to settle an attempt that another process has stored. settled is when it
+// may begin in any case.
 func (l *Log) settledBy(of subject, stored, settled time.Time, remote func() (time.Time, bool)) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,8 +219,8 @@ func (l *Log) settledBy(of subject, stored, settled time.Time, remote func() (ti
 	return earlier(settled, l.reckon(stored, settled, remote))
 }
 
-// reckon is when a listing must begin at the earliest to settle a call that another process sent: now, if the call is ancient by the
-// wall clock and by Smile's; otherwise settled.
+// reckon is when a listing must begin at the earliest to settle a call that another process sent: now, if the call is ancient by
+// the wall clock and by Smile's; otherwise settled.
 func (l *Log) reckon(sent, settled time.Time, remote func() (time.Time, bool)) time.Time {
 	now, old := l.config.Clock.Now(), sent.Add(ancient)
 	if host, known := remote(); !known || host.Before(old) || now.Before(old) {

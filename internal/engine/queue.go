@@ -20,8 +20,8 @@ const tenantPatience = 5 * time.Second
 
 type limiter = workqueue.TypedRateLimiter[reconcile.Request]
 
-// Options returns the options of the kind's controller: the number of workers, which the tenants share, and the longest backoff of an
-// object that keeps failing.
+// Options returns the options of the kind's controller: the number of workers, which the tenants share, and the longest backoff
+// of an object that keeps failing.
 func (r *Reconciler[T]) Options(workers int, longest time.Duration, of TenantOf) controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: workers,

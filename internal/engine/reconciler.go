@@ -132,8 +132,8 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 	return r.schedule(ctx, pass)
 }
 
-// retry requests another reconcile when the problem is due again, and none before. An object that keeps its place in the call queue
-// is woken, and earlier requests stay in place.
+// retry requests another reconcile when the problem is due again, and none before. An object that keeps its place in the call
+// queue is woken, and earlier requests stay in place.
 func (p *Pass[T]) retry(problem *Problem) {
 	if !smile.KeepsPlace(problem) {
 		p.next = time.Time{}

@@ -52,8 +52,8 @@ func Refusal(err error, object string, quotes func(text string) bool) *Problem {
 	return NewInvalid(v1alpha1.ReasonClusterRefused, message).After(refusedRetry).Because(err)
 }
 
-// unauthorized matches a refusal by authorization. It may be permanent. But an API server that is starting refuses everything until
-// it has read the roles, so it is retried soon, with backoff.
+// unauthorized matches a refusal by authorization. It may be permanent. But an API server that is starting refuses everything
+// until it has read the roles, so it is retried soon, with backoff.
 var unauthorized = regexp.MustCompile(` is forbidden: User "[^"]*" cannot `)
 
 // clusterProblem is the problem of an error of the Kubernetes API; nil for every other error.

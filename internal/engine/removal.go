@@ -51,13 +51,13 @@ func (r *Reconciler[T]) remove(ctx context.Context, pass *Pass[T]) (ctrl.Result,
 		return ctrl.Result{}, nil
 	}
 	if forced(pass.Object) {
-		r.orphan(ctx, pass, "released by annotation: nothing was undone at Smile")
+		r.orphan(ctx, pass, "released by annotation: what is left at Smile stays there")
 		return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
 	}
 	if undo.Needed(pass.Object) {
 		deleted, err := r.kindDeleted(ctx)
 		if deleted {
-			r.orphan(ctx, pass, "released because its CustomResourceDefinition is being deleted: nothing was undone at Smile")
+			r.orphan(ctx, pass, "released because its CustomResourceDefinition is being deleted: what is left at Smile stays there")
 			return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
 		}
 		if err == nil {
@@ -67,7 +67,7 @@ func (r *Reconciler[T]) remove(ctx context.Context, pass *Pass[T]) (ctrl.Result,
 			return r.blocked(ctx, pass, err)
 		}
 		if err != nil {
-			r.orphan(ctx, pass, "released after waiting long enough: nothing was undone at Smile")
+			r.orphan(ctx, pass, "released after waiting long enough: what is left at Smile stays there")
 		}
 	}
 	return ctrl.Result{}, r.setFinalizer(ctx, pass, false)

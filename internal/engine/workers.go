@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Tenant is the connection and host that the reconcile of an object works for. An object without a connection has no tenant, and no
-// limit applies to it.
+// Tenant is the connection and host that the reconcile of an object works for. An object without a connection has no tenant, and
+// no limit applies to it.
 type Tenant struct {
 	// Connection that the object names, as namespace/name.
 	Connection string
@@ -17,8 +17,8 @@ type Tenant struct {
 }
 
 // workers are the workers of a kind, shared among the tenants: while others have work, no connection and no host holds more than
-// a quarter of the workers; alone, three quarters. The connection with the fewest workers goes first, then the one that has waited
-// longest for its turn; within a connection the higher priority, then the older request.
+// a quarter of the workers; alone, three quarters. The connection with the fewest workers goes first, then the one that has
+// waited longest for its turn; within a connection the higher priority, then the older request.
 type workers struct {
 	count       int
 	connections holders

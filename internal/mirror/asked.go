@@ -14,7 +14,8 @@ const mostAsked = 1_000
 // question is an account that was read for a user.
 type question struct{ userID, accountID string }
 
-// IsForeign reports whether an account is known to belong to another user. Then a hint about this user and the account needs no call.
+// IsForeign reports whether an account is known to belong to another user. Then a hint about this user and the account needs no
+// call.
 func (m *Mirror) IsForeign(userID, accountID string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,8 +80,8 @@ func (m *Mirror) readAccount(ctx context.Context, client *smile.Client, userID, 
 	return nil
 }
 
-// learnAccount stores the result of a read of one account, unless a later read of all accounts of its user is known. It returns the
-// user if something changed.
+// learnAccount stores the result of a read of one account, unless a later read of all accounts of its user is known. It returns
+// the user if something changed.
 func (m *Mirror) learnAccount(began moment, shown smile.Account) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -228,8 +228,8 @@ func (p *person) learn(gathered map[string]Gathered) (news bool) {
 	return news
 }
 
-// unlisted are the accounts that a listing does not show and need not show: they are known only from tasks, or from a later read of
-// the account alone.
+// unlisted are the accounts that a listing does not show and need not show: they are known only from tasks, or from a later read
+// of the account alone.
 func (p *person) unlisted(accounts []smile.Account, later func(accountID string) bool) []account {
 	var others []account
 	for _, a := range p.accounts {

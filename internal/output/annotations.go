@@ -21,7 +21,8 @@ var (
 )
 
 // AnnotationPolicy decides which annotations a template may set on outputs. Other annotations could cause the data to be copied:
-// tools that replicate Secrets into other namespaces are controlled by annotations. The zero value permits those of Reloader only.
+// tools that replicate Secrets into other namespaces are controlled by annotations. The zero value permits those of Reloader
+// only.
 type AnnotationPolicy struct{ patterns []string }
 
 // NewAnnotationPolicy permits annotations in addition. A pattern is a key, such as example.com/name, or example.com/* for all

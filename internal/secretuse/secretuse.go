@@ -77,7 +77,8 @@ func (r Reference) Refusal() *engine.Problem {
 	return engine.NewInvalid(v1alpha1.ReasonSecretUseNotPermitted, r.missing()+"; its values are not used").After(recheck)
 }
 
-// Warning is the message about a Secret that does not permit the use, where the use began before permission was required and continues.
+// Warning is the message about a Secret that does not permit the use, where the use began before permission was required and
+// continues.
 func (r Reference) Warning() string {
 	return r.missing() + ". What already exists continues to work, but anything new is refused"
 }

@@ -12,8 +12,8 @@ import (
 // exceeded is what the API server says of an object beyond a quota.
 const exceeded = "exceeded quota"
 
-// Full makes a quota of the world's namespace refuse every further Secret, until the returned function is called. No quota controller
-// runs here, so the quota's status is set directly.
+// Full makes a quota of the world's namespace refuse every further Secret, until the returned function is called. No quota
+// controller runs here, so the quota's status is set directly.
 func (w *World) Full() (lift func()) {
 	w.Helper()
 	var secrets corev1.SecretList

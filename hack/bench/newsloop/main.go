@@ -1,5 +1,5 @@
-// Command newsloop does the minimum to bring the data of an event into a Secret: one call to Smile and one update of the Secret. It
-// verifies nothing, keeps no state and does not survive a restart. hack/bench compares the operator's speed with it.
+// Command newsloop does the minimum to bring the data of an event into a Secret: one call to Smile and one update of the Secret.
+// It verifies nothing, keeps no state and does not survive a restart. hack/bench compares the operator's speed with it.
 package main
 
 import (

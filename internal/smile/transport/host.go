@@ -17,8 +17,8 @@ const FailureUnanswered smile.Failure = "the host does not respond, and one call
 // mostTimeouts is after how many timeouts in a row a host gets one call at a time.
 const mostTimeouts = 3
 
-// Host records whether an API host responds. After three timeouts in a row, calls fail at once while another one is under way, until
-// the host responds. So a host that hangs occupies one call and its worker. The zero Host has never timed out.
+// Host records whether an API host responds. After three timeouts in a row, calls fail at once while another one is under way,
+// until the host responds. So a host that hangs occupies one call and its worker. The zero Host has never timed out.
 type Host struct {
 	mu       sync.Mutex
 	calls    int
@@ -47,7 +47,8 @@ func (h *Host) Timeouts() int {
 	return h.timeouts
 }
 
-// Asked reports why no call may be made now: the host does not respond, and another call is under way. Nil when a call may be made.
+// Asked reports why no call may be made now: the host does not respond, and another call is under way. Nil when a call may be
+// made.
 func (h *Host) Asked() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -91,8 +92,8 @@ func (h *Host) ended(err error) {
 	}
 }
 
-// oneAtATime sends calls to a host that does not respond one at a time. It comes before the budget, so that a refused call takes no
-// slot.
+// oneAtATime sends calls to a host that does not respond one at a time. It comes before the budget, so that a refused call takes
+// no slot.
 func oneAtATime(host *Host) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {

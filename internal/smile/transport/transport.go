@@ -77,8 +77,8 @@ func New(config Config) *Transport {
 	return &Transport{chain: newChain(config, base), base: base, budget: config.Budget, host: config.Host}
 }
 
-// Turn returns nil when a call of the context would leave within about half a second, and keeps its place for the call; otherwise it
-// returns the error that the call would. It sends nothing. See Budget.Turn.
+// Turn returns nil when a call of the context would leave within about half a second, and keeps its place for the call; otherwise
+// it returns the error that the call would. It sends nothing. See Budget.Turn.
 func (t *Transport) Turn(ctx context.Context) error {
 	if err := t.host.Asked(); err != nil {
 		return err
