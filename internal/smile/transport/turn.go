@@ -23,7 +23,7 @@ const (
 // goes to the first call whose caller is present, so no slot is lost to a caller that is late or does not come.
 
 // Turn returns nil when a call of the context would leave within about half a second. That place is then kept for the
-// caller's next call. Otherwise it is a *smile.PausedError: if that is Kept, the caller keeps its place and is woken when its turn
+// caller's next call. Otherwise it is a *smile.PausedError: if Kept, the caller keeps its place and is woken when its turn
 // is near. Nothing is sent, and no slot is taken. It is for steps that must come right before a call and must not be
 // repeated. Without a caller in the context, or with one that has had its turn, Turn returns nil and the call waits for its slot.
 func (b *Budget) Turn(ctx context.Context) error {
