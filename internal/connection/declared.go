@@ -26,7 +26,7 @@ const (
 	declaredRoom = 20
 )
 
-var errRevokeLimit = engine.NewNotReady(v1alpha1.ReasonRevokeLimit,
+var errRevokeLimit = engine.NewNotReady(v1alpha1.ReasonRevokeLimitReached,
 	"as many accounts were revoked in 24 hours as spec.revokes.perDay of the SmileConnection permits: "+
 		"the others are revoked as soon as the limit permits it; to revoke them now, raise spec.revokes.perDay")
 
