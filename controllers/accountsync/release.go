@@ -90,7 +90,7 @@ func (v *visit) restOrRelease(ctx context.Context, sync *v1alpha1.SmileAccountSy
 
 // showsHold reports whether the status says that an erasure is held by the clock, or a revoke by a limit.
 func showsHold(sync *v1alpha1.SmileAccountSync) bool {
-	reasons := []string{v1alpha1.ReasonClockSkew, v1alpha1.ReasonClockUnconfirmed, v1alpha1.ReasonRevokeLimit}
+	reasons := []string{v1alpha1.ReasonClockSkew, v1alpha1.ReasonClockUnconfirmed, v1alpha1.ReasonRevokeLimitReached}
 	return slices.Contains(reasons, readyReason(sync))
 }
 

@@ -200,7 +200,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 		for range 2 {
 			s.Pass(10 * time.Minute)
 			s.op.Run(last)
-			Expect(s.Outcome(last)).To(Equal(testenv.Waiting(v1alpha1.ReasonRevokeLimit)))
+			Expect(s.Outcome(last)).To(Equal(testenv.Waiting(v1alpha1.ReasonRevokeLimitReached)))
 			Expect(s.Message(last)).To(ContainSubstring("spec.revokes.perDay"))
 			s.op.Quiet(last)
 			s.op = s.Operator()

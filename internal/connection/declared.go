@@ -26,7 +26,7 @@ const (
 	declaredRoom = 20
 )
 
-var errRevokeLimit = engine.NewNotReady(v1alpha1.ReasonRevokeLimit,
+var errRevokeLimit = engine.NewNotReady(v1alpha1.ReasonRevokeLimitReached,
 	"the number of accounts revoked in 24 hours has reached spec.revokes.perDay of the SmileConnection: "+
 		"the others are revoked when the limit permits it; to revoke them sooner, raise spec.revokes.perDay")
 

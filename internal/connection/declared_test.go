@@ -31,7 +31,7 @@ func (d *declaredRevokes) gone(t *testing.T, times int) (gone int) {
 		switch {
 		case err == nil:
 			gone++
-		case !engine.IsProblem(err, v1alpha1.ReasonRevokeLimit):
+		case !engine.IsProblem(err, v1alpha1.ReasonRevokeLimitReached):
 			t.Fatal(err)
 		}
 	}
