@@ -255,18 +255,33 @@ func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {
 
 // refreshDue reports whether the spec requires that the data is fetched again although there is nothing new.
 func (v *visit) refreshDue(p *pass) bool {
-	if p.Object.Spec.RefreshInterval == nil {
-		return false
+	next, due := nextRefresh(p.Object, p.Now)
+	p.WakeAt(next)
+	return due
+}
+
+// nextRefresh reports whether data is due to be fetched again, and when it is due next, always after now, provided that what is
+// due is fetched now. The time is zero if there is none. Smile no longer has the data of disconnected accounts.
+func nextRefresh(sync *v1alpha1.SmileAccountSync, now time.Time) (next time.Time, due bool) {
+	every := sync.Spec.RefreshInterval
+	if every == nil {
+		return time.Time{}, false
 	}
-	due := false
-	for _, account := range p.Object.Status.Accounts {
+	for _, account := range sync.Status.Accounts {
+		if disconnected(account) {
+			continue
+		}
 		for _, datapoint := range account.Datapoints {
-			at := datapoint.FetchedAt.Add(p.Object.Spec.RefreshInterval.Duration)
-			p.WakeAt(at)
-			due = due || !at.After(p.Now)
+			at := datapoint.FetchedAt.Add(every.Duration)
+			if !at.After(now) {
+				at, due = now.Add(every.Duration), true
+			}
+			if next.IsZero() || at.Before(next) {
+				next = at
+			}
 		}
 	}
-	return due
+	return next, due
 }
 
 // fetchAccount reads what the spec asks for of one account: in one call where one brings it all.

@@ -179,6 +179,24 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(s.fetches()).To(Equal(1 + 2))
 	})
 
+	It("is not reconciled again and again for data that is due and that Smile no longer has", func() {
+		s := newScene(testenv.Config{})
+		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, keptFor(500*time.Hour, v1alpha1.DisconnectRetain),
+			func(sync *v1alpha1.SmileAccountSync) {
+				sync.Spec.RefreshInterval = &metav1.Duration{Duration: time.Hour}
+			})
+		s.disconnect(linked[1])
+		s.ask(sync)
+		s.op.Run(sync)
+		Expect(holds(s.data().Data)).To(HaveLen(2))
+		s.Pass(2 * time.Hour)
+		before := s.fetches()
+		Expect(s.op.Run(sync)).To(BeNumerically(">", time.Minute))
+		Expect(s.fetches()).To(Equal(before + 1))
+		Expect(s.op.Run(sync)).To(BeNumerically(">", time.Minute))
+		Expect(s.fetches()).To(Equal(before + 1))
+	})
+
 	It("fetches again when somebody asks, once", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})

@@ -75,6 +75,22 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	}
 }
 
+// TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue has a reconcile end because the turn of a call is far away that was due already.
+func TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue(t *testing.T) {
+	t.Parallel()
+	l := newQueuedLife(t)
+	l.pass = func(ctx context.Context, p *Pass[*v1alpha1.SmileUser]) error {
+		p.WakeAt(p.Now.Add(-time.Second))
+		smile.CallerFrom(ctx).Hold(new(kept))
+		smile.CallerFrom(ctx).SendAway()
+		return errTurn
+	}
+	result, err := l.Reconcile(t.Context(), requestFor(l.user))
+	if err != nil || result.RequeueAfter != time.Minute {
+		t.Errorf("it is reconciled again after %v: %v", result.RequeueAfter, err)
+	}
+}
+
 // TestADeletedObjectHasNoPlace deletes an object while it is away.
 func TestADeletedObjectHasNoPlace(t *testing.T) {
 	t.Parallel()

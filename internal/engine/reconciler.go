@@ -133,9 +133,9 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 }
 
 // retry requests another reconcile when the problem is due again, and none before. An object that keeps its place in the call
-// queue is woken, and earlier requests stay in place.
+// queue is woken, and earlier requests stay in place unless they are due: what is due waits for that call.
 func (p *Pass[T]) retry(problem *Problem) {
-	if !smile.KeepsPlace(problem) {
+	if !smile.KeepsPlace(problem) || !p.next.After(p.Now) {
 		p.next = time.Time{}
 	}
 	p.WakeAfter(retryAfter(problem))
