@@ -128,6 +128,9 @@ func (v *visit) sealReleased(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 
 func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 	first := p.Object.Status.Accounts[i].ReleasedAt == nil
+	if err := v.conn.Turn(smile.WithLane(ctx, smile.LaneRevoke)); err != nil {
+		return err // before the intent is stored
+	}
 	if err := v.conn.TakeDeclaredRevoke(ctx); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
@@ -155,6 +156,28 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 			released(s, sync, account)
 		})
 	}
+
+	It("is not said to be released, and has no record of a failed revoke, while its turn to be revoked is far away", func() {
+		s := newScene(testenv.Config{})
+		sync, _ := s.synced([]string{"sss_ph"})
+		s.Smile.Instead = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodDelete {
+				return false
+			}
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return true
+		}
+		s.Change(sync, func() { revoking(sync) })
+		_, _ = s.op.Reconcile(sync)
+		recorded, version := s.audited(sync), sync.ResourceVersion
+		Expect(recorded).To(ContainElement("Revoked/Released"))
+
+		s.op.Caller = smile.NewCaller(func() {})
+		s.op.Run(sync)
+		Expect(s.audited(sync)).To(Equal(recorded))
+		Expect(sync.ResourceVersion).To(Equal(version), "no intent was stored")
+	})
 
 	It("needs no approval, however many are revoked, and waits where the connection has a daily limit", func() {
 		s := newScene(testenv.Config{})

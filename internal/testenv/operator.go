@@ -26,6 +26,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
+	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -37,6 +38,8 @@ type Operator struct {
 	Cache client.Reader
 	// Fence is asked before each call that cannot be undone.
 	Fence func() error
+	// Caller makes the calls; nil is one that always waits for its turn.
+	Caller *smile.Caller
 	// Ledger is the erasure ledger of the process.
 	Ledger *output.Ledger
 	// Creations is the creation log of the process.
@@ -138,6 +141,10 @@ func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 	o.world.Helper()
 	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
 	ctx := withPass(log.IntoContext(o.world.Context(), o.logger()), request.Namespace)
+	if o.Caller != nil {
+		o.Caller.Begin()
+		ctx = smile.WithCaller(ctx, o.Caller)
+	}
 	var result ctrl.Result
 	var err error
 	switch obj.(type) {
