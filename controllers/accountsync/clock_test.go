@@ -1,6 +1,7 @@
 package accountsync_test
 
 import (
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -92,6 +93,62 @@ var _ = Describe("A clock that is wrong", func() {
 		Expect(holds(erased.Data)).To(BeEmpty())
 		Expect(s.op.Ledger.Contains(s.Context(), account.ID)).To(BeTrue())
 	})
+
+	It("decides about no copy that the status does not know", func() {
+		s.SetClock(400 * days)
+		s.op = s.Operator()
+		s.op.Run(s.conn)
+		s.wipe(sync)
+		before := s.data().Data
+		for range 2 {
+			s.op.Run(sync)
+			Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonClockSkew)))
+			Expect(s.data().Data).To(Equal(before))
+		}
+		s.op.Quiet(sync)
+		s.SetClock(-400 * days)
+		s.op = s.Operator()
+		s.op.Run(s.conn, sync)
+		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
+		Expect(s.data().Data).To(Equal(before))
+	})
+
+	for name, forget := range map[string]func(*v1alpha1.SmileAccountSync, string){
+		"whole status": func(sync *v1alpha1.SmileAccountSync, _ string) {
+			sync.Status = v1alpha1.SmileAccountSyncStatus{CommonStatus: v1alpha1.CommonStatus{ObservedGeneration: -1}}
+		},
+		"entry of the other account": func(sync *v1alpha1.SmileAccountSync, id string) {
+			sync.Status.Accounts = slices.DeleteFunc(sync.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return a.ID == id })
+		},
+	} {
+		It("holds back no erasure where the status has lost an account: the "+name, func() {
+			s := newScene(testenv.Config{})
+			sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, keptFor(30*days, ""))
+			fetched := s.fetches()
+			s.SetClock(400 * days)
+			s.op = s.Operator()
+			s.op.Run(s.conn)
+			s.ChangeStatus(sync, func() { forget(sync, linked[0].ID) })
+			s.disconnect(linked[1])
+			s.ask(sync)
+			s.op.Run(sync)
+			Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonClockSkew)))
+			Expect(holds(s.data().Data)).To(Equal([]string{linked[0].ID}))
+			Expect(s.op.Ledger.Contains(s.Context(), linked[1].ID)).To(BeTrue())
+			s.op.Run(sync)
+			s.op.Quiet(sync)
+			Expect(s.fetches()).To(Equal(fetched))
+			Expect(holds(s.data().Data)).To(Equal([]string{linked[0].ID}))
+
+			By("synchronizing the clock")
+			s.SetClock(-400 * days)
+			s.op = s.Operator()
+			s.op.Run(s.conn, sync)
+			Expect(holds(s.data().Data)).To(Equal([]string{linked[0].ID}))
+			Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
+			Expect(s.audited(sync)).To(ContainElement("TakenBack/Connected"))
+		})
+	}
 
 	It("costs no call when nothing is due", func() {
 		s.op = s.Operator()

@@ -92,7 +92,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 					{Condition: v1alpha1.ConditionDataSynced, Run: v.confirmClock},
 					{Condition: v1alpha1.ConditionAccountsConnected, Done: "the person has connected an account", Run: v.lookAtAccounts},
 					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.readBack},
-					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
+					{Condition: v1alpha1.ConditionDataSynced, Run: v.eraseJudged},
 					{Condition: v1alpha1.ConditionDataSynced, Done: "the data is what Smile has gathered", Run: v.fetch},
 					{Condition: v1alpha1.ConditionOutputReady, Done: "the output holds the data", Run: v.write},
 					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.release},

@@ -22,6 +22,18 @@ func (v *visit) erase(ctx context.Context, p *pass) error {
 	return v.eraseDoomed(ctx, p)
 }
 
+// eraseJudged erases once it was decided about what the output holds. While some of that is undecided, the reconcile ends here:
+// nothing is fetched for the output or written over it.
+func (v *visit) eraseJudged(ctx context.Context, p *pass) error {
+	if err := v.erase(ctx, p); err != nil {
+		return err
+	}
+	if len(v.unjudged) > 0 {
+		return v.clockFault(ctx, p.Object)
+	}
+	return nil
+}
+
 // erasures are the accounts whose data is erased, and why.
 type erasures map[string]cause
 

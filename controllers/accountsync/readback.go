@@ -51,6 +51,8 @@ const (
 	take
 	// replace fetches the data from Smile instead.
 	replace
+	// wait leaves the copy as it is until the clock is confirmed.
+	wait
 )
 
 // gone reports whether Smile no longer shows the account as one that the person has linked.

@@ -69,7 +69,7 @@ func forgotten(sync *v1alpha1.SmileAccountSync, facts map[string]output.AccountF
 }
 
 // readBack decides about what the output holds and the status does not know, now that Smile has shown the accounts: it
-// comes into the status, or goes. Until then it stays as it is.
+// comes into the status, or goes. Until then it stays as it is. What only a confirmed clock can decide holds up no erasure.
 func (v *visit) readBack(ctx context.Context, p *pass) error {
 	p.Keep()
 	strays, err := v.strays(ctx, p.Object)
@@ -142,6 +142,9 @@ func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool
 		return true, nil
 	case replace:
 		return false, nil
+	case wait:
+		v.unjudged = append(v.unjudged, id)
+		return false, nil
 	default:
 		return false, v.refuse(ctx, p, one, verdict)
 	}
@@ -154,7 +157,7 @@ func (v *visit) verdictOn(
 ) (verdict, error) {
 	found := decide(copied)
 	if found.reason == auditlog.ReasonExpired && !v.skew(ctx, sync).Confirmed() {
-		return found, v.clockFault(ctx, sync)
+		return verdict{what: wait}, nil
 	}
 	if found.what != replace || connected(entry) {
 		return found, nil
@@ -250,7 +253,7 @@ func (v *visit) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync
 }
 
 // knowOutput has the status know the output that it had lost. It is as it was written if it holds exactly what the status
-// says now.
+// says now, but for what is still undecided.
 func (v *visit) knowOutput(sync *v1alpha1.SmileAccountSync) {
 	target, _ := targetOf(sync)
 	set := v.formerSet(target)
@@ -262,6 +265,9 @@ func (v *visit) knowOutput(sync *v1alpha1.SmileAccountSync) {
 		sync.Status.Output = outputStatus(parts)
 	}
 	facts, sealed := v.unseal(sync, target, set)
+	for _, id := range v.unjudged {
+		delete(facts, id)
+	}
 	if sealed && holds(sync, target) && set.IsOwn() && agrees(sync.Status.Accounts, facts) {
 		sync.Status.Output.Fingerprint = set.Fingerprint(v.Identity)
 		v.broken = nil
