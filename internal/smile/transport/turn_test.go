@@ -175,6 +175,31 @@ func TestALowLaneIsCalled(t *testing.T) {
 	})
 }
 
+// TestLowLanesTakeTurns has a call of a low lane wait behind a crowd that creates, and one in the other low lane.
+func TestLowLanesTakeTurns(t *testing.T) {
+	for lane, other := range map[smile.Lane]smile.Lane{smile.LaneHint: smile.LaneRefresh, smile.LaneRefresh: smile.LaneHint} {
+		synctest.Test(t, func(t *testing.T) {
+			var group sync.WaitGroup
+			ctx, cancel := context.WithCancel(t.Context())
+			b := NewBudget(15)
+			crowd(ctx, &group, b, "crowd", nil, 450)
+			for range 50 {
+				o := newObject(b, "crowd")
+				group.Go(func() { o.live(ctx, nil, other) })
+				synctest.Wait()
+			}
+			time.Sleep(5 * time.Second)
+			came, o := time.Now(), newObject(b, "crowd")
+			o.live(ctx, nil, lane)
+			if waited := o.departed.Sub(came); waited > 3*time.Second {
+				t.Errorf("a call of lane %d waited %v", lane, waited)
+			}
+			cancel()
+			group.Wait()
+		})
+	}
+}
+
 // TestNobodyComesForAPlace has callers that were told to come stay away.
 func TestNobodyComesForAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
