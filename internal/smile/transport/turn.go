@@ -88,6 +88,7 @@ func (b *Budget) admit(w *waiter, now time.Time) (*waiter, error) {
 	if held == nil {
 		if other, ok := w.caller.Place().(*waiter); ok {
 			b.drop(other)
+			w.caller.Hold(nil)
 		}
 	}
 	switch {

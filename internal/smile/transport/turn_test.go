@@ -282,6 +282,65 @@ func TestASecondCallWaitsOnTheSpot(t *testing.T) {
 	})
 }
 
+// droppedPlace parks a refresh of an object, whose next reconcile then makes a hint call that leaves at once.
+func droppedPlace(t *testing.T) (o *object, refresh func() error) {
+	t.Helper()
+	b, share := NewBudget(20), slow(1)
+	wait := func(lane smile.Lane) error {
+		return b.Wait(smile.WithCaller(shareIn(t.Context(), lane, "a", share), o.caller))
+	}
+	o = newObject(b, "a")
+	<-o.woken // by newObject
+	first := smile.WithCaller(shareIn(t.Context(), smile.LaneRefresh, "a", share), newObject(b, "a").caller)
+	if err := b.Turn(first); err != nil {
+		t.Fatal(err)
+	}
+	o.caller.Begin()
+	if err := wait(smile.LaneRefresh); !smile.KeepsPlace(err) {
+		t.Fatalf("the refresh was not sent away: %v", err)
+	}
+	o.caller.End(false)
+	o.caller.Begin()
+	if err := wait(smile.LaneHint); err != nil {
+		t.Fatalf("the hint: %v", err)
+	}
+	return o, func() error { return wait(smile.LaneRefresh) }
+}
+
+// TestACallAfterADroppedPlace makes a less urgent call in the reconcile whose first call has dropped a place.
+func TestACallAfterADroppedPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, refresh := droppedPlace(t)
+		began := time.Now()
+		if err := refresh(); err != nil || time.Since(began) > 1100*time.Millisecond {
+			t.Errorf("the second call: %v after %v", err, time.Since(began))
+		}
+	})
+}
+
+// TestADroppedPlaceIsNotKept ends the reconcile that has dropped a place before it is done.
+func TestADroppedPlaceIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, refresh := droppedPlace(t)
+		if keeps := o.caller.End(false); keeps {
+			t.Error("a place that was dropped is kept")
+		}
+		o.caller.Begin()
+		if err := refresh(); !smile.KeepsPlace(err) {
+			t.Fatalf("the next reconcile was not sent away: %v", err)
+		}
+		select {
+		case <-o.woken:
+		case <-time.After(2 * calledFor):
+			t.Fatal("it was not woken")
+		}
+		o.caller.Begin()
+		if err := refresh(); err != nil {
+			t.Errorf("when it was woken: %v", err)
+		}
+	})
+}
+
 // TestTurn asks for the turn before something is done that a call must follow.
 func TestTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
