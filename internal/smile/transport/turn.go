@@ -114,6 +114,7 @@ func (b *Budget) join(w *waiter) error {
 		if displaced == nil {
 			return &smile.PausedError{RetryAfter: longestWait}
 		}
+		b.drop(displaced) // its caller may have been woken
 		displaced.refuse(longestWait)
 	}
 	b.waiting.add(w)

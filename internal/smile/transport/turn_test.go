@@ -341,6 +341,37 @@ func TestADroppedPlaceIsNotKept(t *testing.T) {
 	})
 }
 
+// TestADisplacedCallerGoesWhenItComes has an urgent call displace the place of a caller that was woken.
+func TestADisplacedCallerGoesWhenItComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(0)
+		b.Refused(time.Now(), patience)
+		var displaced *object
+		refresh := func() error {
+			displaced.caller.Begin()
+			return b.Wait(smile.WithCaller(shareIn(t.Context(), smile.LaneRefresh, "crowd", nil), displaced.caller))
+		}
+		for range maxQueue {
+			displaced = newObject(b, "crowd")
+			if err := refresh(); !smile.KeepsPlace(err) {
+				t.Fatalf("it was not sent away: %v", err)
+			}
+		}
+		time.Sleep(patience - lead) // all of them are woken
+		synctest.Wait()
+		if err := b.Wait(shareIn(t.Context(), smile.LaneRevoke, "other", nil)); err != nil {
+			t.Fatalf("the urgent call: %v", err)
+		}
+		if calls, away := b.Waiting(); calls != 0 || away != maxQueue-1 {
+			t.Errorf("%d wait, %d are away", calls, away)
+		}
+		began := time.Now()
+		if err := refresh(); err != nil || time.Since(began) > 0 {
+			t.Errorf("the displaced one: %v after %v", err, time.Since(began))
+		}
+	})
+}
+
 // TestTurn asks for the turn before something is done that a call must follow.
 func TestTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
