@@ -56,7 +56,7 @@ type visit struct {
 	again bool
 	// undecided is true when the output holds what the status does not know.
 	undecided bool
-	// unjudged are the accounts of which it cannot be decided what becomes of their data in the output until the clock is confirmed.
+	// unjudged are the accounts whose copies in the output cannot be decided about until the clock is confirmed.
 	unjudged []string
 	// listed are the accounts as Smile has just shown them.
 	listed []smile.Account

@@ -227,23 +227,24 @@ func TestContentIsWhoseAllItsPartsAre(t *testing.T) {
 
 func TestNextRefresh(t *testing.T) {
 	t.Parallel()
+	type accounts = []v1alpha1.SyncedAccount
 	hour := &metav1.Duration{Duration: time.Hour}
 	for name, test := range map[string]struct {
-		every    *metav1.Duration
-		accounts []v1alpha1.SyncedAccount
-		now      time.Time
-		next     time.Time
-		due      bool
+		every *metav1.Duration
+		kept  accounts
+		now   time.Time
+		next  time.Time
+		due   bool
 	}{
-		"not asked for":           {nil, []v1alpha1.SyncedAccount{entry("CONNECTED", "kept")}, moment, time.Time{}, false},
-		"nothing fetched yet":     {hour, []v1alpha1.SyncedAccount{entry("CONNECTED")}, moment, time.Time{}, false},
-		"in a minute":             {hour, []v1alpha1.SyncedAccount{entry("CONNECTED", "kept")}, moment.Add(-time.Minute), moment, false},
-		"now":                     {hour, []v1alpha1.SyncedAccount{entry("CONNECTED", "kept")}, moment, moment.Add(time.Hour), true},
-		"overdue":                 {hour, []v1alpha1.SyncedAccount{entry("ERROR", "kept")}, moment.Add(time.Minute), moment.Add(61 * time.Minute), true},
-		"retained, not refreshed": {hour, []v1alpha1.SyncedAccount{entry("DISCONNECTED", "kept")}, moment, time.Time{}, false},
+		"not asked for":           {nil, accounts{entry("CONNECTED", "kept")}, moment, time.Time{}, false},
+		"nothing fetched yet":     {hour, accounts{entry("CONNECTED")}, moment, time.Time{}, false},
+		"in a minute":             {hour, accounts{entry("CONNECTED", "kept")}, moment.Add(-time.Minute), moment, false},
+		"now":                     {hour, accounts{entry("CONNECTED", "kept")}, moment, moment.Add(time.Hour), true},
+		"overdue":                 {hour, accounts{entry("ERROR", "kept")}, moment.Add(time.Hour), moment.Add(2 * time.Hour), true},
+		"retained, not refreshed": {hour, accounts{entry("DISCONNECTED", "kept")}, moment, time.Time{}, false},
 	} {
 		sync := &v1alpha1.SmileAccountSync{}
-		sync.Spec.RefreshInterval, sync.Status.Accounts = test.every, test.accounts
+		sync.Spec.RefreshInterval, sync.Status.Accounts = test.every, test.kept
 		if next, due := nextRefresh(sync, test.now); due != test.due || !next.Equal(test.next) {
 			t.Errorf("%s: due is %v, next at %v", name, due, next)
 		}

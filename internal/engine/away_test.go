@@ -75,7 +75,7 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue has a reconcile end because the turn of a call is far away that was due already.
+// TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue has a reconcile end because its turn is far away, although its call was due.
 func TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue(t *testing.T) {
 	t.Parallel()
 	l := newQueuedLife(t)
