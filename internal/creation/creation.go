@@ -261,7 +261,10 @@ func (c *creation) storeIntent(ctx context.Context) error {
 	if now.Sub(c.Intent.StartedAt).Abs() > freshness {
 		c.Intent = &Intent{ID: c.Intent.ID, StartedAt: now}
 	}
-	return c.StoreIntent(ctx)
+	if err := c.StoreIntent(ctx); err != nil {
+		return c.notCreated(err) // it may be stored all the same, now or with the caller's other changes
+	}
+	return nil
 }
 
 func (c *creation) metadata() map[string]string {

@@ -203,3 +203,19 @@ func TestAnAttemptThatIsSentAgainHasTheTimeOfThat(t *testing.T) {
 		t.Errorf("%v became %v", first, again)
 	}
 }
+
+// The write may have been done or not, and the caller may store the intent afterwards: nothing was sent for it.
+func TestAnIntentThatCouldNotBeStoredHasNoUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	p, conn := protocolIn(t, &town{})
+	o := newOwner(conn, "1")
+	stores := o.request.StoreIntent
+	o.request.StoreIntent = func(context.Context) error { return errTimeout }
+	if _, err := ensure(t, p, o); !errors.Is(err, errTimeout) || o.request.Intent == nil {
+		t.Fatalf("%v, intent %v", err, o.request.Intent)
+	}
+	o.request.StoreIntent = stores
+	if created, err := ensure(t, p, o); !created || err != nil {
+		t.Errorf("created %v, %v", created, err)
+	}
+}
