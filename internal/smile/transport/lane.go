@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync/atomic"
@@ -95,7 +96,7 @@ type waiter struct {
 	granted chan error
 }
 
-// relief is how often a slot goes to the least urgent lane that waits, so that a
+// relief is how often a slot goes to the waiting lane that was served longest ago, so that a
 // lane with much to do starves none below.
 const relief = 8
 
@@ -104,6 +105,8 @@ type queue struct {
 	lanes  [laneCount]turns
 	size   int
 	served int
+	// last is the value of served when each lane was last served.
+	last [laneCount]int
 }
 
 // candidate gives, of the calls of one flow in a lane, oldest first, the index of the one that may go first and when; -1 when
@@ -126,19 +129,27 @@ func (q *queue) add(w *waiter) {
 
 // next takes out the call whose turn it is, of the candidates that may go now; nil when there is none.
 func (q *queue) next(now time.Time, of candidate) *waiter {
-	relieve := (q.served+1)%relief == 0
-	for i := range q.lanes {
-		lane := &q.lanes[i]
-		if relieve {
-			lane = &q.lanes[len(q.lanes)-1-i]
-		}
-		if w := lane.next(now, of); w != nil {
+	for _, lane := range q.order() {
+		if w := q.lanes[lane].next(now, of); w != nil {
 			q.served++
+			q.last[lane] = q.served
 			q.size--
 			return w
 		}
 	}
 	return nil
+}
+
+// order is the order in which the lanes may take the next slot: the most urgent first, or in a relief slot the one that was
+// served longest ago.
+func (q *queue) order() (lanes [laneCount]smile.Lane) {
+	for i := range lanes {
+		lanes[i] = smile.Lane(i)
+	}
+	if (q.served+1)%relief == 0 {
+		slices.SortStableFunc(lanes[:], func(a, b smile.Lane) int { return cmp.Compare(q.last[a], q.last[b]) })
+	}
+	return lanes
 }
 
 // earliest is when the first of the candidates may go; false when there is none.
@@ -196,7 +207,7 @@ func (q *queue) drain() []*waiter {
 			all = append(all, waiting...)
 		}
 	}
-	*q = queue{served: q.served}
+	*q = queue{served: q.served, last: q.last}
 	return all
 }
 

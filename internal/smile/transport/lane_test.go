@@ -69,6 +69,35 @@ func TestNoLaneStarves(t *testing.T) {
 	})
 }
 
+// TestEveryLaneIsServed adds and serves calls at random: no lane waits for more than one relief slot of each lane.
+func TestEveryLaneIsServed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q queue
+		var passedOver [laneCount]int
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) {
+				lane := smile.Lane(rapid.IntRange(0, int(laneCount)-1).Draw(t, "lane"))
+				for range rapid.IntRange(1, 50).Draw(t, "calls") {
+					q.add(&waiter{lane: lane})
+				}
+			},
+			"serve": func(t *rapid.T) {
+				for range min(q.size, rapid.IntRange(1, 50).Draw(t, "slots")) {
+					served := q.next(time.Now(), present).lane
+					for lane := range q.lanes {
+						if passedOver[lane]++; smile.Lane(lane) == served || q.lanes[lane].size == 0 {
+							passedOver[lane] = 0
+						}
+						if passedOver[lane] > relief*int(laneCount) {
+							t.Fatalf("lane %d was passed over %d times", lane, passedOver[lane])
+						}
+					}
+				}
+			},
+		})
+	})
+}
+
 // TestQueueLosesNobody adds, serves and removes calls at random.
 func TestQueueLosesNobody(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

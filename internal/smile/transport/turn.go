@@ -88,6 +88,7 @@ func (b *Budget) admit(w *waiter, now time.Time) (*waiter, error) {
 	if held == nil {
 		if other, ok := w.caller.Place().(*waiter); ok {
 			b.drop(other)
+			w.caller.Hold(nil)
 		}
 	}
 	switch {
@@ -113,6 +114,7 @@ func (b *Budget) join(w *waiter) error {
 		if displaced == nil {
 			return &smile.PausedError{RetryAfter: longestWait}
 		}
+		b.drop(displaced) // its caller may have been woken
 		displaced.refuse(longestWait)
 	}
 	b.waiting.add(w)

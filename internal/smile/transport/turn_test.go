@@ -175,6 +175,31 @@ func TestALowLaneIsCalled(t *testing.T) {
 	})
 }
 
+// TestLowLanesTakeTurns has a call of a low lane wait behind a crowd that creates, and one in the other low lane.
+func TestLowLanesTakeTurns(t *testing.T) {
+	for lane, other := range map[smile.Lane]smile.Lane{smile.LaneHint: smile.LaneRefresh, smile.LaneRefresh: smile.LaneHint} {
+		synctest.Test(t, func(t *testing.T) {
+			var group sync.WaitGroup
+			ctx, cancel := context.WithCancel(t.Context())
+			b := NewBudget(15)
+			crowd(ctx, &group, b, "crowd", nil, 450)
+			for range 50 {
+				o := newObject(b, "crowd")
+				group.Go(func() { o.live(ctx, nil, other) })
+				synctest.Wait()
+			}
+			time.Sleep(5 * time.Second)
+			came, o := time.Now(), newObject(b, "crowd")
+			o.live(ctx, nil, lane)
+			if waited := o.departed.Sub(came); waited > 3*time.Second {
+				t.Errorf("a call of lane %d waited %v", lane, waited)
+			}
+			cancel()
+			group.Wait()
+		})
+	}
+}
+
 // TestNobodyComesForAPlace has callers that were told to come stay away.
 func TestNobodyComesForAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -254,6 +279,96 @@ func TestASecondCallWaitsOnTheSpot(t *testing.T) {
 		}
 		cancel()
 		group.Wait()
+	})
+}
+
+// droppedPlace parks a refresh of an object, whose next reconcile then makes a hint call that leaves at once.
+func droppedPlace(t *testing.T) (o *object, refresh func() error) {
+	t.Helper()
+	b, share := NewBudget(20), slow(1)
+	wait := func(lane smile.Lane) error {
+		return b.Wait(smile.WithCaller(shareIn(t.Context(), lane, "a", share), o.caller))
+	}
+	o = newObject(b, "a")
+	<-o.woken // by newObject
+	first := smile.WithCaller(shareIn(t.Context(), smile.LaneRefresh, "a", share), newObject(b, "a").caller)
+	if err := b.Turn(first); err != nil {
+		t.Fatal(err)
+	}
+	o.caller.Begin()
+	if err := wait(smile.LaneRefresh); !smile.KeepsPlace(err) {
+		t.Fatalf("the refresh was not sent away: %v", err)
+	}
+	o.caller.End(false)
+	o.caller.Begin()
+	if err := wait(smile.LaneHint); err != nil {
+		t.Fatalf("the hint: %v", err)
+	}
+	return o, func() error { return wait(smile.LaneRefresh) }
+}
+
+// TestACallAfterADroppedPlace makes a less urgent call in the reconcile whose first call has dropped a place.
+func TestACallAfterADroppedPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, refresh := droppedPlace(t)
+		began := time.Now()
+		if err := refresh(); err != nil || time.Since(began) > 1100*time.Millisecond {
+			t.Errorf("the second call: %v after %v", err, time.Since(began))
+		}
+	})
+}
+
+// TestADroppedPlaceIsNotKept ends the reconcile that has dropped a place before it is done.
+func TestADroppedPlaceIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, refresh := droppedPlace(t)
+		if keeps := o.caller.End(false); keeps {
+			t.Error("a place that was dropped is kept")
+		}
+		o.caller.Begin()
+		if err := refresh(); !smile.KeepsPlace(err) {
+			t.Fatalf("the next reconcile was not sent away: %v", err)
+		}
+		select {
+		case <-o.woken:
+		case <-time.After(2 * calledFor):
+			t.Fatal("it was not woken")
+		}
+		o.caller.Begin()
+		if err := refresh(); err != nil {
+			t.Errorf("when it was woken: %v", err)
+		}
+	})
+}
+
+// TestADisplacedCallerGoesWhenItComes has an urgent call displace the place of a caller that was woken.
+func TestADisplacedCallerGoesWhenItComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(0)
+		b.Refused(time.Now(), patience)
+		var displaced *object
+		refresh := func() error {
+			displaced.caller.Begin()
+			return b.Wait(smile.WithCaller(shareIn(t.Context(), smile.LaneRefresh, "crowd", nil), displaced.caller))
+		}
+		for range maxQueue {
+			displaced = newObject(b, "crowd")
+			if err := refresh(); !smile.KeepsPlace(err) {
+				t.Fatalf("it was not sent away: %v", err)
+			}
+		}
+		time.Sleep(patience - lead) // all of them are woken
+		synctest.Wait()
+		if err := b.Wait(shareIn(t.Context(), smile.LaneRevoke, "other", nil)); err != nil {
+			t.Fatalf("the urgent call: %v", err)
+		}
+		if calls, away := b.Waiting(); calls != 0 || away != maxQueue-1 {
+			t.Errorf("%d wait, %d are away", calls, away)
+		}
+		began := time.Now()
+		if err := refresh(); err != nil || time.Since(began) > 0 {
+			t.Errorf("the displaced one: %v after %v", err, time.Since(began))
+		}
 	})
 }
 
