@@ -36,6 +36,8 @@ var (
 		"the same subject is being created for another object").After(5 * time.Second)
 	errInherited = engine.NewWaiting(v1alpha1.ReasonProgressing,
 		"the previous leader may have created this user: waiting for a listing at Smile that shows it")
+	errElsewhere = engine.NewWaiting(v1alpha1.ReasonProgressing,
+		"this user may just have been created with another API key: waiting for a listing at Smile that shows it")
 )
 
 // Config is what a Protocol needs.
@@ -57,7 +59,8 @@ type Protocol struct {
 	memory memory
 
 	mu sync.Mutex
-	// settled is, for each API account, when the listing had to begin that last settled what former leaders may have created.
+	// settled is, for each API account, when the listing had to begin that last settled what former leaders or other accounts may
+	// have created.
 	settled map[string]time.Time
 }
 
@@ -111,7 +114,7 @@ func (p *Protocol) Ensure(ctx context.Context, r *Request) (user smile.CreatedUs
 		return user, false, err
 	}
 	c := p.creation(r)
-	for _, step := range []func(context.Context) (bool, error){c.find, c.settle, c.succeed, c.reserve} {
+	for _, step := range []func(context.Context) (bool, error){c.find, c.settle, c.succeed, c.reserve, c.elsewhere} {
 		if attached, err := step(ctx); attached || err != nil {
 			return user, false, err
 		}
@@ -135,7 +138,6 @@ type creation struct {
 	*Request
 
 	known   *mirror.Mirror
-	slot    slot
 	subject subject
 }
 
@@ -146,7 +148,7 @@ func (p *Protocol) creation(r *Request) *creation {
 	}
 	return &creation{
 		Protocol: p, Request: r, known: p.Mirrors.For(r.Conn),
-		slot: slot{r.Conn.Account(), key}, subject: subjectOf(key),
+		subject: subjectOf(key),
 	}
 }
 
@@ -176,7 +178,7 @@ func (c *creation) over(ended func(*call)) {
 	c.Intent = nil
 }
 
-func (c *creation) free() { c.memory.free(c.slot, c.Marker.UID) }
+func (c *creation) free() { c.memory.free(c.subject, c.Marker.UID) }
 
 // create stores the intent, has the log name the subject, and sends the call.
 func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
@@ -199,7 +201,8 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 		return created, c.notCreated(err)
 	default:
 		c.memory.sending(c.Request, named, c.Clock.Now())
-		c.memory.renew(c.slot, c.Marker.UID, c.Clock.Now())
+		c.memory.renew(c.subject, c.Marker.UID, c.Clock.Now())
+		c.memory.created(c.subject, c.Conn.Account(), c.Clock.Now())
 		c.Log.unknown(named)
 		c.known.Suspect()
 		return created, errUnknown.After(settleTime).Because(err)
@@ -236,6 +239,7 @@ func (c *creation) keep(named *call, created smile.CreatedUser) {
 	marked.ExternalMetadata = map[string]string{v1alpha1.MetadataOwner: c.Marker.String()}
 	c.known.Add(marked)
 	c.Claim(marked.ID)
+	c.memory.created(c.subject, c.Conn.Account(), c.Clock.Now())
 	c.over(c.Log.created)
 }
 
@@ -245,7 +249,7 @@ func (c *creation) fence(named *call) error {
 	if err := c.Fence(); err != nil {
 		return err
 	}
-	if !c.memory.renew(c.slot, c.Marker.UID, c.Clock.Now()) {
+	if !c.memory.renew(c.subject, c.Marker.UID, c.Clock.Now()) {
 		return errReserved
 	}
 	return c.Log.permits(named)
@@ -261,7 +265,10 @@ func (c *creation) storeIntent(ctx context.Context) error {
 	if now.Sub(c.Intent.StartedAt).Abs() > freshness {
 		c.Intent = &Intent{ID: c.Intent.ID, StartedAt: now}
 	}
-	return c.StoreIntent(ctx)
+	if err := c.StoreIntent(ctx); err != nil {
+		return c.notCreated(err) // it may be stored all the same, now or with the caller's other changes
+	}
+	return nil
 }
 
 func (c *creation) metadata() map[string]string {

@@ -82,13 +82,25 @@ func (s *town) Do(request *http.Request) (*http.Response, error) {
 // protocolIn makes a protocol whose log is new, and a connection to a town.
 func protocolIn(t *testing.T, smileTown *town) (*Protocol, *connection.Connection) {
 	t.Helper()
+	registry, conn := connectionTo(t, smileTown, "k")
+	c := newCluster(t)
+	log, _ := c.takeOver(0, nil)
+	return New(Config{
+		Mirrors: mirror.NewSet(t.Context(), mirror.Config{Clock: c.clock, Connections: registry}), Log: log,
+		Fence: func() error { return nil }, Clock: c.clock,
+	}), conn
+}
+
+// connectionTo makes a connection to a town. Each key is an API account of its own.
+func connectionTo(t *testing.T, smileTown *town, key string) (*connection.Registry, *connection.Connection) {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	kube := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "keys"},
-		Data:       map[string][]byte{"apiKey": []byte("k"), "apiSecret": []byte("s")},
+		Data:       map[string][]byte{"apiKey": []byte(key), "apiSecret": []byte("s")},
 	}).Build()
 	hosts, err := transport.NewHostPolicy("", nil)
 	if err != nil {
@@ -106,12 +118,7 @@ func protocolIn(t *testing.T, smileTown *town) (*Protocol, *connection.Connectio
 		t.Fatal(err)
 	}
 	conn.Client = smile.NewClient(&url.URL{Scheme: "https", Host: "api.test", Path: "/v1"}, smileTown)
-	c := newCluster(t)
-	log, _ := c.takeOver(0, nil)
-	return New(Config{
-		Mirrors: mirror.NewSet(t.Context(), mirror.Config{Clock: c.clock, Connections: registry}), Log: log,
-		Fence: func() error { return nil }, Clock: c.clock,
-	}), conn
+	return registry, conn
 }
 
 // owner asks for a user of the subject d.
@@ -173,7 +180,7 @@ func TestACallThatLostItsReservationIsNotSent(t *testing.T) {
 	p, conn := protocolIn(t, smileTown)
 	o := newOwner(conn, "1")
 	p.Fence = func() error { // while the call waited, another found that nothing came of the reservation, and took it
-		of := p.creation(o.request).slot
+		of := p.creation(o.request).subject
 		p.memory.free(of, "1")
 		p.memory.reserve(of, "2", noon)
 		return nil
@@ -201,5 +208,21 @@ func TestAnAttemptThatIsSentAgainHasTheTimeOfThat(t *testing.T) {
 	}
 	if again := *o.request.Intent; again.ID != first.ID || !again.StartedAt.Equal(first.StartedAt.Add(ancient)) {
 		t.Errorf("%v became %v", first, again)
+	}
+}
+
+// The write may have been done or not, and the caller may store the intent afterwards: nothing was sent for it.
+func TestAnIntentThatCouldNotBeStoredHasNoUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	p, conn := protocolIn(t, &town{})
+	o := newOwner(conn, "1")
+	stores := o.request.StoreIntent
+	o.request.StoreIntent = func(context.Context) error { return errTimeout }
+	if _, err := ensure(t, p, o); !errors.Is(err, errTimeout) || o.request.Intent == nil {
+		t.Fatalf("%v, intent %v", err, o.request.Intent)
+	}
+	o.request.StoreIntent = stores
+	if created, err := ensure(t, p, o); !created || err != nil {
+		t.Errorf("created %v, %v", created, err)
 	}
 }

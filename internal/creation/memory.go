@@ -12,7 +12,8 @@ import (
 type memory struct {
 	mu       sync.Mutex
 	attempts map[types.NamespacedName]attempt
-	reserved map[slot]reservation
+	reserved map[subject]reservation
+	outcomes outcomes
 	last     time.Time
 }
 
@@ -26,17 +27,14 @@ type attempt struct {
 	unsent bool
 }
 
-// slot is a subject at one API account. Only one owner at a time creates there.
-type slot struct{ account, key string }
-
-// reservation keeps a subject for one owner while it creates.
+// reservation keeps a subject for one owner while it creates, with whichever keys: two key pairs may be of one tenant.
 type reservation struct {
 	uid   types.UID
 	since time.Time
 }
 
 func newMemory() memory {
-	return memory{attempts: map[types.NamespacedName]attempt{}, reserved: map[slot]reservation{}}
+	return memory{attempts: map[types.NamespacedName]attempt{}, reserved: map[subject]reservation{}, outcomes: newOutcomes()}
 }
 
 // sending records that a call is about to be made, or has just been made: from now on its outcome is unknown.
@@ -97,7 +95,7 @@ func (m *memory) lastSent() time.Time {
 }
 
 // reserve reserves a subject for an owner, unless another owner has it. It returns the owner that has it then, and since when.
-func (m *memory) reserve(of slot, uid types.UID, now time.Time) reservation {
+func (m *memory) reserve(of subject, uid types.UID, now time.Time) reservation {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if held, ok := m.reserved[of]; ok && held.uid != uid {
@@ -108,8 +106,34 @@ func (m *memory) reserve(of slot, uid types.UID, now time.Time) reservation {
 	return held
 }
 
+// pass gives an owner a reservation that another one had, unless that was renewed or passed on since it was read.
+func (m *memory) pass(of subject, held reservation, uid types.UID, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if current, ok := m.reserved[of]; ok && current != held {
+		return false
+	}
+	m.reserved[of] = reservation{uid, now}
+	return true
+}
+
+// created records that a call for a subject has ended and has created a user, or may have.
+func (m *memory) created(of subject, account string, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.outcomes.add(of, outcome{account, now})
+}
+
+// elsewhere is when the last call for a subject ended that may have created a user, if it was made with another API account.
+func (m *memory) elsewhere(of subject, account string) (at time.Time, known bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last, known := m.outcomes.of[of]
+	return last.at, known && last.account != account
+}
+
 // renew updates the time of a reservation, and reports whether the owner still had it.
-func (m *memory) renew(of slot, uid types.UID, now time.Time) bool {
+func (m *memory) renew(of subject, uid types.UID, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if held, ok := m.reserved[of]; !ok || held.uid != uid {
@@ -120,7 +144,7 @@ func (m *memory) renew(of slot, uid types.UID, now time.Time) bool {
 }
 
 // free ends a reservation, once the outcome of the creation is certain.
-func (m *memory) free(of slot, uid types.UID) {
+func (m *memory) free(of subject, uid types.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.reserved[of].uid == uid {

@@ -66,7 +66,7 @@ func TestAttempts(t *testing.T) {
 
 func TestASubjectIsReservedForOne(t *testing.T) {
 	t.Parallel()
-	m, d := newMemory(), slot{"account", "d"}
+	m, d := newMemory(), subjectOf("d")
 	mine := reservation{"1", noon}
 	later := noon.Add(time.Minute)
 	expect := func(step string, want, got reservation) {
@@ -77,14 +77,16 @@ func TestASubjectIsReservedForOne(t *testing.T) {
 	}
 	expect("the first", mine, m.reserve(d, "1", noon))
 	expect("the second", mine, m.reserve(d, "2", later))
-	expect("of another subject", reservation{"2", later}, m.reserve(slot{"account", "e"}, "2", later))
-	expect("at another account", reservation{"2", later}, m.reserve(slot{"other", "d"}, "2", later))
-	if m.renew(d, "2", later) || m.renew(slot{"account", "absent"}, "1", later) {
+	expect("of another subject", reservation{"2", later}, m.reserve(subjectOf("e"), "2", later))
+	if m.renew(d, "2", later) || m.renew(subjectOf("absent"), "1", later) {
 		t.Error("somebody renewed what is not theirs")
 	}
 	expect("after that", mine, m.reserve(d, "2", later))
 	if !m.renew(d, "1", later) {
 		t.Error("the holder cannot renew")
+	}
+	if m.pass(d, mine, "2", later) {
+		t.Error("a reservation was passed on that its holder has renewed")
 	}
 	mine.since = later
 	expect("renewed", mine, m.reserve(d, "2", later))
@@ -95,4 +97,28 @@ func TestASubjectIsReservedForOne(t *testing.T) {
 		t.Error("renewed what is free")
 	}
 	expect("freed by the holder", reservation{"2", later}, m.reserve(d, "2", later))
+	if !m.pass(d, reservation{"2", later}, "1", noon) {
+		t.Error("a reservation was not passed on")
+	}
+	expect("passed on", reservation{"1", noon}, m.reserve(d, "2", later))
+}
+
+func TestOutcomesAreRememberedForOtherAccounts(t *testing.T) {
+	t.Parallel()
+	m, d := newMemory(), subjectOf("d")
+	m.created(d, "a", noon)
+	if _, known := m.elsewhere(d, "a"); known {
+		t.Error("known to the account of the call")
+	}
+	if at, known := m.elsewhere(d, "b"); !known || !at.Equal(noon) {
+		t.Errorf("%v, %v", at, known)
+	}
+	m.created(subjectOf("e"), "a", noon.Add(remembered))
+	if _, known := m.elsewhere(d, "b"); !known {
+		t.Error("forgotten too early")
+	}
+	m.created(subjectOf("f"), "a", noon.Add(remembered+pruneInterval))
+	if _, known := m.elsewhere(d, "b"); known || len(m.outcomes.of) != 2 {
+		t.Errorf("%d outcomes are left", len(m.outcomes.of))
+	}
 }

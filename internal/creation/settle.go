@@ -3,6 +3,8 @@ package creation
 import (
 	"context"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
 // settle finds the outcome of an earlier attempt of the owner, if it is unknown.
@@ -12,7 +14,8 @@ func (c *creation) settle(ctx context.Context) (attached bool, err error) {
 		return false, nil
 	}
 	c.known.Suspect()
-	c.memory.reserve(c.slot, c.Marker.UID, c.Clock.Now()) // it stays reserved when the owner is deleted and re-created
+	// It stays reserved when the owner is deleted and re-created, but no longer because the owner tries again.
+	c.memory.reserve(c.subject, c.Marker.UID, open.seen)
 	attempted, settled := open.seen, open.seen.Add(settleTime)
 	if c.Intent != nil {
 		attempted = earlier(attempted, c.Intent.StartedAt)
@@ -41,8 +44,13 @@ func (c *creation) succeed(ctx context.Context) (attached bool, err error) {
 	if !doubted || !c.settledAt().Before(settled) {
 		return false, nil
 	}
+	return c.settleBy(ctx, settled, errInherited)
+}
+
+// settleBy attaches the user if a listing that begins at settled or later shows it. It returns waiting until one may begin.
+func (c *creation) settleBy(ctx context.Context, settled time.Time, waiting *engine.Problem) (attached bool, err error) {
 	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
-		return false, errInherited.After(wait)
+		return false, waiting.After(wait)
 	}
 	found, err := c.known.Settle(ctx, c.Conn.Client, c.Marker, c.Log.oldest(), settled)
 	if err != nil {
@@ -70,7 +78,7 @@ func (c *creation) settles(at time.Time) {
 // owner may have created it since the first search.
 func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 	uid := c.Marker.UID
-	if held := c.memory.reserve(c.slot, uid, c.Clock.Now()); held.uid != uid {
+	if held := c.memory.reserve(c.subject, uid, c.Clock.Now()); held.uid != uid {
 		settled := held.since.Add(settleTime)
 		if c.Clock.Now().Before(settled) {
 			return false, errReserved
@@ -78,12 +86,26 @@ func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 		if _, err := c.known.Settle(ctx, c.Conn.Client, c.Marker, held.since, settled); err != nil {
 			return false, err
 		}
-		c.memory.free(c.slot, held.uid)
-		if c.memory.reserve(c.slot, uid, c.Clock.Now()).uid != uid {
+		if !c.memory.pass(c.subject, held, uid, c.Clock.Now()) {
 			return false, errReserved
 		}
 	}
 	attached, err = c.find(ctx)
+	if err != nil {
+		c.free()
+	}
+	return attached, err
+}
+
+// elsewhere ensures that this process has not created the subject with another API account, which may be of the same tenant: the
+// listings of this account may not show the user yet. It runs once the subject is reserved.
+func (c *creation) elsewhere(ctx context.Context) (attached bool, err error) {
+	ended, known := c.memory.elsewhere(c.subject, c.Conn.Account())
+	settled := ended.Add(settleTime)
+	if !known || !c.settledAt().Before(settled) {
+		return false, nil
+	}
+	attached, err = c.settleBy(ctx, settled, errElsewhere)
 	if err != nil {
 		c.free()
 	}

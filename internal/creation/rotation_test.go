@@ -1,0 +1,112 @@
+package creation
+
+import (
+	"testing"
+	"time"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
+)
+
+func step(p *Protocol, by time.Duration) { p.Clock.(interface{ Step(time.Duration) }).Step(by) }
+
+// gone has an owner create under the keys of protocolIn, which listings do not show, and deletes it. The outcome of the call is
+// unknown when the town fails.
+func gone(t *testing.T, p *Protocol, o *owner) {
+	t.Helper()
+	created, err := ensure(t, p, o)
+	if !created && !engine.IsProblem(err, v1alpha1.ReasonCreateOutcomeUnknown) {
+		t.Fatalf("created %v, %v", created, err)
+	}
+	p.Forget(o.request.Name)
+	step(p, 10*time.Second)
+}
+
+func waits(t *testing.T, p *Protocol, o *owner) {
+	t.Helper()
+	if created, err := ensure(t, p, o); created || err == nil {
+		t.Errorf("created %v, %v: it should wait", created, err)
+	}
+}
+
+func TestOtherKeysOfTheTenantCreateNobodyTwice(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]bool{"created": false, "unknown outcome": true} {
+		for when, after := range map[string]time.Duration{"at once": 0, "later": 2 * settleTime} {
+			t.Run(name+", declared again "+when, func(t *testing.T) {
+				t.Parallel()
+				smileTown := &town{hidden: true, fails: fails}
+				p, conn := protocolIn(t, smileTown)
+				_, rotated := connectionTo(t, smileTown, "rotated")
+				gone(t, p, newOwner(conn, "1"))
+				other := newOwner(rotated, "9")
+				other.request.Marker.Digest = "other"
+				if created, err := ensure(t, p, other); !created || err != nil { // which lists all users
+					t.Fatalf("another subject: %v, %v", created, err)
+				}
+				again := newOwner(rotated, "2")
+				if after == 0 {
+					waits(t, p, again)
+				}
+				step(p, max(after, settleTime))
+				smileTown.hidden = false
+				if created, err := ensure(t, p, again); created || err != nil || again.has != "u0" {
+					t.Errorf("created %v, %v, has %q", created, err, again.has)
+				}
+				if len(smileTown.users) != 2 {
+					t.Errorf("%d users, want that of each subject", len(smileTown.users))
+				}
+			})
+		}
+	}
+}
+
+func TestAnotherTenantWaitsOnlyTheSettleTime(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]bool{"created": false, "unknown outcome": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			here, there := &town{fails: fails}, &town{}
+			p, conn := protocolIn(t, here)
+			_, elsewhere := connectionTo(t, there, "foreign")
+			gone(t, p, newOwner(conn, "1"))
+			again := newOwner(elsewhere, "2")
+			waits(t, p, again)
+			step(p, settleTime-10*time.Second)
+			if created, err := ensure(t, p, again); !created || err != nil {
+				t.Errorf("created %v, %v", created, err)
+			}
+		})
+	}
+}
+
+// An owner whose keys cannot list any more must not keep its subject reserved with each of its passes.
+func TestAnUnknownOutcomeReservesItsSubjectOnlyForTheSettleTime(t *testing.T) {
+	t.Parallel()
+	smileTown := &town{hidden: true, fails: true}
+	p, conn := protocolIn(t, smileTown)
+	_, rotated := connectionTo(t, smileTown, "rotated")
+	former, second := newOwner(conn, "1"), newOwner(rotated, "2")
+	waits(t, p, former)
+	waits(t, p, second)
+	step(p, settleTime-time.Second)
+	waits(t, p, former)
+	step(p, time.Second)
+	smileTown.hidden = false
+	if created, err := ensure(t, p, second); created || err != nil || second.has != "u0" {
+		t.Errorf("created %v, %v, has %q", created, err, second.has)
+	}
+}
+
+func TestARefusalHoldsBackNobodyWithOtherKeys(t *testing.T) {
+	t.Parallel()
+	smileTown := &town{}
+	p, conn := protocolIn(t, smileTown)
+	_, rotated := connectionTo(t, smileTown, "rotated")
+	p.Fence = func() error { return errTimeout }
+	waits(t, p, newOwner(conn, "1"))
+	p.Fence = func() error { return nil }
+	if created, err := ensure(t, p, newOwner(rotated, "2")); !created || err != nil {
+		t.Errorf("created %v, %v", created, err)
+	}
+}
