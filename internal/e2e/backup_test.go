@@ -184,7 +184,7 @@ func TestBackup(t *testing.T) {
 		ResyncInterval: &metav1.Duration{Duration: time.Minute},
 	})
 	audit := filepath.Join(e.dir, "smile-audit.log")
-	o := e.operator(t, "--audit-log="+audit, "--api-requests-per-second=0")
+	o := e.operator(t, "--lease-name="+defaultLease, "--audit-log="+audit, "--api-requests-per-second=0")
 	people := &household{names: make([]string, n), accounts: map[string]string{}}
 	people.declare(e)
 	docs.run(t, e.suite, "backup")
@@ -210,7 +210,7 @@ func TestBackup(t *testing.T) {
 		to.patch(to.sync(name), `{"spec":{"retention":{"onDisconnect":"Retain","ttl":"24h"}}}`)
 	}
 	restored := filepath.Join(to.dir, "smile-audit.log")
-	to.operator(t, "--audit-log="+restored, "--api-requests-per-second=0", "--output-check-interval=20s")
+	to.operator(t, "--lease-name="+defaultLease, "--audit-log="+restored, "--api-requests-per-second=0", "--output-check-interval=20s")
 	began := time.Now()
 	to.erased(people.withdrawn, time.Minute)
 	to.allReady(n, 2*time.Minute)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,12 +115,17 @@ func (e *environment) killAtCreate(o *operator, choices *rand.Rand) {
 	defer time.AfterFunc(late, caught.release)
 	within(e.t, time.Minute, fmt.Sprintf("call %d to create a user is caught", calls), func() (bool, string) {
 		// On a busy machine all may have been created while they were still being declared.
-		return caught.isSprung() || len(e.remote.committed("create-user", 0)) >= len(e.users()), e.calls(0)
+		return caught.isSprung() || !slices.ContainsFunc(e.users(), isUntried), e.calls(0)
 	})
 	o.kill()
 	e.t.Logf("killed at call %d of this life, %s, released %s later, with %d users created",
 		calls, where, seconds(late), len(e.remote.committed("create-user", 0)))
 	o.start()
+}
+
+// isUntried reports whether no call to create a user was made, as far as its status shows.
+func isUntried(user v1alpha1.SmileUser) bool {
+	return user.Status.UserID == "" && user.Status.CreateAttempt == nil
 }
 
 // users bounds how many creates pass before a kill, so that however many attempts the kills leave open, there are

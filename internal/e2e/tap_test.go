@@ -98,7 +98,8 @@ func (t *tap) name(side string, request *http.Request) string {
 	if watch == "true" || watch == "1" || strings.Count(path, "/") < 4 {
 		return ""
 	}
-	return side + " " + request.Method + " " + strings.ReplaceAll(path, "/namespaces/"+t.namespace+"/", "/namespaces/{ns}/")
+	path = strings.ReplaceAll(path, "/namespaces/"+t.namespace+"/", "/namespaces/{ns}/")
+	return side + " " + request.Method + " " + strings.ReplaceAll(path, "/leases/"+t.namespace, "/leases/{ns}")
 }
 
 // caught takes a call down, and tells whether it is the one to hold.
@@ -205,6 +206,10 @@ func TestTapNamesCallsTheSameInEveryRun(t *testing.T) {
 		{"Kubernetes", "GET", "/api/v1/namespaces/e2e-x7/secrets/keys", "Kubernetes GET /api/v1/namespaces/{ns}/secrets/keys"},
 		{"Kubernetes", "GET", "/apis/smile-operator.io/v1alpha1/namespaces/e2e-x7/smileusers?watch=true", ""},
 		{"Kubernetes", "GET", "/apis/smile-operator.io/v1alpha1", ""},
+		{
+			"Kubernetes", "PUT", "/apis/coordination.k8s.io/v1/namespaces/smile-operator-system/leases/e2e-x7-creations",
+			"Kubernetes PUT /apis/coordination.k8s.io/v1/namespaces/smile-operator-system/leases/{ns}-creations",
+		},
 	} {
 		if got := through.name(c.side, httptest.NewRequest(c.method, c.url, nil)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.url, got, c.want)

@@ -92,7 +92,9 @@ func (s *suite) populated(t *testing.T) *populated {
 
 // flags are some that the older version knows as well.
 func (p *populated) flags() []string {
-	return []string{"--leader-elect", "--receiver-bind-address=" + p.receiver, "--receiver-base-url=http://" + p.receiver}
+	return []string{
+		"--lease-name=" + defaultLease, "--leader-elect", "--receiver-bind-address=" + p.receiver, "--receiver-base-url=http://" + p.receiver,
+	}
 }
 
 // objects are one of each object of ours, to be read.
@@ -202,7 +204,11 @@ func TestOlderVersion(t *testing.T) {
 	runs := func(what string, s *suite) {
 		t.Helper()
 		p.suite = s
-		o := p.operator(t, p.flags()...)
+		o := p.newOperator(t, p.flags()...)
+		if s == &old { // it knows no other lease than the default one, and no flag for it
+			o.flags = slices.DeleteFunc(o.flags, func(flag string) bool { return strings.HasPrefix(flag, "--lease-name=") })
+		}
+		o.start()
 		within(t, time.Minute, what+" leads", func() (bool, string) { return o.metric("leader_election_master_status") > 0, o.tail() })
 		for _, name := range p.names {
 			p.annotate(p.user(name), v1alpha1.AnnotationRequestedAt, what)
