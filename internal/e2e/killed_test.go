@@ -148,7 +148,7 @@ func (e *environment) rest(o *operator, span time.Duration) {
 // settled waits until the operator has written its last events.
 func (e *environment) settled() {
 	e.t.Helper()
-	const quiet = 3 * time.Second
+	const quiet = 12 * time.Second // events that are grouped are recorded up to 10 s later
 	place, since := e.end(), time.Now()
 	within(e.t, time.Minute, "nothing is written any more", func() (bool, string) {
 		writes := e.writes(place)
