@@ -144,7 +144,7 @@ func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 	if v.Fence != nil {
 		ctx = smile.WithFence(ctx, v.Fence)
 	}
-	entry := &p.Object.Status.Accounts[i] // which the writing has read anew
+	entry := &p.Object.Status.Accounts[i] // which the write has read again
 	err := v.conn.Client.RevokeAccount(ctx, entry.ID)
 	if err != nil && !smile.IsNotFound(err) {
 		return v.notReleased(ctx, p, i, first, err)

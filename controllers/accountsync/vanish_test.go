@@ -78,8 +78,8 @@ var _ = Describe("The data of many", func() {
 		happens func()
 		restart bool
 	}{
-		"vanish at once": {happens: func() { s.Smile.Instead = vanishing }},
-		"vanish at once, and a new process looks first":        {func() { s.Smile.Instead = vanishing }, true},
+		"disappear at once": {happens: func() { s.Smile.Instead = vanishing }},
+		"disappear at once, and a new process looks first":     {func() { s.Smile.Instead = vanishing }, true},
 		"are disconnected at once":                             {happens: disconnecting},
 		"are disconnected at once, and a new process finds it": {disconnecting, true},
 	} {

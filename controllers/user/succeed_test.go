@@ -94,7 +94,7 @@ var _ = Describe("A process that leads after another", func() {
 		Expect(s.Smile.Calls(before, "create-user")).To(BeZero())
 	})
 
-	It("does not hold back anybody of whom the other has named nothing", func() {
+	It("does not delay users that the other process has not named", func() {
 		s := lagging("110s")
 		s.created("cut")
 		s.op = s.Operator()

@@ -22,7 +22,7 @@ func own(requests []e2e.Request) []e2e.Request {
 // writes picks what changes something.
 func writes(requests []e2e.Request) []e2e.Request { return only(requests, e2e.Request.Writes) }
 
-// busy picks the requests that somebody's turn causes: not the watches, which are opened anew every few minutes, nor
+// busy picks the requests that somebody's turn causes: not the watches, which are opened again every few minutes, nor
 // the look at a connection's Secret every 30 s.
 func busy(requests []e2e.Request) []e2e.Request {
 	return only(requests, func(r e2e.Request) bool {

@@ -63,7 +63,7 @@ type logRules struct {
 	name bool
 	// acknowledged: a write of the log that failed counts as not done.
 	acknowledged bool
-	// restamp: each call is named anew, with the time.
+	// restamp: each call is named again, with its time.
 	restamp bool
 	// lag: a name stays for the settle time after the user was created.
 	lag bool

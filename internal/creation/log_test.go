@@ -226,7 +226,7 @@ func TestEverybodyIsWaitedForWhenTheLogCannotTell(t *testing.T) {
 	}
 }
 
-func TestNobodyIsWaitedForAtTheVeryFirstStart(t *testing.T) {
+func TestTheFirstStartWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	first, _ := c.takeOver(0, nil)
@@ -257,8 +257,8 @@ func TestTwoTakeoversInARow(t *testing.T) {
 	}
 }
 
-// A process that is killed every minute would begin the wait anew for ever.
-func TestWhatIsAncientByTwoClocksWaitsNoLonger(t *testing.T) {
+// Otherwise a process that is killed every minute would start the wait again each time, and never end it.
+func TestOldCallsByTwoClocksWaitNoLonger(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	first, own := c.takeOver(0, nil)

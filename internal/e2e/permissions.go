@@ -40,7 +40,7 @@ func (p Permission) String() string {
 type Permissions map[Permission]bool
 
 // ReadPermissions reads the Roles and ClusterRoles of a manifest. Wildcards and paths that are no resources are errors: no test
-// could tell whether they are needed.
+// could prove that they are needed.
 func ReadPermissions(manifest []byte) (Permissions, error) {
 	granted := Permissions{}
 	for documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096); ; {

@@ -1,6 +1,6 @@
 // Package secretuse reads the Secrets that specs name, and checks what their values may be used for. A value leaves the
-// cluster, or is compared, only if the Secret says so itself: whoever may write an object of the operator could otherwise
-// extract the values of Secrets that they may not read.
+// cluster, or is compared, only if the Secret itself permits it. Otherwise a user who may write the operator's objects could
+// extract the values of Secrets that the user may not read.
 package secretuse
 
 import (
