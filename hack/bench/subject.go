@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/smile-operator/smile-operator/hack/child"
+	"github.com/smile-operator/smile-operator/internal/child"
 )
 
 // subject is an operator that is measured: its sources, with its CRDs and rights, and what was built of them.
