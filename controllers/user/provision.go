@@ -12,8 +12,9 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/creation"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -177,7 +178,7 @@ func (v *visit) record(p *pass, remote smile.User) {
 	}
 }
 
-var errClaimed = engine.NewInvalid(v1alpha1.ReasonUserIDConflict,
+var errClaimed = problem.NewInvalid(v1alpha1.ReasonUserIDConflict,
 	"another SmileUser has the same person at Smile: delete one of the two, or give this one another subject or userID").
 	After(time.Minute)
 
@@ -185,7 +186,7 @@ var errClaimed = engine.NewInvalid(v1alpha1.ReasonUserIDConflict,
 // process started, and a holder that is gone or has let go loses it.
 func (v *visit) claim(ctx context.Context, p *pass, known *mirror.Mirror, userID string) error {
 	var holders v1alpha1.SmileUserList
-	if err := v.Client.List(ctx, &holders, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+	if err := v.Client.List(ctx, &holders, client.MatchingFields{index.RemoteUser: userID}); err != nil {
 		return err
 	}
 	for i := range holders.Items {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -108,7 +108,7 @@ func TestADeclaredRevokeIsSentOnlyIfTheLimitPermitsItAndItIsRecorded(t *testing.
 		t.Errorf("sent: %v, %v", recorded, err)
 	}
 	recorded, err = conn.RevokeDeclared(t.Context(), "a-1", stored)
-	if recorded || !engine.IsProblem(err, v1alpha1.ReasonRevokeLimitReached) || w.calls.Load() != 1 {
+	if recorded || !problem.Is(err, v1alpha1.ReasonRevokeLimitReached) || w.calls.Load() != 1 {
 		t.Errorf("past the limit: %v, %v, %d calls", recorded, err, w.calls.Load())
 	}
 }

@@ -10,7 +10,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/index"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -71,7 +72,7 @@ func (m *Mirror) members(ctx context.Context) members {
 	var usable members
 	for _, name := range names {
 		conn, err := m.set.Connections.For(ctx, name.Namespace, v1alpha1.ConnectionReference{Name: name.Name})
-		gone := engine.IsProblem(err, v1alpha1.ReasonConnectionNotFound) || err == nil && conn.Account() != m.account
+		gone := problem.Is(err, v1alpha1.ReasonConnectionNotFound) || err == nil && conn.Account() != m.account
 		switch {
 		case gone:
 			m.mu.Lock()
@@ -101,7 +102,7 @@ func (m *Mirror) population(ctx context.Context, of members) (population, error)
 		}
 		var users v1alpha1.SmileUserList
 		err := m.set.Objects.List(ctx, &users, client.InNamespace(name.Namespace),
-			client.MatchingFields{engine.IndexConnection: name.Name}, client.UnsafeDisableDeepCopy)
+			client.MatchingFields{index.Connection: name.Name}, client.UnsafeDisableDeepCopy)
 		if err != nil {
 			return nil, fmt.Errorf("listing the users of a connection: %w", err)
 		}

@@ -22,8 +22,9 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/index"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -60,10 +61,10 @@ func newTown(t *testing.T, users int) *town {
 		t.Fatal(err)
 	}
 	owners, conn := owners(t, r, key)
-	builder := fake.NewClientBuilder().WithScheme(owners.Secrets.(client.Client).Scheme()).
-		WithIndex(&v1alpha1.SmileUser{}, engine.IndexConnection, func(obj client.Object) []string {
-			return []string{obj.(*v1alpha1.SmileUser).Spec.ConnectionRef.Name}
-		})
+	builder := fake.NewClientBuilder().WithScheme(owners.Secrets.(client.Client).Scheme())
+	for _, field := range index.Fields() {
+		builder.WithIndex(field.Object, field.Name, field.Values)
+	}
 	for i := range users {
 		user := georgeIn("shop", nil)
 		user.Name, user.Status.UserID = fmt.Sprint("u", i), fmt.Sprint("u", i)
@@ -296,7 +297,7 @@ func TestAConnectionThatIsGoneIsListedForNoMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, 8)
-		w.conn.err = engine.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
+		w.conn.err = problem.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
 		w.live(t, time.Hour)
 		w.expect(t, "without a connection", map[string]int{})
 		if _, due := w.next(time.Now()); due {
