@@ -7,7 +7,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
-	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 )
 
@@ -24,7 +24,7 @@ func (v *visit) checkSubjectUse(ctx context.Context, p *pass) error {
 		p.Keep()
 		return nil
 	}
-	ref := mirror.SubjectReference(user)
+	ref := ownership.SubjectReference(user)
 	secret, err := ref.Read(ctx, v.Live)
 	switch {
 	case engine.IsProblem(err, v1alpha1.ReasonSecretNotFound):
