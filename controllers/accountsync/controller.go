@@ -23,6 +23,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/ownership"
@@ -137,25 +138,25 @@ func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engi
 // ofUser finds the syncs of a user.
 func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile.Request {
 	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileAccountSyncList{},
-		client.InNamespace(user.GetNamespace()), client.MatchingFields{engine.IndexUser: user.GetName()})
+		client.InNamespace(user.GetNamespace()), client.MatchingFields{index.User: user.GetName()})
 }
 
 func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
-	return c.ofUsers(ctx, client.InNamespace(conn.GetNamespace()), client.MatchingFields{engine.IndexConnection: conn.GetName()})
+	return c.ofUsers(ctx, client.InNamespace(conn.GetNamespace()), client.MatchingFields{index.Connection: conn.GetName()})
 }
 
 // ofRemoteUser finds the syncs to which what the mirror has learned is news. After a start their statuses are all that
 // was known before.
 func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []reconcile.Request {
 	var users v1alpha1.SmileUserList
-	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: change.UserID}); err != nil {
+	if err := c.Client.List(ctx, &users, client.MatchingFields{index.RemoteUser: change.UserID}); err != nil {
 		return nil // a synced cache does not fail
 	}
 	var requests []reconcile.Request
 	for i := range users.Items {
 		user := &users.Items[i]
 		var syncs v1alpha1.SmileAccountSyncList
-		err := c.Client.List(ctx, &syncs, client.InNamespace(user.Namespace), client.MatchingFields{engine.IndexUser: user.Name})
+		err := c.Client.List(ctx, &syncs, client.InNamespace(user.Namespace), client.MatchingFields{index.User: user.Name})
 		if err != nil {
 			return nil
 		}

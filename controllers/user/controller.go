@@ -23,6 +23,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/ownership"
@@ -139,14 +140,14 @@ func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engi
 // ofConnection finds the users to wake when their connection becomes usable or stops being it.
 func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
 	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileUserList{},
-		client.InNamespace(conn.GetNamespace()), client.MatchingFields{engine.IndexConnection: conn.GetName()})
+		client.InNamespace(conn.GetNamespace()), client.MatchingFields{index.Connection: conn.GetName()})
 }
 
 // ofRemoteUser finds the users to whom what the mirror has learned is news. After a start their statuses are all that
 // was known before.
 func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []reconcile.Request {
 	var users v1alpha1.SmileUserList
-	if err := c.Client.List(ctx, &users, client.MatchingFields{engine.IndexRemoteUser: change.UserID}); err != nil {
+	if err := c.Client.List(ctx, &users, client.MatchingFields{index.RemoteUser: change.UserID}); err != nil {
 		return nil // a synced cache does not fail
 	}
 	var requests []reconcile.Request

@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -42,7 +42,7 @@ func (v *visit) connected(ctx context.Context, user *v1alpha1.SmileUser, known *
 		return connected, nil
 	}
 	var syncs v1alpha1.SmileAccountSyncList
-	err := v.Client.List(ctx, &syncs, client.InNamespace(user.Namespace), client.MatchingFields{engine.IndexUser: user.Name})
+	err := v.Client.List(ctx, &syncs, client.InNamespace(user.Namespace), client.MatchingFields{index.User: user.Name})
 	if err != nil {
 		return nil, err
 	}

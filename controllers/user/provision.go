@@ -13,6 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -186,7 +187,7 @@ var errClaimed = engine.NewInvalid(v1alpha1.ReasonUserIDConflict,
 // process started, and a holder that is gone or has let go loses it.
 func (v *visit) claim(ctx context.Context, p *pass, known *mirror.Mirror, userID string) error {
 	var holders v1alpha1.SmileUserList
-	if err := v.Client.List(ctx, &holders, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+	if err := v.Client.List(ctx, &holders, client.MatchingFields{index.RemoteUser: userID}); err != nil {
 		return err
 	}
 	for i := range holders.Items {

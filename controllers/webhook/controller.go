@@ -21,6 +21,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 )
@@ -133,5 +134,5 @@ func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engi
 
 func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
 	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileWebhookSubscriptionList{},
-		client.InNamespace(conn.GetNamespace()), client.MatchingFields{engine.IndexConnection: conn.GetName()})
+		client.InNamespace(conn.GetNamespace()), client.MatchingFields{index.Connection: conn.GetName()})
 }

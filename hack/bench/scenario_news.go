@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/smile-operator/smile-operator/internal/e2e"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -94,7 +94,7 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	requests = only(requests, func(r e2e.Request) bool { return r.Verb != "watch" })
+	requests = only(requests, func(r audit.Request) bool { return r.Verb != "watch" })
 	calls := w.smile.Journal(mark)
 	w.say("%d pieces of news, %d a second: calls: %s; requests: %s", len(pieces), calmNews, tallyCalls(calls), tallyRequests(requests))
 	how := fmt.Sprintf("%d refreshes of as many accounts, %d a second, each told by a webhook; ", len(pieces), calmNews)

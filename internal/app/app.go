@@ -33,6 +33,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
@@ -178,7 +179,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 	if err != nil {
 		return err
 	}
-	if err := engine.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := index.Register(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	policy, err := hook.NewPolicy(options.ReceiverBaseURL, options.AllowedWebhookHosts)

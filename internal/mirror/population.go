@@ -11,6 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -101,7 +102,7 @@ func (m *shared) population(ctx context.Context, of members) (population, error)
 		}
 		var users v1alpha1.SmileUserList
 		err := m.set.Objects.List(ctx, &users, client.InNamespace(name.Namespace),
-			client.MatchingFields{engine.IndexConnection: name.Name}, client.UnsafeDisableDeepCopy)
+			client.MatchingFields{index.Connection: name.Name}, client.UnsafeDisableDeepCopy)
 		if err != nil {
 			return nil, fmt.Errorf("listing the users of a connection: %w", err)
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/schedule"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -61,10 +62,10 @@ func newTown(t *testing.T, users int) *town {
 		t.Fatal(err)
 	}
 	conn := connect(t, r, key)
-	builder := fake.NewClientBuilder().WithScheme(newScheme(t)).
-		WithIndex(&v1alpha1.SmileUser{}, engine.IndexConnection, func(obj client.Object) []string {
-			return []string{obj.(*v1alpha1.SmileUser).Spec.ConnectionRef.Name}
-		})
+	builder := fake.NewClientBuilder().WithScheme(newScheme(t))
+	for _, field := range index.Fields() {
+		builder.WithIndex(field.Object, field.Name, field.Values)
+	}
 	for i := range users {
 		user := &v1alpha1.SmileUser{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", UID: "uid-george"}}
 		user.Name, user.Status.UserID = fmt.Sprint("u", i), fmt.Sprint("u", i)

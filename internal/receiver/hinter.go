@@ -15,8 +15,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -89,7 +89,7 @@ func (h *hinter) hint(ctx context.Context, sub *v1alpha1.SmileWebhookSubscriptio
 // not reach the persons of another.
 func (h *hinter) owners(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, userID string) ([]v1alpha1.SmileUser, error) {
 	var found v1alpha1.SmileUserList
-	if err := h.cache.List(ctx, &found, client.MatchingFields{engine.IndexRemoteUser: userID}); err != nil {
+	if err := h.cache.List(ctx, &found, client.MatchingFields{index.RemoteUser: userID}); err != nil {
 		return nil, fmt.Errorf("finding the user: %w", err)
 	}
 	var users []v1alpha1.SmileUser

@@ -21,8 +21,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -61,10 +61,12 @@ func apiServer(t *testing.T, objects ...client.Object) *stored {
 		t.Fatal(err)
 	}
 	s := &stored{read: map[string]int{}}
-	s.WithWatch = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
-		WithStatusSubresource(&v1alpha1.SmileUser{}, &v1alpha1.SmileWebhookSubscription{}).
-		WithIndex(&v1alpha1.SmileUser{}, engine.IndexRemoteUser, func(obj client.Object) []string { return []string{obj.(*v1alpha1.SmileUser).Status.UserID} }).
-		WithIndex(&v1alpha1.SmileWebhookSubscription{}, engine.IndexPath, pathHashes).
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithStatusSubresource(&v1alpha1.SmileUser{}, &v1alpha1.SmileWebhookSubscription{})
+	for _, field := range index.Fields() {
+		builder.WithIndex(field.Object, field.Name, field.Values)
+	}
+	s.WithWatch = builder.
 		WithInterceptorFuncs(interceptor.Funcs{
 			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
 				s.mu.Lock()
@@ -82,13 +84,6 @@ func apiServer(t *testing.T, objects ...client.Object) *stored {
 			},
 		}).Build()
 	return s
-}
-
-func pathHashes(obj client.Object) (hashes []string) {
-	for _, r := range obj.(*v1alpha1.SmileWebhookSubscription).Status.Registrations {
-		hashes = append(hashes, r.PathHash)
-	}
-	return hashes
 }
 
 func (s *stored) wrote(obj client.Object) {

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -71,7 +71,7 @@ type snapshot struct {
 func (p *pairs) find(ctx context.Context, path string) (found registered, known bool, err error) {
 	hash := hook.HashPath(path)
 	var cached v1alpha1.SmileWebhookSubscriptionList
-	if err := p.cache.List(ctx, &cached, client.MatchingFields{engine.IndexPath: hash}); err != nil {
+	if err := p.cache.List(ctx, &cached, client.MatchingFields{index.PathHash: hash}); err != nil {
 		return registered{}, false, err
 	}
 	if found, known = p.taken(cached.Items)[hash]; known {

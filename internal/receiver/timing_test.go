@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/testenv/stopwatch"
 )
@@ -26,7 +26,7 @@ type memory struct {
 func (m *memory) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
 	var asked client.ListOptions
 	asked.ApplyOptions(options)
-	if hash, _ := asked.FieldSelector.RequiresExactMatch(engine.IndexPath); hash == m.sub.Status.Registrations[0].PathHash {
+	if hash, _ := asked.FieldSelector.RequiresExactMatch(index.PathHash); hash == m.sub.Status.Registrations[0].PathHash {
 		list.(*v1alpha1.SmileWebhookSubscriptionList).Items = []v1alpha1.SmileWebhookSubscription{m.sub}
 	}
 	return nil

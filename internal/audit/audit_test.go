@@ -1,8 +1,7 @@
-package e2e
+package audit
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,12 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const auditLines = `{"kind":"Event","level":"Metadata","stage":"ResponseComplete","verb":"patch","user":{"username":"ann"},"objectRef":{"resource":"smileusers","namespace":"n","name":"george","apiGroup":"smile-operator.io","apiVersion":"v1alpha1","subresource":"status"},"responseStatus":{"code":200},"requestReceivedTimestamp":"2026-03-01T10:00:00.5Z","annotations":{"authorization.k8s.io/decision":"allow"}}
+const logLines = `{"kind":"Event","level":"Metadata","stage":"ResponseComplete","verb":"patch","user":{"username":"ann"},"objectRef":{"resource":"smileusers","namespace":"n","name":"george","apiGroup":"smile-operator.io","apiVersion":"v1alpha1","subresource":"status"},"responseStatus":{"code":200},"requestReceivedTimestamp":"2026-03-01T10:00:00.5Z","annotations":{"authorization.k8s.io/decision":"allow"}}
 {"kind":"Event","verb":"list","user":{"username":"ann"},"objectRef":{"resource":"secrets","apiVersion":"v1"},"responseStatus":{"code":403},"requestReceivedTimestamp":"2026-03-01T10:00:01Z","annotations":{"authorization.k8s.io/decision":"forbid"}}
 {"kind":"Event","verb":"get","user":{"username":"bob"},"requestURI":"/api","responseStatus":{"code":200},"requestReceivedTimestamp":"2026-03-01T10:00:02Z"}
 `
 
-func auditRequests() []Request {
+func logged() []Request {
 	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	return []Request{
 		{
@@ -27,22 +26,25 @@ func auditRequests() []Request {
 	}
 }
 
-func TestAuditIsReadFromAPlaceOn(t *testing.T) {
+func TestReadFromAnOffset(t *testing.T) {
 	t.Parallel()
-	log := Audit{Path: filepath.Join(t.TempDir(), "audit.log")}
+	log, err := Create(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if end, err := log.End(); end != 0 || err != nil {
 		t.Errorf("a log that does not exist ends at %d, %v", end, err)
 	}
-	unfinished := auditLines + `{"kind":"Event","verb":"cre`
+	unfinished := logLines + `{"kind":"Event","verb":"cre`
 	if err := os.WriteFile(log.Path, []byte(unfinished), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := auditRequests()
+	want := logged()
 	all, err := log.After(0)
 	if diff := cmp.Diff(want, all); diff != "" || err != nil {
 		t.Errorf("the whole log: %v\n%s", err, diff)
 	}
-	first := int64(strings.Index(auditLines, "\n") + 1)
+	first := int64(strings.Index(logLines, "\n") + 1)
 	rest, err := log.After(first)
 	if diff := cmp.Diff(want[1:], rest); diff != "" || err != nil {
 		t.Errorf("the log from its second line on: %v\n%s", err, diff)
@@ -52,14 +54,14 @@ func TestAuditIsReadFromAPlaceOn(t *testing.T) {
 	}
 }
 
-func TestAuditThatIsNoneIsAnError(t *testing.T) {
+func TestInvalidLogIsAnError(t *testing.T) {
 	t.Parallel()
-	if requests, err := readAudit(strings.NewReader("not JSON\n")); err == nil {
+	if requests, err := read(strings.NewReader("not JSON\n")); err == nil {
 		t.Errorf("got %v", requests)
 	}
 }
 
-func TestWhichRequestsWrite(t *testing.T) {
+func TestWrites(t *testing.T) {
 	t.Parallel()
 	for verb, want := range map[string]bool{
 		"get": false, "list": false, "watch": false,
