@@ -45,6 +45,7 @@ func TestStop(t *testing.T) {
 		"does not end":          {`trap "" INT; echo up; sleep 1000`, 10 * time.Millisecond, true},
 		"leaves a child behind": {`(trap "" INT; echo up; exec sleep 1000) & wait`, time.Minute, false},
 		"ends by itself":        {`echo up`, time.Minute, false},
+		"is paused":             {`echo up; kill -STOP $$; exec sleep 1000`, time.Minute, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
