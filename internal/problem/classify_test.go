@@ -1,4 +1,4 @@
-package engine
+package problem
 
 import (
 	"context"
@@ -117,47 +117,10 @@ func TestProblemsAreCopiedWhenChanged(t *testing.T) {
 	if changed.RetryAfter != time.Minute || changed.Condition != v1alpha1.ConditionUserReady || !errors.Is(changed, context.Canceled) {
 		t.Errorf("got %+v", changed)
 	}
-	if !IsProblem(fmt.Errorf("so: %w", changed), v1alpha1.ReasonUserNotReady) || IsProblem(changed, v1alpha1.ReasonUserNotFound) {
+	if !Is(fmt.Errorf("so: %w", changed), v1alpha1.ReasonUserNotReady) || Is(changed, v1alpha1.ReasonUserNotFound) {
 		t.Error("a problem is not known by its reason")
 	}
 	if got, want := changed.Error(), "UserNotReady: not yet: context canceled"; got != want {
 		t.Errorf("the error reads %q", got)
-	}
-}
-
-func TestPassingTroubleIsNotShown(t *testing.T) {
-	t.Parallel()
-	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "smileusers"}, "george", errors.New("changed"))
-	for err, want := range map[error]bool{
-		conflict: true, fmt.Errorf("writing: %w", conflict): true, context.Canceled: true,
-		&smile.UnsentError{Cause: context.Canceled}: true,
-		context.DeadlineExceeded:                    false, errors.New("other"): false,
-	} {
-		if passing(err) != want {
-			t.Errorf("%v: %v", err, !want)
-		}
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		problem Problem
-		atLeast time.Duration
-	}{
-		{Problem{Class: Throttled}, 30 * time.Second},
-		{Problem{Class: NotReady}, 5 * time.Minute},
-		{Problem{Class: Denied}, 15 * time.Minute},
-		{Problem{Class: Invalid}, 15 * time.Minute},
-	} {
-		for range 100 {
-			if got := retryAfter(&test.problem); got < test.atLeast || got > test.atLeast+test.atLeast/10 {
-				t.Fatalf("class %d: %v", test.problem.Class, got)
-			}
-		}
-		test.problem.RetryAfter = 7 * time.Second
-		if got := retryAfter(&test.problem); got != 7*time.Second {
-			t.Errorf("class %d: %v though it says 7 s", test.problem.Class, got)
-		}
 	}
 }

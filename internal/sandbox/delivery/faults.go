@@ -1,4 +1,4 @@
-package sandbox
+package delivery
 
 import (
 	"cmp"
@@ -10,14 +10,17 @@ import (
 	"time"
 )
 
-// DeliveryFault makes deliveries of an event type go wrong. Deliveries are
-// counted from the moment the faults were set.
-type DeliveryFault struct {
+// anyType stands for every type of event in a fault.
+const anyType = "*"
+
+// Fault makes deliveries of an event type go wrong. Deliveries are counted from
+// the moment the faults were set.
+type Fault struct {
 	// EventType is one of the API's, or * for every delivery.
 	EventType string `json:"eventType"`
-	// Nth is the first delivery that is hit, from 1; default 1.
+	// Nth is the first delivery that is affected, from 1; default 1.
 	Nth int `json:"nth,omitempty"`
-	// Count is how many deliveries in a row are hit; default 1, -1 is all.
+	// Count is how many deliveries in a row are affected; default 1, -1 is all.
 	Count int `json:"count,omitempty"`
 	// Action is one of
 	//   duplicate:N  sent N times in all, default 2
@@ -28,84 +31,81 @@ type DeliveryFault struct {
 	Action string `json:"action"`
 }
 
-// tampering is what a fault does to a delivery, and what an attempt has to know
-// of it.
+// tampering is what a fault does to a delivery.
 type tampering struct {
 	copies int
 	lost   bool
 	held   bool
 	forged bool
 	delay  time.Duration
-
-	tries int
 }
 
-type armedDeliveryFault struct {
-	DeliveryFault
+type armedFault struct {
+	Fault
 	tampering
 	seen int
 }
 
-// deliveryFaults are guarded by the office.
-type deliveryFaults struct {
-	armed []*armedDeliveryFault
-	held  []*delivery
+// faults are guarded by the queue's lock.
+type faults struct {
+	armed []*armedFault
+	held  []*outgoing
 }
 
-// set replaces the faults, and gives what the former ones held back.
-func (f *deliveryFaults) set(armed []*armedDeliveryFault) []*delivery {
+// set replaces the faults and returns what the former ones held back.
+func (f *faults) set(armed []*armedFault) []*outgoing {
 	released := f.held
 	f.armed, f.held = armed, nil
 	return released
 }
 
-// tamper counts a delivery and gives what is to be sent now, in this order:
-// nothing, itself, copies of it, or it and what was held back before.
-func (f *deliveryFaults) tamper(d *delivery) []*delivery {
-	i := slices.IndexFunc(f.armed, func(a *armedDeliveryFault) bool { return a.hits(d.event.Type) })
+// apply counts a delivery and returns what is to be sent now, in this order:
+// nothing, the delivery itself, its copies, or it and what was held back before.
+func (f *faults) apply(o *outgoing) []*outgoing {
+	i := slices.IndexFunc(f.armed, func(a *armedFault) bool { return a.hits(o.event.Type) })
 	if i >= 0 {
-		d.tampering = f.armed[i].tampering
+		o.tampering = f.armed[i].tampering
 	}
 	switch {
-	case d.lost:
-		d.record.State = DeliveryLost
+	case o.lost:
+		o.record.State = Lost
 		return nil
-	case d.held:
-		d.record.State = DeliveryHeld
-		f.held = append(f.held, d)
+	case o.held:
+		o.record.State = Held
+		f.held = append(f.held, o)
 		return nil
 	}
-	sent := []*delivery{d}
-	for range d.copies - 1 {
-		copied := *d
+	sent := []*outgoing{o}
+	for range o.copies - 1 {
+		copied := *o
 		sent = append(sent, &copied)
 	}
 	return append(sent, release(f.set(f.armed))...)
 }
 
 // release makes deliveries that were held back ordinary ones.
-func release(held []*delivery) []*delivery {
-	for _, d := range held {
-		d.record.State = DeliveryPending
+func release(held []*outgoing) []*outgoing {
+	for _, o := range held {
+		o.record.State = Pending
 	}
 	return held
 }
 
-func (a *armedDeliveryFault) hits(eventType string) bool {
-	if a.EventType != anyCall && a.EventType != eventType {
+func (a *armedFault) hits(eventType string) bool {
+	if a.EventType != anyType && a.EventType != eventType {
 		return false
 	}
 	a.seen++
 	return a.seen >= a.Nth && (a.Count < 0 || a.seen < a.Nth+a.Count)
 }
 
-func armDelivery(f DeliveryFault) (*armedDeliveryFault, error) {
+func arm(f Fault) (*armedFault, error) {
 	f.Nth, f.Count = max(f.Nth, 1), cmp.Or(f.Count, 1)
-	if f.EventType != anyCall && (f.EventType == allEvents || !slices.Contains(eventTypes, f.EventType)) {
+	if f.EventType != anyType && (f.EventType == AllEvents || !slices.Contains(EventTypes, f.EventType)) {
 		return nil, fmt.Errorf("event type %q does not exist", f.EventType)
 	}
 	t, err := parseTampering(f.Action)
-	return &armedDeliveryFault{DeliveryFault: f, tampering: t}, err
+	return &armedFault{Fault: f, tampering: t}, err
 }
 
 const maxCopies = 1000
@@ -136,36 +136,36 @@ func parseTampering(action string) (tampering, error) {
 	return t, nil
 }
 
-// SetDeliveryFaults replaces all delivery faults and starts to count anew. What
-// the former ones held back is sent.
-func (s *Sandbox) SetDeliveryFaults(wanted []DeliveryFault) error {
-	var armed []*armedDeliveryFault
+// SetFaults replaces all faults and restarts their counts. What the former ones
+// held back is sent.
+func (q *Queue) SetFaults(wanted []Fault) error {
+	var armed []*armedFault
 	var problems []error
 	for i, w := range wanted {
-		a, err := armDelivery(w)
+		a, err := arm(w)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("fault number %d: %w", i+1, err))
 		}
 		armed = append(armed, a)
 	}
 	if err := errors.Join(problems...); err != nil {
-		return invalid("%v", err)
+		return err
 	}
-	s.office.mu.Lock()
-	defer s.office.mu.Unlock()
-	for _, d := range release(s.office.faults.set(armed)) {
-		s.office.enqueue(d)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, o := range release(q.faults.set(armed)) {
+		q.enqueue(o)
 	}
 	return nil
 }
 
-// DeliveryFaults lists the delivery faults that were set last.
-func (s *Sandbox) DeliveryFaults() []DeliveryFault {
-	s.office.mu.Lock()
-	defer s.office.mu.Unlock()
-	set := []DeliveryFault{}
-	for _, a := range s.office.faults.armed {
-		set = append(set, a.DeliveryFault)
+// Faults returns the faults that were set last.
+func (q *Queue) Faults() []Fault {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	set := []Fault{}
+	for _, a := range q.faults.armed {
+		set = append(set, a.Fault)
 	}
 	return set
 }

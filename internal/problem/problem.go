@@ -1,12 +1,11 @@
-package engine
+// Package problem says what kind of trouble an error is, and how the object shows it: five classes, and the table that
+// finds the class of an error.
+package problem
 
 import (
 	"errors"
 	"time"
 )
-
-// ErrRest ends a pass that found nothing due: all conditions stay as they are.
-var ErrRest = errors.New("nothing is due")
 
 // Class is what kind of trouble a problem is, which decides how it shows and when it is tried again.
 type Class int
@@ -93,8 +92,8 @@ func NewTransient(reason, message string) *Problem {
 	return &Problem{Class: Transient, Reason: reason, Message: message}
 }
 
-// IsProblem tells whether err is, or wraps, a problem with this reason.
-func IsProblem(err error, reason string) bool {
+// Is reports whether err is, or wraps, a problem with this reason.
+func Is(err error, reason string) bool {
 	var p *Problem
 	return errors.As(err, &p) && p.Reason == reason
 }

@@ -1,11 +1,8 @@
-package engine
+package problem
 
 import (
-	"context"
 	"errors"
 	"time"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -90,9 +87,4 @@ func endless(err error) bool {
 func is[E error](err error) bool {
 	var target E
 	return errors.As(err, &target)
-}
-
-// passing tells whether an error is part of the ordinary course: it is retried but neither counted nor shown.
-func passing(err error) bool {
-	return apierrors.IsConflict(err) || errors.Is(err, context.Canceled)
 }
