@@ -92,11 +92,11 @@ func (v *visit) settle(ctx context.Context, p *pass) error {
 		if wait := settled.Sub(p.Now); wait > 0 {
 			return errUnknown.After(min(wait, soon))
 		}
-		conn, known, err := v.connection()
+		_, known, err := v.connection()
 		if err != nil {
 			return err
 		}
-		listed, _, err := known.Webhooks(ctx, conn.Client, settled)
+		listed, _, err := known.Webhooks(ctx, settled)
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func (v *visit) begin(ctx context.Context, p *pass, w *wanted) (*registration, e
 	if err != nil {
 		return nil, err
 	}
-	listed, _, err := known.Webhooks(ctx, conn.Client, time.Time{})
+	listed, _, err := known.Webhooks(ctx, time.Time{})
 	if err != nil {
 		return nil, err
 	}

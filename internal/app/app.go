@@ -37,6 +37,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -194,7 +195,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 	if err != nil {
 		return err
 	}
-	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
+	owners := &ownership.Checker{Key: key, Secrets: live, Mirrors: mirrors}
 	checks, err := addChecker(ctx, mgr, live, options)
 	if err != nil {
 		return err

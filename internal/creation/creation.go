@@ -152,7 +152,7 @@ func (p *Protocol) creation(r *Request) *creation {
 
 // find searches the mirror for the user, once a listing that began after the takeover has filled it.
 func (c *creation) find(ctx context.Context) (attached bool, err error) {
-	found, err := c.known.Find(ctx, c.Conn.Client, c.Marker, c.Log.since())
+	found, err := c.known.Find(ctx, c.Marker, c.Log.since())
 	if err != nil {
 		return false, err
 	}
@@ -202,7 +202,7 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 		c.memory.renew(c.subject, c.Marker.UID, c.Clock.Now())
 		c.memory.created(c.subject, c.Conn.Account(), c.Clock.Now())
 		c.Log.unknown(named)
-		c.known.Suspect()
+		c.known.SuspectDuplicate()
 		return created, errUnknown.After(settleTime).Because(err)
 	}
 }

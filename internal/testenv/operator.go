@@ -26,6 +26,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
@@ -89,7 +90,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	_ = o.Creations.TakeOver(ctx) // at the start, as the manager has it; tried again before a creation
 	var told events.EventRecorder = o.Records
 	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: w.Clock, Connections: registry, Objects: kube})
-	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
+	owners := &ownership.Checker{Key: key, Secrets: kube, Mirrors: mirrors}
 	o.checks = outputcheck.New(outputcheck.Config{Objects: kube, Outputs: kube})
 	outputs := output.NewWriter(o.checks.Client(kube))
 	audit := auditlog.New(o.Records, w.Clock, logr.Discard())
