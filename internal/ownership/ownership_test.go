@@ -60,7 +60,7 @@ func newChecker(t *testing.T, r *remote, key identity.Key, secrets ...client.Obj
 	conn, err := registry.Refresh(t.Context(), &v1alpha1.SmileConnection{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "smile", UID: "uid-conn"},
 		Spec:       v1alpha1.SmileConnectionSpec{Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "keys"}},
-	}, func() error { return errors.New("ownership only reads") })
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
