@@ -7,7 +7,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
-	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 )
@@ -23,7 +23,7 @@ func (v *visit) checkSubjectUse(ctx context.Context, p *pass) (engine.Outcome, e
 	case !p.First && !warned:
 		return engine.Unchanged, nil
 	}
-	ref := mirror.SubjectReference(user)
+	ref := ownership.SubjectReference(user)
 	secret, err := ref.Read(ctx, v.Live)
 	switch {
 	case problem.Is(err, v1alpha1.ReasonSecretNotFound):
