@@ -2,11 +2,11 @@ package sandbox
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"encoding/base64"
 	"strconv"
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -26,7 +26,7 @@ type archive struct {
 	errorCode    string
 	errorMessage string
 	updatedAt    time.Time
-	payslip      *payslip // once it was read
+	payslip      *fixtures.Payslip // once it was read
 }
 
 // The states of an archive.
@@ -128,7 +128,7 @@ func (t *tenant) file(owner *user, wanted archiveRequest, taskKind string, at ti
 	}
 	for i, f := range wanted.RawFiles {
 		content := f.content()
-		a.sample = a.sample || sha256.Sum256(content) == samplePayslipSum
+		a.sample = a.sample || fixtures.IsSample(content)
 		a.files = append(a.files, newRawFile(ids.Next("f-"), owner, f, len(content), i, at))
 	}
 	t.archives.add(a.id, a)
@@ -167,7 +167,7 @@ func (t *tenant) archiveRead(ended *task, at time.Time) {
 	case a.status != started:
 		ended.errorCode = "SYSTEM_ERROR"
 	case a.sample:
-		a.status, a.updatedAt, a.payslip = analyzed, at, samplePayslip()
+		a.status, a.updatedAt, a.payslip = analyzed, at, fixtures.SampleContents()
 		if a.fileType == "" {
 			a.fileType = "PAYSLIP"
 		}

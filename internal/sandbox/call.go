@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
 // maxBody is how many bytes of a request body are read, if the operation does
@@ -119,7 +121,7 @@ func (c *call) answer() reply {
 		return *refusal
 	}
 	if wrong := c.readQuery(); wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	c.now = c.box.clock.Now()
 	c.tenant.catchUp(c.now)
@@ -153,9 +155,9 @@ func (c *call) checkBody() *reply {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(c.bodyErr, &tooLarge):
-		refusal = (&problem{"body", "is too large"}).reply()
+		refusal = badRequest(validate.Wrong("body", "is too large"))
 	case c.bodyErr != nil:
-		refusal = (&problem{"body", "cannot be read"}).reply()
+		refusal = badRequest(validate.Wrong("body", "cannot be read"))
 	case c.op.method != http.MethodGet && len(c.body) > 0 && !isJSON(c.request):
 		refusal = refuse(http.StatusUnsupportedMediaType, "The body must be application/json.")
 	default:
@@ -164,11 +166,11 @@ func (c *call) checkBody() *reply {
 	return &refusal
 }
 
-func (c *call) readQuery() (wrong *problem) {
-	if len(c.id()) > maxIDLength {
-		return &problem{"id", identifier(c.id())}
+func (c *call) readQuery() (wrong *validate.Problem) {
+	if len(c.id()) > validate.MaxIDLength {
+		return validate.Wrong("id", validate.ID(c.id()))
 	}
-	if c.filters, wrong = readFilters(c.query, c.op.filters); wrong != nil {
+	if c.filters, wrong = validate.ReadFilters(c.query, c.op.filters); wrong != nil {
 		return wrong
 	}
 	if c.op.paged {

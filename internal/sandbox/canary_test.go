@@ -3,13 +3,15 @@ package sandbox
 import (
 	"strings"
 	"testing"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 // markedTexts is everything that a canary belongs into, of a sandbox that made some.
 func markedTexts(b *box) string {
 	made := decode[createdUser](b.t, b.call("POST", "/v1/users", "").Data)
 	texts := []string{made.Token.AccessToken}
-	for _, p := range linkable() {
+	for _, p := range fixtures.Linkable() {
 		a := b.george(made.User.ID, p.ID)
 		texts = append(texts, b.get("/v1/accounts/"+a.ID+"/payload").text)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 var (
@@ -65,7 +67,7 @@ func inhabited(t *testing.T) (*box, *strings.Replacer) {
 	b := newBox(t, Options{})
 	userID := b.newUser()
 	var accountID string
-	for _, p := range linkable() {
+	for _, p := range fixtures.Linkable() {
 		accountID = b.george(userID, p.ID).ID
 	}
 	tenant := b.tenants["sandbox-key"]
@@ -121,14 +123,14 @@ func objects(t *testing.T, data json.RawMessage, listed bool) []json.RawMessage 
 
 func TestItemShapes(t *testing.T) {
 	b, _ := inhabited(t)
-	for _, d := range datapoints {
-		t.Run(d.path, func(t *testing.T) {
-			for _, text := range objects(t, b.get("/v1/"+d.path+"?size=150").must(t, 200).Data, true) {
+	for _, d := range fixtures.Datapoints {
+		t.Run(d.Path, func(t *testing.T) {
+			for _, text := range objects(t, b.get("/v1/"+d.Path+"?size=150").must(t, 200).Data, true) {
 				item := decode[struct {
 					ID       string          `json:"id"`
 					Metadata json.RawMessage `json:"metadata"`
 				}](t, text)
-				want := strings.Fields(itemFields[d.path] + " id metadata")
+				want := strings.Fields(itemFields[d.Path] + " id metadata")
 				slices.Sort(want)
 				if diff := cmp.Diff(strings.Join(want, " "), keysOf(t, text)); diff != "" {
 					t.Error(diff)
@@ -136,10 +138,10 @@ func TestItemShapes(t *testing.T) {
 				if diff := cmp.Diff(sourceFields, keysOf(t, item.Metadata)); diff != "" {
 					t.Error(diff)
 				}
-				if !strings.HasPrefix(item.ID, d.prefix) || !objectID.MatchString(item.ID) {
+				if !strings.HasPrefix(item.ID, d.Prefix) || !objectID.MatchString(item.ID) {
 					t.Errorf("id %q", item.ID)
 				}
-				single := b.get("/v1/"+d.path+"/"+item.ID).must(t, 200)
+				single := b.get("/v1/"+d.Path+"/"+item.ID).must(t, 200)
 				if string(single.Data) != string(text) {
 					t.Errorf("GET by id gives %s, the list %s", single.Data, text)
 				}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 // ControlError is why the control API did not do something.
@@ -140,7 +142,7 @@ func (s *Sandbox) Users(key string) ([]User, error) {
 // Link does what a person does in the widget, and gives the account as far as
 // it came without waiting.
 func (s *Sandbox) Link(req LinkRequest) (Account, error) {
-	p := providerByID(req.ProviderID)
+	p := fixtures.ProviderByID(req.ProviderID)
 	if p == nil {
 		return Account{}, notFound("provider", req.ProviderID)
 	}

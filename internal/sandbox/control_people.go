@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 // peopleRoutes is the part of the control API that does what invited people do
@@ -19,7 +21,7 @@ func (s *Sandbox) peopleRoutes(r chi.Router) {
 	r.Get("/exports/{id}", s.serveExport)
 	r.Get("/samples/payslip.pdf", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/pdf")
-		_, _ = w.Write(SamplePayslip())
+		_, _ = w.Write(fixtures.SamplePayslip())
 	})
 }
 

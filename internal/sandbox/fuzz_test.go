@@ -9,19 +9,20 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // fuzzForm feeds a form: what is refused has a reason, what is accepted can be
 // written and is accepted again.
-func fuzzForm[T any](f *testing.F, wanted form, holds func(T) bool, seeds ...string) {
+func fuzzForm[T any](f *testing.F, wanted validate.Form, holds func(T) bool, seeds ...string) {
 	for _, seed := range append(seeds, "", "{}", "[]", "null", `{"a":`, `{"a":1,"a":2}`) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		value, wrong := readForm[T](body, wanted)
+		value, wrong := validate.ReadForm[T](body, wanted)
 		if wrong != nil {
-			if wrong.field == "" || wrong.text == "" {
+			if wrong.Field == "" || wrong.Text == "" {
 				t.Errorf("refused without a reason: %+v", wrong)
 			}
 			return
@@ -29,7 +30,7 @@ func fuzzForm[T any](f *testing.F, wanted form, holds func(T) bool, seeds ...str
 		if !holds(value) {
 			t.Errorf("accepted: %+v", value)
 		}
-		if _, wrong := readForm[T](wire.Encode(value), wanted); wrong != nil {
+		if _, wrong := validate.ReadForm[T](wire.Encode(value), wanted); wrong != nil {
 			t.Errorf("%s was accepted and is refused as %s: %+v", body, wire.Encode(value), wrong)
 		}
 	})

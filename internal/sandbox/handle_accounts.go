@@ -1,5 +1,9 @@
 package sandbox
 
+import (
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+)
+
 func listAccounts(c *call) reply {
 	c.userID = c.filter("userId")
 	start, end := c.filter("startDate"), c.filter("endDate")
@@ -51,14 +55,14 @@ func getAccountPayload(c *call) reply {
 	}
 	c.userID = a.owner.id
 	payload := accountPayload{"metadata": payloadReference{a.id, "ACCOUNT", a.owner.id, a.provider.ID}}
-	for _, d := range datapoints {
+	for _, d := range fixtures.Datapoints {
 		items := []any{}
-		for _, i := range c.box.linker.harvest(c.tenant, a, d.path) {
+		for _, i := range c.box.linker.harvest(c.tenant, a, d.Path) {
 			items = append(items, i.payload)
 		}
-		payload[d.key] = items
-		if d.single {
-			payload[d.key] = append(items, nil)[0]
+		payload[d.Key] = items
+		if d.Single {
+			payload[d.Key] = append(items, nil)[0]
 		}
 	}
 	return ok(payload)

@@ -1,9 +1,8 @@
 package sandbox
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
 var (
@@ -13,38 +12,25 @@ var (
 		"COMPANY_ID_FRONT", "COMPANY_ID_BACK", "CARD_FRONT", "CARD_BACK",
 	}
 
-	rawFileForm = form{
-		{"fileContent", true, aFile},
-		{"fileExtensionType", true, aText(1, 8, oneOf(fileFormats...))},
-		{"fileSubtype", false, aText(1, 64, oneOf(fileSubtypes...))},
-		{"fileName", false, aText(1, 200)},
+	rawFileForm = validate.Form{
+		validate.Required("fileContent", validate.Base64(maxFile)),
+		validate.Required("fileExtensionType", validate.Text(1, 8, validate.OneOf(fileFormats...))),
+		validate.Optional("fileSubtype", validate.Text(1, 64, validate.OneOf(fileSubtypes...))),
+		validate.Optional("fileName", validate.Text(1, 200)),
 	}
-	classifyForm = form{
-		{"userId", false, aText(1, maxIDLength)},
-		{"rawFiles", true, aList(1, aForm(rawFileForm))},
+	classifyForm = validate.Form{
+		validate.Optional("userId", validate.Text(1, validate.MaxIDLength)),
+		validate.Required("rawFiles", validate.List(1, validate.Object(rawFileForm))),
 	}
-	archiveForm = append(form{{"fileType", false, aText(1, 64, oneOf(archiveTypes()...))}}, classifyForm...)
+	archiveForm = append(validate.Form{validate.Optional("fileType", validate.Text(1, 64, validate.OneOf(fixtures.ArchiveTypes()...)))}, classifyForm...)
 )
 
-// aFile checks the base64 of a file.
-func aFile(raw json.RawMessage) *problem {
-	text, isString := readString(raw)
-	content, err := base64.StdEncoding.DecodeString(text)
-	switch {
-	case !isString || err != nil || len(content) == 0:
-		return &problem{"", "must be a file in base64"}
-	case len(content) > maxFile:
-		return &problem{"", fmt.Sprintf("must not be larger than %d bytes", maxFile)}
-	}
-	return nil
-}
-
 // createArchive answers for the two operations that differ in form and task.
-func createArchive(wanted form, taskKind string) func(*call) reply {
+func createArchive(wanted validate.Form, taskKind string) func(*call) reply {
 	return func(c *call) reply {
-		req, wrong := readForm[archiveRequest](c.body, wanted)
+		req, wrong := validate.ReadForm[archiveRequest](c.body, wanted)
 		if wrong != nil {
-			return wrong.reply()
+			return badRequest(wrong)
 		}
 		return c.file(req, taskKind)
 	}

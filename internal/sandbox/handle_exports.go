@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -37,12 +39,12 @@ type exportRequest struct {
 	Extension string `json:"exportExtensionType"`
 }
 
-var exportForm = form{{"exportExtensionType", true, aText(1, 8, oneOf("PDF", "CSV"))}}
+var exportForm = validate.Form{validate.Required("exportExtensionType", validate.Text(1, 8, validate.OneOf("PDF", "CSV")))}
 
 func generateExport(c *call) reply {
-	req, wrong := readForm[exportRequest](c.body, exportForm)
+	req, wrong := validate.ReadForm[exportRequest](c.body, exportForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
@@ -76,9 +78,9 @@ func origin(r *http.Request) string {
 // for writing.
 func (t *tenant) written(a *account, extension string) []byte {
 	rows := [][]string{{"datapoint", "item"}}
-	for _, d := range datapoints {
-		for _, i := range t.box.linker.harvest(t, a, d.path) {
-			rows = append(rows, []string{d.name, string(i.payload)})
+	for _, d := range fixtures.Datapoints {
+		for _, i := range t.box.linker.harvest(t, a, d.Path) {
+			rows = append(rows, []string{d.Name, string(i.payload)})
 		}
 	}
 	if extension == "CSV" {
@@ -90,7 +92,7 @@ func (t *tenant) written(a *account, extension string) []byte {
 	for i, row := range rows {
 		lines[i] = strings.Map(printable, row[0]+": "+row[1])
 	}
-	return pdf(lines)
+	return fixtures.PDF(lines)
 }
 
 // printable leaves out what a line of a PDF cannot hold as it is.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -83,13 +84,13 @@ type Mail struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-var inviteForm = form{
-	{"fullName", true, aText(1, 200)},
-	{"email", true, aText(1, 200, anEmail)},
-	{"templateId", true, aText(1, 64)},
-	{"firstName", false, aText(1, 64)},
-	{"lastName", false, aText(1, 64)},
-	{"winkTemplateId", false, aText(1, 64)},
+var inviteForm = validate.Form{
+	validate.Required("fullName", validate.Text(1, 200)),
+	validate.Required("email", validate.Text(1, 200, validate.Email)),
+	validate.Required("templateId", validate.Text(1, 64)),
+	validate.Optional("firstName", validate.Text(1, 64)),
+	validate.Optional("lastName", validate.Text(1, 64)),
+	validate.Optional("winkTemplateId", validate.Text(1, 64)),
 }
 
 func (i *invite) status() InviteStatus { return i.log[len(i.log)-1].Status }
@@ -107,15 +108,15 @@ func (i *invite) wire() Invite {
 
 // createInvite makes a user too, and writes the mail.
 func createInvite(c *call) reply {
-	wanted, wrong := readForm[inviteRequest](c.body, inviteForm)
+	wanted, wrong := validate.ReadForm[inviteRequest](c.body, inviteForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
 	template, found := inviteTemplates.find(c.tenant, wanted.TemplateID)
 	if !found {
-		return (&problem{"templateId", "must be the id of an invite template"}).reply()
+		return badRequest(validate.Wrong("templateId", "must be the id of an invite template"))
 	}
 	owner := c.tenant.addUser(c.box.ids, nil, c.now)
 	made := &invite{inviteRequest: wanted, id: c.box.ids.Next("iv-"), ordinal: len(c.tenant.invites.order), owner: owner, createdAt: c.now}

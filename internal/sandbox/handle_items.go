@@ -1,9 +1,13 @@
 package sandbox
 
-import "cmp"
+import (
+	"cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+)
 
 // listItems lists a data point of the whole tenant, or of one user or account.
-func listItems(d datapoint) func(*call) reply {
+func listItems(d fixtures.Datapoint) func(*call) reply {
 	return func(c *call) reply {
 		c.userID = c.filter("userId")
 		start := cmp.Or(c.filter("startDate"), c.filter("startMonth"))
@@ -11,7 +15,7 @@ func listItems(d datapoint) func(*call) reply {
 		wanted := func(i *item) bool { return between(i.on, start, end) }
 		c.tenant.mu.Lock()
 		defer c.tenant.mu.Unlock()
-		rows := c.box.linker.harvestAll(c.tenant, c.sources(), d.path, c.paging.from)
+		rows := c.box.linker.harvestAll(c.tenant, c.sources(), d.Path, c.paging.from)
 		return paginate(c, rows, wanted, func(i *item) any { return i.wire() })
 	}
 }
@@ -43,12 +47,12 @@ func only(accounts []*account, wanted *account) []*account {
 	return nil
 }
 
-func getItem(d datapoint) func(*call) reply {
+func getItem(d fixtures.Datapoint) func(*call) reply {
 	return func(c *call) reply {
 		c.tenant.mu.RLock()
 		defer c.tenant.mu.RUnlock()
 		i, known := c.tenant.items[c.id()]
-		if !known || i.path != d.path {
+		if !known || i.path != d.Path {
 			return missing()
 		}
 		c.userID = i.account.owner.id

@@ -1,14 +1,16 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
 // prediction is what was read from a payslip, and how well names and numbers
 // belong together: a score up to 100, null where a number is unknown.
 type prediction struct {
-	payslip
+	fixtures.Payslip
 	Match    matchResult `json:"matchResult"`
 	Metadata reference   `json:"metadata"`
 }
@@ -19,9 +21,9 @@ type matchResult struct {
 }
 
 func (a *archive) prediction() prediction {
-	shown := prediction{payslip: *a.payslip, Metadata: a.reference(a.updatedAt)}
+	shown := prediction{Payslip: *a.payslip, Metadata: a.reference(a.updatedAt)}
 	if a.payslip.SSNumber != nil {
-		shown.Match.SSNumber = ptr(100)
+		shown.Match.SSNumber = new(100)
 	}
 	return shown
 }
@@ -33,23 +35,23 @@ type payslipUpload struct {
 	fileRequest
 }
 
-var payslipUploadForm = form{
-	{"userId", true, aText(1, maxIDLength)},
-	{"fileContent", true, aFile},
-	{"fileExtensionType", true, aText(1, 8, oneOf(fileFormats...))},
+var payslipUploadForm = validate.Form{
+	validate.Required("userId", validate.Text(1, validate.MaxIDLength)),
+	validate.Required("fileContent", validate.Base64(maxFile)),
+	validate.Required("fileExtensionType", validate.Text(1, 8, validate.OneOf(fileFormats...))),
 }
 
 func uploadPayslip(c *call) reply {
-	req, wrong := readForm[payslipUpload](c.body, payslipUploadForm)
+	req, wrong := validate.ReadForm[payslipUpload](c.body, payslipUploadForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	return c.file(archiveRequest{UserID: req.UserID, FileType: "PAYSLIP", RawFiles: []fileRequest{req.fileRequest}}, analyzeArchive)
 }
 
 func queryPrediction(c *call) reply {
 	if c.filter("archiveId") == "" {
-		return (&problem{"archiveId", identifier("")}).reply()
+		return badRequest(validate.Wrong("archiveId", validate.ID("")))
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
@@ -71,36 +73,36 @@ func listPredictions(c *call) reply {
 }
 
 type manualResult struct {
-	ArchiveID string   `json:"archiveId"`
-	ValidFile bool     `json:"validFile"`
-	Data      *payslip `json:"data"`
+	ArchiveID string            `json:"archiveId"`
+	ValidFile bool              `json:"validFile"`
+	Data      *fixtures.Payslip `json:"data"`
 }
 
-var manualResultForm = form{
-	{"archiveId", true, aText(1, maxIDLength)},
-	{"validFile", true, aBool},
-	{"checkedFields", false, aList(0, aText(1, 64))},
-	{"data", false, aForm(form{
-		{"startDate", false, aText(1, 10, date)},
-		{"endDate", false, aText(1, 10, date)},
-		{"payDate", false, aText(1, 10, date)},
-		{"currency", false, aText(3, 3)},
-		{"grossAmount", false, aNumber},
-		{"netAmount", false, aNumber},
-		{"employerName", false, aText(0, 200)},
-		{"employeeName", false, aText(0, 200)},
-		{"ssNumber", false, aText(0, 64)},
-		{"philHealthNumber", false, aText(0, 64)},
-		{"taxNumber", false, aText(0, 64)},
-		{"pagIbigNumber", false, aText(0, 64)},
-	})},
+var manualResultForm = validate.Form{
+	validate.Required("archiveId", validate.Text(1, validate.MaxIDLength)),
+	validate.Required("validFile", validate.Bool),
+	validate.Optional("checkedFields", validate.List(0, validate.Text(1, 64))),
+	validate.Optional("data", validate.Object(validate.Form{
+		validate.Optional("startDate", validate.Text(1, 10, validate.Date)),
+		validate.Optional("endDate", validate.Text(1, 10, validate.Date)),
+		validate.Optional("payDate", validate.Text(1, 10, validate.Date)),
+		validate.Optional("currency", validate.Text(3, 3)),
+		validate.Optional("grossAmount", validate.Number),
+		validate.Optional("netAmount", validate.Number),
+		validate.Optional("employerName", validate.Text(0, 200)),
+		validate.Optional("employeeName", validate.Text(0, 200)),
+		validate.Optional("ssNumber", validate.Text(0, 64)),
+		validate.Optional("philHealthNumber", validate.Text(0, 64)),
+		validate.Optional("taxNumber", validate.Text(0, 64)),
+		validate.Optional("pagIbigNumber", validate.Text(0, 64)),
+	})),
 }
 
 // sendManualResult lets a person correct what was read.
 func sendManualResult(c *call) reply {
-	req, wrong := readForm[manualResult](c.body, manualResultForm)
+	req, wrong := validate.ReadForm[manualResult](c.body, manualResultForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
@@ -123,12 +125,4 @@ func (t *tenant) correct(a *archive, by manualResult, at time.Time) {
 		a.status, a.errorCode, a.errorMessage, a.payslip = failed, "INVALID_FIELD_FORMAT", "A person found the file invalid.", nil
 	}
 	t.commit(a, archiveMoved(a, at)...)
-}
-
-func aNumber(raw json.RawMessage) *problem {
-	var value *json.Number
-	if err := json.Unmarshal(raw, &value); err != nil || value == nil || len(raw) > 0 && raw[0] == '"' {
-		return &problem{"", "must be a number"}
-	}
-	return nil
 }

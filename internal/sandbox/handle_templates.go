@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -29,18 +30,18 @@ func (t *consentTemplate) wire(*behaviour) any {
 
 var consentTemplates registry[*consentTemplate] = func(t *tenant) *collection[*consentTemplate] { return &t.consentTemplates }
 
-var consentTemplateForm = form{
-	{"consentType", true, aText(1, 200)},
-	{"version", true, aText(1, 64)},
-	{"consentText", true, aText(1, 65535)},
-	{"title", false, aText(1, 200)},
-	{"consentMethod", false, aText(0, 200)},
+var consentTemplateForm = validate.Form{
+	validate.Required("consentType", validate.Text(1, 200)),
+	validate.Required("version", validate.Text(1, 64)),
+	validate.Required("consentText", validate.Text(1, 65535)),
+	validate.Optional("title", validate.Text(1, 200)),
+	validate.Optional("consentMethod", validate.Text(0, 200)),
 }
 
 func createConsentTemplate(c *call) reply {
-	wanted, wrong := readForm[consentTemplateRequest](c.body, consentTemplateForm)
+	wanted, wrong := validate.ReadForm[consentTemplateRequest](c.body, consentTemplateForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
@@ -89,33 +90,33 @@ func (t *inviteTemplate) wire(*behaviour) any {
 
 var inviteTemplates registry[*inviteTemplate] = func(t *tenant) *collection[*inviteTemplate] { return &t.inviteTemplates }
 
-var invitePageForm = form{
-	{"header", true, aText(1, 200)},
-	{"description", true, aText(1, 5000)},
-	{"button", true, aText(1, 200)},
+var invitePageForm = validate.Form{
+	validate.Required("header", validate.Text(1, 200)),
+	validate.Required("description", validate.Text(1, 5000)),
+	validate.Required("button", validate.Text(1, 200)),
 }
 
-var inviteTemplateForm = form{
-	{"name", true, aText(1, 64)},
-	{"company", true, aForm(form{
-		{"name", true, aText(1, 200)},
-		{"logoUrl", true, aText(1, 200)},
-	})},
-	{"email", true, aForm(form{
-		{"sendEmail", true, onlyTrue},
-		{"senderName", true, aText(1, 200)},
-		{"replyAddress", true, aText(1, 200, anEmail)},
-		{"subject", true, aText(1, 200)},
-		{"body", true, aText(1, 5000, withoutMarkup)},
-	})},
-	{"landingPage", true, aForm(invitePageForm)},
-	{"successPage", true, aForm(invitePageForm)},
+var inviteTemplateForm = validate.Form{
+	validate.Required("name", validate.Text(1, 64)),
+	validate.Required("company", validate.Object(validate.Form{
+		validate.Required("name", validate.Text(1, 200)),
+		validate.Required("logoUrl", validate.Text(1, 200)),
+	})),
+	validate.Required("email", validate.Object(validate.Form{
+		validate.Required("sendEmail", validate.True),
+		validate.Required("senderName", validate.Text(1, 200)),
+		validate.Required("replyAddress", validate.Text(1, 200, validate.Email)),
+		validate.Required("subject", validate.Text(1, 200)),
+		validate.Required("body", validate.Text(1, 5000, validate.NoMarkup)),
+	})),
+	validate.Required("landingPage", validate.Object(invitePageForm)),
+	validate.Required("successPage", validate.Object(invitePageForm)),
 }
 
 func createInviteTemplate(c *call) reply {
-	wanted, wrong := readForm[inviteTemplateRequest](c.body, inviteTemplateForm)
+	wanted, wrong := validate.ReadForm[inviteTemplateRequest](c.body, inviteTemplateForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
@@ -124,9 +125,9 @@ func createInviteTemplate(c *call) reply {
 
 // updateInviteTemplate replaces all of a template but its id.
 func updateInviteTemplate(c *call) reply {
-	wanted, wrong := readForm[inviteTemplateRequest](c.body, inviteTemplateForm)
+	wanted, wrong := validate.ReadForm[inviteTemplateRequest](c.body, inviteTemplateForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()

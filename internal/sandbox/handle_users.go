@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -33,9 +34,9 @@ func getUser(c *call) reply {
 }
 
 func createUser(c *call) reply {
-	metadata, wrong := readUserBody(c.body)
+	metadata, wrong := validate.UserMetadata(c.body)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
@@ -61,9 +62,9 @@ func (t *tenant) placeUser(ids *ids.Source, metadata map[string]string, at time.
 func createToken(c *call) reply {
 	wanted := c.filter("userId")
 	if wanted == "" {
-		var wrong *problem
-		if wanted, wrong = readTokenBody(c.body); wrong != nil {
-			return wrong.reply()
+		var wrong *validate.Problem
+		if wanted, wrong = validate.UserID(c.body); wrong != nil {
+			return badRequest(wrong)
 		}
 	}
 	c.userID = wanted

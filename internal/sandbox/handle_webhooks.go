@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -46,18 +47,18 @@ func (w *webhook) wire(b *behaviour) any {
 
 var webhooks registry[*webhook] = func(t *tenant) *collection[*webhook] { return &t.webhooks }
 
-func webhookForm(allowHTTP bool) form {
-	return form{
-		{"name", true, aText(1, 200)},
-		{"url", true, aText(1, 500, webhookURL(allowHTTP))},
-		{"eventTypes", true, aList(1, aText(1, 64, oneOf(delivery.EventTypes...)))},
-		{"active", true, aBool},
-		{"secret", true, aText(1, 64)},
-		{"includePayload", false, aBool},
+func webhookForm(allowHTTP bool) validate.Form {
+	return validate.Form{
+		validate.Required("name", validate.Text(1, 200)),
+		validate.Required("url", validate.Text(1, 500, webhookURL(allowHTTP))),
+		validate.Required("eventTypes", validate.List(1, validate.Text(1, 64, validate.OneOf(delivery.EventTypes...)))),
+		validate.Required("active", validate.Bool),
+		validate.Required("secret", validate.Text(1, 64)),
+		validate.Optional("includePayload", validate.Bool),
 	}
 }
 
-func webhookURL(allowHTTP bool) rule {
+func webhookURL(allowHTTP bool) validate.Rule {
 	return func(value string) string {
 		at, err := url.Parse(value)
 		if err == nil && at.Host != "" && (at.Scheme == "https" || allowHTTP && at.Scheme == "http") {
@@ -68,9 +69,9 @@ func webhookURL(allowHTTP bool) rule {
 }
 
 func createWebhook(c *call) reply {
-	wanted, wrong := readForm[webhookRequest](c.body, c.box.hookForm)
+	wanted, wrong := validate.ReadForm[webhookRequest](c.body, c.box.hookForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()

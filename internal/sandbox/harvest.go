@@ -5,9 +5,9 @@ import (
 	"iter"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -35,8 +35,8 @@ func (i *item) wire() json.RawMessage {
 func (l *linker) harvest(t *tenant, a *account, path string) []*item {
 	first := a.harvested == 0 && len(a.refreshes) > 0
 	for a.harvested < len(a.refreshes) {
-		for _, d := range datapoints {
-			if slices.Contains(a.provider.Supported, d.name) {
+		for _, d := range fixtures.Datapoints {
+			if slices.Contains(a.provider.Supported, d.Name) {
 				l.gather(t, a, d)
 			}
 		}
@@ -50,30 +50,17 @@ func (l *linker) harvest(t *tenant, a *account, path string) []*item {
 
 // gather adds what one refresh brought: the first all that the provider holds
 // on the person, each later one the next month of what recurs.
-func (l *linker) gather(t *tenant, a *account, d datapoint) {
-	brought := a.person.items(d.path, a.provider.ID)
+func (l *linker) gather(t *tenant, a *account, d fixtures.Datapoint) {
+	brought := a.person.Items(d.Path, a.provider.ID)
 	if a.harvested > 0 {
-		brought = nextMonth(brought, a.harvested)
+		brought = fixtures.NextMonth(brought, a.harvested)
 	}
 	for _, from := range brought {
-		id := d.prefix + l.ids.Derive(a.id, d.path, strconv.Itoa(len(a.items[d.path])))
-		made := &item{id: id, path: d.path, on: from.on, payload: withID(id, from.mark(l.canaries)), account: a, createdAt: a.refreshes[a.harvested], refresh: a.harvested}
-		a.items[d.path] = append(a.items[d.path], made)
+		id := d.Prefix + l.ids.Derive(a.id, d.Path, strconv.Itoa(len(a.items[d.Path])))
+		made := &item{id: id, path: d.Path, on: from.On, payload: withID(id, from.Mark(l.canaries)), account: a, createdAt: a.refreshes[a.harvested], refresh: a.harvested}
+		a.items[d.Path] = append(a.items[d.Path], made)
 		t.items[id] = made
 	}
-}
-
-// nextMonth is the template with the last date, n months later, if templates
-// like these recur.
-func nextMonth(known []template, n int) []template {
-	if len(known) == 0 {
-		return nil
-	}
-	last := slices.MaxFunc(known, func(a, b template) int { return strings.Compare(a.on, b.on) })
-	if _, recurs := last.value.(recurring); !recurs {
-		return nil
-	}
-	return []template{last.grown(n)}
 }
 
 // withID puts the id in front of an item's fields.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/canary"
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
@@ -27,7 +28,7 @@ type outcome struct {
 }
 
 // judge decides a login of somebody, nil if nobody has that login.
-func (r LinkRequest) judge(p *Provider, who *person, passwordKnown bool) outcome {
+func (r LinkRequest) judge(p *fixtures.Provider, who *fixtures.Person, passwordKnown bool) outcome {
 	switch {
 	case who == nil || !passwordKnown && r.Password != who.Password:
 		return outcome{Failed, "INVALID_CREDENTIALS"}
@@ -45,15 +46,15 @@ func (r LinkRequest) judge(p *Provider, who *person, passwordKnown bool) outcome
 type linker struct {
 	ids       *ids.Source
 	canaries  *canary.Marker
-	people    []*person
+	people    []*fixtures.Person
 	linkDelay time.Duration
 	dataDelay time.Duration
 	dataLife  time.Duration
 }
 
 // link takes a login, up to where it leads without waiting. The caller holds mu.
-func (l *linker) link(t *tenant, u *user, p *Provider, req LinkRequest, now time.Time) *account {
-	who := whoHas(l.people, req.Login)
+func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest, now time.Time) *account {
+	who := fixtures.FindPerson(l.people, req.Login)
 	a := u.accountFor(p, who)
 	if a != nil && (a.status == Connected || a.status == Pending) {
 		return a
@@ -85,7 +86,7 @@ func (l *linker) link(t *tenant, u *user, p *Provider, req LinkRequest, now time
 
 // accountFor is the account that a login of that person goes to: one that is
 // connected as the same person, else one whose login is not finished.
-func (u *user) accountFor(p *Provider, who *person) *account {
+func (u *user) accountFor(p *fixtures.Provider, who *fixtures.Person) *account {
 	for _, a := range slices.Backward(u.accounts) {
 		if a.provider != p || a.status == Disconnected {
 			continue
@@ -98,7 +99,7 @@ func (u *user) accountFor(p *Provider, who *person) *account {
 }
 
 // open makes an account without a login. The caller holds mu.
-func (l *linker) open(t *tenant, u *user, p *Provider, now time.Time) *account {
+func (l *linker) open(t *tenant, u *user, p *fixtures.Provider, now time.Time) *account {
 	a := &account{
 		id: l.ids.Next("a-"), ordinal: len(t.accounts.order), owner: u, provider: p, createdAt: now,
 		monitor: MonitorUnsupported, items: map[string][]*item{},

@@ -2,6 +2,9 @@ package sandbox
 
 import (
 	"net/http"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
 // The Link API is what the widget talks to. The vendor's is not published, so
@@ -93,7 +96,7 @@ func completeLinkSession(c *call, u *user) reply {
 
 // linkProvider is a provider and the ways of logging in that it offers.
 type linkProvider struct {
-	*Provider
+	*fixtures.Provider
 	LoginOptions []loginOption `json:"loginOptions"`
 }
 
@@ -118,8 +121,8 @@ var loginOptions = map[string][]loginOption{
 }
 
 func listLinkProviders(*call, *user) reply {
-	items := make([]any, 0, len(providers))
-	for _, p := range providers {
+	items := make([]any, 0, len(fixtures.Providers))
+	for _, p := range fixtures.Providers {
 		if !p.Active || !p.Enabled {
 			continue
 		}
@@ -133,13 +136,13 @@ func listLinkProviders(*call, *user) reply {
 }
 
 // surveyForm is what a person answers whose employer is not listed.
-var surveyForm = form{{"employer", true, aText(1, maxIDLength)}}
+var surveyForm = validate.Form{validate.Required("employer", validate.Text(1, validate.MaxIDLength))}
 
 // answerEmployerSurvey thanks for an answer. None is kept: the API shows it to
 // nobody.
 func answerEmployerSurvey(c *call, _ *user) reply {
-	if _, wrong := readForm[struct{}](c.body, surveyForm); wrong != nil {
-		return wrong.reply()
+	if _, wrong := validate.ReadForm[struct{}](c.body, surveyForm); wrong != nil {
+		return badRequest(wrong)
 	}
 	return done()
 }
@@ -150,20 +153,20 @@ type codeRequest struct {
 }
 
 var (
-	loginForm = form{
-		{"providerId", true, aText(1, maxIDLength)},
-		{"login", true, aText(1, maxLoginLength)},
-		{"password", true, aText(1, maxLoginLength)},
+	loginForm = validate.Form{
+		validate.Required("providerId", validate.Text(1, validate.MaxIDLength)),
+		validate.Required("login", validate.Text(1, maxLoginLength)),
+		validate.Required("password", validate.Text(1, maxLoginLength)),
 	}
-	codeForm = form{{"code", true, aText(1, maxCodeLength)}}
+	codeForm = validate.Form{validate.Required("code", validate.Text(1, maxCodeLength))}
 )
 
 func createLinkAccount(c *call, u *user) reply {
-	entered, wrong := readForm[LinkRequest](c.body, loginForm)
+	entered, wrong := validate.ReadForm[LinkRequest](c.body, loginForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
-	p := providerByID(entered.ProviderID)
+	p := fixtures.ProviderByID(entered.ProviderID)
 	switch {
 	case p == nil:
 		return missing()
@@ -181,12 +184,12 @@ func getLinkAccount(c *call, u *user) reply {
 
 func sendLinkCode(c *call, u *user) reply {
 	return c.withAccount(u, func(a *account) reply {
-		entered, wrong := readForm[codeRequest](c.body, codeForm)
+		entered, wrong := validate.ReadForm[codeRequest](c.body, codeForm)
 		switch {
 		case wrong != nil:
-			return wrong.reply()
+			return badRequest(wrong)
 		case a.status != AwaitingMFA:
-			return (&problem{"code", "is not asked for by this account"}).reply()
+			return badRequest(validate.Wrong("code", "is not asked for by this account"))
 		}
 		c.committed = true
 		return ok(c.box.linker.link(c.tenant, u, a.provider, LinkRequest{

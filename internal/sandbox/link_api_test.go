@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -106,8 +107,8 @@ func TestLinkProvidersSayHowToLogIn(t *testing.T) {
 			asked[p.ID] = append(asked[p.ID], o.ID)
 		}
 	}
-	if len(asked) != len(providers) {
-		t.Errorf("%d providers, want %d", len(asked), len(providers))
+	if len(asked) != len(fixtures.Providers) {
+		t.Errorf("%d providers, want %d", len(asked), len(fixtures.Providers))
 	}
 	want := map[string][]string{"grab": {"phone", "email"}, "sss_ph": {"any"}}
 	if diff := cmp.Diff(want, map[string][]string{"grab": asked["grab"], "sss_ph": asked["sss_ph"]}); diff != "" {
@@ -162,8 +163,8 @@ func TestUploadThroughTheLinkAPI(t *testing.T) {
 			"fileType": fileType, "rawFiles": []any{map[string]string{"fileContent": content, "fileExtensionType": "PDF", "fileName": "payslip.pdf"}},
 		})), bearer(token))
 	}
-	if got := len(decode[rows](t, b.get("/v1/link/fileTypes", bearer(token)).must(t, http.StatusOK).Data).Items); got != len(fileTypes) {
-		t.Errorf("%d file types, want %d", got, len(fileTypes))
+	if got := len(decode[rows](t, b.get("/v1/link/fileTypes", bearer(token)).must(t, http.StatusOK).Data).Items); got != len(fixtures.FileTypes) {
+		t.Errorf("%d file types, want %d", got, len(fixtures.FileTypes))
 	}
 	made := decode[archiveWire](t, upload("PAYSLIP", sampleFile).must(t, http.StatusOK).Data)
 	if made.UserID != userID || made.ProviderID != userProvided || made.State.Status != analyzed {

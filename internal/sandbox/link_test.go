@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 func TestLoginsOfPeople(t *testing.T) {
@@ -208,9 +210,9 @@ func TestConsentEnds(t *testing.T) {
 			b.get("/v1/contributions/"+item).must(t, 404)
 			b.get("/v1/accounts/"+account.ID+"/payload").must(t, 404)
 			b.call("DELETE", "/v1/accounts/"+account.ID, "").must(t, 404)
-			for _, d := range datapoints {
-				if got := b.list("/v1/" + d.path + "?userId=" + userID).Items; len(got) != 0 {
-					t.Errorf("%s are left: %s", d.path, got)
+			for _, d := range fixtures.Datapoints {
+				if got := b.list("/v1/" + d.Path + "?userId=" + userID).Items; len(got) != 0 {
+					t.Errorf("%s are left: %s", d.Path, got)
 				}
 			}
 			if got := decode[User](t, b.get("/v1/users/"+userID).Data).Providers; len(got) != 0 {
@@ -278,18 +280,18 @@ func TestResyncBringsTheNextMonth(t *testing.T) {
 
 // TestEverybodyHasEverything: whatever a provider supports, each person has it.
 func TestEverybodyHasEverything(t *testing.T) {
-	everybody, err := people()
+	everybody, err := fixtures.People()
 	if err != nil || len(everybody) != 4 {
 		t.Fatalf("%d people, %v", len(everybody), err)
 	}
-	for _, p := range linkable() {
+	for _, p := range fixtures.Linkable() {
 		for _, name := range p.Supported {
-			i := slices.IndexFunc(datapoints, func(d datapoint) bool { return d.name == name })
+			i := slices.IndexFunc(fixtures.Datapoints, func(d fixtures.Datapoint) bool { return d.Name == name })
 			if i < 0 {
 				t.Fatalf("%s supports %s", p.ID, name)
 			}
 			for _, who := range everybody {
-				if len(who.items(datapoints[i].path, p.ID)) == 0 {
+				if len(who.Items(fixtures.Datapoints[i].Path, p.ID)) == 0 {
 					t.Errorf("%s has no %s at %s", who.Logins[0], name, p.ID)
 				}
 			}
@@ -301,19 +303,19 @@ func TestPayloadAgreesWithLists(t *testing.T) {
 	b, ids := inhabited(t)
 	for _, a := range b.tenants["sandbox-key"].accounts.order {
 		payload := decode[map[string]any](t, b.get("/v1/accounts/"+a.id+"/payload").must(t, 200).Data)
-		for _, d := range datapoints {
+		for _, d := range fixtures.Datapoints {
 			var listed []any
-			for _, text := range b.list("/v1/" + d.path + "?size=150&sourceId=" + a.id).Items {
+			for _, text := range b.list("/v1/" + d.Path + "?size=150&sourceId=" + a.id).Items {
 				item := decode[map[string]any](t, text)
 				delete(item, "metadata")
 				listed = append(listed, item)
 			}
 			want := any(append([]any{}, listed...))
-			if d.single {
+			if d.Single {
 				want = append(listed, nil)[0]
 			}
-			if diff := cmp.Diff(want, payload[d.key]); diff != "" {
-				t.Errorf("%s at %s: %s", d.path, a.provider.ID, diff)
+			if diff := cmp.Diff(want, payload[d.Key]); diff != "" {
+				t.Errorf("%s at %s: %s", d.Path, a.provider.ID, diff)
 			}
 		}
 		if diff := cmp.Diff(map[string]any{"sourceId": a.id, "sourceType": "ACCOUNT", "userId": ids.Replace("{user}"), "providerId": a.provider.ID}, payload["metadata"]); diff != "" {

@@ -1,6 +1,11 @@
 package sandbox
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
+)
 
 // uploadOperations is the part of the Link API that takes documents in.
 func uploadOperations() []*operation {
@@ -12,8 +17,8 @@ func uploadOperations() []*operation {
 }
 
 func listLinkFileTypes(*call, *user) reply {
-	items := make([]any, 0, len(fileTypes))
-	for _, f := range fileTypes {
+	items := make([]any, 0, len(fixtures.FileTypes))
+	for _, f := range fixtures.FileTypes {
 		if f.Active && f.Enabled {
 			items = append(items, f)
 		}
@@ -22,15 +27,15 @@ func listLinkFileTypes(*call, *user) reply {
 }
 
 // linkArchiveForm is an archive whose owner is known and whose type is chosen.
-var linkArchiveForm = form{
-	{"fileType", true, aText(1, 64, oneOf(archiveTypes()...))},
-	{"rawFiles", true, aList(1, aForm(rawFileForm))},
+var linkArchiveForm = validate.Form{
+	validate.Required("fileType", validate.Text(1, 64, validate.OneOf(fixtures.ArchiveTypes()...))),
+	validate.Required("rawFiles", validate.List(1, validate.Object(rawFileForm))),
 }
 
 func createLinkArchive(c *call, u *user) reply {
-	wanted, wrong := readForm[archiveRequest](c.body, linkArchiveForm)
+	wanted, wrong := validate.ReadForm[archiveRequest](c.body, linkArchiveForm)
 	if wrong != nil {
-		return wrong.reply()
+		return badRequest(wrong)
 	}
 	wanted.provider = userProvided
 	c.committed = true

@@ -11,6 +11,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -193,7 +194,7 @@ func archiveBody(userID, content string) string {
 }
 
 var (
-	sampleFile = base64.StdEncoding.EncodeToString(SamplePayslip())
+	sampleFile = base64.StdEncoding.EncodeToString(fixtures.SamplePayslip())
 	otherFile  = base64.StdEncoding.EncodeToString([]byte("%PDF-1.4 something else"))
 )
 
@@ -331,7 +332,7 @@ func TestArchiveLimits(t *testing.T) {
 
 func TestFileTypes(t *testing.T) {
 	b := newBox(t, Options{})
-	if got := b.list("/v1/fileTypes?size=150").Items; len(got) != len(fileTypes) {
+	if got := b.list("/v1/fileTypes?size=150").Items; len(got) != len(fixtures.FileTypes) {
 		t.Errorf("%d types", len(got))
 	}
 	if got := b.list("/v1/fileTypes?ocr=true&type=PAYSLIP&active=true&enabled=true").Items; len(got) != 1 {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -116,8 +117,8 @@ var newsOf = map[string]struct{ added, idField, updated string }{
 // per data point.
 func (t *tenant) dataArrived(a *account, at time.Time) []occurrence {
 	var told []occurrence
-	for _, d := range datapoints {
-		items := t.box.linker.harvest(t, a, d.path)
+	for _, d := range fixtures.Datapoints {
+		items := t.box.linker.harvest(t, a, d.Path)
 		var fresh []*item
 		for _, i := range items {
 			if i.refresh == len(a.refreshes)-1 {
@@ -129,15 +130,15 @@ func (t *tenant) dataArrived(a *account, at time.Time) []occurrence {
 		}
 		if len(a.refreshes) == 1 {
 			told = append(told, itemsAdded(a, d, fresh, at))
-		} else if newsOf[d.name].updated != "" {
+		} else if newsOf[d.Name].updated != "" {
 			told = append(told, itemsUpdated(a, d, fresh, at))
 		}
 	}
 	return told
 }
 
-func itemsAdded(a *account, d datapoint, fresh []*item, at time.Time) occurrence {
-	news := newsOf[d.name]
+func itemsAdded(a *account, d fixtures.Datapoint, fresh []*item, at time.Time) occurrence {
+	news := newsOf[d.Name]
 	return occurrence{kind: news.added, at: at, tell: func() details {
 		if news.idField != "" {
 			return a.about().and(news.idField, fresh[0].id)
@@ -147,8 +148,8 @@ func itemsAdded(a *account, d datapoint, fresh []*item, at time.Time) occurrence
 }
 
 // itemsUpdated tells about an update, with the range of its dates.
-func itemsUpdated(a *account, d datapoint, fresh []*item, at time.Time) occurrence {
-	return occurrence{kind: newsOf[d.name].updated, at: at, tell: func() details {
+func itemsUpdated(a *account, d fixtures.Datapoint, fresh []*item, at time.Time) occurrence {
+	return occurrence{kind: newsOf[d.Name].updated, at: at, tell: func() details {
 		first, last := fresh[0].on, fresh[0].on
 		for _, i := range fresh {
 			first, last = min(first, i.on), max(last, i.on)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 // maxOverviewUsers bounds how many users of a tenant one overview shows.
@@ -27,11 +29,11 @@ type Overview struct {
 	Tenants []TenantOverview `json:"tenants"`
 	// Providers, People, ErrorCodes and Operations are what the page offers to
 	// choose from.
-	Providers  []*Provider `json:"providers"`
-	People     []testLogin `json:"people"`
-	ErrorCodes []string    `json:"errorCodes"`
-	Operations []string    `json:"operations"`
-	Faults     []Fault     `json:"faults"`
+	Providers  []*fixtures.Provider `json:"providers"`
+	People     []testLogin          `json:"people"`
+	ErrorCodes []string             `json:"errorCodes"`
+	Operations []string             `json:"operations"`
+	Faults     []Fault              `json:"faults"`
 }
 
 // TenantOverview is one key pair's share of an Overview.
@@ -80,7 +82,7 @@ func (s *Sandbox) pageRoutes(r chi.Router) {
 // id or metadata contains find.
 func (s *Sandbox) Overview(limit int, find string) Overview {
 	shown := Overview{
-		Now: s.Now(), Stats: s.Stats(), Providers: providers, People: s.testPeople(),
+		Now: s.Now(), Stats: s.Stats(), Providers: fixtures.Providers, People: s.testPeople(),
 		ErrorCodes: slices.Sorted(maps.Keys(accountErrors)), Faults: s.Faults(),
 	}
 	for _, o := range slices.Concat(operations, linkOperations) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
 const (
@@ -62,19 +63,19 @@ func listing(operation, key string, filters url.Values) string {
 	return operation + "\n" + key + "\n" + filters.Encode()
 }
 
-func readPaging(c *call) (paging, *problem) {
+func readPaging(c *call) (paging, *validate.Problem) {
 	p := paging{size: defaultPageSize, listing: listing(c.op.id, c.tenant.pair.Key, c.filters)}
-	if text, given := first(c.query, "size"); given {
+	if text, given := validate.First(c.query, "size"); given {
 		size, err := strconv.Atoi(text)
 		if err != nil || size < 1 || size > maxPageSize {
-			return paging{}, &problem{"size", "must be a whole number from 1 to " + strconv.Itoa(maxPageSize)}
+			return paging{}, validate.Wrong("size", "must be a whole number from 1 to "+strconv.Itoa(maxPageSize))
 		}
 		p.size = size
 	}
-	if text, given := first(c.query, "cursor"); given && text != "" {
+	if text, given := validate.First(c.query, "cursor"); given && text != "" {
 		from, ok := readCursor(c.box.ids, p.listing, text)
 		if !ok {
-			return paging{}, &problem{"cursor", "must be the nextCursor of the same listing with the same filters"}
+			return paging{}, validate.Wrong("cursor", "must be the nextCursor of the same listing with the same filters")
 		}
 		p.from = from
 	}

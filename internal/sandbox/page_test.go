@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
@@ -56,7 +57,7 @@ func TestWalks(t *testing.T) {
 		{"/v1/contributions", 1, contributions},
 		{"/v1/ratings", 10, 0},
 		{"/v1/archives", 10, 0},
-		{"/v1/providers", 2, len(providers)},
+		{"/v1/providers", 2, len(fixtures.Providers)},
 	} {
 		t.Run(test.path+" by "+strconv.Itoa(test.size), func(t *testing.T) {
 			ids, pages := b.walk(test.path + "?size=" + strconv.Itoa(test.size))
@@ -148,11 +149,11 @@ func TestFilters(t *testing.T) {
 		"providers?type=GOVERNMENT&subType=INSURANCE":                       1,
 		"providers?accountConnection=false":                                 1,
 		"providers?active=false":                                            0,
-		"providers?enabled=true&size=150":                                   len(providers),
+		"providers?enabled=true&size=150":                                   len(fixtures.Providers),
 		"providers?name=abc":                                                2,
 		"providers?ids=sss_ph,grab":                                         2,
 		"providers?ids=sss_ph&ids=grab&ids=none":                            2,
-		"providers?colour=blue&size=150":                                    len(providers),
+		"providers?colour=blue&size=150":                                    len(fixtures.Providers),
 		"archives?userId=" + early + "&fileType=PAYSLIP&endDate=2030-01-01": 0,
 	} {
 		if got := len(b.list("/v1/" + path).Items); got != want {
@@ -164,7 +165,7 @@ func TestFilters(t *testing.T) {
 func TestTopProvidersComeFirst(t *testing.T) {
 	b := newBox(t, Options{})
 	ids, _ := b.walk("/v1/providers?topIds=grab,nbi_ph&size=4")
-	if diff := cmp.Diff([]string{"grab", "nbi_ph", "sss_ph"}, ids[:3]); diff != "" || len(ids) != len(providers) {
+	if diff := cmp.Diff([]string{"grab", "nbi_ph", "sss_ph"}, ids[:3]); diff != "" || len(ids) != len(fixtures.Providers) {
 		t.Errorf("%d providers, %s", len(ids), diff)
 	}
 }
@@ -181,29 +182,6 @@ func FuzzCursor(f *testing.F) {
 		}
 		if _, elsewhere := readCursor(ids, "b", text); ok && elsewhere {
 			t.Errorf("%q is good for two listings", text)
-		}
-	})
-}
-
-func FuzzUserBody(f *testing.F) {
-	for _, seed := range []string{"", "{}", "[]", pairs(6), pair("k", "v"), `{"externalMetadata":null}`, `{"externalMetadata":{"k":"é"}}`} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		metadata, wrong := readUserBody(body)
-		if wrong != nil {
-			if wrong.field == "" || wrong.text == "" || metadata != nil {
-				t.Errorf("refused without a reason: %+v %v", wrong, metadata)
-			}
-			return
-		}
-		if len(metadata) > maxMetadataPairs {
-			t.Errorf("%d pairs accepted", len(metadata))
-		}
-		for key, value := range metadata {
-			if len(key) > maxMetadataKey || len(value) > maxMetadataValue || !isASCII(key+value) {
-				t.Errorf("%q: %q accepted", key, value)
-			}
 		}
 	})
 }

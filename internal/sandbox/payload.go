@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"net/url"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 // maxPayloadItems is how many items of a data point an event or a user's
@@ -27,14 +29,14 @@ func (t *tenant) sourcePayload(of *task) any {
 // payload is all data of an account, null where there is none.
 func (t *tenant) payload(a *account) map[string]any {
 	all := noPayload()
-	for _, d := range datapoints {
-		items := t.box.linker.harvest(t, a, d.path)
+	for _, d := range fixtures.Datapoints {
+		items := t.box.linker.harvest(t, a, d.Path)
 		switch {
 		case len(items) == 0:
-		case d.single:
-			all[d.key] = items[0].payload
+		case d.Single:
+			all[d.Key] = items[0].payload
 		default:
-			all[d.key] = t.firstItems(a, d, items)
+			all[d.Key] = t.firstItems(a, d, items)
 		}
 	}
 	return all
@@ -43,17 +45,17 @@ func (t *tenant) payload(a *account) map[string]any {
 // noPayload is a payload without data.
 func noPayload() map[string]any {
 	none := map[string]any{}
-	for _, d := range datapoints {
-		none[d.key] = nil
+	for _, d := range fixtures.Datapoints {
+		none[d.Key] = nil
 	}
 	return none
 }
 
-func (t *tenant) firstItems(a *account, d datapoint, items []*item) pagedItems {
+func (t *tenant) firstItems(a *account, d fixtures.Datapoint, items []*item) pagedItems {
 	shown := pagedItems{Items: []any{}}
 	for i, one := range items {
 		if i == maxPayloadItems {
-			cursor := place{a.ordinal, i}.cursor(t.box.ids, listing(d.list, t.pair.Key, url.Values{"sourceId": {a.id}}))
+			cursor := place{a.ordinal, i}.cursor(t.box.ids, listing(d.List, t.pair.Key, url.Values{"sourceId": {a.id}}))
 			shown.NextCursor = &cursor
 			break
 		}

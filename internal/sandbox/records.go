@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -120,18 +121,18 @@ func (t *task) kept() (string, int, any) {
 }
 
 type archiveRecord struct {
-	ID           string    `json:"id"`
-	Owner        string    `json:"owner"`
-	Provider     string    `json:"provider"`
-	FileType     string    `json:"fileType,omitempty"`
-	CreatedAt    time.Time `json:"createdAt"`
-	Files        []rawFile `json:"files"`
-	Sample       bool      `json:"sample,omitempty"`
-	Status       string    `json:"status"`
-	ErrorCode    string    `json:"errorCode,omitempty"`
-	ErrorMessage string    `json:"errorMessage,omitempty"`
-	UpdatedAt    time.Time `json:"updatedAt"`
-	Payslip      *payslip  `json:"payslip,omitempty"`
+	ID           string            `json:"id"`
+	Owner        string            `json:"owner"`
+	Provider     string            `json:"provider"`
+	FileType     string            `json:"fileType,omitempty"`
+	CreatedAt    time.Time         `json:"createdAt"`
+	Files        []rawFile         `json:"files"`
+	Sample       bool              `json:"sample,omitempty"`
+	Status       string            `json:"status"`
+	ErrorCode    string            `json:"errorCode,omitempty"`
+	ErrorMessage string            `json:"errorMessage,omitempty"`
+	UpdatedAt    time.Time         `json:"updatedAt"`
+	Payslip      *fixtures.Payslip `json:"payslip,omitempty"`
 }
 
 func (a *archive) kept() (string, int, any) {

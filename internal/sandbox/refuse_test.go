@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
 func pairs(n int) string {
@@ -79,7 +81,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-var longID = strings.Repeat("x", maxIDLength+1)
+var longID = strings.Repeat("x", validate.MaxIDLength+1)
 
 var refusals = map[string]struct {
 	method, path, body string

@@ -1,6 +1,10 @@
 package sandbox
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
+)
 
 // reply is an answer before it is written.
 type reply struct {
@@ -37,8 +41,8 @@ func refuse(status int, message string) reply {
 	return reply{status: status, code: code, message: message}
 }
 
-func (p *problem) reply() reply {
-	return refuse(http.StatusBadRequest, p.field+" "+p.text+".")
+func badRequest(p *validate.Problem) reply {
+	return refuse(http.StatusBadRequest, p.Field+" "+p.Text+".")
 }
 
 func missing() reply {

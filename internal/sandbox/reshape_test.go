@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 // TestQuirksOfShape looks at answers that a quirk rewrites, and at the same without it.
@@ -30,7 +32,7 @@ func TestQuirksOfShape(t *testing.T) {
 			plain, odd := newBox(t, Options{}), newBox(t, Options{Quirks: chosen})
 			for _, b := range []*box{plain, odd} {
 				userID := b.newUser()
-				for _, p := range linkable() {
+				for _, p := range fixtures.Linkable() {
 					b.george(userID, p.ID)
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 // restore brings back what the disk has kept.
@@ -74,12 +75,12 @@ func restoreAccount(t *tenant, text []byte) error {
 	if err != nil {
 		return err
 	}
-	l, owner, p := t.box.linker, t.users.byID[r.Owner], providerByID(r.Provider)
+	l, owner, p := t.box.linker, t.users.byID[r.Owner], fixtures.ProviderByID(r.Provider)
 	if owner == nil || p == nil {
 		return errDangling
 	}
 	a := &account{
-		id: r.ID, ordinal: len(t.accounts.order), owner: owner, provider: p, person: whoHas(l.people, r.Person), login: r.Login,
+		id: r.ID, ordinal: len(t.accounts.order), owner: owner, provider: p, person: fixtures.FindPerson(l.people, r.Person), login: r.Login,
 		createdAt: r.CreatedAt, status: r.Status, errorCode: r.ErrorCode, errorMessage: r.ErrorMessage, updatedAt: r.UpdatedAt,
 		monitor: r.Monitor, monitorUpdatedAt: r.MonitorUpdatedAt, monitorOff: r.MonitorOff, attempt: r.Attempt,
 		connectedAt: r.ConnectedAt, syncs: r.Syncs, refreshes: r.Refreshes, items: map[string][]*item{},

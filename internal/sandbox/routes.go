@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
 // operation is one operation of the Open API. One without handle is known, and
@@ -14,7 +17,7 @@ type operation struct {
 	method, path, id string
 	handle           func(*call) reply
 	paged            bool
-	filters          []parameter
+	filters          []validate.Parameter
 	maxBody          int64  // bytes; 0 is the usual limit
 	link             bool   // of the Link API: opened by a link token, not limited
 	refusal          *reply // for what is no operation at all
@@ -36,11 +39,9 @@ var createdWith201 = map[string]bool{
 
 // Not operations, but answered like one.
 var (
-	unknownPath = &operation{refusal: ptr(refuse(http.StatusNotFound, "There is no such path."))}
-	wrongMethod = &operation{refusal: ptr(refuse(http.StatusNotImplemented, "The path does not support this method."))}
+	unknownPath = &operation{refusal: new(refuse(http.StatusNotFound, "There is no such path."))}
+	wrongMethod = &operation{refusal: new(refuse(http.StatusNotImplemented, "The path does not support this method."))}
 )
-
-func ptr[T any](value T) *T { return &value }
 
 // operations is every operation of the Open API, emulated or not. It is filled
 // in init, because handlers refer to it.
@@ -54,18 +55,18 @@ func init() {
 }
 
 func emulated() []*operation {
-	created := []parameter{{"startDate", date}, {"endDate", date}}
-	ofUser := append([]parameter{{"userId", text}}, created...)
+	created := []validate.Parameter{validate.Param("startDate", validate.Date), validate.Param("endDate", validate.Date)}
+	ofUser := append([]validate.Parameter{validate.Param("userId", validate.Any)}, created...)
 	return []*operation{
-		{method: "GET", path: "/providers", id: "list-providers", handle: listProviders, paged: true, filters: []parameter{
-			{"type", text},
-			{"subType", text},
-			{"active", boolean},
-			{"enabled", boolean},
-			{"accountConnection", boolean},
-			{"name", text},
-			{"ids", text},
-			{"topIds", atMost(10)},
+		{method: "GET", path: "/providers", id: "list-providers", handle: listProviders, paged: true, filters: []validate.Parameter{
+			validate.Param("type", validate.Any),
+			validate.Param("subType", validate.Any),
+			validate.Param("active", validate.Boolean),
+			validate.Param("enabled", validate.Boolean),
+			validate.Param("accountConnection", validate.Boolean),
+			validate.Param("name", validate.Any),
+			validate.Param("ids", validate.Any),
+			validate.Param("topIds", validate.AtMost(10)),
 		}},
 		{method: "GET", path: "/providers/{id}", id: "get-provider", handle: getProvider},
 		{method: "GET", path: "/users", id: "list-users", handle: listUsers, paged: true, filters: created},
@@ -73,8 +74,8 @@ func emulated() []*operation {
 		{method: "GET", path: "/users/{id}", id: "get-user", handle: getUser},
 		{method: "GET", path: "/users/{id}/payload", id: "get-user-session-payload", handle: getUserPayload},
 		{method: "POST", path: "/users/{id}/resetSession", id: "reset-user-session", handle: resetSession},
-		{method: "POST", path: "/tokens", id: "create-token", handle: createToken, filters: []parameter{{"userId", identifier}}},
-		{method: "GET", path: "/tasks", id: "list-tasks", handle: listTasks, paged: true, filters: append(ofUser, parameter{"sourceId", text})},
+		{method: "POST", path: "/tokens", id: "create-token", handle: createToken, filters: []validate.Parameter{validate.Param("userId", validate.ID)}},
+		{method: "GET", path: "/tasks", id: "list-tasks", handle: listTasks, paged: true, filters: append(ofUser, validate.Param("sourceId", validate.Any))},
 		{method: "GET", path: "/tasks/{id}", id: "get-task", handle: getTask},
 		{method: "GET", path: "/accounts", id: "list-accounts", handle: listAccounts, paged: true, filters: ofUser},
 		{method: "GET", path: "/accounts/{id}", id: "get-account", handle: getAccount},
@@ -109,9 +110,9 @@ func managed() []*operation {
 
 // filed is the operations on what people hand in.
 func filed() []*operation {
-	created := []parameter{{"startDate", date}, {"endDate", date}}
-	ofUser := append([]parameter{{"userId", text}}, created...)
-	byType := append(slices.Clone(ofUser), parameter{"fileType", text})
+	created := []validate.Parameter{validate.Param("startDate", validate.Date), validate.Param("endDate", validate.Date)}
+	ofUser := append([]validate.Parameter{validate.Param("userId", validate.Any)}, created...)
+	byType := append(slices.Clone(ofUser), validate.Param("fileType", validate.Any))
 	const payslips = "/archives/-/payslips"
 	return []*operation{
 		{method: "POST", path: "/archives", id: "create-archive", handle: createArchive(archiveForm, analyzeArchive), maxBody: maxArchiveBody},
@@ -120,23 +121,23 @@ func filed() []*operation {
 		{method: "GET", path: "/archives/{id}", id: "get-archive", handle: getArchive(asArchive)},
 		{method: "DELETE", path: "/archives/{id}", id: "delete-archive", handle: deleteArchive},
 		{method: "POST", path: payslips + "/uploadRawFile", id: "upload-payslip-file", handle: uploadPayslip, maxBody: maxArchiveBody},
-		{method: "GET", path: payslips + "/queryPrediction", id: "get-archive-payslip-data", handle: queryPrediction, filters: []parameter{{"archiveId", identifier}}},
+		{method: "GET", path: payslips + "/queryPrediction", id: "get-archive-payslip-data", handle: queryPrediction, filters: []validate.Parameter{validate.Param("archiveId", validate.ID)}},
 		{method: "GET", path: payslips + "/listPredictions", id: "list-archive-payslip-predictions", handle: listPredictions, paged: true, filters: created},
 		{method: "POST", path: payslips + "/sendManualResult", id: "send-payslip-manual-result", handle: sendManualResult},
 		{method: "GET", path: "/uploads", id: "list-uploads", handle: listArchives(asUpload), paged: true, filters: ofUser},
 		{method: "GET", path: "/uploads/{id}", id: "get-upload", handle: getArchive(asUpload)},
-		{method: "GET", path: "/fileTypes", id: "list-file-types", handle: listFileTypes, paged: true, filters: []parameter{
-			{"type", text}, {"active", boolean}, {"enabled", boolean}, {"ocr", boolean},
+		{method: "GET", path: "/fileTypes", id: "list-file-types", handle: listFileTypes, paged: true, filters: []validate.Parameter{
+			validate.Param("type", validate.Any), validate.Param("active", validate.Boolean), validate.Param("enabled", validate.Boolean), validate.Param("ocr", validate.Boolean),
 		}},
 	}
 }
 
 func dataOperations() []*operation {
 	var made []*operation
-	for _, d := range datapoints {
+	for _, d := range fixtures.Datapoints {
 		made = append(made,
-			&operation{method: "GET", path: "/" + d.path, id: d.list, handle: listItems(d), paged: true, filters: d.filters},
-			&operation{method: "GET", path: "/" + d.path + "/{id}", id: d.get, handle: getItem(d)})
+			&operation{method: "GET", path: "/" + d.Path, id: d.List, handle: listItems(d), paged: true, filters: d.Filters},
+			&operation{method: "GET", path: "/" + d.Path + "/{id}", id: d.Get, handle: getItem(d)})
 	}
 	return made
 }

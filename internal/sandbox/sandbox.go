@@ -8,7 +8,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/canary"
 	"github.com/smile-operator/smile-operator/internal/sandbox/clock"
 	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
+	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
 // Sandbox is an emulated Smile. It is an http.Handler that serves every vendor
@@ -19,7 +21,7 @@ type Sandbox struct {
 	alarm      *clock.Alarm // set to the next appointment of any tenant
 	deliveries *delivery.Queue
 	disk       *disk // nil if nothing is kept
-	hookForm   form
+	hookForm   validate.Form
 	ids        *ids.Source
 	canaries   *canary.Marker
 	behaviour  behaviour
@@ -64,7 +66,7 @@ func newSandbox(options Options, kept *disk, start string) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	everybody, err := people()
+	everybody, err := fixtures.People()
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package sandbox
 
-import "cmp"
+import (
+	"cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+)
 
 // maxSeededUsers bounds one request to seed.
 const maxSeededUsers = 1_000_000
@@ -25,7 +29,7 @@ func (s *Sandbox) Seed(req SeedRequest) error {
 	if req.Users < 0 || req.Users > maxSeededUsers {
 		return invalid("users must be from 0 to %d", maxSeededUsers)
 	}
-	at := linkable()
+	at := fixtures.Linkable()
 	if req.AccountsPerUser < 0 || req.AccountsPerUser > len(at) {
 		return invalid("accountsPerUser must be from 0 to %d", len(at))
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -116,9 +117,9 @@ type account struct {
 	id        string
 	ordinal   int // place among the tenant's accounts
 	owner     *user
-	provider  *Provider
-	person    *person // nil until somebody known has logged in
-	login     string  // as it was entered last
+	provider  *fixtures.Provider
+	person    *fixtures.Person // nil until somebody known has logged in
+	login     string           // as it was entered last
 	createdAt time.Time
 
 	status           ConnectionStatus

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -139,10 +140,10 @@ type accountPayload map[string]any
 
 type archiveWire struct {
 	uploadWire
-	Classification *classification `json:"classification"`
-	Analysis       *payslip        `json:"analysis"`
-	Extraction     *extraction     `json:"extraction,omitempty"`
-	Validation     *validation     `json:"validation,omitempty"`
+	Classification *classification   `json:"classification"`
+	Analysis       *fixtures.Payslip `json:"analysis"`
+	Extraction     *extraction       `json:"extraction,omitempty"`
+	Validation     *validation       `json:"validation,omitempty"`
 }
 
 type uploadWire struct {
@@ -160,8 +161,8 @@ type classification struct {
 }
 
 type extraction struct {
-	FileType string   `json:"fileType"`
-	Analysis *payslip `json:"analysis"`
+	FileType string            `json:"fileType"`
+	Analysis *fixtures.Payslip `json:"analysis"`
 }
 
 // validation is how far an archive can be trusted.

@@ -1,4 +1,4 @@
-package sandbox
+package validate
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ const (
 	maxMetadataValue = 500
 )
 
-// readUserBody reads the body of a user to create. It may be absent; fields
-// that the API does not know are ignored.
-func readUserBody(body []byte) (map[string]string, *problem) {
+// UserMetadata reads externalMetadata from the body of a user to create. The body
+// may be absent. Unknown fields are ignored.
+func UserMetadata(body []byte) (map[string]string, *Problem) {
 	fields, wrong := readObject(body, "body")
 	if wrong != nil {
 		return nil, wrong
@@ -32,9 +32,9 @@ func readUserBody(body []byte) (map[string]string, *problem) {
 	return readMetadata(pairs)
 }
 
-func readMetadata(pairs map[string]json.RawMessage) (map[string]string, *problem) {
+func readMetadata(pairs map[string]json.RawMessage) (map[string]string, *Problem) {
 	if len(pairs) > maxMetadataPairs {
-		return nil, &problem{"externalMetadata", "must not have more than 5 pairs"}
+		return nil, Wrong("externalMetadata", "must not have more than 5 pairs")
 	}
 	metadata := map[string]string{}
 	for key, raw := range pairs {
@@ -51,53 +51,53 @@ func readMetadata(pairs map[string]json.RawMessage) (map[string]string, *problem
 			text = "must be ASCII"
 		}
 		if text != "" {
-			return nil, &problem{"externalMetadata", text}
+			return nil, Wrong("externalMetadata", text)
 		}
 		metadata[key] = value
 	}
 	return metadata, nil
 }
 
-// readTokenBody finds the user in the body of a token request. The document has
-// it in the query, but its prose can be read either way.
-func readTokenBody(body []byte) (string, *problem) {
+// UserID reads the user from the body of a token request. The vendor's document
+// has it in the query, but its text allows both.
+func UserID(body []byte) (string, *Problem) {
 	fields, wrong := readObject(body, "body")
 	if wrong != nil {
 		return "", wrong
 	}
 	id, isString := readString(fields["userId"])
-	if text := identifier(id); !isString || text != "" {
-		return "", &problem{"userId", identifier("")}
+	if text := ID(id); !isString || text != "" {
+		return "", Wrong("userId", ID(""))
 	}
 	return id, nil
 }
 
-// readObject reads one JSON object and nothing behind it. No text is no fields.
-// A field that is there twice could be read either way, and is refused.
-func readObject(text []byte, field string) (map[string]json.RawMessage, *problem) {
+// readObject reads one JSON object with nothing after it. An empty text has no
+// fields. A duplicate field is an error, because it is ambiguous.
+func readObject(text []byte, field string) (map[string]json.RawMessage, *Problem) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return nil, &problem{field, "must be a JSON object"}
+		return nil, Wrong(field, "must be a JSON object")
 	}
 	fields := map[string]json.RawMessage{}
 	for decoder.More() {
 		name, value, err := readMember(decoder)
 		if err != nil {
-			return nil, &problem{field, "must be a JSON object"}
+			return nil, Wrong(field, "must be a JSON object")
 		}
 		if _, twice := fields[name]; twice {
-			return nil, &problem{field, "must not have a field twice"}
+			return nil, Wrong(field, "must not have a field twice")
 		}
 		fields[name] = value
 	}
 	if _, err := decoder.Token(); err != nil {
-		return nil, &problem{field, "must be a JSON object"}
+		return nil, Wrong(field, "must be a JSON object")
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return nil, &problem{field, "must be one JSON object"}
+		return nil, Wrong(field, "must be one JSON object")
 	}
 	return fields, nil
 }
@@ -112,8 +112,8 @@ func readMember(decoder *json.Decoder) (name string, value json.RawMessage, err 
 	return name, value, err
 }
 
-// readString is the value of a JSON string. It refuses bytes that are not UTF-8
-// instead of replacing them.
+// readString returns the value of a JSON string. It refuses bytes that are not
+// UTF-8 instead of replacing them.
 func readString(raw json.RawMessage) (string, bool) {
 	var value *string
 	if err := json.Unmarshal(raw, &value); err != nil || value == nil || !utf8.Valid(raw) {
