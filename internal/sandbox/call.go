@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/traffic"
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
@@ -47,9 +48,9 @@ func (s *Sandbox) serve(op *operation) http.HandlerFunc {
 		c := &call{box: s, op: op, request: r, arrived: s.clock.Now(), source: sourceOf(r), query: r.URL.Query()}
 		c.body, c.bodyErr = io.ReadAll(http.MaxBytesReader(w, r.Body, cmp.Or(op.maxBody, maxBody)))
 		if !op.link {
-			s.meter.observe()
+			s.meter.Observe()
 		}
-		if !op.link && !s.limiter.allow(c.source) {
+		if !op.link && !s.limiter.Allow(c.source) {
 			c.finish(w, c.box.render(refuse(http.StatusTooManyRequests, "Too many calls from this address.")), 0)
 			return
 		}
@@ -76,19 +77,19 @@ func (c *call) disturbed(w http.ResponseWriter, plan plan) {
 
 // finish writes journal and statistics and sends the answer after a delay.
 func (c *call) finish(w http.ResponseWriter, answer response, delay time.Duration) {
-	entry := c.box.journal.add(c.entry(answer.sentStatus()))
+	entry := c.box.journal.Add(c.entry(answer.sentStatus()))
 	if !c.box.pause(delay) || c.request.Context().Err() != nil {
 		answer = cutOff()
 	}
 	if answer.sentStatus() == 0 {
-		c.box.journal.cut(entry)
+		c.box.journal.Cut(entry)
 	}
-	c.box.stats.count(c.op.id, answer.sentStatus())
+	c.box.stats.Count(c.op.id, answer.sentStatus())
 	answer.send(c.box, w, c.request)
 }
 
-func (c *call) entry(status int) JournalEntry {
-	entry := JournalEntry{
+func (c *call) entry(status int) traffic.Entry {
+	entry := traffic.Entry{
 		Time: c.arrived, Method: c.request.Method, Path: c.request.URL.Path, Query: c.request.URL.RawQuery,
 		Operation: c.op.id, Status: status, Source: c.source, UserID: c.userID, Committed: c.committed,
 	}
@@ -100,7 +101,7 @@ func (c *call) entry(status int) JournalEntry {
 
 // kept is the answer once everything it says is on the disk, if there is one.
 func (c *call) kept(answer reply) reply {
-	if err := c.box.disk.flush(); err != nil {
+	if err := c.box.disk.Flush(); err != nil {
 		return refuse(http.StatusInternalServerError, "The sandbox cannot write its data: "+err.Error())
 	}
 	return answer
@@ -141,7 +142,7 @@ func (c *call) authenticate() *reply {
 	t, known := c.box.tenants[key]
 	if !known || t.pair.Secret != secret {
 		refusal := reply{status: http.StatusBadRequest, code: "INVALID_CREDENTIALS", message: "Key or secret is wrong."}
-		if c.box.behaviour.badCredentials == "401" {
+		if c.box.behaviour.BadCredentials == "401" {
 			refusal.status = http.StatusUnauthorized
 		}
 		return &refusal

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/traffic"
 )
 
 // ControlError is why the control API did not do something.
@@ -42,7 +43,7 @@ type Stats struct {
 
 // Stats sums up all tenants since the start or the last Reset.
 func (s *Sandbox) Stats() Stats {
-	sum := Stats{Requests: s.stats.snapshot(), PeakRPS: s.meter.largest(), Deliveries: s.deliveries.Count()}
+	sum := Stats{Requests: s.stats.Snapshot(), PeakRPS: s.meter.Largest(), Deliveries: s.deliveries.Count()}
 	for _, t := range s.tenants {
 		t.mu.RLock()
 		sum.Users += len(t.users.order)
@@ -54,7 +55,7 @@ func (s *Sandbox) Stats() Stats {
 }
 
 // Journal gives the calls with a sequence number greater than since.
-func (s *Sandbox) Journal(since int) []JournalEntry { return s.journal.since(since) }
+func (s *Sandbox) Journal(since int) []traffic.Entry { return s.journal.Since(since) }
 
 // Canaries lists every canary made so far.
 func (s *Sandbox) Canaries() []string { return s.canaries.All() }
@@ -95,7 +96,7 @@ func (s *Sandbox) Advance(d time.Duration) error {
 	}
 	s.clock.Advance(d)
 	defer s.flush()
-	_ = s.disk.setMeta(metaSkipped, s.clock.Skipped())
+	_ = s.disk.SetMeta(metaSkipped, s.clock.Skipped())
 	now := s.clock.Now()
 	for _, t := range s.tenants {
 		t.catchUp(now)
@@ -112,13 +113,13 @@ func (s *Sandbox) Reset() {
 		t.clear()
 		t.mu.Unlock()
 	}
-	_ = errors.Join(s.disk.reset(), s.disk.setMeta(metaSkipped, 0))
+	_ = errors.Join(s.disk.Reset(), s.disk.SetMeta(metaSkipped, 0))
 	s.clock.Reset()
 	s.deliveries.Reset()
-	s.journal.reset()
-	s.stats.reset()
-	s.meter.reset()
-	s.limiter.reset()
+	s.journal.Reset()
+	s.stats.Reset()
+	s.meter.Reset()
+	s.limiter.Reset()
 	s.canaries.Reset()
 	_ = s.faults.set(nil)
 }

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
+	"github.com/smile-operator/smile-operator/internal/sandbox/traffic"
 )
 
 func TestStats(t *testing.T) {
@@ -34,7 +37,7 @@ func TestJournal(t *testing.T) {
 	account := b.george(userID, "sss_ph").ID
 	b.call("DELETE", "/v1/accounts/"+account, "")
 	at := b.Now()
-	want := []JournalEntry{
+	want := []traffic.Entry{
 		{Seq: 1, Time: at, Method: "POST", Path: "/v1/users", Operation: "create-user", Status: 201, Source: "192.0.2.1", Key: "sandbox-key", UserID: userID, Committed: true},
 		{Seq: 2, Time: at, Method: "GET", Path: "/v1/users", Query: "size=150", Operation: "list-users", Status: 200, Source: "192.0.2.1", Key: "sandbox-key"},
 		{Seq: 3, Time: at, Method: "GET", Path: "/v1/users", Operation: "list-users", Status: 401, Source: "192.0.2.7"},
@@ -47,29 +50,13 @@ func TestJournal(t *testing.T) {
 		a := b.get("/_sandbox/journal"+path).must(t, 200)
 		var got []int
 		for lines := bufio.NewScanner(strings.NewReader(a.text)); lines.Scan(); {
-			got = append(got, decode[JournalEntry](t, lines.Bytes()).Seq)
+			got = append(got, decode[traffic.Entry](t, lines.Bytes()).Seq)
 		}
 		if diff := cmp.Diff(seqs, got); diff != "" {
 			t.Errorf("%s: %s", path, diff)
 		}
 	}
 	b.get("/_sandbox/journal?since=x").must(t, 400)
-}
-
-func TestJournalForgetsTheOldest(t *testing.T) {
-	var j journal
-	for range 2*journalLimit + 3 {
-		j.add(JournalEntry{Status: 200})
-	}
-	last := 2*journalLimit + 3
-	if got := j.since(0); len(got) != journalLimit+3 || got[0].Seq != journalLimit+1 || got[len(got)-1].Seq != last {
-		t.Errorf("%d entries from %d", len(got), got[0].Seq)
-	}
-	j.cut(last)
-	j.cut(1) // long forgotten
-	if got := j.since(last - 2); got[0].Status != 200 || got[1].Status != 0 {
-		t.Errorf("got %+v", got)
-	}
 }
 
 func TestClock(t *testing.T) {
@@ -225,15 +212,15 @@ func TestParseKeys(t *testing.T) {
 }
 
 func TestParseQuirks(t *testing.T) {
-	got, err := ParseQuirks("list-lag=30s,revoked-account=404")
+	got, err := quirks.Parse("list-lag=30s,revoked-account=404")
 	if diff := cmp.Diff(map[string]string{"list-lag": "30s", "revoked-account": "404"}, got); diff != "" || err != nil {
 		t.Errorf("%s %v", diff, err)
 	}
-	if got, err := ParseQuirks(""); err != nil || len(got) != 0 {
+	if got, err := quirks.Parse(""); err != nil || len(got) != 0 {
 		t.Errorf("%v %v", got, err)
 	}
 	for _, wrong := range []string{"list-lag", "list-lag=1s,list-lag=2s"} {
-		if _, err := ParseQuirks(wrong); err == nil {
+		if _, err := quirks.Parse(wrong); err == nil {
 			t.Errorf("%q is accepted", wrong)
 		}
 	}
@@ -279,7 +266,7 @@ func TestQuirks(t *testing.T) {
 			}
 		})
 	}
-	if len(Quirks()) < 5 || Quirks()[0].Doc == "" {
+	if len(quirks.All()) < 5 || quirks.All()[0].Doc == "" {
 		t.Error("quirks are not described")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/contract"
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
 
 // described is the sandbox's description, which claims to be complete.
@@ -21,10 +22,10 @@ var described = sync.OnceValues(func() (*contract.Document, error) {
 	return contract.Read(Description(), contract.Closed)
 })
 
-// deviates tells whether a quirk has the sandbox contradict its description on
-// purpose.
-func (b *behaviour) deviates() bool {
-	return b.insightName == "INSIGHT" || b.createdCode != "OK" || len(b.shapes) > 0
+// deviates reports whether a quirk makes the sandbox contradict its description
+// on purpose.
+func deviates(b *quirks.Behaviour) bool {
+	return b.InsightName == "INSIGHT" || b.CreatedCode != "OK" || b.Reshapes()
 }
 
 // conform fails the test if a call or its answer contradicts the description.
@@ -32,7 +33,7 @@ func (b *behaviour) deviates() bool {
 // sandbox deviate from it.
 func (b *box) conform(r *http.Request, body string, w *httptest.ResponseRecorder) {
 	b.t.Helper()
-	if b.behaviour.deviates() || len(b.Faults()) > 0 || len(body) > maxBody {
+	if deviates(&b.behaviour) || len(b.Faults()) > 0 || len(body) > maxBody {
 		return
 	}
 	document, err := described()

@@ -45,13 +45,13 @@ func (t *tenant) emit(o occurrence) {
 }
 
 func (t *tenant) event(hook *webhook, o occurrence, id string, told details) delivery.Event {
-	if t.box.behaviour.eventID == "per-webhook" {
+	if t.box.behaviour.EventID == "per-webhook" {
 		id = t.box.ids.Next("et-")
 	}
 	return delivery.Event{
 		ID: id, Version: 1, Type: o.kind, CreatedAt: wire.Timestamp{Time: o.at},
-		Data:       t.box.behaviour.reshape(wire.Encode(t.withPayload(told, o.payload, hook.IncludePayload))),
-		AddedLater: t.box.behaviour.futureField(),
+		Data:       t.box.behaviour.Reshape(wire.Encode(t.withPayload(told, o.payload, hook.IncludePayload))),
+		AddedLater: t.box.behaviour.FutureField(),
 	}
 }
 
@@ -68,9 +68,9 @@ func (t *tenant) withPayload(told details, payload func() any, wanted bool) deta
 	switch {
 	case wanted:
 		own["payload"] = payload()
-	case t.box.behaviour.noPayload == "null":
+	case t.box.behaviour.NoPayload == "null":
 		own["payload"] = nil
-	case t.box.behaviour.noPayload == "object":
+	case t.box.behaviour.NoPayload == "object":
 		own["payload"] = struct{}{}
 	}
 	return own

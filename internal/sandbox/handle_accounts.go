@@ -18,7 +18,7 @@ func listAccounts(c *call) reply {
 // shows tells whether an account can be seen at all: whether one that was
 // revoked can is a quirk.
 func (c *call) shows(a *account) bool {
-	return a.status != Disconnected || c.box.behaviour.revokedAccount != "404"
+	return a.status != Disconnected || c.box.behaviour.RevokedAccount != "404"
 }
 
 func getAccount(c *call) reply {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
@@ -20,7 +21,7 @@ type consentTemplateRequest struct {
 	ConsentMethod string `json:"consentMethod"`
 }
 
-func (t *consentTemplate) wire(*behaviour) any {
+func (t *consentTemplate) wire(*quirks.Behaviour) any {
 	return struct {
 		ID        string         `json:"id"`
 		CreatedAt wire.Timestamp `json:"createdAt"`
@@ -81,7 +82,7 @@ type invitePage struct {
 	Button      string `json:"button"`
 }
 
-func (t *inviteTemplate) wire(*behaviour) any {
+func (t *inviteTemplate) wire(*quirks.Behaviour) any {
 	return struct {
 		ID string `json:"id"`
 		inviteTemplateRequest

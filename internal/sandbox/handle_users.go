@@ -15,7 +15,7 @@ const tokenLife = 5 * time.Hour
 func listUsers(c *call) reply {
 	start, end := c.filter("startDate"), c.filter("endDate")
 	visible := func(u *user) bool {
-		return c.now.Sub(u.createdAt) >= c.box.behaviour.listLag && c.during(u.createdAt, start, end)
+		return c.now.Sub(u.createdAt) >= c.box.behaviour.ListLag && c.during(u.createdAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
@@ -94,7 +94,7 @@ func (c *call) mint(u *user) linkToken {
 		TokenID: c.box.ids.Next("tk-"), UserID: u.id, Key: c.tenant.pair.Key, Mode: c.tenant.pair.Mode,
 		ExpiresAt: wire.Timestamp{Time: c.now.Add(tokenLife)},
 	}
-	if c.box.behaviour.newToken == "voids" {
+	if c.box.behaviour.NewToken == "voids" {
 		u.onlyToken = claims.TokenID
 		c.tenant.commit(u)
 	}

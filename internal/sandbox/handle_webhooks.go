@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
@@ -37,9 +38,9 @@ func (w *webhook) target() delivery.Target {
 }
 
 // wire shows the secret, unless the quirk hides it.
-func (w *webhook) wire(b *behaviour) any {
+func (w *webhook) wire(b *quirks.Behaviour) any {
 	shown := webhookWire{ID: w.id, CreatedAt: wire.Timestamp{Time: w.createdAt}, webhookRequest: w.webhookRequest, UpdatedAt: wire.Timestamp{Time: w.createdAt}}
-	if b.webhookSecret == "hidden" {
+	if b.WebhookSecret == "hidden" {
 		shown.Secret = ""
 	}
 	return shown

@@ -12,7 +12,7 @@ func (l *linker) live(t *tenant, a *account, at time.Time) {
 // plan schedules what comes next in an account's life. The caller holds mu.
 func (l *linker) plan(t *tenant, a *account) {
 	t.schedule(l.dataEnds(t, a), dataExpired{l, a, a.attempt})
-	if a.monitor == MonitorActive && t.box.behaviour.dataSync != "off" {
+	if a.monitor == MonitorActive && t.box.behaviour.DataSync != "off" {
 		t.schedule(monthsLater(a.connectedAt, a.syncs+1), monthlySync{l, a, a.attempt})
 	}
 }
@@ -20,7 +20,7 @@ func (l *linker) plan(t *tenant, a *account) {
 // dataEnds is when the data of an account expires as things stand.
 func (l *linker) dataEnds(t *tenant, a *account) time.Time {
 	from := a.connectedAt
-	if n := len(a.refreshes); n > 0 && a.monitor == MonitorActive && t.box.behaviour.monitoredData == "kept" {
+	if n := len(a.refreshes); n > 0 && a.monitor == MonitorActive && t.box.behaviour.MonitoredData == "kept" {
 		from = a.refreshes[n-1]
 	}
 	return from.Add(l.dataLife)
@@ -70,7 +70,7 @@ func (e dataExpired) happen(t *tenant, at time.Time) {
 		t.schedule(ends, e)
 		return
 	}
-	switch t.box.behaviour.expiredAccount {
+	switch t.box.behaviour.ExpiredAccount {
 	case "connected":
 		t.forget(a)
 		t.commit(a)

@@ -8,6 +8,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -84,7 +85,7 @@ func TestDataExpires(t *testing.T) {
 	} {
 		t.Run(test.provider+" "+test.quirks, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				chosen, _ := ParseQuirks(test.quirks)
+				chosen, _ := quirks.Parse(test.quirks)
 				b, m := hooked(t, Options{Quirks: chosen}, edited("eventTypes", `["ACCOUNT_DISCONNECTED"]`))
 				account := b.george(b.newUser(), test.provider)
 				_ = b.Advance(60*days - time.Second)

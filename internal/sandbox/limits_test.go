@@ -75,16 +75,3 @@ func TestPeakCountsRefusedCalls(t *testing.T) {
 		t.Errorf("peak %d, want the five calls from 0.5 s on", got)
 	}
 }
-
-func TestIdleSourcesAreForgotten(t *testing.T) {
-	w := newWall()
-	l := newLimiter(1, w.now)
-	for i := range maxSources {
-		l.allow(string(rune('a' + i)))
-	}
-	w.pass(window)
-	l.allow("one more")
-	if len(l.sources) != 1 {
-		t.Errorf("%d sources are remembered", len(l.sources))
-	}
-}

@@ -72,12 +72,12 @@ func (t *tenant) taskEnded(ended *task, at time.Time) occurrence {
 		return occurrence{kind: "ACCOUNT_SYNC_TASK_FINISHED", at: at, payload: payload, tell: func() details {
 			told := ended.about().and("status", t.outcomeOf(ended)).and("monitorStatus", ended.account.monitor)
 			delete(told, "taskType")
-			return t.box.behaviour.spellDatapoints(told, t.box.behaviour.names(ended.datapoints))
+			return t.box.behaviour.SpellDatapoints(told, t.box.behaviour.Names(ended.datapoints))
 		}}
 	}
 	return occurrence{kind: "TASK_FINISHED", at: at, payload: payload, tell: func() details {
-		told := ended.about().and("datapoints", t.box.behaviour.names(ended.datapoints))
-		if t.box.behaviour.taskFinished == "short" {
+		told := ended.about().and("datapoints", t.box.behaviour.Names(ended.datapoints))
+		if t.box.behaviour.TaskFinished == "short" {
 			delete(told, "taskType")
 			return told
 		}
@@ -93,7 +93,7 @@ func (t *tenant) outcomeOf(ended *task) string {
 	if ended.errorCode == "" {
 		return "SUCCEEDED"
 	}
-	return t.box.behaviour.failedStatus
+	return t.box.behaviour.FailedStatus
 }
 
 // newsOf is what is told about the items of a data point: the type when there

@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
 
 // maxOverviewUsers bounds how many users of a tenant one overview shows.
@@ -96,7 +97,7 @@ func (s *Sandbox) Overview(limit int, find string) Overview {
 	return shown
 }
 
-func (t *tenant) overview(b *behaviour, now time.Time, limit int, find string) TenantOverview {
+func (t *tenant) overview(b *quirks.Behaviour, now time.Time, limit int, find string) TenantOverview {
 	t.catchUp(now)
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -115,7 +116,7 @@ func (t *tenant) overview(b *behaviour, now time.Time, limit int, find string) T
 	return shown
 }
 
-func (u *user) overview(b *behaviour) UserOverview {
+func (u *user) overview(b *quirks.Behaviour) UserOverview {
 	shown := UserOverview{User: u.wire(b), Accounts: []Account{}}
 	for _, a := range u.accounts {
 		shown.Accounts = append(shown.Accounts, a.wire())

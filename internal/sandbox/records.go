@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/disk"
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
@@ -35,7 +36,7 @@ func (t *tenant) keep(o object) {
 		return
 	}
 	kind, ordinal, record := o.kept()
-	t.box.disk.put(placeOnDisk(t.pair.Key, kind, ordinal), wire.Encode(record))
+	t.box.disk.Put(disk.Key(t.pair.Key, kind, ordinal), wire.Encode(record))
 }
 
 type userRecord struct {

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
 
 // registration is what objects that a tenant makes and deletes have in common.
@@ -26,7 +28,7 @@ func (r *registration) remove() {
 type registered interface {
 	object
 	entry() *registration
-	wire(*behaviour) any
+	wire(*quirks.Behaviour) any
 }
 
 // registry says where the objects of a kind are, and answers the operations
@@ -83,7 +85,7 @@ func (of registry[T]) delete(c *call) reply {
 
 // deletedAlready is the answer to deleting what is not there, or no longer.
 func (c *call) deletedAlready(known bool) reply {
-	if known && c.box.behaviour.repeatDelete == "200" {
+	if known && c.box.behaviour.RepeatDelete == "200" {
 		return done()
 	}
 	return missing()

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
 
 // TestQuirksOfShape looks at answers that a quirk rewrites, and at the same without it.
@@ -25,7 +26,7 @@ func TestQuirksOfShape(t *testing.T) {
 		{"unknown-enums=on", "/v1/tasks", "", `"ADDED_LATER"]`},
 	} {
 		t.Run(test.quirk+" "+test.path, func(t *testing.T) {
-			chosen, err := ParseQuirks(test.quirk)
+			chosen, err := quirks.Parse(test.quirk)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +54,7 @@ func TestQuirksShapeEvents(t *testing.T) {
 		b.george(b.newUser(), "sss_ph")
 		synctest.Wait()
 		told := m.of(t, "TASK_FINISHED")
-		if told.data[addedLaterField] == nil || strings.Contains(told.body, "null") || !strings.Contains(told.body, `"amount":2250`) {
+		if told.data[quirks.AddedLaterField] == nil || strings.Contains(told.body, "null") || !strings.Contains(told.body, `"amount":2250`) {
 			t.Errorf("got %s", told.body)
 		}
 	})
@@ -79,27 +80,5 @@ func TestNewTokenVoidsFormerOnes(t *testing.T) {
 		}
 		opened(minted).must(t, 200)
 		opened(made.Token).must(t, status)
-	}
-}
-
-// TestEveryQuirkIsSet proves that each value of each quirk is accepted, and
-// that each shape belongs to one.
-func TestEveryQuirkIsSet(t *testing.T) {
-	known := map[string]bool{}
-	for _, q := range Quirks() {
-		known[q.Name] = true
-		for value := range strings.SplitSeq(strings.Replace(q.Values, duration, "5s", 1), "|") {
-			if _, err := newBehaviour(map[string]string{q.Name: value}); err != nil {
-				t.Error(err)
-			}
-			if reshapes[q.Name] != nil && value != strings.Split(q.Values, "|")[0] && reshapes[q.Name][value] == nil {
-				t.Errorf("%s=%s does nothing", q.Name, value)
-			}
-		}
-	}
-	for name := range reshapes {
-		if !known[name] {
-			t.Errorf("there is no quirk %s", name)
-		}
 	}
 }

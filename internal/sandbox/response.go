@@ -44,15 +44,26 @@ func (s *Sandbox) render(answer reply) response {
 	if answer.status >= http.StatusBadRequest {
 		answer.message = s.canaries.In("message", answer.message)
 	}
-	answer = s.behaviour.dress(answer)
-	sent := envelope{Code: answer.code, Message: answer.message, RequestID: s.ids.RequestID(), Data: answer.data}
-	s.behaviour.futureEnvelope(&sent, answer.status)
-	body := wire.Encode(sent)
+	body := wire.Encode(s.envelope(answer))
 	header := http.Header{"Content-Type": {"application/json"}, "Date": {s.clock.Now().Format(http.TimeFormat)}}
-	if wait := s.behaviour.retryAfter; wait > 0 && isThrottling(answer.status) {
+	if wait := s.behaviour.RetryAfter; wait > 0 && isThrottling(answer.status) {
 		header.Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second)/time.Second)))
 	}
 	return response{status: answer.status, header: header, body: body, length: len(body)}
+}
+
+// envelope wraps a reply, changed by the quirks.
+func (s *Sandbox) envelope(answer reply) envelope {
+	if answer.status == http.StatusCreated {
+		answer.code = s.behaviour.CreatedCode
+	}
+	if answer.status < http.StatusBadRequest {
+		answer.code, answer.data = s.behaviour.SuccessCode(answer.code), s.behaviour.ReshapeValue(answer.data)
+	}
+	return envelope{
+		Code: answer.code, Message: answer.message, RequestID: s.ids.RequestID(), Data: answer.data,
+		AddedLater: s.behaviour.FutureField(),
+	}
 }
 
 func isThrottling(status int) bool {

@@ -16,7 +16,7 @@ func (s *Sandbox) restore() error {
 		return nil
 	}
 	var skipped time.Duration
-	if err := s.disk.meta(metaSkipped, &skipped); err != nil {
+	if err := s.disk.Meta(metaSkipped, &skipped); err != nil {
 		return err
 	}
 	s.clock.Advance(skipped)
@@ -49,7 +49,7 @@ func (s *Sandbox) restoreTenant(t *tenant) error {
 		{kindTask, restoreTask},
 		{kindExport, restoreExport},
 	} {
-		if err := s.disk.each(t.pair.Key, step.kind, func(value []byte) error { return step.read(t, value) }); err != nil {
+		if err := s.disk.Each(t.pair.Key, step.kind, func(value []byte) error { return step.read(t, value) }); err != nil {
 			return err
 		}
 	}
@@ -205,7 +205,7 @@ func restoreInviteTemplate(t *tenant, text []byte) error {
 func (s *Sandbox) restoreDeliveries() error {
 	var kept []delivery.Record
 	for _, key := range s.keys {
-		err := s.disk.each(key, kindDelivery, func(text []byte) error {
+		err := s.disk.Each(key, kindDelivery, func(text []byte) error {
 			r, err := decodeRecord[delivery.Record](text)
 			kept = append(kept, r)
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
+	"github.com/smile-operator/smile-operator/internal/sandbox/web"
 )
 
 // operation is one operation of the Open API. One without handle is known, and
@@ -153,12 +154,12 @@ func (s *Sandbox) routes() http.Handler {
 		for _, o := range linkOperations {
 			api.Method(o.method, o.path, s.serve(o))
 		}
-		api.Get("/smile.v1.js", serveWidget)
+		api.Get("/smile.v1.js", web.ServeWidget)
 		api.NotFound(s.serve(unknownPath))
 		api.MethodNotAllowed(s.serve(wrongMethod))
 	})
-	root.Get("/v2/smile.v2.js", serveWidget)
-	root.Get("/", servePage)
+	root.Get("/v2/smile.v2.js", web.ServeWidget)
+	root.Get("/", web.ServePage)
 	root.Route("/_sandbox", s.controlRoutes)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.render(*unknownPath.refusal).send(s, w, r) // no part of the API: not limited, not in the journal

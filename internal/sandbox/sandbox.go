@@ -8,8 +8,11 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/canary"
 	"github.com/smile-operator/smile-operator/internal/sandbox/clock"
 	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/disk"
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
+	"github.com/smile-operator/smile-operator/internal/sandbox/traffic"
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
@@ -20,20 +23,20 @@ type Sandbox struct {
 	clock      *clock.Clock
 	alarm      *clock.Alarm // set to the next appointment of any tenant
 	deliveries *delivery.Queue
-	disk       *disk // nil if nothing is kept
+	disk       *disk.Disk // nil if nothing is kept
 	hookForm   validate.Form
 	ids        *ids.Source
 	canaries   *canary.Marker
-	behaviour  behaviour
+	behaviour  quirks.Behaviour
 	linker     *linker
 	tenants    map[string]*tenant // by key, fixed
 	keys       []string           // in the order of the options
 
 	faults  faults
-	journal journal
-	stats   requests
-	meter   meter
-	limiter *limiter
+	journal traffic.Journal
+	stats   *traffic.Counts
+	meter   *traffic.Meter
+	limiter *traffic.Limiter
 
 	handler   http.Handler
 	closed    chan struct{}
@@ -52,13 +55,13 @@ func New(options Options) (*Sandbox, error) {
 	options = options.withDefaults()
 	s, err := newSandbox(options, kept, start)
 	if err != nil {
-		kept.close()
+		kept.Close()
 	}
 	return s, err
 }
 
-func newSandbox(options Options, kept *disk, start string) (*Sandbox, error) {
-	b, err := newBehaviour(options.Quirks)
+func newSandbox(options Options, kept *disk.Disk, start string) (*Sandbox, error) {
+	b, err := quirks.NewBehaviour(options.Quirks)
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +78,9 @@ func newSandbox(options Options, kept *disk, start string) (*Sandbox, error) {
 	s := &Sandbox{
 		clock: clock.New(options.Now), hookForm: webhookForm(options.AllowHTTPWebhooks), ids: ids, canaries: marks, behaviour: b, tenants: tenants,
 		linker:  &linker{ids: ids, canaries: marks, people: everybody, linkDelay: options.LinkDelay, dataDelay: options.DataDelay, dataLife: options.DataLife},
-		stats:   requests{counts: map[string]map[int]int{}},
-		meter:   meter{wall: options.Now},
-		limiter: newLimiter(options.RateLimit, options.Now),
+		stats:   traffic.NewCounts(),
+		meter:   traffic.NewMeter(options.Now),
+		limiter: traffic.NewLimiter(options.RateLimit, options.Now),
 		closed:  make(chan struct{}),
 		disk:    kept,
 	}
@@ -101,9 +104,9 @@ func (s *Sandbox) newDeliveries(options Options) *delivery.Queue {
 	config := delivery.Config{
 		Clock: s.clock, Workers: options.WebhookWorkers, Timeout: options.WebhookTimeout, Retry: options.WebhookRetry,
 		Roots: options.WebhookRoots, Transport: options.WebhookTransport,
-		Signature: s.behaviour.writeSignature, Keep: s.keepDelivery, Flush: s.flush,
+		Signature: s.behaviour.WriteSignature, Keep: s.keepDelivery, Flush: s.flush,
 	}
-	if s.behaviour.eventID == "per-attempt" {
+	if s.behaviour.EventID == "per-attempt" {
 		config.RetryID = func() string { return s.ids.Next("et-") }
 	}
 	return delivery.NewQueue(config)
@@ -114,27 +117,9 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, r)
 }
 
-// remember opens the data directory, if there is one, and gives the seed that
-// its state was made with back to the options. start is different each time.
-func remember(options *Options) (kept *disk, start string, err error) {
-	if options.Data == "" {
-		return nil, "", nil
-	}
-	kept, err = openDisk(options.Data)
-	if err != nil {
-		return nil, "", err
-	}
-	start, err = kept.begin(options)
-	if err != nil {
-		kept.close()
-		return nil, "", err
-	}
-	return kept, start, nil
-}
-
 // flush returns when everything that has changed is kept. A disk that cannot be
 // written to is reported with the next call.
-func (s *Sandbox) flush() { _ = s.disk.flush() }
+func (s *Sandbox) flush() { _ = s.disk.Flush() }
 
 // Close lets go of every call that a fault holds, and stops sending events. It
 // may be called repeatedly.
@@ -143,7 +128,7 @@ func (s *Sandbox) Close() {
 		close(s.closed)
 		s.alarm.Stop()
 		s.deliveries.Close()
-		s.disk.close()
+		s.disk.Close()
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
@@ -97,12 +98,12 @@ type user struct {
 	sessionSince time.Time // when it was reset last
 }
 
-func (u *user) wire(b *behaviour) User {
+func (u *user) wire(b *quirks.Behaviour) User {
 	shown := User{
 		ID: u.id, ExternalMetadata: u.metadata, CreatedAt: wire.Timestamp{Time: u.createdAt}, Providers: []string{},
 		Session: u.session(),
 	}
-	if u.metadata == nil && b.noMetadata != "null" {
+	if u.metadata == nil && b.NoMetadata != "null" {
 		shown.ExternalMetadata = map[string]string{}
 	}
 	for _, a := range u.accounts {
@@ -221,10 +222,10 @@ const (
 	classifyArchive = "CLASSIFY_ARCHIVE"
 )
 
-func (t *task) wire(b *behaviour) taskWire {
+func (t *task) wire(b *quirks.Behaviour) taskWire {
 	shown := taskWire{
 		ID: t.id, Type: t.kind, StartedAt: wire.Timestamp{Time: t.startedAt}, Status: "Started",
-		Datapoints: b.names(t.datapoints), Metadata: t.reference(),
+		Datapoints: b.Names(t.datapoints), Metadata: t.reference(),
 	}
 	if !t.finishedAt.IsZero() {
 		shown.Status, shown.FinishedAt = "Finished", &wire.Timestamp{Time: t.finishedAt}

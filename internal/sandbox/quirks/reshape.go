@@ -1,19 +1,18 @@
-package sandbox
+package quirks
 
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// shape changes a JSON object of an answer or an event in place.
+// shape changes a JSON object of a response or an event in place.
 type shape func(object map[string]any)
 
-// addedLater is what unknown fields and values are called.
+// AddedLaterField and addedLater are the names of unknown fields and values.
 const (
-	addedLaterField = "addedLater"
+	AddedLaterField = "addedLater"
 	addedLater      = "ADDED_LATER"
 )
 
@@ -63,7 +62,7 @@ func having(first, second string, then shape) shape {
 func ofUsers(then shape) shape    { return having("externalMetadata", "providers", then) }
 func ofEincomes(then shape) shape { return having("month", "baseAmount", then) }
 
-// openEnums are fields and lists whose values a client must not rely on to know.
+// openEnums are fields and lists that may get new values.
 var openEnums = []string{"gender", "maritalStatus", "frequency", "channel", "subType", "documentType", "supported", "datapoints"}
 
 func unknownEnums(object map[string]any) {
@@ -77,9 +76,12 @@ func unknownEnums(object map[string]any) {
 	}
 }
 
-// reshape rewrites JSON as the quirks have it, at no cost when they have nothing.
-func (b *behaviour) reshape(text json.RawMessage) json.RawMessage {
-	if len(b.shapes) == 0 {
+// Reshapes reports whether a quirk changes shapes.
+func (b *Behaviour) Reshapes() bool { return len(b.shapes) > 0 }
+
+// Reshape applies the quirks to JSON. It costs nothing if no quirk changes shapes.
+func (b *Behaviour) Reshape(text json.RawMessage) json.RawMessage {
+	if !b.Reshapes() {
 		return text
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -88,20 +90,20 @@ func (b *behaviour) reshape(text json.RawMessage) json.RawMessage {
 	if err := decoder.Decode(&value); err != nil {
 		return text
 	}
-	b.walk(value)
+	b.apply(value)
 	return wire.Encode(value)
 }
 
-func (b *behaviour) walk(value any) {
+func (b *Behaviour) apply(value any) {
 	switch value := value.(type) {
 	case []any:
 		for _, one := range value {
-			b.walk(one)
+			b.apply(one)
 		}
 	case map[string]any:
 		for name, one := range value {
-			if name != "externalMetadata" { // the tenant's own, not the API's
-				b.walk(one)
+			if name != "externalMetadata" { // the tenant's data, not the API's
+				b.apply(one)
 			}
 		}
 		for _, change := range b.shapes {
@@ -110,13 +112,11 @@ func (b *behaviour) walk(value any) {
 	}
 }
 
-// dress is the data and the code of an answer as the quirks have them.
-func (b *behaviour) dress(answer reply) reply {
-	if answer.status == http.StatusCreated {
-		answer.code = b.createdCode
+// ReshapeValue returns the value itself if no quirk changes shapes, and otherwise
+// its changed JSON.
+func (b *Behaviour) ReshapeValue(value any) any {
+	if !b.Reshapes() || value == nil {
+		return value
 	}
-	if len(b.shapes) > 0 && answer.data != nil && answer.status < http.StatusBadRequest {
-		answer.data = b.reshape(wire.Encode(answer.data))
-	}
-	return answer
+	return b.Reshape(wire.Encode(value))
 }

@@ -1,8 +1,7 @@
-package sandbox
+// Package disk keeps the sandbox's state in a file that survives a kill.
+package disk
 
 import (
-	"cmp"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,34 +22,28 @@ import (
 // dataFile is the name of the file in the data directory.
 const dataFile = "smile-sandbox.db"
 
-// Buckets of the file: the objects of all tenants, and what is about the
-// sandbox itself.
+// Buckets of the file: the objects of all tenants, and values about the sandbox
+// itself.
 var (
 	stateBucket = []byte("state")
 	metaBucket  = []byte("meta")
 )
 
-// Keys of the meta bucket.
-const (
-	metaSeed    = "seed"
-	metaStarts  = "starts"
-	metaSkipped = "skipped"
-)
-
-// disk keeps the state in a file. Changes gather in memory until somebody is
-// about to be answered; then all that have gathered are written at once, and
-// calls that come meanwhile share the next write. A nil disk keeps nothing.
-type disk struct {
+// Disk keeps objects in a file. Changes are collected in memory until Flush writes
+// them in one transaction. Calls of Flush during a write share the next one. A nil
+// Disk keeps nothing.
+type Disk struct {
 	db *bbolt.DB
 
 	writing sync.Mutex
 	mu      sync.Mutex
 	pending map[string][]byte // nil is a deletion
-	dirty   atomic.Bool       // whether something is pending or being written
+	dirty   atomic.Bool       // something is pending or being written
 }
 
-// openDisk opens or makes the file. Only one process can have it.
-func openDisk(dir string) (*disk, error) {
+// Open opens the file in a directory, or creates it. Only one process at a time can
+// have it open.
+func Open(dir string) (*Disk, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -68,27 +60,27 @@ func openDisk(dir string) (*disk, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &disk{db: db, pending: map[string][]byte{}}, nil
+	return &Disk{db: db, pending: map[string][]byte{}}, nil
 }
 
-// placeOnDisk is the key of an object: those of a tenant and a kind lie together, in
-// their order.
-func placeOnDisk(tenant, kind string, ordinal int) string {
-	return prefixOnDisk(tenant, kind) + string(binary.BigEndian.AppendUint64(nil, uint64(ordinal)))
+// Key is the key of an object. The objects of a tenant and a kind are adjacent, in
+// the order of their ordinals.
+func Key(tenant, kind string, ordinal int) string {
+	return prefix(tenant, kind) + string(binary.BigEndian.AppendUint64(nil, uint64(ordinal)))
 }
 
-func prefixOnDisk(tenant, kind string) string { return kind + "\x00" + tenant + "\x00" }
+func prefix(tenant, kind string) string { return kind + "\x00" + tenant + "\x00" }
 
-// put has an object kept; a nil value has it forgotten.
-func (d *disk) put(key string, value []byte) {
+// Put sets the value of an object; nil deletes it. Flush writes it.
+func (d *Disk) Put(key string, value []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pending[key] = value
 	d.dirty.Store(true)
 }
 
-// flush returns when everything that was put before is in the file.
-func (d *disk) flush() error {
+// Flush returns when everything that was put before is in the file.
+func (d *Disk) Flush() error {
 	if d == nil || !d.dirty.Load() {
 		return nil
 	}
@@ -112,7 +104,7 @@ func (d *disk) flush() error {
 	return err
 }
 
-func (d *disk) write(batch map[string][]byte) error {
+func (d *Disk) write(batch map[string][]byte) error {
 	return d.db.Update(func(tx *bbolt.Tx) error {
 		state := tx.Bucket(stateBucket)
 		for _, key := range slices.Sorted(maps.Keys(batch)) {
@@ -130,8 +122,8 @@ func (d *disk) write(batch map[string][]byte) error {
 	})
 }
 
-// reset forgets all objects.
-func (d *disk) reset() error {
+// Reset deletes all objects. Values about the sandbox stay.
+func (d *Disk) Reset() error {
 	if d == nil {
 		return nil
 	}
@@ -150,22 +142,22 @@ func (d *disk) reset() error {
 	})
 }
 
-// each reads the objects of a tenant and a kind in their order.
-func (d *disk) each(tenant, kind string, read func(value []byte) error) error {
-	prefix := prefixOnDisk(tenant, kind)
+// Each calls read with the objects of a tenant and a kind in their order.
+func (d *Disk) Each(tenant, kind string, read func(value []byte) error) error {
+	start := prefix(tenant, kind)
 	return d.db.View(func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(stateBucket).Cursor()
-		for key, value := cursor.Seek([]byte(prefix)); key != nil && len(key) >= len(prefix) && string(key[:len(prefix)]) == prefix; key, value = cursor.Next() {
+		for key, value := cursor.Seek([]byte(start)); key != nil && len(key) >= len(start) && string(key[:len(start)]) == start; key, value = cursor.Next() {
 			if err := read(value); err != nil {
-				return fmt.Errorf("%s %x: %w", kind, key[len(prefix):], err)
+				return fmt.Errorf("%s %x: %w", kind, key[len(start):], err)
 			}
 		}
 		return nil
 	})
 }
 
-// meta reads a value about the sandbox; one that is not there stays as it is.
-func (d *disk) meta(name string, into any) error {
+// Meta reads a value about the sandbox. If there is none, into stays unchanged.
+func (d *Disk) Meta(name string, into any) error {
 	return d.db.View(func(tx *bbolt.Tx) error {
 		value := tx.Bucket(metaBucket).Get([]byte(name))
 		if value == nil {
@@ -175,8 +167,8 @@ func (d *disk) meta(name string, into any) error {
 	})
 }
 
-// setMeta writes a value about the sandbox at once.
-func (d *disk) setMeta(name string, value any) error {
+// SetMeta writes a value about the sandbox at once.
+func (d *Disk) SetMeta(name string, value any) error {
 	if d == nil {
 		return nil
 	}
@@ -185,26 +177,19 @@ func (d *disk) setMeta(name string, value any) error {
 	})
 }
 
-func (d *disk) close() {
+// Close writes what is pending and closes the file.
+func (d *Disk) Close() {
 	if d == nil {
 		return
 	}
-	_ = d.flush()
+	_ = d.Flush()
 	_ = d.db.Close()
 }
 
-// begin counts a start of the sandbox and settles on the seed.
-func (d *disk) begin(options *Options) (start string, err error) {
-	var seed string
-	var starts int
-	if err := errors.Join(d.meta(metaSeed, &seed), d.meta(metaStarts, &starts)); err != nil {
-		return "", err
-	}
-	if seed != "" && options.Seed != "" && seed != options.Seed {
-		return "", errors.New("the data was made with another seed")
-	}
-	options.Seed = cmp.Or(seed, options.Seed, rand.Text())
-	starts++
-	err = errors.Join(d.setMeta(metaSeed, options.Seed), d.setMeta(metaStarts, starts))
-	return "#" + strconv.Itoa(starts), err
+// Abandon closes the file without writing what is pending, as a kill does. Only
+// tests use it.
+func (d *Disk) Abandon() error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	return d.db.Close()
 }
