@@ -26,6 +26,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 )
 
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch;patch
@@ -49,7 +50,7 @@ type Controller struct {
 	// Mirrors of the remote side.
 	Mirrors *mirror.Set
 	// Owners tells whose a remote user is.
-	Owners *mirror.Owners
+	Owners *ownership.Checker
 	// Outputs writes the Secrets of link tokens.
 	Outputs *output.Writer
 	// Identity makes the digests of the audit log.

@@ -14,13 +14,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // observe holds what Smile lists against what was registered, when that is due: what was changed or deleted there is
 // registered anew, and what is ours but was never noted goes.
 func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
-	if engine.IsProblem(v.connErr, v1alpha1.ReasonConnectionNotFound) {
+	if problem.Is(v.connErr, v1alpha1.ReasonConnectionNotFound) {
 		return v.connErr
 	}
 	if v.connErr != nil {
@@ -31,11 +32,11 @@ func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
 	if !look {
 		return nil
 	}
-	conn, known, err := v.connection()
+	_, known, err := v.connection()
 	if err != nil {
 		return err
 	}
-	listed, readAt, err := known.Webhooks(ctx, conn.Client, due.Last)
+	listed, readAt, err := known.Webhooks(ctx, due.Last)
 	if err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func (v *visit) provable(ctx context.Context, p *pass) error {
 		return nil
 	}
 	err := v.openPairs(ctx, p)
-	if engine.IsProblem(err, v1alpha1.ReasonOutputConflict) {
+	if problem.Is(err, v1alpha1.ReasonOutputConflict) {
 		return nil
 	}
 	return err
@@ -196,11 +197,11 @@ func (v *visit) unregister(ctx context.Context, p *pass) error {
 	if stays != nil && !errors.Is(stays, errNotDeleted) {
 		return stays
 	}
-	conn, known, err := v.connection()
+	_, known, err := v.connection()
 	if err != nil {
 		return err
 	}
-	listed, _, err := known.Webhooks(ctx, conn.Client, time.Time{})
+	listed, _, err := known.Webhooks(ctx, time.Time{})
 	if err == nil {
 		err = v.sweep(ctx, p, mirror.WebhooksOf(listed, p.Object.UID))
 	}

@@ -116,8 +116,8 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 
 // bare gives the highest rate that the bare loop sustains.
 func (w *newsroom) bare(ctx context.Context) (float64, error) {
-	p, err := w.launch(ctx, "newsloop", []string{
-		"-namespace=" + namespace, "-smile=" + w.smile.URL + "/v1", "-keys=" + apiKey + ":" + apiSecret, "-address=" + w.address,
+	p, err := w.launch(ctx, "bareloop", []string{
+		"-namespace=" + namespace, "-smile=" + w.smile.URL + "/v1", "-keys=" + apiKey + ":" + apiSecret, "-events=" + w.address,
 		"-concurrency=" + strconv.Itoa(operatorConcurrency),
 	}, "KUBECONFIG="+w.access)
 	if err != nil {

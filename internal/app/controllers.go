@@ -29,6 +29,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -137,7 +138,7 @@ func (c *Controllers) build() error {
 		return err
 	}
 	env := c.env
-	owners := &mirror.Owners{Key: env.Identity, Secrets: env.Live, Mirrors: c.Mirrors}
+	owners := &ownership.Checker{Key: env.Identity, Secrets: env.Live, Mirrors: c.Mirrors}
 	outputs := output.NewWriter(c.Checker.Client(env.Live))
 	audit := auditlog.New(env.AuditLog, env.Clock, ctrl.Log.WithName("audit"))
 	c.Connections = &connectioncontroller.Controller{
