@@ -64,8 +64,6 @@ type Controller struct {
 	Identity identity.Key
 	// Audit gets a record of each act on a person's data.
 	Audit *auditlog.Log
-	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
-	Fence func() error
 	// Events of the objects.
 	Events events.EventRecorder
 	// Clock of everything.

@@ -61,8 +61,6 @@ type Controller struct {
 	Checks engine.Wakes
 	// Events of the objects.
 	Events events.EventRecorder
-	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
-	Fence func() error
 	// Creation creates users.
 	Creation *creation.Protocol
 	// Clock of everything.

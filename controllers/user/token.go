@@ -208,7 +208,7 @@ func (v *visit) mint(ctx context.Context, p *pass) (smile.Token, error) {
 	if err := v.Owners.Verify(ctx, conn, p.Object, p.Object.Status.UserID); err != nil {
 		return smile.Token{}, err
 	}
-	token, err := conn.CreateToken(smile.WithFence(ctx, v.Fence), p.Object.Status.UserID)
+	token, err := conn.CreateToken(ctx, p.Object.Status.UserID)
 	if smile.IsNotFound(err) {
 		return smile.Token{}, ownership.ErrMissing
 	}

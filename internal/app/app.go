@@ -104,7 +104,7 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err != nil {
 		return nil, err
 	}
-	fence := func() error { return nil }
+	fence := alwaysLeading
 	if options.LeaderElect {
 		fence = lock.check
 	}
@@ -123,6 +123,9 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	}
 	return mgr, addReceiver(mgr, options)
 }
+
+// alwaysLeading is the fence of a process without leader election: nobody else may run.
+func alwaysLeading() error { return nil }
 
 func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, fence func() error) ctrl.Options {
 	serving := server.Options{BindAddress: options.MetricsBindAddress}

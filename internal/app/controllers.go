@@ -49,7 +49,7 @@ type Environment struct {
 	// AuditLog receives one line for each act on a person's data.
 	AuditLog io.Writer
 	// Fence fails once this process may no longer be the leader.
-	Fence func() error
+	Fence transport.Fence
 	// Term returns the term of this process as the leader; nil without leader election.
 	Term func() (term creation.Term, led bool)
 	// HeadStart waits until the receivers of all replicas know a pair that was just stored; nil if there are none.
@@ -102,7 +102,7 @@ func NewControllers(ctx context.Context, options Options, env Environment) (*Con
 		Leases: env.Live, Name: types.NamespacedName{Namespace: options.namespace(), Name: options.LeaseName + creationsSuffix},
 		Term: env.Term, Used: usedBefore(env.Objects, options.WatchNamespaces), Clock: env.Clock,
 	})
-	c.Creation = creation.New(creation.Config{Mirrors: c.Mirrors, Log: c.CreationLog, Fence: env.Fence, Clock: env.Clock})
+	c.Creation = creation.New(creation.Config{Mirrors: c.Mirrors, Log: c.CreationLog, Clock: env.Clock})
 	c.collectors = append(c.collectors, c.Mirrors, c.Ledger)
 	return c, c.build()
 }
@@ -123,7 +123,7 @@ func (c *Controllers) connect() error {
 		Connections: c.env.Objects, Secrets: c.env.Live, Hosts: hosts,
 		Budgets: budgets, RequestsPerSecond: c.options.APIRequestsPerSecond,
 		RootCAs: roots, Metrics: calls, Identity: c.env.Identity, Clock: c.env.Clock, UserAgent: "smile-operator/" + Version,
-	})
+	}, c.env.Fence)
 	return nil
 }
 
@@ -147,17 +147,17 @@ func (c *Controllers) build() error {
 	c.Users = &user.Controller{
 		Client: env.Objects, Live: env.Live, Connections: c.Registry, Mirrors: c.Mirrors, Owners: owners,
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileUser"), Identity: env.Identity, Audit: audit,
-		Creation: c.Creation, Events: env.Events, Fence: env.Fence, Clock: env.Clock,
+		Creation: c.Creation, Events: env.Events, Clock: env.Clock,
 	}
 	c.AccountSyncs = &accountsync.Controller{
 		Client: env.Objects, Connections: c.Registry, Mirrors: c.Mirrors, Owners: owners,
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileAccountSync"), Checked: c.options.OutputCheckInterval > 0, Annotations: annotations,
-		Ledger: c.Ledger, Identity: env.Identity, Audit: audit, Events: env.Events, Fence: env.Fence, Clock: env.Clock,
+		Ledger: c.Ledger, Identity: env.Identity, Audit: audit, Events: env.Events, Clock: env.Clock,
 	}
 	c.Subscriptions = &webhook.Controller{
 		Client: env.Objects, Secrets: env.Live, Connections: c.Registry, Mirrors: c.Mirrors,
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileWebhookSubscription"), Policy: urls, Overlap: c.options.WebhookOverlap,
-		HeadStart: env.HeadStart, Identity: env.Identity, Events: env.Events, Fence: env.Fence, Clock: env.Clock,
+		HeadStart: env.HeadStart, Identity: env.Identity, Events: env.Events, Clock: env.Clock,
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
 // Operator is one process of the operator: all controllers, and what they remember. A second one in the same world is
@@ -26,8 +27,8 @@ type Operator struct {
 	*Records
 	// Cache answers what the operator asks of its cache.
 	Cache client.Reader
-	// Fence is asked before each call that cannot be undone.
-	Fence func() error
+	// Fence is checked before each call that changes something at Smile.
+	Fence transport.Fence
 	// Caller makes the calls; nil is one that always waits for its turn.
 	Caller *smile.Caller
 	// Ledger is the erasure ledger of the process.
@@ -49,6 +50,9 @@ type reconcilers struct {
 	subscriptions *engine.Reconciler[*v1alpha1.SmileWebhookSubscription]
 }
 
+// Leading is the fence of a process that is the leader.
+func Leading() error { return nil }
+
 // Wrap puts something between an operator and the API server.
 type Wrap func(client.WithWatch) client.WithWatch
 
@@ -65,7 +69,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	options := w.options()
 	key, err := app.ReadIdentity(ctx, kube, options)
 	w.must(err)
-	o := &Operator{Cache: kube, Records: &Records{}, Fence: func() error { return nil }, world: w}
+	o := &Operator{Cache: kube, Records: &Records{}, Fence: Leading, world: w}
 	o.controllers, err = app.NewControllers(ctx, options, app.Environment{
 		Objects: kube, Live: kube, Identity: key, Events: o.Records, AuditLog: o.Records,
 		Fence: func() error { return o.Fence() }, Clock: w.Clock,
