@@ -11,8 +11,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/identity"
-	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -208,9 +208,9 @@ func (v *visit) mint(ctx context.Context, p *pass) (smile.Token, error) {
 	if err := v.Owners.Verify(ctx, conn, p.Object, p.Object.Status.UserID); err != nil {
 		return smile.Token{}, err
 	}
-	token, err := conn.CreateToken(smile.WithFence(ctx, v.Fence), p.Object.Status.UserID)
+	token, err := conn.CreateToken(ctx, p.Object.Status.UserID)
 	if smile.IsNotFound(err) {
-		return smile.Token{}, mirror.ErrMissing
+		return smile.Token{}, ownership.ErrMissing
 	}
 	return token, err
 }
