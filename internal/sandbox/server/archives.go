@@ -133,9 +133,9 @@ func (t *tenant) file(owner *user, wanted archiveRequest, taskKind string, at ti
 	}
 	t.archives.add(a.id, a)
 	owner.archives = append(owner.archives, a)
-	t.commit(a, archiveMoved(a, at)...)
+	t.commit(a, archiveStatusEvents(a, at)...)
 	t.schedule(at.Add(t.box.linker.dataLife), archiveExpired{a})
-	t.box.linker.read(t, taskKind, a, at)
+	t.box.linker.startReading(t, taskKind, a, at)
 	return a
 }
 
@@ -151,10 +151,10 @@ func newRawFile(id string, owner *user, f fileRequest, size, index int, at time.
 }
 
 // read starts a task that reads an archive. The caller holds mu.
-func (l *linker) read(t *tenant, kind string, a *archive, at time.Time) {
+func (l *linker) startReading(t *tenant, kind string, a *archive, at time.Time) {
 	begun := &task{id: l.ids.Next("task-"), ordinal: len(t.tasks.order), kind: kind, archive: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
 	t.tasks.add(begun.id, begun)
-	t.commit(begun, taskStarted(begun, at))
+	t.commit(begun, taskStartEvent(begun, at))
 	t.schedule(begun.dueAt, taskFinished{begun})
 	t.settle(at)
 }
@@ -171,29 +171,29 @@ func (t *tenant) archiveRead(ended *task, at time.Time) {
 		if a.fileType == "" {
 			a.fileType = "PAYSLIP"
 		}
-		t.commit(a, archiveMoved(a, at)...)
+		t.commit(a, archiveStatusEvents(a, at)...)
 	default:
 		a.status, a.updatedAt = failed, at
 		a.errorCode, a.errorMessage = "SYSTEM_ERROR", "The sandbox can read its sample payslip only."
 		ended.errorCode = a.errorCode
-		t.commit(a, archiveMoved(a, at)...)
+		t.commit(a, archiveStatusEvents(a, at)...)
 	}
-	t.commit(ended, t.taskEnded(ended, at))
+	t.commit(ended, t.taskEndEvent(ended, at))
 }
 
 // withdraw ends an archive for good. The caller holds mu.
-func (t *tenant) withdraw(a *archive, at time.Time) {
+func (t *tenant) revokeArchive(a *archive, at time.Time) {
 	a.status, a.updatedAt, a.payslip = revoked, at, nil
-	t.commit(a, archiveMoved(a, at)...)
+	t.commit(a, archiveStatusEvents(a, at)...)
 }
 
 // archiveMoved tells which state an archive came to.
-func archiveMoved(a *archive, at time.Time) []occurrence {
+func archiveStatusEvents(a *archive, at time.Time) []occurrence {
 	kind := map[string]string{started: "ARCHIVE_STARTED", analyzed: "ARCHIVE_ANALYZED", failed: "ARCHIVE_FAILED", revoked: "ARCHIVE_REVOKED"}[a.status]
 	return []occurrence{{kind: kind, at: at, tell: func() details {
 		told := details{"userId": a.owner.id, "archiveId": a.id}
 		if a.status == failed {
-			return told.and("errorCode", a.errorCode).and("errorMessage", a.errorMessage)
+			return told.with("errorCode", a.errorCode).with("errorMessage", a.errorMessage)
 		}
 		return told
 	}}}

@@ -54,12 +54,12 @@ func (s *Sandbox) serve(op *operation) http.HandlerFunc {
 			c.finish(w, c.box.render(refuse(http.StatusTooManyRequests, "Too many calls from this address.")), 0)
 			return
 		}
-		c.disturbed(w, s.faults.next(op.id))
+		c.applyFaults(w, s.faults.next(op.id))
 	}
 }
 
 // disturbed answers as the faults have it.
-func (c *call) disturbed(w http.ResponseWriter, plan plan) {
+func (c *call) applyFaults(w http.ResponseWriter, plan effects) {
 	if !c.box.pause(plan.before.delay) {
 		c.finish(w, cutOff(), 0)
 		return
@@ -68,7 +68,7 @@ func (c *call) disturbed(w http.ResponseWriter, plan plan) {
 		c.finish(w, act.apply(c, c.box.render(reply{c.op.success(), "OK", "Success", struct{}{}})), plan.after.delay)
 		return
 	}
-	answer := c.box.render(c.kept(c.answer()))
+	answer := c.box.render(c.persisted(c.answer()))
 	if act := plan.after.action; act != nil {
 		answer = act.apply(c, answer)
 	}
@@ -100,7 +100,7 @@ func (c *call) entry(status int) traffic.Entry {
 }
 
 // kept is the answer once everything it says is on the disk, if there is one.
-func (c *call) kept(answer reply) reply {
+func (c *call) persisted(answer reply) reply {
 	if err := c.box.disk.Flush(); err != nil {
 		return refuse(http.StatusInternalServerError, "The sandbox cannot write its data: "+err.Error())
 	}
@@ -132,7 +132,7 @@ func (c *call) answer() reply {
 // authenticate finds the tenant: no usable header is a 401, a wrong pair a 400.
 func (c *call) authenticate() *reply {
 	if c.op.link {
-		return c.admit()
+		return c.authenticateLink()
 	}
 	key, secret, given := c.request.BasicAuth()
 	if !given {

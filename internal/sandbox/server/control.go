@@ -167,25 +167,25 @@ func (s *Sandbox) Link(req LinkRequest) (Account, error) {
 
 // Disconnect does what a person does who withdraws consent at the provider.
 func (s *Sandbox) Disconnect(accountID string) (Account, error) {
-	return s.change(accountID, func(t *tenant, a *account, now time.Time) error {
+	return s.changeAccount(accountID, func(t *tenant, a *account, now time.Time) error {
 		if a.status == Disconnected {
 			return invalid("account %q is disconnected already", a.id)
 		}
-		t.revoke(a, now)
+		t.revokeAccount(a, now)
 		return nil
 	})
 }
 
 // Fail ends an account's login with one of the API's account error codes.
 func (s *Sandbox) Fail(accountID, code string) (Account, error) {
-	return s.change(accountID, func(t *tenant, a *account, now time.Time) error {
+	return s.changeAccount(accountID, func(t *tenant, a *account, now time.Time) error {
 		if _, known := accountErrors[code]; !known {
 			return invalid("error code %q does not exist", code)
 		}
 		if a.status == Disconnected {
 			return invalid("account %q is disconnected", a.id)
 		}
-		s.linker.move(t, a, outcome{Failed, code}, now)
+		s.linker.conclude(t, a, outcome{Failed, code}, now)
 		return nil
 	})
 }
@@ -193,17 +193,17 @@ func (s *Sandbox) Fail(accountID, code string) (Account, error) {
 // Resync fetches a connected account's data again: a task runs, and everything
 // that recurs monthly has one more item afterwards.
 func (s *Sandbox) Resync(accountID string) (Account, error) {
-	return s.change(accountID, func(t *tenant, a *account, now time.Time) error {
+	return s.changeAccount(accountID, func(t *tenant, a *account, now time.Time) error {
 		if a.status != Connected {
 			return invalid("account %q is not connected", a.id)
 		}
-		s.linker.begin(t, updateAccount, a, now)
+		s.linker.startTask(t, updateAccount, a, now)
 		t.settle(now)
 		return nil
 	})
 }
 
-func (s *Sandbox) change(accountID string, how func(*tenant, *account, time.Time) error) (Account, error) {
+func (s *Sandbox) changeAccount(accountID string, how func(*tenant, *account, time.Time) error) (Account, error) {
 	defer s.flush()
 	now := s.clock.Now()
 	for _, t := range s.tenants {

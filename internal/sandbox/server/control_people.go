@@ -50,7 +50,7 @@ func (s *Sandbox) AdvanceInvite(id string, to InviteStatus) (Invite, error) {
 		return Invite{}, invalid("invite status %q does not exist", to)
 	}
 	now := s.clock.Now()
-	return inTenantOf(s, now, func(t *tenant) (Invite, bool, error) {
+	return inTenantWith(s, now, func(t *tenant) (Invite, bool, error) {
 		i, known := t.invites.byID[id]
 		if !known {
 			return Invite{}, false, nil
@@ -66,7 +66,7 @@ func (s *Sandbox) AdvanceInvite(id string, to InviteStatus) (Invite, error) {
 // CompleteSession does what a person does who leaves the widget with Done.
 func (s *Sandbox) CompleteSession(userID string) (User, error) {
 	now := s.clock.Now()
-	return inTenantOf(s, now, func(t *tenant) (User, bool, error) {
+	return inTenantWith(s, now, func(t *tenant) (User, bool, error) {
 		u, known := t.users.byID[userID]
 		if !known {
 			return User{}, false, nil
@@ -78,7 +78,7 @@ func (s *Sandbox) CompleteSession(userID string) (User, error) {
 
 // inTenantOf does something in the first tenant that has what it is about, with
 // the tenant locked.
-func inTenantOf[T any](s *Sandbox, now time.Time, how func(*tenant) (T, bool, error), otherwise error) (T, error) {
+func inTenantWith[T any](s *Sandbox, now time.Time, how func(*tenant) (T, bool, error), otherwise error) (T, error) {
 	defer s.flush()
 	for _, t := range s.tenants {
 		t.catchUp(now)

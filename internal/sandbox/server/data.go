@@ -17,7 +17,7 @@ const (
 )
 
 // begin counts a start of the sandbox and settles on the seed.
-func begin(d *disk.Disk, options *Options) (start string, err error) {
+func countStart(d *disk.Disk, options *Options) (start string, err error) {
 	var seed string
 	var starts int
 	if err := errors.Join(d.Meta(metaSeed, &seed), d.Meta(metaStarts, &starts)); err != nil {
@@ -34,7 +34,7 @@ func begin(d *disk.Disk, options *Options) (start string, err error) {
 
 // remember opens the data directory, if there is one, and gives the seed that
 // its state was made with back to the options. start is different each time.
-func remember(options *Options) (kept *disk.Disk, start string, err error) {
+func openData(options *Options) (kept *disk.Disk, start string, err error) {
 	if options.Data == "" {
 		return nil, "", nil
 	}
@@ -42,7 +42,7 @@ func remember(options *Options) (kept *disk.Disk, start string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	start, err = begin(kept, options)
+	start, err = countStart(kept, options)
 	if err != nil {
 		kept.Close()
 		return nil, "", err

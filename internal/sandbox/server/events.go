@@ -92,6 +92,6 @@ func (t *tenant) liveWebhooks() int {
 }
 
 // listened tells whether anybody is told anything. The caller holds mu.
-func (t *tenant) listened() bool {
+func (t *tenant) hasActiveWebhook() bool {
 	return slices.ContainsFunc(t.webhooks.order, func(w *webhook) bool { return !w.deleted && w.Active })
 }

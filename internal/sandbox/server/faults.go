@@ -41,17 +41,17 @@ type action func(c *call, answer response) response
 func (a action) apply(c *call, answer response) response { return a(c, answer) }
 
 // trouble is what happens to a call in one phase.
-type trouble struct {
+type effect struct {
 	delay  time.Duration
 	action action
 }
 
 // plan is what happens to a call.
-type plan struct{ before, after trouble }
+type effects struct{ before, after effect }
 
 type armedFault struct {
 	Fault
-	trouble
+	effect
 	seen int
 }
 
@@ -92,10 +92,10 @@ func (f *faults) list() []Fault {
 
 // next counts a call and says what happens to it: delays add up, and of the
 // actions of a phase the first one set wins.
-func (f *faults) next(operation string) plan {
+func (f *faults) next(operation string) effects {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var p plan
+	var p effects
 	for _, a := range f.armed {
 		if a.Operation != operation && a.Operation != anyCall {
 			continue
@@ -130,7 +130,7 @@ func arm(f Fault) (*armedFault, error) {
 		return nil, fmt.Errorf("operation %q is not a listing: only a listing can be endless", f.Operation)
 	}
 	t, err := parseAction(f.Action)
-	return &armedFault{Fault: f, trouble: t}, err
+	return &armedFault{Fault: f, effect: t}, err
 }
 
 func isOperation(id string) bool {
@@ -143,7 +143,7 @@ func isListing(id string) bool {
 }
 
 // actions by name. The argument is what follows the colon.
-var actions = map[string]func(argument string) (trouble, error){
+var actions = map[string]func(argument string) (effect, error){
 	"status":   parseStatus,
 	"delay":    parseDelay,
 	"truncate": parseTruncate,
@@ -157,52 +157,52 @@ var actions = map[string]func(argument string) (trouble, error){
 	"endless":     plainAction(endless),
 }
 
-func parseAction(text string) (trouble, error) {
+func parseAction(text string) (effect, error) {
 	name, argument, _ := strings.Cut(text, ":")
 	parse, known := actions[name]
 	if !known {
-		return trouble{}, fmt.Errorf("action %q does not exist", text)
+		return effect{}, fmt.Errorf("action %q does not exist", text)
 	}
 	t, err := parse(argument)
 	if err != nil {
-		return trouble{}, fmt.Errorf("action %q: %w", text, err)
+		return effect{}, fmt.Errorf("action %q: %w", text, err)
 	}
 	return t, nil
 }
 
-func plainAction(a action) func(string) (trouble, error) {
-	return func(argument string) (trouble, error) {
+func plainAction(a action) func(string) (effect, error) {
+	return func(argument string) (effect, error) {
 		if argument != "" {
-			return trouble{}, errors.New("takes no argument")
+			return effect{}, errors.New("takes no argument")
 		}
-		return trouble{action: a}, nil
+		return effect{action: a}, nil
 	}
 }
 
-func parseStatus(argument string) (trouble, error) {
+func parseStatus(argument string) (effect, error) {
 	status, err := strconv.Atoi(argument)
 	if err != nil || status < 200 || status > 599 {
-		return trouble{}, errors.New("want a status from 200 to 599")
+		return effect{}, errors.New("want a status from 200 to 599")
 	}
-	return trouble{action: func(c *call, _ response) response {
+	return effect{action: func(c *call, _ response) response {
 		return c.box.render(refuse(status, "A fault was asked for."))
 	}}, nil
 }
 
-func parseDelay(argument string) (trouble, error) {
+func parseDelay(argument string) (effect, error) {
 	d, err := time.ParseDuration(argument)
 	if err != nil || d < 0 {
-		return trouble{}, errors.New("want a duration such as 5s")
+		return effect{}, errors.New("want a duration such as 5s")
 	}
-	return trouble{delay: d}, nil
+	return effect{delay: d}, nil
 }
 
-func parseTruncate(argument string) (trouble, error) {
+func parseTruncate(argument string) (effect, error) {
 	n, err := strconv.Atoi(argument)
 	if err != nil || n < 0 {
-		return trouble{}, errors.New("want a number of bytes")
+		return effect{}, errors.New("want a number of bytes")
 	}
-	return trouble{action: func(_ *call, r response) response {
+	return effect{action: func(_ *call, r response) response {
 		if n < len(r.body) {
 			r.body, r.ending = r.body[:n], cut
 		}
@@ -210,11 +210,11 @@ func parseTruncate(argument string) (trouble, error) {
 	}}, nil
 }
 
-func parseRedirect(argument string) (trouble, error) {
+func parseRedirect(argument string) (effect, error) {
 	if argument == "" {
-		return trouble{}, errors.New("want a URL")
+		return effect{}, errors.New("want a URL")
 	}
-	return trouble{action: func(*call, response) response {
+	return effect{action: func(*call, response) response {
 		return response{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {argument}}}
 	}}, nil
 }

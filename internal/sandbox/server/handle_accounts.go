@@ -8,7 +8,7 @@ func listAccounts(c *call) reply {
 	c.userID = c.filter("userId")
 	start, end := c.filter("startDate"), c.filter("endDate")
 	wanted := func(a *account) bool {
-		return matches(a.owner.id, c.userID) && c.shows(a) && c.during(a.createdAt, start, end)
+		return matches(a.owner.id, c.userID) && c.isVisible(a) && c.during(a.createdAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
@@ -17,7 +17,7 @@ func listAccounts(c *call) reply {
 
 // shows tells whether an account can be seen at all: whether one that was
 // revoked can is a quirk.
-func (c *call) shows(a *account) bool {
+func (c *call) isVisible(a *account) bool {
 	return a.status != Disconnected || c.box.behaviour.RevokedAccount != "404"
 }
 
@@ -25,7 +25,7 @@ func getAccount(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
 	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || !c.shows(a) {
+	if !known || !c.isVisible(a) {
 		return missing()
 	}
 	c.userID = a.owner.id
@@ -39,7 +39,7 @@ func deleteAccount(c *call) reply {
 	if !known || a.status == Disconnected {
 		return c.deletedAlready(known)
 	}
-	c.tenant.revoke(a, c.now)
+	c.tenant.revokeAccount(a, c.now)
 	c.userID, c.committed = a.owner.id, true
 	return done()
 }
@@ -57,7 +57,7 @@ func getAccountPayload(c *call) reply {
 	payload := accountPayload{"metadata": payloadReference{a.id, "ACCOUNT", a.owner.id, a.provider.ID}}
 	for _, d := range fixtures.Datapoints {
 		items := []any{}
-		for _, i := range c.box.linker.harvest(c.tenant, a, d.Path) {
+		for _, i := range c.box.linker.materialise(c.tenant, a, d.Path) {
 			items = append(items, i.payload)
 		}
 		payload[d.Key] = items

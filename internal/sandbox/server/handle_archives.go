@@ -83,7 +83,7 @@ func deleteArchive(c *call) reply {
 	if !known || a.status == revoked {
 		return c.deletedAlready(known)
 	}
-	c.tenant.withdraw(a, c.now)
+	c.tenant.revokeArchive(a, c.now)
 	c.userID, c.committed = a.owner.id, true
 	return done()
 }

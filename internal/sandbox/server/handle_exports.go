@@ -54,7 +54,7 @@ func generateExport(c *call) reply {
 	}
 	made := &export{
 		id: c.box.ids.Next("export-"), ordinal: len(c.tenant.exports.order), account: a, extension: req.Extension,
-		createdAt: c.now, content: c.tenant.written(a, req.Extension),
+		createdAt: c.now, content: c.tenant.exportFile(a, req.Extension),
 	}
 	c.tenant.exports.add(made.id, made)
 	c.tenant.commit(made)
@@ -76,10 +76,10 @@ func origin(r *http.Request) string {
 
 // written is all data of an account, a row for each item. The caller holds mu
 // for writing.
-func (t *tenant) written(a *account, extension string) []byte {
+func (t *tenant) exportFile(a *account, extension string) []byte {
 	rows := [][]string{{"datapoint", "item"}}
 	for _, d := range fixtures.Datapoints {
-		for _, i := range t.box.linker.harvest(t, a, d.Path) {
+		for _, i := range t.box.linker.materialise(t, a, d.Path) {
 			rows = append(rows, []string{d.Name, string(i.payload)})
 		}
 	}
@@ -129,7 +129,7 @@ func disableMonitor(c *call) reply {
 		return missing()
 	}
 	a.monitorOff = true
-	a.watch(c.now)
+	a.updateMonitor(c.now)
 	c.tenant.commit(a)
 	c.userID, c.committed = a.owner.id, true
 	return done()

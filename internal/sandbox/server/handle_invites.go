@@ -120,7 +120,7 @@ func createInvite(c *call) reply {
 	}
 	owner := c.tenant.addUser(c.box.ids, nil, c.now)
 	made := &invite{inviteRequest: wanted, id: c.box.ids.Next("iv-"), ordinal: len(c.tenant.invites.order), owner: owner, createdAt: c.now}
-	made.mail = c.write(made, template)
+	made.mail = c.inviteMail(made, template)
 	owner.invite = made
 	c.tenant.invites.add(made.id, made)
 	c.tenant.advance(made, Invited, c.now)
@@ -129,7 +129,7 @@ func createInvite(c *call) reply {
 }
 
 // write is the mail of an invite, with the template's variables filled in.
-func (c *call) write(made *invite, template *inviteTemplate) Mail {
+func (c *call) inviteMail(made *invite, template *inviteTemplate) Mail {
 	firstName := made.FirstName
 	if firstName == "" {
 		firstName = made.FullName
@@ -161,7 +161,7 @@ func (t *tenant) advance(i *invite, to InviteStatus, at time.Time) {
 
 // inviteFollowed notes on a user's invite that an account was linked, or that
 // the last one was revoked. The caller holds mu.
-func (t *tenant) inviteFollowed(u *user, to InviteStatus, at time.Time) {
+func (t *tenant) updateInviteOf(u *user, to InviteStatus, at time.Time) {
 	if u.invite != nil && u.invite.status() != to {
 		t.advance(u.invite, to, at)
 	}

@@ -15,7 +15,7 @@ func listItems(d fixtures.Datapoint) func(*call) reply {
 		wanted := func(i *item) bool { return between(i.on, start, end) }
 		c.tenant.mu.Lock()
 		defer c.tenant.mu.Unlock()
-		rows := c.box.linker.harvestAll(c.tenant, c.sources(), d.Path, c.paging.from)
+		rows := c.box.linker.itemsFrom(c.tenant, c.sources(), d.Path, c.paging.from)
 		return paginate(c, rows, wanted, func(i *item) any { return i.wire() })
 	}
 }

@@ -124,5 +124,5 @@ func (t *tenant) correct(a *archive, by manualResult, at time.Time) {
 	} else {
 		a.status, a.errorCode, a.errorMessage, a.payslip = failed, "INVALID_FIELD_FORMAT", "A person found the file invalid.", nil
 	}
-	t.commit(a, archiveMoved(a, at)...)
+	t.commit(a, archiveStatusEvents(a, at)...)
 }

@@ -47,13 +47,13 @@ func createUser(c *call) reply {
 
 // addUser makes a user and tells of it. The caller holds mu.
 func (t *tenant) addUser(ids *ids.Source, metadata map[string]string, at time.Time) *user {
-	u := t.placeUser(ids, metadata, at)
-	t.commit(u, userCreated(u, at))
+	u := t.addUserSilently(ids, metadata, at)
+	t.commit(u, userCreatedEvent(u, at))
 	return u
 }
 
 // placeUser makes a user of whom nobody is told. The caller holds mu.
-func (t *tenant) placeUser(ids *ids.Source, metadata map[string]string, at time.Time) *user {
+func (t *tenant) addUserSilently(ids *ids.Source, metadata map[string]string, at time.Time) *user {
 	u := &user{id: ids.Next("tenant-"), ordinal: len(t.users.order), metadata: metadata, createdAt: at}
 	t.users.add(u.id, u)
 	return u

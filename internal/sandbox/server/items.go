@@ -32,15 +32,15 @@ func (i *item) wire() json.RawMessage {
 // harvest gives the items of a data point of an account, making them when they
 // are read for the first time: bulk seeded accounts would cost too much
 // otherwise. The caller holds mu for writing.
-func (l *linker) harvest(t *tenant, a *account, path string) []*item {
-	first := a.harvested == 0 && len(a.refreshes) > 0
-	for a.harvested < len(a.refreshes) {
+func (l *linker) materialise(t *tenant, a *account, path string) []*item {
+	first := a.materialised == 0 && len(a.refreshes) > 0
+	for a.materialised < len(a.refreshes) {
 		for _, d := range fixtures.Datapoints {
 			if slices.Contains(a.provider.Supported, d.Name) {
-				l.gather(t, a, d)
+				l.addItems(t, a, d)
 			}
 		}
-		a.harvested++
+		a.materialised++
 	}
 	if first {
 		t.keep(a)
@@ -50,14 +50,14 @@ func (l *linker) harvest(t *tenant, a *account, path string) []*item {
 
 // gather adds what one refresh brought: the first all that the provider holds
 // on the person, each later one the next month of what recurs.
-func (l *linker) gather(t *tenant, a *account, d fixtures.Datapoint) {
+func (l *linker) addItems(t *tenant, a *account, d fixtures.Datapoint) {
 	brought := a.person.Items(d.Path, a.provider.ID)
-	if a.harvested > 0 {
-		brought = fixtures.NextMonth(brought, a.harvested)
+	if a.materialised > 0 {
+		brought = fixtures.NextMonth(brought, a.materialised)
 	}
 	for _, from := range brought {
 		id := d.Prefix + l.ids.Derive(a.id, d.Path, strconv.Itoa(len(a.items[d.Path])))
-		made := &item{id: id, path: d.Path, on: from.On, payload: withID(id, from.Mark(l.canaries)), account: a, createdAt: a.refreshes[a.harvested], refresh: a.harvested}
+		made := &item{id: id, path: d.Path, on: from.On, payload: withID(id, from.Mark(l.canaries)), account: a, createdAt: a.refreshes[a.materialised], refresh: a.materialised}
 		a.items[d.Path] = append(a.items[d.Path], made)
 		t.items[id] = made
 	}
@@ -70,13 +70,13 @@ func withID(id string, fields json.RawMessage) json.RawMessage {
 }
 
 // harvestAll walks the items of one data point over accounts, from a place on.
-func (l *linker) harvestAll(t *tenant, accounts []*account, path string, from place) iter.Seq2[place, *item] {
+func (l *linker) itemsFrom(t *tenant, accounts []*account, path string, from place) iter.Seq2[place, *item] {
 	return func(yield func(place, *item) bool) {
 		for _, a := range accounts {
 			if a.ordinal < from.major {
 				continue
 			}
-			for n, i := range l.harvest(t, a, path) {
+			for n, i := range l.materialise(t, a, path) {
 				if a.ordinal == from.major && n < from.minor {
 					continue
 				}

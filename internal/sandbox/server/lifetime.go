@@ -4,13 +4,13 @@ import "time"
 
 // live starts what time does to a connected account: its data is fetched again
 // every month if it is monitored, and ends one day. The caller holds mu.
-func (l *linker) live(t *tenant, a *account, at time.Time) {
+func (l *linker) scheduleLife(t *tenant, a *account, at time.Time) {
 	a.connectedAt, a.syncs = at, 0
-	l.plan(t, a)
+	l.scheduleNext(t, a)
 }
 
 // plan schedules what comes next in an account's life. The caller holds mu.
-func (l *linker) plan(t *tenant, a *account) {
+func (l *linker) scheduleNext(t *tenant, a *account) {
 	t.schedule(l.dataEnds(t, a), dataExpired{l, a, a.attempt})
 	if a.monitor == MonitorActive && t.box.behaviour.DataSync != "off" {
 		t.schedule(monthsLater(a.connectedAt, a.syncs+1), monthlySync{l, a, a.attempt})
@@ -40,7 +40,7 @@ func (e monthlySync) happen(t *tenant, at time.Time) {
 	}
 	a.syncs++
 	t.schedule(monthsLater(a.connectedAt, a.syncs+1), e)
-	e.linker.begin(t, updateAccount, a, at)
+	e.linker.startTask(t, updateAccount, a, at)
 	t.commit(a)
 }
 
@@ -72,14 +72,14 @@ func (e dataExpired) happen(t *tenant, at time.Time) {
 	}
 	switch t.box.behaviour.ExpiredAccount {
 	case "connected":
-		t.forget(a)
+		t.dropData(a)
 		t.commit(a)
 	case "silent":
-		t.forget(a)
-		a.become(Disconnected, "", "", at)
+		t.dropData(a)
+		a.setStatus(Disconnected, "", "", at)
 		t.commit(a)
 	default:
-		t.revoke(a, at)
+		t.revokeAccount(a, at)
 	}
 }
 
@@ -88,6 +88,6 @@ type archiveExpired struct{ archive *archive }
 
 func (e archiveExpired) happen(t *tenant, at time.Time) {
 	if e.archive.status != revoked {
-		t.withdraw(e.archive, at)
+		t.revokeArchive(e.archive, at)
 	}
 }

@@ -200,7 +200,7 @@ func sendLinkCode(c *call, u *user) reply {
 
 func deleteLinkAccount(c *call, u *user) reply {
 	return c.withAccount(u, func(a *account) reply {
-		c.tenant.revoke(a, c.now)
+		c.tenant.revokeAccount(a, c.now)
 		c.committed = true
 		return done()
 	})
@@ -214,7 +214,7 @@ func (c *call) withAccount(u *user, how func(*account) reply) reply {
 	case !known || a.status == Disconnected:
 		return missing()
 	case a.owner != u:
-		return refuse(http.StatusForbidden, "The account belongs to another user.")
+		return belongsToAnother("account")
 	}
 	return how(a)
 }

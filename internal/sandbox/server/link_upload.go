@@ -1,8 +1,6 @@
 package server
 
 import (
-	"net/http"
-
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
@@ -48,9 +46,9 @@ func deleteLinkArchive(c *call, u *user) reply {
 	case !known || a.status == revoked:
 		return missing()
 	case a.owner != u:
-		return refuse(http.StatusForbidden, "The archive belongs to another user.")
+		return belongsToAnother("archive")
 	}
-	c.tenant.withdraw(a, c.now)
+	c.tenant.revokeArchive(a, c.now)
 	c.committed = true
 	return done()
 }

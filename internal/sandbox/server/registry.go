@@ -19,7 +19,7 @@ type registration struct {
 
 func (r *registration) entry() *registration { return r }
 
-func (r *registration) remove() {
+func (r *registration) markDeleted() {
 	r.deleted = true
 	r.gone.Store(true)
 }
@@ -77,7 +77,7 @@ func (of registry[T]) delete(c *call) reply {
 		_, known := of(c.tenant).byID[c.id()]
 		return c.deletedAlready(known)
 	}
-	one.entry().remove()
+	one.entry().markDeleted()
 	c.tenant.commit(one)
 	c.committed = true
 	return done()

@@ -87,15 +87,15 @@ func restoreAccount(t *tenant, text []byte) error {
 	}
 	t.accounts.add(a.id, a)
 	owner.accounts = append(owner.accounts, a)
-	if r.Harvested {
-		l.harvest(t, a, "")
+	if r.Materialised {
+		l.materialise(t, a, "")
 	}
 	if r.Pending != nil {
 		a.pending = &pendingLogin{outcome{r.Pending.Status, r.Pending.Code}, r.Pending.Due}
 		t.schedule(a.pending.due, loginSettled{l, a, a.attempt})
 	}
 	if !a.connectedAt.IsZero() && a.status != Disconnected {
-		l.plan(t, a)
+		l.scheduleNext(t, a)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func restoreRegistration[T registered, R any](t *tenant, of registry[T], text []
 	entry := made.entry()
 	entry.id, entry.ordinal, entry.createdAt = r.ID, len(all.order), r.CreatedAt
 	if r.Deleted {
-		entry.remove()
+		entry.markDeleted()
 	}
 	all.add(r.ID, made)
 	return nil

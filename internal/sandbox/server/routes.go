@@ -49,13 +49,13 @@ var (
 var operations []*operation
 
 func init() {
-	operations = slices.Concat(emulated(), managed(), filed(), dataOperations())
+	operations = slices.Concat(userOperations(), setupOperations(), archiveOperations(), dataOperations())
 	for _, o := range notEmulated {
 		operations = append(operations, &o)
 	}
 }
 
-func emulated() []*operation {
+func userOperations() []*operation {
 	created := []validate.Parameter{validate.Param("startDate", validate.Date), validate.Param("endDate", validate.Date)}
 	ofUser := append([]validate.Parameter{validate.Param("userId", validate.Any)}, created...)
 	return []*operation{
@@ -88,7 +88,7 @@ func emulated() []*operation {
 }
 
 // managed is the operations on what a tenant sets up.
-func managed() []*operation {
+func setupOperations() []*operation {
 	return []*operation{
 		{method: "POST", path: "/webhooks", id: "create-webhook", handle: createWebhook},
 		{method: "GET", path: "/webhooks", id: "list-webhooks", handle: webhooks.list, paged: true},
@@ -110,7 +110,7 @@ func managed() []*operation {
 }
 
 // filed is the operations on what people hand in.
-func filed() []*operation {
+func archiveOperations() []*operation {
 	created := []validate.Parameter{validate.Param("startDate", validate.Date), validate.Param("endDate", validate.Date)}
 	ofUser := append([]validate.Parameter{validate.Param("userId", validate.Any)}, created...)
 	byType := append(slices.Clone(ofUser), validate.Param("fileType", validate.Any))

@@ -48,7 +48,7 @@ func New(options Options) (*Sandbox, error) {
 	if err := options.check(); err != nil {
 		return nil, err
 	}
-	kept, start, err := remember(&options)
+	kept, start, err := openData(&options)
 	if err != nil {
 		return nil, err
 	}

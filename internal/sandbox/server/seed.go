@@ -38,14 +38,14 @@ func (s *Sandbox) Seed(req SeedRequest) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range req.Users {
-		u := t.placeUser(s.ids, nil, now)
+		u := t.addUserSilently(s.ids, nil, now)
 		t.commit(u)
 		for _, p := range at[:req.AccountsPerUser] {
-			a := s.linker.open(t, u, p, now)
+			a := s.linker.newAccount(t, u, p, now)
 			a.person = s.linker.people[i%len(s.linker.people)]
-			a.become(Connected, "", "", now)
+			a.setStatus(Connected, "", "", now)
 			a.refreshes = append(a.refreshes, now)
-			s.linker.live(t, a, now)
+			s.linker.scheduleLife(t, a, now)
 			linked := &task{
 				id: s.ids.Next("task-"), ordinal: len(t.tasks.order), kind: linkAccount, account: a,
 				startedAt: now, finishedAt: now, datapoints: p.Supported,

@@ -28,8 +28,8 @@ type tenant struct {
 	consentTemplates collection[*consentTemplate]
 	inviteTemplates  collection[*inviteTemplate]
 	items            map[string]*item // those that were read already, by id
-	agenda           agenda
-	planned          int // appointments ever made
+	queue            eventQueue
+	scheduled        int // appointments ever made
 	// next is when the agenda has something to do, in Unix nanoseconds.
 	next atomic.Int64
 }
@@ -52,7 +52,7 @@ func (t *tenant) clear() {
 	t.consentTemplates = newCollection[*consentTemplate]()
 	t.inviteTemplates = newCollection[*inviteTemplate]()
 	t.items = map[string]*item{}
-	t.agenda = nil
+	t.queue = nil
 	t.next.Store(never)
 }
 
@@ -137,19 +137,19 @@ type account struct {
 
 	// refreshes are when data came: first by linking, then by each resync.
 	// While there are none, nothing is readable.
-	refreshes []time.Time
-	harvested int                // how many of them items has
-	items     map[string][]*item // by data point path
+	refreshes    []time.Time
+	materialised int                // how many of them items has
+	items        map[string][]*item // by data point path
 }
 
 // become moves the account to a status; code is empty unless that is Failed.
-func (a *account) become(status ConnectionStatus, code, message string, at time.Time) {
+func (a *account) setStatus(status ConnectionStatus, code, message string, at time.Time) {
 	a.status, a.errorCode, a.errorMessage, a.updatedAt = status, code, message, at
-	a.watch(at)
+	a.updateMonitor(at)
 }
 
 // watch decides whether the account's data is kept current.
-func (a *account) watch(at time.Time) {
+func (a *account) updateMonitor(at time.Time) {
 	monitor := MonitorUnsupported
 	switch {
 	case a.monitorOff && a.provider.MonitorSupported && a.status != Disconnected:
