@@ -16,7 +16,8 @@ const (
 	metaSkipped = "skipped"
 )
 
-// begin counts a start of the sandbox and settles on the seed.
+// countStart counts the starts of the sandbox, and sets the seed in the options
+// to the stored one. It fails if they differ.
 func countStart(d *disk.Disk, options *Options) (start string, err error) {
 	var seed string
 	var starts int
@@ -32,8 +33,8 @@ func countStart(d *disk.Disk, options *Options) (start string, err error) {
 	return "#" + strconv.Itoa(starts), err
 }
 
-// remember opens the data directory, if there is one, and gives the seed that
-// its state was made with back to the options. start is different each time.
+// openData opens the data directory if the options name one, and sets the seed
+// in the options to the stored one. start differs at each start of the process.
 func openData(options *Options) (kept *disk.Disk, start string, err error) {
 	if options.Data == "" {
 		return nil, "", nil

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// never is later than every event.
+// never is later than every event, in Unix nanoseconds.
 const never = math.MaxInt64
 
-// event is something that happens to a tenant when its time has come.
+// event is something that happens to a tenant at a time on the sandbox clock.
 type event interface {
 	happen(t *tenant, at time.Time)
 }
 
 type scheduledEvent struct {
 	at    time.Time
-	order int // of making, among those of the same instant
+	order int // among events of the same instant
 	event event
 }
 
-// agenda is a heap of appointments, the next one first.
+// eventQueue is a heap with the next event at the front.
 type eventQueue []scheduledEvent
 
 func (a eventQueue) Len() int      { return len(a) }
@@ -35,8 +35,8 @@ func (a *eventQueue) Pop() any {
 	return last
 }
 
-// schedule has the event happen at that time, or in the next settle if that
-// is past. The caller holds mu.
+// schedule has the event happen at that time. If the time is past, the next
+// settle does it. The caller holds mu.
 func (t *tenant) schedule(at time.Time, e event) {
 	t.scheduled++
 	heap.Push(&t.queue, scheduledEvent{at: at, order: t.scheduled, event: e})
@@ -44,8 +44,8 @@ func (t *tenant) schedule(at time.Time, e event) {
 	t.box.alarm.Set(t.queue[0].at)
 }
 
-// settle lets everything happen that is due, each at its own time. The caller
-// holds mu.
+// settle makes everything happen that is due, each event at its own time. The
+// caller holds mu.
 func (t *tenant) settle(now time.Time) {
 	for len(t.queue) > 0 && !t.queue[0].at.After(now) {
 		due := heap.Pop(&t.queue).(scheduledEvent)
@@ -58,7 +58,8 @@ func (t *tenant) settle(now time.Time) {
 	t.next.Store(t.queue[0].at.UnixNano())
 }
 
-// catchUp settles without cost when nothing is due. The caller does not hold mu.
+// catchUp is settle for callers without the lock. It costs nothing if nothing
+// is due.
 func (t *tenant) catchUp(now time.Time) {
 	if now.UnixNano() < t.next.Load() {
 		return

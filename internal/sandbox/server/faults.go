@@ -13,19 +13,21 @@ import (
 )
 
 // Fault makes calls of an operation go wrong. Calls are counted from the moment
-// the faults were set, without those that the rate limit refused.
+// the faults were set. Calls that the rate limit refuses do not count.
 type Fault struct {
 	// Operation is the vendor's operation id, or * for every call.
 	Operation string `json:"operation"`
-	// Nth is the first call that is hit, from 1; default 1.
+	// Nth is the first call that is affected, from 1; default 1.
 	Nth int `json:"nth,omitempty"`
-	// Count is how many calls in a row are hit; default 1, -1 is all.
+	// Count is how many calls in a row are affected; default 1, -1 is all.
 	Count int `json:"count,omitempty"`
-	// Phase is before (default: the API never sees the call, a delay apart) or
-	// after (the API has done it, and the answer suffers).
+	// Phase is before (default: the API never sees the call, unless the action
+	// is a delay) or after (the call was executed, and the response is
+	// changed).
 	Phase string `json:"phase,omitempty"`
 	// Action is one of status:N, delay:DURATION, hang, reset, truncate:BYTES,
-	// garbage, empty, endless, acknowledge and redirect:URL. Only listings can be endless.
+	// garbage, empty, endless, acknowledge and redirect:URL. Only listings can
+	// be endless.
 	Action string `json:"action"`
 }
 
@@ -35,18 +37,18 @@ const (
 	anyCall     = "*"
 )
 
-// action turns an answer into another one.
+// action replaces a response.
 type action func(c *call, answer response) response
 
 func (a action) apply(c *call, answer response) response { return a(c, answer) }
 
-// trouble is what happens to a call in one phase.
+// effect is what the faults do to a call in one phase.
 type effect struct {
 	delay  time.Duration
 	action action
 }
 
-// plan is what happens to a call.
+// effects are what the faults do to a call.
 type effects struct{ before, after effect }
 
 type armedFault struct {
@@ -90,8 +92,8 @@ func (f *faults) list() []Fault {
 	return set
 }
 
-// next counts a call and says what happens to it: delays add up, and of the
-// actions of a phase the first one set wins.
+// next counts a call and returns what happens to it. Delays add up. Of the
+// actions of a phase the first one that was set applies.
 func (f *faults) next(operation string) effects {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -148,7 +150,7 @@ var actions = map[string]func(argument string) (effect, error){
 	"delay":    parseDelay,
 	"truncate": parseTruncate,
 	"redirect": parseRedirect,
-	// acknowledge says that the call was done. Before it was, nobody does it.
+	// acknowledge reports success. In phase before, the call is not executed.
 	"acknowledge": plainAction(func(_ *call, r response) response { return r }),
 	"hang":        plainAction(func(_ *call, r response) response { r.ending = hung; return r }),
 	"reset":       plainAction(func(*call, response) response { return cutOff() }),
@@ -224,8 +226,8 @@ func garbage(*call, response) response {
 	return response{status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: page, length: len(page)}
 }
 
-// endless answers a listing with its first page, repeated up to the requested size, and with a cursor that leads to another such
-// page. Other calls are answered as usual.
+// endless answers a listing with its first page, repeated up to the requested
+// size, and a cursor to another such page. Other calls are answered as usual.
 func endless(c *call, answer response) response {
 	if !c.op.paged {
 		return answer

@@ -15,8 +15,8 @@ func listAccounts(c *call) reply {
 	return paginate(c, c.tenant.accounts.after(c.paging.from), wanted, func(a *account) any { return a.wire() })
 }
 
-// shows tells whether an account can be seen at all: whether one that was
-// revoked can is a quirk.
+// isVisible reports whether the API shows an account. A quirk decides whether
+// it shows revoked ones.
 func (c *call) isVisible(a *account) bool {
 	return a.status != Disconnected || c.box.behaviour.RevokedAccount != "404"
 }
@@ -44,8 +44,8 @@ func deleteAccount(c *call) reply {
 	return done()
 }
 
-// getAccountPayload gives all data of an account at once. Lists are arrays,
-// empty if there is nothing; what there is one of at most is null then.
+// getAccountPayload returns all data of an account. Lists without items are
+// empty. A single item that does not exist is null.
 func getAccountPayload(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()

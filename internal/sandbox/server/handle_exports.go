@@ -66,7 +66,8 @@ func generateExport(c *call) reply {
 	})
 }
 
-// origin is how the caller has reached the sandbox.
+// origin is the URL by which the caller has reached the sandbox, without a
+// path.
 func origin(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host
@@ -74,7 +75,7 @@ func origin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// written is all data of an account, a row for each item. The caller holds mu
+// exportFile is all data of an account, one row per item. The caller holds mu
 // for writing.
 func (t *tenant) exportFile(a *account, extension string) []byte {
 	rows := [][]string{{"datapoint", "item"}}
@@ -95,7 +96,7 @@ func (t *tenant) exportFile(a *account, extension string) []byte {
 	return fixtures.PDF(lines)
 }
 
-// printable leaves out what a line of a PDF cannot hold as it is.
+// printable removes what a line of a PDF cannot contain unescaped.
 func printable(r rune) rune {
 	if r < ' ' || r > '~' || strings.ContainsRune(`()\`, r) {
 		return -1
@@ -103,7 +104,7 @@ func printable(r rune) rune {
 	return r
 }
 
-// serveExport gives the file, as long as there is data to give.
+// serveExport serves the file while the account has data.
 func (s *Sandbox) serveExport(w http.ResponseWriter, r *http.Request) {
 	for _, t := range s.tenants {
 		t.catchUp(s.clock.Now())
@@ -120,7 +121,8 @@ func (s *Sandbox) serveExport(w http.ResponseWriter, r *http.Request) {
 	answering(func(*http.Request) (any, error) { return nil, notFound("export", chi.URLParam(r, "id")) })(w, r)
 }
 
-// disableMonitor stops the continuous synchronisation of an account for good.
+// disableMonitor stops the continuous synchronisation of an account
+// permanently.
 func disableMonitor(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()

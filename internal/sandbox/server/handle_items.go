@@ -6,7 +6,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
-// listItems lists a data point of the whole tenant, or of one user or account.
+// listItems lists the items of a data point: of the whole tenant, or of one
+// user or account.
 func listItems(d fixtures.Datapoint) func(*call) reply {
 	return func(c *call) reply {
 		c.userID = c.filter("userId")
@@ -20,7 +21,7 @@ func listItems(d fixtures.Datapoint) func(*call) reply {
 	}
 }
 
-// sources are the accounts that the filters leave, in the order of linking.
+// sources are the accounts that the filters select, in the order of linking.
 func (c *call) sources() []*account {
 	accounts := c.tenant.accounts.order
 	if u, given := c.filter("userId"), c.filter("userId") != ""; given {
@@ -37,7 +38,8 @@ func (c *call) sources() []*account {
 	return accounts
 }
 
-// only is the account alone, if it is among the others.
+// only returns the account alone if it is one of accounts, and otherwise
+// nothing.
 func only(accounts []*account, wanted *account) []*account {
 	for _, a := range accounts {
 		if a == wanted {

@@ -2,14 +2,16 @@ package server
 
 import "time"
 
-// live starts what time does to a connected account: its data is fetched again
-// every month if it is monitored, and ends one day. The caller holds mu.
+// scheduleLife schedules the life of a connected account: the expiry of its
+// data, and the monthly synchronisation if it is monitored. The caller holds
+// mu.
 func (l *linker) scheduleLife(t *tenant, a *account, at time.Time) {
 	a.connectedAt, a.syncs = at, 0
 	l.scheduleNext(t, a)
 }
 
-// plan schedules what comes next in an account's life. The caller holds mu.
+// scheduleNext schedules the next events of an account's life. The caller holds
+// mu.
 func (l *linker) scheduleNext(t *tenant, a *account) {
 	t.schedule(l.dataEnds(t, a), dataExpired{l, a, a.attempt})
 	if a.monitor == MonitorActive && t.box.behaviour.DataSync != "off" {
@@ -17,7 +19,7 @@ func (l *linker) scheduleNext(t *tenant, a *account) {
 	}
 }
 
-// dataEnds is when the data of an account expires as things stand.
+// dataEnds is when the data of an account expires if it is not refreshed.
 func (l *linker) dataEnds(t *tenant, a *account) time.Time {
 	from := a.connectedAt
 	if n := len(a.refreshes); n > 0 && a.monitor == MonitorActive && t.box.behaviour.MonitoredData == "kept" {
@@ -44,7 +46,7 @@ func (e monthlySync) happen(t *tenant, at time.Time) {
 	t.commit(a)
 }
 
-// monthsLater is the same day of a later month, or that month's last.
+// monthsLater is the same day of a later month, or that month's last day.
 func monthsLater(at time.Time, n int) time.Time {
 	later := at.AddDate(0, n, 0)
 	if later.Day() != at.Day() {
@@ -53,7 +55,7 @@ func monthsLater(at time.Time, n int) time.Time {
 	return later
 }
 
-// dataExpired ends the data of an account, unless a refresh has lengthened its
+// dataExpired deletes the data of an account unless a refresh has extended its
 // life.
 type dataExpired struct {
 	linker  *linker
@@ -83,7 +85,7 @@ func (e dataExpired) happen(t *tenant, at time.Time) {
 	}
 }
 
-// archiveExpired ends what is known of an archive.
+// archiveExpired revokes an archive.
 type archiveExpired struct{ archive *archive }
 
 func (e archiveExpired) happen(t *tenant, at time.Time) {

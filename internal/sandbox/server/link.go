@@ -21,13 +21,14 @@ type LinkRequest struct {
 	MFA        string `json:"mfa"`
 }
 
-// outcome is where a login leads to.
+// outcome is the result of a login.
 type outcome struct {
 	status ConnectionStatus
 	code   string
 }
 
-// judge decides a login of somebody, nil if nobody has that login.
+// outcome decides a login. who is the person with that login, nil if there is
+// none.
 func (r LinkRequest) outcome(p *fixtures.Provider, who *fixtures.Person, passwordKnown bool) outcome {
 	switch {
 	case who == nil || !passwordKnown && r.Password != who.Password:
@@ -42,7 +43,7 @@ func (r LinkRequest) outcome(p *fixtures.Provider, who *fixtures.Person, passwor
 	return outcome{Connected, ""}
 }
 
-// linker is what linking needs to know of the sandbox.
+// linker links accounts.
 type linker struct {
 	ids       *ids.Source
 	canaries  *canary.Marker
@@ -52,7 +53,7 @@ type linker struct {
 	dataLife  time.Duration
 }
 
-// link takes a login, up to where it leads without waiting. The caller holds mu.
+// link handles a login, up to the first delay. The caller holds mu.
 func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest, now time.Time) *account {
 	who := fixtures.FindPerson(l.people, req.Login)
 	a := u.accountFor(p, who)
@@ -84,8 +85,8 @@ func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest,
 	return a
 }
 
-// accountFor is the account that a login of that person goes to: one that is
-// connected as the same person, else one whose login is not finished.
+// accountFor returns the account that a login belongs to: one that is connected
+// as the same person, otherwise one whose login is not finished.
 func (u *user) accountFor(p *fixtures.Provider, who *fixtures.Person) *account {
 	for _, a := range slices.Backward(u.accounts) {
 		if a.provider != p || a.status == Disconnected {
@@ -98,7 +99,7 @@ func (u *user) accountFor(p *fixtures.Provider, who *fixtures.Person) *account {
 	return nil
 }
 
-// open makes an account without a login. The caller holds mu.
+// newAccount creates an account without a login. The caller holds mu.
 func (l *linker) newAccount(t *tenant, u *user, p *fixtures.Provider, now time.Time) *account {
 	a := &account{
 		id: l.ids.Next("a-"), ordinal: len(t.accounts.order), owner: u, provider: p, createdAt: now,
@@ -109,14 +110,14 @@ func (l *linker) newAccount(t *tenant, u *user, p *fixtures.Provider, now time.T
 	return a
 }
 
-// loginSettled is the provider's answer to a login.
+// loginSettled is the provider's response to a login.
 type loginSettled struct {
 	linker  *linker
 	account *account
 	attempt int
 }
 
-// pendingLogin is a login that the provider has not answered yet.
+// pendingLogin is a login without a response of the provider.
 type pendingLogin struct {
 	outcome outcome
 	due     time.Time
@@ -135,7 +136,7 @@ func (e loginSettled) happen(t *tenant, at time.Time) {
 	}
 }
 
-// move ends a login. The caller holds mu.
+// conclude ends a login with its outcome. The caller holds mu.
 func (l *linker) conclude(t *tenant, a *account, to outcome, at time.Time) {
 	message := ""
 	if to.code != "" {
@@ -148,7 +149,7 @@ func (l *linker) conclude(t *tenant, a *account, to outcome, at time.Time) {
 	t.commit(a, t.accountStatusEvents(a, at)...)
 }
 
-// begin starts a task that brings data. The caller holds mu.
+// startTask starts a task that fetches data. The caller holds mu.
 func (l *linker) startTask(t *tenant, kind string, a *account, at time.Time) {
 	begun := &task{id: l.ids.Next("task-"), ordinal: len(t.tasks.order), kind: kind, account: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
 	t.tasks.add(begun.id, begun)
@@ -156,8 +157,8 @@ func (l *linker) startTask(t *tenant, kind string, a *account, at time.Time) {
 	t.schedule(begun.dueAt, taskFinished{begun})
 }
 
-// taskFinished brings the account's data, unless it was taken away meanwhile,
-// or what an archive says.
+// taskFinished is the end of a task: the account has its data, unless it was
+// disconnected meanwhile, or the archive was read.
 type taskFinished struct{ task *task }
 
 func (e taskFinished) happen(t *tenant, at time.Time) {
@@ -182,7 +183,8 @@ func (e taskFinished) happen(t *tenant, at time.Time) {
 	t.commit(e.task, t.taskEndEvent(e.task, at))
 }
 
-// revoke ends an account for good and forgets its data. The caller holds mu.
+// revokeAccount disconnects an account permanently and deletes its data. The
+// caller holds mu.
 func (t *tenant) revokeAccount(a *account, at time.Time) {
 	t.dropData(a)
 	a.setStatus(Disconnected, "", "", at)
@@ -192,7 +194,7 @@ func (t *tenant) revokeAccount(a *account, at time.Time) {
 	}
 }
 
-// forget drops the data of an account. The caller holds mu.
+// dropData deletes the data of an account. The caller holds mu.
 func (t *tenant) dropData(a *account) {
 	for _, items := range a.items {
 		for _, i := range items {

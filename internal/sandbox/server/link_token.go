@@ -10,8 +10,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
-// readLinkToken opens a token that this sandbox has issued and that has not
-// expired. What stands in front of it, such as a canary, is ignored.
+// readLinkToken reads a token that this sandbox has issued and that has not
+// expired. A prefix such as a canary is ignored.
 func readLinkToken(ids *ids.Source, token string, now time.Time) (tokenClaims, tokenFault) {
 	var claims tokenClaims
 	parts := strings.Split(token, ".")
@@ -32,7 +32,7 @@ func readLinkToken(ids *ids.Source, token string, now time.Time) (tokenClaims, t
 	return claims, ""
 }
 
-// admit finds tenant and user by the link token.
+// authenticateLink finds tenant and user by the link token.
 func (c *call) authenticateLink() *reply {
 	scheme, token, _ := strings.Cut(c.request.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
@@ -53,7 +53,8 @@ func (c *call) authenticateLink() *reply {
 	return nil
 }
 
-// voided tells whether a newer token has ended this one, which a quirk decides.
+// voided reports whether a newer token has replaced this one. A quirk decides
+// that.
 func (t *tenant) voided(claims tokenClaims) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

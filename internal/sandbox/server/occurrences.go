@@ -7,7 +7,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// What the webhooks are told about the things that happen, type by type.
+// The events for webhooks, by type.
 
 func userCreatedEvent(u *user, at time.Time) occurrence {
 	return occurrence{kind: "USER_CREATED", at: at, tell: func() details {
@@ -15,12 +15,12 @@ func userCreatedEvent(u *user, at time.Time) occurrence {
 	}}
 }
 
-// about is what every event about an account says.
+// about is the data of every event about an account.
 func (a *account) about() details {
 	return details{"userId": a.owner.id, "accountId": a.id, "providers": []string{a.provider.ID}}
 }
 
-// and is the details with one more.
+// with adds a detail.
 func (d details) with(name string, value any) details {
 	d[name] = value
 	return d
@@ -34,7 +34,8 @@ func (t *tenant) aboutLogin(a *account) details {
 	return a.about().with("loginName", t.box.canaries.In("loginName", a.login))
 }
 
-// accountMoved tells where a login has come to, if that is worth telling.
+// accountStatusEvents returns the event about the new status of an account, if
+// there is one.
 func (t *tenant) accountStatusEvents(a *account, at time.Time) []occurrence {
 	switch a.status {
 	case Connected:
@@ -52,7 +53,7 @@ func (t *tenant) accountStatusEvents(a *account, at time.Time) []occurrence {
 	}
 }
 
-// about is what the events of a task have in common.
+// about is the data that all events of a task have.
 func (t *task) about() details {
 	from := t.reference()
 	return details{
@@ -65,7 +66,8 @@ func taskStartEvent(t *task, at time.Time) occurrence {
 	return occurrence{kind: "TASK_STARTED", at: at, tell: t.about}
 }
 
-// taskEnded tells how a task ended. The data of the account goes along with it.
+// taskEndEvent is the event about the end of a task. Its payload is the
+// account's data.
 func (t *tenant) taskEndEvent(ended *task, at time.Time) occurrence {
 	payload := func() any { return t.sourcePayload(ended) }
 	if ended.kind == updateAccount {
@@ -96,9 +98,9 @@ func (t *tenant) outcomeOf(ended *task) string {
 	return t.box.behaviour.FailedStatus
 }
 
-// newsOf is what is told about the items of a data point: the type when there
-// are new ones, the field that names the only one ("" where they are counted),
-// and the type when an update brought more ("" where there is none).
+// itemEvents are the events about the items of a data point: the type for new
+// items, the field with the id if there is only one item ("" if items are
+// counted), and the type for an update ("" if there is none).
 var itemEvents = map[string]struct{ added, idField, updated string }{
 	"IDENTITIES":    {"IDENTITY_ADDED", "identityId", ""},
 	"RATINGS":       {"RATING_ADDED", "ratingId", ""},
@@ -113,8 +115,8 @@ var itemEvents = map[string]struct{ added, idField, updated string }{
 	"LINK":          {"LINK_ADDED", "id", ""},
 }
 
-// dataArrived tells what the last refresh of an account brought, one occurrence
-// per data point.
+// dataEvents returns the events about what the last refresh of an account
+// brought, one per data point.
 func (t *tenant) dataEvents(a *account, at time.Time) []occurrence {
 	var told []occurrence
 	for _, d := range fixtures.Datapoints {
@@ -147,7 +149,7 @@ func itemsAddedEvent(a *account, d fixtures.Datapoint, fresh []*item, at time.Ti
 	}}
 }
 
-// itemsUpdated tells about an update, with the range of its dates.
+// itemsUpdatedEvent is the event about an update, with the range of its dates.
 func itemsUpdatedEvent(a *account, d fixtures.Datapoint, fresh []*item, at time.Time) occurrence {
 	return occurrence{kind: itemEvents[d.Name].updated, at: at, tell: func() details {
 		first, last := fresh[0].on, fresh[0].on
