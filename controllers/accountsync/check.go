@@ -23,50 +23,53 @@ var errDamaged = problem.NewTransient(v1alpha1.ReasonOutputDamaged,
 
 // inspect compares the output with what was written. It fails only when it cannot be read: what it finds is for the phases
 // that follow.
-func (v *visit) inspect(ctx context.Context, p *pass) error {
-	sync := p.Object
+func (s *scope) inspect(ctx context.Context, r *run) error {
+	sync := r.Object
+	if isUnnamed(sync) && sync.Status.Output == nil {
+		return errUnnamedFields
+	}
 	target, wanted := targetOf(sync)
 	if !wanted {
-		return v.dropOutput(ctx, p)
+		return s.dropOutput(ctx, r)
 	}
-	if v.spared = v.Checked && p.First && !p.Resumed && isAtRest(sync); v.spared {
+	if s.spared = s.c.Checked && r.First && !r.Resumed && isAtRest(sync); s.spared {
 		return nil
 	}
 	// An output is compared without a person too.
-	if err := client.IgnoreNotFound(v.lookUpUser(ctx, sync)); err != nil {
+	if err := client.IgnoreNotFound(s.lookUpUser(ctx, sync)); err != nil {
 		return err
 	}
-	return v.examine(ctx, sync, target)
+	return s.examine(ctx, sync, target)
 }
 
 // examine notes what is wrong with the output, and brings up to date what is around its content.
-func (v *visit) examine(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
-	err := v.checkOutput(ctx, sync)
+func (s *scope) examine(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+	err := s.checkOutput(ctx, sync)
 	if isForeign(err) {
-		if holds(sync, target) || v.userID() != "" {
-			errors.As(err, &v.broken)
+		if holds(sync, target) || s.userID() != "" {
+			errors.As(err, &s.broken)
 		}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	v.missing = v.opened[target].Content() == nil
-	if err := v.recallRevokes(ctx, sync); err != nil {
+	s.missing = s.opened[target].Content() == nil
+	if err := s.recallRevokes(ctx, sync); err != nil {
 		return err
 	}
-	if v.undecided, err = v.isUndecided(ctx, sync); err != nil {
+	if s.undecided, err = s.isUndecided(ctx, sync); err != nil {
 		return err
 	}
-	v.change(v.undecided)
-	if v.asWritten {
-		return v.tend(ctx, sync, target)
+	s.plan.writeIf(s.undecided)
+	if s.asWritten {
+		return s.tend(ctx, sync, target)
 	}
 	damaged := holds(sync, target)
 	if damaged {
-		v.broken = errDamaged
+		s.broken = errDamaged
 	}
-	v.change(damaged || isForgotten(sync, target))
+	s.plan.writeIf(damaged || isForgotten(sync, target))
 	return nil
 }
 
@@ -86,80 +89,80 @@ func isAtRest(sync *v1alpha1.SmileAccountSync) bool {
 
 // inspectFirst ends a pass that has something to do and has not compared the output yet. The next one, at once, does, before
 // the status takes in what Smile shows: the seal may know better than a status that was restored.
-func (v *visit) inspectFirst(p *pass) error {
-	if !v.spared {
+func (s *scope) inspectFirst(r *run) error {
+	if !s.spared {
 		return nil
 	}
-	v.again = true
-	p.WakeAt(p.Now)
+	s.again = true
+	r.WakeAt(r.Now)
 	return engine.ErrRest
 }
 
 // lookUpUser reads the person, once in a pass: no phase may act on a person whom an earlier one did not know when it judged
 // the output.
-func (v *visit) lookUpUser(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
-	if v.user != nil || v.userErr != nil {
-		return v.userErr
+func (s *scope) lookUpUser(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	if s.user != nil || s.userErr != nil {
+		return s.userErr
 	}
-	user, err := v.userOf(ctx, sync)
+	user, err := s.c.userOf(ctx, sync)
 	if err != nil {
-		v.userErr = err
+		s.userErr = err
 		return err
 	}
-	v.user = user
+	s.user = user
 	return nil
 }
 
 // tend brings up to date what is around the content of an output that is as it was written: owner, metadata and seal. It
 // calls nobody.
-func (v *visit) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
-	if err := v.thaw(ctx, sync, target); err != nil {
+func (s *scope) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+	if err := s.thaw(ctx, sync, target); err != nil {
 		return err
 	}
-	resealed := !v.undecided && v.renewSeal(sync, target)
-	if v.dressed && !resealed {
+	resealed := !s.undecided && s.renewSeal(sync, target)
+	if s.dressed && !resealed {
 		return nil
 	}
-	for n := range v.formerSet(target) {
-		stored := v.opened[target.Part(n+1)]
-		if _, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), v.templateOf(sync)); err != nil {
+	for n := range s.formerSet(target) {
+		stored := s.opened[target.Part(n+1)]
+		if _, err := s.c.Outputs.Write(ctx, sync, stored, stored.Content(), s.c.templateOf(sync)); err != nil {
 			return err
 		}
 	}
-	v.dressed = true
+	s.dressed = true
 	return nil
 }
 
 // checkOutput finds out whether the output is what was written, and carries its owner and the template's metadata. An
 // object of somebody else is an error.
-func (v *visit) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	target, wanted := targetOf(sync)
 	if !wanted {
 		return nil
 	}
-	set, err := v.openSet(ctx, sync, target)
+	set, err := s.openSet(ctx, sync, target)
 	if err != nil {
 		return err
 	}
 	for _, one := range knownObjects(sync) {
 		// What cannot be opened now is not written over later.
-		_ = v.open(ctx, sync, one)
+		_ = s.open(ctx, sync, one)
 	}
-	v.asWritten = holds(sync, target) && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
-	v.dressed, err = v.isDressed(sync, target, len(set))
+	s.asWritten = holds(sync, target) && set.Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
+	s.dressed, err = s.isDressed(sync, target, len(set))
 	return err
 }
 
 // thaw makes objects of an output that somebody made immutable changeable again. It waits where that could lose data which
 // Smile no longer has: such data stays as it is until it must be erased.
-func (v *visit) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+func (s *scope) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	irreplaceable := func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !connected(a) && !hasData(a) }
 	if slices.ContainsFunc(sync.Status.Accounts, irreplaceable) {
 		return nil
 	}
-	for n := range v.formerSet(target) {
-		if stored := v.opened[target.Part(n+1)]; stored.Immutable() {
-			if err := v.Outputs.Thaw(ctx, sync, stored, v.templateOf(sync)); err != nil {
+	for n := range s.formerSet(target) {
+		if stored := s.opened[target.Part(n+1)]; stored.Immutable() {
+			if err := s.c.Outputs.Thaw(ctx, sync, stored, s.c.templateOf(sync)); err != nil {
 				return err
 			}
 		}
@@ -168,9 +171,9 @@ func (v *visit) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 }
 
 // isDressed reports whether the objects of an output carry their owner and the template's metadata.
-func (v *visit) isDressed(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
+func (s *scope) isDressed(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
 	for n := range objects {
-		ok, err := v.Outputs.AsDeclared(sync, v.opened[target.Part(n+1)], v.templateOf(sync))
+		ok, err := s.c.Outputs.AsDeclared(sync, s.opened[target.Part(n+1)], s.c.templateOf(sync))
 		if err != nil || !ok {
 			return false, err
 		}
@@ -180,17 +183,17 @@ func (v *visit) isDressed(sync *v1alpha1.SmileAccountSync, target output.Target,
 
 // explain decides with which problem the reconcile ends. A reconcile that finds nothing else due reports that data is kept because
 // of the clock. Whatever else is wrong, it reports an output that is broken.
-func (v *visit) explain(_ *pass, err error) error {
-	if v.held != nil && !v.again && errors.Is(err, engine.ErrRest) {
-		err = v.held
+func (s *scope) explain(err error) error {
+	if s.held != nil && !s.again && errors.Is(err, engine.ErrRest) {
+		err = s.held
 	}
 	switch {
-	case err == nil || v.broken == nil || errors.Is(err, context.Canceled) || apierrors.IsConflict(err):
+	case err == nil || s.broken == nil || errors.Is(err, context.Canceled) || apierrors.IsConflict(err):
 		return err
 	case errors.Is(err, engine.ErrRest):
-		return v.broken
+		return s.broken
 	default:
-		return brokenBecause(v.broken, problem.Classify(err))
+		return brokenBecause(s.broken, problem.Classify(err))
 	}
 }
 

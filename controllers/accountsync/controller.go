@@ -82,31 +82,21 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 			Gone: c.heeded.forget,
 			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
 			Phases: func() ([]engine.Phase[*v1alpha1.SmileAccountSync], engine.Conclude[*v1alpha1.SmileAccountSync]) {
-				v := &visit{Controller: c}
-				phases := []engine.Phase[*v1alpha1.SmileAccountSync]{
-					{Condition: v1alpha1.ConditionTemplateApplied, Run: v.checkTemplate},
-					{Condition: v1alpha1.ConditionOutputReady, Run: found(v.checkFields)},
-					{Condition: v1alpha1.ConditionOutputReady, Run: found(v.inspect)},
-					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.erase)},
-					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: engine.Step(v.findUser)},
-					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.confirmClock)},
-					{Condition: v1alpha1.ConditionAccountsConnected, Run: found(v.lookAtAccounts)},
-					{Condition: v1alpha1.ConditionAccountsConnected, Run: found(v.readBack)},
-					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.eraseJudged)},
-					{Condition: v1alpha1.ConditionDataSynced, Done: "the data is what Smile has gathered", Run: v.fetch},
-					{Condition: v1alpha1.ConditionOutputReady, Done: "the output holds the data", Run: v.write},
-					{Condition: v1alpha1.ConditionAccountsConnected, Run: found(v.release)},
-					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.conclude)},
-				}
-				return phases, v.explain
+				s := &scope{c: c}
+				return []engine.Phase[*v1alpha1.SmileAccountSync]{
+					{Condition: v1alpha1.ConditionTemplateApplied, Run: s.checkTemplate},
+					{Condition: v1alpha1.ConditionOutputReady, Run: engine.Gather(s.inspect)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: engine.Gather(s.erase)},
+					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: engine.Step(s.findUser)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: engine.Gather(s.confirmClock)},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: engine.Gather(s.observe)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: engine.Gather(s.fetch)},
+					{Condition: v1alpha1.ConditionOutputReady, Run: engine.Gather(s.write)},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: engine.Gather(s.release)},
+				}, s.conclude
 			},
 		},
 	}
-}
-
-// found makes a phase of a function that leaves its condition as it is, unless it fails.
-func found(run func(context.Context, *pass) error) func(context.Context, *pass) (engine.Outcome, error) {
-	return func(ctx context.Context, p *pass) (engine.Outcome, error) { return engine.Unchanged, run(ctx, p) }
 }
 
 // SetupWithManager registers the controller.
@@ -178,8 +168,8 @@ func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccoun
 	if readyReason(sync) == v1alpha1.ReasonMassDisappearance {
 		return true
 	}
-	v := &visit{Controller: c, user: user}
-	if accounts, ok := known.CachedAccounts(user.Status.UserID); !ok || v.differs(sync, v.covered(sync, accounts)) {
+	s := &scope{c: c, user: user}
+	if accounts, ok := known.CachedAccounts(user.Status.UserID); !ok || s.differs(sync, s.covered(sync, accounts)) {
 		return true
 	}
 	gathered := known.CachedGathered(user.Status.UserID)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
@@ -65,46 +64,46 @@ func places(sync *v1alpha1.SmileAccountSync) []output.Target {
 }
 
 // open reads an object, once in a pass. What is written later is written over exactly what was read here.
-func (v *visit) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
-	if v.opened == nil {
-		v.opened = opened{}
+func (s *scope) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+	if s.opened == nil {
+		s.opened = opened{}
 	}
-	if v.opened[target] != nil {
+	if s.opened[target] != nil {
 		return nil
 	}
-	stored, err := v.Outputs.Open(ctx, sync, target)
+	stored, err := s.c.Outputs.Open(ctx, sync, target)
 	if err == nil {
-		v.opened[target] = stored
+		s.opened[target] = stored
 	}
 	return err
 }
 
 // openSet reads an output with all its parts; nil when there is none. One that was foreign stays so for the whole pass: its
 // content was not judged when the pass began, so it must not be written over.
-func (v *visit) openSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
-	if err := v.foreign[target]; err != nil {
+func (s *scope) openSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
+	if err := s.foreign[target]; err != nil {
 		return nil, err
 	}
-	set, err := v.readSet(ctx, sync, target)
+	set, err := s.readSet(ctx, sync, target)
 	if isForeign(err) {
-		if v.foreign == nil {
-			v.foreign = map[output.Target]error{}
+		if s.foreign == nil {
+			s.foreign = map[output.Target]error{}
 		}
-		v.foreign[target] = err
+		s.foreign[target] = err
 	}
 	return set, err
 }
 
 // readSet reads an output with all its parts; nil when there is none. One that a deleted object left behind belongs to this
 // one only if its seal proves that it was written for this output and this user.
-func (v *visit) readSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
+func (s *scope) readSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
 	var set output.Set
 	var left []*output.Stored
 	for n, parts := 1, 1; n <= parts; n++ {
-		if err := v.open(ctx, sync, target.Part(n)); err != nil {
+		if err := s.open(ctx, sync, target.Part(n)); err != nil {
 			return nil, err
 		}
-		stored := v.opened[target.Part(n)]
+		stored := s.opened[target.Part(n)]
 		if stored.Content() == nil && n == 1 {
 			return nil, nil
 		}
@@ -119,7 +118,7 @@ func (v *visit) readSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, ta
 	if len(left) == 0 {
 		return set, nil
 	}
-	if _, sealed := v.unseal(sync, target, set); !sealed || v.userID() == "" {
+	if _, sealed := s.unseal(sync, target, set); !sealed || s.userID() == "" {
 		return nil, leftAlone(target)
 	}
 	for _, stored := range left {
@@ -150,18 +149,18 @@ type holding struct {
 
 // holdings are the data that the objects hold and that can be believed, by account. What is not ours, or not any more,
 // holds nothing, and neither does what was changed.
-func (v *visit) holdings(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]holding, error) {
+func (s *scope) holdings(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]holding, error) {
 	held := map[string]holding{}
 	for _, place := range places(sync) {
-		set, err := v.openSet(ctx, sync, place)
+		set, err := s.openSet(ctx, sync, place)
 		if isForeign(err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		facts, sealed := v.unseal(sync, place, set)
-		if !sealed && !v.vouched(sync, place, set) {
+		facts, sealed := s.unseal(sync, place, set)
+		if !sealed && !s.vouched(sync, place, set) {
 			continue
 		}
 		for _, account := range set.Accounts() {
@@ -175,24 +174,24 @@ func (v *visit) holdings(ctx context.Context, sync *v1alpha1.SmileAccountSync) (
 
 // vouched reports whether the status vouches for an output that no seal proves: its fingerprint is the one that the status
 // has, or the status has none because a write was cut short, and the content is one that this installation wrote.
-func (v *visit) vouched(sync *v1alpha1.SmileAccountSync, place output.Target, set output.Set) bool {
+func (s *scope) vouched(sync *v1alpha1.SmileAccountSync, place output.Target, set output.Set) bool {
 	known := knownObjects(sync)
 	if !slices.Contains(known, place) {
 		return false
 	}
 	if fingerprint := sync.Status.Output.Fingerprint; fingerprint != "" {
-		return place == known[0] && set.Own().Sealed(v.Identity, fingerprint)
+		return place == known[0] && set.Own().Sealed(s.c.Identity, fingerprint)
 	}
-	return set.Own().Consistent(v.Identity)
+	return set.Own().Consistent(s.c.Identity)
 }
 
 // store makes the output hold the data of these accounts and nothing else, and tells whether that changed anything. The
 // object with the index is written last; objects that are not needed any more go after that.
 // entries are those that the status has then.
-func (v *visit) store(
-	ctx context.Context, p *pass, target output.Target, held []holding, entries []v1alpha1.SyncedAccount,
+func (s *scope) store(
+	ctx context.Context, r *run, target output.Target, held []holding, entries []v1alpha1.SyncedAccount,
 ) (changed bool, err error) {
-	sync := p.Object
+	sync := r.Object
 	if target.Kind == output.ConfigMap && !namesFields(sync) && !holds(sync, target) {
 		return false, errUnnamedFields
 	}
@@ -200,37 +199,37 @@ func (v *visit) store(
 	for i, one := range held {
 		accounts[i] = one.data
 	}
-	set, err := output.Render(accounts, sync.Spec.Datapoints, target, v.Identity)
+	set, err := output.Render(accounts, sync.Spec.Datapoints, target, s.c.Identity)
 	if err != nil {
 		return false, err
 	}
-	sealText := v.sealOf(sync, target, set, held, entries)
+	sealText := s.sealOf(sync, target, set, held, entries)
 	needed := make([]output.Target, len(set))
 	for i := range set {
 		needed[i] = target.Part(i + 1)
 	}
-	if err := v.announce(ctx, p, needed); err != nil {
+	if err := s.announce(ctx, r, needed); err != nil {
 		return false, err
 	}
-	if changed, err = v.writeAll(ctx, sync, set, needed, sealText); err != nil {
+	if changed, err = s.writeAll(ctx, sync, set, needed, sealText); err != nil {
 		return changed, err
 	}
-	v.opened = nil
+	s.opened = nil
 	former := slices.DeleteFunc(knownObjects(sync), func(t output.Target) bool { return slices.Contains(needed, t) })
-	if err := v.drop(ctx, sync, former); err != nil {
+	if err := s.drop(ctx, sync, former); err != nil {
 		return changed, err
 	}
 	sync.Status.Output = outputStatus(needed)
-	sync.Status.Output.Fingerprint = set.Fingerprint(v.Identity)
+	sync.Status.Output.Fingerprint = set.Fingerprint(s.c.Identity)
 	return changed, nil
 }
 
 // writeAll writes the parts of an output, the one with the index and the seal last, and reports whether that changed anything.
-func (v *visit) writeAll(
+func (s *scope) writeAll(
 	ctx context.Context, sync *v1alpha1.SmileAccountSync, set output.Set, places []output.Target, sealText string,
 ) (changed bool, err error) {
 	for i, content := range slices.Backward(set) {
-		stored := v.opened[places[i]]
+		stored := s.opened[places[i]]
 		if stored == nil {
 			stored = output.Absent(places[i])
 		}
@@ -238,7 +237,7 @@ func (v *visit) writeAll(
 			stored.SetSeal(sealText)
 		}
 		changed = changed || !stored.Content().Equal(content)
-		if _, err := v.Outputs.Write(ctx, sync, stored, content, v.templateOf(sync)); err != nil {
+		if _, err := s.c.Outputs.Write(ctx, sync, stored, content, s.c.templateOf(sync)); err != nil {
 			return changed, err
 		}
 	}
@@ -247,8 +246,8 @@ func (v *visit) writeAll(
 
 // announce stores in the status which objects are going to hold data, unless it knows them all. It fails with a conflict
 // when the object has changed since it was read.
-func (v *visit) announce(ctx context.Context, p *pass, needed []output.Target) error {
-	known := knownObjects(p.Object)
+func (s *scope) announce(ctx context.Context, r *run, needed []output.Target) error {
+	known := knownObjects(r.Object)
 	isNew := func(t output.Target) bool { return !slices.Contains(known, t) }
 	if !slices.ContainsFunc(needed, isNew) {
 		return nil
@@ -259,8 +258,8 @@ func (v *visit) announce(ctx context.Context, p *pass, needed []output.Target) e
 			all = append(all, one)
 		}
 	}
-	p.Object.Status.Output = outputStatus(all)
-	return p.WriteIntent(ctx)
+	r.Object.Status.Output = outputStatus(all)
+	return r.WriteIntent(ctx)
 }
 
 func outputStatus(objects []output.Target) *v1alpha1.OutputStatus {
@@ -272,9 +271,9 @@ func outputStatus(objects []output.Target) *v1alpha1.OutputStatus {
 }
 
 // drop deletes objects, for they hold personal data.
-func (v *visit) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objects []output.Target) error {
+func (s *scope) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objects []output.Target) error {
 	for _, one := range objects {
-		if err := v.Outputs.Delete(ctx, sync, one); err != nil {
+		if err := s.c.Outputs.Delete(ctx, sync, one); err != nil {
 			return err
 		}
 	}
@@ -282,13 +281,13 @@ func (v *visit) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objec
 }
 
 // dropOutput deletes an output that the spec does not want any more. It needs neither Smile nor the person's object.
-func (v *visit) dropOutput(ctx context.Context, p *pass) error {
-	sync := p.Object
-	p.Set(v1alpha1.ConditionOutputReady, engine.Absent)
+func (s *scope) dropOutput(ctx context.Context, r *run) error {
+	sync := r.Object
+	s.found.output = outputUnwanted
 	if sync.Status.Output == nil {
 		return nil
 	}
-	if err := v.drop(ctx, sync, knownObjects(sync)); err != nil {
+	if err := s.drop(ctx, sync, knownObjects(sync)); err != nil {
 		return err
 	}
 	sync.Status.Output = nil
@@ -296,6 +295,6 @@ func (v *visit) dropOutput(ctx context.Context, p *pass) error {
 	for _, id := range namesOf(sync.Status.Accounts, isKept) {
 		gone[id] = cause{auditlog.ActionErased, auditlog.ReasonSpecChanged}
 	}
-	v.tellErased(p, gone, auditlog.OutcomeSucceeded)
+	s.tellErased(r, gone, auditlog.OutcomeSucceeded)
 	return nil
 }

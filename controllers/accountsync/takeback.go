@@ -25,22 +25,22 @@ type stray struct {
 }
 
 // isUndecided reports whether it must be decided about something that the output holds.
-func (v *visit) isUndecided(ctx context.Context, sync *v1alpha1.SmileAccountSync) (bool, error) {
-	strays, err := v.strays(ctx, sync)
+func (s *scope) isUndecided(ctx context.Context, sync *v1alpha1.SmileAccountSync) (bool, error) {
+	strays, err := s.strays(ctx, sync)
 	return len(strays) > 0, err
 }
 
 // strays are what the output holds and the status does not know.
-func (v *visit) strays(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]stray, error) {
+func (s *scope) strays(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]stray, error) {
 	target, wanted := targetOf(sync)
 	if !wanted {
 		return nil, nil
 	}
-	set, err := v.openSet(ctx, sync, target)
+	set, err := s.openSet(ctx, sync, target)
 	if err != nil || set == nil {
 		return nil, err
 	}
-	facts, sealed := v.unseal(sync, target, set)
+	facts, sealed := s.unseal(sync, target, set)
 	accounts := set.Accounts()
 	var strays []stray
 	for _, account := range accounts {
@@ -69,29 +69,28 @@ func forgotten(sync *v1alpha1.SmileAccountSync, facts map[string]output.AccountF
 
 // readBack decides about what the output holds and the status does not know, now that Smile has shown the accounts: it
 // comes into the status, or goes. Until then it stays as it is. What only a confirmed clock can decide holds up no erasure.
-func (v *visit) readBack(ctx context.Context, p *pass) error {
-	strays, err := v.strays(ctx, p.Object)
-	if err != nil || !v.undecided {
+func (s *scope) readBack(ctx context.Context, r *run) error {
+	strays, err := s.strays(ctx, r.Object)
+	if err != nil || !s.undecided {
 		return ignoreForeign(err)
 	}
-	v.undecided = false
-	v.refused = erasures{}
+	s.undecided = false
+	s.refused = erasures{}
 	took := false
 	for _, one := range strays {
-		taken, err := v.decideAbout(ctx, p, one)
+		taken, err := s.decideAbout(ctx, r, one)
 		if err != nil {
 			return err
 		}
 		took = took || taken
 	}
-	v.knowOutput(p.Object)
+	s.knowOutput(r.Object)
 	if !took {
 		return nil
 	}
-	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataTakenBack, "TakeBack",
+	r.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataTakenBack, "TakeBack",
 		"the status did not know data that the output holds: it was taken back, as the output's seal proves what it is")
-	p.Object.Status.ConnectedAccounts = int32(len(namesOf(p.Object.Status.Accounts, connected)))
-	v.summarise(p)
+	s.observed(r.Object)
 	return nil
 }
 
@@ -114,8 +113,8 @@ func (s stray) entry(sync *v1alpha1.SmileAccountSync) v1alpha1.SyncedAccount {
 }
 
 // decideAbout takes one account back into the status, or refuses it, and reports whether data came back.
-func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool, err error) {
-	sync, id := p.Object, one.data.ID
+func (s *scope) decideAbout(ctx context.Context, r *run, one stray) (taken bool, err error) {
+	sync, id := r.Object, one.data.ID
 	entry := one.entry(sync)
 	if one.sealed && len(one.facts.FetchedAt) == 0 {
 		rememberErased(sync, id, one.facts, one.facts.ErasedAt)
@@ -123,58 +122,58 @@ func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool
 	}
 	restored := takenBack(entry, one.facts, one.data)
 	copied := copied{
-		sealed: one.sealed, selected: selected(sync, entry), expired: expired(sync, restored, p.Now),
+		sealed: one.sealed, selected: selected(sync, entry), expired: expired(sync, restored, r.Now),
 		acknowledged: !one.facts.RevokeAcknowledgedAt.IsZero() || entry.RevokeAcknowledgedAt != nil, retain: retains(sync),
 	}
-	if err := v.ask(ctx, id, &copied); err != nil {
+	if err := s.ask(ctx, id, &copied); err != nil {
 		return false, err
 	}
-	verdict, err := v.verdictOn(ctx, sync, entry, copied)
+	verdict, err := s.verdictOn(ctx, sync, entry, copied)
 	if err != nil {
 		return false, err
 	}
 	switch verdict.what {
 	case take:
-		putEntry(sync, v.shownAs(restored, copied.shown))
-		v.audit(p, id, auditlog.ActionTakenBack, verdict.reason, auditlog.OutcomeSucceeded)
+		putEntry(sync, s.shownAs(restored, copied.shown))
+		s.audit(r, id, auditlog.ActionTakenBack, verdict.reason, auditlog.OutcomeSucceeded)
 		return true, nil
 	case replace:
 		return false, nil
 	case wait:
-		v.unjudged = append(v.unjudged, id)
+		s.unjudged = append(s.unjudged, id)
 		return false, nil
 	default:
-		return false, v.refuse(ctx, p, one, verdict)
+		return false, s.refuse(ctx, r, one, verdict)
 	}
 }
 
 // verdictOn decides about a copy. No data counts as expired by a clock that Smile has not confirmed, and none is left to be fetched
 // again that Smile does not have.
-func (v *visit) verdictOn(
+func (s *scope) verdictOn(
 	ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, copied copied,
 ) (verdict, error) {
 	found := decide(copied)
-	if found.reason == auditlog.ReasonExpired && !v.skew(ctx, sync).Confirmed() {
+	if found.reason == auditlog.ReasonExpired && !s.skew(ctx, sync).Confirmed() {
 		return verdict{what: wait}, nil
 	}
 	if found.what != replace || connected(entry) {
 		return found, nil
 	}
 	var err error
-	found.what, err = v.replaceable(ctx, sync, entry)
+	found.what, err = s.replaceable(ctx, sync, entry)
 	return found, err
 }
 
 // refuse notes that a copy is to be erased. What a ttl has ended is remembered, so that it is not fetched again without news.
-func (v *visit) refuse(ctx context.Context, p *pass, one stray, verdict verdict) error {
+func (s *scope) refuse(ctx context.Context, r *run, one stray, verdict verdict) error {
 	if verdict.withdrawn {
-		if err := v.recordWithdrawn(ctx, one.data.ID); err != nil {
+		if err := s.recordWithdrawn(ctx, one.data.ID); err != nil {
 			return err
 		}
 	}
-	v.refused[one.data.ID] = cause{auditlog.ActionNotTakenBack, verdict.reason}
+	s.refused[one.data.ID] = cause{auditlog.ActionNotTakenBack, verdict.reason}
 	if verdict.reason == auditlog.ReasonExpired {
-		rememberErased(p.Object, one.data.ID, one.facts, p.Now)
+		rememberErased(r.Object, one.data.ID, one.facts, r.Now)
 	}
 	return nil
 }
@@ -193,28 +192,28 @@ func rememberErased(sync *v1alpha1.SmileAccountSync, id string, facts output.Acc
 // ask completes what is known of a copy: by the ledger, and by what Smile shows of the account. One that the listing does
 // not show is asked about before anything is erased, as a listing may come out short; not one that no seal proves, of which
 // there may be any number.
-func (v *visit) ask(ctx context.Context, id string, c *copied) (err error) {
-	i := slices.IndexFunc(v.listed, func(a smile.Account) bool { return a.ID == id && a.UserID == v.userID() })
+func (s *scope) ask(ctx context.Context, id string, c *copied) (err error) {
+	i := slices.IndexFunc(s.listed, func(a smile.Account) bool { return a.ID == id && a.UserID == s.userID() })
 	if i >= 0 {
-		c.shown = v.listed[i].Connection.Status
+		c.shown = s.listed[i].Connection.Status
 	}
 	if !c.sealed {
 		return nil
 	}
-	if c.erasedBefore, err = v.Ledger.Contains(ctx, id); err != nil {
+	if c.erasedBefore, err = s.c.Ledger.Contains(ctx, id); err != nil {
 		return err
 	}
 	if i >= 0 {
-		return v.mayRefuse(id, *c)
+		return s.mayRefuse(id, *c)
 	}
 	if !needsSmile(*c) {
 		return nil
 	}
-	if err := v.known.MayErase(v.conn.Name, v.userID(), id); err != nil {
+	if err := s.mirror.MayErase(s.conn.Name, s.userID(), id); err != nil {
 		return err
 	}
-	account, err := v.conn.Client.Account(ctx, id)
-	if smile.IsNotFound(err) || err == nil && account.UserID != v.userID() {
+	account, err := s.conn.Client.Account(ctx, id)
+	if smile.IsNotFound(err) || err == nil && account.UserID != s.userID() {
 		return nil
 	}
 	c.shown = account.Connection.Status
@@ -222,16 +221,16 @@ func (v *visit) ask(ctx context.Context, id string, c *copied) (err error) {
 }
 
 // mayRefuse reports why a copy of an account that Smile shows as disconnected must stay as it is; nil when it may be erased.
-func (v *visit) mayRefuse(id string, c copied) error {
+func (s *scope) mayRefuse(id string, c copied) error {
 	if c.shown != smile.ConnectionDisconnected || !decide(c).withdrawn {
 		return nil
 	}
-	return v.known.MayErase(v.conn.Name, v.userID(), id)
+	return s.mirror.MayErase(s.conn.Name, s.userID(), id)
 }
 
 // shownAs gives an entry that no listing has brought the status that Smile shows.
-func (v *visit) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStatus) v1alpha1.SyncedAccount {
-	if shown != "" && !slices.ContainsFunc(v.listed, func(a smile.Account) bool { return a.ID == entry.ID }) {
+func (s *scope) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStatus) v1alpha1.SyncedAccount {
+	if shown != "" && !slices.ContainsFunc(s.listed, func(a smile.Account) bool { return a.ID == entry.ID }) {
 		entry.ConnectionStatus = string(shown)
 	}
 	return entry
@@ -239,8 +238,8 @@ func (v *visit) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStat
 
 // replaceable notes whether Smile had gathered data of an account before it got into trouble: then it still has it. Else the
 // copy is refused.
-func (v *visit) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount) (fate, error) {
-	found, err := v.known.Gathered(v.urgently(ctx), sync.UID, v.userID(), v.notBefore)
+func (s *scope) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount) (fate, error) {
+	found, err := s.mirror.Gathered(s.urgently(ctx), sync.UID, s.userID(), s.notBefore)
 	tasks := found[entry.ID]
 	if err != nil || tasks.Tasks == 0 {
 		return refuse, err
@@ -252,9 +251,9 @@ func (v *visit) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync
 
 // knowOutput has the status know the output that it had lost. It is as it was written if it holds exactly what the status
 // says now, but for what is still undecided.
-func (v *visit) knowOutput(sync *v1alpha1.SmileAccountSync) {
+func (s *scope) knowOutput(sync *v1alpha1.SmileAccountSync) {
 	target, _ := targetOf(sync)
-	set := v.formerSet(target)
+	set := s.formerSet(target)
 	if sync.Status.Output == nil {
 		parts := make([]output.Target, len(set))
 		for i := range set {
@@ -262,13 +261,13 @@ func (v *visit) knowOutput(sync *v1alpha1.SmileAccountSync) {
 		}
 		sync.Status.Output = outputStatus(parts)
 	}
-	facts, sealed := v.unseal(sync, target, set)
-	for _, id := range v.unjudged {
+	facts, sealed := s.unseal(sync, target, set)
+	for _, id := range s.unjudged {
 		delete(facts, id)
 	}
 	if sealed && holds(sync, target) && set.IsOwn() && agrees(sync.Status.Accounts, facts) {
-		sync.Status.Output.Fingerprint = set.Fingerprint(v.Identity)
-		v.broken = nil
+		sync.Status.Output.Fingerprint = set.Fingerprint(s.c.Identity)
+		s.broken = nil
 	}
 }
 

@@ -33,24 +33,24 @@ func reselects(sync *v1alpha1.SmileAccountSync) bool {
 
 // moves reports whether the output is complete in its former place, from where its content goes to where the spec wants it
 // now.
-func (v *visit) moves(sync *v1alpha1.SmileAccountSync) bool {
+func (s *scope) moves(sync *v1alpha1.SmileAccountSync) bool {
 	target, _ := targetOf(sync)
 	if sync.Status.Output == nil || holds(sync, target) {
 		return false
 	}
 	former := knownObjects(sync)[0]
-	return v.opened[former] != nil && v.formerSet(former).Sealed(v.Identity, sync.Status.Output.Fingerprint)
+	return s.opened[former] != nil && s.formerSet(former).Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
 }
 
 // tryToWrite asks the API server by a dry run whether the output may be written, before data is fetched for it. An output
 // that is there and in order needs no such question.
-func (v *visit) tryToWrite(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+func (s *scope) tryToWrite(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	target, wanted := targetOf(sync)
-	inOrder := v.asWritten && meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionOutputReady)
-	if !wanted || !v.changed || inOrder {
+	inOrder := s.asWritten && meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionOutputReady)
+	if !wanted || !s.plan.write || inOrder {
 		return nil
 	}
-	err := v.Outputs.Check(ctx, sync, v.opened[target], output.Blank(sync.Spec.Datapoints), v.templateOf(sync))
+	err := s.c.Outputs.Check(ctx, sync, s.opened[target], output.Blank(sync.Spec.Datapoints), s.c.templateOf(sync))
 	if err == nil {
 		return nil
 	}

@@ -22,8 +22,8 @@ type Object interface {
 
 // Phase is one step of a kind. It does nothing when there is nothing to do.
 type Phase[T Object] struct {
-	// Condition that the phase writes, and no other phase; "" when it writes none. A failure of the phase shows on it, unless
-	// the problem names another condition.
+	// Condition that takes the outcome of the phase, and shows its failure unless the problem names another condition; "" for
+	// none. A condition has one writer: this phase, or Kind.Conclude if it depends on what several phases find.
 	Condition string
 	// Done is the condition's message while it is true.
 	Done string

@@ -57,6 +57,12 @@ func Step[T Object](run func(context.Context, *Run[T]) error) func(context.Conte
 	return func(ctx context.Context, r *Run[T]) (Outcome, error) { return Succeeded, run(ctx, r) }
 }
 
+// Gather makes a Phase.Run of a function that keeps the condition as it is unless it fails: Kind.Conclude writes the condition from
+// what several phases have found.
+func Gather[T Object](run func(context.Context, *Run[T]) error) func(context.Context, *Run[T]) (Outcome, error) {
+	return func(ctx context.Context, r *Run[T]) (Outcome, error) { return Unchanged, run(ctx, r) }
+}
+
 // Set gives a condition the value of an outcome. Phases return their outcomes; only Kind.Conclude needs Set.
 func (r *Run[T]) Set(condition string, outcome Outcome) {
 	switch outcome.effect {
