@@ -7,10 +7,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // actionReconcile is the action of the events that report a change of Ready.
 const actionReconcile = "Reconcile"
+
+// report logs the problem with which a reconcile ends. An error that nothing classifies is logged with its type, as an error.
+func report(logger logr.Logger, what string, found *problem.Problem) {
+	if found.Reason == v1alpha1.ReasonUnexpectedError {
+		logger.Error(found.Cause, what+": an unexpected error", "type", problem.TypeOf(found.Cause))
+		return
+	}
+	logger.Info(what, "reason", found.Reason, "cause", found.Error())
+}
 
 // tell emits the events of a pass: what the phases reported, and Ready when its status or reason changed. That all is
 // well needs no event of its own where another tells what was done for that.

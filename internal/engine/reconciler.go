@@ -127,7 +127,7 @@ func (r *Reconciler[T]) conclude(ctx context.Context, run *Run[T], condition str
 		return ctrl.Result{}, err
 	}
 	found := problem.Classify(err)
-	log.FromContext(ctx).V(1).Info("pass ended early", "reason", found.Reason, "cause", found.Error())
+	report(log.FromContext(ctx).V(1), "the reconcile ended early", found)
 	if found.Class == problem.Transient {
 		if r.memory.failed(nameOf(run)) >= shownAfter || found.AtOnce {
 			r.show(run, condition, found)

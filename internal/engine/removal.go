@@ -121,7 +121,7 @@ func (r *Reconciler[T]) blocked(ctx context.Context, run *Run[T], err error) (ct
 		run.retry(found)
 		return r.schedule(ctx, run)
 	}
-	log.FromContext(ctx).Info("deletion is blocked", "reason", found.Reason, "cause", found.Error())
+	report(log.FromContext(ctx), "the deletion is blocked", found)
 	r.show(run, "", &problem.Problem{
 		Class: problem.NotReady, Reason: v1alpha1.ReasonDeletionBlocked,
 		Message: "the deletion waits because something at Smile is still to be undone (" + found.Reason + "): " + found.Message +

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -80,42 +78,21 @@ func (r *Run[T]) WriteIntent(ctx context.Context) error {
 }
 
 func (r *Run[T]) patchStatus(ctx context.Context, exact bool) error {
-	data, err := client.MergeFrom(r.stored).Data(r.Object)
-	if err != nil {
-		return fmt.Errorf("computing the status patch: %w", err)
-	}
-	identity := map[string]any{"uid": r.Object.GetUID()}
-	if exact {
-		identity["resourceVersion"] = r.stored.GetResourceVersion()
-	}
-	data, err = withIdentity(data, identity)
+	patch, err := statusPatch(r.stored, r.Object, exact)
 	if err != nil {
 		return err
 	}
-	// A shutdown does not cut a write that tells what was done at Smile.
+	// The end of the process does not cut short a write that records what was done at Smile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	hash := r.memory.writing(r.Object)
-	if err := r.client.Status().Patch(ctx, r.Object, client.RawPatch(types.MergePatchType, data)); err != nil {
+	if err := r.client.Status().Patch(ctx, r.Object, patch); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	r.Object.SetManagedFields(nil) // nothing reads them, and the next patch is computed faster without
 	r.stored = r.Object.DeepCopyObject().(T)
 	r.memory.wrote(r.Object, r.Now, hash)
 	return nil
-}
-
-// withIdentity makes a status patch fail unless it meets the object that it was made for.
-func withIdentity(patch []byte, identity map[string]any) ([]byte, error) {
-	var doc map[string]any
-	if err := json.Unmarshal(patch, &doc); err != nil {
-		return nil, fmt.Errorf("reading the status patch: %w", err)
-	}
-	only := map[string]any{"metadata": identity}
-	if status, ok := doc["status"]; ok {
-		only["status"] = status
-	}
-	return json.Marshal(only)
 }
 
 func (r *Run[T]) condition(kind string, status metav1.ConditionStatus, reason, message string) {

@@ -2,6 +2,7 @@ package problem
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -77,6 +78,26 @@ func Classify(err error) *Problem {
 	return &Problem{
 		Class: Transient, Reason: v1alpha1.ReasonUnexpectedError, Cause: err,
 		Message: "an unexpected error, which is in the operator's log: retried with backoff",
+	}
+}
+
+// TypeOf names the type of the error at the root of an error, and of the first of several that are joined.
+func TypeOf(err error) string {
+	for {
+		switch wrapper := err.(type) { //nolint:errorlint // it unwraps step by step
+		case interface{ Unwrap() error }:
+			if wrapper.Unwrap() == nil {
+				return fmt.Sprintf("%T", err)
+			}
+			err = wrapper.Unwrap()
+		case interface{ Unwrap() []error }:
+			if len(wrapper.Unwrap()) == 0 {
+				return fmt.Sprintf("%T", err)
+			}
+			err = wrapper.Unwrap()[0]
+		default:
+			return fmt.Sprintf("%T", err)
+		}
 	}
 }
 

@@ -60,18 +60,18 @@ var unauthorized = regexp.MustCompile(` is forbidden: User "[^"]*" cannot `)
 func clusterProblem(err error) *Problem {
 	var answer apierrors.APIStatus
 	if !errors.As(err, &answer) {
-		if is[*url.Error](err) {
-			return unanswered.Because(err)
+		if unanswered := (*url.Error)(nil); errors.As(err, &unanswered) && unanswered.Op != "parse" {
+			return noAnswer.Because(err)
 		}
 		return nil
 	}
 	if refusal := Refusal(err, objectOf(answer.Status().Details), nil); refusal != nil {
 		return refusal
 	}
-	return unanswered.Because(err)
+	return noAnswer.Because(err)
 }
 
-var unanswered = NewTransient(v1alpha1.ReasonClusterError,
+var noAnswer = NewTransient(v1alpha1.ReasonClusterError,
 	"the Kubernetes API server did not answer a request, or only that it cannot serve it now: retried with backoff")
 
 // passes reports whether a failed request may succeed later without a change in the cluster.

@@ -129,6 +129,7 @@ func TestErrorsOfTheKubernetesAPIAreNotUnexpected(t *testing.T) {
 		"terminating": {terminating, NotReady, v1alpha1.ReasonNamespaceTerminating, "being deleted"},
 		"no answer":   {&url.Error{Op: "Get", Err: errors.New("refused")}, Transient, v1alpha1.ReasonClusterError, "did not answer"},
 		"a 503":       {apierrors.NewServiceUnavailable("down"), Transient, v1alpha1.ReasonClusterError, "did not answer"},
+		"no URL":      {&url.Error{Op: "parse", URL: ":", Err: errors.New("missing protocol scheme")}, Transient, v1alpha1.ReasonUnexpectedError, "unexpected"},
 		"unknown":     {errors.New("surprise"), Transient, v1alpha1.ReasonUnexpectedError, "unexpected"},
 	} {
 		t.Run(name, func(t *testing.T) {
