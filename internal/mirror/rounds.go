@@ -24,8 +24,6 @@ const (
 	roundRetry   = 30 * time.Second
 	longestRetry = 15 * time.Minute
 	day          = 24 * time.Hour
-	// surelyListed is how much later a listing of users shows for certain what was created.
-	surelyListed = 2 * time.Minute
 	// longestTask bounds how far back an unfinished task keeps the listings of tasks reaching.
 	longestTask = 14 * day
 )

@@ -108,7 +108,7 @@ func (m *Mirror) surveyNewest(ctx context.Context, began time.Time) error {
 	m.mu.Lock()
 	suspected := m.rounds.suspectedAt
 	m.mu.Unlock()
-	if suspected.IsZero() || began.Before(suspected.Add(surelyListed)) {
+	if suspected.IsZero() || began.Before(suspected.Add(smile.ListingLag)) {
 		return nil
 	}
 	if err := m.listUsers(ctx, want{since: dayBefore(suspected), notBefore: suspected, passes: 1}); err != nil {

@@ -198,7 +198,7 @@ func (m *shared) ended(w *walk) (changed []string) {
 // one before anything is made of their absence.
 func (m *shared) doubtUnseen(listedAt moment) (doubted []string) {
 	for id, p := range m.people.byID {
-		if p.Mark == (Mark{}) || p.seenAt+uint32(surelyListed.Seconds()) >= listedAt.seconds() {
+		if p.Mark == (Mark{}) || p.seenAt+uint32(smile.ListingLag.Seconds()) >= listedAt.seconds() {
 			continue
 		}
 		m.people.unmark(p)
