@@ -11,8 +11,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/contract"
 )
 
-// strictSpec describes users as the sandbox shows them, but for the cursor at
-// the end of a list, which it names as the vendor does.
+// strictSpec describes users as the sandbox shows them, except the cursor at
+// the end of a list, which it describes as the vendor does.
 const strictSpec = `
 openapi: 3.0.0
 info: {title: Users, version: '1'}

@@ -15,8 +15,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// made is a small description that somebody else might have written, with
-// something replaced.
+// made is a small description that another author could have written, with one
+// text replaced.
 func made(t *testing.T, replace ...string) *contract.Document {
 	t.Helper()
 	text, err := os.ReadFile("testdata/users.yaml")
@@ -73,8 +73,8 @@ func TestSharedOperations(t *testing.T) {
 	}
 }
 
-// TestCorruptedDescriptions: whatever is changed in a description that the
-// sandbox keeps is noticed, at the operation where it was changed.
+// TestCorruptedDescriptions: every change of a description that the sandbox
+// conforms to is noticed, at the operation where it was made.
 func TestCorruptedDescriptions(t *testing.T) {
 	for name, test := range map[string]struct {
 		old, new string
