@@ -50,7 +50,7 @@ func TestContract(t *testing.T) {
 		out, errs []string
 	}{
 		"relaxed": {[]string{"--relaxed"}, 0, []string{"list-users", "1 operations", " 0 violations"}, nil},
-		"strict":  {nil, 1, []string{"GET /v1/users: answer 200: /data/nextCursor", " 1 violations"}, []string{"smile-sandbox: ", spec, "1 points"}},
+		"strict":  {nil, 1, []string{"GET /v1/users: response 200: /data/nextCursor", " 1 violations"}, []string{"smile-sandbox: ", spec, "1 points"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer

@@ -127,7 +127,7 @@ func (t *tour) expect(a answer, want int) {
 	if want != 0 {
 		wanted = fmt.Sprint(want)
 	}
-	t.report.Blame(a.operation, fmt.Sprintf("%s %s: answer %d %s, expected %s", a.method, a.path, a.status, a.message(), wanted))
+	t.report.Blame(a.operation, fmt.Sprintf("%s %s: response %d %s, expected %s", a.method, a.path, a.status, a.message(), wanted))
 }
 
 func (t *tour) keep(name, value string) { t.memory["<"+name+">"] = value }

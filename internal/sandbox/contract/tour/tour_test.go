@@ -89,10 +89,10 @@ func TestCorruptedDescriptions(t *testing.T) {
 		"other type":      {"amount: {type: number}", "amount: {type: string}", []string{"list-contributions"}, "amount"},
 		"other values":    {"[IN_PROGRESS, COMPLETED]", "[RUNNING]", []string{"list-users", "create-user", "get-user"}, "session/status"},
 		"never null":      {"nextCursor: {type: string, nullable: true}", "nextCursor: {type: string}", []string{"list-users"}, "nextCursor"},
-		"other success":   {"'201'", "'200'", []string{"create-user"}, "answer 201"},
+		"other success":   {"'201'", "'200'", []string{"create-user"}, "response 201"},
 		"smaller pages":   {"maximum: 150", "maximum: 100", []string{"list-users"}, "request: query parameter size"},
 		"no metadata":     {"additionalProperties: {type: string}", "additionalProperties: {type: integer}", []string{"create-user"}, "request: body"},
-		"other error":     {"required: [code, message, requestId]", "required: [error]", []string{"list-users", "get-user"}, "answer 400"},
+		"other error":     {"required: [code, message, requestId]", "required: [error]", []string{"list-users", "get-user"}, "response 400"},
 		"other date":      {"date: {type: string, format: date}", "date: {type: string, format: date-time}", []string{"list-contributions"}, "/date"},
 		"other structure": {"required: [user, token]", "required: [user, token, extra]", []string{"create-user"}, "extra"},
 	} {
