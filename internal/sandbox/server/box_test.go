@@ -28,7 +28,7 @@ func (w *wall) now() time.Time {
 	return w.at
 }
 
-func (w *wall) pass(d time.Duration) {
+func (w *wall) advance(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.at = w.at.Add(d)

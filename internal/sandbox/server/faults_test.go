@@ -259,7 +259,7 @@ func TestRateLimitedCallsAreNotCounted(t *testing.T) {
 	_ = b.SetFaults([]Fault{{Operation: "list-users", Nth: 2, Action: "status:500"}})
 	b.get("/v1/users").must(t, 200)
 	b.get("/v1/users").must(t, 429)
-	b.wall.pass(time.Second)
+	b.wall.advance(time.Second)
 	b.get("/v1/users").must(t, 500)
 }
 

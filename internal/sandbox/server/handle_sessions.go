@@ -16,7 +16,7 @@ func (u *user) session() session {
 	return session{UserID: u.id, Channel: "Default", Status: status}
 }
 
-// userPayload is what came together in a user's session.
+// userPayload is the data of a user's session.
 type userPayload struct {
 	Metadata session         `json:"metadata"`
 	Forms    []any           `json:"forms"`
@@ -36,8 +36,8 @@ type archiveOfUser struct {
 	Payload  map[string]any `json:"payload"`
 }
 
-// sessionPayload is the data of what a user has linked and handed in since the
-// session was reset. The caller holds mu for writing.
+// sessionPayload is the data of the accounts and archives that a user has added
+// since the session was reset. The caller holds mu for writing.
 func (t *tenant) sessionPayload(u *user) userPayload {
 	shown := userPayload{Metadata: u.session(), Forms: []any{}, Accounts: []accountOfUser{}, Archives: []archiveOfUser{}}
 	for _, a := range u.accounts {
@@ -80,7 +80,7 @@ func resetSession(c *call) reply {
 	return done()
 }
 
-// completeSession ends a session: the person is done. The caller holds mu.
+// completeSession ends a session. The caller holds mu.
 func (t *tenant) completeSession(u *user, at time.Time) {
 	if u.completed {
 		return

@@ -61,7 +61,7 @@ func TestLinkTokensAreRefusedAsWhatTheyAre(t *testing.T) {
 	}
 	b.t = t
 	b.get("/v1/link/session", bearer(good)).must(t, http.StatusOK)
-	b.wall.pass(tokenLife)
+	b.wall.advance(tokenLife)
 	if got := b.get("/v1/link/session", bearer(good)).must(t, http.StatusUnauthorized); got.reason(t) != tokenExpired {
 		t.Errorf("an expired token is answered with %s", got.text)
 	}
@@ -82,7 +82,7 @@ func TestLinkSession(t *testing.T) {
 	if _, err := b.Disconnect(gone.ID); err != nil {
 		t.Fatal(err)
 	}
-	b.wall.pass(time.Hour)
+	b.wall.advance(time.Hour)
 	session := decode[linkSession](t, b.get("/v1/link/session", bearer(token)).must(t, http.StatusOK).Data)
 	if session.UserID != userID || session.Mode != ModeSandbox || session.ExpiresIn != 4*60*60 || len(session.TestPeople) != 4 {
 		t.Errorf("session is %+v", session)
@@ -136,7 +136,7 @@ func TestLinkThroughTheLinkAPI(t *testing.T) {
 		t.Fatalf("the login made %+v", made)
 	}
 	look := func() Account {
-		b.wall.pass(time.Second)
+		b.wall.advance(time.Second)
 		return decode[Account](t, b.get("/v1/link/accounts/"+made.ID, bearer(token)).must(t, http.StatusOK).Data)
 	}
 	if got := look().ConnectionStatus; got != AwaitingMFA {

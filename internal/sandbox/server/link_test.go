@@ -159,7 +159,7 @@ func TestDelays(t *testing.T) {
 	see(Pending, "", 0)
 	_ = b.Advance(time.Nanosecond)
 	see(Connected, "Started", 0)
-	b.wall.pass(5 * time.Minute)
+	b.wall.advance(5 * time.Minute)
 	see(Connected, "Finished", 3)
 	task := decode[taskWire](t, b.list("/v1/tasks").Items[0])
 	if !task.StartedAt.Equal(begun.Add(time.Minute)) || !task.FinishedAt.Equal(begun.Add(6*time.Minute)) {
@@ -254,7 +254,7 @@ func TestResyncBringsTheNextMonth(t *testing.T) {
 		}
 		return got
 	}
-	before, _ := b.walk("/v1/contributions?size=150")
+	before, _ := b.allPages("/v1/contributions?size=150")
 	for range 2 {
 		b.call("POST", "/_sandbox/accounts/"+account.ID+"/resync", "").must(t, 200)
 	}
@@ -265,7 +265,7 @@ func TestResyncBringsTheNextMonth(t *testing.T) {
 	if diff := cmp.Diff([]string{"2022-06-30", "2022-05-31", "2022-04-30", "2022-07-31", "2022-08-31"}, dates()); diff != "" {
 		t.Error(diff)
 	}
-	after, _ := b.walk("/v1/contributions?size=150")
+	after, _ := b.allPages("/v1/contributions?size=150")
 	if !slices.Equal(before, after[:len(before)]) {
 		t.Error("known items got other ids")
 	}

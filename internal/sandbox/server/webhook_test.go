@@ -347,7 +347,7 @@ func TestPayloadIsCut(t *testing.T) {
 		t.Fatalf("%d items, cursor %v", len(cut.Items), cut.NextCursor)
 	}
 	rest := b.list("/v1/transactions?size=150&sourceId=" + account.ID + "&cursor=" + *cut.NextCursor)
-	if all, _ := b.walk("/v1/transactions?size=150"); len(rest.Items) != len(all)-300 {
+	if all, _ := b.allPages("/v1/transactions?size=150"); len(rest.Items) != len(all)-300 {
 		t.Errorf("%d of %d are left", len(rest.Items), len(all))
 	}
 }
@@ -531,8 +531,8 @@ func TestWebhookQuirks(t *testing.T) {
 			failed := b.george(b.newUser(), "sss_ph")
 			tenant := b.tenants["sandbox-key"]
 			tenant.mu.Lock()
-			b.linker.begin(tenant, updateAccount, tenant.accounts.byID[failed.ID], b.Now())
-			tenant.revoke(tenant.accounts.byID[failed.ID], b.Now())
+			b.linker.startTask(tenant, updateAccount, tenant.accounts.byID[failed.ID], b.Now())
+			tenant.revokeAccount(tenant.accounts.byID[failed.ID], b.Now())
 			tenant.settle(b.Now())
 			tenant.mu.Unlock()
 			synctest.Wait()
