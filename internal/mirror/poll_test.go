@@ -46,6 +46,7 @@ func (o *only) For(context.Context, string, v1alpha1.ConnectionReference) (*conn
 // town is a mirror of an API account whose users have objects.
 type town struct {
 	*Mirror
+	set     *Set
 	remote  *remote
 	conn    *only
 	objects client.Client
@@ -84,7 +85,7 @@ func newTown(t *testing.T, users int) *town {
 	w := &town{remote: r, conn: &only{conn: conn}, objects: builder.Build()}
 	life, end := context.WithCancel(t.Context())
 	set := NewSet(life, Config{Clock: clock.RealClock{}, Connections: w.conn, Objects: w.objects})
-	w.changes = set.Changes()
+	w.set, w.changes = set, set.Changes()
 	w.Mirror = set.For(conn)
 	t.Cleanup(end)
 	r.set("accounts", w.accounts(users)...)
@@ -135,7 +136,7 @@ func (w *town) expect(t *testing.T, when string, want map[string]int) {
 	}
 }
 
-const toGrid = 15*time.Minute + 2*beat
+const toGrid = 15*time.Minute + 2*tick
 
 func TestOneListingServesEverybodyOnceAnInterval(t *testing.T) {
 	t.Parallel()
@@ -146,10 +147,10 @@ func TestOneListingServesEverybodyOnceAnInterval(t *testing.T) {
 		running.Go(func() { _ = w.set.Start(life) })
 		defer running.Wait()
 		defer end()
-		grid := schedule.Grid(w.account, 15*time.Minute, time.Now())
-		time.Sleep(time.Until(grid.Next) - beat)
+		grid := schedule.Grid(w.poller.account, 15*time.Minute, time.Now())
+		time.Sleep(time.Until(grid.Next) - tick)
 		w.expect(t, "before the grid strikes", map[string]int{})
-		time.Sleep(2 * beat)
+		time.Sleep(2 * tick)
 		w.expect(t, "after it struck", map[string]int{"accounts": 1, "tasks": 1})
 		if ids := told(w.changes); len(ids) != 20 {
 			t.Errorf("%d were told at the first sight", len(ids))
@@ -196,18 +197,18 @@ func TestWhatIsWantedTogetherIsReadTogether(t *testing.T) {
 		for i := range 20 {
 			w.RequestRefresh(fmt.Sprint("u", i))
 		}
-		w.live(t, 2*beat)
+		w.live(t, 2*tick)
 		w.expect(t, "twenty wanted, of whom nobody knows yet whose they are", map[string]int{"accounts": 1, "users": 1})
 		w.RequestRefresh("u3")
 		w.RequestRefreshSince("u4", time.Now().Add(-time.Hour))
-		w.live(t, 2*beat)
+		w.live(t, 2*tick)
 		w.expect(t, "one wanted, and one that is fresh enough", map[string]int{"accounts": 1})
 		w.remote.fails = len(w.remote.made()) + 2 // a read is repeated once by the client
 		w.RequestRefresh("u3")
-		w.live(t, 2*beat)
+		w.live(t, 2*tick)
 		w.calls()
 		w.remote.fails = 0
-		w.live(t, roundRetry)
+		w.live(t, pollRetry)
 		w.expect(t, "after it failed", map[string]int{"accounts": 1})
 	})
 }
@@ -276,13 +277,13 @@ func TestARoundThatFailedIsMadeUpFor(t *testing.T) {
 		w.expect(t, "while the connection is not ready", map[string]int{})
 		w.conn.err = nil
 		w.remote.fails = 2
-		w.live(t, roundRetry)
+		w.live(t, pollRetry)
 		synctest.Wait()
 		if calls := w.calls(); calls["accounts"] == 0 || calls["tasks"] > 0 {
 			t.Errorf("the failing round called %v", calls)
 		}
 		w.remote.fails = 0
-		w.live(t, roundRetry)
+		w.live(t, pollRetry)
 		w.expect(t, "later", map[string]int{"accounts": 1, "tasks": 1})
 
 		w.conn.err = errors.New("not ready")
@@ -301,7 +302,7 @@ func TestAConnectionThatIsGoneIsListedForNoMore(t *testing.T) {
 		w.conn.err = problem.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
 		w.live(t, time.Hour)
 		w.expect(t, "without a connection", map[string]int{})
-		if _, due := w.next(time.Now()); due {
+		if _, due := w.poller.next(time.Now()); due {
 			t.Error("something is still planned")
 		}
 	})
@@ -398,7 +399,7 @@ func TestAUserTakesLittleMemory(t *testing.T) {
 		}})
 		read[id] = []smile.Account{{ID: fmt.Sprintf("a-%032d", i), ProviderID: "sss_ph", UserID: id, Connection: smile.Connection{Status: smile.ConnectionConnected}}}
 	}
-	m.learnAccounts(m.set.now(), read, atStake{})
+	m.learnAccounts(m.now(), read, atStake{})
 	clear(read)
 	used := (heap() - before) / users
 	t.Logf("%d bytes a user", used)

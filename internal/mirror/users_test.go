@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -20,11 +19,11 @@ func TestOnlyUsersThatCarryAMarkerAreKept(t *testing.T) {
 	} {
 		m, _ := startMirror(t)
 		got := m.Add(smile.User{ID: "u1", ExternalMetadata: map[string]string{v1alpha1.MetadataOwner: marker}})
-		if got != want || (len(m.people.byID) == 1) != want {
-			t.Errorf("%q: %v, and %d kept", marker, got, len(m.people.byID))
+		if got != want || (len(m.users.byID) == 1) != want {
+			t.Errorf("%q: %v, and %d kept", marker, got, len(m.users.byID))
 		}
 	}
-	if m, _ := startMirror(t); m.Add(smile.User{ID: "u1"}) || len(m.people.byID) > 0 {
+	if m, _ := startMirror(t); m.Add(smile.User{ID: "u1"}) || len(m.users.byID) > 0 {
 		t.Error("a user without metadata is kept")
 	}
 }
@@ -51,8 +50,8 @@ func TestFindTellsOwnFromSame(t *testing.T) {
 	if diff := cmp.Diff(want, [][]string{ids(found.Own), ids(found.Same)}); diff != "" {
 		t.Errorf("the oldest first, own and same apart:\n%s", diff)
 	}
-	if len(m.people.byID) != 6 {
-		t.Errorf("%d users are kept, want those that are ours", len(m.people.byID))
+	if len(m.users.byID) != 6 {
+		t.Errorf("%d users are kept, want those that are ours", len(m.users.byID))
 	}
 }
 
@@ -96,30 +95,6 @@ func TestAMarkerSeenInAListingIsNotAskedFor(t *testing.T) {
 	assertCalls(t, r, "users")
 }
 
-func TestARemoteUserIsClaimedByOne(t *testing.T) {
-	t.Parallel()
-	m, _ := startMirror(t)
-	first := Claim{Object: types.NamespacedName{Namespace: "shop", Name: "a"}, UID: "1"}
-	second := Claim{Object: types.NamespacedName{Namespace: "shop", Name: "b"}, UID: "2"}
-	reborn := Claim{Object: first.Object, UID: "3"}
-	assertHolder := func(step string, want, got Claim) {
-		t.Helper()
-		if want != got {
-			t.Errorf("%s: %v, want %v", step, got, want)
-		}
-	}
-	assertHolder("the first", first, m.Claim("u1", first))
-	assertHolder("the first again", first, m.Claim("u1", first))
-	assertHolder("the second", first, m.Claim("u1", second))
-	assertHolder("the same name, another object", first, m.Claim("u1", reborn))
-	assertHolder("another user", second, m.Claim("u2", second))
-	m.Unclaim("u1", second)
-	m.Unclaim("u1", reborn)
-	assertHolder("let go by others", first, m.Claim("u1", second))
-	m.Unclaim("u1", first)
-	assertHolder("let go", second, m.Claim("u1", second))
-}
-
 func TestAMarkNamesItsOwnerAndSubjectAndNobodyElse(t *testing.T) {
 	t.Parallel()
 	mark := markOf(george)
@@ -138,7 +113,7 @@ func TestAMarkNamesItsOwnerAndSubjectAndNobodyElse(t *testing.T) {
 func TestPeopleAreFoundByTheirMarks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		m, want := newPeople(), map[string]Mark{}
+		m, want := newUsers(), map[string]Mark{}
 		for range rapid.IntRange(0, 40).Draw(t, "steps") {
 			id := rapid.SampledFrom([]string{"u1", "u2", "u3", "u4"}).Draw(t, "user")
 			mark := Mark{owner: nameOf(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "owner")), subject: nameOf(rapid.SampledFrom([]string{"c", "d"}).Draw(t, "subject"))}

@@ -10,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -137,7 +138,7 @@ func TestAnApprovalCountsForItsConnectionOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := startMirror(t)
-		changes := m.set.Changes()
+		changes := m.changes.open()
 		for i := range 12 {
 			_ = m.MayErase(ours, fmt.Sprint("u", i), fmt.Sprint("a", i))
 		}
@@ -201,7 +202,7 @@ func TestNobodyErasesBeforeAllWereAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, 40)
 		w.live(t, toGrid)
-		w.rounds.accounts.pages = 1000 // a listing is not worth it
+		w.poller.refresher.costs.accounts.pages = 1000 // a listing is not worth it
 		w.remote.set("accounts", w.disconnected(40, 0)...)
 		told(w.changes)
 		during := 0
@@ -284,7 +285,7 @@ func TestAccountsThatEndByThemselvesDoNotCount(t *testing.T) {
 		"not ended yet":                       {time.Minute, true, 1},
 		"of which it is not known when it is": {0, true, 1},
 	} {
-		d, now := newDisappearances(), time.Now()
+		g, now := newGuard(clock.RealClock{}), time.Now()
 		one := staked{id: "a"}
 		if c.until != 0 {
 			one.until = secondOf(now.Add(c.until))
@@ -293,9 +294,9 @@ func TestAccountsThatEndByThemselvesDoNotCount(t *testing.T) {
 		if c.confirmed {
 			stake.confirmed = now
 		}
-		d.notice("u", stake, []smile.Account{{ID: "a", Connection: smile.Connection{Status: smile.ConnectionDisconnected}}}, now)
-		if len(d.missing) != c.want {
-			t.Errorf("%s: %d are missing", name, len(d.missing))
+		g.observe("u", stake, []smile.Account{{ID: "a", Connection: smile.Connection{Status: smile.ConnectionDisconnected}}})
+		if len(g.missing) != c.want {
+			t.Errorf("%s: %d are missing", name, len(g.missing))
 		}
 	}
 }

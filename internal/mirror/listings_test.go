@@ -115,23 +115,23 @@ func TestNobodyIsAbsentByAListingFromBefore(t *testing.T) {
 
 func TestWhichListingWillDo(t *testing.T) {
 	t.Parallel()
-	done, everything := &walk{want: clearing(noon, time.Time{}), started: noon}, want{passes: 1}
+	done, everything := &listing{request: settling(noon, time.Time{}), started: noon}, request{reads: 1}
 	for name, c := range map[string]struct {
-		walk   *walk
-		wanted want
-		want   bool
+		listing *listing
+		wanted  request
+		want    bool
 	}{
 		"none":                   {nil, everything, false},
-		"that of everything":     {&walk{want: want{passes: 1}, started: noon}, everything, true},
-		"everything, one pass":   {&walk{want: want{passes: 1}, started: noon}, clearing(noon, noon), false},
-		"everything, two passes": {&walk{want: clearing(time.Time{}, noon), started: noon}, clearing(noon, noon), true},
+		"that of everything":     {&listing{request: request{reads: 1}, started: noon}, everything, true},
+		"everything, one pass":   {&listing{request: request{reads: 1}, started: noon}, settling(noon, noon), false},
+		"everything, two passes": {&listing{request: settling(time.Time{}, noon), started: noon}, settling(noon, noon), true},
 		"of some days":           {done, everything, false},
-		"just in time":           {done, clearing(noon, noon), true},
-		"too early":              {done, clearing(noon, noon.Add(1)), false},
-		"from a later day":       {done, clearing(noon.Add(-1), noon), false},
-		"from an earlier day":    {done, clearing(noon.Add(1), noon), true},
+		"just in time":           {done, settling(noon, noon), true},
+		"too early":              {done, settling(noon, noon.Add(1)), false},
+		"from a later day":       {done, settling(noon.Add(-1), noon), false},
+		"from an earlier day":    {done, settling(noon.Add(1), noon), true},
 	} {
-		if got := c.walk.satisfies(c.wanted); got != c.want {
+		if got := c.listing.satisfies(c.wanted); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -217,7 +217,7 @@ func TestAListingOutlivesItsCallerButNotTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
 		life, end := context.WithCancel(t.Context())
-		m.set.life = life
+		m.listings.life = life
 		r.takes = time.Second
 		gone := errors.New("gone")
 		caller, leave := context.WithCancelCause(t.Context())

@@ -101,7 +101,7 @@ func TestChangesAreToldExactlyWhenSomethingChanged(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				m, r := startMirror(t)
-				first, second := m.set.Changes(), m.set.Changes()
+				first, second := m.changes.open(), m.changes.open()
 				look := func() []string {
 					t.Helper()
 					time.Sleep(time.Second)
@@ -134,7 +134,7 @@ func TestWhatIsGatheredIsToldWhenATaskEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
-		changes := m.set.Changes()
+		changes := m.changes.open()
 		for i, c := range []struct {
 			tasks []string
 			want  Gathered
@@ -234,7 +234,7 @@ func TestAFailedReadChangesNothing(t *testing.T) {
 		if _, err := m.Accounts(t.Context(), "", "u1", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		changes := m.set.Changes()
+		changes := m.changes.open()
 		r.fails = 2
 		time.Sleep(time.Second)
 		if accounts, err := m.Accounts(t.Context(), "", "u1", time.Now()); err == nil || accounts != nil {
@@ -273,18 +273,18 @@ func TestANewUserHasNoAccounts(t *testing.T) {
 func TestAFullChannelHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	m, _ := startMirror(t)
-	changes := m.set.Changes()
+	changes := m.changes.open()
 	none := map[string][]smile.Account{"u2": nil}
-	m.learnAccounts(m.set.now(), none, atStake{})
+	m.learnAccounts(m.now(), none, atStake{})
 	for range changeBuffer {
-		m.tell([]string{"u1"})
+		m.notify([]string{"u1"})
 	}
-	m.tell([]string{"u2"})
+	m.notify([]string{"u2"})
 	if got := len(told(changes)); got != changeBuffer {
 		t.Errorf("%d told", got)
 	}
 	for i, want := range []int{1, 0} {
-		if again := m.learnAccounts(m.set.now(), none, atStake{}); len(again) != want {
+		if again := m.learnAccounts(m.now(), none, atStake{}); len(again) != want {
 			t.Errorf("read %d: %v are to be told", i, again)
 		}
 	}
@@ -335,7 +335,7 @@ func TestAReaderDoesNotWaitForOneThatIsAway(t *testing.T) {
 		for i, own := range []error{away, nil} {
 			group.Go(func() {
 				time.Sleep(time.Duration(i) * time.Second)
-				errs[i] = m.look(t.Context(), "x", never, func() error { time.Sleep(10 * time.Second); return own })
+				errs[i] = m.refresh(t.Context(), "x", never, func() error { time.Sleep(10 * time.Second); return own })
 			})
 		}
 		group.Wait()
