@@ -261,7 +261,7 @@ func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error
 		}
 	}
 	v.attempts.set(id, v.Clock.Now())
-	created, err := v.conn.Client.CreateWebhook(smile.WithFence(ctx, v.Fence), v.request(p, w, v.pairs[id]))
+	created, err := v.conn.CreateWebhook(ctx, v.request(p, w, v.pairs[id]))
 	switch {
 	case err == nil:
 	case !smile.NotCreated(err):

@@ -46,8 +46,6 @@ type Config struct {
 	Mirrors *mirror.Set
 	// Log of what may be open.
 	Log *Log
-	// Fence refuses calls once this process may no longer be the leader.
-	Fence func() error
 	// Clock of everything.
 	Clock clock.PassiveClock
 }
@@ -191,7 +189,7 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 		return smile.CreatedUser{}, c.notCreated(err)
 	}
 	c.memory.sending(c.Request, named, c.Clock.Now())
-	created, err := c.Conn.CreateUser(smile.WithFence(ctx, func() error { return c.fence(named) }), c.metadata())
+	created, err := c.Conn.CreateUser(ctx, c.metadata(), func() error { return c.mayBeSent(named) })
 	switch {
 	case err == nil:
 		c.keep(named, created)
@@ -243,12 +241,9 @@ func (c *creation) keep(named *call, created smile.CreatedUser) {
 	c.over(c.Log.created)
 }
 
-// fence is checked when the call has its turn. That may be long after the subject was reserved: by then another owner of the same
-// subject may have settled the reservation and taken the subject.
-func (c *creation) fence(named *call) error {
-	if err := c.Fence(); err != nil {
-		return err
-	}
+// mayBeSent is checked when the call has its turn. That may be long after the subject was reserved: by then another owner of the
+// same subject may have settled the reservation and taken the subject.
+func (c *creation) mayBeSent(named *call) error {
 	if !c.memory.renew(c.subject, c.Marker.UID, c.Clock.Now()) {
 		return errReserved
 	}

@@ -28,7 +28,7 @@ func registryWith(t *testing.T, key identity.Key) *connection.Registry {
 	return connection.NewRegistry(connection.Config{
 		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
 		Metrics: transport.NewMetrics(), Identity: key, Clock: clock.RealClock{},
-	})
+	}, func() error { return errors.New("a mirror only reads") })
 }
 
 // kubeWith holds that Secret.

@@ -56,7 +56,7 @@ func newChecker(t *testing.T, r *remote, key identity.Key, secrets ...client.Obj
 	registry := connection.NewRegistry(connection.Config{
 		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
 		Metrics: transport.NewMetrics(), Identity: key, Clock: clock.RealClock{},
-	})
+	}, func() error { return errors.New("ownership only reads") })
 	conn, err := registry.Refresh(t.Context(), &v1alpha1.SmileConnection{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "smile", UID: "uid-conn"},
 		Spec:       v1alpha1.SmileConnectionSpec{Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "keys"}},

@@ -1,0 +1,219 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"pgregory.net/rapid"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/problem"
+)
+
+func newDeclared(perDay int, before ...time.Time) (*declaredLimiter, *clocktesting.FakeClock, *int) {
+	now, told := clocktesting.NewFakeClock(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)), 0
+	d := &declaredLimiter{
+		clock: now, changed: func() { told++ }, before: func(context.Context) ([]time.Time, error) { return before, nil },
+	}
+	d.limit(perDay)
+	return d, now, &told
+}
+
+// gone takes so many, and counts those that may go.
+func (d *declaredLimiter) gone(t *testing.T, times int) (gone int) {
+	t.Helper()
+	for range times {
+		err := d.take(t.Context())
+		switch {
+		case err == nil:
+			gone++
+		case !problem.Is(err, v1alpha1.ReasonRevokeLimitReached):
+			t.Fatal(err)
+		}
+	}
+	return gone
+}
+
+// Three thousand people a day, every day: no approval is asked for, and none of the revoke limiter is used up.
+func TestThreeThousandReleasesADayNeedNoApproval(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keys("keys", "key-one"))
+	obj := connection("smile", "keys")
+	conn := w.refresh(t, obj)
+	clock := w.config.Clock.(*clocktesting.FakeClock)
+	const aDay = 3000
+	for i := range 3 * aDay {
+		clock.Step(24 * time.Hour / aDay)
+		if err := conn.limiter.declared.take(t.Context()); err != nil {
+			t.Fatalf("release %d: %v", i, err)
+		}
+	}
+	if err := w.RevokesPaused(obj); err != nil {
+		t.Errorf("an approval is asked for: %v", err)
+	}
+	for i := range revokeLimit {
+		if err := conn.limiter.take(); err != nil {
+			t.Errorf("deletion %d: %v", i, err)
+		}
+	}
+	if err := conn.limiter.declared.take(t.Context()); err != nil {
+		t.Errorf("after the deletions: %v", err)
+	}
+}
+
+func TestTheLimitOfDeclaredRevokes(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		before  []time.Time
+		history func(*testing.T, *declaredLimiter, *clocktesting.FakeClock)
+		// gone is how many of 10 revokes go then, with a limit of 5 a day.
+		gone int
+	}{
+		"nothing happened": {nil, func(*testing.T, *declaredLimiter, *clocktesting.FakeClock) {}, 5},
+		"some went":        {nil, func(t *testing.T, d *declaredLimiter, _ *clocktesting.FakeClock) { d.gone(t, 3) }, 2},
+		"some went almost a day ago": {nil, func(t *testing.T, d *declaredLimiter, c *clocktesting.FakeClock) {
+			d.gone(t, 3)
+			c.Step(24 * time.Hour)
+		}, 2},
+		"some went a day ago": {nil, func(t *testing.T, d *declaredLimiter, c *clocktesting.FakeClock) {
+			d.gone(t, 5)
+			c.Step(24*time.Hour + time.Minute)
+		}, 5},
+		"some were not sent": {nil, func(t *testing.T, d *declaredLimiter, _ *clocktesting.FakeClock) {
+			d.gone(t, 5)
+			d.giveBack()
+			d.giveBack()
+		}, 2},
+		"the limit was raised":  {nil, func(t *testing.T, d *declaredLimiter, _ *clocktesting.FakeClock) { d.gone(t, 6); d.limit(8) }, 3},
+		"the limit was lowered": {nil, func(t *testing.T, d *declaredLimiter, _ *clocktesting.FakeClock) { d.gone(t, 3); d.limit(2) }, 0},
+		"the process before made some": {
+			[]time.Time{noon.Add(-23 * time.Hour), noon.Add(-time.Minute), noon.Add(-25 * time.Hour)},
+			func(*testing.T, *declaredLimiter, *clocktesting.FakeClock) {}, 3,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, now, _ := newDeclared(5, test.before...)
+			test.history(t, d, now)
+			if gone := d.gone(t, 10); gone != test.gone {
+				t.Errorf("%d revokes went, want %d", gone, test.gone)
+			}
+			if d.waiting(t.Context()) == nil {
+				t.Error("it does not say that the limit is reached")
+			}
+		})
+	}
+}
+
+func TestTheLimitTellsWhenItIsReachedAndWhenItIsNot(t *testing.T) {
+	t.Parallel()
+	d, now, told := newDeclared(2)
+	if d.gone(t, 2); *told != 0 {
+		t.Error("told though nothing waits")
+	}
+	if d.gone(t, 3); *told != 1 {
+		t.Errorf("told %d times that it is reached", *told)
+	}
+	now.Step(25 * time.Hour)
+	if d.waiting(t.Context()) != nil || *told != 2 {
+		t.Errorf("told %d times once it is not reached any more", *told)
+	}
+}
+
+func TestWhatWasMadeBeforeIsCountedOnceItCanBe(t *testing.T) {
+	t.Parallel()
+	d, now, _ := newDeclared(1)
+	unknown := errors.New("the cache is not there")
+	d.before = func(context.Context) ([]time.Time, error) { return nil, unknown }
+	if err := d.take(t.Context()); !errors.Is(err, unknown) {
+		t.Errorf("a revoke went without a count: %v", err)
+	}
+	d.before = func(context.Context) ([]time.Time, error) { return []time.Time{now.Now()}, nil }
+	if gone := d.gone(t, 1); gone != 0 {
+		t.Error("a revoke went beyond the limit")
+	}
+}
+
+// Where more is asked for than the limit permits, the condition of the connection stays until a part of the limit is free.
+func TestTheConditionDoesNotChangeWithEachRevoke(t *testing.T) {
+	t.Parallel()
+	d, now, told := newDeclared(100)
+	for range 100 {
+		d.gone(t, 1)
+		now.Step(10 * time.Minute)
+	}
+	d.gone(t, 1)
+	now.Step(24*time.Hour - 1000*time.Minute)
+	for range 60 {
+		now.Step(10 * time.Minute)
+		d.gone(t, 5)
+		if d.shown(t.Context()) == nil {
+			t.Fatal("it does not show that the limit is reached")
+		}
+	}
+	if *told != 1 {
+		t.Errorf("told %d times", *told)
+	}
+	now.Step(5 * 10 * time.Minute)
+	if d.shown(t.Context()) != nil {
+		t.Error("it still shows that the limit is reached")
+	}
+}
+
+// However they are asked for, no 24 hours hold more than the limit.
+func TestTheLimitHolds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		const perDay = 7
+		d, now, _ := newDeclared(perDay)
+		var gone []time.Time
+		for range rapid.IntRange(1, 100).Draw(rt, "steps") {
+			now.Step(time.Duration(rapid.IntRange(0, 500).Draw(rt, "minutes")) * time.Minute)
+			for range d.gone(t, rapid.IntRange(0, 8).Draw(rt, "asked")) {
+				gone = append(gone, now.Now())
+			}
+		}
+		for i := perDay; i < len(gone); i++ {
+			if within := gone[i].Sub(gone[i-perDay]); within < declaredWindow {
+				rt.Fatalf("%d revokes within %v", perDay+1, within)
+			}
+		}
+	})
+}
+
+// What the process before has released is in the statuses.
+func TestTheReleasesOfAConnection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	now := w.config.Clock.Now()
+	at := func(ago time.Duration) v1alpha1.SyncedAccount {
+		return v1alpha1.SyncedAccount{ID: ago.String(), ReleasedAt: &metav1.Time{Time: now.Add(-ago)}}
+	}
+	for name, conn := range map[string]string{"mine": "smile", "other": "another"} {
+		user := &v1alpha1.SmileUser{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name}}
+		user.Spec.ConnectionRef.Name = conn
+		if err := w.kube.Create(t.Context(), user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, accounts := range map[string][]v1alpha1.SyncedAccount{
+		"mine": {at(time.Hour), at(25 * time.Hour), {ID: "kept"}}, "other": {at(time.Minute)}, "deleted": {at(2 * time.Hour)},
+	} {
+		sync := &v1alpha1.SmileAccountSync{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name}}
+		sync.Spec.UserRef.Name, sync.Status.Accounts = name, accounts
+		if err := w.kube.Create(t.Context(), sync); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn := connection("smile", "keys")
+	conn.Spec.Revokes = &v1alpha1.DeclaredRevokes{PerDay: 3}
+	limit := w.limiterOf(conn).declared
+	if gone := limit.gone(t, 3); gone != 1 {
+		t.Errorf("%d more go, want 1: that of the user's sync and that of a deleted user's count", gone)
+	}
+}

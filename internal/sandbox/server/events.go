@@ -1,0 +1,97 @@
+package server
+
+import (
+	"slices"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
+)
+
+// details is the data of an event.
+type details map[string]any
+
+// occurrence is what happened, before anybody is told.
+type occurrence struct {
+	kind string
+	at   time.Time
+	tell func() details
+	// payload is added for webhooks that want it; nil for types without one.
+	payload func() any
+}
+
+// commit is where every change of state ends: it has the changed object kept
+// and tells the webhooks what happened. The caller holds mu.
+func (t *tenant) commit(changed object, happened ...occurrence) {
+	t.keep(changed)
+	for _, o := range happened {
+		t.emit(o)
+	}
+}
+
+// emit tells the webhooks that want to know.
+func (t *tenant) emit(o occurrence) {
+	var told details
+	var id string
+	for _, hook := range t.webhooks.order {
+		if !hook.wants(o.kind) {
+			continue
+		}
+		if told == nil {
+			told, id = o.tell(), t.box.ids.Next("et-")
+		}
+		t.box.deliveries.Post(t.pair.Key, hook.target(), t.event(hook, o, id, told))
+	}
+}
+
+func (t *tenant) event(hook *webhook, o occurrence, id string, told details) delivery.Event {
+	if t.box.behaviour.EventID == "per-webhook" {
+		id = t.box.ids.Next("et-")
+	}
+	return delivery.Event{
+		ID: id, Version: 1, Type: o.kind, CreatedAt: wire.Timestamp{Time: o.at},
+		Data:       t.box.behaviour.Reshape(wire.Encode(t.withPayload(told, o.payload, hook.IncludePayload))),
+		AddedLater: t.box.behaviour.FutureField(),
+	}
+}
+
+// withPayload is the data for a webhook. What stands for a payload that is not
+// wanted is a quirk.
+func (t *tenant) withPayload(told details, payload func() any, wanted bool) details {
+	if payload == nil {
+		return told
+	}
+	own := details{}
+	for name, value := range told {
+		own[name] = value
+	}
+	switch {
+	case wanted:
+		own["payload"] = payload()
+	case t.box.behaviour.NoPayload == "null":
+		own["payload"] = nil
+	case t.box.behaviour.NoPayload == "object":
+		own["payload"] = struct{}{}
+	}
+	return own
+}
+
+func (w *webhook) wants(kind string) bool {
+	return !w.deleted && w.Active && (slices.Contains(w.EventTypes, kind) || slices.Contains(w.EventTypes, delivery.AllEvents))
+}
+
+// liveWebhooks is how many there are. The caller holds mu.
+func (t *tenant) liveWebhooks() int {
+	n := 0
+	for _, hook := range t.webhooks.order {
+		if !hook.deleted {
+			n++
+		}
+	}
+	return n
+}
+
+// listened tells whether anybody is told anything. The caller holds mu.
+func (t *tenant) listened() bool {
+	return slices.ContainsFunc(t.webhooks.order, func(w *webhook) bool { return !w.deleted && w.Active })
+}
