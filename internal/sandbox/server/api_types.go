@@ -7,14 +7,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// envelope wraps every answer of the Open API. Data is absent when there is
-// nothing to say, as after a DELETE.
+// envelope wraps every response of the Open API. Data is absent if there is
+// none, as after a DELETE.
 type envelope struct {
 	Code      string `json:"code"`
 	Message   string `json:"message"`
 	RequestID string `json:"requestId"`
 	Data      any    `json:"data,omitempty"`
-	// AddedLater is a field that nobody has heard of.
+	// AddedLater is a field that the API does not document.
 	AddedLater json.RawMessage `json:"addedLater,omitempty"`
 }
 
@@ -24,7 +24,7 @@ type page struct {
 	Items      []any   `json:"items"`
 }
 
-// User is a person as the API shows one.
+// User is a user as the API shows it.
 type User struct {
 	ID               string            `json:"id"`
 	ExternalMetadata map[string]string `json:"externalMetadata"`
@@ -66,7 +66,7 @@ type Account struct {
 	Monitor          Monitor          `json:"monitor"`
 }
 
-// Connection says how the login at the provider stands. ErrorCode and
+// Connection is the state of the login at the provider. ErrorCode and
 // ErrorMessage are null unless Status is ERROR.
 type Connection struct {
 	Status       ConnectionStatus `json:"status"`
@@ -75,7 +75,7 @@ type Connection struct {
 	UpdatedAt    wire.Timestamp   `json:"updatedAt"`
 }
 
-// Monitor says whether the provider's data is kept current. UpdatedAt is null
+// Monitor is the state of the continuous synchronisation. UpdatedAt is null
 // while nothing is monitored.
 type Monitor struct {
 	Status    MonitorStatus   `json:"status"`
@@ -102,12 +102,12 @@ const (
 	MonitorActive         MonitorStatus = "ACTIVE"
 	MonitorActionRequired MonitorStatus = "USER_ACTION_REQUIRED"
 	MonitorUnsupported    MonitorStatus = "UNSUPPORTED"
-	// MonitorCustomerDisabled is one that the tenant has switched off, for good.
+	// MonitorCustomerDisabled is permanent: the tenant has switched it off.
 	MonitorCustomerDisabled MonitorStatus = "CUSTOMER_DISABLED"
 )
 
-// reference says where an item or a task comes from: CreatedAt is the
-// account's, ItemCreatedAt its own.
+// reference is where an item or a task comes from. CreatedAt belongs to the
+// account or archive, ItemCreatedAt to the item or task.
 type reference struct {
 	CreatedAt     wire.Timestamp `json:"createdAt"`
 	ItemCreatedAt wire.Timestamp `json:"itemCreatedAt"`
@@ -135,7 +135,7 @@ type payloadReference struct {
 	ProviderID string `json:"providerId"`
 }
 
-// accountPayload holds the metadata and one key per data point, see datapoint.key.
+// accountPayload has the metadata, and one key per data point: Datapoint.Key.
 type accountPayload map[string]any
 
 type archiveWire struct {
@@ -165,7 +165,7 @@ type extraction struct {
 	Analysis *fixtures.Payslip `json:"analysis"`
 }
 
-// validation is how far an archive can be trusted.
+// validation is how trustworthy an archive is.
 type validation struct {
 	FileType    string           `json:"fileType"`
 	Metadata    validationResult `json:"metadata"`
@@ -180,7 +180,7 @@ type validationResult struct {
 	Message    string `json:"resultMessage"`
 }
 
-// passed is the validation of a file that nothing is wrong with.
+// passed is the validation of a file in which nothing is wrong.
 func passed(fileType string) *validation {
 	fine := validationResult{"PASSED", 100, "Nothing is wrong."}
 	return &validation{fileType, fine, fine, fine, validationResult{"NO_DATA", 0, "The file names no place."}}

@@ -10,23 +10,22 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// archive is a set of files that somebody has handed in. What was in the files
-// is not kept.
+// archive is a set of uploaded files. The content of the files is not kept.
 type archive struct {
 	id        string
 	ordinal   int
 	owner     *user
 	provider  string // tenantProvided or userProvided
-	fileType  string // "" if nobody said
+	fileType  string // "" if unknown
 	createdAt time.Time
 	files     []rawFile
-	sample    bool // whether it is the one payslip that can be read
+	sample    bool // one of the files is the sample payslip
 
 	status       string
 	errorCode    string
 	errorMessage string
 	updatedAt    time.Time
-	payslip      *fixtures.Payslip // once it was read
+	payslip      *fixtures.Payslip // nil until it was read
 }
 
 // The states of an archive.
@@ -44,7 +43,8 @@ const (
 	maxArchiveBody = 64 << 20
 )
 
-// The providers of files: through the API, and through the widget.
+// The providers of files: the tenant through the API, or the user through the
+// widget.
 const (
 	tenantProvided = "tenant-provided"
 	userProvided   = "user-provided"
@@ -75,7 +75,7 @@ type fileRequest struct {
 	Name      string  `json:"fileName,omitempty"`
 }
 
-// content is the file itself. That it is base64 was checked with the form.
+// content is the file itself. The form has checked the base64.
 func (f fileRequest) content() []byte {
 	content, _ := base64.StdEncoding.DecodeString(f.Content)
 	return content
@@ -92,7 +92,7 @@ func (a *archive) wire() archiveWire {
 	return shown
 }
 
-// upload is the archive as the former API showed it.
+// upload is the archive as the older API shows it.
 func (a *archive) upload() uploadWire {
 	shown := uploadWire{
 		ID: a.id, CreatedAt: wire.Timestamp{Time: a.createdAt}, ProviderID: a.provider, UserID: a.owner.id,
@@ -115,8 +115,8 @@ func (a *archive) reference(itemCreatedAt time.Time) reference {
 	}
 }
 
-// file takes files in and starts a task that reads them. Who is to own them may
-// be nobody yet. The caller holds mu.
+// file stores files and starts a task that reads them. If owner is nil, it
+// creates a user. The caller holds mu.
 func (t *tenant) file(owner *user, wanted archiveRequest, taskKind string, at time.Time) *archive {
 	ids := t.box.ids
 	if owner == nil {
@@ -133,9 +133,9 @@ func (t *tenant) file(owner *user, wanted archiveRequest, taskKind string, at ti
 	}
 	t.archives.add(a.id, a)
 	owner.archives = append(owner.archives, a)
-	t.commit(a, archiveMoved(a, at)...)
+	t.commit(a, archiveStatusEvents(a, at)...)
 	t.schedule(at.Add(t.box.linker.dataLife), archiveExpired{a})
-	t.box.linker.read(t, taskKind, a, at)
+	t.box.linker.startReading(t, taskKind, a, at)
 	return a
 }
 
@@ -150,17 +150,17 @@ func newRawFile(id string, owner *user, f fileRequest, size, index int, at time.
 	}
 }
 
-// read starts a task that reads an archive. The caller holds mu.
-func (l *linker) read(t *tenant, kind string, a *archive, at time.Time) {
+// startReading starts a task that reads an archive. The caller holds mu.
+func (l *linker) startReading(t *tenant, kind string, a *archive, at time.Time) {
 	begun := &task{id: l.ids.Next("task-"), ordinal: len(t.tasks.order), kind: kind, archive: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
 	t.tasks.add(begun.id, begun)
-	t.commit(begun, taskStarted(begun, at))
+	t.commit(begun, taskStartEvent(begun, at))
 	t.schedule(begun.dueAt, taskFinished{begun})
 	t.settle(at)
 }
 
-// archiveRead ends the task that reads an archive: the sample is understood,
-// everything else is not. The caller holds mu.
+// archiveRead ends the task that reads an archive. Only the sample can be read.
+// The caller holds mu.
 func (t *tenant) archiveRead(ended *task, at time.Time) {
 	a := ended.archive
 	switch {
@@ -171,30 +171,30 @@ func (t *tenant) archiveRead(ended *task, at time.Time) {
 		if a.fileType == "" {
 			a.fileType = "PAYSLIP"
 		}
-		t.commit(a, archiveMoved(a, at)...)
+		t.commit(a, archiveStatusEvents(a, at)...)
 	default:
 		a.status, a.updatedAt = failed, at
 		a.errorCode, a.errorMessage = "SYSTEM_ERROR", "The sandbox can read its sample payslip only."
 		ended.errorCode = a.errorCode
-		t.commit(a, archiveMoved(a, at)...)
+		t.commit(a, archiveStatusEvents(a, at)...)
 	}
-	t.commit(ended, t.taskEnded(ended, at))
+	t.commit(ended, t.taskEndEvent(ended, at))
 }
 
-// withdraw ends an archive for good. The caller holds mu.
-func (t *tenant) withdraw(a *archive, at time.Time) {
+// revokeArchive revokes an archive. This is final. The caller holds mu.
+func (t *tenant) revokeArchive(a *archive, at time.Time) {
 	a.status, a.updatedAt, a.payslip = revoked, at, nil
-	t.commit(a, archiveMoved(a, at)...)
+	t.commit(a, archiveStatusEvents(a, at)...)
 }
 
-// archiveMoved tells which state an archive came to.
-func archiveMoved(a *archive, at time.Time) []occurrence {
+// archiveStatusEvents returns the events about the new status of an archive.
+func archiveStatusEvents(a *archive, at time.Time) []occurrence {
 	kind := map[string]string{started: "ARCHIVE_STARTED", analyzed: "ARCHIVE_ANALYZED", failed: "ARCHIVE_FAILED", revoked: "ARCHIVE_REVOKED"}[a.status]
-	return []occurrence{{kind: kind, at: at, tell: func() details {
-		told := details{"userId": a.owner.id, "archiveId": a.id}
+	return []occurrence{{kind: kind, at: at, data: func() details {
+		data := details{"userId": a.owner.id, "archiveId": a.id}
 		if a.status == failed {
-			return told.and("errorCode", a.errorCode).and("errorMessage", a.errorMessage)
+			return data.with("errorCode", a.errorCode).with("errorMessage", a.errorMessage)
 		}
-		return told
+		return data
 	}}}
 }

@@ -16,17 +16,17 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
-// maxBody is how many bytes of a request body are read, if the operation does
-// not allow more.
+// maxBody bounds a request body, in bytes, unless the operation has another
+// bound.
 const maxBody = 1 << 20
 
-// call is one request to the Open API on its way through the sandbox.
+// call is one request to the Open API or the Link API.
 type call struct {
 	box     *Sandbox
 	op      *operation
 	request *http.Request
 	arrived time.Time // on the sandbox clock
-	now     time.Time // when it is worked on, which a fault may delay
+	now     time.Time // when it is handled, which a fault may delay
 	source  string
 
 	body    []byte
@@ -38,8 +38,8 @@ type call struct {
 	filters url.Values
 	paging  paging
 
-	userID    string // whom the call is about, for the journal
-	committed bool   // whether it has changed state
+	userID    string // the user that the call is about, for the journal
+	committed bool   // it has changed state
 }
 
 // serve is the handler of an operation.
@@ -54,12 +54,12 @@ func (s *Sandbox) serve(op *operation) http.HandlerFunc {
 			c.finish(w, c.box.render(refuse(http.StatusTooManyRequests, "Too many calls from this address.")), 0)
 			return
 		}
-		c.disturbed(w, s.faults.next(op.id))
+		c.applyFaults(w, s.faults.next(op.id))
 	}
 }
 
-// disturbed answers as the faults have it.
-func (c *call) disturbed(w http.ResponseWriter, plan plan) {
+// applyFaults answers the call, changed by the faults.
+func (c *call) applyFaults(w http.ResponseWriter, plan effects) {
 	if !c.box.pause(plan.before.delay) {
 		c.finish(w, cutOff(), 0)
 		return
@@ -68,14 +68,15 @@ func (c *call) disturbed(w http.ResponseWriter, plan plan) {
 		c.finish(w, act.apply(c, c.box.render(reply{c.op.success(), "OK", "Success", struct{}{}})), plan.after.delay)
 		return
 	}
-	answer := c.box.render(c.kept(c.answer()))
+	answer := c.box.render(c.persisted(c.answer()))
 	if act := plan.after.action; act != nil {
 		answer = act.apply(c, answer)
 	}
 	c.finish(w, answer, plan.after.delay)
 }
 
-// finish writes journal and statistics and sends the answer after a delay.
+// finish writes the journal and the statistics, and sends the response after a
+// delay.
 func (c *call) finish(w http.ResponseWriter, answer response, delay time.Duration) {
 	entry := c.box.journal.Add(c.entry(answer.sentStatus()))
 	if !c.box.pause(delay) || c.request.Context().Err() != nil {
@@ -99,15 +100,15 @@ func (c *call) entry(status int) traffic.Entry {
 	return entry
 }
 
-// kept is the answer once everything it says is on the disk, if there is one.
-func (c *call) kept(answer reply) reply {
+// persisted returns the reply after the changed state was written to the disk.
+func (c *call) persisted(answer reply) reply {
 	if err := c.box.disk.Flush(); err != nil {
 		return refuse(http.StatusInternalServerError, "The sandbox cannot write its data: "+err.Error())
 	}
 	return answer
 }
 
-// answer is what the API says when nothing disturbs it.
+// answer is the reply of the API without faults.
 func (c *call) answer() reply {
 	if c.op.refusal != nil {
 		return *c.op.refusal
@@ -129,10 +130,10 @@ func (c *call) answer() reply {
 	return c.op.handle(c)
 }
 
-// authenticate finds the tenant: no usable header is a 401, a wrong pair a 400.
+// authenticate finds the tenant. No usable header is a 401, a wrong pair a 400.
 func (c *call) authenticate() *reply {
 	if c.op.link {
-		return c.admit()
+		return c.authenticateLink()
 	}
 	key, secret, given := c.request.BasicAuth()
 	if !given {
@@ -180,7 +181,7 @@ func (c *call) readQuery() (wrong *validate.Problem) {
 	return wrong
 }
 
-// id is the path variable of operations on one object.
+// id is the object that the path names.
 func (c *call) id() string {
 	raw := chi.URLParam(c.request, "id")
 	if id, err := url.PathUnescape(raw); err == nil && c.request.URL.RawPath != "" {

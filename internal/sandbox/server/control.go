@@ -11,11 +11,11 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/traffic"
 )
 
-// ControlError is why the control API did not do something.
+// ControlError is a refusal of the control API.
 type ControlError struct {
-	// Status is the HTTP status that says so: 400 or 404.
+	// Status is the HTTP status.
 	Status int
-	// Problem is a sentence for a person.
+	// Problem is the message.
 	Problem string
 }
 
@@ -29,20 +29,21 @@ func invalid(format string, values ...any) error {
 	return &ControlError{http.StatusBadRequest, fmt.Sprintf(format, values...)}
 }
 
-// Stats counts what the Open API was asked.
+// Stats is statistics about the sandbox.
 type Stats struct {
-	// Requests counts by operation id and status sent. The id of unknown paths
-	// and methods is empty; the status of a call that was cut off is 0.
+	// Requests counts the calls of the Open API and the Link API by operation
+	// id and by the status that was sent. The id of unknown paths and methods
+	// is empty. The status of a call that was cut off is 0.
 	Requests   map[string]map[int]int `json:"requests"`
 	Users      int                    `json:"users"`
 	Accounts   int                    `json:"accounts"`
 	Webhooks   int                    `json:"webhooks"`
 	Deliveries int                    `json:"deliveries"`
-	// PeakRPS is the largest number of calls within any second.
+	// PeakRPS is the largest number of calls within a second.
 	PeakRPS int `json:"peakRPS"`
 }
 
-// Stats sums up all tenants since the start or the last Reset.
+// Stats returns the totals of all tenants since the start or the last Reset.
 func (s *Sandbox) Stats() Stats {
 	sum := Stats{Requests: s.stats.Snapshot(), PeakRPS: s.meter.Largest(), Deliveries: s.deliveries.Count()}
 	for _, t := range s.tenants {
@@ -55,16 +56,16 @@ func (s *Sandbox) Stats() Stats {
 	return sum
 }
 
-// Journal gives the calls with a sequence number greater than since.
+// Journal returns the calls with a sequence number greater than since.
 func (s *Sandbox) Journal(since int) []traffic.Entry { return s.journal.Since(since) }
 
-// Canaries lists every canary made so far.
+// Canaries lists the canaries made since the last Reset.
 func (s *Sandbox) Canaries() []string { return s.canaries.All() }
 
 // Faults lists the faults that were set last.
 func (s *Sandbox) Faults() []Fault { return s.faults.list() }
 
-// SetFaults replaces all faults and starts to count calls anew.
+// SetFaults replaces all faults and restarts their counts.
 func (s *Sandbox) SetFaults(wanted []Fault) error {
 	if err := s.faults.set(wanted); err != nil {
 		return invalid("%v", err)
@@ -90,7 +91,8 @@ func (s *Sandbox) SetDeliveryFaults(wanted []delivery.Fault) error {
 // Now is the time on the sandbox clock, in UTC.
 func (s *Sandbox) Now() time.Time { return s.clock.Now() }
 
-// Advance moves the sandbox clock, and lets happen what lies between.
+// Advance moves the sandbox clock forward. Everything that is due by then
+// happens.
 func (s *Sandbox) Advance(d time.Duration) error {
 	if d < 0 {
 		return invalid("the clock only goes forward")
@@ -106,8 +108,8 @@ func (s *Sandbox) Advance(d time.Duration) error {
 	return nil
 }
 
-// Reset forgets state, journal, statistics, faults, canaries and skipped time.
-// Ids go on: none is given again.
+// Reset deletes state, journal, statistics, faults, canaries and skipped time.
+// No id is issued again.
 func (s *Sandbox) Reset() {
 	for _, t := range s.tenants {
 		t.mu.Lock()
@@ -125,8 +127,8 @@ func (s *Sandbox) Reset() {
 	_ = s.faults.set(nil)
 }
 
-// Users lists the users of a tenant in the order of their creation, all of
-// them, whatever the list-lag.
+// Users lists all users of a tenant in the order of their creation. The quirk
+// list-lag does not apply.
 func (s *Sandbox) Users(key string) ([]User, error) {
 	t, known := s.tenants[key]
 	if !known {
@@ -141,8 +143,8 @@ func (s *Sandbox) Users(key string) ([]User, error) {
 	return shown, nil
 }
 
-// Link does what a person does in the widget, and gives the account as far as
-// it came without waiting.
+// Link does what a person does in the widget. It returns the account without
+// waiting for delays.
 func (s *Sandbox) Link(req LinkRequest) (Account, error) {
 	p := fixtures.ProviderByID(req.ProviderID)
 	if p == nil {
@@ -165,45 +167,45 @@ func (s *Sandbox) Link(req LinkRequest) (Account, error) {
 	return Account{}, notFound("user", req.UserID)
 }
 
-// Disconnect does what a person does who withdraws consent at the provider.
+// Disconnect withdraws consent, as a person does at the provider.
 func (s *Sandbox) Disconnect(accountID string) (Account, error) {
-	return s.change(accountID, func(t *tenant, a *account, now time.Time) error {
+	return s.changeAccount(accountID, func(t *tenant, a *account, now time.Time) error {
 		if a.status == Disconnected {
 			return invalid("account %q is disconnected already", a.id)
 		}
-		t.revoke(a, now)
+		t.revokeAccount(a, now)
 		return nil
 	})
 }
 
-// Fail ends an account's login with one of the API's account error codes.
+// Fail makes an account's login fail with one of the API's account error codes.
 func (s *Sandbox) Fail(accountID, code string) (Account, error) {
-	return s.change(accountID, func(t *tenant, a *account, now time.Time) error {
+	return s.changeAccount(accountID, func(t *tenant, a *account, now time.Time) error {
 		if _, known := accountErrors[code]; !known {
 			return invalid("error code %q does not exist", code)
 		}
 		if a.status == Disconnected {
 			return invalid("account %q is disconnected", a.id)
 		}
-		s.linker.move(t, a, outcome{Failed, code}, now)
+		s.linker.conclude(t, a, outcome{Failed, code}, now)
 		return nil
 	})
 }
 
 // Resync fetches a connected account's data again: a task runs, and everything
-// that recurs monthly has one more item afterwards.
+// that recurs monthly gets one more item.
 func (s *Sandbox) Resync(accountID string) (Account, error) {
-	return s.change(accountID, func(t *tenant, a *account, now time.Time) error {
+	return s.changeAccount(accountID, func(t *tenant, a *account, now time.Time) error {
 		if a.status != Connected {
 			return invalid("account %q is not connected", a.id)
 		}
-		s.linker.begin(t, updateAccount, a, now)
+		s.linker.startTask(t, updateAccount, a, now)
 		t.settle(now)
 		return nil
 	})
 }
 
-func (s *Sandbox) change(accountID string, how func(*tenant, *account, time.Time) error) (Account, error) {
+func (s *Sandbox) changeAccount(accountID string, how func(*tenant, *account, time.Time) error) (Account, error) {
 	defer s.flush()
 	now := s.clock.Now()
 	for _, t := range s.tenants {
@@ -221,7 +223,7 @@ func (s *Sandbox) change(accountID string, how func(*tenant, *account, time.Time
 	return Account{}, notFound("account", accountID)
 }
 
-// problemOf is how an error of the control API is answered.
+// problemOf returns the status and the message for an error of the control API.
 func problemOf(err error) (int, string) {
 	var control *ControlError
 	if errors.As(err, &control) {

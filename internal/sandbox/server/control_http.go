@@ -16,8 +16,8 @@ import (
 // maxControlBody bounds the bodies of the control API, in bytes.
 const maxControlBody = 4 << 20
 
-// controlRoutes serves the control API. Its answers are plain JSON without an
-// envelope, and {"error": ...} when something is wrong.
+// controlRoutes serves the control API. Its responses are plain JSON without an
+// envelope. Errors are {"error": ...}.
 func (s *Sandbox) controlRoutes(r chi.Router) {
 	r.Get("/openapi.yaml", serveDescription)
 	r.Get("/stats", answering(func(*http.Request) (any, error) { return s.Stats(), nil }))
@@ -105,8 +105,8 @@ func answering(how func(*http.Request) (any, error)) http.HandlerFunc {
 	}
 }
 
-// reading decodes the body first. Unknown fields are errors: a mistyped fault
-// would otherwise be a test that tests nothing.
+// reading decodes the body first. Unknown fields are errors, because a test
+// with a mistyped fault would test nothing.
 func reading[T any](how func(*http.Request, T) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
@@ -122,12 +122,13 @@ func reading[T any](how func(*http.Request, T) (any, error)) http.HandlerFunc {
 	}
 }
 
-// serveJournal writes the calls behind ?since=N, one JSON object a line.
+// serveJournal writes the calls after ?since=N, one JSON object per line.
 func (s *Sandbox) serveJournal(w http.ResponseWriter, r *http.Request) {
 	serveLines(w, r, s.Journal)
 }
 
-// serveDeliveries is the same for deliveries.
+// serveDeliveries writes the deliveries after ?since=N, one JSON object per
+// line.
 func (s *Sandbox) serveDeliveries(w http.ResponseWriter, r *http.Request) {
 	serveLines(w, r, s.Deliveries)
 }

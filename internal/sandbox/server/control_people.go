@@ -10,8 +10,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
-// peopleRoutes is the part of the control API that does what invited people do
-// outside of the widget, and shows what they see.
+// peopleRoutes is the part of the control API that does what people do outside
+// of the widget, and that shows what they receive.
 func (s *Sandbox) peopleRoutes(r chi.Router) {
 	r.Get("/mails", answering(func(*http.Request) (any, error) { return s.Mails(), nil }))
 	r.Post("/invites/{id}", reading(func(r *http.Request, body inviteChange) (any, error) {
@@ -29,7 +29,7 @@ type inviteChange struct {
 	Status InviteStatus `json:"status"`
 }
 
-// Mails lists the mails of all invites, which nobody got, tenant by tenant.
+// Mails lists the mails of all invites by tenant. They are not sent.
 func (s *Sandbox) Mails() []Mail {
 	written := []Mail{}
 	for _, key := range s.keys {
@@ -44,13 +44,13 @@ func (s *Sandbox) Mails() []Mail {
 }
 
 // AdvanceInvite does what an invited person does: open the mail, the landing
-// page, the widget. The link of an invite leads nowhere after 14 days.
+// page or the widget. The link of an invite expires after 14 days.
 func (s *Sandbox) AdvanceInvite(id string, to InviteStatus) (Invite, error) {
 	if !slices.Contains(inviteStatuses, to) {
 		return Invite{}, invalid("invite status %q does not exist", to)
 	}
 	now := s.clock.Now()
-	return inTenantOf(s, now, func(t *tenant) (Invite, bool, error) {
+	return inTenantWith(s, now, func(t *tenant) (Invite, bool, error) {
 		i, known := t.invites.byID[id]
 		if !known {
 			return Invite{}, false, nil
@@ -63,10 +63,10 @@ func (s *Sandbox) AdvanceInvite(id string, to InviteStatus) (Invite, error) {
 	}, notFound("invite", id))
 }
 
-// CompleteSession does what a person does who leaves the widget with Done.
+// CompleteSession completes a user's session, as Done does in the widget.
 func (s *Sandbox) CompleteSession(userID string) (User, error) {
 	now := s.clock.Now()
-	return inTenantOf(s, now, func(t *tenant) (User, bool, error) {
+	return inTenantWith(s, now, func(t *tenant) (User, bool, error) {
 		u, known := t.users.byID[userID]
 		if !known {
 			return User{}, false, nil
@@ -76,9 +76,9 @@ func (s *Sandbox) CompleteSession(userID string) (User, error) {
 	}, notFound("user", userID))
 }
 
-// inTenantOf does something in the first tenant that has what it is about, with
-// the tenant locked.
-func inTenantOf[T any](s *Sandbox, now time.Time, how func(*tenant) (T, bool, error), otherwise error) (T, error) {
+// inTenantWith calls how with each locked tenant until one has the object. If
+// none has it, the error is otherwise.
+func inTenantWith[T any](s *Sandbox, now time.Time, how func(*tenant) (T, bool, error), otherwise error) (T, error) {
 	defer s.flush()
 	for _, t := range s.tenants {
 		t.catchUp(now)

@@ -16,8 +16,9 @@ const (
 	metaSkipped = "skipped"
 )
 
-// begin counts a start of the sandbox and settles on the seed.
-func begin(d *disk.Disk, options *Options) (start string, err error) {
+// countStart counts the starts of the sandbox, and sets the seed in the options
+// to the stored one. It fails if they differ.
+func countStart(d *disk.Disk, options *Options) (start string, err error) {
 	var seed string
 	var starts int
 	if err := errors.Join(d.Meta(metaSeed, &seed), d.Meta(metaStarts, &starts)); err != nil {
@@ -32,9 +33,9 @@ func begin(d *disk.Disk, options *Options) (start string, err error) {
 	return "#" + strconv.Itoa(starts), err
 }
 
-// remember opens the data directory, if there is one, and gives the seed that
-// its state was made with back to the options. start is different each time.
-func remember(options *Options) (kept *disk.Disk, start string, err error) {
+// openData opens the data directory if the options name one, and sets the seed
+// in the options to the stored one. start differs at each start of the process.
+func openData(options *Options) (kept *disk.Disk, start string, err error) {
 	if options.Data == "" {
 		return nil, "", nil
 	}
@@ -42,7 +43,7 @@ func remember(options *Options) (kept *disk.Disk, start string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	start, err = begin(kept, options)
+	start, err = countStart(kept, options)
 	if err != nil {
 		kept.Close()
 		return nil, "", err

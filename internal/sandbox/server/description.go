@@ -12,8 +12,8 @@ var description []byte
 // serves, as YAML.
 func Description() []byte { return description }
 
-// Operation is an operation of the Open API. Its path has its variables in
-// braces and starts behind /v1.
+// Operation is an operation of the Open API. Its path is relative to /v1, with
+// variables in braces.
 type Operation struct {
 	Method, Path, ID string
 }

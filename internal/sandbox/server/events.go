@@ -8,20 +8,20 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// details is the data of an event.
+// details is the data of a webhook event.
 type details map[string]any
 
-// occurrence is what happened, before anybody is told.
+// occurrence is something that webhooks are notified of.
 type occurrence struct {
 	kind string
 	at   time.Time
-	tell func() details
-	// payload is added for webhooks that want it; nil for types without one.
+	data func() details
+	// payload is added for webhooks that include it; nil for types without one.
 	payload func() any
 }
 
-// commit is where every change of state ends: it has the changed object kept
-// and tells the webhooks what happened. The caller holds mu.
+// commit ends every change of state: it stores the changed object and notifies
+// the webhooks. The caller holds mu.
 func (t *tenant) commit(changed object, happened ...occurrence) {
 	t.keep(changed)
 	for _, o := range happened {
@@ -29,40 +29,40 @@ func (t *tenant) commit(changed object, happened ...occurrence) {
 	}
 }
 
-// emit tells the webhooks that want to know.
+// emit sends an event to the webhooks that subscribe to its type.
 func (t *tenant) emit(o occurrence) {
-	var told details
+	var data details
 	var id string
 	for _, hook := range t.webhooks.order {
 		if !hook.wants(o.kind) {
 			continue
 		}
-		if told == nil {
-			told, id = o.tell(), t.box.ids.Next("et-")
+		if data == nil {
+			data, id = o.data(), t.box.ids.Next("et-")
 		}
-		t.box.deliveries.Post(t.pair.Key, hook.target(), t.event(hook, o, id, told))
+		t.box.deliveries.Post(t.pair.Key, hook.target(), t.event(hook, o, id, data))
 	}
 }
 
-func (t *tenant) event(hook *webhook, o occurrence, id string, told details) delivery.Event {
+func (t *tenant) event(hook *webhook, o occurrence, id string, data details) delivery.Event {
 	if t.box.behaviour.EventID == "per-webhook" {
 		id = t.box.ids.Next("et-")
 	}
 	return delivery.Event{
 		ID: id, Version: 1, Type: o.kind, CreatedAt: wire.Timestamp{Time: o.at},
-		Data:       t.box.behaviour.Reshape(wire.Encode(t.withPayload(told, o.payload, hook.IncludePayload))),
+		Data:       t.box.behaviour.Reshape(wire.Encode(t.withPayload(data, o.payload, hook.IncludePayload))),
 		AddedLater: t.box.behaviour.FutureField(),
 	}
 }
 
-// withPayload is the data for a webhook. What stands for a payload that is not
-// wanted is a quirk.
-func (t *tenant) withPayload(told details, payload func() any, wanted bool) details {
+// withPayload is the data for a webhook. A quirk decides what replaces a
+// payload that the webhook does not include.
+func (t *tenant) withPayload(data details, payload func() any, wanted bool) details {
 	if payload == nil {
-		return told
+		return data
 	}
 	own := details{}
-	for name, value := range told {
+	for name, value := range data {
 		own[name] = value
 	}
 	switch {
@@ -80,7 +80,8 @@ func (w *webhook) wants(kind string) bool {
 	return !w.deleted && w.Active && (slices.Contains(w.EventTypes, kind) || slices.Contains(w.EventTypes, delivery.AllEvents))
 }
 
-// liveWebhooks is how many there are. The caller holds mu.
+// liveWebhooks is the number of webhooks that are not deleted. The caller holds
+// mu.
 func (t *tenant) liveWebhooks() int {
 	n := 0
 	for _, hook := range t.webhooks.order {
@@ -91,7 +92,8 @@ func (t *tenant) liveWebhooks() int {
 	return n
 }
 
-// listened tells whether anybody is told anything. The caller holds mu.
-func (t *tenant) listened() bool {
+// hasActiveWebhook reports whether any webhook gets events. The caller holds
+// mu.
+func (t *tenant) hasActiveWebhook() bool {
 	return slices.ContainsFunc(t.webhooks.order, func(w *webhook) bool { return !w.deleted && w.Active })
 }

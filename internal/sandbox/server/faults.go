@@ -13,19 +13,21 @@ import (
 )
 
 // Fault makes calls of an operation go wrong. Calls are counted from the moment
-// the faults were set, without those that the rate limit refused.
+// the faults were set. Calls that the rate limit refuses do not count.
 type Fault struct {
 	// Operation is the vendor's operation id, or * for every call.
 	Operation string `json:"operation"`
-	// Nth is the first call that is hit, from 1; default 1.
+	// Nth is the first call that is affected, from 1; default 1.
 	Nth int `json:"nth,omitempty"`
-	// Count is how many calls in a row are hit; default 1, -1 is all.
+	// Count is how many calls in a row are affected; default 1, -1 is all.
 	Count int `json:"count,omitempty"`
-	// Phase is before (default: the API never sees the call, a delay apart) or
-	// after (the API has done it, and the answer suffers).
+	// Phase is before (default: the API never sees the call, unless the action
+	// is a delay) or after (the call was executed, and the response is
+	// changed).
 	Phase string `json:"phase,omitempty"`
 	// Action is one of status:N, delay:DURATION, hang, reset, truncate:BYTES,
-	// garbage, empty, endless, acknowledge and redirect:URL. Only listings can be endless.
+	// garbage, empty, endless, acknowledge and redirect:URL. Only listings can
+	// be endless.
 	Action string `json:"action"`
 }
 
@@ -35,23 +37,23 @@ const (
 	anyCall     = "*"
 )
 
-// action turns an answer into another one.
+// action replaces a response.
 type action func(c *call, answer response) response
 
 func (a action) apply(c *call, answer response) response { return a(c, answer) }
 
-// trouble is what happens to a call in one phase.
-type trouble struct {
+// effect is what the faults do to a call in one phase.
+type effect struct {
 	delay  time.Duration
 	action action
 }
 
-// plan is what happens to a call.
-type plan struct{ before, after trouble }
+// effects are what the faults do to a call.
+type effects struct{ before, after effect }
 
 type armedFault struct {
 	Fault
-	trouble
+	effect
 	seen int
 }
 
@@ -90,12 +92,12 @@ func (f *faults) list() []Fault {
 	return set
 }
 
-// next counts a call and says what happens to it: delays add up, and of the
-// actions of a phase the first one set wins.
-func (f *faults) next(operation string) plan {
+// next counts a call and returns what happens to it. Delays add up. Of the
+// actions of a phase the first one that was set applies.
+func (f *faults) next(operation string) effects {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var p plan
+	var p effects
 	for _, a := range f.armed {
 		if a.Operation != operation && a.Operation != anyCall {
 			continue
@@ -130,7 +132,7 @@ func arm(f Fault) (*armedFault, error) {
 		return nil, fmt.Errorf("operation %q is not a listing: only a listing can be endless", f.Operation)
 	}
 	t, err := parseAction(f.Action)
-	return &armedFault{Fault: f, trouble: t}, err
+	return &armedFault{Fault: f, effect: t}, err
 }
 
 func isOperation(id string) bool {
@@ -143,12 +145,12 @@ func isListing(id string) bool {
 }
 
 // actions by name. The argument is what follows the colon.
-var actions = map[string]func(argument string) (trouble, error){
+var actions = map[string]func(argument string) (effect, error){
 	"status":   parseStatus,
 	"delay":    parseDelay,
 	"truncate": parseTruncate,
 	"redirect": parseRedirect,
-	// acknowledge says that the call was done. Before it was, nobody does it.
+	// acknowledge reports success. In phase before, the call is not executed.
 	"acknowledge": plainAction(func(_ *call, r response) response { return r }),
 	"hang":        plainAction(func(_ *call, r response) response { r.ending = hung; return r }),
 	"reset":       plainAction(func(*call, response) response { return cutOff() }),
@@ -157,52 +159,52 @@ var actions = map[string]func(argument string) (trouble, error){
 	"endless":     plainAction(endless),
 }
 
-func parseAction(text string) (trouble, error) {
+func parseAction(text string) (effect, error) {
 	name, argument, _ := strings.Cut(text, ":")
 	parse, known := actions[name]
 	if !known {
-		return trouble{}, fmt.Errorf("action %q does not exist", text)
+		return effect{}, fmt.Errorf("action %q does not exist", text)
 	}
 	t, err := parse(argument)
 	if err != nil {
-		return trouble{}, fmt.Errorf("action %q: %w", text, err)
+		return effect{}, fmt.Errorf("action %q: %w", text, err)
 	}
 	return t, nil
 }
 
-func plainAction(a action) func(string) (trouble, error) {
-	return func(argument string) (trouble, error) {
+func plainAction(a action) func(string) (effect, error) {
+	return func(argument string) (effect, error) {
 		if argument != "" {
-			return trouble{}, errors.New("takes no argument")
+			return effect{}, errors.New("takes no argument")
 		}
-		return trouble{action: a}, nil
+		return effect{action: a}, nil
 	}
 }
 
-func parseStatus(argument string) (trouble, error) {
+func parseStatus(argument string) (effect, error) {
 	status, err := strconv.Atoi(argument)
 	if err != nil || status < 200 || status > 599 {
-		return trouble{}, errors.New("want a status from 200 to 599")
+		return effect{}, errors.New("want a status from 200 to 599")
 	}
-	return trouble{action: func(c *call, _ response) response {
+	return effect{action: func(c *call, _ response) response {
 		return c.box.render(refuse(status, "A fault was asked for."))
 	}}, nil
 }
 
-func parseDelay(argument string) (trouble, error) {
+func parseDelay(argument string) (effect, error) {
 	d, err := time.ParseDuration(argument)
 	if err != nil || d < 0 {
-		return trouble{}, errors.New("want a duration such as 5s")
+		return effect{}, errors.New("want a duration such as 5s")
 	}
-	return trouble{delay: d}, nil
+	return effect{delay: d}, nil
 }
 
-func parseTruncate(argument string) (trouble, error) {
+func parseTruncate(argument string) (effect, error) {
 	n, err := strconv.Atoi(argument)
 	if err != nil || n < 0 {
-		return trouble{}, errors.New("want a number of bytes")
+		return effect{}, errors.New("want a number of bytes")
 	}
-	return trouble{action: func(_ *call, r response) response {
+	return effect{action: func(_ *call, r response) response {
 		if n < len(r.body) {
 			r.body, r.ending = r.body[:n], cut
 		}
@@ -210,11 +212,11 @@ func parseTruncate(argument string) (trouble, error) {
 	}}, nil
 }
 
-func parseRedirect(argument string) (trouble, error) {
+func parseRedirect(argument string) (effect, error) {
 	if argument == "" {
-		return trouble{}, errors.New("want a URL")
+		return effect{}, errors.New("want a URL")
 	}
-	return trouble{action: func(*call, response) response {
+	return effect{action: func(*call, response) response {
 		return response{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {argument}}}
 	}}, nil
 }
@@ -224,8 +226,8 @@ func garbage(*call, response) response {
 	return response{status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: page, length: len(page)}
 }
 
-// endless answers a listing with its first page, repeated up to the requested size, and with a cursor that leads to another such
-// page. Other calls are answered as usual.
+// endless answers a listing with its first page, repeated up to the requested
+// size, and a cursor to another such page. Other calls are answered as usual.
 func endless(c *call, answer response) response {
 	if !c.op.paged {
 		return answer

@@ -8,16 +8,16 @@ func listAccounts(c *call) reply {
 	c.userID = c.filter("userId")
 	start, end := c.filter("startDate"), c.filter("endDate")
 	wanted := func(a *account) bool {
-		return matches(a.owner.id, c.userID) && c.shows(a) && c.during(a.createdAt, start, end)
+		return matches(a.owner.id, c.userID) && c.isVisible(a) && c.during(a.createdAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
 	return paginate(c, c.tenant.accounts.after(c.paging.from), wanted, func(a *account) any { return a.wire() })
 }
 
-// shows tells whether an account can be seen at all: whether one that was
-// revoked can is a quirk.
-func (c *call) shows(a *account) bool {
+// isVisible reports whether the API shows an account. A quirk decides whether
+// it shows revoked ones.
+func (c *call) isVisible(a *account) bool {
 	return a.status != Disconnected || c.box.behaviour.RevokedAccount != "404"
 }
 
@@ -25,7 +25,7 @@ func getAccount(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
 	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || !c.shows(a) {
+	if !known || !c.isVisible(a) {
 		return missing()
 	}
 	c.userID = a.owner.id
@@ -39,13 +39,13 @@ func deleteAccount(c *call) reply {
 	if !known || a.status == Disconnected {
 		return c.deletedAlready(known)
 	}
-	c.tenant.revoke(a, c.now)
+	c.tenant.revokeAccount(a, c.now)
 	c.userID, c.committed = a.owner.id, true
 	return done()
 }
 
-// getAccountPayload gives all data of an account at once. Lists are arrays,
-// empty if there is nothing; what there is one of at most is null then.
+// getAccountPayload returns all data of an account. Lists without items are
+// empty. A single item that does not exist is null.
 func getAccountPayload(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
@@ -57,7 +57,7 @@ func getAccountPayload(c *call) reply {
 	payload := accountPayload{"metadata": payloadReference{a.id, "ACCOUNT", a.owner.id, a.provider.ID}}
 	for _, d := range fixtures.Datapoints {
 		items := []any{}
-		for _, i := range c.box.linker.harvest(c.tenant, a, d.Path) {
+		for _, i := range c.box.linker.materialise(c.tenant, a, d.Path) {
 			items = append(items, i.payload)
 		}
 		payload[d.Key] = items

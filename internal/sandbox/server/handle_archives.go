@@ -25,7 +25,7 @@ var (
 	archiveForm = append(validate.Form{validate.Optional("fileType", validate.Text(1, 64, validate.OneOf(fixtures.ArchiveTypes()...)))}, classifyForm...)
 )
 
-// createArchive answers for the two operations that differ in form and task.
+// createArchive handles the two operations that differ in form and task.
 func createArchive(wanted validate.Form, taskKind string) func(*call) reply {
 	return func(c *call) reply {
 		req, wrong := validate.ReadForm[archiveRequest](c.body, wanted)
@@ -36,7 +36,7 @@ func createArchive(wanted validate.Form, taskKind string) func(*call) reply {
 	}
 }
 
-// file takes in the files of a request. Without an owner there is a new user.
+// file stores the files of a request. Without a user id it creates a user.
 func (c *call) file(req archiveRequest, taskKind string) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
@@ -83,7 +83,7 @@ func deleteArchive(c *call) reply {
 	if !known || a.status == revoked {
 		return c.deletedAlready(known)
 	}
-	c.tenant.withdraw(a, c.now)
+	c.tenant.revokeArchive(a, c.now)
 	c.userID, c.committed = a.owner.id, true
 	return done()
 }

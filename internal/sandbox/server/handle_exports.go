@@ -54,7 +54,7 @@ func generateExport(c *call) reply {
 	}
 	made := &export{
 		id: c.box.ids.Next("export-"), ordinal: len(c.tenant.exports.order), account: a, extension: req.Extension,
-		createdAt: c.now, content: c.tenant.written(a, req.Extension),
+		createdAt: c.now, content: c.tenant.exportFile(a, req.Extension),
 	}
 	c.tenant.exports.add(made.id, made)
 	c.tenant.commit(made)
@@ -66,7 +66,8 @@ func generateExport(c *call) reply {
 	})
 }
 
-// origin is how the caller has reached the sandbox.
+// origin is the URL by which the caller has reached the sandbox, without a
+// path.
 func origin(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host
@@ -74,12 +75,12 @@ func origin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// written is all data of an account, a row for each item. The caller holds mu
+// exportFile is all data of an account, one row per item. The caller holds mu
 // for writing.
-func (t *tenant) written(a *account, extension string) []byte {
+func (t *tenant) exportFile(a *account, extension string) []byte {
 	rows := [][]string{{"datapoint", "item"}}
 	for _, d := range fixtures.Datapoints {
-		for _, i := range t.box.linker.harvest(t, a, d.Path) {
+		for _, i := range t.box.linker.materialise(t, a, d.Path) {
 			rows = append(rows, []string{d.Name, string(i.payload)})
 		}
 	}
@@ -95,7 +96,7 @@ func (t *tenant) written(a *account, extension string) []byte {
 	return fixtures.PDF(lines)
 }
 
-// printable leaves out what a line of a PDF cannot hold as it is.
+// printable removes what a line of a PDF cannot contain unescaped.
 func printable(r rune) rune {
 	if r < ' ' || r > '~' || strings.ContainsRune(`()\`, r) {
 		return -1
@@ -103,7 +104,7 @@ func printable(r rune) rune {
 	return r
 }
 
-// serveExport gives the file, as long as there is data to give.
+// serveExport serves the file while the account has data.
 func (s *Sandbox) serveExport(w http.ResponseWriter, r *http.Request) {
 	for _, t := range s.tenants {
 		t.catchUp(s.clock.Now())
@@ -120,7 +121,8 @@ func (s *Sandbox) serveExport(w http.ResponseWriter, r *http.Request) {
 	answering(func(*http.Request) (any, error) { return nil, notFound("export", chi.URLParam(r, "id")) })(w, r)
 }
 
-// disableMonitor stops the continuous synchronisation of an account for good.
+// disableMonitor stops the continuous synchronisation of an account
+// permanently.
 func disableMonitor(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
@@ -129,7 +131,7 @@ func disableMonitor(c *call) reply {
 		return missing()
 	}
 	a.monitorOff = true
-	a.watch(c.now)
+	a.updateMonitor(c.now)
 	c.tenant.commit(a)
 	c.userID, c.committed = a.owner.id, true
 	return done()

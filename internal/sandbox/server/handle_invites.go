@@ -8,10 +8,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// InviteStatus is how far an invited person has come.
+// InviteStatus is the progress of an invited person.
 type InviteStatus string
 
-// The states of an invite, in the order in which a person goes through them.
+// The states of an invite, in their usual order.
 const (
 	Invited           InviteStatus = "INVITED"
 	EmailOpened       InviteStatus = "EMAIL_OPENED"
@@ -23,10 +23,10 @@ const (
 
 var inviteStatuses = []InviteStatus{Invited, EmailOpened, LandingPageOpened, WidgetOpened, Linked, InviteRevoked}
 
-// inviteLife is how long the link of an invite leads anywhere.
+// inviteLife is how long the link of an invite is valid.
 const inviteLife = 14 * 24 * time.Hour
 
-// landingPage is where an invite leads, at the vendor.
+// landingPage is where the link of an invite leads, at the vendor.
 const landingPage = "https://user.getsmileapi.com/invite-user/"
 
 // invite asks a person by mail to link accounts. The mail is not sent.
@@ -50,14 +50,14 @@ type inviteRequest struct {
 	WinkTemplateID string `json:"winkTemplateId,omitempty"`
 }
 
-// inviteLog is one state that an invite came to.
+// inviteLog is one change of the state of an invite.
 type inviteLog struct {
 	ID     string       `json:"id"`
 	Status InviteStatus `json:"inviteStatus"`
 	At     time.Time    `json:"createdAt"`
 }
 
-// Invite is an invite as the API shows one.
+// Invite is an invite as the API shows it.
 type Invite struct {
 	ID        string         `json:"id"`
 	CreatedAt wire.Timestamp `json:"createdAt"`
@@ -70,7 +70,7 @@ type Invite struct {
 	LandingPageURL string          `json:"inviteLandingPageUrl"`
 }
 
-// Mail is what an invited person would have got.
+// Mail is what an invited person would receive.
 type Mail struct {
 	InviteID string    `json:"inviteId"`
 	At       time.Time `json:"at"`
@@ -79,7 +79,7 @@ type Mail struct {
 	To       string    `json:"to"`
 	Subject  string    `json:"subject"`
 	Body     string    `json:"body"`
-	// Link leads to the landing page; it is good for 14 days.
+	// Link leads to the landing page. It is valid for 14 days.
 	Link      string    `json:"link"`
 	ExpiresAt time.Time `json:"expiresAt"`
 }
@@ -106,7 +106,7 @@ func (i *invite) wire() Invite {
 	return shown
 }
 
-// createInvite makes a user too, and writes the mail.
+// createInvite also creates a user and writes the mail.
 func createInvite(c *call) reply {
 	wanted, wrong := validate.ReadForm[inviteRequest](c.body, inviteForm)
 	if wrong != nil {
@@ -120,7 +120,7 @@ func createInvite(c *call) reply {
 	}
 	owner := c.tenant.addUser(c.box.ids, nil, c.now)
 	made := &invite{inviteRequest: wanted, id: c.box.ids.Next("iv-"), ordinal: len(c.tenant.invites.order), owner: owner, createdAt: c.now}
-	made.mail = c.write(made, template)
+	made.mail = c.inviteMail(made, template)
 	owner.invite = made
 	c.tenant.invites.add(made.id, made)
 	c.tenant.advance(made, Invited, c.now)
@@ -128,8 +128,8 @@ func createInvite(c *call) reply {
 	return created(made.wire())
 }
 
-// write is the mail of an invite, with the template's variables filled in.
-func (c *call) write(made *invite, template *inviteTemplate) Mail {
+// inviteMail is the mail of an invite, with the template's variables replaced.
+func (c *call) inviteMail(made *invite, template *inviteTemplate) Mail {
 	firstName := made.FirstName
 	if firstName == "" {
 		firstName = made.FullName
@@ -142,7 +142,7 @@ func (c *call) write(made *invite, template *inviteTemplate) Mail {
 	}
 }
 
-// advance brings an invite to a state. The caller holds mu.
+// advance sets the state of an invite. The caller holds mu.
 func (t *tenant) advance(i *invite, to InviteStatus, at time.Time) {
 	i.log = append(i.log, inviteLog{t.box.ids.Next("invl-"), to, at})
 	if to == Linked && i.linkedAt.IsZero() {
@@ -151,17 +151,17 @@ func (t *tenant) advance(i *invite, to InviteStatus, at time.Time) {
 	about := func() details { return details{"userId": i.owner.id, "inviteId": i.id} }
 	switch to {
 	case Invited:
-		t.commit(i, occurrence{kind: "INVITE_INVITED", at: at, tell: about})
+		t.commit(i, occurrence{kind: "INVITE_INVITED", at: at, data: about})
 	case Linked:
-		t.commit(i, occurrence{kind: "INVITE_LINKED", at: at, tell: about})
+		t.commit(i, occurrence{kind: "INVITE_LINKED", at: at, data: about})
 	default:
 		t.commit(i)
 	}
 }
 
-// inviteFollowed notes on a user's invite that an account was linked, or that
-// the last one was revoked. The caller holds mu.
-func (t *tenant) inviteFollowed(u *user, to InviteStatus, at time.Time) {
+// updateInviteOf sets the state of a user's invite, if there is one, when an
+// account was linked or the last one was revoked. The caller holds mu.
+func (t *tenant) updateInviteOf(u *user, to InviteStatus, at time.Time) {
 	if u.invite != nil && u.invite.status() != to {
 		t.advance(u.invite, to, at)
 	}

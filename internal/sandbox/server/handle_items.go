@@ -6,7 +6,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
-// listItems lists a data point of the whole tenant, or of one user or account.
+// listItems lists the items of a data point: of the whole tenant, or of one
+// user or account.
 func listItems(d fixtures.Datapoint) func(*call) reply {
 	return func(c *call) reply {
 		c.userID = c.filter("userId")
@@ -15,12 +16,12 @@ func listItems(d fixtures.Datapoint) func(*call) reply {
 		wanted := func(i *item) bool { return between(i.on, start, end) }
 		c.tenant.mu.Lock()
 		defer c.tenant.mu.Unlock()
-		rows := c.box.linker.harvestAll(c.tenant, c.sources(), d.Path, c.paging.from)
+		rows := c.box.linker.itemsFrom(c.tenant, c.sources(), d.Path, c.paging.from)
 		return paginate(c, rows, wanted, func(i *item) any { return i.wire() })
 	}
 }
 
-// sources are the accounts that the filters leave, in the order of linking.
+// sources are the accounts that the filters select, in the order of linking.
 func (c *call) sources() []*account {
 	accounts := c.tenant.accounts.order
 	if u, given := c.filter("userId"), c.filter("userId") != ""; given {
@@ -37,7 +38,8 @@ func (c *call) sources() []*account {
 	return accounts
 }
 
-// only is the account alone, if it is among the others.
+// only returns the account alone if it is one of accounts, and otherwise
+// nothing.
 func only(accounts []*account, wanted *account) []*account {
 	for _, a := range accounts {
 		if a == wanted {

@@ -7,8 +7,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
-// prediction is what was read from a payslip, and how well names and numbers
-// belong together: a score up to 100, null where a number is unknown.
+// prediction is what was read from a payslip, with scores up to 100 for how
+// well name and numbers match. The score of an unknown number is absent.
 type prediction struct {
 	fixtures.Payslip
 	Match    matchResult `json:"matchResult"`
@@ -98,7 +98,7 @@ var manualResultForm = validate.Form{
 	})),
 }
 
-// sendManualResult lets a person correct what was read.
+// sendManualResult lets a reviewer correct what was read.
 func sendManualResult(c *call) reply {
 	req, wrong := validate.ReadForm[manualResult](c.body, manualResultForm)
 	if wrong != nil {
@@ -115,8 +115,8 @@ func sendManualResult(c *call) reply {
 	return done()
 }
 
-// correct puts a person's reading of a payslip in the place of the sandbox's.
-// The caller holds mu.
+// correct replaces the sandbox's reading of a payslip by a reviewer's. The
+// caller holds mu.
 func (t *tenant) correct(a *archive, by manualResult, at time.Time) {
 	a.updatedAt = at
 	if by.ValidFile {
@@ -124,5 +124,5 @@ func (t *tenant) correct(a *archive, by manualResult, at time.Time) {
 	} else {
 		a.status, a.errorCode, a.errorMessage, a.payslip = failed, "INVALID_FIELD_FORMAT", "A person found the file invalid.", nil
 	}
-	t.commit(a, archiveMoved(a, at)...)
+	t.commit(a, archiveStatusEvents(a, at)...)
 }

@@ -16,7 +16,7 @@ func (u *user) session() session {
 	return session{UserID: u.id, Channel: "Default", Status: status}
 }
 
-// userPayload is what came together in a user's session.
+// userPayload is the data of a user's session.
 type userPayload struct {
 	Metadata session         `json:"metadata"`
 	Forms    []any           `json:"forms"`
@@ -36,8 +36,8 @@ type archiveOfUser struct {
 	Payload  map[string]any `json:"payload"`
 }
 
-// sessionPayload is the data of what a user has linked and handed in since the
-// session was reset. The caller holds mu for writing.
+// sessionPayload is the data of the accounts and archives that a user has added
+// since the session was reset. The caller holds mu for writing.
 func (t *tenant) sessionPayload(u *user) userPayload {
 	shown := userPayload{Metadata: u.session(), Forms: []any{}, Accounts: []accountOfUser{}, Archives: []archiveOfUser{}}
 	for _, a := range u.accounts {
@@ -75,18 +75,18 @@ func resetSession(c *call) reply {
 		return missing()
 	}
 	u.completed, u.sessionSince = false, c.now
-	c.tenant.commit(u, occurrence{kind: "USER_SESSION_RESET", at: c.now, tell: func() details { return details{"session": u.session()} }})
+	c.tenant.commit(u, occurrence{kind: "USER_SESSION_RESET", at: c.now, data: func() details { return details{"session": u.session()} }})
 	c.committed = true
 	return done()
 }
 
-// completeSession ends a session: the person is done. The caller holds mu.
+// completeSession ends a session. The caller holds mu.
 func (t *tenant) completeSession(u *user, at time.Time) {
 	if u.completed {
 		return
 	}
 	u.completed = true
-	t.commit(u, occurrence{kind: "USER_SESSION_COMPLETED", at: at, tell: func() details {
+	t.commit(u, occurrence{kind: "USER_SESSION_COMPLETED", at: at, data: func() details {
 		return details{"session": u.session(), "payload": t.sessionPayload(u)}
 	}})
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// consentTemplate is a text that people consent to. Nothing but deletion ever
-// changes one.
+// consentTemplate is a text that users consent to. It can be deleted, but not
+// changed.
 type consentTemplate struct {
 	registration
 	consentTemplateRequest
@@ -49,7 +49,7 @@ func createConsentTemplate(c *call) reply {
 	return created(consentTemplates.add(c, "ct-", &consentTemplate{consentTemplateRequest: wanted}).wire(nil))
 }
 
-// inviteTemplate is how invites look. It can be replaced.
+// inviteTemplate is the appearance of invites. It can be replaced.
 type inviteTemplate struct {
 	registration
 	inviteTemplateRequest
@@ -124,7 +124,7 @@ func createInviteTemplate(c *call) reply {
 	return created(inviteTemplates.add(c, "tpl-", &inviteTemplate{inviteTemplateRequest: wanted}).wire(nil))
 }
 
-// updateInviteTemplate replaces all of a template but its id.
+// updateInviteTemplate replaces everything in a template except its id.
 func updateInviteTemplate(c *call) reply {
 	wanted, wrong := validate.ReadForm[inviteTemplateRequest](c.body, inviteTemplateForm)
 	if wrong != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// tokenLife is how long a link token opens the widget.
+// tokenLife is how long a link token is valid.
 const tokenLife = 5 * time.Hour
 
 func listUsers(c *call) reply {
@@ -45,15 +45,15 @@ func createUser(c *call) reply {
 	return created(createdUser{User: u.wire(&c.box.behaviour), Token: c.mint(u)})
 }
 
-// addUser makes a user and tells of it. The caller holds mu.
+// addUser creates a user and notifies the webhooks. The caller holds mu.
 func (t *tenant) addUser(ids *ids.Source, metadata map[string]string, at time.Time) *user {
-	u := t.placeUser(ids, metadata, at)
-	t.commit(u, userCreated(u, at))
+	u := t.addUserSilently(ids, metadata, at)
+	t.commit(u, userCreatedEvent(u, at))
 	return u
 }
 
-// placeUser makes a user of whom nobody is told. The caller holds mu.
-func (t *tenant) placeUser(ids *ids.Source, metadata map[string]string, at time.Time) *user {
+// addUserSilently creates a user without an event. The caller holds mu.
+func (t *tenant) addUserSilently(ids *ids.Source, metadata map[string]string, at time.Time) *user {
 	u := &user{id: ids.Next("tenant-"), ordinal: len(t.users.order), metadata: metadata, createdAt: at}
 	t.users.add(u.id, u)
 	return u
@@ -78,8 +78,8 @@ func createToken(c *call) reply {
 	return created(c.mint(u))
 }
 
-// tokenClaims is what a link token says, to the sandbox alone: to everybody
-// else it is opaque.
+// tokenClaims is the content of a link token. Only the sandbox reads it;
+// clients treat a token as opaque.
 type tokenClaims struct {
 	TokenID   string         `json:"jti"`
 	UserID    string         `json:"sub"`
@@ -88,7 +88,7 @@ type tokenClaims struct {
 	ExpiresAt wire.Timestamp `json:"exp"`
 }
 
-// mint makes a link token. The caller holds mu.
+// mint issues a link token. The caller holds mu.
 func (c *call) mint(u *user) linkToken {
 	claims := tokenClaims{
 		TokenID: c.box.ids.Next("tk-"), UserID: u.id, Key: c.tenant.pair.Key, Mode: c.tenant.pair.Mode,

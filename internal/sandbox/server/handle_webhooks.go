@@ -9,8 +9,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// webhook is a registration of a URL for events. Nothing but deletion ever
-// changes one.
+// webhook is a registration of a URL for events. It can be deleted, but not
+// changed.
 type webhook struct {
 	registration
 	webhookRequest
@@ -32,12 +32,12 @@ type webhookWire struct {
 	UpdatedAt wire.Timestamp `json:"updatedAt"`
 }
 
-// target is where deliveries of the webhook's events go.
+// target is where the webhook's events are sent.
 func (w *webhook) target() delivery.Target {
 	return delivery.Target{WebhookID: w.id, URL: w.URL, Secret: w.Secret, Deleted: w.gone.Load}
 }
 
-// wire shows the secret, unless the quirk hides it.
+// wire contains the secret unless a quirk hides it.
 func (w *webhook) wire(b *quirks.Behaviour) any {
 	shown := webhookWire{ID: w.id, CreatedAt: wire.Timestamp{Time: w.createdAt}, webhookRequest: w.webhookRequest, UpdatedAt: wire.Timestamp{Time: w.createdAt}}
 	if b.WebhookSecret == "hidden" {

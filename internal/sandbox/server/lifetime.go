@@ -2,22 +2,24 @@ package server
 
 import "time"
 
-// live starts what time does to a connected account: its data is fetched again
-// every month if it is monitored, and ends one day. The caller holds mu.
-func (l *linker) live(t *tenant, a *account, at time.Time) {
+// scheduleLife schedules the life of a connected account: the expiry of its
+// data, and the monthly synchronisation if it is monitored. The caller holds
+// mu.
+func (l *linker) scheduleLife(t *tenant, a *account, at time.Time) {
 	a.connectedAt, a.syncs = at, 0
-	l.plan(t, a)
+	l.scheduleNext(t, a)
 }
 
-// plan schedules what comes next in an account's life. The caller holds mu.
-func (l *linker) plan(t *tenant, a *account) {
+// scheduleNext schedules the next events of an account's life. The caller holds
+// mu.
+func (l *linker) scheduleNext(t *tenant, a *account) {
 	t.schedule(l.dataEnds(t, a), dataExpired{l, a, a.attempt})
 	if a.monitor == MonitorActive && t.box.behaviour.DataSync != "off" {
 		t.schedule(monthsLater(a.connectedAt, a.syncs+1), monthlySync{l, a, a.attempt})
 	}
 }
 
-// dataEnds is when the data of an account expires as things stand.
+// dataEnds is when the data of an account expires if it is not refreshed.
 func (l *linker) dataEnds(t *tenant, a *account) time.Time {
 	from := a.connectedAt
 	if n := len(a.refreshes); n > 0 && a.monitor == MonitorActive && t.box.behaviour.MonitoredData == "kept" {
@@ -40,11 +42,11 @@ func (e monthlySync) happen(t *tenant, at time.Time) {
 	}
 	a.syncs++
 	t.schedule(monthsLater(a.connectedAt, a.syncs+1), e)
-	e.linker.begin(t, updateAccount, a, at)
+	e.linker.startTask(t, updateAccount, a, at)
 	t.commit(a)
 }
 
-// monthsLater is the same day of a later month, or that month's last.
+// monthsLater is the same day of a later month, or that month's last day.
 func monthsLater(at time.Time, n int) time.Time {
 	later := at.AddDate(0, n, 0)
 	if later.Day() != at.Day() {
@@ -53,7 +55,7 @@ func monthsLater(at time.Time, n int) time.Time {
 	return later
 }
 
-// dataExpired ends the data of an account, unless a refresh has lengthened its
+// dataExpired deletes the data of an account unless a refresh has extended its
 // life.
 type dataExpired struct {
 	linker  *linker
@@ -72,22 +74,22 @@ func (e dataExpired) happen(t *tenant, at time.Time) {
 	}
 	switch t.box.behaviour.ExpiredAccount {
 	case "connected":
-		t.forget(a)
+		t.dropData(a)
 		t.commit(a)
 	case "silent":
-		t.forget(a)
-		a.become(Disconnected, "", "", at)
+		t.dropData(a)
+		a.setStatus(Disconnected, "", "", at)
 		t.commit(a)
 	default:
-		t.revoke(a, at)
+		t.revokeAccount(a, at)
 	}
 }
 
-// archiveExpired ends what is known of an archive.
+// archiveExpired revokes an archive.
 type archiveExpired struct{ archive *archive }
 
 func (e archiveExpired) happen(t *tenant, at time.Time) {
 	if e.archive.status != revoked {
-		t.withdraw(e.archive, at)
+		t.revokeArchive(e.archive, at)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestRateWindow: the call that would be one too many inside any second is
-// refused, wherever the second begins.
+// TestRateWindow: a call beyond the limit within any second is refused,
+// wherever the second begins.
 func TestRateWindow(t *testing.T) {
 	b := newBox(t, Options{RateLimit: 20})
 	ok := func(want bool) {
@@ -19,14 +19,14 @@ func TestRateWindow(t *testing.T) {
 	for range 10 { // at 0 s
 		ok(true)
 	}
-	b.wall.pass(900 * time.Millisecond)
+	b.wall.advance(900 * time.Millisecond)
 	for range 10 { // at 0.9 s
 		ok(true)
 	}
 	ok(false)
-	b.wall.pass(99 * time.Millisecond)
+	b.wall.advance(99 * time.Millisecond)
 	ok(false)
-	b.wall.pass(time.Millisecond) // at 1 s the first ten are over
+	b.wall.advance(time.Millisecond) // at 1 s the first ten are over
 	for range 10 {
 		ok(true)
 	}
@@ -36,8 +36,8 @@ func TestRateWindow(t *testing.T) {
 	if err := b.Advance(time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	ok(false) // the limit is about real calls on a real wire
-	b.wall.pass(time.Second)
+	ok(false) // the limit follows the wall clock
+	b.wall.advance(time.Second)
 	ok(true)
 	if got := b.Stats().Requests["list-users"]; got[429] != 4 || got[200] != 32 {
 		t.Errorf("counted %v", got)
@@ -58,7 +58,7 @@ func TestSteadyPace(t *testing.T) {
 	b := newBox(t, Options{RateLimit: 20})
 	for range 100 {
 		b.get("/v1/users").must(t, 200)
-		b.wall.pass(50 * time.Millisecond)
+		b.wall.advance(50 * time.Millisecond)
 	}
 	if got := b.Stats().PeakRPS; got != 20 {
 		t.Errorf("peak %d", got)
@@ -68,7 +68,7 @@ func TestSteadyPace(t *testing.T) {
 func TestPeakCountsRefusedCalls(t *testing.T) {
 	b := newBox(t, Options{RateLimit: 2})
 	for _, gap := range []int{0, 500, 400, 99, 1, 0} {
-		b.wall.pass(time.Duration(gap) * time.Millisecond)
+		b.wall.advance(time.Duration(gap) * time.Millisecond)
 		b.get("/v1/users")
 	}
 	if got := b.Stats().PeakRPS; got != 5 {

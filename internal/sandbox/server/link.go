@@ -21,14 +21,15 @@ type LinkRequest struct {
 	MFA        string `json:"mfa"`
 }
 
-// outcome is where a login leads to.
+// outcome is the result of a login.
 type outcome struct {
 	status ConnectionStatus
 	code   string
 }
 
-// judge decides a login of somebody, nil if nobody has that login.
-func (r LinkRequest) judge(p *fixtures.Provider, who *fixtures.Person, passwordKnown bool) outcome {
+// outcome decides a login. who is the person with that login, nil if there is
+// none.
+func (r LinkRequest) outcome(p *fixtures.Provider, who *fixtures.Person, passwordKnown bool) outcome {
 	switch {
 	case who == nil || !passwordKnown && r.Password != who.Password:
 		return outcome{Failed, "INVALID_CREDENTIALS"}
@@ -42,7 +43,7 @@ func (r LinkRequest) judge(p *fixtures.Provider, who *fixtures.Person, passwordK
 	return outcome{Connected, ""}
 }
 
-// linker is what linking needs to know of the sandbox.
+// linker links accounts.
 type linker struct {
 	ids       *ids.Source
 	canaries  *canary.Marker
@@ -52,7 +53,7 @@ type linker struct {
 	dataLife  time.Duration
 }
 
-// link takes a login, up to where it leads without waiting. The caller holds mu.
+// link handles a login, up to the first delay. The caller holds mu.
 func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest, now time.Time) *account {
 	who := fixtures.FindPerson(l.people, req.Login)
 	a := u.accountFor(p, who)
@@ -66,26 +67,26 @@ func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest,
 	if continued && req.MFA == "" {
 		return a
 	}
-	var told []occurrence
+	var happened []occurrence
 	if a == nil {
-		a = l.open(t, u, p, now)
-		told = append(told, accountCreated(a, now))
+		a = l.newAccount(t, u, p, now)
+		happened = append(happened, accountCreatedEvent(a, now))
 	}
 	a.person = who
 	if !continued {
 		a.login = req.Login
 	}
 	a.attempt++
-	a.become(Pending, "", "", now)
-	a.pending = &pendingLogin{req.judge(p, who, continued), now.Add(l.linkDelay)}
-	t.commit(a, told...)
+	a.setStatus(Pending, "", "", now)
+	a.pending = &pendingLogin{req.outcome(p, who, continued), now.Add(l.linkDelay)}
+	t.commit(a, happened...)
 	t.schedule(a.pending.due, loginSettled{l, a, a.attempt})
 	t.settle(now)
 	return a
 }
 
-// accountFor is the account that a login of that person goes to: one that is
-// connected as the same person, else one whose login is not finished.
+// accountFor returns the account that a login belongs to: one that is connected
+// as the same person, otherwise one whose login is not finished.
 func (u *user) accountFor(p *fixtures.Provider, who *fixtures.Person) *account {
 	for _, a := range slices.Backward(u.accounts) {
 		if a.provider != p || a.status == Disconnected {
@@ -98,8 +99,8 @@ func (u *user) accountFor(p *fixtures.Provider, who *fixtures.Person) *account {
 	return nil
 }
 
-// open makes an account without a login. The caller holds mu.
-func (l *linker) open(t *tenant, u *user, p *fixtures.Provider, now time.Time) *account {
+// newAccount creates an account without a login. The caller holds mu.
+func (l *linker) newAccount(t *tenant, u *user, p *fixtures.Provider, now time.Time) *account {
 	a := &account{
 		id: l.ids.Next("a-"), ordinal: len(t.accounts.order), owner: u, provider: p, createdAt: now,
 		monitor: MonitorUnsupported, items: map[string][]*item{},
@@ -109,14 +110,14 @@ func (l *linker) open(t *tenant, u *user, p *fixtures.Provider, now time.Time) *
 	return a
 }
 
-// loginSettled is the provider's answer to a login.
+// loginSettled is the provider's response to a login.
 type loginSettled struct {
 	linker  *linker
 	account *account
 	attempt int
 }
 
-// pendingLogin is a login that the provider has not answered yet.
+// pendingLogin is a login without a response of the provider.
 type pendingLogin struct {
 	outcome outcome
 	due     time.Time
@@ -128,36 +129,36 @@ func (e loginSettled) happen(t *tenant, at time.Time) {
 	}
 	settled := e.account.pending.outcome
 	e.account.pending = nil
-	e.linker.move(t, e.account, settled, at)
+	e.linker.conclude(t, e.account, settled, at)
 	if settled.status == Connected {
-		t.inviteFollowed(e.account.owner, Linked, at)
-		e.linker.begin(t, linkAccount, e.account, at)
+		t.updateInviteOf(e.account.owner, Linked, at)
+		e.linker.startTask(t, linkAccount, e.account, at)
 	}
 }
 
-// move ends a login. The caller holds mu.
-func (l *linker) move(t *tenant, a *account, to outcome, at time.Time) {
+// conclude ends a login with its outcome. The caller holds mu.
+func (l *linker) conclude(t *tenant, a *account, to outcome, at time.Time) {
 	message := ""
 	if to.code != "" {
 		message = l.canaries.In("errorMessage", accountErrors[to.code])
 	}
-	a.become(to.status, to.code, message, at)
+	a.setStatus(to.status, to.code, message, at)
 	if to.status == Connected {
-		l.live(t, a, at)
+		l.scheduleLife(t, a, at)
 	}
-	t.commit(a, t.accountMoved(a, at)...)
+	t.commit(a, t.accountStatusEvents(a, at)...)
 }
 
-// begin starts a task that brings data. The caller holds mu.
-func (l *linker) begin(t *tenant, kind string, a *account, at time.Time) {
+// startTask starts a task that fetches data. The caller holds mu.
+func (l *linker) startTask(t *tenant, kind string, a *account, at time.Time) {
 	begun := &task{id: l.ids.Next("task-"), ordinal: len(t.tasks.order), kind: kind, account: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
 	t.tasks.add(begun.id, begun)
-	t.commit(begun, taskStarted(begun, at))
+	t.commit(begun, taskStartEvent(begun, at))
 	t.schedule(begun.dueAt, taskFinished{begun})
 }
 
-// taskFinished brings the account's data, unless it was taken away meanwhile,
-// or what an archive says.
+// taskFinished is the end of a task: the account has its data, unless it was
+// disconnected meanwhile, or the archive was read.
 type taskFinished struct{ task *task }
 
 func (e taskFinished) happen(t *tenant, at time.Time) {
@@ -169,55 +170,36 @@ func (e taskFinished) happen(t *tenant, at time.Time) {
 	a := e.task.account
 	if a.status != Connected {
 		e.task.errorCode = cmp.Or(a.errorCode, "ACCOUNT_INACCESSIBLE")
-		t.commit(e.task, t.taskEnded(e.task, at))
+		t.commit(e.task, t.taskEndEvent(e.task, at))
 		return
 	}
 	a.refreshes = append(a.refreshes, at)
 	e.task.datapoints = a.provider.Supported
-	if t.listened() {
-		t.commit(a, t.dataArrived(a, at)...)
+	if t.hasActiveWebhook() {
+		t.commit(a, t.dataEvents(a, at)...)
 	} else {
 		t.commit(a)
 	}
-	t.commit(e.task, t.taskEnded(e.task, at))
+	t.commit(e.task, t.taskEndEvent(e.task, at))
 }
 
-// revoke ends an account for good and forgets its data. The caller holds mu.
-func (t *tenant) revoke(a *account, at time.Time) {
-	t.forget(a)
-	a.become(Disconnected, "", "", at)
-	t.commit(a, t.accountMoved(a, at)...)
+// revokeAccount disconnects an account permanently and deletes its data. The
+// caller holds mu.
+func (t *tenant) revokeAccount(a *account, at time.Time) {
+	t.dropData(a)
+	a.setStatus(Disconnected, "", "", at)
+	t.commit(a, t.accountStatusEvents(a, at)...)
 	if !slices.ContainsFunc(a.owner.accounts, func(other *account) bool { return other.status != Disconnected }) {
-		t.inviteFollowed(a.owner, InviteRevoked, at)
+		t.updateInviteOf(a.owner, InviteRevoked, at)
 	}
 }
 
-// forget drops the data of an account. The caller holds mu.
-func (t *tenant) forget(a *account) {
+// dropData deletes the data of an account. The caller holds mu.
+func (t *tenant) dropData(a *account) {
 	for _, items := range a.items {
 		for _, i := range items {
 			delete(t.items, i.id)
 		}
 	}
-	a.items, a.refreshes, a.harvested = map[string][]*item{}, nil, 0
-}
-
-// accountErrors is every reason for which a login can fail or end.
-var accountErrors = map[string]string{
-	"ACCOUNT_DISABLED":       "The provider has disabled the account.",
-	"ACCOUNT_INACCESSIBLE":   "The account cannot be reached at the provider.",
-	"ACCOUNT_INCOMPLETE":     "The account is not set up completely at the provider.",
-	"ACCOUNT_LOCKED":         "The provider has locked the account.",
-	"AUTH_REQUIRED":          "The person has to log in again.",
-	"EXPIRED_CREDENTIALS":    "The password has expired.",
-	"INVALID_ACCOUNT_TYPE":   "Accounts of this type hold no employment data.",
-	"INVALID_AUTH":           "The login was refused.",
-	"INVALID_CREDENTIALS":    "Login or password is wrong.",
-	"INVALID_MFA":            "The one-time code is wrong.",
-	"MFA_TIMEOUT":            "The one-time code came too late.",
-	"SERVICE_UNAVAILABLE":    "The provider does not answer.",
-	"SYSTEM_ERROR":           "Something failed between Smile and the provider.",
-	"TOS_REQUIRED":           "The person has to accept the provider's terms first.",
-	"UNSUPPORTED_AUTH_TYPE":  "The account uses a login that is not supported.",
-	"UNSUPPORTED_MFA_METHOD": "The account uses a second factor that is not supported.",
+	a.items, a.refreshes, a.materialised = map[string][]*item{}, nil, 0
 }

@@ -7,10 +7,11 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
-// The Link API is what the widget talks to. The vendor's is not published, so
-// this one is the sandbox's own: beside the Open API, with the same envelope,
-// opened by a link token. Its calls are in the journal and suffer faults, but
-// are not limited: they come from people's browsers.
+// The Link API is what the widget calls. The vendor's is not published, so this
+// one is the sandbox's own. It is next to the Open API, has the same envelope,
+// and is authenticated by a link token. Its calls are in the journal and faults
+// apply to them. The rate limit does not, because they come from users'
+// browsers.
 
 // Limits on what a person enters into the widget.
 const (
@@ -39,8 +40,8 @@ func init() {
 	}
 }
 
-// forUser has an operation done for the user of the link token, with the
-// tenant locked. A user who was reset away has no session.
+// forUser calls a handler with the user of the link token and the tenant
+// locked. A user who was deleted by a reset has no session.
 func forUser(how func(*call, *user) reply) func(*call) reply {
 	return func(c *call) reply {
 		c.tenant.mu.Lock()
@@ -54,7 +55,7 @@ func forUser(how func(*call, *user) reply) func(*call) reply {
 }
 
 // linkSession is what the widget starts with. ExpiresIn is in seconds on the
-// sandbox clock, which a browser does not share.
+// sandbox clock, which the browser does not have.
 type linkSession struct {
 	UserID     string        `json:"userId"`
 	Mode       Mode          `json:"mode"`
@@ -64,7 +65,7 @@ type linkSession struct {
 	TestPeople []testLogin   `json:"testPeople"`
 }
 
-// testLogin is how a test person logs in. The widget shows it in sandbox mode.
+// testLogin is a test person's login. The widget shows it in sandbox mode.
 type testLogin struct {
 	Login    string `json:"login"`
 	Password string `json:"password"`
@@ -87,21 +88,21 @@ func getLinkSession(c *call, u *user) reply {
 	return ok(shown)
 }
 
-// completeLinkSession is what leaving the widget with Done does.
+// completeLinkSession is called when the user leaves the widget with Done.
 func completeLinkSession(c *call, u *user) reply {
 	c.tenant.completeSession(u, c.now)
 	c.committed = true
 	return done()
 }
 
-// linkProvider is a provider and the ways of logging in that it offers.
+// linkProvider is a provider with its login options.
 type linkProvider struct {
 	*fixtures.Provider
 	LoginOptions []loginOption `json:"loginOptions"`
 }
 
-// loginOption is what a person is asked for. InputMode and Autocomplete are the
-// values of the HTML attributes of that name.
+// loginOption is what the login form asks for. InputMode and Autocomplete are
+// the values of the HTML attributes of that name.
 type loginOption struct {
 	ID           string `json:"id"`
 	Label        string `json:"label"`
@@ -115,7 +116,7 @@ var (
 	byEmail    = loginOption{"email", "E-mail address", "email", "email"}
 )
 
-// loginOptions of providers that let a person choose.
+// loginOptions of providers with a choice.
 var loginOptions = map[string][]loginOption{
 	"grab": {byPhone, byEmail},
 }
@@ -135,11 +136,11 @@ func listLinkProviders(*call, *user) reply {
 	return ok(page{Items: items})
 }
 
-// surveyForm is what a person answers whose employer is not listed.
+// surveyForm is the answer of a user whose employer is not listed.
 var surveyForm = validate.Form{validate.Required("employer", validate.Text(1, validate.MaxIDLength))}
 
-// answerEmployerSurvey thanks for an answer. None is kept: the API shows it to
-// nobody.
+// answerEmployerSurvey accepts an answer. It is not kept, because the API does
+// not show it.
 func answerEmployerSurvey(c *call, _ *user) reply {
 	if _, wrong := validate.ReadForm[struct{}](c.body, surveyForm); wrong != nil {
 		return badRequest(wrong)
@@ -200,21 +201,21 @@ func sendLinkCode(c *call, u *user) reply {
 
 func deleteLinkAccount(c *call, u *user) reply {
 	return c.withAccount(u, func(a *account) reply {
-		c.tenant.revoke(a, c.now)
+		c.tenant.revokeAccount(a, c.now)
 		c.committed = true
 		return done()
 	})
 }
 
-// withAccount finds the account that the path names among the user's own. One
-// of somebody else is refused, one that was revoked is gone.
+// withAccount finds the user's account that the path names. It refuses an
+// account of another user. A revoked account is missing.
 func (c *call) withAccount(u *user, how func(*account) reply) reply {
 	a, known := c.tenant.accounts.byID[c.id()]
 	switch {
 	case !known || a.status == Disconnected:
 		return missing()
 	case a.owner != u:
-		return refuse(http.StatusForbidden, "The account belongs to another user.")
+		return belongsToAnother("account")
 	}
 	return how(a)
 }

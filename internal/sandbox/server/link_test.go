@@ -124,7 +124,7 @@ func TestLinkNeedsUserAndProvider(t *testing.T) {
 	}
 }
 
-// TestDelays follows an account through its life on the sandbox clock.
+// TestDelays: an account and its task take their time on the sandbox clock.
 func TestDelays(t *testing.T) {
 	b := newBox(t, Options{LinkDelay: time.Minute, DataDelay: 5 * time.Minute})
 	userID := b.newUser()
@@ -159,7 +159,7 @@ func TestDelays(t *testing.T) {
 	see(Pending, "", 0)
 	_ = b.Advance(time.Nanosecond)
 	see(Connected, "Started", 0)
-	b.wall.pass(5 * time.Minute)
+	b.wall.advance(5 * time.Minute)
 	see(Connected, "Finished", 3)
 	task := decode[taskWire](t, b.list("/v1/tasks").Items[0])
 	if !task.StartedAt.Equal(begun.Add(time.Minute)) || !task.FinishedAt.Equal(begun.Add(6*time.Minute)) {
@@ -189,8 +189,8 @@ func TestRevokedWhilePending(t *testing.T) {
 	}
 }
 
-// TestConsentEnds: revoked by the tenant or by the person, the account stays
-// readable and its data is gone.
+// TestConsentEnds: after a revoke by the tenant or the person, the account
+// stays readable and its data is deleted.
 func TestConsentEnds(t *testing.T) {
 	for name, end := range map[string]func(*box, string){
 		"revoked":      func(b *box, id string) { b.call("DELETE", "/v1/accounts/"+id, "").must(b.t, 200) },
@@ -254,7 +254,7 @@ func TestResyncBringsTheNextMonth(t *testing.T) {
 		}
 		return got
 	}
-	before, _ := b.walk("/v1/contributions?size=150")
+	before, _ := b.allPages("/v1/contributions?size=150")
 	for range 2 {
 		b.call("POST", "/_sandbox/accounts/"+account.ID+"/resync", "").must(t, 200)
 	}
@@ -265,7 +265,7 @@ func TestResyncBringsTheNextMonth(t *testing.T) {
 	if diff := cmp.Diff([]string{"2022-06-30", "2022-05-31", "2022-04-30", "2022-07-31", "2022-08-31"}, dates()); diff != "" {
 		t.Error(diff)
 	}
-	after, _ := b.walk("/v1/contributions?size=150")
+	after, _ := b.allPages("/v1/contributions?size=150")
 	if !slices.Equal(before, after[:len(before)]) {
 		t.Error("known items got other ids")
 	}
@@ -278,7 +278,8 @@ func TestResyncBringsTheNextMonth(t *testing.T) {
 	}
 }
 
-// TestEverybodyHasEverything: whatever a provider supports, each person has it.
+// TestEverybodyHasEverything: each person has data for everything that a
+// provider supports.
 func TestEverybodyHasEverything(t *testing.T) {
 	everybody, err := fixtures.People()
 	if err != nil || len(everybody) != 4 {

@@ -4,42 +4,14 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
-// tokenFault is why a link token opens nothing. The Link API sends it as
-// data.reason, so that the widget can tell expiry from everything else.
-type tokenFault string
-
-const (
-	tokenAbsent    tokenFault = "ABSENT"
-	tokenMalformed tokenFault = "MALFORMED"
-	tokenForged    tokenFault = "FORGED"
-	tokenForeign   tokenFault = "FOREIGN"
-	tokenExpired   tokenFault = "EXPIRED"
-)
-
-// tokenFaultTexts are sentences for people.
-var tokenFaultTexts = map[tokenFault]string{
-	tokenAbsent:    "The call carries no link token.",
-	tokenMalformed: "What the call carries is no link token.",
-	tokenForged:    "The link token was not issued here.",
-	tokenForeign:   "The link token is of a tenant that does not exist here.",
-	tokenExpired:   "The link token has expired.",
-}
-
-func (f tokenFault) reply() *reply {
-	refusal := refuse(http.StatusUnauthorized, tokenFaultTexts[f])
-	refusal.data = map[string]tokenFault{"reason": f}
-	return &refusal
-}
-
-// readLinkToken opens a token that this sandbox has issued and that has not
-// expired. What stands in front of it, such as a canary, is ignored.
+// readLinkToken reads a token that this sandbox has issued and that has not
+// expired. A prefix such as a canary is ignored.
 func readLinkToken(ids *ids.Source, token string, now time.Time) (tokenClaims, tokenFault) {
 	var claims tokenClaims
 	parts := strings.Split(token, ".")
@@ -60,8 +32,8 @@ func readLinkToken(ids *ids.Source, token string, now time.Time) (tokenClaims, t
 	return claims, ""
 }
 
-// admit finds tenant and user by the link token.
-func (c *call) admit() *reply {
+// authenticateLink finds tenant and user by the link token.
+func (c *call) authenticateLink() *reply {
 	scheme, token, _ := strings.Cut(c.request.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return tokenAbsent.reply()
@@ -81,7 +53,8 @@ func (c *call) admit() *reply {
 	return nil
 }
 
-// voided tells whether a newer token has ended this one, which a quirk decides.
+// voided reports whether a newer token has replaced this one. A quirk decides
+// that.
 func (t *tenant) voided(claims tokenClaims) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -1,13 +1,11 @@
 package server
 
 import (
-	"net/http"
-
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
-// uploadOperations is the part of the Link API that takes documents in.
+// uploadOperations is the part of the Link API for documents.
 func uploadOperations() []*operation {
 	return []*operation{
 		{method: "GET", path: "/link/fileTypes", id: "link-list-file-types", handle: forUser(listLinkFileTypes)},
@@ -26,7 +24,7 @@ func listLinkFileTypes(*call, *user) reply {
 	return ok(page{Items: items})
 }
 
-// linkArchiveForm is an archive whose owner is known and whose type is chosen.
+// linkArchiveForm is an archive of the session's user, with a type.
 var linkArchiveForm = validate.Form{
 	validate.Required("fileType", validate.Text(1, 64, validate.OneOf(fixtures.ArchiveTypes()...))),
 	validate.Required("rawFiles", validate.List(1, validate.Object(rawFileForm))),
@@ -48,14 +46,14 @@ func deleteLinkArchive(c *call, u *user) reply {
 	case !known || a.status == revoked:
 		return missing()
 	case a.owner != u:
-		return refuse(http.StatusForbidden, "The archive belongs to another user.")
+		return belongsToAnother("archive")
 	}
-	c.tenant.withdraw(a, c.now)
+	c.tenant.revokeArchive(a, c.now)
 	c.committed = true
 	return done()
 }
 
-// uploads is the archives of a user that were not revoked.
+// uploads are the user's archives that were not revoked.
 func (u *user) uploads() []archiveWire {
 	shown := []archiveWire{}
 	for _, a := range u.archives {

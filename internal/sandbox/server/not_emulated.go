@@ -1,7 +1,7 @@
 package server
 
-// notEmulated is what the Open API has and the sandbox does not: whatever is
-// not generally available there.
+// notEmulated are the operations that the sandbox does not emulate, because
+// they are not generally available.
 var notEmulated = []operation{
 	{method: "GET", path: "/alpha/forms", id: "list-alpha-forms"},
 	{method: "GET", path: "/alpha/forms/{id}", id: "get-alpha-form"},

@@ -7,52 +7,53 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// What the webhooks are told about the things that happen, type by type.
+// The events for webhooks, by type.
 
-func userCreated(u *user, at time.Time) occurrence {
-	return occurrence{kind: "USER_CREATED", at: at, tell: func() details {
+func userCreatedEvent(u *user, at time.Time) occurrence {
+	return occurrence{kind: "USER_CREATED", at: at, data: func() details {
 		return details{"userId": u.id, "session": u.session()}
 	}}
 }
 
-// about is what every event about an account says.
+// about is the data of every event about an account.
 func (a *account) about() details {
 	return details{"userId": a.owner.id, "accountId": a.id, "providers": []string{a.provider.ID}}
 }
 
-// and is the details with one more.
-func (d details) and(name string, value any) details {
+// with adds a detail.
+func (d details) with(name string, value any) details {
 	d[name] = value
 	return d
 }
 
-func accountCreated(a *account, at time.Time) occurrence {
-	return occurrence{kind: "ACCOUNT_CREATED", at: at, tell: a.about}
+func accountCreatedEvent(a *account, at time.Time) occurrence {
+	return occurrence{kind: "ACCOUNT_CREATED", at: at, data: a.about}
 }
 
 func (t *tenant) aboutLogin(a *account) details {
-	return a.about().and("loginName", t.box.canaries.In("loginName", a.login))
+	return a.about().with("loginName", t.box.canaries.In("loginName", a.login))
 }
 
-// accountMoved tells where a login has come to, if that is worth telling.
-func (t *tenant) accountMoved(a *account, at time.Time) []occurrence {
+// accountStatusEvents returns the event about the new status of an account, if
+// there is one.
+func (t *tenant) accountStatusEvents(a *account, at time.Time) []occurrence {
 	switch a.status {
 	case Connected:
-		return []occurrence{{kind: "ACCOUNT_CONNECTED", at: at, tell: func() details {
+		return []occurrence{{kind: "ACCOUNT_CONNECTED", at: at, data: func() details {
 			return t.aboutLogin(a)
 		}}}
 	case Failed:
-		return []occurrence{{kind: "ACCOUNT_FAILED", at: at, tell: func() details {
-			return t.aboutLogin(a).and("errorCode", a.errorCode).and("errorMessage", a.errorMessage)
+		return []occurrence{{kind: "ACCOUNT_FAILED", at: at, data: func() details {
+			return t.aboutLogin(a).with("errorCode", a.errorCode).with("errorMessage", a.errorMessage)
 		}}}
 	case Disconnected:
-		return []occurrence{{kind: "ACCOUNT_DISCONNECTED", at: at, tell: a.about}}
+		return []occurrence{{kind: "ACCOUNT_DISCONNECTED", at: at, data: a.about}}
 	default:
 		return nil
 	}
 }
 
-// about is what the events of a task have in common.
+// about is the data that all events of a task have.
 func (t *task) about() details {
 	from := t.reference()
 	return details{
@@ -61,31 +62,32 @@ func (t *task) about() details {
 	}
 }
 
-func taskStarted(t *task, at time.Time) occurrence {
-	return occurrence{kind: "TASK_STARTED", at: at, tell: t.about}
+func taskStartEvent(t *task, at time.Time) occurrence {
+	return occurrence{kind: "TASK_STARTED", at: at, data: t.about}
 }
 
-// taskEnded tells how a task ended. The data of the account goes along with it.
-func (t *tenant) taskEnded(ended *task, at time.Time) occurrence {
+// taskEndEvent is the event about the end of a task. Its payload is the
+// account's data.
+func (t *tenant) taskEndEvent(ended *task, at time.Time) occurrence {
 	payload := func() any { return t.sourcePayload(ended) }
 	if ended.kind == updateAccount {
-		return occurrence{kind: "ACCOUNT_SYNC_TASK_FINISHED", at: at, payload: payload, tell: func() details {
-			told := ended.about().and("status", t.outcomeOf(ended)).and("monitorStatus", ended.account.monitor)
-			delete(told, "taskType")
-			return t.box.behaviour.SpellDatapoints(told, t.box.behaviour.Names(ended.datapoints))
+		return occurrence{kind: "ACCOUNT_SYNC_TASK_FINISHED", at: at, payload: payload, data: func() details {
+			data := ended.about().with("status", t.outcomeOf(ended)).with("monitorStatus", ended.account.monitor)
+			delete(data, "taskType")
+			return t.box.behaviour.SpellDatapoints(data, t.box.behaviour.Names(ended.datapoints))
 		}}
 	}
-	return occurrence{kind: "TASK_FINISHED", at: at, payload: payload, tell: func() details {
-		told := ended.about().and("datapoints", t.box.behaviour.Names(ended.datapoints))
+	return occurrence{kind: "TASK_FINISHED", at: at, payload: payload, data: func() details {
+		data := ended.about().with("datapoints", t.box.behaviour.Names(ended.datapoints))
 		if t.box.behaviour.TaskFinished == "short" {
-			delete(told, "taskType")
-			return told
+			delete(data, "taskType")
+			return data
 		}
 		var code any
 		if ended.errorCode != "" {
 			code = ended.errorCode
 		}
-		return told.and("status", t.outcomeOf(ended)).and("errorCode", code)
+		return data.with("status", t.outcomeOf(ended)).with("errorCode", code)
 	}}
 }
 
@@ -96,10 +98,10 @@ func (t *tenant) outcomeOf(ended *task) string {
 	return t.box.behaviour.FailedStatus
 }
 
-// newsOf is what is told about the items of a data point: the type when there
-// are new ones, the field that names the only one ("" where they are counted),
-// and the type when an update brought more ("" where there is none).
-var newsOf = map[string]struct{ added, idField, updated string }{
+// itemEvents are the events about the items of a data point: the type for new
+// items, the field with the id if there is only one item ("" if items are
+// counted), and the type for an update ("" if there is none).
+var itemEvents = map[string]struct{ added, idField, updated string }{
 	"IDENTITIES":    {"IDENTITY_ADDED", "identityId", ""},
 	"RATINGS":       {"RATING_ADDED", "ratingId", ""},
 	"DOCUMENTS":     {"DOCUMENTS_ADDED", "", ""},
@@ -113,12 +115,12 @@ var newsOf = map[string]struct{ added, idField, updated string }{
 	"LINK":          {"LINK_ADDED", "id", ""},
 }
 
-// dataArrived tells what the last refresh of an account brought, one occurrence
-// per data point.
-func (t *tenant) dataArrived(a *account, at time.Time) []occurrence {
-	var told []occurrence
+// dataEvents returns the events about what the last refresh of an account
+// brought, one per data point.
+func (t *tenant) dataEvents(a *account, at time.Time) []occurrence {
+	var found []occurrence
 	for _, d := range fixtures.Datapoints {
-		items := t.box.linker.harvest(t, a, d.Path)
+		items := t.box.linker.materialise(t, a, d.Path)
 		var fresh []*item
 		for _, i := range items {
 			if i.refresh == len(a.refreshes)-1 {
@@ -129,33 +131,33 @@ func (t *tenant) dataArrived(a *account, at time.Time) []occurrence {
 			continue
 		}
 		if len(a.refreshes) == 1 {
-			told = append(told, itemsAdded(a, d, fresh, at))
-		} else if newsOf[d.Name].updated != "" {
-			told = append(told, itemsUpdated(a, d, fresh, at))
+			found = append(found, itemsAddedEvent(a, d, fresh, at))
+		} else if itemEvents[d.Name].updated != "" {
+			found = append(found, itemsUpdatedEvent(a, d, fresh, at))
 		}
 	}
-	return told
+	return found
 }
 
-func itemsAdded(a *account, d fixtures.Datapoint, fresh []*item, at time.Time) occurrence {
-	news := newsOf[d.Name]
-	return occurrence{kind: news.added, at: at, tell: func() details {
+func itemsAddedEvent(a *account, d fixtures.Datapoint, fresh []*item, at time.Time) occurrence {
+	news := itemEvents[d.Name]
+	return occurrence{kind: news.added, at: at, data: func() details {
 		if news.idField != "" {
-			return a.about().and(news.idField, fresh[0].id)
+			return a.about().with(news.idField, fresh[0].id)
 		}
-		return a.about().and("count", len(fresh))
+		return a.about().with("count", len(fresh))
 	}}
 }
 
-// itemsUpdated tells about an update, with the range of its dates.
-func itemsUpdated(a *account, d fixtures.Datapoint, fresh []*item, at time.Time) occurrence {
-	return occurrence{kind: newsOf[d.Name].updated, at: at, tell: func() details {
+// itemsUpdatedEvent is the event about an update, with the range of its dates.
+func itemsUpdatedEvent(a *account, d fixtures.Datapoint, fresh []*item, at time.Time) occurrence {
+	return occurrence{kind: itemEvents[d.Name].updated, at: at, data: func() details {
 		first, last := fresh[0].on, fresh[0].on
 		for _, i := range fresh {
 			first, last = min(first, i.on), max(last, i.on)
 		}
-		return a.about().and("count", len(fresh)).and("updatedAt", wire.Timestamp{Time: at}).
-			and("updatedFrom", midnight(first)).and("updatedTo", midnight(last))
+		return a.about().with("count", len(fresh)).with("updatedAt", wire.Timestamp{Time: at}).
+			with("updatedFrom", midnight(first)).with("updatedTo", midnight(last))
 	}}
 }
 

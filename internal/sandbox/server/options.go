@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Mode is what a key pair is for. It shows in link tokens and nowhere else.
+// Mode is the mode of a key pair. Only link tokens and their sessions show it.
 type Mode string
 
 // The modes of key pairs.
@@ -20,16 +20,18 @@ const (
 	ModeProduction Mode = "PRODUCTION"
 )
 
-// KeyPair opens one tenant: its users are its own. Mode defaults to ModeSandbox.
+// KeyPair is the key and the secret of one tenant. Tenants share no users. Mode
+// defaults to ModeSandbox.
 type KeyPair struct {
 	Key, Secret string
 	Mode        Mode
 }
 
-// DefaultKeys is what a sandbox accepts when nothing else is said.
+// DefaultKeys is the default key pair.
 const DefaultKeys = "sandbox-key:sandbox-secret"
 
-// ParseKeys reads key:secret[:MODE],key:secret[:MODE]. Duplicates are left to New.
+// ParseKeys reads key:secret[:MODE],key:secret[:MODE]. New checks for
+// duplicates.
 func ParseKeys(text string) ([]KeyPair, error) {
 	var pairs []KeyPair
 	for entry := range strings.SplitSeq(text, ",") {
@@ -46,42 +48,42 @@ func ParseKeys(text string) ([]KeyPair, error) {
 	return pairs, nil
 }
 
-// Options say how a Sandbox behaves. The zero value is a sandbox with the
-// default key pair that answers at once and refuses nothing.
+// Options configure a Sandbox. The zero value is a sandbox with the default key
+// pair, without delays and without a rate limit.
 type Options struct {
 	// Keys are the pairs that are accepted; default DefaultKeys.
 	Keys []KeyPair
-	// RateLimit is how many calls within any second an address may make; 0 is
-	// no limit.
+	// RateLimit is how many calls within any second one address may make; 0
+	// means no limit.
 	RateLimit int
-	// Quirks sets switches by name, see Quirks.
+	// Quirks sets quirks by name; see quirks.All.
 	Quirks map[string]string
-	// Canary, when not empty, starts the marker that every personal field,
-	// access token and error message then contains.
+	// Canary, if not empty, is the prefix of a marker in every personal field,
+	// access token and error message.
 	Canary string
-	// Seed decides all ids; default is a new one each time, so that ids of one
-	// run are unknown to the next.
+	// Seed determines all ids. By default it is random, so that no run has the
+	// ids of another.
 	Seed string
-	// Data is a directory that keeps the state across restarts; default none: it
-	// is lost with the process.
+	// Data is the directory that keeps the state across restarts. By default
+	// the state is in memory.
 	Data string
 	// LinkDelay is how long an account stays PENDING, on the sandbox clock.
 	LinkDelay time.Duration
-	// DataDelay is how long after connecting data becomes readable, on the
+	// DataDelay is how long after connecting the data becomes readable, on the
 	// sandbox clock.
 	DataDelay time.Duration
 	// AllowHTTPWebhooks accepts webhooks whose URL starts with http://.
 	AllowHTTPWebhooks bool
-	// WebhookRetry is the time between attempts of a delivery, on the sandbox
-	// clock; default 30 s.
+	// WebhookRetry is the time between the attempts of a delivery, on the
+	// sandbox clock; default 30 s.
 	WebhookRetry time.Duration
 	// WebhookTimeout bounds an attempt, in real time; default 10 s.
 	WebhookTimeout time.Duration
 	// WebhookWorkers is how many deliveries are sent at the same time; default
-	// 16. One worker keeps the order of events.
+	// 16. With 1 the order of events is kept.
 	WebhookWorkers int
-	// WebhookRoots are the authorities that vouch for https:// webhooks; default
-	// those of the system.
+	// WebhookRoots are the authorities that https:// webhooks are verified
+	// with; default the system's.
 	WebhookRoots *x509.CertPool
 	// WebhookTransport sends the events; default is an HTTP transport with
 	// WebhookRoots.

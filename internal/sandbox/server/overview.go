@@ -16,20 +16,19 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
 
-// maxOverviewUsers bounds how many users of a tenant one overview shows.
+// How many users of a tenant one overview shows.
 const (
 	maxOverviewUsers     = 500
 	defaultOverviewUsers = 30
 )
 
-// Overview is what the page for people shows. It holds no secrets.
+// Overview is what the overview page shows. It contains no secrets.
 type Overview struct {
 	// Now is the time on the sandbox clock.
 	Now     time.Time        `json:"now"`
 	Stats   Stats            `json:"stats"`
 	Tenants []TenantOverview `json:"tenants"`
-	// Providers, People, ErrorCodes and Operations are what the page offers to
-	// choose from.
+	// Providers, People, ErrorCodes and Operations are the choices on the page.
 	Providers  []*fixtures.Provider `json:"providers"`
 	People     []testLogin          `json:"people"`
 	ErrorCodes []string             `json:"errorCodes"`
@@ -37,11 +36,11 @@ type Overview struct {
 	Faults     []Fault              `json:"faults"`
 }
 
-// TenantOverview is one key pair's share of an Overview.
+// TenantOverview is the part of an Overview that belongs to one key pair.
 type TenantOverview struct {
 	Key  string `json:"key"`
 	Mode Mode   `json:"mode"`
-	// Users are those found, the newest first.
+	// Users are the users found, newest first.
 	Users    []UserOverview    `json:"users"`
 	Webhooks []WebhookOverview `json:"webhooks"`
 }
@@ -61,7 +60,7 @@ type WebhookOverview struct {
 	Active     bool     `json:"active"`
 }
 
-// pageRoutes is the part of the control API that the page for people needs.
+// pageRoutes is the part of the control API for the overview page.
 func (s *Sandbox) pageRoutes(r chi.Router) {
 	r.Get("/overview", answering(func(r *http.Request) (any, error) {
 		limit, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("users"), strconv.Itoa(defaultOverviewUsers)))
@@ -79,8 +78,8 @@ func (s *Sandbox) pageRoutes(r chi.Router) {
 	r.Post("/users/{id}/token", answering(func(r *http.Request) (any, error) { return s.NewToken(chi.URLParam(r, "id")) }))
 }
 
-// Overview shows the newest users of every tenant, at most limit of each, whose
-// id or metadata contains find.
+// Overview shows the newest users of each tenant, at most limit per tenant,
+// whose id or metadata contains find.
 func (s *Sandbox) Overview(limit int, find string) Overview {
 	shown := Overview{
 		Now: s.Now(), Stats: s.Stats(), Providers: fixtures.Providers, People: s.testPeople(),
@@ -124,7 +123,7 @@ func (u *user) overview(b *quirks.Behaviour) UserOverview {
 	return shown
 }
 
-// mentions tells whether a text occurs in the user's id or metadata.
+// mentions reports whether a text occurs in the user's id or metadata.
 func (u *user) mentions(text string) bool {
 	if strings.Contains(u.id, text) {
 		return true
@@ -145,7 +144,7 @@ func (s *Sandbox) testPeople() []testLogin {
 	return shown
 }
 
-// NewToken makes a link token for a user, as the user's backend would.
+// NewToken issues a link token for a user, as the application's backend would.
 func (s *Sandbox) NewToken(userID string) (any, error) {
 	for _, key := range s.keys {
 		t := s.tenants[key]
@@ -159,8 +158,8 @@ func (s *Sandbox) NewToken(userID string) (any, error) {
 	return nil, notFound("user", userID)
 }
 
-// asBackend does what an operation of the Open API does, without being a call:
-// it is not limited, counted or written down.
+// asBackend runs a handler of the Open API without a request: nothing is
+// limited, counted or written to the journal.
 func (s *Sandbox) asBackend(key string, how func(*call) reply, filters url.Values) (any, error) {
 	t, known := s.tenants[key]
 	if !known {

@@ -13,8 +13,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
-// walk follows a listing to its end and gives the ids and how many pages it took.
-func (b *box) walk(path string) (ids []string, pages int) {
+// allPages reads a listing to its end and returns the ids and the number of
+// pages.
+func (b *box) allPages(path string) (ids []string, pages int) {
 	b.t.Helper()
 	cursor := ""
 	for pages = 1; ; pages++ {
@@ -32,7 +33,7 @@ func (b *box) walk(path string) (ids []string, pages int) {
 	}
 }
 
-func TestWalks(t *testing.T) {
+func TestPaging(t *testing.T) {
 	b := newBox(t, Options{})
 	if err := b.Seed(SeedRequest{Users: 31, AccountsPerUser: 2}); err != nil {
 		t.Fatal(err)
@@ -60,7 +61,7 @@ func TestWalks(t *testing.T) {
 		{"/v1/providers", 2, len(fixtures.Providers)},
 	} {
 		t.Run(test.path+" by "+strconv.Itoa(test.size), func(t *testing.T) {
-			ids, pages := b.walk(test.path + "?size=" + strconv.Itoa(test.size))
+			ids, pages := b.allPages(test.path + "?size=" + strconv.Itoa(test.size))
 			if want := max(1, (test.items+test.size-1)/test.size); len(ids) != test.items || pages != want {
 				t.Errorf("%d items on %d pages, want %d on %d", len(ids), pages, test.items, want)
 			}
@@ -78,9 +79,9 @@ func TestWalks(t *testing.T) {
 	}
 }
 
-// TestWalkSeesNewcomers: whoever comes during a walk is seen at its end, and
-// nobody is skipped or seen twice.
-func TestWalkSeesNewcomers(t *testing.T) {
+// TestPagingShowsNewUsers: users that are created during a listing are at its
+// end, and no user is skipped or repeated.
+func TestPagingShowsNewUsers(t *testing.T) {
 	b := newBox(t, Options{})
 	_ = b.Seed(SeedRequest{Users: 4})
 	first := b.list("/v1/users?size=3")
@@ -91,7 +92,7 @@ func TestWalkSeesNewcomers(t *testing.T) {
 	}
 }
 
-// TestCursorsBelongToOneListing: a cursor leads on only where it came from.
+// TestCursorsBelongToOneListing: a cursor is valid only in its own listing.
 func TestCursorsBelongToOneListing(t *testing.T) {
 	b := newBox(t, Options{Keys: []KeyPair{{Key: "a", Secret: "sa"}, {Key: "b", Secret: "sb"}}})
 	a, other := as("a", "sa"), as("b", "sb")
@@ -116,7 +117,7 @@ func TestFilters(t *testing.T) {
 	b := newBox(t, Options{}) // 2026-03-31 22:30 UTC
 	early := b.newUser()
 	account := b.george(early, "sss_ph").ID
-	b.wall.pass(2 * time.Hour)
+	b.wall.advance(2 * time.Hour)
 	late := b.newUser()
 	other := b.george(late, "cdecorp").ID
 	for path, want := range map[string]int{
@@ -164,7 +165,7 @@ func TestFilters(t *testing.T) {
 
 func TestTopProvidersComeFirst(t *testing.T) {
 	b := newBox(t, Options{})
-	ids, _ := b.walk("/v1/providers?topIds=grab,nbi_ph&size=4")
+	ids, _ := b.allPages("/v1/providers?topIds=grab,nbi_ph&size=4")
 	if diff := cmp.Diff([]string{"grab", "nbi_ph", "sss_ph"}, ids[:3]); diff != "" || len(ids) != len(fixtures.Providers) {
 		t.Errorf("%d providers, %s", len(ids), diff)
 	}

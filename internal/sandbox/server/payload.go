@@ -7,18 +7,18 @@ import (
 )
 
 // maxPayloadItems is how many items of a data point an event or a user's
-// payload holds; the others are in the lists.
+// payload contains. The lists have the rest.
 const maxPayloadItems = 300
 
-// pagedItems is a list inside a payload. NextCursor goes on in the list
-// of the data point, filtered by sourceId.
+// pagedItems is a list inside a payload. NextCursor continues in the list of
+// the data point, filtered by sourceId.
 type pagedItems struct {
 	NextCursor *string `json:"nextCursor"`
 	Items      []any   `json:"items"`
 }
 
-// sourcePayload is all data of what a task was about. The caller holds mu for
-// writing.
+// sourcePayload is all data of a task's account, nil if there is none. The
+// caller holds mu for writing.
 func (t *tenant) sourcePayload(of *task) any {
 	if of.account == nil || of.account.status == Disconnected {
 		return nil
@@ -26,11 +26,11 @@ func (t *tenant) sourcePayload(of *task) any {
 	return t.payload(of.account)
 }
 
-// payload is all data of an account, null where there is none.
+// payload is all data of an account. Data points without data are null.
 func (t *tenant) payload(a *account) map[string]any {
 	all := noPayload()
 	for _, d := range fixtures.Datapoints {
-		items := t.box.linker.harvest(t, a, d.Path)
+		items := t.box.linker.materialise(t, a, d.Path)
 		switch {
 		case len(items) == 0:
 		case d.Single:

@@ -10,13 +10,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// object is a piece of a tenant's state that can be kept: of which kind it is,
-// which one of its kind in the tenant, and what has to be known of it.
+// object is a part of a tenant's state that can be stored: its kind, its place
+// among those of the kind, and its content.
 type object interface {
 	kept() (kind string, ordinal int, record any)
 }
 
-// The kinds of objects, as the file names them.
+// The kinds of objects, as they are named in the file.
 const (
 	kindUser            = "user"
 	kindAccount         = "account"
@@ -30,7 +30,7 @@ const (
 	kindDelivery        = "delivery"
 )
 
-// keep has an object written before the next answer.
+// keep stores an object. It is written before the next response.
 func (t *tenant) keep(o object) {
 	if t.box.disk == nil {
 		return
@@ -56,7 +56,7 @@ type accountRecord struct {
 	ID               string           `json:"id"`
 	Owner            string           `json:"owner"`
 	Provider         string           `json:"provider"`
-	Person           string           `json:"person,omitempty"` // the first way to log in
+	Person           string           `json:"person,omitempty"` // the first login
 	Login            string           `json:"login,omitempty"`
 	CreatedAt        time.Time        `json:"createdAt"`
 	Status           ConnectionStatus `json:"status"`
@@ -71,7 +71,7 @@ type accountRecord struct {
 	ConnectedAt      time.Time        `json:"connectedAt,omitzero"`
 	Syncs            int              `json:"syncs,omitempty"`
 	Refreshes        []time.Time      `json:"refreshes,omitempty"`
-	Harvested        bool             `json:"harvested,omitempty"` // whether anybody has read its items
+	Materialised     bool             `json:"harvested,omitempty"` // its items were read
 }
 
 type pendingRecord struct {
@@ -85,7 +85,7 @@ func (a *account) kept() (string, int, any) {
 		ID: a.id, Owner: a.owner.id, Provider: a.provider.ID, Login: a.login, CreatedAt: a.createdAt, Status: a.status,
 		ErrorCode: a.errorCode, ErrorMessage: a.errorMessage, UpdatedAt: a.updatedAt,
 		Monitor: a.monitor, MonitorUpdatedAt: a.monitorUpdatedAt, MonitorOff: a.monitorOff, Attempt: a.attempt,
-		ConnectedAt: a.connectedAt, Syncs: a.syncs, Refreshes: a.refreshes, Harvested: a.harvested > 0,
+		ConnectedAt: a.connectedAt, Syncs: a.syncs, Refreshes: a.refreshes, Materialised: a.materialised > 0,
 	}
 	if a.person != nil {
 		record.Person = a.person.Logins[0]
@@ -169,7 +169,7 @@ func (e *export) kept() (string, int, any) {
 	return kindExport, e.ordinal, exportRecord{e.id, e.account.id, e.extension, e.createdAt, e.content}
 }
 
-// registrationRecord is a registration with what the tenant has sent.
+// registrationRecord is a registration with the request that made it.
 type registrationRecord[T any] struct {
 	ID        string    `json:"id"`
 	CreatedAt time.Time `json:"createdAt"`

@@ -7,35 +7,35 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
 
-// registration is what objects that a tenant makes and deletes have in common.
-// A deleted one keeps its place in the collection, so that cursors stay valid.
+// registration is what all objects that a tenant can delete have in common. A
+// deleted one keeps its place in the collection, so that cursors stay valid.
 type registration struct {
 	id        string
 	ordinal   int
 	createdAt time.Time
-	deleted   bool        // guarded by the tenant
+	deleted   bool        // guarded by the tenant's lock
 	gone      atomic.Bool // the same, for readers without the lock
 }
 
 func (r *registration) entry() *registration { return r }
 
-func (r *registration) remove() {
+func (r *registration) markDeleted() {
 	r.deleted = true
 	r.gone.Store(true)
 }
 
-// registered is an object that a tenant makes and deletes.
+// registered is an object that a tenant can delete.
 type registered interface {
 	object
 	entry() *registration
 	wire(*quirks.Behaviour) any
 }
 
-// registry says where the objects of a kind are, and answers the operations
-// that all such kinds have.
+// registry returns a tenant's objects of a kind. Its methods handle the
+// operations that all such kinds have.
 type registry[T registered] func(*tenant) *collection[T]
 
-// add registers an object under an id. The caller holds mu.
+// add registers an object with a new id. The caller holds mu.
 func (of registry[T]) add(c *call, prefix string, made T) T {
 	all := of(c.tenant)
 	entry := made.entry()
@@ -46,7 +46,8 @@ func (of registry[T]) add(c *call, prefix string, made T) T {
 	return made
 }
 
-// find is the object with that id, unless it was deleted. The caller holds mu.
+// find returns the object with that id unless it was deleted. The caller holds
+// mu.
 func (of registry[T]) find(t *tenant, id string) (T, bool) {
 	found, known := of(t).byID[id]
 	return found, known && !found.entry().deleted
@@ -77,13 +78,14 @@ func (of registry[T]) delete(c *call) reply {
 		_, known := of(c.tenant).byID[c.id()]
 		return c.deletedAlready(known)
 	}
-	one.entry().remove()
+	one.entry().markDeleted()
 	c.tenant.commit(one)
 	c.committed = true
 	return done()
 }
 
-// deletedAlready is the answer to deleting what is not there, or no longer.
+// deletedAlready is the reply to the deletion of an object that does not exist,
+// or that was deleted before. A quirk decides between them.
 func (c *call) deletedAlready(known bool) reply {
 	if known && c.box.behaviour.RepeatDelete == "200" {
 		return done()

@@ -6,7 +6,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
-// reply is an answer before it is written.
+// reply is a response before it is encoded.
 type reply struct {
 	status  int
 	code    string
@@ -32,7 +32,7 @@ var codes = map[int]string{
 	http.StatusGatewayTimeout:       "TIME_LIMIT_EXCEEDED",
 }
 
-// refuse is an error with the code that belongs to its status.
+// refuse returns an error with the code of its status.
 func refuse(status int, message string) reply {
 	code, known := codes[status]
 	if !known {

@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// ending is how an answer leaves the house.
+// ending is how a response ends.
 type ending int
 
 const (
@@ -20,18 +20,18 @@ const (
 	reset        // the connection breaks at once
 )
 
-// response is an answer as bytes, and how it is sent.
+// response is an encoded response, and how it is sent.
 type response struct {
 	status int
 	header http.Header
 	body   []byte
-	length int // what Content-Length says
+	length int // the value of Content-Length
 	ending ending
 }
 
 func cutOff() response { return response{ending: reset} }
 
-// sentStatus is what the client gets to see, 0 if nothing.
+// sentStatus is the status that the client sees, 0 if there is none.
 func (r response) sentStatus() int {
 	if r.ending == hung || r.ending == reset {
 		return 0
@@ -39,7 +39,7 @@ func (r response) sentStatus() int {
 	return r.status
 }
 
-// render gives the reply its envelope.
+// render encodes a reply in its envelope.
 func (s *Sandbox) render(answer reply) response {
 	if answer.status >= http.StatusBadRequest {
 		answer.message = s.canaries.In("message", answer.message)
@@ -52,7 +52,7 @@ func (s *Sandbox) render(answer reply) response {
 	return response{status: answer.status, header: header, body: body, length: len(body)}
 }
 
-// envelope wraps a reply, changed by the quirks.
+// envelope wraps a reply. The quirks change it.
 func (s *Sandbox) envelope(answer reply) envelope {
 	if answer.status == http.StatusCreated {
 		answer.code = s.behaviour.CreatedCode
@@ -95,8 +95,8 @@ func (r response) send(s *Sandbox, w http.ResponseWriter, request *http.Request)
 	}
 }
 
-// breakConnection resets the TCP connection. HTTP/2 has one connection for many
-// calls: there the stream alone is reset.
+// breakConnection resets the TCP connection. With HTTP/2 it resets only the
+// stream, because a connection has many calls.
 func breakConnection(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

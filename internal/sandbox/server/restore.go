@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
-// restore brings back what the disk has kept.
+// restore reads the state from the disk.
 func (s *Sandbox) restore() error {
 	if s.disk == nil {
 		return nil
@@ -20,7 +20,7 @@ func (s *Sandbox) restore() error {
 		return err
 	}
 	s.clock.Advance(skipped)
-	for _, t := range s.tenants { // so that nothing happens before all is back
+	for _, t := range s.tenants { // nothing may happen before everything is restored
 		t.mu.Lock()
 		defer t.mu.Unlock()
 	}
@@ -32,8 +32,8 @@ func (s *Sandbox) restore() error {
 	return s.restoreDeliveries()
 }
 
-// restoreTenant reads kind by kind, so that what an object points to is there
-// before it. The caller holds mu.
+// restoreTenant reads the objects kind by kind, so that an object comes after
+// those that it refers to. The caller holds mu.
 func (s *Sandbox) restoreTenant(t *tenant) error {
 	for _, step := range []struct {
 		kind string
@@ -87,15 +87,15 @@ func restoreAccount(t *tenant, text []byte) error {
 	}
 	t.accounts.add(a.id, a)
 	owner.accounts = append(owner.accounts, a)
-	if r.Harvested {
-		l.harvest(t, a, "")
+	if r.Materialised {
+		l.materialise(t, a, "")
 	}
 	if r.Pending != nil {
 		a.pending = &pendingLogin{outcome{r.Pending.Status, r.Pending.Code}, r.Pending.Due}
 		t.schedule(a.pending.due, loginSettled{l, a, a.attempt})
 	}
 	if !a.connectedAt.IsZero() && a.status != Disconnected {
-		l.plan(t, a)
+		l.scheduleNext(t, a)
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func restoreExport(t *tenant, text []byte) error {
 	return nil
 }
 
-// restoreRegistration gives a restored object back its registration.
+// restoreRegistration restores an object that has a registration.
 func restoreRegistration[T registered, R any](t *tenant, of registry[T], text []byte, build func(R) T) error {
 	r, err := decodeRecord[registrationRecord[R]](text)
 	if err != nil {
@@ -178,7 +178,7 @@ func restoreRegistration[T registered, R any](t *tenant, of registry[T], text []
 	entry := made.entry()
 	entry.id, entry.ordinal, entry.createdAt = r.ID, len(all.order), r.CreatedAt
 	if r.Deleted {
-		entry.remove()
+		entry.markDeleted()
 	}
 	all.add(r.ID, made)
 	return nil
@@ -200,8 +200,8 @@ func restoreInviteTemplate(t *tenant, text []byte) error {
 	})
 }
 
-// restoreDeliveries brings back the records of all tenants in their order, and
-// sends again what was not over.
+// restoreDeliveries restores the deliveries of all tenants in their order, and
+// continues those that had not ended.
 func (s *Sandbox) restoreDeliveries() error {
 	var kept []delivery.Record
 	for _, key := range s.keys {

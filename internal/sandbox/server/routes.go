@@ -12,19 +12,19 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/web"
 )
 
-// operation is one operation of the Open API. One without handle is known, and
-// answered as unsupported until it is emulated.
+// operation is one operation of the Open API or the Link API. If handle is nil,
+// the operation is not emulated, and the response says so.
 type operation struct {
 	method, path, id string
 	handle           func(*call) reply
 	paged            bool
 	filters          []validate.Parameter
 	maxBody          int64  // bytes; 0 is the usual limit
-	link             bool   // of the Link API: opened by a link token, not limited
-	refusal          *reply // for what is no operation at all
+	link             bool   // part of the Link API: has a link token, no rate limit
+	refusal          *reply // for what is not an operation
 }
 
-// success is the status that the vendor answers with when all is well.
+// success is the status of a successful response.
 func (o *operation) success() int {
 	if createdWith201[o.id] {
 		return http.StatusCreated
@@ -32,30 +32,31 @@ func (o *operation) success() int {
 	return http.StatusOK
 }
 
-// createdWith201 lists the creates that answer so; the others answer 200.
+// createdWith201 are the operations that answer with 201. Others answer with
+// 200.
 var createdWith201 = map[string]bool{
 	"create-user": true, "create-token": true, "create-consent-template": true, "create-invite": true,
 	"create-invite-template": true, "create-social-security": true,
 }
 
-// Not operations, but answered like one.
+// Not operations, but answered in the same way.
 var (
 	unknownPath = &operation{refusal: new(refuse(http.StatusNotFound, "There is no such path."))}
 	wrongMethod = &operation{refusal: new(refuse(http.StatusNotImplemented, "The path does not support this method."))}
 )
 
-// operations is every operation of the Open API, emulated or not. It is filled
-// in init, because handlers refer to it.
+// operations are all operations of the Open API, emulated or not. It is set in
+// init, because handlers refer to it.
 var operations []*operation
 
 func init() {
-	operations = slices.Concat(emulated(), managed(), filed(), dataOperations())
+	operations = slices.Concat(userOperations(), setupOperations(), archiveOperations(), dataOperations())
 	for _, o := range notEmulated {
 		operations = append(operations, &o)
 	}
 }
 
-func emulated() []*operation {
+func userOperations() []*operation {
 	created := []validate.Parameter{validate.Param("startDate", validate.Date), validate.Param("endDate", validate.Date)}
 	ofUser := append([]validate.Parameter{validate.Param("userId", validate.Any)}, created...)
 	return []*operation{
@@ -87,8 +88,8 @@ func emulated() []*operation {
 	}
 }
 
-// managed is the operations on what a tenant sets up.
-func managed() []*operation {
+// setupOperations are the operations on what a tenant sets up.
+func setupOperations() []*operation {
 	return []*operation{
 		{method: "POST", path: "/webhooks", id: "create-webhook", handle: createWebhook},
 		{method: "GET", path: "/webhooks", id: "list-webhooks", handle: webhooks.list, paged: true},
@@ -109,8 +110,8 @@ func managed() []*operation {
 	}
 }
 
-// filed is the operations on what people hand in.
-func filed() []*operation {
+// archiveOperations are the operations on uploaded files.
+func archiveOperations() []*operation {
 	created := []validate.Parameter{validate.Param("startDate", validate.Date), validate.Param("endDate", validate.Date)}
 	ofUser := append([]validate.Parameter{validate.Param("userId", validate.Any)}, created...)
 	byType := append(slices.Clone(ofUser), validate.Param("fileType", validate.Any))
@@ -143,7 +144,7 @@ func dataOperations() []*operation {
 	return made
 }
 
-// routes is the handler of everything.
+// routes is the handler of all paths.
 func (s *Sandbox) routes() http.Handler {
 	root := chi.NewRouter()
 	root.Route("/v1", func(api chi.Router) {
@@ -162,13 +163,13 @@ func (s *Sandbox) routes() http.Handler {
 	root.Get("/", web.ServePage)
 	root.Route("/_sandbox", s.controlRoutes)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		s.render(*unknownPath.refusal).send(s, w, r) // no part of the API: not limited, not in the journal
+		s.render(*unknownPath.refusal).send(s, w, r) // not part of the API: not limited, not in the journal
 	})
 	root.MethodNotAllowed(s.serve(wrongMethod))
 	return tidyPath(root)
 }
 
-// tidyPath forgives double and trailing slashes.
+// tidyPath ignores duplicate and trailing slashes.
 func tidyPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path := r.URL.EscapedPath(); strings.Contains(path, "//") || len(path) > 1 && strings.HasSuffix(path, "/") {
@@ -190,8 +191,8 @@ func collapse(path string) string {
 	return "/" + strings.Join(segments, "/")
 }
 
-// allowOrigins lets any web page call the API, sandboxed frames included, and
-// answers the browser's question whether it may.
+// allowOrigins allows any web page to call the API, including sandboxed frames,
+// and answers the browser's preflight request.
 func allowOrigins(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

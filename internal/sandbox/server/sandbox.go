@@ -16,14 +16,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
 
-// Sandbox is an emulated Smile. It is an http.Handler that serves every vendor
-// host by path alone. What time does is caught up with when somebody looks, or
-// when the alarm rings.
+// Sandbox is an emulated Smile. It is an http.Handler that serves all of the
+// vendor's hosts; only the path matters. Events that are due happen when a call
+// arrives or the alarm rings.
 type Sandbox struct {
 	clock      *clock.Clock
-	alarm      *clock.Alarm // set to the next appointment of any tenant
+	alarm      *clock.Alarm // set to the next event of any tenant
 	deliveries *delivery.Queue
-	disk       *disk.Disk // nil if nothing is kept
+	disk       *disk.Disk // nil if the state is in memory
 	hookForm   validate.Form
 	ids        *ids.Source
 	canaries   *canary.Marker
@@ -43,12 +43,12 @@ type Sandbox struct {
 	closeOnce sync.Once
 }
 
-// New makes a sandbox. An error says which option is wrong.
+// New makes a sandbox. The error says which option is wrong.
 func New(options Options) (*Sandbox, error) {
 	if err := options.check(); err != nil {
 		return nil, err
 	}
-	kept, start, err := remember(&options)
+	kept, start, err := openData(&options)
 	if err != nil {
 		return nil, err
 	}
@@ -117,12 +117,12 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, r)
 }
 
-// flush returns when everything that has changed is kept. A disk that cannot be
-// written to is reported with the next call.
+// flush returns when all changes are on the disk. If the disk cannot be written
+// to, the next call reports it.
 func (s *Sandbox) flush() { _ = s.disk.Flush() }
 
-// Close lets go of every call that a fault holds, and stops sending events. It
-// may be called repeatedly.
+// Close releases the calls that a fault holds, and stops sending events. It may
+// be called repeatedly.
 func (s *Sandbox) Close() {
 	s.closeOnce.Do(func() {
 		close(s.closed)
@@ -132,7 +132,7 @@ func (s *Sandbox) Close() {
 	})
 }
 
-// catchUp lets everything happen that is due, and sets the alarm anew.
+// catchUp makes everything happen that is due, and sets the alarm again.
 func (s *Sandbox) catchUp() {
 	now := s.clock.Now()
 	for _, t := range s.tenants {
@@ -144,7 +144,8 @@ func (s *Sandbox) catchUp() {
 	s.flush()
 }
 
-// pause waits in real time; false means that the sandbox was closed meanwhile.
+// pause waits in real time. It returns false if the sandbox was closed
+// meanwhile.
 func (s *Sandbox) pause(d time.Duration) bool {
 	if d <= 0 {
 		return true

@@ -6,20 +6,20 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
-// maxSeededUsers bounds one request to seed.
+// maxSeededUsers bounds the users of one request.
 const maxSeededUsers = 1_000_000
 
-// SeedRequest asks for users in bulk: without metadata, with connected accounts
-// of the test persons, one at each of the first providers.
+// SeedRequest requests users in bulk. They have no metadata. Each has connected
+// accounts of a test person at the first providers.
 type SeedRequest struct {
 	Users           int `json:"users"`
 	AccountsPerUser int `json:"accountsPerUser"`
-	// Key is the tenant's API key; default the first one of the sandbox.
+	// Key is the tenant's API key; default is the first one of the sandbox.
 	Key string `json:"key"`
 }
 
-// Seed makes users in bulk. Their data is readable at once, and webhooks are
-// told nothing.
+// Seed creates users in bulk. Their data is readable at once. Webhooks get no
+// events.
 func (s *Sandbox) Seed(req SeedRequest) error {
 	key := cmp.Or(req.Key, s.keys[0])
 	t, known := s.tenants[key]
@@ -38,14 +38,14 @@ func (s *Sandbox) Seed(req SeedRequest) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range req.Users {
-		u := t.placeUser(s.ids, nil, now)
+		u := t.addUserSilently(s.ids, nil, now)
 		t.commit(u)
 		for _, p := range at[:req.AccountsPerUser] {
-			a := s.linker.open(t, u, p, now)
+			a := s.linker.newAccount(t, u, p, now)
 			a.person = s.linker.people[i%len(s.linker.people)]
-			a.become(Connected, "", "", now)
+			a.setStatus(Connected, "", "", now)
 			a.refreshes = append(a.refreshes, now)
-			s.linker.live(t, a, now)
+			s.linker.scheduleLife(t, a, now)
 			linked := &task{
 				id: s.ids.Next("task-"), ordinal: len(t.tasks.order), kind: linkAccount, account: a,
 				startedAt: now, finishedAt: now, datapoints: p.Supported,

@@ -11,14 +11,14 @@ import (
 // Server is a sandbox that listens.
 type Server struct {
 	*Sandbox
-	// URL is where it listens, without a path: the Open API is at URL + "/v1".
+	// URL is where it listens, without a path. The Open API is at URL + "/v1".
 	URL string
 
 	http *http.Server
 	done chan struct{}
 }
 
-// Start makes a sandbox and serves it in the clear on a free loopback port.
+// Start makes a sandbox and serves it on a free loopback port, without TLS.
 func Start(options Options) (*Server, error) {
 	s, err := New(options)
 	if err != nil {
@@ -38,15 +38,15 @@ func Start(options Options) (*Server, error) {
 	return server, nil
 }
 
-// Close stops at once, open connections included.
+// Close stops at once and closes open connections.
 func (s *Server) Close() {
 	s.Sandbox.Close()
 	_ = s.http.Close()
 	<-s.done
 }
 
-// NewHTTPServer is a server for the sandbox with limits on what a client may
-// send, and none on how long an answer takes: faults decide that.
+// NewHTTPServer returns a server for the sandbox. It limits what a client may
+// send, but not the time of a response, which faults may delay.
 func NewHTTPServer(s *Sandbox) *http.Server {
 	return &http.Server{
 		Handler:           s,

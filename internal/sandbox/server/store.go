@@ -11,8 +11,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// tenant is everything behind one key pair. Its state is guarded by mu; the
-// people and providers that it points to never change.
+// tenant is the state of one key pair. mu guards it. The people and providers
+// that it points to never change.
 type tenant struct {
 	pair KeyPair
 	box  *Sandbox
@@ -27,10 +27,10 @@ type tenant struct {
 	invites          collection[*invite]
 	consentTemplates collection[*consentTemplate]
 	inviteTemplates  collection[*inviteTemplate]
-	items            map[string]*item // those that were read already, by id
-	agenda           agenda
-	planned          int // appointments ever made
-	// next is when the agenda has something to do, in Unix nanoseconds.
+	items            map[string]*item // those that exist, by id; see materialise
+	queue            eventQueue
+	scheduled        int // how many events were ever scheduled
+	// next is the time of the next event in the queue, in Unix nanoseconds.
 	next atomic.Int64
 }
 
@@ -40,7 +40,7 @@ func newTenant(pair KeyPair) *tenant {
 	return t
 }
 
-// clear forgets all state. The caller holds mu.
+// clear deletes all state. The caller holds mu.
 func (t *tenant) clear() {
 	t.users = newCollection[*user]()
 	t.accounts = newCollection[*account]()
@@ -52,12 +52,12 @@ func (t *tenant) clear() {
 	t.consentTemplates = newCollection[*consentTemplate]()
 	t.inviteTemplates = newCollection[*inviteTemplate]()
 	t.items = map[string]*item{}
-	t.agenda = nil
+	t.queue = nil
 	t.next.Store(never)
 }
 
-// collection keeps objects in the order in which they came. None is ever
-// removed, as nothing can be at the vendor; so a place in it stays valid.
+// collection keeps objects in the order of their creation. Nothing is removed
+// from it, so places stay valid.
 type collection[T any] struct {
 	order []T
 	byID  map[string]T
@@ -72,7 +72,7 @@ func (c *collection[T]) add(id string, object T) {
 	c.byID[id] = object
 }
 
-// after gives the objects behind a place, with their places.
+// after iterates over the objects after a place, with their places.
 func (c *collection[T]) after(from place) iter.Seq2[place, T] {
 	return func(yield func(place, T) bool) {
 		for i := from.major; i < len(c.order); i++ {
@@ -90,12 +90,12 @@ type user struct {
 	createdAt time.Time
 	accounts  []*account
 	archives  []*archive
-	invite    *invite // that made this user, if one did
+	invite    *invite // that created this user, nil if none did
 
-	onlyToken string // the id of the one that opens the widget, "" if all do
+	onlyToken string // the id of the only valid link token, "" if all are valid
 
 	completed    bool      // the session
-	sessionSince time.Time // when it was reset last
+	sessionSince time.Time // when it was last reset
 }
 
 func (u *user) wire(b *quirks.Behaviour) User {
@@ -119,8 +119,8 @@ type account struct {
 	ordinal   int // place among the tenant's accounts
 	owner     *user
 	provider  *fixtures.Provider
-	person    *fixtures.Person // nil until somebody known has logged in
-	login     string           // as it was entered last
+	person    *fixtures.Person // nil until a test person has logged in
+	login     string           // as last entered
 	createdAt time.Time
 
 	status           ConnectionStatus
@@ -129,27 +129,28 @@ type account struct {
 	updatedAt        time.Time
 	monitor          MonitorStatus
 	monitorUpdatedAt time.Time
-	monitorOff       bool // for good
-	attempt          int  // counts logins, so that what belongs to an older one is ignored
+	monitorOff       bool // permanent
+	attempt          int  // counts logins; events of an older one are ignored
 	pending          *pendingLogin
-	connectedAt      time.Time // by the last login
-	syncs            int       // monthly ones since
+	connectedAt      time.Time // time of the last login
+	syncs            int       // monthly ones since then
 
-	// refreshes are when data came: first by linking, then by each resync.
-	// While there are none, nothing is readable.
-	refreshes []time.Time
-	harvested int                // how many of them items has
-	items     map[string][]*item // by data point path
+	// refreshes are the times at which data arrived: first by linking, then by
+	// each resync. While there are none, nothing is readable.
+	refreshes    []time.Time
+	materialised int                // how many of them have their items
+	items        map[string][]*item // by data point path
 }
 
-// become moves the account to a status; code is empty unless that is Failed.
-func (a *account) become(status ConnectionStatus, code, message string, at time.Time) {
+// setStatus sets the status of the account. code is empty unless the status is
+// Failed.
+func (a *account) setStatus(status ConnectionStatus, code, message string, at time.Time) {
 	a.status, a.errorCode, a.errorMessage, a.updatedAt = status, code, message, at
-	a.watch(at)
+	a.updateMonitor(at)
 }
 
-// watch decides whether the account's data is kept current.
-func (a *account) watch(at time.Time) {
+// updateMonitor sets whether the account's data is monitored.
+func (a *account) updateMonitor(at time.Time) {
 	monitor := MonitorUnsupported
 	switch {
 	case a.monitorOff && a.provider.MonitorSupported && a.status != Disconnected:
@@ -187,7 +188,7 @@ func (a *account) reference(itemCreatedAt time.Time) reference {
 	}
 }
 
-// task brings the data of an account or reads an archive.
+// task fetches the data of an account or reads an archive.
 type task struct {
 	id         string
 	ordinal    int
@@ -198,7 +199,7 @@ type task struct {
 	dueAt      time.Time // when it will be finished
 	finishedAt time.Time // zero while it runs
 	datapoints []string
-	errorCode  string // why it brought nothing
+	errorCode  string // why it failed
 }
 
 func (t *task) owner() *user {

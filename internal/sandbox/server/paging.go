@@ -16,14 +16,14 @@ const (
 	maxPageSize     = 150
 )
 
-// place is how far a listing has come. Simple lists count in major; lists of
-// items count accounts in major and the items of an account in minor.
+// place is a position in a listing. Simple lists use major. Lists of items use
+// major for the account and minor for its items.
 type place struct{ major, minor int }
 
 const cursorMACSize = 8
 
-// cursor writes a place so that only the same listing can go on from it: same
-// operation, same tenant, same filters.
+// cursor encodes a place for one listing: operation, tenant and filters. No
+// other listing accepts it.
 func (p place) cursor(ids *ids.Source, listing string) string {
 	text := binary.AppendUvarint(nil, uint64(p.major))
 	text = binary.AppendUvarint(text, uint64(p.minor))
@@ -35,8 +35,8 @@ func cursorMAC(ids *ids.Source, listing string, text []byte) []byte {
 	return sum[:cursorMACSize]
 }
 
-// readCursor is the inverse of cursor. It accepts only what cursor has written
-// for that listing, to the letter.
+// readCursor is the inverse of cursor. It accepts only exactly what cursor has
+// returned for that listing.
 func readCursor(ids *ids.Source, listing, cursor string) (place, bool) {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
@@ -58,7 +58,7 @@ type paging struct {
 	listing string
 }
 
-// listing names what a cursor goes on with.
+// listing identifies the listing of a cursor.
 func listing(operation, key string, filters url.Values) string {
 	return operation + "\n" + key + "\n" + filters.Encode()
 }
@@ -82,8 +82,8 @@ func readPaging(c *call) (paging, *validate.Problem) {
 	return p, nil
 }
 
-// paginate answers with the next rows that are wanted. It looks one row ahead,
-// so that a cursor always leads to more.
+// paginate answers with the next page of the wanted rows. It reads one row
+// ahead, so a cursor always leads to more rows.
 func paginate[T any](c *call, rows iter.Seq2[place, T], wanted func(T) bool, wire func(T) any) reply {
 	answer := page{Items: []any{}}
 	var last place
