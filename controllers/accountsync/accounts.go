@@ -104,7 +104,7 @@ func (s *scope) schedule(r *run) {
 			}
 		}
 	}
-	if (requested(r.Object) || s.undecided || r.Resumed) && r.Now.After(s.notBefore) { // a hint may have been seen first in this very pass
+	if (requested(r.Object) || s.undecided || r.Resumed) && r.Now.After(s.notBefore) { // a hint may have been seen first in this very reconcile
 		s.notBefore = r.Now
 	}
 }

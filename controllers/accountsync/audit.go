@@ -37,7 +37,7 @@ func (s *scope) auditFetched(r *run) {
 	}
 }
 
-// why is the reason for which data is fetched and written in this pass.
+// why is the reason for which data is fetched and written in this reconcile.
 func (s *scope) why(r *run) auditlog.Reason {
 	switch {
 	case requested(r.Object):

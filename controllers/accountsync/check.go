@@ -15,7 +15,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// Every pass compares the output with what was written, without a call to Smile. What is found is repaired in the same pass;
+// Every reconcile compares the output with what was written, without a call to Smile. What is found is repaired in the same reconcile;
 // while that cannot be done, Ready says so.
 
 var errDamaged = problem.NewTransient(v1alpha1.ReasonOutputDamaged,
@@ -36,7 +36,7 @@ func (s *scope) inspect(ctx context.Context, r *run) error {
 		return nil
 	}
 	// An output is compared without a person too.
-	if err := client.IgnoreNotFound(s.lookUpUser(ctx, sync)); err != nil {
+	if err := client.IgnoreNotFound(s.findUserObject(ctx, sync)); err != nil {
 		return err
 	}
 	return s.examine(ctx, sync, target)
@@ -87,7 +87,7 @@ func isAtRest(sync *v1alpha1.SmileAccountSync) bool {
 		meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionReady)
 }
 
-// inspectFirst ends a pass that has something to do and has not compared the output yet. The next one, at once, does, before
+// inspectFirst ends a reconcile that has something to do and has not compared the output yet. The next one, at once, does, before
 // the status takes in what Smile shows: the seal may know better than a status that was restored.
 func (s *scope) inspectFirst(r *run) error {
 	if !s.spared {
@@ -98,9 +98,9 @@ func (s *scope) inspectFirst(r *run) error {
 	return engine.ErrRest
 }
 
-// lookUpUser reads the person, once in a pass: no phase may act on a person whom an earlier one did not know when it judged
+// findUserObject reads the person, once in a reconcile: no phase may act on a person whom an earlier one did not know when it judged
 // the output.
-func (s *scope) lookUpUser(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+func (s *scope) findUserObject(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if s.user != nil || s.userErr != nil {
 		return s.userErr
 	}
@@ -120,7 +120,7 @@ func (s *scope) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 		return err
 	}
 	resealed := !s.undecided && s.renewSeal(sync, target)
-	if s.dressed && !resealed {
+	if s.hasMetadata && !resealed {
 		return nil
 	}
 	for n := range s.formerSet(target) {
@@ -129,7 +129,7 @@ func (s *scope) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 			return err
 		}
 	}
-	s.dressed = true
+	s.hasMetadata = true
 	return nil
 }
 
@@ -149,7 +149,7 @@ func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		_ = s.open(ctx, sync, one)
 	}
 	s.asWritten = holds(sync, target) && set.Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
-	s.dressed, err = s.isDressed(sync, target, len(set))
+	s.hasMetadata, err = s.carriesMetadata(sync, target, len(set))
 	return err
 }
 
@@ -170,8 +170,8 @@ func (s *scope) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	return nil
 }
 
-// isDressed reports whether the objects of an output carry their owner and the template's metadata.
-func (s *scope) isDressed(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
+// carriesMetadata reports whether the objects of an output carry their owner and the template's metadata.
+func (s *scope) carriesMetadata(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
 	for n := range objects {
 		ok, err := s.c.Outputs.AsDeclared(sync, s.opened[target.Part(n+1)], s.c.templateOf(sync))
 		if err != nil || !ok {

@@ -20,7 +20,7 @@ var (
 		On(v1alpha1.ConditionDataSynced).After(10 * time.Minute)
 	errClockUnconfirmed = problem.NewNotReady(v1alpha1.ReasonClockUnconfirmed,
 		"spec.retention.ttl has passed by the clock of the operator, which no response of Smile has confirmed since the operator started: "+
-			"the data is kept until one does; make the SmileConnection usable, or delete this object to erase its data now").
+			"the data is kept until one does; make the SmileConnection usable, or delete this object to erase the data now").
 		On(v1alpha1.ConditionDataSynced)
 )
 
@@ -37,7 +37,7 @@ func (s *scope) skew(ctx context.Context, sync *v1alpha1.SmileAccountSync) conne
 	if s.conn != nil {
 		return s.conn.Skew()
 	}
-	if err := s.lookUpUser(ctx, sync); err != nil {
+	if err := s.findUserObject(ctx, sync); err != nil {
 		return s.c.Connections.Skew()
 	}
 	return s.c.Connections.SkewOf(s.user.Namespace, s.user.Spec.ConnectionRef)

@@ -159,7 +159,7 @@ func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []r
 	return requests
 }
 
-// isNews tells whether the mirror knows something of a person that the status of a sync does not show.
+// isNews reports whether the mirror knows something of a person that the status of a sync does not show.
 func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccountSync) bool {
 	known, ok := c.Mirrors.Lookup(user)
 	if !ok {

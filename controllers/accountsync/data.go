@@ -84,7 +84,7 @@ func (s *scope) compare(ctx context.Context, sync *v1alpha1.SmileAccountSync) er
 		return err
 	}
 	s.plan.refetch = s.plan.refetch || !s.asWritten && !s.moves(sync)
-	s.plan.writeIf(!s.asWritten || !s.dressed)
+	s.plan.writeIf(!s.asWritten || !s.hasMetadata)
 	return nil
 }
 
@@ -193,8 +193,8 @@ func (s *scope) watchPromise(r *run) {
 		waiting := connected(*entry) && entry.FinishedTasks == 0 && entry.ConnectedAt != nil
 		if s.plan.problem != nil && waiting && r.Now.Sub(entry.ConnectedAt.Time) >= promise {
 			s.plan.problem = problem.NewNotReady(v1alpha1.ReasonDataOverdue,
-				"an account has been connected for more than five minutes and Smile has not gathered its data: it is looked at again, ask Smile if it lasts").
-				After(untilNextLook(r, entry))
+				"an account has been connected for more than five minutes, but Smile has not gathered its data yet: if this persists, ask Smile's support").
+				After(untilNextRefresh(r, entry))
 			return
 		}
 	}
@@ -229,7 +229,7 @@ func (s *scope) gathered(ctx context.Context, r *run) (map[string]tasksOf, error
 		s.plan.writeIf(toFetch)
 		if of.finished == 0 && !toFetch {
 			s.plan.problem = problem.NewWaiting(v1alpha1.ReasonProgressing,
-				"Smile is still gathering the data of a connected account").After(untilNextLook(r, entry))
+				"Smile is still gathering the data of a connected account").After(untilNextRefresh(r, entry))
 			continue
 		}
 		gathered[entry.ID] = of

@@ -15,7 +15,7 @@ import (
 
 // erase takes out of the output what must not be kept any longer. It needs nothing but the status and the output
 // itself: neither Smile nor the person's object have to be there for it. The status forgets the data only after the
-// output has, so whatever comes of this pass, the next one knows what is left to do.
+// output has, so whatever comes of this reconcile, the next one knows what is left to do.
 func (s *scope) erase(ctx context.Context, r *run) error {
 	done, err := s.eraseDue(ctx, r)
 	if err != nil {
@@ -226,9 +226,9 @@ func (s *scope) tellErased(r *run, gone erasures, outcome auditlog.Outcome) {
 	for _, why := range slices.SortedFunc(maps.Keys(causes), byReason) {
 		switch {
 		case why.action == auditlog.ActionNotTakenBack:
-			tell(corev1.EventTypeWarning, "erased data that the output held and the status did not: "+whyNotTakenBack[why.reason])
+			tell(corev1.EventTypeWarning, "erased data that was in the output, but not in the status: "+whyNotTakenBack[why.reason])
 		case outcome == auditlog.OutcomeFailed:
-			tell(corev1.EventTypeWarning, whyErased[why.reason]+"; but its output belongs to another object by now, which keeps what it holds")
+			tell(corev1.EventTypeWarning, whyErased[why.reason]+"; but the output now belongs to another object, and was left unchanged")
 		default:
 			tell(corev1.EventTypeNormal, whyErased[why.reason])
 		}

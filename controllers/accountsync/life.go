@@ -32,13 +32,13 @@ func disconnected(account v1alpha1.SyncedAccount) bool {
 	return account.ConnectionStatus == string(smile.ConnectionDisconnected)
 }
 
-// hasData tells whether Smile has gathered data of an account and still has it: an account in trouble keeps what was
+// hasData reports whether Smile has gathered data of an account and still has it: an account in trouble keeps what was
 // gathered before, one that is disconnected does not.
 func hasData(account v1alpha1.SyncedAccount) bool {
 	return account.FinishedTasks > 0 && !disconnected(account)
 }
 
-// isKept tells whether data of an account is in the output, or with no output, whether it was fetched.
+// isKept reports whether data of an account is in the output, or with no output, whether it was fetched.
 func isKept(account v1alpha1.SyncedAccount) bool { return len(account.Datapoints) > 0 }
 
 func selected(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) bool {
@@ -145,7 +145,7 @@ func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1al
 	return bounded(entries)
 }
 
-// neverHeld tells whether nothing has been kept of an account, so that there is nothing to remember either.
+// neverHeld reports whether nothing has been kept of an account, so that there is nothing to remember either.
 func neverHeld(account v1alpha1.SyncedAccount) bool {
 	return !isKept(account) && account.ErasedAt == nil && account.ReleasedAt == nil
 }
@@ -251,7 +251,7 @@ var (
 	}
 	statusUnknown = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonAccountStatusUnknown,
-		"an account has a status that this version of the operator does not know: what was fetched of it is kept",
+		"an account has a status that this version of the operator does not know: the data that was fetched before is kept",
 	}
 	released = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonReleased,

@@ -35,7 +35,7 @@ func targetOf(sync *v1alpha1.SmileAccountSync) (output.Target, bool) {
 	}
 }
 
-// holds tells whether the output is where the spec wants it.
+// holds reports whether the output is where the spec wants it.
 func holds(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
 	held := sync.Status.Output
 	return held != nil && held.Name == target.Name && held.Kind == string(target.Kind)
@@ -63,7 +63,7 @@ func places(sync *v1alpha1.SmileAccountSync) []output.Target {
 	return all
 }
 
-// open reads an object, once in a pass. What is written later is written over exactly what was read here.
+// open reads an object, once in a reconcile. What is written later is written over exactly what was read here.
 func (s *scope) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	if s.opened == nil {
 		s.opened = opened{}
@@ -78,8 +78,8 @@ func (s *scope) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	return err
 }
 
-// openSet reads an output with all its parts; nil when there is none. One that was foreign stays so for the whole pass: its
-// content was not judged when the pass began, so it must not be written over.
+// openSet reads an output with all its parts; nil when there is none. One that was foreign stays so for the whole reconcile: its
+// content was not judged when the reconcile began, so it must not be written over.
 func (s *scope) openSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
 	if err := s.foreign[target]; err != nil {
 		return nil, err
@@ -130,8 +130,8 @@ func (s *scope) readSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, ta
 // leftAlone is the problem of an output that was left behind and is not taken back.
 func leftAlone(target output.Target) error {
 	return problem.NewInvalid(v1alpha1.ReasonOutputConflict, fmt.Sprintf(
-		"the %s %q was left behind by a deleted object, and no seal proves that it was written for this one and its user: "+
-			"it stays as it is; choose another name or delete it", target.Kind, target.Name)).After(leftRetry)
+		"the %s %q was left behind by a deleted object, and no seal proves that it was written for this object and its user: "+
+			"it is left unchanged; choose another name or delete it", target.Kind, target.Name)).After(leftRetry)
 }
 
 // isForeign reports whether an object could not be opened because it is not, or not yet, this object's to use.
@@ -185,7 +185,7 @@ func (s *scope) vouched(sync *v1alpha1.SmileAccountSync, place output.Target, se
 	return set.Own().Consistent(s.c.Identity)
 }
 
-// store makes the output hold the data of these accounts and nothing else, and tells whether that changed anything. The
+// store makes the output hold the data of these accounts and nothing else, and reports whether that changed anything. The
 // object with the index is written last; objects that are not needed any more go after that.
 // entries are those that the status has then.
 func (s *scope) store(

@@ -111,7 +111,7 @@ func (s *scope) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 			return nil
 		}
 	}
-	return problem.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold what was written: nothing is revoked until it does")
+	return problem.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold the data that was written: nothing is revoked until it does")
 }
 
 // sealReleased records in the seal what Smile has acknowledged.

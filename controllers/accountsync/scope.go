@@ -40,13 +40,13 @@ type scope struct {
 	plan plan
 	// found is what the conditions show.
 	found findings
-	// asWritten is true when the output is what was written, and dressed when it carries its owner and the template's metadata.
-	asWritten, dressed bool
-	// missing is true when there was no output when the pass began.
+	// asWritten is true when the output is what was written, and hasMetadata when it carries its owner and the template's metadata.
+	asWritten, hasMetadata bool
+	// missing is true when there was no output when the reconcile began.
 	missing bool
 	// broken is what is wrong with the output, until it is repaired; nil when nothing is.
 	broken *problem.Problem
-	// spared is true when the output is not compared in this pass, because the output checks will have it compared.
+	// spared is true when the output is not compared in this reconcile, because the output checks will have it compared.
 	spared bool
 	// held is why data whose ttl has passed is kept; nil when there is none.
 	held *problem.Problem
@@ -64,7 +64,7 @@ type scope struct {
 	opened opened
 	// foreign says of outputs that could not be opened because they are not, or not yet, this object's to use, why.
 	foreign map[output.Target]error
-	// fetched is the data that this pass has fetched, complete or not at all.
+	// fetched is the data that this reconcile has fetched, complete or not at all.
 	fetched []fetched
 }
 
@@ -79,7 +79,7 @@ var (
 
 // findUser finds the person. A connection that is not ready stops only what needs one.
 func (s *scope) findUser(ctx context.Context, r *run) (err error) {
-	err = s.lookUpUser(ctx, r.Object)
+	err = s.findUserObject(ctx, r.Object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return errUserNotFound

@@ -84,12 +84,12 @@ func (s *scope) readBack(ctx context.Context, r *run) error {
 		}
 		took = took || taken
 	}
-	s.knowOutput(r.Object)
+	s.restoreOutputStatus(r.Object)
 	if !took {
 		return nil
 	}
 	r.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataTakenBack, "TakeBack",
-		"the status did not know data that the output holds: it was taken back, as the output's seal proves what it is")
+		"the output holds data that was missing from the status: it was added to the status again, because the output's seal proves its origin")
 	s.observed(r.Object)
 	return nil
 }
@@ -249,9 +249,9 @@ func (s *scope) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	return replace, nil
 }
 
-// knowOutput has the status know the output that it had lost. It is as it was written if it holds exactly what the status
+// restoreOutputStatus has the status know the output that it had lost. It is as it was written if it holds exactly what the status
 // says now, but for what is still undecided.
-func (s *scope) knowOutput(sync *v1alpha1.SmileAccountSync) {
+func (s *scope) restoreOutputStatus(sync *v1alpha1.SmileAccountSync) {
 	target, _ := targetOf(sync)
 	set := s.formerSet(target)
 	if sync.Status.Output == nil {

@@ -131,11 +131,11 @@ func (s *scope) tellLost(r *run, lost []v1alpha1.SyncedAccount) {
 		s.audit(r, account.ID, auditlog.ActionLost, reason, auditlog.OutcomeSucceeded)
 	}
 	r.Event(corev1.EventTypeWarning, v1alpha1.ReasonDataLost, "Write",
-		"data of an account that Smile has no longer is not in the output any more and cannot be fetched again")
+		"data of an account is no longer in the output, and cannot be fetched again because Smile no longer has it")
 }
 
 var errLost = problem.NewInvalid(v1alpha1.ReasonDataLost,
-	"data of an account that Smile has no longer is lost, as the output was deleted or changed: restore the output from a backup").
+	"data of an account is lost: the output was deleted or changed, and Smile no longer has the data; restore the output from a backup").
 	On(v1alpha1.ConditionDataSynced)
 
 // finish records that a reconcile has done all that was due, and returns the problem that remains; nil when there is none.
@@ -171,8 +171,8 @@ func findLost(sync *v1alpha1.SmileAccountSync, now time.Time) bool {
 	return missed
 }
 
-// untilNextLook says when to look again at an account whose data is still being gathered.
-func untilNextLook(r *run, entry *v1alpha1.SyncedAccount) time.Duration {
+// untilNextRefresh says when to look again at an account whose data is still being gathered.
+func untilNextRefresh(r *run, entry *v1alpha1.SyncedAccount) time.Duration {
 	if entry.ConnectedAt == nil {
 		return promise
 	}

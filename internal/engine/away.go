@@ -46,7 +46,7 @@ func (m *memory) leave(name types.NamespacedName, gone away) {
 	m.away[name] = gone
 }
 
-// back returns what is remembered of an object that was away, and forgets it.
+// back returns what is remembered about an object that was away, and forgets it.
 func (m *memory) back(name types.NamespacedName) away {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -33,7 +33,7 @@ func TestAnUnexpectedErrorIsLoggedWithItsType(t *testing.T) {
 			var lines []string
 			logger := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{Verbosity: 1})
 			l := newLife(t)
-			l.pass = func(context.Context, *Run[*v1alpha1.SmileUser]) error { return test.err }
+			l.phase = func(context.Context, *Run[*v1alpha1.SmileUser]) error { return test.err }
 			if _, err := l.Reconcile(log.IntoContext(t.Context(), logger), requestFor(l.user)); err == nil {
 				t.Fatal("the reconcile did not fail")
 			}

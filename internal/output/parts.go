@@ -159,7 +159,7 @@ func withoutSeal(text []byte) []byte {
 	return bytes.Replace(text, unsealed(seal.Fingerprint), unsealed(""), 1)
 }
 
-// Sealed tells whether the content is whole and unchanged: as it was when it was given this fingerprint.
+// Sealed reports whether the content is whole and unchanged: as it was when it was given this fingerprint.
 func (s Set) Sealed(key identity.Key, fingerprint string) bool {
 	if len(s) == 0 || fingerprint == "" || s.Fingerprint(key) != fingerprint {
 		return false
