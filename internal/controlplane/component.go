@@ -148,8 +148,8 @@ func (c *Component) Done() <-chan struct{} {
 	return closed
 }
 
-// Signal sends a signal to the process: SIGSTOP and SIGCONT pause and resume it, a moment later. If the component does not run, the
-// error is os.ErrProcessDone.
+// Signal sends a signal to the process: SIGSTOP and SIGCONT pause and resume it, a moment later. If the component does not run,
+// the error is os.ErrProcessDone.
 func (c *Component) Signal(s syscall.Signal) error {
 	p := c.current()
 	if p == nil {
@@ -165,8 +165,8 @@ func (c *Component) Kill() {
 	}
 }
 
-// Stop ends the process in an orderly way, also if it is paused. After 20 seconds it kills the process and returns an error. It is
-// no error if the component does not run.
+// Stop ends the process in an orderly way, also if it is paused. After 20 seconds it kills the process and returns an error. It
+// is no error if the component does not run.
 func (c *Component) Stop() error {
 	if p := c.current(); p.Running() {
 		return p.Stop(stopTimeout)
