@@ -2,8 +2,7 @@
 // It verifies nothing, keeps no state and does not survive a restart.
 //
 //   - Without --events it creates a user for each SmileUser of a namespace: it stores an intent in the status, makes one call,
-// and
-//     stores the outcome.
+//     and stores the outcome.
 //   - With --events it receives webhook events. For each it fetches the account's data and updates a Secret.
 package main
 
