@@ -19,7 +19,7 @@ func requested(sync *v1alpha1.SmileAccountSync) bool {
 	return engine.Requested(sync, sync.Status.LastHandledRequest)
 }
 
-// outdated reports whether the output is known to be of another spec or of other data.
+// outdated reports whether the output holds data of another spec, or not all of the data.
 func outdated(sync *v1alpha1.SmileAccountSync) bool {
 	unfinished := sync.Status.Output != nil && sync.Status.Output.Fingerprint == ""
 	return unfinished || reselects(sync)
@@ -29,7 +29,7 @@ func regenerated(sync *v1alpha1.SmileAccountSync) bool {
 	return sync.Status.DataGeneration != sync.Generation
 }
 
-// observe brings the status up to the accounts that Smile shows, and then decides what of the output is read back into it.
+// observe updates the status from the accounts that Smile shows, and then decides about data that only the output has.
 func (s *scope) observe(ctx context.Context, r *run) error {
 	if err := s.observeAccounts(ctx, r); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (s *scope) observed(sync *v1alpha1.SmileAccountSync) {
 	s.found.accounts = &accounts
 }
 
-// takeIn brings the status up to what was listed, once what is missing there has been asked about.
+// takeIn updates the status from a listing. Accounts that are missing from the listing are first read one by one.
 func (s *scope) takeIn(ctx context.Context, r *run, accounts []smile.Account) error {
 	covered, err := s.confirmGone(ctx, r, s.covered(r.Object, accounts))
 	if err != nil {
@@ -88,8 +88,8 @@ func (s *scope) takeIn(ctx context.Context, r *run, accounts []smile.Account) er
 	return nil
 }
 
-// schedule finds out how fresh what is read must be, and when to look again. What Smile has not been asked about is
-// listed for everybody by the mirror, which wakes whom it concerns.
+// schedule decides how fresh the accounts and tasks must be that are read, and when the next reconcile is due. Everything
+// else is listed by the mirror for all users, and the mirror wakes the objects that it concerns.
 func (s *scope) schedule(r *run) {
 	hint := s.c.Mirrors.Hint(s.user, s.conn.ResyncInterval)
 	r.WakeAt(hint.Next)
@@ -104,7 +104,7 @@ func (s *scope) schedule(r *run) {
 			}
 		}
 	}
-	if (requested(r.Object) || s.undecided || r.Resumed) && r.Now.After(s.notBefore) { // a hint may have been seen first in this very reconcile
+	if (requested(r.Object) || s.undecided || r.Resumed) && r.Now.After(s.notBefore) { // the hint may be from this reconcile
 		s.notBefore = r.Now
 	}
 }
@@ -117,11 +117,11 @@ func (s *scope) urgently(ctx context.Context) context.Context {
 	return smile.WithLane(ctx, smile.LaneHint)
 }
 
-// errAsKnown means that only the output is to be repaired, for which the accounts are taken as the status knows them: Smile
-// refuses the data of one that is gone.
-var errAsKnown = errors.New("the accounts are taken as they are known")
+// errAsKnown means that only the output is to be repaired, from the accounts in the status. If one of them is gone, Smile
+// refuses its data.
+var errAsKnown = errors.New("the accounts are taken from the status")
 
-// accounts gives the accounts of the person, ErrRest when none need be looked at, or errAsKnown.
+// accounts returns the accounts of the user. It returns ErrRest if they need not be read, or errAsKnown.
 func (s *scope) accounts(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]smile.Account, error) {
 	userID := s.user.Status.UserID
 	if _, listed := s.mirror.CachedAccounts(userID); !s.notBefore.IsZero() || s.plan.refetch && !listed {
@@ -151,8 +151,8 @@ func missingIfNotFound(err error) error {
 	return err
 }
 
-// covered are the accounts that the spec selects. An account that is not the person's own is never among them,
-// whatever anybody wrote and whatever Smile listed.
+// covered are the accounts that the spec selects. An account of another user is never among them, whatever the spec names and
+// whatever Smile listed.
 func (s *scope) covered(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []smile.Account {
 	var covered []smile.Account
 	for _, account := range accounts {
@@ -168,7 +168,7 @@ func among(selected []string, value string) bool {
 	return len(selected) == 0 || slices.Contains(selected, value)
 }
 
-// confirmGone asks about each account that is missing from a listing before its data is erased, because a listing may be
+// confirmGone reads each account that is missing from a listing before its data is erased, because a listing may be
 // incomplete. If many disappeared at once, none of that changes the status.
 func (s *scope) confirmGone(ctx context.Context, r *run, listed []smile.Account) ([]smile.Account, error) {
 	sync := r.Object

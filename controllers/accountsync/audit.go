@@ -7,7 +7,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 )
 
-// audit writes a record of the audit log about an account; about the output as a whole when the id is "".
+// audit writes a record to the audit log: about an account, or about the whole output if the id is "".
 func (s *scope) audit(r *run, accountID string, action auditlog.Action, reason auditlog.Reason, outcome auditlog.Outcome) {
 	record := auditlog.Record{
 		Actor: kind, Object: auditlog.ObjectOf(kind, r.Object), Action: action, Reason: reason, Outcome: outcome,

@@ -15,14 +15,15 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// Every reconcile compares the output with what was written, without a call to Smile. What is found is repaired in the same reconcile;
-// while that cannot be done, Ready says so.
+// Every reconcile compares the output with what was written, without a call to Smile. Damage is repaired in the same reconcile.
+// While it cannot be repaired, Ready shows it.
 
 var errDamaged = problem.NewTransient(v1alpha1.ReasonOutputDamaged,
 	"the output was deleted or changed since it was written, or could not be written completely").On(v1alpha1.ConditionOutputReady)
 
-// inspect compares the output with what was written. It fails only when it cannot be read: what it finds is for the phases
-// that follow.
+// inspect compares the output with what was written. It fails only if the output cannot be read; the following phases handle
+// what it finds. It also ends the reconcile of a ConfigMap that would hold more than named fields, before Smile is called.
+// If that ConfigMap exists already, data may have to be erased from it first: then fetch ends the reconcile.
 func (s *scope) inspect(ctx context.Context, r *run) error {
 	sync := r.Object
 	if isUnnamed(sync) && sync.Status.Output == nil {
@@ -35,14 +36,14 @@ func (s *scope) inspect(ctx context.Context, r *run) error {
 	if s.spared = s.c.Checked && r.First && !r.Resumed && isAtRest(sync); s.spared {
 		return nil
 	}
-	// An output is compared without a person too.
+	// An output is compared even if there is no SmileUser.
 	if err := client.IgnoreNotFound(s.findUserObject(ctx, sync)); err != nil {
 		return err
 	}
 	return s.examine(ctx, sync, target)
 }
 
-// examine notes what is wrong with the output, and brings up to date what is around its content.
+// examine records what is wrong with the output, and updates its owner, metadata and seal.
 func (s *scope) examine(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	err := s.checkOutput(ctx, sync)
 	if isForeign(err) {
@@ -73,22 +74,22 @@ func (s *scope) examine(ctx context.Context, sync *v1alpha1.SmileAccountSync, ta
 	return nil
 }
 
-// isForgotten reports whether the status knows of data, but not of the output that the spec wants it in: then nothing looks
-// after that.
+// isForgotten reports whether the status shows data, but not the output that the spec asks for. Then nothing checks that
+// output.
 func isForgotten(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
 	return !holds(sync, target) && slices.ContainsFunc(sync.Status.Accounts, isKept)
 }
 
-// isAtRest reports whether the status says that the output is complete, and asks for nothing. After a start the outputs of
-// such syncs are not all read at once: the output checks do that, evenly paced.
+// isAtRest reports whether the status shows a complete output, and nothing else is requested. After a start the outputs of such
+// syncs are not all read at once: the output checks read them, evenly spread.
 func isAtRest(sync *v1alpha1.SmileAccountSync) bool {
 	target, _ := targetOf(sync)
 	return holds(sync, target) && !outdated(sync) && !regenerated(sync) && !requested(sync) && !sync.Status.DataPending &&
 		meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionReady)
 }
 
-// inspectFirst ends a reconcile that has something to do and has not compared the output yet. The next one, at once, does, before
-// the status takes in what Smile shows: the seal may know better than a status that was restored.
+// inspectFirst ends a reconcile that has something to do but has not compared the output. Another reconcile follows at once and
+// compares it before the status is updated from Smile, because the seal may be more recent than a status that was restored.
 func (s *scope) inspectFirst(r *run) error {
 	if !s.spared {
 		return nil
@@ -98,8 +99,8 @@ func (s *scope) inspectFirst(r *run) error {
 	return engine.ErrRest
 }
 
-// findUserObject reads the person, once in a reconcile: no phase may act on a person whom an earlier one did not know when it judged
-// the output.
+// findUserObject reads the SmileUser once in a reconcile. So no phase uses a user that an earlier phase did not have when it
+// judged the output.
 func (s *scope) findUserObject(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if s.user != nil || s.userErr != nil {
 		return s.userErr
@@ -113,8 +114,7 @@ func (s *scope) findUserObject(ctx context.Context, sync *v1alpha1.SmileAccountS
 	return nil
 }
 
-// tend brings up to date what is around the content of an output that is as it was written: owner, metadata and seal. It
-// calls nobody.
+// tend updates owner, metadata and seal of an output whose content is as it was written. It makes no call to Smile.
 func (s *scope) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	if err := s.thaw(ctx, sync, target); err != nil {
 		return err
@@ -133,8 +133,8 @@ func (s *scope) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	return nil
 }
 
-// checkOutput finds out whether the output is what was written, and carries its owner and the template's metadata. An
-// object of somebody else is an error.
+// checkOutput finds out whether the output is as it was written, and whether it has its owner and the template's metadata.
+// An object of another owner is an error.
 func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	target, wanted := targetOf(sync)
 	if !wanted {
@@ -145,7 +145,7 @@ func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		return err
 	}
 	for _, one := range knownObjects(sync) {
-		// What cannot be opened now is not written over later.
+		// An object that cannot be opened now is not overwritten later.
 		_ = s.open(ctx, sync, one)
 	}
 	s.asWritten = holds(sync, target) && set.Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
@@ -153,8 +153,8 @@ func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	return err
 }
 
-// thaw makes objects of an output that somebody made immutable changeable again. It waits where that could lose data which
-// Smile no longer has: such data stays as it is until it must be erased.
+// thaw replaces objects of an output that somebody made immutable. It does not if that could lose data that Smile no longer
+// has: such data stays immutable until it must be erased.
 func (s *scope) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	irreplaceable := func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !connected(a) && !hasData(a) }
 	if slices.ContainsFunc(sync.Status.Accounts, irreplaceable) {
@@ -170,7 +170,7 @@ func (s *scope) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	return nil
 }
 
-// carriesMetadata reports whether the objects of an output carry their owner and the template's metadata.
+// carriesMetadata reports whether the objects of an output have their owner and the template's metadata.
 func (s *scope) carriesMetadata(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
 	for n := range objects {
 		ok, err := s.c.Outputs.AsDeclared(sync, s.opened[target.Part(n+1)], s.c.templateOf(sync))
@@ -181,8 +181,8 @@ func (s *scope) carriesMetadata(sync *v1alpha1.SmileAccountSync, target output.T
 	return true, nil
 }
 
-// explain decides with which problem the reconcile ends. A reconcile that finds nothing else due reports that data is kept because
-// of the clock. Whatever else is wrong, it reports an output that is broken.
+// explain returns the error with which the reconcile ends. If nothing else is due, it is that data is kept because of the
+// clock. A broken output is always reported, whatever else is wrong.
 func (s *scope) explain(err error) error {
 	if s.held != nil && !s.again && errors.Is(err, engine.ErrRest) {
 		err = s.held
@@ -197,8 +197,8 @@ func (s *scope) explain(err error) error {
 	}
 }
 
-// brokenBecause is the problem of an output that is broken and cannot be repaired because of another problem. An output of
-// somebody else is not what the other problem is about, so that one shows as it is, unless its class passes unseen.
+// brokenBecause is the problem of a broken output that cannot be repaired because of another problem. If the output belongs to
+// another owner, the other problem is shown as it is, unless its class is not shown.
 func brokenBecause(broken, cause *problem.Problem) *problem.Problem {
 	if broken == cause {
 		return cause

@@ -10,8 +10,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// A ttl is evaluated by the clock of this machine, and data that it ends may be lost forever. So nothing is erased by a ttl
-// before a response from Smile has confirmed that clock.
+// A ttl is evaluated by the clock of this machine, and data that is erased may be lost forever. So no data is erased because
+// of a ttl before a response from Smile has confirmed that clock.
 
 var (
 	errClockSkew = problem.NewInvalid(v1alpha1.ReasonClockSkew,
@@ -19,7 +19,8 @@ var (
 			"the data is kept until they agree; synchronize the clock of the operator's node").
 		On(v1alpha1.ConditionDataSynced).After(10 * time.Minute)
 	errClockUnconfirmed = problem.NewNotReady(v1alpha1.ReasonClockUnconfirmed,
-		"spec.retention.ttl has passed by the clock of the operator, which no response of Smile has confirmed since the operator started: "+
+		"spec.retention.ttl has passed by the clock of the operator, which no response of Smile has confirmed "+
+			"since the operator started: "+
 			"the data is kept until one does; make the SmileConnection usable, or delete this object to erase the data now").
 		On(v1alpha1.ConditionDataSynced)
 )
@@ -32,7 +33,7 @@ func (s *scope) ttlTime(ctx context.Context, r *run) time.Time {
 	return time.Time{}
 }
 
-// skew is that of the person's API host, as far as it is known.
+// skew is the skew of the user's API host, or the greatest of all hosts if the user is not known.
 func (s *scope) skew(ctx context.Context, sync *v1alpha1.SmileAccountSync) connection.Skew {
 	if s.conn != nil {
 		return s.conn.Skew()

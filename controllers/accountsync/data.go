@@ -24,8 +24,8 @@ type fetched struct {
 	data  output.Account
 }
 
-// fetch reads the data of the connected accounts of which there is news, once it is decided what is to be erased. It is all or
-// nothing: an error leaves the last good data where it is, and the status with it.
+// fetch reads the data of the accounts that have new data, after it has erased what must be erased. It is all or nothing:
+// after an error, the last good data and the status stay as they are.
 func (s *scope) fetch(ctx context.Context, r *run) error {
 	sync := r.Object
 	if err := s.eraseJudged(ctx, r); err != nil {
@@ -74,8 +74,8 @@ func progressOf(lacking *problem.Problem, err error) fetchProgress {
 	}
 }
 
-// compare notes whether the output must be written again, and from which data. An output of somebody else is an error, before
-// anything is fetched for it.
+// compare decides whether the output must be written again, and whether all data must be fetched for that. An output of another
+// owner is an error, before anything is fetched for it.
 func (s *scope) compare(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if _, wanted := targetOf(sync); !wanted {
 		return nil
@@ -92,7 +92,7 @@ func (s *scope) isExpired(account v1alpha1.SyncedAccount) bool {
 	return account.ErasedAt != nil && !disconnected(account) && !s.isFetched(account.ID)
 }
 
-// fetchChanged fetches what is new, and again if its assumptions turn out to be wrong.
+// fetchChanged fetches new data, and fetches again if an assumption turns out to be wrong.
 func (s *scope) fetchChanged(ctx context.Context, r *run, gathered map[string]tasksOf) error {
 	err := s.fetchAll(s.urgently(ctx), r.Object, gathered, r.Now)
 	switch {
@@ -186,29 +186,30 @@ func refreshDueAt(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount,
 	})
 }
 
-// watchPromise tells when an account waits for its data for longer than Smile promises.
+// watchPromise plans to report an account that has waited for its data longer than Smile promises.
 func (s *scope) watchPromise(r *run) {
 	for i := range r.Object.Status.Accounts {
 		entry := &r.Object.Status.Accounts[i]
 		waiting := connected(*entry) && entry.FinishedTasks == 0 && entry.ConnectedAt != nil
 		if s.plan.problem != nil && waiting && r.Now.Sub(entry.ConnectedAt.Time) >= promise {
 			s.plan.problem = problem.NewNotReady(v1alpha1.ReasonDataOverdue,
-				"an account has been connected for more than five minutes, but Smile has not gathered its data yet: if this persists, ask Smile's support").
+				"an account has been connected for more than five minutes, but Smile has not gathered its data yet: "+
+					"if this persists, ask Smile's support").
 				After(untilNextRefresh(r, entry))
 			return
 		}
 	}
 }
 
-// tasksOf is what the tasks of one account tell: when its data was last gathered, and how many tasks finished then.
+// tasksOf summarizes the tasks of one account: when its data was last gathered, and how many tasks finished then.
 type tasksOf struct {
 	finished int32
 	last     time.Time
 }
 
-// gathered tells of each account whose data Smile has gathered, and notes whether that is news. For connected
-// accounts that are still being gathered there is trouble, but of the kind that passes. What the mirror does not tell
-// of is as it was when the data was fetched: tasks do not come undone.
+// gathered returns the tasks of each account whose data Smile has gathered, and plans to write if there is new data. A
+// connected account whose data is still being gathered is a problem that ends by itself. If the mirror has no tasks of an
+// account, those in the status count, because finished tasks stay finished.
 func (s *scope) gathered(ctx context.Context, r *run) (map[string]tasksOf, error) {
 	tasks, err := s.tasks(ctx, r.Object)
 	if err != nil {
@@ -291,7 +292,7 @@ func nextRefresh(sync *v1alpha1.SmileAccountSync, now time.Time) (next time.Time
 	return next, due
 }
 
-// fetchAccount reads what the spec asks for of one account: in one call where one brings it all.
+// fetchAccount reads the datapoints of the spec for one account, in one call if possible.
 func (s *scope) fetchAccount(
 	ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time,
 ) (fetched, error) {
@@ -319,9 +320,9 @@ func (s *scope) fetchAccount(
 	return fetched{entry, data}, nil
 }
 
-// prove returns what is known of the tasks of an account now that this was fetched. It fails if the data is another user's. It
-// also fails if a hint is the only reason to use the data, and the data does not name its owner or, in a first fetch, is empty or
-// undated.
+// prove returns the tasks of an account that the fetched content proves. It fails if the data belongs to another user. If a
+// hint is the only reason to use the data, it also fails if the data does not name its owner, or if a first fetch is empty
+// or has no date.
 func (s *scope) prove(entry v1alpha1.SyncedAccount, of tasksOf, read content) (tasksOf, error) {
 	if s.direct[entry.ID] && read.owner != ownershipProven {
 		return of, errUnproven

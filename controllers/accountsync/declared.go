@@ -10,11 +10,12 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// What a spec may require of its output. The rules of the CRD check some of it when an object is applied, but an older CRD may be
-// installed, or the object may have been stored before a rule existed.
+// What a spec may require of its output. The rules of the CRD check some of it when an object is applied, but an older CRD
+// may be installed, or the object may have been stored before a rule existed.
 
 var errUnnamedFields = problem.NewInvalid(v1alpha1.ReasonInvalidSpec,
-	"spec.datapoints: a ConfigMap accepts only named fields of personal data: name the fields of every datapoint, or use spec.output.secret").
+	"spec.datapoints: a ConfigMap accepts only named fields of personal data: name the fields of every datapoint, "+
+		"or use spec.output.secret").
 	On(v1alpha1.ConditionOutputReady)
 
 // namesFields reports whether every datapoint names its fields.
@@ -48,5 +49,6 @@ func (s *scope) checkTemplate(_ context.Context, r *run) (engine.Outcome, error)
 		return engine.Absent, nil
 	}
 	return engine.Warning(v1alpha1.ReasonAnnotationNotAllowed, "Write", fmt.Sprintf("spec.output.template.metadata.annotations: "+
-		"the operator's flag --allowed-output-annotations does not permit all of them, such as %s: the output is written without those", dropped[0])), nil
+		"the operator's flag --allowed-output-annotations does not permit all of them, such as %s: "+
+		"the output is written without those", dropped[0])), nil
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// erase takes out of the output what must not be kept any longer. It needs nothing but the status and the output
-// itself: neither Smile nor the person's object have to be there for it. The status forgets the data only after the
-// output has, so whatever comes of this reconcile, the next one knows what is left to do.
+// erase removes data from the output that must not be kept. It needs only the status and the output, neither Smile nor the
+// SmileUser. Data is removed from the status only after it was removed from the output. So if this reconcile is interrupted,
+// the next one continues.
 func (s *scope) erase(ctx context.Context, r *run) error {
 	done, err := s.eraseDue(ctx, r)
 	if err != nil {
@@ -26,8 +26,8 @@ func (s *scope) erase(ctx context.Context, r *run) error {
 	return nil
 }
 
-// eraseJudged erases once it was decided about what the output holds. While some of that is undecided, the reconcile ends here:
-// nothing is fetched for the output or written over it.
+// eraseJudged erases after it was decided what to do with data that only the output has. While some of it is undecided, the
+// reconcile ends here: nothing is fetched, and the output is not overwritten.
 func (s *scope) eraseJudged(ctx context.Context, r *run) error {
 	if err := s.erase(ctx, r); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (s *scope) eraseDue(ctx context.Context, r *run) (erasure, error) {
 	return erasure{expired: expired, held: s.heldByClock(ctx, r)}, nil
 }
 
-// recordWithdrawn puts accounts into the erasure ledger, before anything of them is erased: no backup brings them back.
+// recordWithdrawn adds accounts to the erasure ledger before their data is erased, so that no backup brings the data back.
 func (s *scope) recordWithdrawn(ctx context.Context, accounts ...string) error {
 	if len(accounts) == 0 {
 		return nil
@@ -90,8 +90,8 @@ func (s *scope) recordWithdrawn(ctx context.Context, accounts ...string) error {
 	return s.c.Ledger.Record(ctx, accounts...)
 }
 
-// forget brings the status up to an erasure from the output. It reports whether a ttl has ended the data of an account that is
-// still linked and selected.
+// forget removes data from the status that was erased from the output. It reports whether a ttl has ended the data of an
+// account that is still linked and selected.
 func (s *scope) forget(r *run, gone erasures) (expired bool) {
 	sync := r.Object
 	for i, account := range sync.Status.Accounts {
@@ -120,7 +120,7 @@ func (s *scope) eraseOutput(ctx context.Context, r *run, gone erasures) error {
 	if err != nil && !foreign {
 		return err
 	}
-	if set == nil { // it is gone, or somebody else's by now: what belonged to it goes as well
+	if set == nil { // it is gone, or belongs to another owner by now: its other objects are deleted
 		if err := s.drop(ctx, sync, known[1:]); err != nil {
 			return err
 		}
@@ -136,15 +136,15 @@ func (s *scope) eraseOutput(ctx context.Context, r *run, gone erasures) error {
 	if _, err := s.store(ctx, r, place, rest, s.remembers(r, gone)); err != nil {
 		return err
 	}
-	if !asWritten { // then what is left of it is to be fetched again
+	if !asWritten { // then the remaining data must be fetched again
 		sync.Status.Output.Fingerprint = ""
 	}
 	s.tellErased(r, gone, auditlog.OutcomeSucceeded)
 	return nil
 }
 
-// whereToErase is the output as the status knows it, or where the spec wants it if that is where copies are refused: then the
-// output moves there first, without them.
+// whereToErase is the output that the status names. If data is refused in the output that the spec names, it is that one:
+// then the output moves there without the refused data.
 func whereToErase(sync *v1alpha1.SmileAccountSync, known output.Target, gone erasures) output.Target {
 	target, wanted := targetOf(sync)
 	for _, why := range gone {
@@ -155,7 +155,7 @@ func whereToErase(sync *v1alpha1.SmileAccountSync, known output.Target, gone era
 	return known
 }
 
-// outcomeOf is that of erasing data from an object that may belong to somebody else by now, who keeps it.
+// outcomeOf is the outcome of erasing data from an object that may belong to another owner by now, which is left unchanged.
 func outcomeOf(foreign bool) auditlog.Outcome {
 	if foreign {
 		return auditlog.OutcomeFailed
@@ -163,8 +163,8 @@ func outcomeOf(foreign bool) auditlog.Outcome {
 	return auditlog.OutcomeSucceeded
 }
 
-// remaining is the data that the output holds of accounts that are not gone. What the status does not know, and a seal
-// proves, stays until it has been decided about.
+// remaining is the data in the output of accounts that are not erased. Data that is not in the status, but that a seal
+// proves, stays until it was decided what to do with it.
 func (s *scope) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, gone erasures) ([]holding, error) {
 	held, err := s.holdings(ctx, sync)
 	if err != nil {
@@ -214,7 +214,7 @@ var whyNotTakenBack = map[auditlog.Reason]string{
 	auditlog.ReasonExpired:         "spec.retention.ttl has passed since it was fetched",
 }
 
-// tellErased gives each erasure its audit record, and each cause its event.
+// tellErased writes an audit record for each erasure, and an event for each cause.
 func (s *scope) tellErased(r *run, gone erasures, outcome auditlog.Outcome) {
 	causes := map[cause]bool{}
 	for _, id := range slices.Sorted(maps.Keys(gone)) {

@@ -14,9 +14,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 )
 
-// A hint names an account to ask about, and proves nothing, because every holder of the key pair can sign events. So its data is
-// fetched at once only if the status already shows a connected account of this user, and used only if the response names the
-// owner. For any other account Smile is first asked about the account itself.
+// A hint names an account to ask about, and proves nothing, because every holder of the key pair can sign events. So its
+// data is fetched at once only if the status already shows a connected account of this user, and used only if the response
+// names the owner. For any other account Smile is first asked about the account itself.
 
 // hintsOf are the hints about one account that this sync has not processed yet.
 type hintsOf struct {
@@ -130,14 +130,14 @@ func (s *scope) askHinted(ctx context.Context, reader types.UID) error {
 	return nil
 }
 
-// isToFetch reports whether a hint says that there is data of an account to fetch. Data that a ttl has ended comes back only with
-// newer data. An event does not prove that there is any, so the tasks are read.
+// isToFetch reports whether a hint says that there is data of an account to fetch. Data that a ttl has ended comes back only
+// with newer data. An event does not prove that there is any, so the tasks are read.
 func (s *scope) isToFetch(entry v1alpha1.SyncedAccount) bool {
 	return s.hinted[entry.ID].data && connected(entry) && entry.ErasedAt == nil
 }
 
-// tasksSince is how fresh the tasks must be because of hints; zero when they need not be read. They are read if a hint says that
-// there is data, and the hint alone is no reason to fetch it.
+// tasksSince is how fresh the tasks must be because of hints; zero when they need not be read. They are read if a hint says
+// that there is data, and the hint alone is no reason to fetch it.
 func (s *scope) tasksSince(sync *v1alpha1.SmileAccountSync) time.Time {
 	since := s.notBefore
 	for _, entry := range sync.Status.Accounts {
@@ -159,9 +159,9 @@ func (s *scope) distrust() {
 	s.hinted, s.direct = nil, nil
 }
 
-// baseline is up to when the tasks of an account are known after its data was fetched because of an event: a task that finishes
-// later is new. It uses Smile's clock alone: the time of the event, but not later than the response, because a task that finishes
-// between them would be missed. If the response has no time, the next read of the tasks decides.
+// baseline is up to when the tasks of an account are known after its data was fetched because of an event: a task that
+// finishes later is new. It uses Smile's clock alone: the time of the event, but not later than the response, because a task
+// that finishes between them would be missed. If the response has no time, the next read of the tasks decides.
 func baseline(former tasksOf, eventAt, respondedAt time.Time) tasksOf {
 	at := eventAt
 	if respondedAt.Before(at) {

@@ -12,10 +12,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// The objects that data is written to. status.output names every one that may hold any before it is made, so that none
-// is forgotten, whenever this process dies.
+// The objects that data is written to. status.output names each object before it is created. So none is forgotten, even if the
+// process ends at any moment.
 
-// leftRetry is when to look again at an output that was left behind and is not taken back.
+// leftRetry is when to read an output again that was left behind and is not taken back.
 const leftRetry = 5 * time.Minute
 
 // opened are objects as they were read, by their names.
@@ -35,13 +35,13 @@ func targetOf(sync *v1alpha1.SmileAccountSync) (output.Target, bool) {
 	}
 }
 
-// holds reports whether the output is where the spec wants it.
+// holds reports whether the output in the status is the one that the spec names.
 func holds(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
 	held := sync.Status.Output
 	return held != nil && held.Name == target.Name && held.Kind == string(target.Kind)
 }
 
-// knownObjects are all that may hold data, the one with the index first.
+// knownObjects are all objects that may hold data, the one with the index first.
 func knownObjects(sync *v1alpha1.SmileAccountSync) []output.Target {
 	held := sync.Status.Output
 	if held == nil {
@@ -54,7 +54,7 @@ func knownObjects(sync *v1alpha1.SmileAccountSync) []output.Target {
 	return known
 }
 
-// places are all objects that may hold an index: those that the status knows, and the one that the spec names.
+// places are all objects that may hold an index: those in the status, and the one that the spec names.
 func places(sync *v1alpha1.SmileAccountSync) []output.Target {
 	all := knownObjects(sync)
 	if target, wanted := targetOf(sync); wanted && !slices.Contains(all, target) {
@@ -63,7 +63,7 @@ func places(sync *v1alpha1.SmileAccountSync) []output.Target {
 	return all
 }
 
-// open reads an object, once in a reconcile. What is written later is written over exactly what was read here.
+// open reads an object, once in a reconcile. A later write replaces exactly the version that was read here.
 func (s *scope) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	if s.opened == nil {
 		s.opened = opened{}
@@ -78,8 +78,8 @@ func (s *scope) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	return err
 }
 
-// openSet reads an output with all its parts; nil when there is none. One that was foreign stays so for the whole reconcile: its
-// content was not judged when the reconcile began, so it must not be written over.
+// openSet reads an output with all its parts; nil if there is none. An output that was foreign stays foreign for the whole
+// reconcile: its content was not judged at the beginning, so it must not be overwritten.
 func (s *scope) openSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
 	if err := s.foreign[target]; err != nil {
 		return nil, err
@@ -94,8 +94,8 @@ func (s *scope) openSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, ta
 	return set, err
 }
 
-// readSet reads an output with all its parts; nil when there is none. One that a deleted object left behind belongs to this
-// one only if its seal proves that it was written for this output and this user.
+// readSet reads an output with all its parts; nil if there is none. An output that a deleted object left behind belongs to this
+// object only if its seal proves that it was written for this output and this user.
 func (s *scope) readSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) (output.Set, error) {
 	var set output.Set
 	var left []*output.Stored
@@ -134,7 +134,7 @@ func leftAlone(target output.Target) error {
 			"it is left unchanged; choose another name or delete it", target.Kind, target.Name)).After(leftRetry)
 }
 
-// isForeign reports whether an object could not be opened because it is not, or not yet, this object's to use.
+// isForeign reports whether an output could not be opened because it does not, or not yet, belong to this object.
 func isForeign(err error) bool {
 	return problem.Is(err, v1alpha1.ReasonOutputConflict) || problem.Is(err, v1alpha1.ReasonProgressing)
 }
@@ -147,8 +147,8 @@ type holding struct {
 	sealed bool
 }
 
-// holdings are the data that the objects hold and that can be believed, by account. What is not ours, or not any more,
-// holds nothing, and neither does what was changed.
+// holdings is the trustworthy data in the outputs, by account. An output that belongs to another owner, or that was changed,
+// has none.
 func (s *scope) holdings(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]holding, error) {
 	held := map[string]holding{}
 	for _, place := range places(sync) {
@@ -172,8 +172,8 @@ func (s *scope) holdings(ctx context.Context, sync *v1alpha1.SmileAccountSync) (
 	return held, nil
 }
 
-// vouched reports whether the status vouches for an output that no seal proves: its fingerprint is the one that the status
-// has, or the status has none because a write was cut short, and the content is one that this installation wrote.
+// vouched reports whether the status proves an output that no seal proves. Either its fingerprint is the one in the status,
+// or the status has none because a write was interrupted, and this installation wrote the content.
 func (s *scope) vouched(sync *v1alpha1.SmileAccountSync, place output.Target, set output.Set) bool {
 	known := knownObjects(sync)
 	if !slices.Contains(known, place) {
@@ -185,9 +185,9 @@ func (s *scope) vouched(sync *v1alpha1.SmileAccountSync, place output.Target, se
 	return set.Own().Consistent(s.c.Identity)
 }
 
-// store makes the output hold the data of these accounts and nothing else, and reports whether that changed anything. The
-// object with the index is written last; objects that are not needed any more go after that.
-// entries are those that the status has then.
+// store writes the data of these accounts, and nothing else, to the output, and reports whether that changed anything. The
+// object with the index is written last. Then the objects that are no longer needed are deleted. entries are the ones of the
+// status afterwards.
 func (s *scope) store(
 	ctx context.Context, r *run, target output.Target, held []holding, entries []v1alpha1.SyncedAccount,
 ) (changed bool, err error) {
@@ -244,8 +244,8 @@ func (s *scope) writeAll(
 	return changed, nil
 }
 
-// announce stores in the status which objects are going to hold data, unless it knows them all. It fails with a conflict
-// when the object has changed since it was read.
+// announce stores in the status which objects are going to hold data, unless it names them all already. It fails with a
+// conflict if the SmileAccountSync has changed since it was read.
 func (s *scope) announce(ctx context.Context, r *run, needed []output.Target) error {
 	known := knownObjects(r.Object)
 	isNew := func(t output.Target) bool { return !slices.Contains(known, t) }
@@ -270,7 +270,7 @@ func outputStatus(objects []output.Target) *v1alpha1.OutputStatus {
 	return status
 }
 
-// drop deletes objects, for they hold personal data.
+// drop deletes objects that hold personal data.
 func (s *scope) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objects []output.Target) error {
 	for _, one := range objects {
 		if err := s.c.Outputs.Delete(ctx, sync, one); err != nil {
@@ -280,7 +280,7 @@ func (s *scope) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objec
 	return nil
 }
 
-// dropOutput deletes an output that the spec does not want any more. It needs neither Smile nor the person's object.
+// dropOutput deletes an output that the spec no longer asks for. It needs neither Smile nor the SmileUser.
 func (s *scope) dropOutput(ctx context.Context, r *run) error {
 	sync := r.Object
 	s.found.output = outputUnwanted

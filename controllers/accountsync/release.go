@@ -57,7 +57,8 @@ func toRelease(sync *v1alpha1.SmileAccountSync) bool {
 	})
 }
 
-// postponed reports whether revokes wait for the limit of the connection. Then the reconcile reports that after everything else.
+// postponed reports whether revokes wait for the limit of the connection. Then the reconcile reports that after everything
+// else.
 func (s *scope) postponed(ctx context.Context) bool {
 	limit := s.conn.RevokeLimitReached(ctx)
 	if limit == nil {
@@ -111,7 +112,8 @@ func (s *scope) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 			return nil
 		}
 	}
-	return problem.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold the data that was written: nothing is revoked until it does")
+	return problem.NewTransient(v1alpha1.ReasonClusterError,
+		"the output does not hold the data that was written: nothing is revoked until it does")
 }
 
 // sealReleased records in the seal what Smile has acknowledged.
@@ -146,13 +148,14 @@ func (s *scope) releaseAccount(ctx context.Context, r *run, i int) error {
 			return err
 		}
 	}
-	entry.ConnectionStatus, entry.ErrorCode, entry.MonitorStatus, entry.ConnectedAt = string(smile.ConnectionDisconnected), "", "", nil
+	entry.ConnectionStatus, entry.ConnectedAt = string(smile.ConnectionDisconnected), nil
+	entry.ErrorCode, entry.MonitorStatus = "", ""
 	s.acknowledge(r, entry, err == nil)
 	return nil
 }
 
-// acknowledge records Smile's response to a revoke. Only an acknowledged revoke is sealed, because it proves that it was not the
-// end user who disconnected the account.
+// acknowledge records Smile's response to a revoke. Only an acknowledged revoke is sealed, because it proves that it was not
+// the end user who disconnected the account.
 func (s *scope) acknowledge(r *run, entry *v1alpha1.SyncedAccount, acknowledged bool) {
 	if acknowledged {
 		entry.RevokeAcknowledgedAt = &metav1.Time{Time: r.Now}
@@ -163,8 +166,8 @@ func (s *scope) acknowledge(r *run, entry *v1alpha1.SyncedAccount, acknowledged 
 	}
 }
 
-// notReleased records that a revoke failed. If it certainly changed nothing, its intent is removed: if the account ends now, the
-// end user ended it. The removal is stored only over that very intent, because another process may lead by now.
+// notReleased records that a revoke failed. If it certainly changed nothing, its intent is removed: if the account ends now,
+// the end user ended it. The removal is stored only over that very intent, because another process may lead by now.
 func (s *scope) notReleased(ctx context.Context, r *run, i int, first bool, err error) error {
 	entry, outcome := &r.Object.Status.Accounts[i], auditlog.OutcomeUnknown
 	if smile.NotCreated(err) {

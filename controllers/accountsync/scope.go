@@ -29,7 +29,7 @@ type scope struct {
 
 	// now is when the reconcile began.
 	now time.Time
-	// notBefore is how fresh what is read must be.
+	// notBefore is how fresh the accounts and tasks must be that are read.
 	notBefore time.Time
 	// hinted are the accounts with hints that this reconcile must process, by id; direct are those of them whose data is fetched
 	// at once. heeding are all hints that are processed when the reconcile is over.
@@ -40,11 +40,11 @@ type scope struct {
 	plan plan
 	// found is what the conditions show.
 	found findings
-	// asWritten is true when the output is what was written, and hasMetadata when it carries its owner and the template's metadata.
+	// asWritten is true when the output is what was written, and hasMetadata when it has its owner and the template's metadata.
 	asWritten, hasMetadata bool
 	// missing is true when there was no output when the reconcile began.
 	missing bool
-	// broken is what is wrong with the output, until it is repaired; nil when nothing is.
+	// broken is what is wrong with the output, until it is repaired; nil if nothing is.
 	broken *problem.Problem
 	// spared is true when the output is not compared in this reconcile, because the output checks will have it compared.
 	spared bool
@@ -52,17 +52,17 @@ type scope struct {
 	held *problem.Problem
 	// again is true when another reconcile follows at once.
 	again bool
-	// undecided is true when the output holds what the status does not know.
+	// undecided is true when the output holds data that is not in the status.
 	undecided bool
 	// unjudged are the accounts whose copies in the output cannot be decided about until the clock is confirmed.
 	unjudged []string
 	// listed are the accounts as Smile has just shown them.
 	listed []smile.Account
-	// refused is what of an output is not taken back, until it is erased.
+	// refused is the data in the output that is not taken back, until it is erased.
 	refused erasures
 	// opened are the objects of the output as they were before anything was fetched.
 	opened opened
-	// foreign says of outputs that could not be opened because they are not, or not yet, this object's to use, why.
+	// foreign is why some outputs could not be opened: they do not, or not yet, belong to this object.
 	foreign map[output.Target]error
 	// fetched is the data that this reconcile has fetched, complete or not at all.
 	fetched []fetched
@@ -77,7 +77,7 @@ var (
 		"the SmileUser is suspended").On(v1alpha1.ConditionUserReady)
 )
 
-// findUser finds the person. A connection that is not ready stops only what needs one.
+// findUser finds the SmileUser. A connection that is not ready stops only what needs one.
 func (s *scope) findUser(ctx context.Context, r *run) (err error) {
 	err = s.findUserObject(ctx, r.Object)
 	switch {

@@ -11,9 +11,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/output"
 )
 
-// The seal keeps on the output what the status says of it, so that a status that is lost can be made again.
+// The seal stores on the output what the status says about it. So a status that was lost can be restored.
 
-// userID is that of the remote user; "" while it is not known.
+// userID is the id of the remote user; "" while it is not known.
 func (s *scope) userID() string {
 	if s.user == nil {
 		return ""
@@ -21,9 +21,11 @@ func (s *scope) userID() string {
 	return s.user.Status.UserID
 }
 
-// unseal gives the facts of an output's seal by account. It reports false unless the seal was made for this output and
-// user; while the user is not known, any user's will do.
-func (s *scope) unseal(sync *v1alpha1.SmileAccountSync, target output.Target, set output.Set) (map[string]output.AccountFacts, bool) {
+// unseal returns the facts of an output's seal by account. It reports false unless the seal was made for this output and
+// user. While the user is not known, a seal for any user counts.
+func (s *scope) unseal(
+	sync *v1alpha1.SmileAccountSync, target output.Target, set output.Set,
+) (map[string]output.AccountFacts, bool) {
 	facts, ok := set.Own().Unseal(s.c.Identity, sync.Namespace, target, s.opened[target].Seal())
 	if !ok || s.userID() != "" && s.userID() != facts.UserID {
 		return nil, false
@@ -35,8 +37,8 @@ func (s *scope) unseal(sync *v1alpha1.SmileAccountSync, target output.Target, se
 	return accounts, true
 }
 
-// sealOf is the seal of an output that is about to hold some data. Without a user it goes on for the user of the former
-// seal; there is none where that proves nothing.
+// sealOf is the seal of an output that is about to hold some data. While the user is not known, it is for the user of the
+// former seal; "" if that seal proves nothing.
 func (s *scope) sealOf(
 	sync *v1alpha1.SmileAccountSync, target output.Target, set output.Set, held []holding, entries []v1alpha1.SyncedAccount,
 ) string {
@@ -69,8 +71,7 @@ func (s *scope) formerSet(target output.Target) output.Set {
 	return set
 }
 
-// reseal brings the seal of an output that is as it was written up to what the status says of it. It calls nobody, and
-// changes nothing but the annotation.
+// reseal updates the seal of an output that is as it was written. It makes no call to Smile, and changes only the annotation.
 func (s *scope) reseal(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	target, _ := targetOf(sync)
 	stored := s.opened[target]
@@ -81,7 +82,7 @@ func (s *scope) reseal(ctx context.Context, sync *v1alpha1.SmileAccountSync) err
 	return err
 }
 
-// renewSeal prepares the seal that the status asks for, and reports whether it is another one than the output carries.
+// renewSeal prepares the seal for the present status, and reports whether it differs from the seal of the output.
 func (s *scope) renewSeal(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
 	stored := s.opened[target]
 	if s.userID() == "" {
@@ -102,9 +103,9 @@ func (s *scope) renewSeal(sync *v1alpha1.SmileAccountSync, target output.Target)
 	return true
 }
 
-// recallRevokes has the status say which revokes Smile has acknowledged, as the seal does: the process may have ended before
-// it said so, an older operator or a restore may have brought back a status that does not. An account that was connected
-// again since, or that the status saw end without a revoke, is another matter.
+// recallRevokes adds to the status which revokes Smile has acknowledged according to the seal. The process may have ended
+// before it stored that, or an older operator or a restore brought back an older status. It leaves out an account that was
+// connected again since, and one that ended without a revoke according to the status.
 func (s *scope) recallRevokes(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	target, _ := targetOf(sync)
 	facts, _ := s.unseal(sync, target, s.formerSet(target))

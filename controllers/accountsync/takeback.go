@@ -15,22 +15,21 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// stray is what an output holds of an account, or what its seal remembers of one, although the status does not know it.
+// stray is data of an account in an output, or an account that its seal remembers, that is not in the status.
 type stray struct {
-	// data that the output holds; without items when the seal only remembers the account. Its ID is "" when the output
-	// cannot be read.
+	// data in the output; without items if the seal only remembers the account. Its ID is "" if the output cannot be read.
 	data   output.Account
 	facts  output.AccountFacts
 	sealed bool
 }
 
-// isUndecided reports whether it must be decided about something that the output holds.
+// isUndecided reports whether the output holds strays, about which it must be decided.
 func (s *scope) isUndecided(ctx context.Context, sync *v1alpha1.SmileAccountSync) (bool, error) {
 	strays, err := s.strays(ctx, sync)
 	return len(strays) > 0, err
 }
 
-// strays are what the output holds and the status does not know.
+// strays returns what the output holds and the status does not show.
 func (s *scope) strays(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]stray, error) {
 	target, wanted := targetOf(sync)
 	if !wanted {
@@ -56,7 +55,7 @@ func (s *scope) strays(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]
 	return strays, nil
 }
 
-// forgotten are the accounts that a seal remembers without data, and the status does not know.
+// forgotten are the accounts that a seal remembers without data, and that the status does not show.
 func forgotten(sync *v1alpha1.SmileAccountSync, facts map[string]output.AccountFacts) (strays []stray) {
 	for id, one := range facts {
 		entry, _ := entryFor(sync, id)
@@ -67,8 +66,8 @@ func forgotten(sync *v1alpha1.SmileAccountSync, facts map[string]output.AccountF
 	return strays
 }
 
-// readBack decides about what the output holds and the status does not know, now that Smile has shown the accounts: it
-// comes into the status, or goes. Until then it stays as it is. What only a confirmed clock can decide holds up no erasure.
+// readBack decides about the strays, now that Smile has shown the accounts: they are added to the status, or erased. Until
+// then they stay. If only a confirmed clock can decide about a stray, it delays no erasure of other data.
 func (s *scope) readBack(ctx context.Context, r *run) error {
 	strays, err := s.strays(ctx, r.Object)
 	if err != nil || !s.undecided {
@@ -89,12 +88,13 @@ func (s *scope) readBack(ctx context.Context, r *run) error {
 		return nil
 	}
 	r.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataTakenBack, "TakeBack",
-		"the output holds data that was missing from the status: it was added to the status again, because the output's seal proves its origin")
+		"the output holds data that was missing from the status: it was added to the status again, "+
+			"because the output's seal proves its origin")
 	s.observed(r.Object)
 	return nil
 }
 
-// ignoreForeign leaves it to the phase that writes to say that an object is somebody else's.
+// ignoreForeign drops the error about an object of another owner: the phase write reports it.
 func ignoreForeign(err error) error {
 	if isForeign(err) {
 		return nil
@@ -102,7 +102,7 @@ func ignoreForeign(err error) error {
 	return err
 }
 
-// entry is that of the account in the status, or the one of an account that is gone.
+// entry is the entry of the account in the status, or else that of an account that is gone.
 func (s stray) entry(sync *v1alpha1.SmileAccountSync) v1alpha1.SyncedAccount {
 	if entry, known := entryFor(sync, s.data.ID); known {
 		return entry
@@ -112,7 +112,7 @@ func (s stray) entry(sync *v1alpha1.SmileAccountSync) v1alpha1.SyncedAccount {
 	}
 }
 
-// decideAbout takes one account back into the status, or refuses it, and reports whether data came back.
+// decideAbout adds one account to the status again, or refuses it, and reports whether data was added.
 func (s *scope) decideAbout(ctx context.Context, r *run, one stray) (taken bool, err error) {
 	sync, id := r.Object, one.data.ID
 	entry := one.entry(sync)
@@ -147,8 +147,8 @@ func (s *scope) decideAbout(ctx context.Context, r *run, one stray) (taken bool,
 	}
 }
 
-// verdictOn decides about a copy. No data counts as expired by a clock that Smile has not confirmed, and none is left to be fetched
-// again that Smile does not have.
+// verdictOn decides about a copy. No data counts as expired by a clock that Smile has not confirmed. No data is left to be
+// fetched again if Smile does not have it.
 func (s *scope) verdictOn(
 	ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, copied copied,
 ) (verdict, error) {
@@ -164,7 +164,7 @@ func (s *scope) verdictOn(
 	return found, err
 }
 
-// refuse notes that a copy is to be erased. What a ttl has ended is remembered, so that it is not fetched again without news.
+// refuse plans to erase a copy. If its ttl has passed, that is remembered: it is fetched again only if there is newer data.
 func (s *scope) refuse(ctx context.Context, r *run, one stray, verdict verdict) error {
 	if verdict.withdrawn {
 		if err := s.recordWithdrawn(ctx, one.data.ID); err != nil {
@@ -178,7 +178,7 @@ func (s *scope) refuse(ctx context.Context, r *run, one stray, verdict verdict) 
 	return nil
 }
 
-// rememberErased notes in the entry of an account that is still linked that a ttl has ended its data.
+// rememberErased records, in the entry of an account that is still linked, that the ttl of its data has passed.
 func rememberErased(sync *v1alpha1.SmileAccountSync, id string, facts output.AccountFacts, at time.Time) {
 	entry, known := entryFor(sync, id)
 	if !known || disconnected(entry) {
@@ -189,9 +189,9 @@ func rememberErased(sync *v1alpha1.SmileAccountSync, id string, facts output.Acc
 	putEntry(sync, entry)
 }
 
-// ask completes what is known of a copy: by the ledger, and by what Smile shows of the account. One that the listing does
-// not show is asked about before anything is erased, as a listing may come out short; not one that no seal proves, of which
-// there may be any number.
+// ask completes the facts about a copy, from the ledger and from what Smile shows about the account. An account that is
+// missing from the listing is read before anything is erased, because a listing may be incomplete. Accounts that no seal
+// proves are not read, because there may be any number of them.
 func (s *scope) ask(ctx context.Context, id string, c *copied) (err error) {
 	i := slices.IndexFunc(s.listed, func(a smile.Account) bool { return a.ID == id && a.UserID == s.userID() })
 	if i >= 0 {
@@ -228,7 +228,7 @@ func (s *scope) mayRefuse(id string, c copied) error {
 	return s.mirror.MayErase(s.conn.Name, s.userID(), id)
 }
 
-// shownAs gives an entry that no listing has brought the status that Smile shows.
+// shownAs gives the entry of an account that is missing from the listing the status that Smile shows.
 func (s *scope) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStatus) v1alpha1.SyncedAccount {
 	if shown != "" && !slices.ContainsFunc(s.listed, func(a smile.Account) bool { return a.ID == entry.ID }) {
 		entry.ConnectionStatus = string(shown)
@@ -236,8 +236,8 @@ func (s *scope) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStat
 	return entry
 }
 
-// replaceable notes whether Smile had gathered data of an account before it got into trouble: then it still has it. Else the
-// copy is refused.
+// replaceable decides about a copy of an account in error: if Smile gathered its data before, Smile still has it, and the
+// data is fetched again. Otherwise the copy is refused.
 func (s *scope) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount) (fate, error) {
 	found, err := s.mirror.Gathered(s.urgently(ctx), sync.UID, s.userID(), s.notBefore)
 	tasks := found[entry.ID]
@@ -249,8 +249,8 @@ func (s *scope) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	return replace, nil
 }
 
-// restoreOutputStatus has the status know the output that it had lost. It is as it was written if it holds exactly what the status
-// says now, but for what is still undecided.
+// restoreOutputStatus adds the output to a status that had lost it. The output counts as written if it holds exactly what
+// the status says now, apart from what is still undecided.
 func (s *scope) restoreOutputStatus(sync *v1alpha1.SmileAccountSync) {
 	target, _ := targetOf(sync)
 	set := s.formerSet(target)
@@ -271,7 +271,7 @@ func (s *scope) restoreOutputStatus(sync *v1alpha1.SmileAccountSync) {
 	}
 }
 
-// agrees reports whether the status says of all accounts just what a seal does.
+// agrees reports whether status and seal say the same about all accounts.
 func agrees(entries []v1alpha1.SyncedAccount, facts map[string]output.AccountFacts) bool {
 	kept := 0
 	for _, entry := range entries {

@@ -15,7 +15,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
-// write makes the output hold what is kept: what was fetched, and of the other accounts what it holds already.
+// write writes the data that is kept to the output: the data that was fetched, and the data of other accounts that it holds
+// already.
 func (s *scope) write(ctx context.Context, r *run) error {
 	sync := r.Object
 	target, wanted := targetOf(sync)
@@ -53,7 +54,7 @@ func (s *scope) write(ctx context.Context, r *run) error {
 	return nil
 }
 
-// record says in the status what was fetched, now that it is written.
+// record stores in the status what was fetched, now that it is written.
 func (s *scope) record(sync *v1alpha1.SmileAccountSync) {
 	sync.Status.Accounts = recorded(sync.Status.Accounts, s.fetched)
 }
@@ -69,8 +70,8 @@ func recorded(entries []v1alpha1.SyncedAccount, all []fetched) []v1alpha1.Synced
 	return entries
 }
 
-// kept is the data of all accounts of which some is to be kept, and the accounts whose data is lost: it cannot be fetched
-// again and is not in the output any more.
+// kept returns the data that is to be kept, and the accounts whose data is lost: it is no longer in the output and cannot be
+// fetched again.
 func (s *scope) kept(ctx context.Context, r *run) (data []holding, lost []v1alpha1.SyncedAccount, err error) {
 	for _, one := range s.fetched {
 		data = append(data, holding{data: one.data, facts: factsOf(one.entry)})
@@ -104,8 +105,8 @@ func (s *scope) kept(ctx context.Context, r *run) (data []holding, lost []v1alph
 	return data, lost, nil
 }
 
-// adopt brings an entry up to the copy of its data that the output holds, which may be an older one than the status knows
-// of. It reports false when that must not be kept.
+// adopt updates an entry from the copy of its data in the output, which may be older than the status says. It reports false
+// if the copy must not be kept.
 func (s *scope) adopt(ctx context.Context, r *run, entry *v1alpha1.SyncedAccount, one *holding) bool {
 	if one.sealed && !sameFetch(*entry, one.facts) {
 		older := takenBack(*entry, one.facts, one.data)
@@ -118,7 +119,7 @@ func (s *scope) adopt(ctx context.Context, r *run, entry *v1alpha1.SyncedAccount
 	return true
 }
 
-// tellLost tells that data is lost, with a record for each account.
+// tellLost records an event about lost data, and an audit record for each account.
 func (s *scope) tellLost(r *run, lost []v1alpha1.SyncedAccount) {
 	if len(lost) == 0 {
 		return
@@ -135,7 +136,8 @@ func (s *scope) tellLost(r *run, lost []v1alpha1.SyncedAccount) {
 }
 
 var errLost = problem.NewInvalid(v1alpha1.ReasonDataLost,
-	"data of an account is lost: the output was deleted or changed, and Smile no longer has the data; restore the output from a backup").
+	"data of an account is lost: the output was deleted or changed, and Smile no longer has the data; "+
+		"restore the output from a backup").
 	On(v1alpha1.ConditionDataSynced)
 
 // finish records that a reconcile has done all that was due, and returns the problem that remains; nil when there is none.
@@ -158,7 +160,7 @@ func (s *scope) finish(r *run) error {
 	}
 }
 
-// findLost reports whether data is missed, and stops missing what could not be kept any more.
+// findLost reports whether data is lost, and drops the mark of lost data that could no longer be kept.
 func findLost(sync *v1alpha1.SmileAccountSync, now time.Time) bool {
 	missed := false
 	for i, account := range sync.Status.Accounts {
@@ -171,7 +173,7 @@ func findLost(sync *v1alpha1.SmileAccountSync, now time.Time) bool {
 	return missed
 }
 
-// untilNextRefresh says when to look again at an account whose data is still being gathered.
+// untilNextRefresh is when to read the tasks of an account again whose data is still being gathered.
 func untilNextRefresh(r *run, entry *v1alpha1.SyncedAccount) time.Duration {
 	if entry.ConnectedAt == nil {
 		return promise

@@ -10,9 +10,9 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// Altered selects updates whose status is not the one that this process last wrote, or read in a reconcile: somebody wiped it,
-// restored it from a backup, or edited it. Otherwise such a status would stay until something else wakes the object. It does not
-// select the writes of this process and of receivers.
+// Altered selects updates whose status is not the one that this process last wrote, or read in a reconcile: somebody wiped
+// it, restored it from a backup, or edited it. Otherwise such a status would stay until something else wakes the object. It
+// does not select the writes of this process and of receivers.
 func (r *Reconciler[T]) Altered() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
@@ -47,8 +47,8 @@ func ownStatus(obj Object) any {
 
 var statusSeed = maphash.MakeSeed()
 
-// statusHash is equal for statuses that are stored as equal, apart from the fields that receivers write. It hashes JSON, because an
-// object that is about to be written has more precise times than are stored.
+// statusHash is equal for statuses that are stored as equal, apart from the fields that receivers write. It hashes JSON,
+// because an object that is about to be written has more precise times than are stored.
 func statusHash(obj Object) uint64 {
 	text, _ := json.Marshal(ownStatus(obj)) // the API types always can be
 	return maphash.Bytes(statusSeed, text)

@@ -76,7 +76,8 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue has a reconcile end because its turn is far away, although its call was due.
+// TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue has a reconcile end because its turn is far away, although its call was
+// due.
 func TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue(t *testing.T) {
 	t.Parallel()
 	l := newQueuedLife(t)

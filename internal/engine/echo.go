@@ -14,8 +14,8 @@ func maxEcho(annotation string) int {
 	return 256
 }
 
-// Echo returns the value of an annotation by which a user asks for something, as far as a status can hold it. When it was handled,
-// the status holds this value: only another value asks again.
+// Echo returns the value of an annotation by which a user asks for something, as far as a status can hold it. When it was
+// handled, the status holds this value: only another value asks again.
 func Echo(object client.Object, annotation string) string {
 	asked, characters := object.GetAnnotations()[annotation], 0
 	for end := range asked {

@@ -22,8 +22,8 @@ func report(logger logr.Logger, what string, found *problem.Problem) {
 	logger.Info(what, "reason", found.Reason, "cause", found.Error())
 }
 
-// tell records the events of a reconcile: those of the phases, and one about Ready if its status or reason changed. Success needs
-// no event of its own if another event says what was achieved.
+// tell records the events of a reconcile: those of the phases, and one about Ready if its status or reason changed. Success
+// needs no event of its own if another event says what was achieved.
 func (r *Reconciler[T]) tell(logger logr.Logger, run *Run[T], before metav1.Condition) {
 	emit := func(e happening) {
 		logger.Info(e.message, "reason", e.reason)
@@ -41,8 +41,8 @@ func (r *Reconciler[T]) tell(logger logr.Logger, run *Run[T], before metav1.Cond
 	}
 }
 
-// verdict reports whether a change of Ready is worth an event. done is true if other events say what was achieved, and ordinary if
-// not being ready is part of a start.
+// verdict reports whether a change of Ready is worth an event. done is true if other events say what was achieved, and
+// ordinary if not being ready is part of a start.
 func verdict(before, after metav1.Condition, done, ordinary bool) (kind string, worth bool) {
 	switch {
 	case after.Type == "" || after.Status == before.Status && after.Reason == before.Reason:

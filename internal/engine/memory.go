@@ -25,8 +25,8 @@ type memory struct {
 	away     map[types.NamespacedName]away
 }
 
-// statuses are the hashes of those statuses of an object that this process has written or read. Any other was changed by somebody
-// else.
+// statuses are the hashes of those statuses of an object that this process has written or read. Any other was changed by
+// somebody else.
 type statuses struct {
 	// last that this process read in a reconcile or wrote.
 	last uint64
@@ -56,8 +56,8 @@ func (m *memory) succeeded(name types.NamespacedName) {
 	delete(m.failures, name)
 }
 
-// met records an object at the start of a reconcile, and reports whether this process reconciles it for the first time. Hashes that
-// are remembered stay, because a changed status may be the reason for the reconcile.
+// met records an object at the start of a reconcile, and reports whether this process reconciles it for the first time.
+// Hashes that are remembered stay, because a changed status may be the reason for the reconcile.
 func (m *memory) met(obj Object) (first bool) {
 	m.mu.Lock()
 	_, known := m.statuses[client.ObjectKeyFromObject(obj)]

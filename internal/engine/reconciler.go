@@ -206,7 +206,8 @@ func (r *Reconciler[T]) suspend(ctx context.Context, run *Run[T]) error {
 	return r.commit(ctx, run)
 }
 
-// schedule commits, and requests the next reconcile at low priority: new and changed objects go before objects that are only due.
+// schedule commits, and requests the next reconcile at low priority: new and changed objects go before objects that are only
+// due.
 func (r *Reconciler[T]) schedule(ctx context.Context, run *Run[T]) (ctrl.Result, error) {
 	if err := r.commit(ctx, run); err != nil {
 		return ctrl.Result{}, err

@@ -97,8 +97,8 @@ func (u *Undo[T]) givesUp(run *Run[T]) bool {
 	return u.GiveUp > 0 && !run.Now.Before(run.Object.GetDeletionTimestamp().Add(u.GiveUp))
 }
 
-// undoPatience is how long one try to undo may take. A try that takes longer, because Smile does not respond, is aborted, and the
-// deletion is shown as blocked. What it has undone stays undone.
+// undoPatience is how long one try to undo may take. A try that takes longer, because Smile does not respond, is aborted,
+// and the deletion is shown as blocked. What it has undone stays undone.
 const undoPatience = 8 * time.Second
 
 func (u *Undo[T]) within(ctx context.Context, run *Run[T]) error {

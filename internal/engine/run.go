@@ -46,7 +46,9 @@ type happening struct{ kind, reason, action, message string }
 func newRun[T Object](obj T, now time.Time, c client.Client, m *memory) *Run[T] {
 	return &Run[T]{
 		Object: obj, stored: obj.DeepCopyObject().(T), Now: now, client: c, memory: m,
-		ready: metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: "everything declared is in place"},
+		ready: metav1.Condition{
+			Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: "everything declared is in place",
+		},
 	}
 }
 
@@ -70,9 +72,9 @@ func (r *Run[T]) Event(kind, reason, action, message string) {
 	r.events = append(r.events, happening{kind, reason, action, message})
 }
 
-// WriteIntent stores the status as it is now. It fails with a conflict unless the stored object is exactly the one that was read:
-// same UID, same resourceVersion. So an intent is stored before a call that cannot be undone. Writing the same intent again changes
-// nothing, but still checks.
+// WriteIntent stores the status as it is now. It fails with a conflict unless the stored object is exactly the one that was
+// read: same UID, same resourceVersion. So an intent is stored before a call that cannot be undone. Writing the same intent
+// again changes nothing, but still checks.
 func (r *Run[T]) WriteIntent(ctx context.Context) error {
 	return r.patchStatus(ctx, true)
 }

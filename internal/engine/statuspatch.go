@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// PatchStatus changes some fields of the status of an object, and removes those that are nil. It fails with a conflict unless the
-// stored object is exactly the one that was read: same UID, same resourceVersion.
+// PatchStatus changes some fields of the status of an object, and removes those that are nil. It fails with a conflict
+// unless the stored object is exactly the one that was read: same UID, same resourceVersion.
 func PatchStatus(ctx context.Context, c client.StatusClient, read client.Object, fields map[string]any) error {
 	patch, err := patchOf(read, true, fields)
 	if err != nil {
@@ -19,8 +19,8 @@ func PatchStatus(ctx context.Context, c client.StatusClient, read client.Object,
 	return c.Status().Patch(ctx, read.DeepCopyObject().(client.Object), patch)
 }
 
-// statusPatch changes the status of an object from one value to another. It never meets another object of the same name; an exact
-// one meets only the version that was read.
+// statusPatch changes the status of an object from one value to another. It never meets another object of the same name; an
+// exact one meets only the version that was read.
 func statusPatch(read, changed client.Object, exact bool) (client.Patch, error) {
 	data, err := client.MergeFrom(read).Data(changed)
 	if err != nil {

@@ -27,8 +27,9 @@ func Backoff(longest time.Duration) workqueue.TypedRateLimiter[reconcile.Request
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, longest)
 }
 
-// Relevant selects the changes that require a reconcile: those of the spec and of the annotations, and the deletion. Users request
-// a reconcile by an annotation. A change of the status requires none, because the operator writes it, unless it is Altered.
+// Relevant selects the changes that require a reconcile: those of the spec and of the annotations, and the deletion. Users
+// request a reconcile by an annotation. A change of the status requires none, because the operator writes it, unless it is
+// Altered.
 func Relevant() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 }
@@ -64,8 +65,8 @@ func Woken(wakes Wakes) source.Source {
 	})
 }
 
-// BecameUsable selects connections that became usable, that show for the first time whether they are usable, or whose revokes are
-// permitted again.
+// BecameUsable selects connections that became usable, that show for the first time whether they are usable, or whose
+// revokes are permitted again.
 func BecameUsable() predicate.Predicate {
 	usable := func(obj client.Object) bool {
 		conn := obj.(*v1alpha1.SmileConnection)
@@ -80,7 +81,8 @@ func BecameUsable() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return usable(e.ObjectNew) && !usable(e.ObjectOld) || checked(e.ObjectNew) && !checked(e.ObjectOld) || paused(e.ObjectOld) && !paused(e.ObjectNew)
+			return usable(e.ObjectNew) && !usable(e.ObjectOld) || checked(e.ObjectNew) && !checked(e.ObjectOld) ||
+				paused(e.ObjectOld) && !paused(e.ObjectNew)
 		},
 		DeleteFunc: func(event.DeleteEvent) bool { return false },
 	}

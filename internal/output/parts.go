@@ -97,7 +97,7 @@ func pack(documents []document) ([][]document, error) {
 
 func tooLarge() error {
 	return problem.NewInvalid(v1alpha1.ReasonOutputTooLarge, fmt.Sprintf(
-		"the data is more than %d objects of 900 KiB may hold, or an item is more than one may: select fewer datapoints, or fields of them", MaxParts))
+		"the data exceeds %d objects of 900 KiB, or an item exceeds one object: select fewer datapoints, or fields of them", MaxParts))
 }
 
 // sealed adds index.json, and part.json where there are parts, with the fingerprint of it all: they belong together

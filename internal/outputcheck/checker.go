@@ -1,6 +1,6 @@
-// Package outputcheck looks after the Secrets and ConfigMaps that the operator has written. It reads the metadata of each
-// by name, evenly spread over an interval. If the version is not the one that a reconcile of this process last read or wrote, it
-// wakes the owner. It judges and repairs nothing itself.
+// Package outputcheck looks after the Secrets and ConfigMaps that the operator has written. It reads the metadata of each by
+// name, evenly spread over an interval. If the version is not the one that a reconcile of this process last read or wrote,
+// it wakes the owner. It judges and repairs nothing itself.
 package outputcheck
 
 import (

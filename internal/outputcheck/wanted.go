@@ -30,7 +30,8 @@ var kinds = map[string]kind{
 		func() engine.Object { return &v1alpha1.SmileUser{} }, func() client.ObjectList { return &v1alpha1.SmileUserList{} },
 	},
 	"SmileAccountSync": {
-		func() engine.Object { return &v1alpha1.SmileAccountSync{} }, func() client.ObjectList { return &v1alpha1.SmileAccountSyncList{} },
+		func() engine.Object { return &v1alpha1.SmileAccountSync{} },
+		func() client.ObjectList { return &v1alpha1.SmileAccountSyncList{} },
 	},
 	"SmileWebhookSubscription": {
 		func() engine.Object { return &v1alpha1.SmileWebhookSubscription{} },

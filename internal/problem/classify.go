@@ -52,8 +52,8 @@ const (
 	slowRetry   = 15 * time.Minute
 )
 
-// Classify returns the problem of an error: the one that it wraps, the one that the table above gives an error of the Smile client,
-// or the one of an error of the Kubernetes API (refusal.go). Any other error is unexpected, and transient.
+// Classify returns the problem of an error: the one that it wraps, the one that the table above gives an error of the Smile
+// client, or the one of an error of the Kubernetes API (refusal.go). Any other error is unexpected, and transient.
 func Classify(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {

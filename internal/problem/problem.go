@@ -1,5 +1,5 @@
-// Package problem classifies errors: five classes, which decide how an object shows an error and when it is retried, and the table
-// that finds the class of an error.
+// Package problem classifies errors: five classes, which decide how an object shows an error and when it is retried, and the
+// table that finds the class of an error.
 package problem
 
 import (
@@ -24,8 +24,8 @@ const (
 	Invalid
 )
 
-// Problem is an error with everything that its condition needs. Reason is one of the reasons in package api. Message is shown to
-// users, and stays the same while the problem lasts: no ids, times, counters or remote text.
+// Problem is an error with everything that its condition needs. Reason is one of the reasons in package api. Message is
+// shown to users, and stays the same while the problem lasts: no ids, times, counters or remote text.
 type Problem struct {
 	Class   Class
 	Reason  string
@@ -34,8 +34,8 @@ type Problem struct {
 	Condition string
 	// RetryAfter is when to try again; 0 means the default of the class.
 	RetryAfter time.Duration
-	// Ordinary problems occur in every start, such as a user that does not exist yet. They are no event if the object was not ready
-	// before.
+	// Ordinary problems occur in every start, such as a user that does not exist yet. They are no event if the object was not
+	// ready before.
 	Ordinary bool
 	// AtOnce problems are shown at the first failure, whatever their class.
 	AtOnce bool
