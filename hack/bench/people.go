@@ -72,14 +72,14 @@ func (st *stage) each(ctx context.Context, done string, names []string, do func(
 	began, count := time.Now(), atomic.Int64{}
 	group, each := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
-	told := time.Now()
+	printed := time.Now()
 	for _, name := range names {
 		if each.Err() != nil {
 			break
 		}
-		if time.Since(told) > tellInterval {
+		if time.Since(printed) > tellInterval {
 			st.say("%s %d of %d users", done, count.Load(), len(names))
-			told = time.Now()
+			printed = time.Now()
 		}
 		group.Go(func() error {
 			defer count.Add(1)

@@ -87,7 +87,7 @@ func (g *gallery) flag() string { return "--output-check-interval=" + g.outputIn
 // requestAll requests a refresh of the data of each user, without a webhook, because events are due again after a restart.
 func (g *gallery) requestAll(ctx context.Context) error {
 	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"now"}}}`, v1alpha1.AnnotationRequestedAt)
-	return g.each(ctx, "asked for the data of", g.names, func(ctx context.Context, name string) error {
+	return g.each(ctx, "requested the data of", g.names, func(ctx context.Context, name string) error {
 		return g.admin.Patch(ctx, syncOf(name), client.RawPatch(types.MergePatchType, patch))
 	})
 }

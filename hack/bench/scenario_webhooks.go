@@ -53,11 +53,11 @@ func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
 	}
 	var news []time.Duration
 	for range webhookRounds {
-		round, err := w.tell(ctx, w.names, story{st.smile.Resync, func(had, has int) bool { return has > had }})
+		delays, err := w.tell(ctx, w.names, story{st.smile.Resync, func(had, has int) bool { return has > had }})
 		if err != nil {
 			return nil, err
 		}
-		news = append(news, round...)
+		news = append(news, delays...)
 	}
 	ends, err := w.tell(ctx, w.names[:leavers(len(w.names))], story{st.smile.Disconnect, func(_, has int) bool { return has == 0 }})
 	if err != nil {
