@@ -30,8 +30,7 @@ import (
 )
 
 var (
-	errUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
-		"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
+	errUnknown  = problem.CreateOutcomeUnknown
 	errReserved = problem.NewWaiting(v1alpha1.ReasonProgressing,
 		"the same subject is being created for another object").After(5 * time.Second)
 	errInherited = problem.NewWaiting(v1alpha1.ReasonProgressing,
@@ -121,13 +120,13 @@ func (p *Protocol) Ensure(ctx context.Context, r *Request) (user smile.CreatedUs
 	return user, err == nil, err
 }
 
-// Settle finds the outcome of an attempt if that is unknown, and attaches the user that the attempt has created.
-func (p *Protocol) Settle(ctx context.Context, r *Request) error {
+// Settle finds the outcome of an attempt if that is unknown, and attaches the user that the attempt has created. It reports
+// whether there is one.
+func (p *Protocol) Settle(ctx context.Context, r *Request) (attached bool, err error) {
 	if err := p.Log.TakeOver(ctx); err != nil {
-		return err
+		return false, err
 	}
-	_, err := p.creation(r).settle(ctx)
-	return err
+	return p.creation(r).settle(ctx)
 }
 
 // creation is one request being served.

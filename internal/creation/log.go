@@ -15,12 +15,12 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/problem"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 const (
-	// settleTime is how long a listing at Smile may lag behind a creation: one that begins later shows every user that a call
-	// before it has created.
-	settleTime = 2 * time.Minute
+	// settleTime after a call, a listing shows the user if the call has created one.
+	settleTime = smile.ListingLag
 	// ancient is how old the record of another process's call must be, by two clocks, for the next listing to settle it. The clocks
 	// of two processes are compared only here, so the margin is wide.
 	ancient = 12 * time.Minute

@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// ListingLag is how late a listing may show what a call has created: a listing that begins later shows it.
+const ListingLag = 2 * time.Minute
+
 const (
 	// pageSize is the largest that the API gives.
 	pageSize = 150
