@@ -115,7 +115,7 @@ func (s *scope) checkMirror(_ context.Context, run *run) (engine.Outcome, error)
 	if since := view.TasksSince(); !since.IsZero() {
 		status.TasksSince = &metav1.Time{Time: since}
 	}
-	if approval := engine.Echo(run.Object, v1alpha1.AnnotationApproveErasure); approval != status.LastErasureApproval {
+	if approval, isNew := engine.NewValue(run.Object, v1alpha1.AnnotationApproveErasure, status.LastErasureApproval); isNew {
 		status.LastErasureApproval = approval
 		view.ApproveErasure(s.conn.Name)
 	}
