@@ -65,7 +65,7 @@ func (s *scope) nextListing(run *run, conn *connection.Connection) (listing sche
 func (s *scope) compareAll(ctx context.Context, run *run, w *wanted, mine []mirror.Webhook, readAt time.Time) error {
 	for i := range run.Object.Status.Registrations {
 		r := &run.Object.Status.Registrations[i]
-		if !alive(*r) || r.WebhookID == "" || readAt.Sub(r.StartedAt.Time) < settleTime {
+		if !alive(*r) || r.WebhookID == "" || readAt.Sub(r.StartedAt.Time) < smile.ListingLag {
 			continue
 		}
 		if err := s.compare(ctx, run, w, r, mine); err != nil {

@@ -21,9 +21,6 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// settleTime after an attempt to create a webhook, a listing shows the webhook if the attempt has created it.
-const settleTime = smile.ListingLag
-
 // maxAlive is how many webhooks an object has at Smile at most: the one that serves and the one that it replaces.
 const maxAlive = 2
 
@@ -93,9 +90,9 @@ func (s *scope) settle(ctx context.Context, run *run) error {
 		if since.IsZero() {
 			continue
 		}
-		settled := since.Add(settleTime)
+		settled := since.Add(smile.ListingLag)
 		if wait := settled.Sub(run.Now); wait > 0 {
-			return problem.CreateOutcomeUnknown.After(min(wait, secretuse.Recheck))
+			return connection.ErrOutcomeUnknown.After(min(wait, secretuse.Recheck))
 		}
 		_, view, err := s.remote.Use()
 		if err != nil {
@@ -273,7 +270,7 @@ func (s *scope) create(ctx context.Context, run *run, conn *connection.Connectio
 	case err == nil:
 	case !smile.NotCreated(err):
 		s.r.attempts.set(id, s.r.Clock.Now())
-		return "", problem.CreateOutcomeUnknown.After(secretuse.Recheck).Because(err)
+		return "", connection.ErrOutcomeUnknown.After(secretuse.Recheck).Because(err)
 	case errors.Is(err, context.Canceled):
 		s.drop(run, func(r registration) bool { return r.ID == id }) // the next process could not know that nothing was sent
 		return "", err

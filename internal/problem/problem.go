@@ -5,8 +5,6 @@ package problem
 import (
 	"errors"
 	"time"
-
-	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
 // Class is what kind of trouble a problem is, which decides how it shows and when it is tried again.
@@ -93,10 +91,6 @@ func NewWaiting(reason, message string) *Problem {
 func NewTransient(reason, message string) *Problem {
 	return &Problem{Class: Transient, Reason: reason, Message: message}
 }
-
-// CreateOutcomeUnknown is the problem of a call that may have created something at Smile. It is not sent again.
-var CreateOutcomeUnknown = NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
-	"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
 
 // Is reports whether err is, or wraps, a problem with this reason.
 func Is(err error, reason string) bool {

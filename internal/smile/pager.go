@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// ListingLag is how late a listing may show what a call has created: a listing that begins later shows it.
+// ListingLag is how long a listing may lag behind a creation: one that begins later shows every user and webhook that a call
+// before it has created.
 const ListingLag = 2 * time.Minute
 
 const (
