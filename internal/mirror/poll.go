@@ -28,9 +28,9 @@ const pageSize = 150
 
 func pages(items int) int { return max(1, (items+pageSize-1)/pageSize) }
 
-// listed passes on the items of a listing until it has more pages than its limit, and learns its cost. It reports whether those were
+// readUpTo passes on the items of a listing until it has more pages than its limit, and learns its cost. It reports whether those were
 // all items.
-func listed[T any](listing iter.Seq2[T, error], learned *cost, limit int, take func(T)) (all bool, err error) {
+func readUpTo[T any](listing iter.Seq2[T, error], learned *cost, limit int, take func(T)) (all bool, err error) {
 	items := 0
 	for item, err := range listing {
 		if err != nil {
@@ -188,7 +188,7 @@ func (p *poll) allAccounts(ctx context.Context, limit int) (all bool, err error)
 	for id := range p.inUse {
 		read[id] = nil
 	}
-	all, err = listed(p.fetcher.client.Accounts(ctx, smile.AccountFilter{}), &p.costs.accounts, limit, func(a smile.Account) {
+	all, err = readUpTo(p.fetcher.client.Accounts(ctx, smile.AccountFilter{}), &p.costs.accounts, limit, func(a smile.Account) {
 		if _, used := read[a.UserID]; used {
 			read[a.UserID] = append(read[a.UserID], a)
 		}
@@ -248,7 +248,7 @@ func (p *poll) tasks(ctx context.Context, due func(string) bool) error {
 func (p *poll) allTasks(ctx context.Context, ids []string, limit int, unfinished *oldest) (all bool, err error) {
 	began, found := p.memory.now(), finished{}
 	tasks := p.fetcher.client.Tasks(ctx, smile.TaskFilter{StartDate: p.backlog.tasksFrom()})
-	all, err = listed(tasks, &p.costs.tasks, limit, func(t smile.Task) {
+	all, err = readUpTo(tasks, &p.costs.tasks, limit, func(t smile.Task) {
 		found.add(t.Source.UserID, t)
 		unfinished.see(t)
 	})

@@ -38,8 +38,8 @@ func TestAReceiverUnderFIPS(t *testing.T) {
 				t.Errorf("signed with %s: %d, want %d", name, got, test.status)
 			}
 		}
-		d, short := newDesk(t), smile.NewSensitive(strings.Repeat("k", 13))
-		d.pairs.remember("events-uid/"+pairOf.ID, short, nil)
+		d, short := newFixture(t), smile.NewSensitive(strings.Repeat("k", 13))
+		d.pairs.secrets.put("events-uid/"+pairOf.ID, short, nil, d.now())
 		body := eventOf("TASK_FINISHED")
 		if got := d.answerTo(delivery(t.Context(), pairOf.Path.Reveal(), strings.NewReader(body), strings.Repeat("0", 128))); got != http.StatusUnauthorized {
 			t.Errorf("should a short key be read all the same: %d", got)
@@ -58,7 +58,7 @@ func TestAReceiverUnderFIPS(t *testing.T) {
 func overTLS(t *testing.T, secret string) int {
 	t.Helper()
 	pair := hook.Pair{ID: pairOf.ID, Path: pairOf.Path, Secret: smile.NewSensitive(secret)}
-	kube := knowing(t, pair)
+	kube := apiServerWith(t, pair)
 	dir := t.TempDir()
 	roots := x509.NewCertPool()
 	roots.AddCert(Certificate(t, dir, 1))

@@ -122,7 +122,7 @@ func TestSlowRequestsAreEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				near := overPipes(t, over(t, knowing(t, pairOf)))()
+				near := overPipes(t, httpServer(t, apiServerWith(t, pairOf)))()
 				began := time.Now()
 				dribbles := test.start != whole.String()
 				var sender sync.WaitGroup

@@ -175,7 +175,7 @@ func TestWhatIsAcknowledgedIsStored(t *testing.T) {
 				}
 				work.Wait()
 				writes := len(server.all())
-				if most := 2*int(lasting/grouping) + 4; urgent > 0 && writes > most {
+				if most := 2*int(lasting/writeInterval) + 4; urgent > 0 && writes > most {
 					t.Errorf("%d writes, want %d at most", writes, most)
 				}
 				if urgent == 0 && writes > int(lasting/(5*time.Second))+2 {
@@ -211,7 +211,7 @@ func TestHintsThatShareAWriteAreAllKept(t *testing.T) {
 				var work sync.WaitGroup
 				for i := range events {
 					work.Go(func() {
-						<-time.After(time.Duration(i) * grouping / events)
+						<-time.After(time.Duration(i) * writeInterval / events)
 						if _, err := replicas[i%2].hint(t.Context(), subscription(), eventOf(i)); err != nil {
 							t.Error(err)
 						}
@@ -304,7 +304,7 @@ func TestWhatCannotBeStoredIsAnError(t *testing.T) {
 			},
 		}), now: time.Now, life: life}
 		began := time.Now()
-		if _, err := h.hint(t.Context(), subscription(), taskFinished); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != storing {
+		if _, err := h.hint(t.Context(), subscription(), taskFinished); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != storeTimeout {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		impatient, cancel := context.WithTimeout(t.Context(), time.Second)

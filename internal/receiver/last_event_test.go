@@ -38,26 +38,26 @@ func TestOfReplicasThatSeeTheSameOneTells(t *testing.T) {
 		return &lastEvent{live: live, now: func() time.Time { return now.Add(-behind) }}
 	}
 	one, other, seen := replica(0), replica(time.Second), read()
-	one.tell(t.Context(), seen)
-	other.tell(t.Context(), seen)
+	one.record(t.Context(), seen)
+	other.record(t.Context(), seen)
 	told := read()
 	if !told.Status.LastEventAt.Time.Equal(now) {
 		t.Fatalf("the last event is shown at %s, and came to the first at %s", told.Status.LastEventAt, now)
 	}
-	other.tell(t.Context(), told)
+	other.record(t.Context(), told)
 	if got := read().ResourceVersion; got != told.ResourceVersion {
 		t.Error("both told")
 	}
 
-	now = now.Add(coarse)
+	now = now.Add(lastEventInterval)
 	behind := read()
 	fresh := read()
 	fresh.Status.SecretName = "events-webhook" // something else that was written meanwhile
 	if err := live.Status().Update(t.Context(), fresh); err != nil {
 		t.Fatal(err)
 	}
-	one.tell(t.Context(), behind)
-	one.tell(t.Context(), read())
+	one.record(t.Context(), behind)
+	one.record(t.Context(), read())
 	if got := read().Status.LastEventAt; !got.Time.Equal(now) {
 		t.Errorf("what met another write is not made up for: %s", got)
 	}
@@ -73,9 +73,9 @@ func TestALastEventFarAheadIsMendedByTheNext(t *testing.T) {
 	} {
 		live, ahead := apiServer(t, showingNothing()), 30*24*time.Hour
 		wrong := &lastEvent{live: live, now: func() time.Time { return now.Add(ahead) }}
-		wrong.tell(t.Context(), readAgain(t, live))
+		wrong.record(t.Context(), readAgain(t, live))
 		ahead = 0
-		mends(wrong, &lastEvent{live: live, now: wrong.now}).tell(t.Context(), readAgain(t, live))
+		mends(wrong, &lastEvent{live: live, now: wrong.now}).record(t.Context(), readAgain(t, live))
 		if got := readAgain(t, live).Status.LastEventAt; !got.Time.Equal(now) {
 			t.Errorf("%s shows %s", name, got)
 		}
@@ -94,9 +94,9 @@ func TestALastEventThatCouldNotBeStoredIsMadeUpForByTheNext(t *testing.T) {
 		},
 	})
 	told := &lastEvent{live: live, now: time.Now}
-	told.tell(t.Context(), readAgain(t, live))
+	told.record(t.Context(), readAgain(t, live))
 	down = false
-	told.tell(t.Context(), readAgain(t, live))
+	told.record(t.Context(), readAgain(t, live))
 	if readAgain(t, live).Status.LastEventAt == nil {
 		t.Error("nothing is shown")
 	}

@@ -53,8 +53,8 @@ func TestABodyOfTheLimitIsTakenAndNoneThatIsLarger(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				kube := knowing(t, pairOf)
-				dial := overPipes(t, over(t, kube))
+				kube := apiServerWith(t, pairOf)
+				dial := overPipes(t, httpServer(t, kube))
 				r := genuineOf(t.Context(), padded(test.length))
 				if test.chunked {
 					r.ContentLength = -1
@@ -104,7 +104,7 @@ type crowd struct {
 	answers chan int
 }
 
-func (d *desk) crowd(t *testing.T, count int) *crowd {
+func (d *fixture) crowd(t *testing.T, count int) *crowd {
 	c := &crowd{let: make(chan struct{}), answers: make(chan int, count)}
 	body := eventOf("TASK_FINISHED")
 	for range count {
@@ -134,19 +134,19 @@ func (c *crowd) expect(t *testing.T, after time.Duration, inside int64, want map
 // over, so are all places free.
 func TestOnlySoManyBodiesAreReadAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t)
+		d := newFixture(t)
 		d.answerTo(genuineOf(t.Context(), eventOf("TASK_FINISHED"))) // the pair is read now
 		first := d.crowd(t, 80)
-		first.expect(t, queueing/2, 64, map[int]int{})
+		first.expect(t, slotWait/2, 64, map[int]int{})
 		first.let <- struct{}{}
-		first.expect(t, queueing/4, 65, map[int]int{http.StatusNoContent: 1})
-		first.expect(t, queueing/4, 65, map[int]int{http.StatusServiceUnavailable: 15})
+		first.expect(t, slotWait/4, 65, map[int]int{http.StatusNoContent: 1})
+		first.expect(t, slotWait/4, 65, map[int]int{http.StatusServiceUnavailable: 15})
 		close(first.let)
-		first.expect(t, queueing, 65, map[int]int{http.StatusNoContent: 64})
+		first.expect(t, slotWait, 65, map[int]int{http.StatusNoContent: 64})
 		again := d.crowd(t, 64)
 		again.expect(t, 0, 64, map[int]int{})
 		close(again.let)
-		again.expect(t, queueing, 64, map[int]int{http.StatusNoContent: 64})
+		again.expect(t, slotWait, 64, map[int]int{http.StatusNoContent: 64})
 	})
 }
 
@@ -158,10 +158,10 @@ func TestALargeHeaderIsRefused(t *testing.T) {
 		1 << 20:  http.StatusRequestHeaderFieldsTooLarge,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			kube := knowing(t, pairOf)
+			kube := apiServerWith(t, pairOf)
 			r := genuineOf(t.Context(), eventOf("TASK_FINISHED"))
 			r.Header.Set("X-More", strings.Repeat("x", length))
-			if got := raw(t, overPipes(t, over(t, kube))(), func(w io.Writer) { _ = r.Write(w) }); got != want {
+			if got := raw(t, overPipes(t, httpServer(t, kube))(), func(w io.Writer) { _ = r.Write(w) }); got != want {
 				t.Errorf("%d bytes: %d, want %d", length, got, want)
 			}
 			if hinted := len(kube.all()) > 0; hinted != (want == http.StatusNoContent) {
@@ -174,8 +174,8 @@ func TestALargeHeaderIsRefused(t *testing.T) {
 // Those who never read their answers are cut off, and hold no place until then.
 func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		under := over(t, knowing(t, pairOf))
-		ended := make(chan struct{}, maxKnown+1)
+		under := httpServer(t, apiServerWith(t, pairOf))
+		ended := make(chan struct{}, maxRegistered+1)
 		under.ConnState = func(_ net.Conn, state http.ConnState) {
 			if state == http.StateClosed {
 				ended <- struct{}{}
@@ -183,7 +183,7 @@ func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 		}
 		dial := overPipes(t, under)
 		began := time.Now()
-		for range maxKnown {
+		for range maxRegistered {
 			conn := dial()
 			t.Cleanup(func() { conn.Close() })
 			go func() { _ = genuineOf(t.Context(), eventOf("TASK_FINISHED")).Write(conn) }()
@@ -193,7 +193,7 @@ func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 			t.Errorf("beside them: %d", got)
 		}
 		late := time.After(2 * writeTimeout)
-		for range maxKnown + 1 {
+		for range maxRegistered + 1 {
 			select {
 			case <-ended:
 			case <-late:
@@ -213,8 +213,8 @@ func (mine) Read([]byte) (int, error) { panic("the person is called George") }
 
 func TestAPanicGivesItsPlaceBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t)
-		for path, places := range map[string]int{pairOf.Path.Reveal(): maxKnown, "x": maxUnknown} {
+		d := newFixture(t)
+		for path, places := range map[string]int{pairOf.Path.Reveal(): maxRegistered, "x": maxUnregistered} {
 			for range places + 1 {
 				if got := d.answerTo(delivery(t.Context(), path, mine{}, "")); got != http.StatusInternalServerError {
 					t.Fatalf("a panic is answered with %d", got)

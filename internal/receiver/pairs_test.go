@@ -9,7 +9,7 @@ import (
 
 // Whoever waits for the answer that another has asked for waits no longer than for their own.
 func TestNobodyWaitsForOthersForEver(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	path := pairOf.Path.Reveal()
 	found, _, err := d.pairs.find(t.Context(), path)
 	if err != nil {

@@ -139,7 +139,7 @@ func TestForgeriesAreRefusedAndCostNothing(t *testing.T) {
 		"truncated": {s.hook.path, body, []string{right[:64]}}, "longer": {s.hook.path, body, []string{right + "00"}},
 		"empty key": {s.hook.path, body, []string{receiver.Sign(body, "")}}, "other's key": {s.hook.path, body, []string{receiver.Sign(body, foreign.secret)}},
 		"other's path": {foreign.path, body, []string{right}}, "other body": {s.hook.path, body + " ", []string{right}},
-		"unknown path": {hook.NewPath().Reveal(), body, []string{right}}, "dummy": {"x", body, []string{receiver.Sign(body, "")}},
+		"unknown path": {hook.NewPath().Reveal(), body, []string{right}}, "dummySecret": {"x", body, []string{receiver.Sign(body, "")}},
 		"path of another case": {strings.ToUpper(s.hook.path), body, []string{right}}, "longer path": {s.hook.path + "/", body, []string{right}},
 	}
 	for i := range 20 {

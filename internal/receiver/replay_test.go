@@ -19,7 +19,7 @@ import (
 const urgentKind, patientKind = "TASK_FINISHED", "IDENTITY_ADDED"
 
 // take delivers events a moment apart, each to the receiver whose turn it is; all must be acknowledged.
-func take(t *testing.T, kind string, copies int, apart time.Duration, turn func(i int) *desk) {
+func take(t *testing.T, kind string, copies int, apart time.Duration, turn func(i int) *fixture) {
 	t.Helper()
 	body := eventOf(kind)
 	var work sync.WaitGroup
@@ -39,7 +39,7 @@ func take(t *testing.T, kind string, copies int, apart time.Duration, turn func(
 // wait: for a look now, and for one a pause after that.
 func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 	const copies, apart = 1000, 2 * time.Millisecond
-	grouped := int(copies*apart/grouping) + 2
+	grouped := int(copies*apart/writeInterval) + 2
 	for name, test := range map[string]struct {
 		kind     string
 		age      time.Duration
@@ -60,9 +60,9 @@ func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				former := newDesk(t)
+				former := newFixture(t)
 				kube, latter := former.kube, former
-				take(t, test.kind, 1, 0, func(int) *desk { return former })
+				take(t, test.kind, 1, 0, func(int) *fixture { return former })
 				<-time.After(test.age)
 				if test.restarts {
 					latter = restarted(t, kube)
@@ -72,7 +72,7 @@ func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 				}
 				writes, told, looks := len(kube.all()), kube.told, kube.read["*v1alpha1.SmileUser"]
 				last := time.Now().Add(time.Duration(test.copies-1) * apart)
-				take(t, test.kind, test.copies, apart, func(i int) *desk {
+				take(t, test.kind, test.copies, apart, func(i int) *fixture {
 					if i < test.copies/2 {
 						return former
 					}
@@ -113,7 +113,7 @@ func orders(words []string) (all [][]string) {
 var life = []string{"ACCOUNT_CREATED", "ACCOUNT_CONNECTED", "TASK_FINISHED", "ACCOUNT_DISCONNECTED"}
 
 // hinted gives the person as stored, and when they are to be looked at.
-func (d *desk) hinted(t *testing.T) (user *v1alpha1.SmileUser, at time.Time) {
+func (d *fixture) hinted(t *testing.T) (user *v1alpha1.SmileUser, at time.Time) {
 	t.Helper()
 	user = person()
 	if err := d.kube.Get(t.Context(), client.ObjectKeyFromObject(user), user); err != nil {
@@ -130,7 +130,7 @@ func TestEventsThatComeTogetherAskForTheSameInAnyOrder(t *testing.T) {
 	outcomes := map[string][]string{}
 	for _, order := range orders(life) {
 		synctest.Test(t, func(t *testing.T) {
-			d, began := newDesk(t), time.Now()
+			d, began := newFixture(t), time.Now()
 			answers := make(chan int, len(order))
 			for _, kind := range order {
 				go func() { answers <- d.answerTo(genuineOf(t.Context(), eventOf(kind))) }()
@@ -159,7 +159,7 @@ func TestEventsThatComeTogetherAskForTheSameInAnyOrder(t *testing.T) {
 func TestEventsInAnyOrderAskForALookAndNothingElse(t *testing.T) {
 	for _, order := range orders(life) {
 		synctest.Test(t, func(t *testing.T) {
-			d := newDesk(t)
+			d := newFixture(t)
 			before, _ := d.hinted(t)
 			for _, kind := range order {
 				<-time.After(time.Second)

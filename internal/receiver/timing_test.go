@@ -33,9 +33,9 @@ func (m *memory) List(_ context.Context, list client.ObjectList, options ...clie
 }
 
 // atRest is a desk that has read all it needs, and has no need to list again, nor a reason to hold up a source.
-func atRest(t *testing.T) *desk {
+func atRest(t *testing.T) *fixture {
 	t.Helper()
-	d := newDesk(t)
+	d := newFixture(t)
 	sub := registration(t, pairOf)[0].(*v1alpha1.SmileWebhookSubscription)
 	now, elapsed := time.Now(), time.Duration(0)
 	d.pairs.cache, d.pairs.now = &memory{Reader: d.kube, sub: *sub}, func() time.Time { return now }
@@ -67,7 +67,7 @@ func (s *status) WriteHeader(code int)      { *s = status(code) }
 
 // measured gives what stopwatch takes for two refusals of this body. What differs is copied each time, so that where it is
 // in memory tells nothing, and all else is used again, so that little has to be collected.
-func (d *desk) measured(t *testing.T, body string, cases [2]refusal) (set func(which int), run func()) {
+func (d *fixture) measured(t *testing.T, body string, cases [2]refusal) (set func(which int), run func()) {
 	content, answer := strings.NewReader(body), status(http.StatusUnauthorized)
 	r := delivery(t.Context(), "x", content, "")
 	set = func(which int) {

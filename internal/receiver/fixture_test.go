@@ -27,13 +27,13 @@ import (
 var pairOf = hook.Pair{ID: "pair", Path: hook.NewPath(), Secret: hook.NewSecret()}
 
 // knowing is an API server with a person, and a subscription with this pair.
-func knowing(t *testing.T, pair hook.Pair) *stored {
+func apiServerWith(t *testing.T, pair hook.Pair) *stored {
 	t.Helper()
 	return apiServer(t, append(registration(t, pair), person())...)
 }
 
 // over is what serves HTTP for a receiver on an API server.
-func over(t *testing.T, kube *stored) *http.Server {
+func httpServer(t *testing.T, kube *stored) *http.Server {
 	t.Helper()
 	under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
 	return under
@@ -59,18 +59,18 @@ func registration(t *testing.T, pair hook.Pair) []client.Object {
 }
 
 // desk is a receiver without a network, of the events of one person.
-type desk struct {
+type fixture struct {
 	*handler
 	kube *stored
 }
 
-func newDesk(t *testing.T) *desk {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return restarted(t, knowing(t, pairOf))
+	return restarted(t, apiServerWith(t, pairOf))
 }
 
 // restarted is a receiver that remembers nothing, on what the API server holds.
-func restarted(t *testing.T, kube *stored) *desk {
+func restarted(t *testing.T, kube *stored) *fixture {
 	t.Helper()
 	server := &Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}
 	life, end := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -79,7 +79,7 @@ func restarted(t *testing.T, kube *stored) *desk {
 		end()
 		hints.work.Wait()
 	})
-	return &desk{newHandler(server, hints), kube}
+	return &fixture{newHandler(server, hints), kube}
 }
 
 // eventOf is the body of an event about the person of a desk, which happened just before the clock of a bubble starts.
@@ -108,7 +108,7 @@ func genuineOf(ctx context.Context, body string) *http.Request {
 }
 
 // answerTo gives the status of the answer to a request.
-func (d *desk) answerTo(r *http.Request) int {
+func (d *fixture) answerTo(r *http.Request) int {
 	answer := httptest.NewRecorder()
 	d.ServeHTTP(answer, r)
 	return answer.Code
