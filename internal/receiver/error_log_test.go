@@ -17,7 +17,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/hook"
 )
 
-// broken is an API server that does not list, or not get, or a cache whose watches were cut off early.
+// broken is an API server whose lists or gets fail, or a cache whose watches were interrupted early.
 type broken struct {
 	client.Client
 	list, get error
@@ -35,8 +35,8 @@ func (b *broken) Get(ctx context.Context, key client.ObjectKey, obj client.Objec
 	return errors.Join(b.get, b.Client.Get(ctx, key, obj, options...))
 }
 
-// What keeps events from being taken is logged, seldom, and tells nothing of them.
-func TestWhyEventsAreNotTakenIsLogged(t *testing.T) {
+// Why events are not accepted is logged, rarely, and without their contents.
+func TestRefusedEventsAreLogged(t *testing.T) {
 	forbidden := errors.New("it is forbidden")
 	unknown := func(ctx context.Context) *http.Request {
 		return delivery(ctx, "unknown-path", strings.NewReader("{}"), "")

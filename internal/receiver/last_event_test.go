@@ -26,7 +26,7 @@ func readAgain(t *testing.T, live client.Client) *v1alpha1.SmileWebhookSubscript
 	return sub
 }
 
-func TestOfReplicasThatSeeTheSameOneTells(t *testing.T) {
+func TestOnlyOneReplicaWritesTheLastEvent(t *testing.T) {
 	t.Parallel()
 	live := apiServer(t, showingNothing())
 	read := func() *v1alpha1.SmileWebhookSubscription {
@@ -59,15 +59,15 @@ func TestOfReplicasThatSeeTheSameOneTells(t *testing.T) {
 	one.record(t.Context(), behind)
 	one.record(t.Context(), read())
 	if got := read().Status.LastEventAt; !got.Time.Equal(now) {
-		t.Errorf("what met another write is not made up for: %s", got)
+		t.Errorf("a conflicting write is not retried: %s", got)
 	}
 }
 
-// Of a clock that was wrong once every replica knows better: the one that had it, when it is right again, and the others.
-func TestALastEventFarAheadIsMendedByTheNext(t *testing.T) {
+// A time from a wrong clock is corrected by the replica that had it, when its clock is right again, and by any other replica.
+func TestALastEventInTheFutureIsCorrectedByTheNext(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
-	for name, mends := range map[string]func(wrong, other *lastEvent) *lastEvent{
+	for name, corrector := range map[string]func(wrong, other *lastEvent) *lastEvent{
 		"the same replica": func(wrong, _ *lastEvent) *lastEvent { return wrong },
 		"another":          func(_, other *lastEvent) *lastEvent { return other },
 	} {
@@ -75,14 +75,14 @@ func TestALastEventFarAheadIsMendedByTheNext(t *testing.T) {
 		wrong := &lastEvent{live: live, now: func() time.Time { return now.Add(ahead) }}
 		wrong.record(t.Context(), readAgain(t, live))
 		ahead = 0
-		mends(wrong, &lastEvent{live: live, now: wrong.now}).record(t.Context(), readAgain(t, live))
+		corrector(wrong, &lastEvent{live: live, now: wrong.now}).record(t.Context(), readAgain(t, live))
 		if got := readAgain(t, live).Status.LastEventAt; !got.Time.Equal(now) {
 			t.Errorf("%s shows %s", name, got)
 		}
 	}
 }
 
-func TestALastEventThatCouldNotBeStoredIsMadeUpForByTheNext(t *testing.T) {
+func TestALastEventThatCouldNotBeStoredIsRetriedAtTheNext(t *testing.T) {
 	t.Parallel()
 	down := true
 	live := interceptor.NewClient(apiServer(t, showingNothing()), interceptor.Funcs{

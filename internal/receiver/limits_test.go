@@ -16,13 +16,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/hook"
 )
 
-// padded is the body of an event that is this long.
+// padded is the body of an event of this length.
 func padded(length int) string {
 	body := strings.TrimSuffix(eventOf("TASK_FINISHED"), "}") + `,"more":""}`
 	return strings.TrimSuffix(body, `"}`) + strings.Repeat("x", length-len(body)) + `"}`
 }
 
-// raw gives the answer to what is written to a connection, of which the server may not want all.
+// raw returns the status of the response to what is written to a connection. The server may not read all of it.
 func raw(t *testing.T, conn net.Conn, write func(io.Writer)) int {
 	t.Helper()
 	var writing sync.WaitGroup
@@ -38,9 +38,9 @@ func raw(t *testing.T, conn net.Conn, write func(io.Writer)) int {
 	return answer.StatusCode
 }
 
-// A body of the limit is taken, and one that is a byte longer is refused before even the pair is read that could prove it;
-// when its length is declared, without waiting for it.
-func TestABodyOfTheLimitIsTakenAndNoneThatIsLarger(t *testing.T) {
+// A body at the limit is accepted. One that is a byte longer is refused before the pair is read; if its length is declared, without
+// waiting for it.
+func TestBodiesAreLimited(t *testing.T) {
 	for name, test := range map[string]struct {
 		length  int
 		chunked bool
@@ -73,14 +73,14 @@ func TestABodyOfTheLimitIsTakenAndNoneThatIsLarger(t *testing.T) {
 				head := "POST " + hook.Prefix + "x HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 				got := raw(t, dial(), func(w io.Writer) { fmt.Fprintf(w, head, 256<<10+1) })
 				if took := time.Since(began); got != http.StatusRequestEntityTooLarge || took > 0 {
-					t.Errorf("what is declared too large is answered with %d after %v", got, took)
+					t.Errorf("a body that is declared too large is answered with %d after %v", got, took)
 				}
 			})
 		})
 	}
 }
 
-// waiting is a body that begins when it is let.
+// waiting is a body that is sent only when let is signalled.
 type waiting struct {
 	io.Reader
 	begun  bool
@@ -97,7 +97,7 @@ func (w *waiting) Read(p []byte) (int, error) {
 	return w.Reader.Read(p)
 }
 
-// crowd are deliveries that come at once.
+// crowd are deliveries that arrive at once.
 type crowd struct {
 	inside  atomic.Int64
 	let     chan struct{}
@@ -116,7 +116,7 @@ func (d *fixture) crowd(t *testing.T, count int) *crowd {
 	return c
 }
 
-// expect lets some time pass, and checks how many bodies have begun until then and what was answered since it was asked.
+// expect waits for some time, and checks how many bodies are being read by then and which responses came since the last call.
 func (c *crowd) expect(t *testing.T, after time.Duration, inside int64, want map[int]int) {
 	t.Helper()
 	<-time.After(after)
@@ -130,9 +130,9 @@ func (c *crowd) expect(t *testing.T, after time.Duration, inside int64, want map
 	}
 }
 
-// Of more bodies than there are places the others wait a moment for one, and are sent away to be tried again; when all is
-// over, so are all places free.
-func TestOnlySoManyBodiesAreReadAtATime(t *testing.T) {
+// If there are more requests than places, the others wait a second and are then refused, so that Smile sends them again. At the end all
+// places are free.
+func TestConcurrentBodiesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFixture(t)
 		d.answerTo(genuineOf(t.Context(), eventOf("TASK_FINISHED"))) // the pair is read now
@@ -150,7 +150,7 @@ func TestOnlySoManyBodiesAreReadAtATime(t *testing.T) {
 	})
 }
 
-// net/http grants 4 KiB more than it is told, for what its buffer has read ahead.
+// net/http accepts 4 KiB more than its limit, because its buffer reads ahead.
 func TestALargeHeaderIsRefused(t *testing.T) {
 	for length, want := range map[int]int{
 		16 << 10: http.StatusNoContent,
@@ -171,8 +171,8 @@ func TestALargeHeaderIsRefused(t *testing.T) {
 	}
 }
 
-// Those who never read their answers are cut off, and hold no place until then.
-func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
+// Connections whose responses are never read are closed, and occupy no place until then.
+func TestUnreadResponsesEndTheirConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		under := httpServer(t, apiServerWith(t, pairOf))
 		ended := make(chan struct{}, maxRegistered+1)
@@ -206,12 +206,12 @@ func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 	})
 }
 
-// mine is a body that makes the receiver panic where it holds a place.
+// mine is a body that makes the receiver panic while it holds a place.
 type mine struct{}
 
 func (mine) Read([]byte) (int, error) { panic("the person is called George") }
 
-func TestAPanicGivesItsPlaceBack(t *testing.T) {
+func TestAPanicFreesItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFixture(t)
 		for path, places := range map[string]int{pairOf.Path.Reveal(): maxRegistered, "x": maxUnregistered} {
