@@ -62,7 +62,7 @@ func (v *visit) settleBeforeRevoking(ctx context.Context, p *pass) error {
 		return err
 	}
 	request := v.request(p, known, person)
-	err = v.Creation.Settle(ctx, request)
+	_, err = v.Creation.Settle(ctx, request)
 	storeIntent(p.Object, request.Intent)
 	return err
 }

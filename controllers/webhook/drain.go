@@ -55,7 +55,7 @@ func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
 func (v *visit) compareAll(ctx context.Context, p *pass, w *wanted, mine []mirror.Webhook, readAt time.Time) error {
 	for i := range p.Object.Status.Registrations {
 		r := &p.Object.Status.Registrations[i]
-		if !alive(*r) || r.WebhookID == "" || readAt.Sub(r.StartedAt.Time) < settleTime {
+		if !alive(*r) || r.WebhookID == "" || readAt.Sub(r.StartedAt.Time) < smile.ListingLag {
 			continue
 		}
 		if err := v.compare(ctx, p, w, r, mine); err != nil {

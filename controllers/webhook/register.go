@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
@@ -19,16 +20,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// settleTime is how long a listing at Smile may lag behind a creation: one that starts later shows every webhook that an
-// attempt before it has created.
-const settleTime = 2 * time.Minute
-
 // most is how many webhooks an object has at Smile at most: the one that serves and the one that it replaces.
 const most = 2
 
 var (
-	errUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
-		"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
 	errReplacing = problem.NewNotReady(v1alpha1.ReasonProgressing,
 		"the change before this one is still being carried out: the webhook that it replaced is kept until nothing of it can be under way")
 	errOtherwise = problem.NewTransient(v1alpha1.ReasonInvalidResponse,
@@ -88,9 +83,9 @@ func (v *visit) settle(ctx context.Context, p *pass) error {
 		if since.IsZero() {
 			continue
 		}
-		settled := since.Add(settleTime)
+		settled := since.Add(smile.ListingLag)
 		if wait := settled.Sub(p.Now); wait > 0 {
-			return errUnknown.After(min(wait, soon))
+			return connection.ErrOutcomeUnknown.After(min(wait, soon))
 		}
 		_, known, err := v.connection()
 		if err != nil {
@@ -266,7 +261,7 @@ func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error
 	case err == nil:
 	case !smile.NotCreated(err):
 		v.attempts.set(id, v.Clock.Now())
-		return errUnknown.After(soon).Because(err)
+		return connection.ErrOutcomeUnknown.After(soon).Because(err)
 	case errors.Is(err, context.Canceled):
 		v.drop(p, func(r registration) bool { return r.ID == id }) // the next process could not know that nothing was sent
 		return err

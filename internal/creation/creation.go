@@ -30,8 +30,6 @@ import (
 )
 
 var (
-	errUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
-		"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
 	errReserved = problem.NewWaiting(v1alpha1.ReasonProgressing,
 		"the same subject is being created for another object").After(5 * time.Second)
 	errInherited = problem.NewWaiting(v1alpha1.ReasonProgressing,
@@ -112,7 +110,7 @@ func (p *Protocol) Ensure(ctx context.Context, r *Request) (user smile.CreatedUs
 		return user, false, err
 	}
 	c := p.creation(r)
-	for _, step := range []func(context.Context) (bool, error){c.find, c.settle, c.succeed, c.reserve, c.elsewhere} {
+	for _, step := range []func(context.Context) (bool, error){c.find, c.settleOwn, c.settleInherited, c.reserve, c.settleElsewhere} {
 		if attached, err := step(ctx); attached || err != nil {
 			return user, false, err
 		}
@@ -121,13 +119,13 @@ func (p *Protocol) Ensure(ctx context.Context, r *Request) (user smile.CreatedUs
 	return user, err == nil, err
 }
 
-// Settle finds the outcome of an attempt if that is unknown, and attaches the user that the attempt has created.
-func (p *Protocol) Settle(ctx context.Context, r *Request) error {
+// Settle finds the outcome of an attempt if that is unknown. It attaches the user that the attempt has created, and reports
+// whether there is one.
+func (p *Protocol) Settle(ctx context.Context, r *Request) (attached bool, err error) {
 	if err := p.Log.TakeOver(ctx); err != nil {
-		return err
+		return false, err
 	}
-	_, err := p.creation(r).settle(ctx)
-	return err
+	return p.creation(r).settleOwn(ctx)
 }
 
 // creation is one request being served.
@@ -135,7 +133,7 @@ type creation struct {
 	*Protocol
 	*Request
 
-	known   *mirror.Mirror
+	mirror  *mirror.Mirror
 	subject subject
 }
 
@@ -145,14 +143,14 @@ func (p *Protocol) creation(r *Request) *creation {
 		key += "." + string(r.Marker.UID)
 	}
 	return &creation{
-		Protocol: p, Request: r, known: p.Mirrors.For(r.Conn),
+		Protocol: p, Request: r, mirror: p.Mirrors.For(r.Conn),
 		subject: subjectOf(key),
 	}
 }
 
 // find searches the mirror for the user, once a listing that began after the takeover has filled it.
 func (c *creation) find(ctx context.Context) (attached bool, err error) {
-	found, err := c.known.Find(ctx, c.Marker, c.Log.since())
+	found, err := c.mirror.Find(ctx, c.Marker, c.Log.since())
 	if err != nil {
 		return false, err
 	}
@@ -169,7 +167,7 @@ func (c *creation) attach(ctx context.Context, found mirror.Found) (bool, error)
 
 // over records that the outcomes of all attempts for the owner are known. ended is called with the call that was open.
 func (c *creation) over(ended func(*call)) {
-	if open := c.memory.settled(c.Request); open != nil {
+	if open := c.memory.end(c.Request); open != nil {
 		ended(open)
 	}
 	c.free()
@@ -202,8 +200,8 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 		c.memory.renew(c.subject, c.Marker.UID, c.Clock.Now())
 		c.memory.created(c.subject, c.Conn.Account(), c.Clock.Now())
 		c.Log.unknown(named)
-		c.known.SuspectDuplicate()
-		return created, errUnknown.After(settleTime).Because(err)
+		c.mirror.SuspectDuplicate()
+		return created, connection.ErrOutcomeUnknown.After(smile.ListingLag).Because(err)
 	}
 }
 
@@ -235,7 +233,7 @@ func (c *creation) keep(named *call, created smile.CreatedUser) {
 	c.memory.sending(c.Request, named, c.Clock.Now())
 	marked := created.User // whether or not the response contains its marker
 	marked.ExternalMetadata = map[string]string{v1alpha1.MetadataOwner: c.Marker.String()}
-	c.known.Add(marked)
+	c.mirror.Add(marked)
 	c.Claim(marked.ID)
 	c.memory.created(c.subject, c.Conn.Account(), c.Clock.Now())
 	c.over(c.Log.created)

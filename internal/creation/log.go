@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// settleTime is how long a listing at Smile may lag behind a creation: one that begins later shows every user that a call
-	// before it has created.
-	settleTime = 2 * time.Minute
 	// ancient is how old the record of another process's call must be, by two clocks, for the next listing to settle it. The clocks
 	// of two processes are compared only here, so the margin is wide.
 	ancient = 12 * time.Minute
@@ -31,8 +28,8 @@ const (
 )
 
 var (
-	// ErrSucceeded ends a process that is no longer the leader: another one has taken over its log.
-	ErrSucceeded = errors.New("another process has taken over the creation log: this process creates no more users, and ends")
+	// ErrTakenOver ends a process that is no longer the leader: another one has taken over its log.
+	ErrTakenOver = errors.New("another process has taken over the creation log: this process creates no more users, and ends")
 
 	errNotNamed = problem.NewTransient(v1alpha1.ReasonProgressing, "the call waited too long after it was named in the creation log: it is named again")
 )
@@ -78,9 +75,9 @@ type Log struct {
 	config LogConfig
 	// name of this process where there is no leader election.
 	self string
-	// succeeded is closed when another process has taken over the log.
-	succeeded chan struct{}
-	taking    sync.Mutex
+	// lost is closed when another process has taken over the log.
+	lost   chan struct{}
+	taking sync.Mutex
 	// former is the term that was found first during the takeover. It is guarded by taking.
 	former *term
 
@@ -98,20 +95,20 @@ type Log struct {
 
 // NewLog returns a log that is not taken over yet.
 func NewLog(config LogConfig) *Log {
-	return &Log{config: config, self: string(uuid.NewUUID()), succeeded: make(chan struct{}), named: newNames()}
+	return &Log{config: config, self: string(uuid.NewUUID()), lost: make(chan struct{}), named: newNames()}
 }
 
 // NeedLeaderElection makes the manager start the log when this process leads.
 func (*Log) NeedLeaderElection() bool { return true }
 
-// Start takes the log over and returns when ctx ends, or with ErrSucceeded when another process has taken it over.
+// Start takes the log over and returns when ctx ends, or with ErrTakenOver when another process has taken it over.
 func (l *Log) Start(ctx context.Context) error {
 	for {
 		err := l.TakeOver(ctx)
 		switch {
 		case err == nil:
 			return l.watch(ctx)
-		case errors.Is(err, ErrSucceeded):
+		case errors.Is(err, ErrTakenOver):
 			return err
 		case ctx.Err() == nil:
 			log.FromContext(ctx).Error(err, "taking over the creation log failed and is retried; no user is created meanwhile")
@@ -128,8 +125,8 @@ func (l *Log) watch(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-l.succeeded:
-		return ErrSucceeded
+	case <-l.lost:
+		return ErrTakenOver
 	}
 }
 
@@ -139,8 +136,8 @@ func (l *Log) TakeOver(ctx context.Context) error {
 		l.taking.Lock()
 		defer l.taking.Unlock()
 	}
-	if l.isSucceeded() {
-		return ErrSucceeded
+	if l.isLost() {
+		return ErrTakenOver
 	}
 	if !l.since().IsZero() {
 		return nil
@@ -155,20 +152,20 @@ func (l *Log) since() time.Time {
 	return l.takenOver
 }
 
-// succeed records that another process has taken over the log.
-func (l *Log) succeed() {
+// lose records that another process has taken over the log.
+func (l *Log) lose() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case <-l.succeeded:
+	case <-l.lost:
 	default:
-		close(l.succeeded)
+		close(l.lost)
 	}
 }
 
-func (l *Log) isSucceeded() bool {
+func (l *Log) isLost() bool {
 	select {
-	case <-l.succeeded:
+	case <-l.lost:
 		return true
 	default:
 		return false

@@ -69,8 +69,8 @@ func (m *memory) open(r *Request, now time.Time) (open attempt, unknown bool) {
 	return known, !known.unsent
 }
 
-// settled records that no attempt of an owner is open any more, and returns the call that was; nil when this process made none.
-func (m *memory) settled(r *Request) *call {
+// end records that no attempt of an owner is open any more, and returns the call that was; nil when this process made none.
+func (m *memory) end(r *Request) *call {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.attempts[r.Name]
@@ -106,8 +106,8 @@ func (m *memory) reserve(of subject, uid types.UID, now time.Time) reservation {
 	return held
 }
 
-// pass gives an owner a reservation that another one had, unless that was renewed or passed on since it was read.
-func (m *memory) pass(of subject, held reservation, uid types.UID, now time.Time) bool {
+// handOver gives an owner a reservation that another one had, unless that was renewed or passed on since it was read.
+func (m *memory) handOver(of subject, held reservation, uid types.UID, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if current, ok := m.reserved[of]; ok && current != held {

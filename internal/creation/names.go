@@ -9,11 +9,12 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // unnamedFor is how long the log reports a call that it does not name. The call is sent within freshness, and over long before
 // this time ends.
-const unnamedFor = 2 * settleTime
+const unnamedFor = 2 * smile.ListingLag
 
 // call is a call that creates a user, from before it is named in the log until its name is no longer needed.
 type call struct {
@@ -72,9 +73,9 @@ func (l *Log) name(ctx context.Context, of subject) (*call, error) {
 func (l *Log) written(ctx context.Context, wanted int) error {
 	for {
 		l.mu.Lock()
-		if l.isSucceeded() {
+		if l.isLost() {
 			l.mu.Unlock()
-			return ErrSucceeded
+			return ErrTakenOver
 		}
 		if l.writes.done >= wanted {
 			l.mu.Unlock()
@@ -135,8 +136,8 @@ func (l *Log) store(ctx context.Context, over *coordinationv1.Lease, content rec
 	case readErr != nil:
 		return nil, errors.Join(err, readErr)
 	case found.lease != nil && found.term != content.term:
-		l.succeed()
-		return nil, ErrSucceeded
+		l.lose()
+		return nil, ErrTakenOver
 	}
 	return l.put(ctx, found.lease, content)
 }
@@ -158,7 +159,7 @@ func (l *Log) content() record {
 
 // keeps reports whether the next leader must know the calls that this one has inherited: until any listing shows their users.
 func (l *Log) keeps(now time.Time) bool {
-	return l.takenOver.IsZero() || now.Before(l.takenOver.Add(settleTime))
+	return l.takenOver.IsZero() || now.Before(l.takenOver.Add(smile.ListingLag))
 }
 
 // kept are the inherited subjects that the log must still name.
@@ -183,8 +184,8 @@ func (l *Log) prune(now time.Time) {
 
 // permits is checked when a call is about to be sent. It refuses a call that was named too long ago.
 func (l *Log) permits(c *call) error {
-	if l.isSucceeded() {
-		return ErrSucceeded
+	if l.isLost() {
+		return ErrTakenOver
 	}
 	if l.config.Clock.Since(c.named) > freshness {
 		return errNotNamed
@@ -200,7 +201,7 @@ func (l *Log) drop(c *call) {
 }
 
 // created keeps the name of a call as long as listings may not show the user that it has created.
-func (l *Log) created(c *call) { l.ending(c, settleTime) }
+func (l *Log) created(c *call) { l.ending(c, smile.ListingLag) }
 
 // unknown keeps the name of a call whose outcome is unknown until it is settled, but no longer than until any listing shows the
 // outcome.

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 const (
@@ -81,8 +82,8 @@ func (l *Log) tryTakeOver(ctx context.Context) error {
 	case l.former == nil:
 		l.former = &found.term
 	case found.lease != nil && found.term != *l.former && found.term != own:
-		l.succeed()
-		return ErrSucceeded
+		l.lose()
+		return ErrTakenOver
 	}
 	inherited, err := l.inherit(ctx, found, follows || found.term == own)
 	if err != nil {
@@ -194,18 +195,18 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// doubt reports whether an earlier leader may have sent a call for a subject, and when a listing that shows its outcome must
+// mayBeOpen reports whether an earlier leader may have sent a call for a subject, and when a listing that shows its outcome must
 // begin at the earliest.
-func (l *Log) doubt(of subject, remote func() (time.Time, bool)) (settled time.Time, doubted bool) {
+func (l *Log) mayBeOpen(of subject, remote func() (time.Time, bool)) (settled time.Time, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sent, doubted := l.inherited.sent[of]
+	sent, open := l.inherited.sent[of]
 	if !l.inherited.everybody.IsZero() {
-		sent, doubted = later(sent, l.inherited.everybody), true
+		sent, open = later(sent, l.inherited.everybody), true
 	}
-	settled = l.takenOver.Add(settleTime)
-	if !doubted || l.config.Clock.Now().After(settled) {
-		return settled, doubted
+	settled = l.takenOver.Add(smile.ListingLag)
+	if !open || l.config.Clock.Now().After(settled) {
+		return settled, open
 	}
 	return earlier(settled, l.reckon(sent, settled, remote)), true
 }

@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// ListingLag is how long a listing may lag behind a creation: one that begins later shows every user and webhook that a call
+// before it has created.
+const ListingLag = 2 * time.Minute
+
 const (
 	// pageSize is the largest that the API gives.
 	pageSize = 150
