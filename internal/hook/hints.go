@@ -42,7 +42,8 @@ func NewsOf(event smile.Event) News {
 	return news
 }
 
-// AddNews adds one piece of news to others that are stored together. If there is one of the same account and subject, the newer stays.
+// AddNews adds one piece of news to others that are stored together. If there is one of the same account and subject, the newer
+// stays.
 func AddNews(all []News, one News) []News {
 	i := slices.IndexFunc(all, func(other News) bool { return other.AccountID == one.AccountID && other.About == one.About })
 	switch {

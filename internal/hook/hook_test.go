@@ -13,8 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// Each event is followed by a read that is not before it, a stored time always differs from the one before, urgent events do not wait,
-// and the reads that other events request are at least a pause apart.
+// Each event is followed by a read that is not before it, a stored time always differs from the one before, urgent events do not
+// wait, and the reads that other events request are at least a pause apart.
 func TestEachEventIsFollowedByARead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

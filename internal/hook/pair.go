@@ -1,5 +1,5 @@
-// Package hook is what the registration of webhooks and the receiver of their events have in common: the pairs of path and secret, how
-// they are stored, the names of webhooks at Smile, where events may be sent, and the hints that events leave.
+// Package hook is what the registration of webhooks and the receiver of their events have in common: the pairs of path and
+// secret, how they are stored, the names of webhooks at Smile, where events may be sent, and the hints that events leave.
 package hook
 
 import (
@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// HeadStart is the time between storing a pair and registering it at Smile: by then, the receivers of all replicas must know the
-	// path.
+	// HeadStart is the time between storing a pair and registering it at Smile: by then, the receivers of all replicas must know
+	// the path.
 	HeadStart = 2 * time.Second
 
 	// Prefix is the start of the paths at which the operator's own receiver accepts events.
@@ -43,8 +43,8 @@ const (
 	secretBytes = 48
 )
 
-// SecretName is the name of the Secret that holds the pairs of a subscription: the name of the subscription and a suffix. A name that
-// is too long for that is cut, and gets a hash.
+// SecretName is the name of the Secret that holds the pairs of a subscription: the name of the subscription and a suffix. A name
+// that is too long for that is cut, and gets a hash.
 func SecretName(subscription string) string {
 	const suffix, longest, kept = "-webhook", 253, 200
 	if len(subscription)+len(suffix) <= longest {

@@ -20,7 +20,8 @@ type Policy struct {
 	hosts map[string]bool
 }
 
-// NewPolicy permits the operator's own receiver at a base URL (empty for none), and the hosts of a list, each as host or host:port.
+// NewPolicy permits the operator's own receiver at a base URL (empty for none), and the hosts of a list, each as host or
+// host:port.
 func NewPolicy(receiverBase string, allowedHosts []string) (*Policy, error) {
 	p := &Policy{hosts: map[string]bool{}}
 	for i, entry := range allowedHosts {
@@ -58,8 +59,8 @@ func (p *Policy) Own(path string) string { return p.base.String() + Prefix + pat
 // OwnShown is the part of it that may be shown.
 func (p *Policy) OwnShown() string { return p.base.String() + Prefix + "…" }
 
-// Check parses the URL of a subscription. It returns the URL in a canonical form, or the reason why no events are sent there. The reason
-// quotes nothing.
+// Check parses the URL of a subscription. It returns the URL in a canonical form, or the reason why no events are sent there. The
+// reason quotes nothing.
 func (p *Policy) Check(text string) (canonical, reason string) {
 	parsed, reason := parse(text)
 	switch {
@@ -97,7 +98,8 @@ func badText(text string) (reason string) {
 	return ""
 }
 
-// parse parses an absolute URL that all parsers interpret alike, and returns it in a canonical form: lower-case host, no default port.
+// parse parses an absolute URL that all parsers interpret alike, and returns it in a canonical form: lower-case host, no default
+// port.
 func parse(text string) (parsed *url.URL, reason string) {
 	if reason := badText(text); reason != "" {
 		return nil, reason
@@ -148,8 +150,8 @@ func validPort(port string) bool {
 	return err == nil && number != 0 && strconv.FormatUint(number, 10) == port
 }
 
-// dnsName reports whether a name consists of lower-case DNS labels and does not end in a number: some parsers read 127.1 and 0x7f.1 as
-// addresses.
+// dnsName reports whether a name consists of lower-case DNS labels and does not end in a number: some parsers read 127.1 and
+// 0x7f.1 as addresses.
 func dnsName(name string) bool {
 	labels := strings.Split(name, ".")
 	last := labels[len(labels)-1]

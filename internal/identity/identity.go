@@ -1,5 +1,5 @@
-// Package identity has the marker that a remote user carries, the digest of a person's business key, by which a re-created object finds
-// its user again, and fingerprints of values that must not be shown.
+// Package identity has the marker that a remote user carries, the digest of a person's business key, by which a re-created object
+// finds its user again, and fingerprints of values that must not be shown.
 //
 // Digests and fingerprints are keyed with the installation's identity key: without that key, they reveal nothing.
 package identity
@@ -57,8 +57,8 @@ func (Key) MarshalText() ([]byte, error) { return []byte("[REDACTED]"), nil }
 type Subject struct {
 	// Mode of the connection: a person in the sandbox is not the person in production.
 	Mode v1alpha1.Mode
-	// Scope is the namespace of the connection. Several namespaces often share one key pair, so Smile does not isolate them. With the
-	// scope, nobody can reach a user of another namespace by guessing its business key.
+	// Scope is the namespace of the connection. Several namespaces often share one key pair, so Smile does not isolate them. With
+	// the scope, nobody can reach a user of another namespace by guessing its business key.
 	Scope string
 	// Name is the business key.
 	Name string

@@ -86,8 +86,8 @@ func TestOldHintsAreIgnoredAfterAStart(t *testing.T) {
 	}
 }
 
-// Events about accounts reach receivers whose clocks are wrong by any amount, and differ by at most hook.Slack. Each is followed by a
-// read of its account that begins after it, at most two pauses later.
+// Events about accounts reach receivers whose clocks are wrong by any amount, and differ by at most hook.Slack. Each is followed
+// by a read of its account that begins after it, at most two pauses later.
 func TestEveryEventLeadsToAReadOfItsAccount(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
-// hint is the newest hint of a kind about a user. Its time is from the clock of a receiver, which may be wrong. The clock of this process
-// alone decides when a read must begin.
+// hint is the newest hint of a kind about a user. Its time is from the clock of a receiver, which may be wrong. The clock of this
+// process alone decides when a read must begin.
 type hint struct {
 	// stored identifies it: microseconds of Unix time, as in the status.
 	stored int64
@@ -38,8 +38,8 @@ type hintKey struct {
 
 // Hinted is what must be read of a user because of hints.
 type Hinted struct {
-	// Due.Last is from when on all accounts and tasks of the user must have been read; zero if they need not be. Due.Next is when this
-	// result changes next without another hint.
+	// Due.Last is from when on all accounts and tasks of the user must have been read; zero if they need not be. Due.Next is when
+	// this result changes next without another hint.
 	schedule.Due
 	// Accounts are those that must be read, by id.
 	Accounts []HintedAccount
@@ -176,12 +176,13 @@ func accountHints(status *v1alpha1.SmileUserStatus) []v1alpha1.AccountHint {
 	return status.Hints.Accounts
 }
 
-// next is the hint after h that is first seen now; h is zero if there was none. A receiver has asked for a read at a time of its clock,
-// which is claimed if all clocks are right.
+// next is the hint after h that is first seen now; h is zero if there was none. A receiver has asked for a read at a time of its
+// clock, which is claimed if all clocks are right.
 //
-// No read is too early: it begins after the hint was seen, so after the event. The receivers store nothing for events that come before
-// a read that lies ahead. So this read must not begin before its time by their clock: it is as much later than the one before as they
-// have postponed it. None is too late either: they postpone a read by at most hook.Pause, and their clocks differ by hook.Slack.
+// No read is too early: it begins after the hint was seen, so after the event. The receivers store nothing for events that come
+// before a read that lies ahead. So this read must not begin before its time by their clock: it is as much later than the one
+// before as they have postponed it. None is too late either: they postpone a read by at most hook.Pause, and their clocks differ
+// by hook.Slack.
 func (h hint) next(stored int64, claimed, now moment) hint {
 	at := claimed
 	if h.at != never && stored == h.stored+hook.Pause.Microseconds() {

@@ -87,8 +87,8 @@ func TestHintsOfADeletedUserAreForgotten(t *testing.T) {
 	}
 }
 
-// Events reach receivers whose clocks are wrong by any amount, and differ by at most hook.Slack. Each is followed by a read that begins
-// after it, at most two pauses later, and there are no other reads.
+// Events reach receivers whose clocks are wrong by any amount, and differ by at most hook.Slack. Each is followed by a read that
+// begins after it, at most two pauses later, and there are no other reads.
 func TestEveryEventLeadsToARead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -53,8 +53,8 @@ type fixture struct {
 	changes <-chan event.TypedGenericEvent[Change]
 }
 
-// newFixture returns a mirror, and objects for so many users, u0, u1 ... Half of them have a sync whose status shows an account, a0,
-// a2 ...
+// newFixture returns a mirror, and objects for so many users, u0, u1 ... Half of them have a sync whose status shows an account,
+// a0, a2 ...
 func newFixture(t *testing.T, users int) *fixture {
 	t.Helper()
 	r := newRemote()
@@ -333,7 +333,7 @@ func TestUsersAreListedOnceADay(t *testing.T) {
 			t.Error("the user that is not listed any more is not doubted, or another is")
 		}
 		if ids := changed(w.changes); !slices.Contains(ids, "u0") || slices.Contains(ids, "u1") {
-			t.Errorf("told %v", ids)
+			t.Errorf("woken: %v", ids)
 		}
 		if mark, err := w.Marker(t.Context(), "u0"); mark != (Mark{}) || !smile.IsNotFound(err) {
 			t.Errorf("its marker comes from memory: %v, %v", mark, err)

@@ -120,7 +120,7 @@ func TestObjectsAreWokenExactlyWhenSomethingChanged(t *testing.T) {
 				}
 				r.set("accounts", c.after...)
 				if got := len(read()) == 1; got != c.changed {
-					t.Errorf("told: %v", got)
+					t.Errorf("woken: %v", got)
 				}
 				if again := read(); len(again) > 0 {
 					t.Errorf("woken again: %v", again)
@@ -138,7 +138,7 @@ func TestObjectsAreWokenWhenATaskFinishes(t *testing.T) {
 		for i, c := range []struct {
 			tasks []string
 			want  Gathered
-			told  bool
+			woken bool
 		}{
 			{[]string{taskJSON("t1", "a1", 0)}, Gathered{}, false},
 			{[]string{taskJSON("t1", "a1", 10)}, Gathered{secondOf(noon) + 10, 1}, true},
@@ -153,7 +153,7 @@ func TestObjectsAreWokenWhenATaskFinishes(t *testing.T) {
 			if err != nil || gathered["a1"] != c.want {
 				t.Fatalf("read %d: %v, %v", i, gathered, err)
 			}
-			if got := len(changed(changes)) == 1; got != c.told {
+			if got := len(changed(changes)) == 1; got != c.woken {
 				t.Errorf("read %d: woken %v", i, got)
 			}
 		}
@@ -281,7 +281,7 @@ func TestAFullChannelBlocksNothing(t *testing.T) {
 	}
 	m.notify([]string{"u2"})
 	if got := len(changed(changes)); got != changeBuffer {
-		t.Errorf("%d told", got)
+		t.Errorf("%d were sent", got)
 	}
 	for i, want := range []int{1, 0} {
 		if again := m.learnAccounts(m.now(), none, atStake{}); len(again) != want {

@@ -31,8 +31,8 @@ type Webhook struct {
 	key    *[sha256.Size]byte
 }
 
-// Is reports whether the webhook is as it was registered, as far as the listing shows. It may send more types of events: Smile may add
-// some.
+// Is reports whether the webhook is as it was registered, as far as the listing shows. It may send more types of events: Smile
+// may add some.
 func (w Webhook) Is(wanted smile.NewWebhook) bool {
 	secret := wanted.Secret.Reveal()
 	if w.hidden {
@@ -78,8 +78,8 @@ func newWebhooks(clock clock.PassiveClock) *webhooks {
 	return w
 }
 
-// Webhooks returns the webhooks that operators registered with this API account, from a listing that began at notBefore or later, and
-// when it began. One listing serves all callers.
+// Webhooks returns the webhooks that operators registered with this API account, from a listing that began at notBefore or later,
+// and when it began. One listing serves all callers.
 func (m *Mirror) Webhooks(ctx context.Context, notBefore time.Time) ([]Webhook, time.Time, error) {
 	for {
 		running, mine, readAt := m.webhooks.enter(notBefore)
@@ -100,8 +100,8 @@ func (m *Mirror) Webhooks(ctx context.Context, notBefore time.Time) ([]Webhook, 
 	}
 }
 
-// enter returns the running listing to wait for, or a new one that the caller must make (mine). running is nil if the last listing
-// suffices.
+// enter returns the running listing to wait for, or a new one that the caller must make (mine). running is nil if the last
+// listing suffices.
 func (w *webhooks) enter(notBefore time.Time) (running chan struct{}, mine bool, readAt time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -88,7 +88,7 @@ func TestACertificateThatCannotBeWatchedIsStillReloaded(t *testing.T) {
 		cancel()
 		work.Wait()
 		if !strings.Contains(logged.String(), "cannot be watched") {
-			t.Errorf("nobody is told: %q", logged.String())
+			t.Errorf("nothing is logged: %q", logged.String())
 		}
 	})
 }

@@ -13,8 +13,8 @@ import (
 // errorInterval is the shortest time between two errors in the log.
 const errorInterval = 10 * time.Second
 
-// errorLog logs why events that may be genuine are not accepted. It logs only a few, because each request can cause one, and so can
-// forgeries. It logs nothing of a request.
+// errorLog logs why events that may be genuine are not accepted. It logs only a few, because each request can cause one, and so
+// can forgeries. It logs nothing of a request.
 type errorLog struct {
 	log logr.Logger
 	now func() time.Time

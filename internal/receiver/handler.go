@@ -20,8 +20,8 @@ import (
 const (
 	// maxBody is how large an event may be. Ours have no payload.
 	maxBody = 256 << 10
-	// maxRegistered and maxUnregistered are how many requests are processed at once, to registered paths and to others. Requests to
-	// other paths cannot take the places of the first.
+	// maxRegistered and maxUnregistered are how many requests are processed at once, to registered paths and to others. Requests
+	// to other paths cannot take the places of the first.
 	maxRegistered   = 64
 	maxUnregistered = 16
 	// slotWait is how long a request to a registered path waits for a place. Then it is refused, so that Smile sends it again.
@@ -217,7 +217,9 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, outcome) {
 }
 
 // verify verifies an event and stores its hint. For a path that is not registered it does the same work, without effect.
-func (h *handler) verify(ctx context.Context, r *http.Request, found registered, path string, body []byte) (outcome, smile.EventType) {
+func (h *handler) verify(
+	ctx context.Context, r *http.Request, found registered, path string, body []byte,
+) (outcome, smile.EventType) {
 	secret := dummySecret
 	if found.sub != nil {
 		var err error

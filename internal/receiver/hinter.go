@@ -85,9 +85,11 @@ func (h *hinter) hint(ctx context.Context, sub *v1alpha1.SmileWebhookSubscriptio
 	return len(users), nil
 }
 
-// owners returns the SmileUsers that have a remote user. Ids may be equal in different API accounts: events of one account must not
-// affect the users of another.
-func (h *hinter) owners(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, userID string) ([]v1alpha1.SmileUser, error) {
+// owners returns the SmileUsers that have a remote user. Ids may be equal in different API accounts: events of one account must
+// not affect the users of another.
+func (h *hinter) owners(
+	ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, userID string,
+) ([]v1alpha1.SmileUser, error) {
 	var found v1alpha1.SmileUserList
 	if err := h.cache.List(ctx, &found, client.MatchingFields{index.RemoteUser: userID}); err != nil {
 		return nil, fmt.Errorf("finding the user: %w", err)
@@ -105,9 +107,11 @@ func (h *hinter) owners(ctx context.Context, sub *v1alpha1.SmileWebhookSubscript
 	return users, nil
 }
 
-// sameAccount reports whether a user and a subscription use the same API account: the same SmileConnection, or two with the same key
-// pair and endpoint.
-func (h *hinter) sameAccount(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, user *v1alpha1.SmileUser) (bool, error) {
+// sameAccount reports whether a user and a subscription use the same API account: the same SmileConnection, or two with the same
+// key pair and endpoint.
+func (h *hinter) sameAccount(
+	ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, user *v1alpha1.SmileUser,
+) (bool, error) {
 	mine := types.NamespacedName{Namespace: sub.Namespace, Name: sub.Spec.ConnectionRef.Name}
 	other := types.NamespacedName{Namespace: user.Namespace, Name: user.Spec.ConnectionRef.Name}
 	if mine == other {
@@ -185,8 +189,8 @@ func (h *hinter) safely(user *v1alpha1.SmileUser, c content) (err error) {
 	return h.store(user, c)
 }
 
-// store writes the hint. What the cache shows suffices to write, because a write to an outdated object fails. But only the API server
-// can show that no write is needed.
+// store writes the hint. What the cache shows suffices to write, because a write to an outdated object fails. But only the API
+// server can show that no write is needed.
 func (h *hinter) store(user *v1alpha1.SmileUser, c content) error {
 	ctx, cancel := context.WithTimeout(h.life, storeTimeout)
 	defer cancel()
@@ -209,9 +213,11 @@ func (h *hinter) store(user *v1alpha1.SmileUser, c content) error {
 	return fmt.Errorf("storing the hint: %d writes in a row conflicted", retries)
 }
 
-// write returns whether the stored object now requests a read; if not, it must be read again. fresh is whether the object comes from
-// the API server.
-func (h *hinter) write(ctx context.Context, user *v1alpha1.SmileUser, now time.Time, c content, fresh bool) (stored bool, err error) {
+// write returns whether the stored object now requests a read; if not, it must be read again. fresh is whether the object comes
+// from the API server.
+func (h *hinter) write(
+	ctx context.Context, user *v1alpha1.SmileUser, now time.Time, c content, fresh bool,
+) (stored bool, err error) {
 	var before time.Time
 	if user.Status.HintedAt != nil {
 		before = user.Status.HintedAt.Time

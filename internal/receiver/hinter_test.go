@@ -30,7 +30,7 @@ type stored struct {
 	client.WithWatch
 	mu     sync.Mutex
 	writes []write
-	// told are the writes to subscriptions, and read what is read of each kind past the cache.
+	// lastEvents are the writes to subscriptions, and read the reads of each kind from the API server.
 	lastEvents int
 	read       map[string]int
 }
@@ -127,8 +127,8 @@ func (l lagging) List(_ context.Context, list client.ObjectList, _ ...client.Lis
 	return nil
 }
 
-// Two replicas, whose caches show none of the writes, accept events in any order. Before each acknowledgement, the time of a read was
-// stored that is not before the event. A thousand events cause few writes.
+// Two replicas, whose caches show none of the writes, accept events in any order. Before each acknowledgement, the time of a read
+// was stored that is not before the event. A thousand events cause few writes.
 func TestHintsAreStoredBeforeTheAcknowledgement(t *testing.T) {
 	t.Parallel()
 	for _, urgent := range []int{0, 50, 100} {
@@ -190,8 +190,8 @@ func TestHintsAreStoredBeforeTheAcknowledgement(t *testing.T) {
 	}
 }
 
-// Forty events about twenty accounts of one user within 100 ms cause few writes, and no account is lost, neither in a shared write nor
-// because a status holds a limited number of hints.
+// Forty events about twenty accounts of one user within 100 ms cause few writes, and no account is lost, neither in a shared
+// write nor because a status holds a limited number of hints.
 func TestHintsThatShareAWriteAreAllStored(t *testing.T) {
 	t.Parallel()
 	for _, accounts := range []int{hook.MostHints, 20} {

@@ -40,13 +40,13 @@ func TestOnlyOneReplicaWritesTheLastEvent(t *testing.T) {
 	one, other, seen := replica(0), replica(time.Second), read()
 	one.record(t.Context(), seen)
 	other.record(t.Context(), seen)
-	told := read()
-	if !told.Status.LastEventAt.Time.Equal(now) {
-		t.Fatalf("the last event is shown at %s, and came to the first at %s", told.Status.LastEventAt, now)
+	updated := read()
+	if !updated.Status.LastEventAt.Time.Equal(now) {
+		t.Fatalf("the last event is shown at %s, and came at %s", updated.Status.LastEventAt, now)
 	}
-	other.record(t.Context(), told)
-	if got := read().ResourceVersion; got != told.ResourceVersion {
-		t.Error("both told")
+	other.record(t.Context(), updated)
+	if got := read().ResourceVersion; got != updated.ResourceVersion {
+		t.Error("both replicas wrote")
 	}
 
 	now = now.Add(lastEventInterval)
@@ -93,10 +93,10 @@ func TestALastEventThatCouldNotBeStoredIsRetriedAtTheNext(t *testing.T) {
 			return c.SubResource(sub).Patch(ctx, obj, patch, options...)
 		},
 	})
-	told := &lastEvent{live: live, now: time.Now}
-	told.record(t.Context(), readAgain(t, live))
+	replica := &lastEvent{live: live, now: time.Now}
+	replica.record(t.Context(), readAgain(t, live))
 	down = false
-	told.record(t.Context(), readAgain(t, live))
+	replica.record(t.Context(), readAgain(t, live))
 	if readAgain(t, live).Status.LastEventAt == nil {
 		t.Error("nothing is shown")
 	}

@@ -38,8 +38,8 @@ func raw(t *testing.T, conn net.Conn, write func(io.Writer)) int {
 	return answer.StatusCode
 }
 
-// A body at the limit is accepted. One that is a byte longer is refused before the pair is read; if its length is declared, without
-// waiting for it.
+// A body at the limit is accepted. One that is a byte longer is refused before the pair is read; if its length is declared,
+// without waiting for it.
 func TestBodiesAreLimited(t *testing.T) {
 	for name, test := range map[string]struct {
 		length  int
@@ -130,8 +130,8 @@ func (c *crowd) expect(t *testing.T, after time.Duration, inside int64, want map
 	}
 }
 
-// If there are more requests than places, the others wait a second and are then refused, so that Smile sends them again. At the end all
-// places are free.
+// If there are more requests than places, the others wait a second and are then refused, so that Smile sends them again. At the
+// end all places are free.
 func TestConcurrentBodiesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFixture(t)

@@ -41,8 +41,9 @@ const (
 // statuses are the statuses of the responses.
 var statuses = map[outcome]int{
 	accepted: http.StatusNoContent, unknownUser: http.StatusNoContent, noUser: http.StatusNoContent,
-	notFound: http.StatusNotFound, methodNotAllowed: http.StatusMethodNotAllowed, unsupportedMediaType: http.StatusUnsupportedMediaType,
-	rateLimited: http.StatusTooManyRequests, overloaded: http.StatusServiceUnavailable,
+	notFound: http.StatusNotFound, methodNotAllowed: http.StatusMethodNotAllowed,
+	unsupportedMediaType: http.StatusUnsupportedMediaType,
+	rateLimited:          http.StatusTooManyRequests, overloaded: http.StatusServiceUnavailable,
 	tooLarge: http.StatusRequestEntityTooLarge, incomplete: http.StatusRequestTimeout,
 	unauthorized: http.StatusUnauthorized, unreadable: http.StatusBadRequest,
 	unavailable: http.StatusServiceUnavailable, panicked: http.StatusInternalServerError,

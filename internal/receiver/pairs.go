@@ -57,8 +57,8 @@ type snapshot struct {
 	began, ended time.Time
 }
 
-// find looks for a path without a request to the API server. The cache may lack a path because its watch was interrupted; listed is
-// whether the API server showed the path in the last snapshot.
+// find looks for a path without a request to the API server. The cache may lack a path because its watch was interrupted; listed
+// is whether the API server showed the path in the last snapshot.
 func (p *pairs) find(ctx context.Context, path string) (found registered, listed bool, err error) {
 	hash := hook.HashPath(path)
 	var cached v1alpha1.SmileWebhookSubscriptionList
@@ -74,8 +74,8 @@ func (p *pairs) find(ctx context.Context, path string) (found registered, listed
 	return registered{}, listed, nil
 }
 
-// confirm looks for a path that the cache does not show. After a pair is stored, hook.HeadStart passes before Smile is called. So a
-// snapshot that began less than that before the request arrived shows every path to which genuine events can come. However many
+// confirm looks for a path that the cache does not show. After a pair is stored, hook.HeadStart passes before Smile is called. So
+// a snapshot that began less than that before the request arrived shows every path to which genuine events can come. However many
 // forgeries arrive, there is one snapshot in that time, or one in failureInterval while they fail.
 func (p *pairs) confirm(ctx context.Context, path string, arrived time.Time) (registered, error) {
 	if err := acquire(ctx, p.listing); err != nil {
@@ -98,8 +98,8 @@ func (s snapshot) suffices(arrived, now time.Time) bool {
 	return s.began.After(arrived.Add(-hook.HeadStart))
 }
 
-// refresh makes a snapshot. It does not end with the request that causes it, because others wait for it. If it fails, the paths of
-// the one before remain.
+// refresh makes a snapshot. It does not end with the request that causes it, because others wait for it. If it fails, the paths
+// of the one before remain.
 func (p *pairs) refresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()

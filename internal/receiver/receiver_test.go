@@ -157,7 +157,7 @@ func TestForgeriesAreRefusedWithoutCost(t *testing.T) {
 		}
 	}
 	if calls := s.calls.Load() - before; calls != 1 {
-		t.Errorf("%d calls to the API server, want one listing that tells that the unknown paths are none", calls)
+		t.Errorf("%d calls to the API server, want one listing, which shows that the paths are unknown", calls)
 	}
 	if got := s.hinted(s.user); stored != "0s" || got != "-1h0m0s" {
 		t.Errorf("the hint is %s old", got)
@@ -180,7 +180,7 @@ func TestAPathThatTheCacheLacksIsConfirmed(t *testing.T) {
 	s.fail.Store(&away)
 	genuine(http.StatusServiceUnavailable)
 	if status := s.post("unknown", "{}", nil); status != http.StatusServiceUnavailable {
-		t.Errorf("forged, while nobody can tell: %d", status)
+		t.Errorf("a forgery while that cannot be verified: %d", status)
 	}
 	s.fail.Store(nil)
 	s.Pass(2 * time.Second)

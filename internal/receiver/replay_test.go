@@ -34,8 +34,8 @@ func take(t *testing.T, kind string, copies int, apart time.Duration, turn func(
 	work.Wait()
 }
 
-// All copies of an event that is repeated or replayed are acknowledged, however old it is, even if the receiver restarts in between. An
-// urgent event causes one write per interval. Another causes two: for a read now, and for one a pause later.
+// All copies of an event that is repeated or replayed are acknowledged, however old it is, even if the receiver restarts in
+// between. An urgent event causes one write per interval. Another causes two: for a read now, and for one a pause later.
 func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 	const copies, apart = 1000, 2 * time.Millisecond
 	grouped := int(copies*apart/writeInterval) + 2
@@ -84,7 +84,7 @@ func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 				if due := all[len(all)-1].hint; due.Before(last) {
 					t.Errorf("the last read is due %v before the last copy arrives", last.Sub(due))
 				}
-				// A person is read where what is stored may do, or was changed by somebody else: once a write.
+				// A SmileUser is read once for each write, to learn whether the stored hint suffices or has changed.
 				if n := kube.read["*v1alpha1.SmileUser"] - reads; n > grouped+1 {
 					t.Errorf("%d copies make %d reads of the person, want %d at most", test.copies, n, grouped+1)
 				}

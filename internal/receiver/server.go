@@ -1,5 +1,5 @@
-// Package receiver is the HTTP server that receives webhooks. It verifies that an event is genuine, and stores the hint that the user
-// must be read before it acknowledges the event. It runs in every replica, not only in the leader.
+// Package receiver is the HTTP server that receives webhooks. It verifies that an event is genuine, and stores the hint that the
+// user must be read before it acknowledges the event. It runs in every replica, not only in the leader.
 package receiver
 
 import (
@@ -35,7 +35,8 @@ const (
 	idleTimeout     = 15 * time.Second
 	shutdownTimeout = 10 * time.Second
 	maxHeader       = 16 << 10
-	// maxConnections is how many connections are open at once. Others wait: one on which nothing is sent ends within headerTimeout.
+	// maxConnections is how many connections are open at once. Others wait: one on which nothing is sent ends within
+	// headerTimeout.
 	maxConnections = 1024
 )
 
@@ -43,7 +44,8 @@ const (
 type Server struct {
 	// Address to listen on.
 	Address string
-	// CertFile and KeyFile of the server, read again when they change. Without them it serves plain HTTP, for use behind an ingress.
+	// CertFile and KeyFile of the server, read again when they change. Without them it serves plain HTTP, for use behind an
+	// ingress.
 	CertFile, KeyFile string
 	// Cache reads SmileWebhookSubscriptions, SmileUsers and SmileConnections.
 	Cache client.Reader
@@ -168,8 +170,8 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	}), nil
 }
 
-// watch reads the certificate again when it changes. While its files cannot be watched, it reads them every few seconds, because a
-// watcher gives up after that time.
+// watch reads the certificate again when it changes. While its files cannot be watched, it reads them every few seconds, because
+// a watcher gives up after that time.
 func (s *Server) watch(ctx context.Context, watcher *certwatcher.CertWatcher) {
 	for {
 		err := watcher.Start(ctx)

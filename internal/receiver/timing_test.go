@@ -65,8 +65,8 @@ func (*status) Header() http.Header         { return http.Header{} }
 func (*status) Write(p []byte) (int, error) { return len(p), nil }
 func (s *status) WriteHeader(code int)      { *s = status(code) }
 
-// measured returns two functions for stopwatch, for two refusals of this body. What differs is copied each time, so that its place in
-// memory has no influence. All else is reused, so that there is little garbage.
+// measured returns two functions for stopwatch, for two refusals of this body. What differs is copied each time, so that its
+// place in memory has no influence. All else is reused, so that there is little garbage.
 func (d *fixture) measured(t *testing.T, body string, cases [2]refusal) (set func(which int), run func()) {
 	content, answer := strings.NewReader(body), status(http.StatusUnauthorized)
 	r := delivery(t.Context(), "x", content, "")
@@ -108,11 +108,11 @@ func TestResponseTimesDoNotRevealHowMuchIsRight(t *testing.T) {
 	}
 }
 
-// The signature is verified whatever is wrong. Whether a path is registered can be found out nevertheless, by the occasional listing and
-// by the rate limit. That does not matter, because a path has 256 bits and cannot be guessed step by step. So the difference must only
-// be small compared with the verification.
+// The signature is verified whatever is wrong. Whether a path is registered can be found out nevertheless, by the occasional
+// listing and by the rate limit. That does not matter, because a path has 256 bits and cannot be guessed step by step. So the
+// difference must only be small compared with the verification.
 func TestTheSignatureIsVerifiedForUnknownPathsToo(t *testing.T) {
-	const rounds, times, share = 4, 400, 0.3
+	const attempts, times, share = 4, 400, 0.3
 	body, path := padded(64<<10), pairOf.Path.Reveal()
 	right := Sign(body, pairOf.Secret.Reveal())
 	wrong := refusal{path, []string{differing(right, 0)}}
@@ -125,13 +125,13 @@ func TestTheSignatureIsVerifiedForUnknownPathsToo(t *testing.T) {
 	} {
 		set, run := atRest(t).measured(t, body, [2]refusal{wrong, other})
 		best := math.Inf(1)
-		for round := 0; round < rounds && best > share; round++ {
+		for try := 0; try < attempts && best > share; try++ {
 			proof, _ := stopwatch.Take(times, func(int) {}, func() { smile.Signature{}.Proves([]byte(body), pairOf.Secret) }).Means()
 			a, b := stopwatch.Take(times, set, run).Means()
 			best = min(best, math.Abs(a-b)/proof)
 		}
 		if best > share {
-			t.Errorf("%s makes a difference of %.2f times what the proof takes", name, best)
+			t.Errorf("%s makes a difference of %.2f times the verification", name, best)
 		}
 	}
 }
