@@ -37,8 +37,6 @@ const (
 	concurrency = 8
 	// reread is how often the Secret of a working connection is read again: Secrets are not watched.
 	reread = 30 * time.Second
-	// longestApproval is how much of an approval's value is told apart.
-	longestApproval = 64
 )
 
 // Controller holds what the reconciling of connections needs.
@@ -174,7 +172,7 @@ func recheck(err error) error {
 // annotation that was handled before approves nothing new. Where no approval is needed, it shows whether declared revokes wait.
 func (c *Controller) brake(ctx context.Context, p *pass) (engine.Outcome, error) {
 	status := &p.Object.Status
-	if asked := approval(p.Object); asked != "" && asked != status.LastHandledApproval {
+	if asked := engine.Echo(p.Object, v1alpha1.AnnotationApproveRevokes); asked != "" && asked != status.LastHandledApproval {
 		c.Connections.ApproveRevokes(p.Object)
 		status.LastHandledApproval = asked
 	}
@@ -187,12 +185,6 @@ func (c *Controller) brake(ctx context.Context, p *pass) (engine.Outcome, error)
 		p.Event(corev1.EventTypeWarning, paused.Reason, "Revoke", paused.Message)
 	}
 	return engine.False(paused.Reason, paused.Message), nil
-}
-
-// approval is the annotation's value, as far as the status can hold it.
-func approval(conn *v1alpha1.SmileConnection) string {
-	asked := []rune(conn.Annotations[v1alpha1.AnnotationApproveRevokes])
-	return string(asked[:min(len(asked), longestApproval)])
 }
 
 func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {

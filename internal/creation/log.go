@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// ancient is how old the record of another process's call must be, by two clocks, for the next listing to settle it. The clocks
-	// of two processes are compared only here, so the margin is wide.
+	// ancient is how old the record of another process's call must be, by two clocks, so that any listing shows its outcome. The
+	// clocks of two processes are compared only here, so the margin is wide.
 	ancient = 12 * time.Minute
-	// freshness is how long before its sending a call may have been named, so that what is ancient was sent long ago.
+	// freshness is the longest time between the naming of a call and its sending: a call whose name is ancient was sent long ago.
 	freshness = time.Minute
 	// takeOverRetry is how long after a failed takeover the next one is tried.
 	takeOverRetry = time.Second
@@ -31,7 +31,8 @@ var (
 	// ErrTakenOver ends a process that is no longer the leader: another one has taken over its log.
 	ErrTakenOver = errors.New("another process has taken over the creation log: this process creates no more users, and ends")
 
-	errNotNamed = problem.NewTransient(v1alpha1.ReasonProgressing, "the call waited too long after it was named in the creation log: it is named again")
+	errNotNamed = problem.NewTransient(v1alpha1.ReasonProgressing,
+		"the call waited too long after it was named in the creation log: it is named again")
 )
 
 // Term is a process's time as the leader, as the leader Lease shows it.
@@ -42,13 +43,13 @@ type Term struct {
 	Holder string
 	// Acquired is when it became the leader.
 	Acquired time.Time
-	// Former is the leader before; nil when there was no Lease.
+	// Former is the leader before; nil if there was no Lease.
 	Former *Former
 }
 
 // Former is a leader as the Lease shows it to the next one.
 type Former struct {
-	// Holder is its name; "" after it has released the Lease.
+	// Holder is its name; "" if it has released the Lease.
 	Holder string
 	// Acquired is when it became the leader. A release by a version that keeps no log replaces it.
 	Acquired time.Time
@@ -56,7 +57,7 @@ type Former struct {
 
 // LogConfig is what a Log needs.
 type LogConfig struct {
-	// Leases reads and writes Leases, past the cache and behind the fence.
+	// Leases reads and writes Leases, without a cache and behind the fence.
 	Leases client.Client
 	// Name of the Lease that holds the log.
 	Name types.NamespacedName
@@ -69,11 +70,11 @@ type LogConfig struct {
 }
 
 // Log is the creation log. It names the subjects for which a call may be open, so that the next leader knows them even if the
-// objects that the calls were made for are gone. It is stored in a Lease. The leader takes it over before it creates anybody,
-// names each subject in it before it sends the call, and drops a name once any listing shows the user that the call has created.
+// objects that the calls were made for were deleted. It is stored in a Lease. The leader takes it over before it creates any user.
+// It names each subject in the log before it sends the call, and drops the name once any listing shows the created user.
 type Log struct {
 	config LogConfig
-	// name of this process where there is no leader election.
+	// self is the name of this process if there is no leader election.
 	self string
 	// lost is closed when another process has taken over the log.
 	lost   chan struct{}
@@ -130,7 +131,7 @@ func (l *Log) watch(ctx context.Context) error {
 	}
 }
 
-// TakeOver takes the log over, unless this process has it already. Nobody may be created before.
+// TakeOver takes the log over, unless this process already has. No user may be created before.
 func (l *Log) TakeOver(ctx context.Context) error {
 	if l.since().IsZero() {
 		l.taking.Lock()
@@ -145,7 +146,7 @@ func (l *Log) TakeOver(ctx context.Context) error {
 	return l.takeOver(ctx)
 }
 
-// since is when the takeover was acknowledged; zero before. What listings before it did not show may exist.
+// since is when the takeover was acknowledged; zero before. A user that an earlier listing did not show may exist.
 func (l *Log) since() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,7 +16,7 @@ func (c *creation) settleOwn(ctx context.Context) (attached bool, err error) {
 		return false, nil
 	}
 	c.mirror.SuspectDuplicate()
-	// It stays reserved when the owner is deleted and re-created, but no longer because the owner tries again.
+	// The subject stays reserved if the owner is deleted and re-created, but a retry does not extend that.
 	c.memory.reserve(c.subject, c.Marker.UID, open.seen)
 	attempted, settled := open.seen, open.seen.Add(smile.ListingLag)
 	if c.Intent != nil {
@@ -39,8 +39,9 @@ func (c *creation) settleOwn(ctx context.Context) (attached bool, err error) {
 	return attached, err
 }
 
-// settleInherited ensures that no earlier leader has created the subject unnoticed: for an owner that was since deleted together with its
-// intent, by a call whose user listings do not show yet. One listing settles that for all inherited calls.
+// settleInherited ensures that no earlier leader has created the subject unnoticed. That leader may have made the call for an
+// owner that was deleted since, together with its intent, and listings may not show the user yet. One listing settles all
+// inherited calls.
 func (c *creation) settleInherited(ctx context.Context) (attached bool, err error) {
 	settled, open := c.Log.mayBeOpen(c.subject, c.mirror.RemoteTime)
 	if !open || !c.settledAt().Before(settled) {
@@ -49,7 +50,8 @@ func (c *creation) settleInherited(ctx context.Context) (attached bool, err erro
 	return c.settleBy(ctx, settled, errInherited)
 }
 
-// settleBy attaches the user if a listing that begins at settled or later shows it. It returns waiting until one may begin.
+// settleBy attaches the user if a listing that begins at settled or later shows it. Before that time it returns the problem
+// waiting.
 func (c *creation) settleBy(ctx context.Context, settled time.Time, waiting *problem.Problem) (attached bool, err error) {
 	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
 		return false, waiting.After(wait)
@@ -74,10 +76,10 @@ func (c *creation) recordSettled(at time.Time) {
 	c.settled[c.Conn.Account()] = later(c.settled[c.Conn.Account()], at)
 }
 
-// reserve keeps the subject for this owner while it creates, so that two owners of one subject do not make two users. A
-// reservation that is older than the settle time was left by an attempt with an unknown outcome, perhaps of an owner that is gone
-// by now: a listing shows the outcome. Once the subject is reserved for this owner, the mirror is searched again, because another
-// owner may have created it since the first search.
+// reserve reserves the subject for this owner while it creates, so that two owners of one subject do not create two users. A
+// reservation that is older than smile.ListingLag was left by an attempt with an unknown outcome, perhaps of an owner that was
+// deleted. A listing shows the outcome. Once the subject is reserved for this owner, the mirror is searched again, because
+// another owner may have created the user since the first search.
 func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 	uid := c.Marker.UID
 	if held := c.memory.reserve(c.subject, uid, c.Clock.Now()); held.uid != uid {
@@ -99,8 +101,8 @@ func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 	return attached, err
 }
 
-// settleElsewhere ensures that this process has not created the subject with another API account, which may be of the same tenant: the
-// listings of this account may not show the user yet. It runs once the subject is reserved.
+// settleElsewhere ensures that this process has not created the subject with another API account. That account may be of the same
+// tenant, and the listings of this account may not show the user yet. It runs once the subject is reserved.
 func (c *creation) settleElsewhere(ctx context.Context) (attached bool, err error) {
 	ended, known := c.memory.elsewhere(c.subject, c.Conn.Account())
 	settled := ended.Add(smile.ListingLag)

@@ -2,7 +2,6 @@ package receiver
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
 // lastEventInterval is how often it is stored that a subscription gets events.
@@ -31,17 +31,10 @@ func (l *lastEvent) record(ctx context.Context, sub *v1alpha1.SmileWebhookSubscr
 	if !l.due(sub, now) {
 		return
 	}
-	data, err := json.Marshal(map[string]any{
-		// If the caches of several replicas show that it is due, only one of them can write.
-		"metadata": map[string]any{"uid": sub.UID, "resourceVersion": sub.ResourceVersion},
-		"status":   map[string]any{"lastEventAt": metav1.NewTime(now)},
-	})
-	if err != nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if l.live.Status().Patch(ctx, sub.DeepCopy(), client.RawPatch(types.MergePatchType, data)) != nil {
+	// If the caches of several replicas show that it is due, only one of them can write.
+	if engine.PatchStatus(ctx, l.live, sub, map[string]any{"lastEventAt": metav1.NewTime(now)}) != nil {
 		l.forget(sub.UID) // at the next event the cache shows whether another replica has written
 	}
 }
