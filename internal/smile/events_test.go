@@ -127,7 +127,7 @@ func TestRefusalsTakeTheSameTime(t *testing.T) {
 	var signature smile.Signature
 	difference := stopwatch.Difference(20_000, func(which int) { signature = wrong[which] }, func() { signature.Proves(body, key) })
 	if difference >= stopwatch.Apart {
-		t.Errorf("t is %.1f at best: the time tells something", told)
+		t.Errorf("t is %.1f at best: the time depends on the bytes", difference)
 	}
 }
 

@@ -121,10 +121,10 @@ func summaryBreaches(conditions []metav1.Condition) []string {
 	why, failed := cmp.Or(reconciling, stalled), ready != nil && ready.Status == metav1.ConditionFalse
 	var found []string
 	for breach, broken := range map[string]bool{
-		"Reconciling and Stalled at once":                    reconciling != nil && stalled != nil,
-		"Reconciling while suspended":                        reconciling != nil && suspended,
-		"Reconciling or Stalled without Ready=False":         why != nil && !failed,
-		"Ready=False, but neither Reconciling nor Stalled":   why == nil && failed && !suspended,
+		"Reconciling and Stalled at once":                     reconciling != nil && stalled != nil,
+		"Reconciling while suspended":                         reconciling != nil && suspended,
+		"Reconciling or Stalled without Ready=False":          why != nil && !failed,
+		"Ready=False, but neither Reconciling nor Stalled":    why == nil && failed && !suspended,
 		"Ready shows another reason than why it is not ready": why != nil && failed && !sameReason(why, ready),
 	} {
 		if broken {
