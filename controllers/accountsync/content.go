@@ -57,7 +57,7 @@ func ownershipOf(source smile.Source, userID, accountID string) dataOwner {
 // errUnproven means that a hint alone does not permit using the fetched data: account and tasks must be read first.
 var errUnproven = errors.New("the response does not prove what the hint says")
 
-// errForeign is data of somebody else in a response about an account of this user.
+// errForeign means that a response about an account of this user contains data of another user.
 var errForeign = &smile.ResponseError{Operation: "get-account-payload", Problem: smile.ProblemWrongObject}
 
 // contentOf reads datapoints of an account: the list when only one is wanted, else everything at once, and again the

@@ -103,7 +103,7 @@ var _ = Describe("The output of a released account", func() {
 			Expect(s.Condition(sync, v1alpha1.ConditionAccountsConnected)).To(Equal("False/Released"))
 			Expect(s.op.Reasons(sync)).To(ContainElement(v1alpha1.ReasonDataTakenBack))
 			Expect(s.audited(sync)).To(ContainElement("TakenBack/Released"))
-			Expect(s.Smile.Calls(before)).To(Equal(1), "the accounts are looked at, and nothing else")
+			Expect(s.Smile.Calls(before)).To(Equal(1), "the accounts are read, and nothing else")
 			s.op.Quiet(sync)
 
 			s.op.Live(2*time.Hour+50*time.Minute, s.user, sync)
