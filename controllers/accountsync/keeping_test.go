@@ -402,7 +402,7 @@ func (k *keeping) poll() {
 	_, _ = k.op.Reconcile(k.conn)
 	_, _ = k.op.Reconcile(k.user)
 	k.reconcile()
-	k.op.Survey()
+	k.op.Poll()
 }
 
 // lots are what happens to one person's data, drawn so that each can be had again by its seed.

@@ -126,7 +126,7 @@ var moves = map[string]func(s *scene, sync *v1alpha1.SmileAccountSync, n int){
 			Action: []string{"status:500", "truncate:80", "reset"}[n%3],
 		})
 	},
-	"repair":  func(s *scene, _ *v1alpha1.SmileAccountSync, _ int) { s.Smile.Mend() },
+	"repair":  func(s *scene, _ *v1alpha1.SmileAccountSync, _ int) { s.Smile.ClearFaults() },
 	"restart": func(s *scene, _ *v1alpha1.SmileAccountSync, _ int) { s.op = s.Operator() },
 	"edit": func(s *scene, _ *v1alpha1.SmileAccountSync, _ int) {
 		if data, ok := s.Secret(testenv.DataName); ok {
@@ -183,7 +183,7 @@ var _ = Describe("Whatever happens in whatever order", func() {
 			for _, one := range append([]move{{"link", 0}, {"ask", 0}}, life...) {
 				moves[one.Name](s, sync, one.N)
 			}
-			s.Smile.Mend()
+			s.Smile.ClearFaults()
 			s.op.Live(2*interval, s.conn, s.user, sync)
 			Expect(s.Outcome(sync).Reason).NotTo(BeEmpty())
 			if _, ok := s.Secret(testenv.DataName); !ok {

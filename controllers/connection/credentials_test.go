@@ -152,7 +152,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		Expect(w.Outcome(conn)).To(Equal(testenv.Stalled(v1alpha1.ReasonInvalidCredentials)))
 		Expect(w.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "nothing is due for it")
 
-		w.Smile.Mend()
+		w.Smile.ClearFaults()
 		op.Live(16*time.Minute, conn, user)
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})

@@ -69,7 +69,7 @@ type Controllers struct {
 
 	// Registry holds the connections to Smile.
 	Registry *connection.Registry
-	// Mirrors hold what is known of the remote side.
+	// Mirrors of the remote side.
 	Mirrors *mirror.Set
 	// Checker finds outputs that were changed or deleted.
 	Checker *outputcheck.Checker
