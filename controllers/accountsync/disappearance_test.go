@@ -152,6 +152,25 @@ var _ = Describe("The data of many", func() {
 		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("False/MassDisappearance"))
 	})
 
+	It("stays when somebody removes an approval from an earlier time", func() {
+		s.Annotate(s.conn, v1alpha1.AnnotationApproveErasure, "at an earlier time")
+		s.op.Live(interval, all...)
+		s.Smile.Instead = withoutAccounts
+		s.op.Live(interval, all...)
+		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("False/MassDisappearance"))
+
+		s.Change(s.conn, func() { s.conn.Annotations = nil })
+		s.op.Live(interval, all...)
+		for i, sync := range syncs {
+			Expect(holds(data(i))).To(HaveLen(1))
+			Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonMassDisappearance)))
+		}
+
+		s.Annotate(s.conn, v1alpha1.AnnotationApproveErasure, "now")
+		s.op.Live(time.Minute, all...)
+		Expect(holds(data(0))).To(BeEmpty())
+	})
+
 	It("stays when the accounts disappear and come back", func() {
 		s.Smile.Instead = withoutAccounts
 		s.op.Live(interval, all...)

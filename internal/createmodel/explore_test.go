@@ -31,8 +31,8 @@ func start() state {
 	}
 }
 
-// explore adds all states that can be reached, breadth first, so that the way to each is a shortest one. It ends at the first second
-// user if that is what is wanted.
+// explore adds all states that can be reached, breadth first, so that the way to each is a shortest one. It ends at the first
+// second user if that is what is wanted.
 func explore(p protocol, first bool) *exploration {
 	e := &exploration{index: map[state]int32{}}
 	e.add(start(), origin{parent: -1})

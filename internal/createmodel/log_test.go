@@ -84,8 +84,8 @@ func (l *creationLog) grow() {
 	}
 }
 
-// maySettle reports whether a listing that begins now shows all that leaders before have created: those that the log tells of are over
-// for long by the takeover, or were sent very long ago.
+// maySettle reports whether a listing that begins now shows all that leaders before have created: those that the log tells of are
+// over for long by the takeover, or were sent very long ago.
 func (p process) maySettle() bool {
 	recent := func(n note) bool { return n.why == taken && n.age < ancient }
 	return p.since == settled || !recent(p.entry) && !recent(p.rest)

@@ -62,7 +62,8 @@ const (
 // object is a SmileUser as the API server has it.
 type object struct {
 	life life
-	// attempt in the status; 0 is none. used is how many there were, and age how long ago the attempt was stored last, up to ancient.
+	// attempt in the status; 0 is none. used is how many there were, and age how long ago the attempt was stored last, up to
+	// ancient.
 	attempt, used, age uint8
 	// known is whether the status has the user's id.
 	known bool

@@ -197,8 +197,8 @@ func (s *steps) commit(what string, to state, i int) {
 	s.moves = append(s.moves, move{to: to, what: what, twice: twice})
 }
 
-// restore gives an object a status that it had before: none, or its last attempt. With a backup of everything, the log is what it was
-// then too.
+// restore gives an object a status that it had before: none, or its last attempt. With a backup of everything, the log is what it
+// was then too.
 func (s *steps) restore(i int) {
 	o := s.from.objects[i]
 	if !s.rollback || !s.mayFail() || s.from.trouble.rollbacks > 0 || o.life != live {
