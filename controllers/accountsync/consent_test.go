@@ -111,8 +111,8 @@ var _ = Describe("The data of a person", func() {
 		Expect(s.data()).To(Equal(before))
 	})
 
-	// Whatever else goes wrong in the pass that learns of it, the end of consent is not forgotten.
-	DescribeTable("goes although the pass that learned of the end failed",
+	// Whatever else goes wrong in the reconcile that learns of it, the end of consent is not forgotten.
+	DescribeTable("goes although the reconcile that learned of the end failed",
 		func(providers []string, faults ...sandbox.Fault) {
 			s := newScene(testenv.Config{})
 			sync, linked := s.synced(providers, both)
@@ -120,10 +120,10 @@ var _ = Describe("The data of a person", func() {
 			_, err := s.Smile.Resync(linked[1].ID)
 			Expect(err).NotTo(HaveOccurred())
 			s.Smile.Break(faults...)
-			s.op.Survey()
+			s.op.Poll()
 			s.op.Fail(sync, 1)
 			Expect(holds(s.data().Data)).To(Equal([]string{linked[1].ID}), "it is gone already")
-			s.Smile.Mend()
+			s.Smile.ClearFaults()
 			s.op.Live(time.Minute, sync)
 			Expect(holds(s.data().Data)).NotTo(ContainElement(linked[0].ID))
 			Expect(string(s.data().Data["identities.json"])).NotTo(ContainSubstring(linked[0].ID))
@@ -142,7 +142,7 @@ var _ = Describe("The data of a person", func() {
 			disconnect(s, linked[0])
 			failing := s.Operator(refusingUpdates)
 			failing.Run(sync)
-			failing.Survey()
+			failing.Poll()
 			_, err := failing.Reconcile(sync)
 			Expect(err).To(HaveOccurred())
 			Expect(holds(s.data().Data)).To(ContainElement(linked[0].ID))

@@ -103,7 +103,7 @@ var _ = Describe("The output of a released account", func() {
 			Expect(s.Condition(sync, v1alpha1.ConditionAccountsConnected)).To(Equal("False/Released"))
 			Expect(s.op.Reasons(sync)).To(ContainElement(v1alpha1.ReasonDataTakenBack))
 			Expect(s.audited(sync)).To(ContainElement("TakenBack/Released"))
-			Expect(s.Smile.Calls(before)).To(Equal(1), "the accounts are looked at, and nothing else")
+			Expect(s.Smile.Calls(before)).To(Equal(1), "the accounts are read, and nothing else")
 			s.op.Quiet(sync)
 
 			s.op.Live(2*time.Hour+50*time.Minute, s.user, sync)
@@ -147,7 +147,7 @@ var _ = Describe("The output of a released account", func() {
 		s.op.Fail(sync, 3)
 		Expect(s.data()).To(Equal(before))
 		Expect(s.Outcome(sync)).To(Equal(testenv.Waiting(v1alpha1.ReasonSmileUnavailable)))
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Run(sync)
 		Expect(s.data()).To(Equal(before))
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
@@ -313,7 +313,7 @@ var _ = Describe("A SmileAccountSync whose status is lost", func() {
 		s.op.Fail(sync, 2)
 		Expect(s.data()).To(Equal(before))
 
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Run(sync)
 		Expect(holds(s.data().Data)).To(Equal([]string{linked[1].ID}))
 		Expect(s.audited(sync)).To(ContainElement("NotTakenBack/SealMismatch"))
@@ -399,7 +399,7 @@ var _ = Describe("The seal of an output", func() {
 		s.op.Quiet(again)
 	})
 
-	It("has an output that was left behind taken back although the person becomes known in the middle of a pass", func() {
+	It("has an output that was left behind taken back although the person becomes known in the middle of a reconcile", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.released()
 		left := s.data()
@@ -446,7 +446,7 @@ var _ = Describe("The seal of an output", func() {
 })
 
 var _ = Describe("An output that is not there any more", func() {
-	It("is repaired by the next pass, in one call", func() {
+	It("is repaired by the next reconcile, in one call", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		content := s.data().Data
@@ -497,7 +497,7 @@ var _ = Describe("An output that is not there any more", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Waiting(v1alpha1.ReasonOutputDamaged)))
 		Expect(s.Condition(sync, v1alpha1.ConditionOutputReady)).To(Equal("False/OutputDamaged"))
 		Expect(s.Message(sync)).To(ContainSubstring("Smile cannot be reached"))
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Run(sync)
 		Expect(s.data().Data).To(Equal(content))
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))

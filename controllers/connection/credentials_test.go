@@ -93,11 +93,11 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		Entry("half a pair", map[string]string{"apiKey": "a"}, v1alpha1.ReasonSecretInvalid, `key "apiSecret" is missing`),
 		Entry("an empty value", map[string]string{"apiKey": "a", "apiSecret": ""}, v1alpha1.ReasonSecretInvalid, `key "apiSecret" is empty`),
 		Entry("a newline at the end", map[string]string{"apiKey": "a\n", "apiSecret": "b"}, v1alpha1.ReasonSecretInvalid,
-			`key "apiKey" holds characters that no Smile key has`),
+			`key "apiKey" contains characters that no Smile key has`),
 		Entry("key and secret in one", map[string]string{"apiKey": "a:b", "apiSecret": "b"}, v1alpha1.ReasonSecretInvalid,
-			`key "apiKey" holds a colon, which HTTP basic authentication cannot carry`),
+			`key "apiKey" contains a colon, which HTTP basic authentication does not allow`),
 		Entry("binary", map[string]string{"apiKey": "a", "apiSecret": "\x00\xff"}, v1alpha1.ReasonSecretInvalid,
-			`key "apiSecret" holds characters that no Smile key has`),
+			`key "apiSecret" contains characters that no Smile key has`),
 		Entry("too long", map[string]string{"apiKey": "a", "apiSecret": strings.Repeat("b", 1025)}, v1alpha1.ReasonSecretInvalid,
 			`key "apiSecret" is longer than 1024 bytes`),
 	)
@@ -152,7 +152,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		Expect(w.Outcome(conn)).To(Equal(testenv.Stalled(v1alpha1.ReasonInvalidCredentials)))
 		Expect(w.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "nothing is due for it")
 
-		w.Smile.Mend()
+		w.Smile.ClearFaults()
 		op.Live(16*time.Minute, conn, user)
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})

@@ -37,7 +37,7 @@ var _ = Describe("A SmileConnection", func() {
 			Expect(w.Condition(conn, v1alpha1.ConditionCredentialsValid)).To(Equal("False/" + reason))
 			op.Quiet(conn)
 
-			w.Smile.Mend()
+			w.Smile.ClearFaults()
 			op.Run(conn)
 			Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 			Expect(op.Reasons(conn)).To(Equal([]string{reason, v1alpha1.ReasonSucceeded}))

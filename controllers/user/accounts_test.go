@@ -116,10 +116,10 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		s.Annotate(user, v1alpha1.AnnotationRequestedAt, "now")
 		s.Smile.Break(sandbox.Fault{Operation: "list-accounts", Count: -1, Action: "status:500"})
 		s.op.Fail(user, 1) // asked for at this time
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
 		s.Pass(time.Second)
-		s.op.Survey()
+		s.op.Poll()
 		before := s.Smile.Mark()
 		s.Pass(time.Second)
 		s.Smile.LinkGeorge(user.Status.UserID, "upwork")
@@ -190,7 +190,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		before := s.Smile.Mark()
 		s.Smile.Break(sandbox.Fault{Operation: "list-accounts", Count: -1, Action: "delay:1s"})
 		together(s, users)
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(2*time.Second, users...)
 		Expect(looks(before)).To(BeNumerically("<=", len(users)/2))
 		for _, user := range users {
@@ -224,7 +224,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 			Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
 			s.op.Quiet(user)
 
-			s.Smile.Mend()
+			s.Smile.ClearFaults()
 			s.op.Run(user)
 			Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 			Expect(user.Status.LastHandledRequest).To(Equal("now"))

@@ -169,7 +169,7 @@ var _ = Describe("A creation that Smile refuses", func() {
 		Expect(s.Smile.Calls(before)).To(BeNumerically("<=", 3))
 		s.op.Quiet(user)
 
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(20*time.Minute, s.conn, user)
 		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(s.people()).To(HaveLen(1))

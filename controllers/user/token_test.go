@@ -223,7 +223,7 @@ var _ = Describe("A link token", func() {
 		s.op.Quiet(user)
 		Expect(token()).To(Equal(before))
 
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		failed := minted()
 		s.op.Run(user)
 		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))

@@ -140,7 +140,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		sub := s.subscription()
 		s.op.Run(sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Waiting(v1alpha1.ReasonCreateOutcomeUnknown)))
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		if restart {
 			s.restart()
 		}
@@ -201,7 +201,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		sub := s.subscription()
 		s.op.Live(time.Hour, sub)
 		Expect(s.creates()).To(BeNumerically("~", 4, 1))
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(17*time.Minute, sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
@@ -219,7 +219,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		sub.Spec.SecretRef = &v1alpha1.SecretKeyReference{Name: hook.SecretName(sub.Name), Key: hook.KeySecret}
-		Expect(s.Client.Update(s.Context(), sub)).To(MatchError(ContainSubstring("leave out spec.secretRef")))
+		Expect(s.Client.Update(s.Context(), sub)).To(MatchError(ContainSubstring("omit spec.secretRef")))
 	})
 
 	It("is sent again at once when Smile has refused it", func() {
@@ -227,7 +227,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: 3, Action: "status:429"})
 		sub := s.subscription()
 		s.op.Run(sub)
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(time.Minute, sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(s.webhooks()).To(HaveLen(1))

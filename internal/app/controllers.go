@@ -62,14 +62,14 @@ type Environment struct {
 
 // Controllers are the controllers of all kinds, and what they share.
 type Controllers struct {
-	Connections   *connectioncontroller.Controller
-	Users         *user.Controller
+	Connections   *connectioncontroller.Reconciler
+	Users         *user.Reconciler
 	AccountSyncs  *accountsync.Controller
-	Subscriptions *webhook.Controller
+	Subscriptions *webhook.Reconciler
 
 	// Registry holds the connections to Smile.
 	Registry *connection.Registry
-	// Mirrors hold what is known of the remote side.
+	// Mirrors of the remote side.
 	Mirrors *mirror.Set
 	// Checker finds outputs that were changed or deleted.
 	Checker *outputcheck.Checker
@@ -141,10 +141,10 @@ func (c *Controllers) build() error {
 	owners := &ownership.Checker{Key: env.Identity, Secrets: env.Live, Mirrors: c.Mirrors}
 	outputs := output.NewWriter(c.Checker.Client(env.Live))
 	audit := auditlog.New(env.AuditLog, env.Clock, ctrl.Log.WithName("audit"))
-	c.Connections = &connectioncontroller.Controller{
+	c.Connections = &connectioncontroller.Reconciler{
 		Client: env.Objects, Connections: c.Registry, Mirrors: c.Mirrors, Events: env.Events, Clock: env.Clock,
 	}
-	c.Users = &user.Controller{
+	c.Users = &user.Reconciler{
 		Client: env.Objects, Live: env.Live, Connections: c.Registry, Mirrors: c.Mirrors, Owners: owners,
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileUser"), Identity: env.Identity, Audit: audit,
 		Creation: c.Creation, Events: env.Events, Clock: env.Clock,
@@ -154,7 +154,7 @@ func (c *Controllers) build() error {
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileAccountSync"), Checked: c.options.OutputCheckInterval > 0, Annotations: annotations,
 		Ledger: c.Ledger, Identity: env.Identity, Audit: audit, Events: env.Events, Clock: env.Clock,
 	}
-	c.Subscriptions = &webhook.Controller{
+	c.Subscriptions = &webhook.Reconciler{
 		Client: env.Objects, Secrets: env.Live, Connections: c.Registry, Mirrors: c.Mirrors,
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileWebhookSubscription"), Policy: urls, Overlap: c.options.WebhookOverlap,
 		HeadStart: env.HeadStart, Identity: env.Identity, Events: env.Events, Clock: env.Clock,

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
-// Certificate writes a new certificate of 127.0.0.1 with this number, as a mounted Secret is updated: all at once.
+// Certificate writes a new certificate for 127.0.0.1 with this serial number, atomically, as a mounted Secret is updated.
 func Certificate(t *testing.T, dir string, number int64) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -50,7 +50,7 @@ func Certificate(t *testing.T, dir string, number int64) *x509.Certificate {
 	return parsed
 }
 
-// Replace replaces a file, all at once.
+// Replace replaces a file atomically.
 func Replace(t *testing.T, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
@@ -61,7 +61,7 @@ func Replace(t *testing.T, path string, content []byte) {
 	}
 }
 
-func TestACertificateThatCannotBeWatchedIsReadAgainAllTheSame(t *testing.T) {
+func TestACertificateThatCannotBeWatchedIsStillReloaded(t *testing.T) {
 	dir := t.TempDir()
 	Certificate(t, dir, 1)
 	watcher, err := certwatcher.New(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
@@ -88,7 +88,7 @@ func TestACertificateThatCannotBeWatchedIsReadAgainAllTheSame(t *testing.T) {
 		cancel()
 		work.Wait()
 		if !strings.Contains(logged.String(), "cannot be watched") {
-			t.Errorf("nobody is told: %q", logged.String())
+			t.Errorf("nothing is logged: %q", logged.String())
 		}
 	})
 }
