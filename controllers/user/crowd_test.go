@@ -81,7 +81,7 @@ func (t *turmoil) fault() {
 	t.note("faults %+v", faults)
 }
 
-// misfortune is something that happens between two passes.
+// misfortune is something that happens between two reconciles.
 func (t *turmoil) misfortune() {
 	switch t.random.IntN(6) {
 	case 0:

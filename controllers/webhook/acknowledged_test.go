@@ -79,7 +79,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		Expect(s.webhooks()).To(BeEmpty())
 	})
 
-	It("of what was replaced and does not carry out keeps the registration, and its events are taken", func() {
+	It("of what was replaced and does not carry out keeps the registration, and its events are accepted", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		replaced := s.only()

@@ -80,7 +80,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	o.changes = o.controllers.Mirrors.Changes()
 	o.reconcilers = reconcilers{
 		connections: o.controllers.Connections.Engine(), users: o.controllers.Users.Engine(),
-		syncs: o.controllers.AccountSyncs.Reconciler(), subscriptions: o.controllers.Subscriptions.Engine(),
+		syncs: o.controllers.AccountSyncs.Engine(), subscriptions: o.controllers.Subscriptions.Engine(),
 	}
 	return o
 }
