@@ -1,5 +1,5 @@
-// Package auditlog writes the audit log: one JSON line for each act on a person's data, in a stream of its own, for
-// those who must account for that data. docs/audit-log.md is its schema.
+// Package auditlog writes the audit log: one JSON line for each act on personal data, in a stream of its own, for auditors.
+// docs/audit-log.md is its schema.
 package auditlog
 
 import (
@@ -14,7 +14,7 @@ import (
 type Record struct {
 	// Time of the act by the operator's clock, in UTC. Write sets it.
 	Time time.Time `json:"time"`
-	// Actor is the kind whose controller acted.
+	// Actor is the kind of the controller that acted.
 	Actor string `json:"actor"`
 	Object
 	// Account is the keyed digest of the account's id (identity.Key.Account); empty when the act is not about one account.
@@ -29,7 +29,7 @@ type Record struct {
 	Outcome Outcome `json:"outcome"`
 }
 
-// Object is the Kubernetes object on whose behalf the operator acted.
+// Object is the Kubernetes object for which the operator acted.
 type Object struct {
 	Namespace string `json:"namespace"`
 	Kind      string `json:"kind"`

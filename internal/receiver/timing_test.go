@@ -102,8 +102,8 @@ func TestResponseTimesDoNotRevealHowMuchIsRight(t *testing.T) {
 		"paths":      {{differing(path, 0), []string{right}}, {differing(path, len(path)-1), []string{right}}},
 	} {
 		set, run := atRest(t).measured(t, body, cases)
-		if told := stopwatch.Told(60_000, set, run); told >= stopwatch.Apart {
-			t.Errorf("%s that are wrong in the first place and in the last are told apart: t is %.1f at best", name, told)
+		if difference := stopwatch.Difference(60_000, set, run); difference >= stopwatch.Apart {
+			t.Errorf("%s that are wrong in the first place and in the last are told apart: t is %.1f at best", name, difference)
 		}
 	}
 }
