@@ -4,14 +4,14 @@ package v1alpha1
 // +kubebuilder:validation:Enum=IDENTITIES;EMPLOYMENTS;INCOMES;CONTRIBUTIONS;EINCOMES;TRANSACTIONS;DOCUMENTS;RATINGS;LIABILITIES;LINK;INSIGHTS
 type DatapointType string
 
-// FieldPath selects one field of an item, for example addresses[].fullAddress. Names are joined by dots. After the name of a list,
-// [] selects all elements and [n] selects one.
+// FieldPath selects one field of an item, for example addresses[].fullAddress. Names are joined by dots. After the name of a
+// list, [] selects all elements and [n] selects one.
 // +kubebuilder:validation:MaxLength=128
 // +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_]*(\[[0-9]{0,3}\])?(\.[A-Za-z][A-Za-z0-9_]*(\[[0-9]{0,3}\])?)*$`
 type FieldPath string
 
-// The rules of Datapoint accept only fields that the vendor documents, so that a typing error is reported at once. A test compares
-// the rules with the sandbox's OpenAPI document.
+// The rules of Datapoint accept only fields that the vendor documents, so that a typing error is reported at once. A test
+// compares the rules with the sandbox's OpenAPI document.
 
 // Datapoint selects one kind of data.
 // +kubebuilder:validation:XValidation:rule=`self.type != 'IDENTITIES' || !has(self.fields) || self.fields.all(f, f.matches(r'^(id|fullName|firstName|middleName|lastName|suffix|gender|dob|maritalStatus|countryResidence|citizenship|photoUrl|referenceId|profileUrl|latestEmployerName|emails(\[[0-9]*\](\.(address|type))?)?|phones(\[[0-9]*\](\.(number|type))?)?|socialProfiles(\[[0-9]*\](\.(socialUrl|type))?)?|addresses(\[[0-9]*\](\.(fullAddress|line1|line2|city|region|zip|country|latitude|longitude|type|tags(\[[0-9]*\])?))?)?)$'))`,message="fields of IDENTITIES are id, fullName, firstName, middleName, lastName, suffix, gender, dob, maritalStatus, countryResidence, citizenship, photoUrl, referenceId, profileUrl, latestEmployerName, emails[].address, emails[].type, phones[].number, phones[].type, socialProfiles[].socialUrl, socialProfiles[].type, addresses[].fullAddress, addresses[].line1, addresses[].line2, addresses[].city, addresses[].region, addresses[].zip, addresses[].country, addresses[].latitude, addresses[].longitude, addresses[].type, addresses[].tags[]; put other fields into additional"

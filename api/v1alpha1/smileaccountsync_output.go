@@ -21,8 +21,8 @@ type LabelValue string
 // +kubebuilder:validation:MaxLength=1024
 type AnnotationValue string
 
-// OutputMetadata is the metadata of the objects of an output. Keys by which Argo CD, Flux, Helm and Kubernetes recognise their own
-// objects are refused: an object with such a key could be pruned or adopted.
+// OutputMetadata is the metadata of the objects of an output. Keys by which Argo CD, Flux, Helm and Kubernetes recognise their
+// own objects are refused: an object with such a key could be pruned or adopted.
 type OutputMetadata struct {
 	// labels of the objects.
 	// +optional

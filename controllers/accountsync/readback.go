@@ -65,7 +65,10 @@ var rules = []struct {
 	applies func(copied) bool
 	verdict verdict
 }{
-	{func(c copied) bool { return !c.sealed && c.selected && !c.gone() }, verdict{what: replace, reason: auditlog.ReasonSealMismatch}},
+	{
+		func(c copied) bool { return !c.sealed && c.selected && !c.gone() },
+		verdict{what: replace, reason: auditlog.ReasonSealMismatch},
+	},
 	{func(c copied) bool { return !c.sealed }, verdict{reason: auditlog.ReasonSealMismatch}},
 	{
 		func(c copied) bool { return c.erasedBefore && c.shown != smile.ConnectionConnected },

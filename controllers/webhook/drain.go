@@ -14,7 +14,10 @@ import (
 
 // drain deletes the webhooks that were replaced long enough ago, once another one is verified.
 func (s *scope) drain(ctx context.Context, run *run) error {
-	if !slices.ContainsFunc(run.Object.Status.Registrations, func(r registration) bool { return serving(r) && r.VerifiedAt != nil }) {
+	if !slices.ContainsFunc(
+		run.Object.Status.Registrations,
+		func(r registration) bool { return serving(r) && r.VerifiedAt != nil },
+	) {
 		return nil
 	}
 	s.drop(run, func(r registration) bool { return alive(r) && r.RetiredAt != nil && r.WebhookID == "" })

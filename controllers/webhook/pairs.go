@@ -27,7 +27,10 @@ func (s *scope) readPairs(ctx context.Context, run *run) error {
 	for _, r := range run.Object.Status.Registrations {
 		s.kept = append(s.kept, r.ID)
 	}
-	lost := slices.DeleteFunc(slices.Clone(s.kept), func(id string) bool { return s.pairs[id].ID != "" && isOf(s.pairs[id], at(run, id)) })
+	lost := slices.DeleteFunc(
+		slices.Clone(s.kept),
+		func(id string) bool { return s.pairs[id].ID != "" && isOf(s.pairs[id], at(run, id)) },
+	)
 	if len(lost) == 0 {
 		return nil
 	}
@@ -103,7 +106,12 @@ func pairOf(r *registration, remote smile.Webhook) (pair hook.Pair, shown bool) 
 		path = pathOf(remote)
 	}
 	samePath := r.PathHash == "" || hook.HashPath(path) == r.PathHash
-	return hook.Pair{ID: r.ID, Path: smile.NewSensitive(path), Secret: remote.Secret}, samePath && hook.UsableSecret(remote.Secret.Reveal())
+	return hook.Pair{
+			ID:     r.ID,
+			Path:   smile.NewSensitive(path),
+			Secret: remote.Secret,
+		}, samePath &&
+			hook.UsableSecret(remote.Secret.Reveal())
 }
 
 func pathOf(remote smile.Webhook) string {

@@ -25,8 +25,10 @@ import (
 const maxAlive = 2
 
 var (
-	errReplacing = problem.NewNotReady(v1alpha1.ReasonProgressing,
-		"the change before this one is still being carried out: the webhook that it replaced stays until none of its events can be under way")
+	errReplacing = problem.NewNotReady(
+		v1alpha1.ReasonProgressing,
+		"the change before this one is still being carried out: the webhook that it replaced stays until none of its events can be under way",
+	)
 	errDiffers = problem.NewTransient(v1alpha1.ReasonInvalidResponse,
 		"Smile does not show the new webhook, or shows it with other values than it was registered with")
 )
@@ -248,7 +250,13 @@ func (s *scope) abandon(run *run) {
 
 // create sends the call once, and returns the id of the webhook. Before that, it stores the pair and the intent, in a write
 // that fails on a stale object. After an unknown outcome nothing is sent until a listing has shown it.
-func (s *scope) create(ctx context.Context, run *run, conn *connection.Connection, w *wanted, id string) (webhookID string, err error) {
+func (s *scope) create(
+	ctx context.Context,
+	run *run,
+	conn *connection.Connection,
+	w *wanted,
+	id string,
+) (webhookID string, err error) {
 	if err := s.r.attempts.refusal(id, run.Now); err != nil {
 		return "", err
 	}
@@ -301,8 +309,9 @@ func explained(err error, w *wanted) error {
 func recordCreation(run *run, conn *connection.Connection, id string) {
 	reason, message := v1alpha1.ReasonWebhookCreated, "registered the webhook at Smile"
 	others := slices.DeleteFunc(slices.Clone(run.Object.Status.Registrations), func(r registration) bool { return r.ID == id })
+	same := func(r registration) bool { return r.Fingerprint == at(run, id).Fingerprint && !ofOtherKeys(r, conn) }
 	switch {
-	case slices.ContainsFunc(others, func(r registration) bool { return r.Fingerprint == at(run, id).Fingerprint && !ofOtherKeys(r, conn) }):
+	case slices.ContainsFunc(others, same):
 		reason, message = v1alpha1.ReasonWebhookRepaired, "registered the webhook again: it, or its Secret, was changed or deleted"
 	case len(others) > 0:
 		reason, message = v1alpha1.ReasonWebhookReplaced, "registered another webhook in place of the previous one"

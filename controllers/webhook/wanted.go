@@ -81,7 +81,12 @@ func (s *scope) wantedSecret(ctx context.Context, run *run) (secret string, perm
 		s.secret = hook.NewSecret().Reveal()
 		return s.secret, true, s.storePairs(ctx, run)
 	case !hook.UsableSecret(s.secret):
-		return "", false, unusable(target(run).Name, hook.KeySecret, "that status.secretName names", "; if you delete the key, the operator generates another secret")
+		return "", false, unusable(
+			target(run).Name,
+			hook.KeySecret,
+			"that status.secretName names",
+			"; if you delete the key, the operator generates another secret",
+		)
 	default:
 		return s.secret, true, nil
 	}

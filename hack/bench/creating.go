@@ -67,7 +67,11 @@ func (c *crowd) costs() ([]figure, error) {
 	return []figure{
 		{
 			Name: "POST /users per user created", Target: atMost(1), Generic: "1.13",
-			Measured: perUser(len(creations(calls)), remote), How: "calls of create-user in the sandbox's journal, over users at the sandbox",
+			Measured: perUser(
+				len(creations(calls)),
+				remote,
+			),
+			How: "calls of create-user in the sandbox's journal, over users at the sandbox",
 		},
 		{
 			Name: "all calls per user created", Target: atMost(1.02), Generic: "3.3",

@@ -74,7 +74,14 @@ func (p *endlessProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, ",")
 		}
 		//nolint:gosec // JSON for the operator, not a page for a browser
-		fmt.Fprintf(w, `{"id":"a-%d-%d","userId":%q,"providerId":"sss_ph","connection":{"status":"CONNECTED"},"pad":%q}`, page, i, user, p.pad)
+		fmt.Fprintf(
+			w,
+			`{"id":"a-%d-%d","userId":%q,"providerId":"sss_ph","connection":{"status":"CONNECTED"},"pad":%q}`,
+			page,
+			i,
+			user,
+			p.pad,
+		)
 	}
 	_, _ = io.WriteString(w, "]}}")
 }

@@ -45,7 +45,12 @@ func (st *stage) declare(ctx context.Context, names []string) error {
 
 // requestRefresh requests a refresh of each user, by an annotation.
 func (st *stage) requestRefresh(ctx context.Context, names []string) error {
-	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRequestedAt, time.Now().UTC().Format(time.RFC3339Nano))
+	patch := fmt.Appendf(
+		nil,
+		`{"metadata":{"annotations":{%q:%q}}}`,
+		v1alpha1.AnnotationRequestedAt,
+		time.Now().UTC().Format(time.RFC3339Nano),
+	)
 	return st.each(ctx, "requested a refresh of", names, func(ctx context.Context, name string) error {
 		return st.admin.Patch(ctx, person(name), client.RawPatch(types.MergePatchType, patch))
 	})
@@ -172,7 +177,15 @@ func isReady(s seen) bool  { return !s.ready.IsZero() }
 func isLinked(s seen) bool { return s.connected > 0 }
 
 // allAre waits until a function returns true for a given number of users.
-func (st *stage) allAre(ctx context.Context, o *operator, p *people, what string, n int, so func(seen) bool, limit time.Duration) error {
+func (st *stage) allAre(
+	ctx context.Context,
+	o *operator,
+	p *people,
+	what string,
+	n int,
+	so func(seen) bool,
+	limit time.Duration,
+) error {
 	return st.until(ctx, fmt.Sprintf("%d users are %s", n, what), limit, func() (bool, string, error) {
 		count := p.count(so)
 		return count >= n, fmt.Sprintf("%d are", count), o.alive()

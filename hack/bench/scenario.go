@@ -27,7 +27,21 @@ var scenarios []scenario
 
 // The variable is set in init, because a declaration with a value would depend on itself: the options name scenarios.
 func init() {
-	scenarios = []scenario{bareLoop, startup, paced, jitter, isolation, crashes, failover, population, webhooks, news, hostile, outputs, restore}
+	scenarios = []scenario{
+		bareLoop,
+		startup,
+		paced,
+		jitter,
+		isolation,
+		crashes,
+		failover,
+		population,
+		webhooks,
+		news,
+		hostile,
+		outputs,
+		restore,
+	}
 }
 
 func scenarioNames() []string {

@@ -67,8 +67,9 @@ func runFailover(ctx context.Context, st *stage) ([]figure, error) {
 			How: "from the end of the process, a replica waiting and a new user created at once, to a watch's Ready",
 		},
 		{
-			Name: "remote users per SmileUser, with two changes of leaders", Target: atMost(1), Exact: true, Measured: perUser(len(remote), f.declared),
-			How: "users at the sandbox over SmileUsers",
+			Name: "remote users per SmileUser, with two changes of leaders", Target: atMost(1), Exact: true,
+			Measured: perUser(len(remote), f.declared),
+			How:      "users at the sandbox over SmileUsers",
 		},
 		{
 			Name: "writes of the creation log per user created", Target: atMost(1), Measured: float64(f.logWrites) / float64(st.users),

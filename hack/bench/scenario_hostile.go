@@ -69,7 +69,13 @@ func runHostile(ctx context.Context, st *stage) ([]figure, error) {
 	if err := st.connect(ctx); err != nil {
 		return nil, err
 	}
-	s := &siege{stage: st, proxy: proxy, address: address, people: st.watchPeople(ctx), names: names("user", hostileCrowd(st.options))}
+	s := &siege{
+		stage:   st,
+		proxy:   proxy,
+		address: address,
+		people:  st.watchPeople(ctx),
+		names:   names("user", hostileCrowd(st.options)),
+	}
 	if s.operator, err = st.operateAt(ctx, proxy.URL, unlimited, receiving(address)...); err != nil {
 		return nil, err
 	}
@@ -157,10 +163,13 @@ func (s *siege) connections(ctx context.Context) ([]figure, error) {
 	s.say("half of %d events got their response within %.2f s", len(waits), percentile(waits, 50).Seconds())
 	return []figure{
 		{
-			Name: fmt.Sprintf("genuine event to its answer, %d connections held, at most", heldConnections), Unit: "s", Target: atMost(6),
-			Measured: slices.Max(waits).Seconds(),
-			How: fmt.Sprintf("%d events that the bench signs with the pair in the Secret and sends by a new connection each, while others are "+
-				"opened again as soon as the receiver closes them", len(waits)),
+			Name: fmt.Sprintf("genuine event to its answer, %d connections held, at most", heldConnections), Unit: "s",
+			Target: atMost(6), Measured: slices.Max(waits).Seconds(),
+			How: fmt.Sprintf(
+				"%d events that the bench signs with the pair in the Secret and sends by a new connection each, while others are "+
+					"opened again as soon as the receiver closes them",
+				len(waits),
+			),
 		},
 		{
 			Name: fmt.Sprintf("genuine events not accepted, %d connections held", heldConnections), Target: atMost(0),
@@ -204,7 +213,12 @@ func (s *siege) genuine(ctx context.Context, userID string) (int, error) {
 	mac.Write(body)
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.address+hook.Prefix+s.pair.Path.Reveal(), bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodPost,
+		"http://"+s.address+hook.Prefix+s.pair.Path.Reveal(),
+		bytes.NewReader(body),
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -236,7 +250,16 @@ func (s *siege) listings(ctx context.Context) ([]figure, error) {
 	err = s.until(ctx, "listings have not ended for a while", endlessFor+time.Minute, func() (bool, string, error) {
 		now, _, err := s.operator.memory()
 		most = max(most, now)
-		return time.Now().After(end), fmt.Sprintf("%.0f MiB after %d pages", now, s.proxy.pages.Load()), errors.Join(err, s.operator.alive())
+		return time.Now().
+				After(end),
+			fmt.Sprintf(
+				"%.0f MiB after %d pages",
+				now,
+				s.proxy.pages.Load(),
+			), errors.Join(
+				err,
+				s.operator.alive(),
+			)
 	})
 	if err != nil {
 		return nil, err
@@ -244,10 +267,23 @@ func (s *siege) listings(ctx context.Context) ([]figure, error) {
 	if s.proxy.pages.Load() == 0 {
 		return nil, errors.New("nobody listed anything")
 	}
-	s.say("%.0f MiB before, %.0f MiB at most, %d pages of %.1f MB", before, most, s.proxy.pages.Load(), endlessEntries*endlessEntry/1e6)
-	return []figure{{
-		Name: "RSS added by listings that never end, at most", Unit: "MiB", Target: atMost(64), Measured: most - before,
-		How: fmt.Sprintf("VmRSS of the process, read every %s for %s while the accounts of %d users are read, less VmRSS before; with %s",
-			pollInterval, endlessFor, len(s.names), memoryLimit),
-	}}, nil
+	s.say(
+		"%.0f MiB before, %.0f MiB at most, %d pages of %.1f MB",
+		before,
+		most,
+		s.proxy.pages.Load(),
+		endlessEntries*endlessEntry/1e6,
+	)
+	return []figure{
+		{
+			Name: "RSS added by listings that never end, at most", Unit: "MiB", Target: atMost(64), Measured: most - before,
+			How: fmt.Sprintf(
+				"VmRSS of the process, read every %s for %s while the accounts of %d users are read, less VmRSS before; with %s",
+				pollInterval,
+				endlessFor,
+				len(s.names),
+				memoryLimit,
+			),
+		},
+	}, nil
 }

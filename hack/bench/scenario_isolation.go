@@ -151,7 +151,9 @@ func (r *isolationRun) besideSlow(ctx context.Context) ([]figure, error) {
 // besideCrowd measures beside so many users that the budget is used up for half a minute.
 func (r *isolationRun) besideCrowd(ctx context.Context) ([]figure, error) {
 	took, err := r.besideUsers(ctx, "crowd", crowdUsers)
-	return []figure{r.delay(fmt.Sprintf("another tenant's new user beside %d at %d calls a second", crowdUsers, usualLimit), took)}, err
+	return []figure{
+		r.delay(fmt.Sprintf("another tenant's new user beside %d at %d calls a second", crowdUsers, usualLimit), took),
+	}, err
 }
 
 // besideHanging measures beside users, and then connections, whose host no longer responds.
@@ -168,7 +170,10 @@ func (r *isolationRun) besideHanging(ctx context.Context) ([]figure, error) {
 		return figures, err
 	}
 	for i := range hangingConnections {
-		if err := r.admit(ctx, tenantConnection{name: fmt.Sprintf("hanging-%d", i), tenant: "hanging", endpoint: r.hanging.URL}); err != nil {
+		if err := r.admit(
+			ctx,
+			tenantConnection{name: fmt.Sprintf("hanging-%d", i), tenant: "hanging", endpoint: r.hanging.URL},
+		); err != nil {
 			return figures, err
 		}
 	}
@@ -176,7 +181,10 @@ func (r *isolationRun) besideHanging(ctx context.Context) ([]figure, error) {
 		return figures, err
 	}
 	connected, err := r.newConnections(ctx)
-	figures = append(figures, r.delay(fmt.Sprintf("another tenant's new connection beside %d at a host that hangs", hangingConnections), connected))
+	figures = append(
+		figures,
+		r.delay(fmt.Sprintf("another tenant's new connection beside %d at a host that hangs", hangingConnections), connected),
+	)
 	if err != nil {
 		return figures, err
 	}
@@ -277,7 +285,12 @@ func isConnected(conditions []metav1.Condition) bool {
 }
 
 // becomes waits until a function returns true for a connection's conditions.
-func (r *isolationRun) becomes(ctx context.Context, name, what string, limit time.Duration, so func([]metav1.Condition) bool) error {
+func (r *isolationRun) becomes(
+	ctx context.Context,
+	name, what string,
+	limit time.Duration,
+	so func([]metav1.Condition) bool,
+) error {
 	return r.until(ctx, fmt.Sprintf("the connection %s is %s", name, what), limit, func() (bool, string, error) {
 		var connection v1alpha1.SmileConnection
 		err := r.admin.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &connection)

@@ -31,18 +31,29 @@ const (
 var news = scenario{
 	name: "news",
 	title: func(o options) string {
-		return fmt.Sprintf("cost of a piece of news, and the highest sustained rate of news of %d accounts, over a bare loop", newsCrowd(o))
+		return fmt.Sprintf(
+			"cost of a piece of news, and the highest sustained rate of news of %d accounts, over a bare loop",
+			newsCrowd(o),
+		)
 	},
-	smile:    func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
-	workload: synced(newsCrowd, map[string]float64{"events a second, counted": calmNews, "events a second, first searched": firstNews}),
-	limit:    within(25*time.Minute, 0),
-	run:      runNews,
+	smile: func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
+	workload: synced(
+		newsCrowd,
+		map[string]float64{"events a second, counted": calmNews, "events a second, first searched": firstNews},
+	),
+	limit: within(25*time.Minute, 0),
+	run:   runNews,
 }
 
 func newsCrowd(o options) int { return min(o.users, newsUsers) }
 
 func runNews(ctx context.Context, st *stage) ([]figure, error) {
-	w := &newsroom{stage: st, names: names("user", newsCrowd(st.options)), accounts: map[string]string{}, changes: map[string][]change{}}
+	w := &newsroom{
+		stage:    st,
+		names:    names("user", newsCrowd(st.options)),
+		accounts: map[string]string{},
+		changes:  map[string][]change{},
+	}
 	if err := w.prepare(ctx, w.subscribe, func(context.Context) error { return nil }); err != nil {
 		return nil, err
 	}
@@ -61,8 +72,14 @@ func runNews(ctx context.Context, st *stage) ([]figure, error) {
 	if err != nil {
 		return figures, err
 	}
-	how := fmt.Sprintf("refreshes of %d accounts at the sandbox, evenly spaced over up to %s, which sends an event for each; the highest "+
-		"rate at which 99 of 100 Secrets have changed within %s, to a factor of %.1f", len(w.names), newsLasts, inTime, fine)
+	how := fmt.Sprintf(
+		"refreshes of %d accounts at the sandbox, evenly spaced over up to %s, which sends an event for each; the highest "+
+			"rate at which 99 of 100 Secrets have changed within %s, to a factor of %.1f",
+		len(w.names),
+		newsLasts,
+		inTime,
+		fine,
+	)
 	return append(figures,
 		figure{Name: "pieces of news a second, sustained: operator", AtLeast: true, Measured: operator, How: how},
 		figure{
@@ -96,7 +113,13 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 	}
 	requests = only(requests, func(r audit.Request) bool { return r.Verb != "watch" })
 	calls := w.smile.Journal(mark)
-	w.say("%d pieces of news, %d a second: calls: %s; requests: %s", len(pieces), calmNews, tallyCalls(calls), tallyRequests(requests))
+	w.say(
+		"%d pieces of news, %d a second: calls: %s; requests: %s",
+		len(pieces),
+		calmNews,
+		tallyCalls(calls),
+		tallyRequests(requests),
+	)
 	how := fmt.Sprintf("%d refreshes of as many accounts, %d a second, each reported by a webhook; ", len(pieces), calmNews)
 	return []figure{
 		{
@@ -108,8 +131,9 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 			How: how + "the API server's audit log: all requests of the operator, including reads of Secrets, without watches and the leader lease",
 		},
 		{
-			Name: fmt.Sprintf("news at Smile to data in the Secret, by webhook, %d a second, p99", calmNews), Unit: "s", Target: atMost(0.25),
-			Measured: percentile(waits, 99).Seconds(), Generic: "polling", How: how + "to the change of the Secret that a watch saw",
+			Name: fmt.Sprintf("news at Smile to data in the Secret, by webhook, %d a second, p99", calmNews), Unit: "s",
+			Target: atMost(0.25), Measured: percentile(waits, 99).Seconds(), Generic: "polling",
+			How: how + "to the change of the Secret that a watch saw",
 		},
 	}, nil
 }

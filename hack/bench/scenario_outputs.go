@@ -131,7 +131,8 @@ func (g *gallery) damage(ctx context.Context) ([]figure, error) {
 			})
 	}
 	return append(figures, figure{
-		Name: "Smile calls per damaged output", Target: atMost(1), Measured: perUser(len(calls), len(all)), How: "the sandbox's journal",
+		Name: "Smile calls per damaged output", Target: atMost(1), Measured: perUser(len(calls), len(all)),
+		How: "the sandbox's journal",
 	}), nil
 }
 
@@ -195,7 +196,8 @@ func (g *gallery) over(ctx context.Context, one *damaged) (bool, error) {
 		return false, err
 	}
 	controller := metav1.GetControllerOf(now)
-	if err == nil && controller != nil && controller.UID == metav1.GetControllerOf(before).UID && maps.EqualFunc(now.Data, before.Data, slices.Equal) {
+	if err == nil && controller != nil && controller.UID == metav1.GetControllerOf(before).UID &&
+		maps.EqualFunc(now.Data, before.Data, slices.Equal) {
 		return true, nil
 	}
 	sync := &v1alpha1.SmileAccountSync{}
@@ -237,12 +239,14 @@ func (g *gallery) rest(ctx context.Context) ([]figure, error) {
 	g.say("requests: %s; calls: %s; RSS %.0f MiB, %.0f MiB at most", tallyRequests(requests), tallyCalls(calls), now, most)
 	return []figure{
 		{
-			Name: fmt.Sprintf("reads of outputs an interval at rest, over %d outputs", n), Target: atMost(1.2), Measured: perUser(len(checks), n),
-			How: "gets of data Secrets by the operator in the audit log",
+			Name: fmt.Sprintf("reads of outputs an interval at rest, over %d outputs", n), Target: atMost(1.2),
+			Measured: perUser(len(checks), n),
+			How:      "gets of data Secrets by the operator in the audit log",
 		},
 		{
-			Name: "largest one-second window of reads of outputs, over the even pace", Measured: float64(peak(arrivals(checks))) * g.outputInterval.Seconds() / float64(n),
-			How: "times in the audit log; the pace is outputs / interval",
+			Name:     "largest one-second window of reads of outputs, over the even pace",
+			Measured: float64(peak(arrivals(checks))) * g.outputInterval.Seconds() / float64(n),
+			How:      "times in the audit log; the pace is outputs / interval",
 		},
 		{
 			Name: "bytes a read of an output", Unit: "B", Measured: (after.sum - before.sum) / max(1, after.count-before.count),
@@ -253,13 +257,15 @@ func (g *gallery) rest(ctx context.Context) ([]figure, error) {
 			How: "the same sum",
 		},
 		{
-			Name: "API-server writes an interval at rest, lease aside", Target: atMost(0), Measured: float64(len(writes(requests))), How: "the audit log",
+			Name: "API-server writes an interval at rest, lease aside", Target: atMost(0), Measured: float64(len(writes(requests))),
+			How: "the audit log",
 		},
 		{
 			Name: "Smile calls an interval at rest", Target: atMost(0), Measured: float64(len(calls)), How: "the sandbox's journal",
 		},
 		{
-			Name: fmt.Sprintf("RSS with %d users and syncs, at rest", n), Unit: "MiB", Measured: now, How: "VmRSS of the process, which has " + memoryLimit,
+			Name: fmt.Sprintf("RSS with %d users and syncs, at rest", n), Unit: "MiB", Measured: now,
+			How: "VmRSS of the process, which has " + memoryLimit,
 		},
 	}, nil
 }
@@ -294,16 +300,19 @@ func (g *gallery) throughRestart(ctx context.Context) ([]figure, error) {
 	g.say("requests: %s; calls: %s", tallyRequests(requests), tallyCalls(calls))
 	return []figure{
 		{
-			Name: "Smile calls in the first interval after a restart", Target: atMost(0), Measured: float64(len(calls)), How: "the sandbox's journal",
+			Name: "Smile calls in the first interval after a restart", Target: atMost(0), Measured: float64(len(calls)),
+			How: "the sandbox's journal",
 		},
 		{
-			Name: "API-server writes in it, lease aside", Target: atMost(0), Measured: float64(len(writes(requests))), How: "the audit log",
+			Name: "API-server writes in it, lease aside", Target: atMost(0), Measured: float64(len(writes(requests))),
+			How: "the audit log",
 		},
 		{
 			Name: "outputs not read in it", Target: atMost(0), Measured: float64(len(g.names) - len(seen)), How: "names in the audit log",
 		},
 		{
-			Name: "largest one-second window of reads of outputs after a restart", Measured: float64(peak(arrivals(reads))), How: "times in the audit log",
+			Name: "largest one-second window of reads of outputs after a restart", Measured: float64(peak(arrivals(reads))),
+			How: "times in the audit log",
 		},
 	}, nil
 }

@@ -118,9 +118,8 @@ func (c *crowd) rest(ctx context.Context) ([]figure, error) {
 	return c.withMemory([]figure{
 		{
 			Name: fmt.Sprintf("calls a minute, %d users at rest", n), Target: atMost(2 * max(1, float64(n)/1000)),
-			Generic:  "1,000 for 1,000 users",
-			Measured: callsPerPoll / usual.Minutes(),
-			How:      fmt.Sprintf("the sandbox's journal over %s with a poll every %s: %.1f calls a poll, converted to a poll every %s", restWindow, shortest, callsPerPoll, usual),
+			Generic: "1,000 for 1,000 users", Measured: callsPerPoll / usual.Minutes(),
+			How: fmt.Sprintf("the sandbox's journal over %s with a poll every %s: %.1f calls a poll, converted to a poll every %s", restWindow, shortest, callsPerPoll, usual),
 		},
 		{
 			Name: fmt.Sprintf("API-server writes an hour, %d users at rest, lease aside", n), Target: atMost(0),
@@ -164,8 +163,13 @@ func (c *crowd) throughRestart(ctx context.Context) ([]figure, error) {
 	c.say("calls: %s, and %d in as long a time before; requests: %s", tallyCalls(calls), without, tallyRequests(requests))
 	return []figure{
 		{
-			Name: fmt.Sprintf("calls caused by a restart with %d users, none due", n), Target: atMost(0), Generic: "10,000 for 10,000 users",
-			Measured: caused(len(calls), without), How: fmt.Sprintf("the sandbox's journal, %s from the restart less %s before", restartWindow, restartWindow),
+			Name: fmt.Sprintf("calls caused by a restart with %d users, none due", n), Target: atMost(0),
+			Generic: "10,000 for 10,000 users",
+			Measured: caused(
+				len(calls),
+				without,
+			),
+			How: fmt.Sprintf("the sandbox's journal, %s from the restart less %s before", restartWindow, restartWindow),
 		},
 		{
 			Name: fmt.Sprintf("API-server writes caused by a restart with %d users, lease aside", n), Target: atMost(0),
@@ -174,8 +178,11 @@ func (c *crowd) throughRestart(ctx context.Context) ([]figure, error) {
 		{
 			Name: "quiet after a restart", Unit: "s", Target: atMost(30),
 			Measured: max(quietAfter(c.operator.started, busy(requests)), calmAfter(c.operator.started, samples)).Seconds(),
-			How: fmt.Sprintf("from the start of the process to the later of its last request in the audit log other than watches, leases and reads of "+
-				"the connection's Secret, and the last second in which /proc shows more than %.0f %% of a core", 100*busyShare),
+			How: fmt.Sprintf(
+				"from the start of the process to the later of its last request in the audit log other than watches, leases and reads of "+
+					"the connection's Secret, and the last second in which /proc shows more than %.0f %% of a core",
+				100*busyShare,
+			),
 		},
 	}, nil
 }
@@ -259,13 +266,14 @@ func (c *crowd) newcomers(ctx context.Context) ([]figure, error) {
 		tallyCalls(calls), len(waits), slices.Min(waits).Seconds(), percentile(waits, 50).Seconds())
 	return []figure{
 		{
-			Name: fmt.Sprintf("new user to Ready while %d are asked for at %d calls a second, p99", n, vendorLimit), Unit: "s", Target: atMost(10),
-			Measured: percentile(waits, 99).Seconds(),
-			How:      fmt.Sprintf("%d users created every %s, from before the creation to the Ready that a watch saw", newcomers, newcomerInterval),
+			Name: fmt.Sprintf("new user to Ready while %d are asked for at %d calls a second, p99", n, vendorLimit), Unit: "s",
+			Target: atMost(10), Measured: percentile(waits, 99).Seconds(),
+			How: fmt.Sprintf("%d users created every %s, from before the creation to the Ready that a watch saw", newcomers, newcomerInterval),
 		},
 		{
-			Name: "largest one-second window of calls, asking for all", Target: atMost(vendorLimit), Measured: float64(peak(callTimes(calls))),
-			How: "times in the sandbox's journal",
+			Name: "largest one-second window of calls, asking for all", Target: atMost(vendorLimit),
+			Measured: float64(peak(callTimes(calls))),
+			How:      "times in the sandbox's journal",
 		},
 	}, nil
 }

@@ -34,7 +34,11 @@ const (
 var webhooks = scenario{
 	name: "webhooks",
 	title: func(o options) string {
-		return fmt.Sprintf("new data and disconnections of %d accounts, %d a second, reported by webhooks", webhookCrowd(o), eventsPerSecond)
+		return fmt.Sprintf(
+			"new data and disconnections of %d accounts, %d a second, reported by webhooks",
+			webhookCrowd(o),
+			eventsPerSecond,
+		)
 	},
 	smile:    func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
 	workload: synced(webhookCrowd, map[string]float64{"events a second": eventsPerSecond}),
@@ -47,7 +51,12 @@ func leavers(crowd int) int { return min(crowd, max(fewLeavers, crowd/leaverShar
 func webhookCrowd(o options) int { return min(o.users, webhookUsers) }
 
 func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
-	w := &newsroom{stage: st, names: names("user", webhookCrowd(st.options)), accounts: map[string]string{}, changes: map[string][]change{}}
+	w := &newsroom{
+		stage:    st,
+		names:    names("user", webhookCrowd(st.options)),
+		accounts: map[string]string{},
+		changes:  map[string][]change{},
+	}
 	if err := w.prepare(ctx, w.subscribe, func(context.Context) error { return nil }); err != nil {
 		return nil, err
 	}

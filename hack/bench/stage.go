@@ -94,7 +94,8 @@ func (st *stage) startPlane(ctx context.Context, collects bool) error {
 // rejects the very first watch of a kind, to be retried in a second.
 func (st *stage) warm(ctx context.Context) error {
 	for _, list := range []client.ObjectList{
-		&v1alpha1.SmileConnectionList{}, &v1alpha1.SmileUserList{}, &v1alpha1.SmileAccountSyncList{}, &v1alpha1.SmileWebhookSubscriptionList{},
+		&v1alpha1.SmileConnectionList{}, &v1alpha1.SmileUserList{},
+		&v1alpha1.SmileAccountSyncList{}, &v1alpha1.SmileWebhookSubscriptionList{},
 	} {
 		if err := st.admin.List(ctx, list); err != nil {
 			return err
@@ -124,7 +125,14 @@ func (st *stage) grant(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	apply := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), "apply", "--server-side", "-k", filepath.Join(st.subject.root, "config", "rbac"))
+	apply := exec.CommandContext(
+		ctx,
+		filepath.Join(assets, "kubectl"),
+		"apply",
+		"--server-side",
+		"-k",
+		filepath.Join(st.subject.root, "config", "rbac"),
+	)
 	apply.Env = append(os.Environ(), "KUBECONFIG="+adminFile, "KUBECACHEDIR="+dir)
 	if out, err := apply.CombinedOutput(); err != nil {
 		return fmt.Errorf("installing the operator's account: %w\n%s", err, out)
@@ -140,7 +148,10 @@ func (st *stage) grant(ctx context.Context, dir string) error {
 // connect creates the connection of all users. Its resyncInterval is a day until resync changes it.
 func (st *stage) connect(ctx context.Context) error {
 	named := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
-	secret := &corev1.Secret{ObjectMeta: named("smile-keys"), StringData: map[string]string{"apiKey": apiKey, "apiSecret": apiSecret}}
+	secret := &corev1.Secret{
+		ObjectMeta: named("smile-keys"),
+		StringData: map[string]string{"apiKey": apiKey, "apiSecret": apiSecret},
+	}
 	if err := st.admin.Create(ctx, secret); err != nil {
 		return err
 	}

@@ -12,7 +12,12 @@ const (
 )
 
 // until waits until check reports done, and prints the state that check returns from time to time.
-func (st *stage) until(ctx context.Context, what string, limit time.Duration, check func() (done bool, state string, err error)) error {
+func (st *stage) until(
+	ctx context.Context,
+	what string,
+	limit time.Duration,
+	check func() (done bool, state string, err error),
+) error {
 	deadline := time.Now().Add(limit)
 	poll, tell := time.NewTicker(pollInterval), time.NewTicker(tellInterval)
 	defer poll.Stop()

@@ -26,7 +26,10 @@ func (c cluster) up(ctx context.Context, out io.Writer) error {
 	began := time.Now()
 	managed := controlplane.ControllerManagerAvailable()
 	if !managed {
-		fmt.Fprintln(out, "kube-controller-manager is missing, so no garbage is collected and no namespace is removed. To add it: make kube-controller-manager")
+		fmt.Fprintln(
+			out,
+			"kube-controller-manager is missing, so no garbage is collected and no namespace is removed. To add it: make kube-controller-manager",
+		)
 	}
 	fmt.Fprintln(out, "Starting the control plane ...")
 	cp, err := controlplane.Start(ctx, controlplane.Options{
@@ -42,7 +45,12 @@ func (c cluster) up(ctx context.Context, out io.Writer) error {
 		return errors.Join(err, cp.Stop())
 	}
 	describe(ctx, out, cp)
-	fmt.Fprintf(out, "Ready after %s. Ctrl-C stops it.\n\n  export KUBECONFIG=%s\n\n", time.Since(began).Round(100*time.Millisecond), c.kubeconfig)
+	fmt.Fprintf(
+		out,
+		"Ready after %s. Ctrl-C stops it.\n\n  export KUBECONFIG=%s\n\n",
+		time.Since(began).Round(100*time.Millisecond),
+		c.kubeconfig,
+	)
 
 	err = watch(ctx, cp)
 	fmt.Fprintln(out, "Stopping ...")

@@ -150,9 +150,19 @@ func (c *Controllers) build() error {
 		Creation: c.Creation, Events: env.Events, Clock: env.Clock,
 	}
 	c.AccountSyncs = &accountsync.Reconciler{
-		Client: env.Objects, Connections: c.Registry, Mirrors: c.Mirrors, Owners: owners,
-		Outputs: outputs, Checks: c.Checker.Wakes("SmileAccountSync"), Checked: c.options.OutputCheckInterval > 0, Annotations: annotations,
-		Ledger: c.Ledger, Identity: env.Identity, Audit: audit, Events: env.Events, Clock: env.Clock,
+		Client:      env.Objects,
+		Connections: c.Registry,
+		Mirrors:     c.Mirrors,
+		Owners:      owners,
+		Outputs:     outputs,
+		Checks:      c.Checker.Wakes("SmileAccountSync"),
+		Checked:     c.options.OutputCheckInterval > 0,
+		Annotations: annotations,
+		Ledger:      c.Ledger,
+		Identity:    env.Identity,
+		Audit:       audit,
+		Events:      env.Events,
+		Clock:       env.Clock,
 	}
 	c.Subscriptions = &webhook.Reconciler{
 		Client: env.Objects, Secrets: env.Live, Connections: c.Registry, Mirrors: c.Mirrors,

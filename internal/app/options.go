@@ -86,7 +86,8 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 		"generate an identity key if the Secret of an earlier one is lost; re-created objects then create a second user at Smile")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", "127.0.0.1:8080",
 		"address of the metrics; on any address but loopback they are served over HTTPS, to callers whose RBAC permits get on /metrics; 0 turns them off")
-	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
+	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
+		"address of /healthz and /readyz; 0 turns them off")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect a leader among several replicas")
 	flags.StringVar(&o.LeaseName, "lease-name", defaultLeaseName,
 		"name of the leader Lease, in the operator's namespace; Lease <name>-creations holds the creation log; operators that divide the objects among them each need a different name")
@@ -102,7 +103,8 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 func (o *Options) bindReceiver(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.AllowedWebhookHosts, "allowed-webhook-hosts", nil,
 		"hosts, as host or host:port, that SmileWebhookSubscriptions may send events to; such a host sees the events of all users under that API key")
-	flags.StringVar(&o.ReceiverBindAddress, "receiver-bind-address", "", "address at which webhooks are received; empty or 0 turns it off")
+	flags.StringVar(&o.ReceiverBindAddress, "receiver-bind-address", "",
+		"address at which webhooks are received; empty or 0 turns it off")
 	flags.StringVar(&o.ReceiverBaseURL, "receiver-base-url", "",
 		"URL at which Smile reaches --receiver-bind-address, such as https://hooks.example.com; without it subscriptions need spec.url")
 	flags.StringVar(&o.ReceiverTLSCertFile, "receiver-tls-cert-file", "", "PEM file of the receiver's certificate, read again when it changes; plain HTTP when empty")

@@ -14,7 +14,13 @@ import (
 const serviceNetwork = "10.0.0.0/24"
 
 // component returns a component. Its probes use access.
-func (cp *ControlPlane) component(bin binaries, name string, access *rest.Config, probes []string, flags ...[]string) (*Component, error) {
+func (cp *ControlPlane) component(
+	bin binaries,
+	name string,
+	access *rest.Config,
+	probes []string,
+	flags ...[]string,
+) (*Component, error) {
 	trust, err := rest.TLSConfigFor(access)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,6 @@
 // state, if no more faults occur, the object gets its user.
 //
 // state_test.go defines the state, step_test.go and its neighbours what can change it, and explore_test.go the search.
-// model_test.go contains the assertions. It also shows that each rule of the protocol is needed: without the rule, the model finds
-// a user that is created twice.
+// model_test.go contains the assertions. It also shows that each rule of the protocol is needed: without the rule, the model
+// finds a user that is created twice.
 package createmodel

@@ -108,7 +108,9 @@ func (p Permissions) Compare(requests []audit.Request) (needless []Permission, f
 // cover is the permission that lets a request pass: the narrowest where there are several.
 func (p Permissions) cover(request audit.Request) Permission {
 	everywhere := Permission{"", request.Verb, request.Group, request.Resource, ""}
-	for _, scope := range []Permission{{Namespace: request.Namespace, Name: request.Name}, {Name: request.Name}, {Namespace: request.Namespace}} {
+	for _, scope := range []Permission{
+		{Namespace: request.Namespace, Name: request.Name}, {Name: request.Name}, {Namespace: request.Namespace},
+	} {
 		narrower := Permission{scope.Namespace, request.Verb, request.Group, request.Resource, scope.Name}
 		if p[narrower] {
 			return narrower

@@ -27,8 +27,8 @@ func Echo(object client.Object, annotation string) string {
 	return value
 }
 
-// NewValue returns the echo of an annotation if it is set to another value than the one that was handled last. An annotation that is
-// removed has no new value.
+// NewValue returns the echo of an annotation if it is set to another value than the one that was handled last. An annotation that
+// is removed has no new value.
 func NewValue(object client.Object, annotation, handled string) (value string, isNew bool) {
 	value = Echo(object, annotation)
 	return value, value != "" && value != handled

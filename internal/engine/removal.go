@@ -78,7 +78,9 @@ func (r *Reconciler[T]) remove(ctx context.Context, run *Run[T]) (ctrl.Result, e
 // read never misses it.
 func (r *Reconciler[T]) kindDeleted(ctx context.Context) (bool, error) {
 	definition := &metav1.PartialObjectMetadata{}
-	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	definition.SetGroupVersionKind(
+		schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"},
+	)
 	name := strings.ToLower(r.Kind.Name) + "s." + v1alpha1.GroupVersion.Group
 	if err := r.Kind.Undo.Live.Get(ctx, client.ObjectKey{Name: name}, definition); err != nil {
 		return false, fmt.Errorf("reading CustomResourceDefinition %s: %w", name, err)

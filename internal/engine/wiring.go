@@ -53,7 +53,8 @@ type Wakes = <-chan event.TypedGenericEvent[types.NamespacedName]
 func Woken(wakes Wakes) source.Source {
 	return source.TypedChannel(wakes, handler.TypedFuncs[types.NamespacedName, reconcile.Request]{
 		GenericFunc: func(
-			_ context.Context, e event.TypedGenericEvent[types.NamespacedName], queue workqueue.TypedRateLimitingInterface[reconcile.Request],
+			_ context.Context, e event.TypedGenericEvent[types.NamespacedName],
+			queue workqueue.TypedRateLimitingInterface[reconcile.Request],
 		) {
 			request := reconcile.Request{NamespacedName: e.Object}
 			if queue, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
@@ -89,7 +90,12 @@ func BecameUsable() predicate.Predicate {
 }
 
 // RequestsFor returns a request for each object of a list.
-func RequestsFor(ctx context.Context, reader client.Reader, list client.ObjectList, options ...client.ListOption) []reconcile.Request {
+func RequestsFor(
+	ctx context.Context,
+	reader client.Reader,
+	list client.ObjectList,
+	options ...client.ListOption,
+) []reconcile.Request {
 	if err := reader.List(ctx, list, options...); err != nil {
 		return nil // a synced cache does not fail
 	}

@@ -66,7 +66,10 @@ func AboutAll(status v1alpha1.SmileUserStatus) bool {
 	if same(status.Hints.AllAt, *status.HintedAt) {
 		return true
 	}
-	return !slices.ContainsFunc(status.Hints.Accounts, func(hint v1alpha1.AccountHint) bool { return same(&hint.At, *status.HintedAt) })
+	return !slices.ContainsFunc(
+		status.Hints.Accounts,
+		func(hint v1alpha1.AccountHint) bool { return same(&hint.At, *status.HintedAt) },
+	)
 }
 
 // Covered reports whether the hints of a status request all of this news in the read that hintedAt announces.

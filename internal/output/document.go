@@ -166,7 +166,12 @@ func (s Set) Accounts() []Account {
 	}
 	var accounts []Account
 	for _, entry := range index.Accounts {
-		account := Account{ID: entry.ID, ProviderID: entry.ProviderID, Held: true, Items: map[v1alpha1.DatapointType][]json.RawMessage{}}
+		account := Account{
+			ID:         entry.ID,
+			ProviderID: entry.ProviderID,
+			Held:       true,
+			Items:      map[v1alpha1.DatapointType][]json.RawMessage{},
+		}
 		account.DataAsOf, _ = time.Parse(time.RFC3339, entry.DataAsOf)
 		for datapoint := range entry.Items {
 			account.Items[v1alpha1.DatapointType(datapoint)] = s.items(v1alpha1.DatapointType(datapoint), entry.ID)

@@ -29,11 +29,19 @@ func (w *Writer) own(owner, obj client.Object) error {
 	if err != nil {
 		return fmt.Errorf("finding the kind of the owner: %w", err)
 	}
-	set(obj, map[string]string{v1alpha1.AnnotationOwner: string(owner.GetUID())}, client.Object.GetAnnotations, client.Object.SetAnnotations)
+	set(
+		obj,
+		map[string]string{v1alpha1.AnnotationOwner: string(owner.GetUID())},
+		client.Object.GetAnnotations,
+		client.Object.SetAnnotations,
+	)
 	if metav1.IsControlledBy(obj, owner) {
 		return nil
 	}
-	others := slices.DeleteFunc(slices.Clone(obj.GetOwnerReferences()), func(r metav1.OwnerReference) bool { return r.UID == owner.GetUID() })
+	others := slices.DeleteFunc(
+		slices.Clone(obj.GetOwnerReferences()),
+		func(r metav1.OwnerReference) bool { return r.UID == owner.GetUID() },
+	)
 	// Without blockOwnerDeletion: some clusters refuse it to clients that may not set the owner's finalizers.
 	obj.SetOwnerReferences(append(others, metav1.OwnerReference{
 		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,
@@ -60,7 +68,12 @@ func applyTemplate(obj client.Object, template *v1alpha1.OutputTemplate) {
 	labels, annotations := texts(wanted.Labels), texts(wanted.Annotations)
 	now := templateKeys{slices.Sorted(maps.Keys(labels)), slices.Sorted(maps.Keys(annotations))}
 	drop(obj, former.Labels, client.Object.GetLabels, client.Object.SetLabels)
-	drop(obj, append(former.Annotations, v1alpha1.AnnotationTemplateKeys), client.Object.GetAnnotations, client.Object.SetAnnotations)
+	drop(
+		obj,
+		append(former.Annotations, v1alpha1.AnnotationTemplateKeys),
+		client.Object.GetAnnotations,
+		client.Object.SetAnnotations,
+	)
 	if len(labels)+len(annotations) > 0 {
 		remembered, _ := json.Marshal(now) // strings always can be
 		annotations[v1alpha1.AnnotationTemplateKeys] = string(remembered)
@@ -77,7 +90,12 @@ func texts[V ~string](of map[string]V) map[string]string {
 	return all
 }
 
-func drop(obj client.Object, keys []string, get func(client.Object) map[string]string, put func(client.Object, map[string]string)) {
+func drop(
+	obj client.Object,
+	keys []string,
+	get func(client.Object) map[string]string,
+	put func(client.Object, map[string]string),
+) {
 	kept := maps.Clone(get(obj))
 	for _, key := range keys {
 		if key != v1alpha1.AnnotationOwner {
@@ -87,7 +105,12 @@ func drop(obj client.Object, keys []string, get func(client.Object) map[string]s
 	put(obj, kept)
 }
 
-func set(obj client.Object, pairs map[string]string, get func(client.Object) map[string]string, put func(client.Object, map[string]string)) {
+func set(
+	obj client.Object,
+	pairs map[string]string,
+	get func(client.Object) map[string]string,
+	put func(client.Object, map[string]string),
+) {
 	if len(pairs) == 0 {
 		return
 	}

@@ -67,7 +67,8 @@ func (s Set) Unseal(key identity.Key, namespace string, target Target, text stri
 	if len(s) == 0 || json.Unmarshal([]byte(text), &read) != nil || read.Version != sealVersion {
 		return Facts{}, false
 	}
-	if !hmac.Equal([]byte(read.Code), []byte(s.sealCode(key, namespace, target, read.Facts))) || json.Unmarshal(read.Facts, &facts) != nil {
+	if !hmac.Equal([]byte(read.Code), []byte(s.sealCode(key, namespace, target, read.Facts))) ||
+		json.Unmarshal(read.Facts, &facts) != nil {
 		return Facts{}, false
 	}
 	return facts, true

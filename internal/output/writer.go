@@ -146,7 +146,13 @@ func (w *Writer) Read(ctx context.Context, owner client.Object, target Target) (
 
 // Write gives the object that was opened exactly this content and the metadata of the template, and reports whether that
 // changed anything. An update names the UID and the resourceVersion that were read.
-func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) (bool, error) {
+func (w *Writer) Write(
+	ctx context.Context,
+	owner client.Object,
+	stored *Stored,
+	content Content,
+	template *v1alpha1.OutputTemplate,
+) (bool, error) {
 	if stored.left {
 		return false, stored.Conflict()
 	}
@@ -214,7 +220,13 @@ func (w *Writer) Delete(ctx context.Context, owner client.Object, target Target)
 	return w.delete(ctx, obj, target)
 }
 
-func (w *Writer) create(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) error {
+func (w *Writer) create(
+	ctx context.Context,
+	owner client.Object,
+	stored *Stored,
+	content Content,
+	template *v1alpha1.OutputTemplate,
+) error {
 	target := stored.target
 	obj := target.object(owner.GetNamespace())
 	if err := w.own(owner, obj); err != nil {

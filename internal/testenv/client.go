@@ -34,7 +34,9 @@ func fenced(live client.WithWatch, report func(format string, values ...any)) cl
 		}
 	}
 	return interceptor.NewClient(live, interceptor.Funcs{
-		Get: func(ctx context.Context, inner client.WithWatch, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+		Get: func(
+			ctx context.Context, inner client.WithWatch, key client.ObjectKey, obj client.Object, options ...client.GetOption,
+		) error {
 			check(ctx, "read", obj, key.Namespace)
 			return inner.Get(ctx, key, obj, options...)
 		},

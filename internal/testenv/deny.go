@@ -54,8 +54,10 @@ func (w *World) Deny(key, message string) (allow func()) {
 func (w *World) untilDenied(key, message string, denied bool) {
 	w.Helper()
 	trial := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "trial"}, Data: map[string][]byte{key: nil}}
-	w.must(wait.PollUntilContextTimeout(w.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		err := w.Client.Create(ctx, trial.DeepCopy(), client.DryRunAll)
-		return (err != nil && strings.Contains(err.Error(), message)) == denied, nil
-	}))
+	w.must(
+		wait.PollUntilContextTimeout(w.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+			err := w.Client.Create(ctx, trial.DeepCopy(), client.DryRunAll)
+			return (err != nil && strings.Contains(err.Error(), message)) == denied, nil
+		}),
+	)
 }

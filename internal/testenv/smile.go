@@ -156,7 +156,9 @@ func (s *Smile) NewUser(of sandbox.KeyPair, metadata map[string]string) sandbox.
 // LinkGeorge links an account at a provider as the test person George.
 func (s *Smile) LinkGeorge(userID, providerID string) sandbox.Account {
 	s.tb.Helper()
-	account, err := s.Link(sandbox.LinkRequest{UserID: userID, ProviderID: providerID, Login: "George", Password: "123456", MFA: "1234"})
+	account, err := s.Link(
+		sandbox.LinkRequest{UserID: userID, ProviderID: providerID, Login: "George", Password: "123456", MFA: "1234"},
+	)
 	if err != nil {
 		s.tb.Fatal(err)
 	}

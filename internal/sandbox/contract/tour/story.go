@@ -112,7 +112,8 @@ var webhooks = []step{
 
 // webhook is inactive, so it gets no deliveries.
 func webhook(event, url, secret string) string {
-	return `{"name":"tour","url":"` + url + `","eventTypes":["` + event + `"],"active":false,"secret":"` + secret + `","includePayload":true}`
+	return `{"name":"tour","url":"` + url + `","eventTypes":["` + event + `"],"active":false,` +
+		`"secret":"` + secret + `","includePayload":true}`
 }
 
 const templateBody = `{"name":"Tour","company":{"name":"Example Lending","logoUrl":"https://example.com/logo.png"},
@@ -122,7 +123,8 @@ const templateBody = `{"name":"Tour","company":{"name":"Example Lending","logoUr
 
 var templates = []step{
 	{
-		op: "create-consent-template", body: `{"consentType":"credit","version":"1","consentText":"I agree.","title":"Consent","consentMethod":"checkbox"}`,
+		op:   "create-consent-template",
+		body: `{"consentType":"credit","version":"1","consentText":"I agree.","title":"Consent","consentMethod":"checkbox"}`,
 		keep: map[string]string{"consent": "id"},
 	},
 	{op: "create-consent-template", body: `{"version":"1"}`, want: http.StatusBadRequest},
@@ -138,7 +140,9 @@ var templates = []step{
 
 var invites = []step{
 	{
-		op: "create-invite", body: `{"fullName":"George Palomero","firstName":"George","lastName":"Palomero","email":"george@example.com","templateId":"<template>"}`,
+		op: "create-invite",
+		body: `{"fullName":"George Palomero","firstName":"George","lastName":"Palomero",` +
+			`"email":"george@example.com","templateId":"<template>"}`,
 		keep: map[string]string{"invite": "id"},
 	},
 	{op: "create-invite", body: `{"fullName":"George","email":"nobody","templateId":"<template>"}`, want: http.StatusBadRequest},
@@ -161,7 +165,8 @@ var archives = []step{
 	{op: "list-file-types", query: "active=maybe", want: http.StatusBadRequest},
 	{op: "get the sample", do: fetchSample},
 	{
-		op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aFile + `,"fileSubtype":"PAYSLIP","fileName":"a.pdf"}]}`,
+		op:   "create-archive",
+		body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aFile + `,"fileSubtype":"PAYSLIP","fileName":"a.pdf"}]}`,
 		keep: map[string]string{"archive": "id"},
 	},
 	{
@@ -170,7 +175,11 @@ var archives = []step{
 	},
 	{op: "create-archive", body: `{"fileType":"COMPANY_ID","rawFiles":[{` + aFile + `}]}`},
 	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[]}`, want: http.StatusBadRequest},
-	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{"fileContent":"AA==","fileExtensionType":"EXE"}]}`, want: http.StatusBadRequest},
+	{
+		op:   "create-archive",
+		body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{"fileContent":"AA==","fileExtensionType":"EXE"}]}`,
+		want: http.StatusBadRequest,
+	},
 	{
 		op: "create-archive", body: `{"userId":"` + unknownID + `","fileType":"PAYSLIP","rawFiles":[{` + aFile + `}]}`,
 		want: http.StatusNotFound,
