@@ -14,6 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -47,11 +48,11 @@ type visit struct {
 	// missing is true when there was no output when the pass began.
 	missing bool
 	// broken is what is wrong with the output, until it is repaired; nil when nothing is.
-	broken *engine.Problem
+	broken *problem.Problem
 	// spared is true when the output is not compared in this pass, because the output checks will have it compared.
 	spared bool
 	// held is why data whose ttl has passed is kept; nil when there is none.
-	held *engine.Problem
+	held *problem.Problem
 	// again is true when another reconcile follows at once.
 	again bool
 	// undecided is true when the output holds what the status does not know.
@@ -69,15 +70,15 @@ type visit struct {
 	// fetched is the data that this pass has fetched, complete or not at all.
 	fetched []fetched
 	// trouble that does not keep what there is from being written.
-	trouble *engine.Problem
+	trouble *problem.Problem
 }
 
 var (
-	errUserNotFound = engine.NewWaiting(v1alpha1.ReasonUserNotFound,
+	errUserNotFound = problem.NewWaiting(v1alpha1.ReasonUserNotFound,
 		"the SmileUser that spec.userRef names does not exist in this namespace")
-	errUserNotReady = engine.NewWaiting(v1alpha1.ReasonUserNotReady,
+	errUserNotReady = problem.NewWaiting(v1alpha1.ReasonUserNotReady,
 		"the SmileUser has no user at Smile yet: its own conditions say why")
-	errUserSuspended = engine.NewWaiting(v1alpha1.ReasonSuspended,
+	errUserSuspended = problem.NewWaiting(v1alpha1.ReasonSuspended,
 		"the SmileUser is suspended").On(v1alpha1.ConditionUserReady)
 )
 

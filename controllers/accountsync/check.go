@@ -12,12 +12,13 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // Every pass compares the output with what was written, without a call to Smile. What is found is repaired in the same pass;
 // while that cannot be done, Ready says so.
 
-var errDamaged = engine.NewTransient(v1alpha1.ReasonOutputDamaged,
+var errDamaged = problem.NewTransient(v1alpha1.ReasonOutputDamaged,
 	"the output was deleted or changed since it was written, or could not be written completely").On(v1alpha1.ConditionOutputReady)
 
 // inspect compares the output with what was written. It fails only when it cannot be read: what it finds is for the phases
@@ -188,18 +189,18 @@ func (v *visit) whileBroken(run func(context.Context, *pass) error) func(context
 		if errors.Is(err, engine.ErrRest) {
 			return v.broken
 		}
-		return brokenBecause(v.broken, engine.Classify(err))
+		return brokenBecause(v.broken, problem.Classify(err))
 	}
 }
 
 // brokenBecause is the problem of an output that is broken and cannot be repaired because of another problem. An output of
 // somebody else is not what the other problem is about, so that one shows as it is, unless its class passes unseen.
-func brokenBecause(broken, cause *engine.Problem) *engine.Problem {
+func brokenBecause(broken, cause *problem.Problem) *problem.Problem {
 	if broken == cause {
 		return cause
 	}
 	if broken.Reason != v1alpha1.ReasonOutputDamaged {
-		if cause.Class == engine.Transient || cause.Class == engine.Throttled {
+		if cause.Class == problem.Transient || cause.Class == problem.Throttled {
 			return broken
 		}
 		return cause

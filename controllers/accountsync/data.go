@@ -10,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -185,7 +185,7 @@ func (v *visit) watchPromise(p *pass) {
 		entry := &p.Object.Status.Accounts[i]
 		waiting := connected(*entry) && entry.FinishedTasks == 0 && entry.ConnectedAt != nil
 		if v.trouble != nil && waiting && p.Now.Sub(entry.ConnectedAt.Time) >= promise {
-			v.trouble = engine.NewNotReady(v1alpha1.ReasonDataOverdue,
+			v.trouble = problem.NewNotReady(v1alpha1.ReasonDataOverdue,
 				"an account has been connected for more than five minutes and Smile has not gathered its data: it is looked at again, ask Smile if it lasts").
 				After(untilNextLook(p, entry))
 			return
@@ -221,7 +221,7 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 		toFetch := v.isToFetch(*entry)
 		v.change(toFetch)
 		if of.finished == 0 && !toFetch {
-			v.trouble = engine.NewWaiting(v1alpha1.ReasonProgressing,
+			v.trouble = problem.NewWaiting(v1alpha1.ReasonProgressing,
 				"Smile is still gathering the data of a connected account").After(untilNextLook(p, entry))
 			continue
 		}

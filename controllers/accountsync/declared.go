@@ -6,13 +6,13 @@ import (
 	"slices"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // What a spec may require of its output. The rules of the CRD check some of it when an object is applied, but an older CRD may be
 // installed, or the object may have been stored before a rule existed.
 
-var errUnnamedFields = engine.NewInvalid(v1alpha1.ReasonInvalidSpec,
+var errUnnamedFields = problem.NewInvalid(v1alpha1.ReasonInvalidSpec,
 	"spec.datapoints: a ConfigMap accepts only named fields of personal data: name the fields of every datapoint, or use spec.output.secret").
 	On(v1alpha1.ConditionOutputReady)
 

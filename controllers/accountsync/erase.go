@@ -10,8 +10,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // erase takes out of the output what must not be kept any longer. It needs nothing but the status and the output
@@ -105,7 +105,7 @@ func (v *visit) eraseOutput(ctx context.Context, p *pass, gone erasures) error {
 	}
 	place := whereToErase(sync, known[0], gone)
 	set, err := v.openSet(ctx, sync, place)
-	foreign := engine.IsProblem(err, v1alpha1.ReasonOutputConflict) || engine.IsProblem(err, v1alpha1.ReasonProgressing)
+	foreign := problem.Is(err, v1alpha1.ReasonOutputConflict) || problem.Is(err, v1alpha1.ReasonProgressing)
 	if err != nil && !foreign {
 		return err
 	}

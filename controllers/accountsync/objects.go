@@ -8,8 +8,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // The objects that data is written to. status.output names every one that may hold any before it is made, so that none
@@ -129,14 +129,14 @@ func (v *visit) readSet(ctx context.Context, sync *v1alpha1.SmileAccountSync, ta
 
 // leftAlone is the problem of an output that was left behind and is not taken back.
 func leftAlone(target output.Target) error {
-	return engine.NewInvalid(v1alpha1.ReasonOutputConflict, fmt.Sprintf(
+	return problem.NewInvalid(v1alpha1.ReasonOutputConflict, fmt.Sprintf(
 		"the %s %q was left behind by a deleted object, and no seal proves that it was written for this one and its user: "+
 			"it stays as it is; choose another name or delete it", target.Kind, target.Name)).After(leftRetry)
 }
 
 // isForeign reports whether an object could not be opened because it is not, or not yet, this object's to use.
 func isForeign(err error) bool {
-	return engine.IsProblem(err, v1alpha1.ReasonOutputConflict) || engine.IsProblem(err, v1alpha1.ReasonProgressing)
+	return problem.Is(err, v1alpha1.ReasonOutputConflict) || problem.Is(err, v1alpha1.ReasonProgressing)
 }
 
 // holding is the data that an output holds of one account.

@@ -12,6 +12,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -115,7 +116,7 @@ func (v *visit) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 			return nil
 		}
 	}
-	return engine.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold what was written: nothing is revoked until it does")
+	return problem.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold what was written: nothing is revoked until it does")
 }
 
 // sealReleased records in the seal what Smile has acknowledged.

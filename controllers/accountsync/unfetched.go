@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // What keeps personal data from being fetched without need: a change of the spec that selects no other data, an output that
@@ -54,5 +54,5 @@ func (v *visit) tryToWrite(ctx context.Context, sync *v1alpha1.SmileAccountSync)
 	if err == nil {
 		return nil
 	}
-	return engine.Classify(err).On(v1alpha1.ConditionOutputReady)
+	return problem.Classify(err).On(v1alpha1.ConditionOutputReady)
 }

@@ -6,12 +6,12 @@ import (
 	"strings"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // unsupported returns a problem that names the datapoints that none of the linked accounts' providers offers.
-func (v *visit) unsupported(ctx context.Context, sync *v1alpha1.SmileAccountSync) (*engine.Problem, error) {
+func (v *visit) unsupported(ctx context.Context, sync *v1alpha1.SmileAccountSync) (*problem.Problem, error) {
 	offered, providers := map[smile.Datapoint]bool{}, []string{}
 	for _, account := range sync.Status.Accounts {
 		if !hasData(account) && !v.isFetched(account.ID) {
@@ -39,7 +39,7 @@ func (v *visit) unsupported(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		return nil, nil
 	}
 	slices.Sort(providers)
-	return engine.NewInvalid(v1alpha1.ReasonDatapointUnsupported,
+	return problem.NewInvalid(v1alpha1.ReasonDatapointUnsupported,
 		"spec.datapoints: "+strings.Join(missing, ", ")+" is offered by none of the linked providers ("+
 			strings.Join(slices.Compact(providers), ", ")+"): remove it, or wait for an account that has it; the rest is synced").
 		After(unsupportedRetry), nil

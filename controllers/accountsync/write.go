@@ -13,6 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // write makes the output hold what is kept: what was fetched, and of the other accounts what it holds already.
@@ -134,7 +135,7 @@ func (v *visit) tellLost(p *pass, lost []v1alpha1.SyncedAccount) {
 		"data of an account that Smile has no longer is not in the output any more and cannot be fetched again")
 }
 
-var errLost = engine.NewInvalid(v1alpha1.ReasonDataLost,
+var errLost = problem.NewInvalid(v1alpha1.ReasonDataLost,
 	"data of an account that Smile has no longer is lost, as the output was deleted or changed: restore the output from a backup")
 
 // conclude ends the pass: with what the data still lacks, if anything.

@@ -25,6 +25,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileconnections,verbs=list;watch
@@ -84,7 +85,7 @@ type visit struct {
 	conn *connection.Connection
 }
 
-var errWrongMode = engine.NewInvalid(v1alpha1.ReasonModeMismatch,
+var errWrongMode = problem.NewInvalid(v1alpha1.ReasonModeMismatch,
 	"a token showed that the key pair belongs to the other mode: nothing more is called with it; put a pair of spec.mode into the Secret").
 	After(connection.Recheck)
 
@@ -109,7 +110,7 @@ func (v *visit) prove(ctx context.Context, p *pass) error {
 		tenant = former.KnownUserID
 	}
 	if err := conn.Prove(ctx, tenant); err != nil {
-		if engine.IsProblem(err, v1alpha1.ReasonInvalidCredentials) {
+		if problem.Is(err, v1alpha1.ReasonInvalidCredentials) {
 			err = v.Connections.Refused(conn).Because(err)
 		}
 		return recheck(err)
@@ -163,9 +164,9 @@ func (v *visit) mirror(_ context.Context, p *pass) error {
 // recheck has the Secret of a connection that does not work read again soon, whatever is wrong; calls have a pace of
 // their own.
 func recheck(err error) error {
-	var problem *engine.Problem
-	if errors.As(err, &problem) && problem.RetryAfter > connection.Recheck {
-		return problem.After(connection.Recheck)
+	var shown *problem.Problem
+	if errors.As(err, &shown) && shown.RetryAfter > connection.Recheck {
+		return shown.After(connection.Recheck)
 	}
 	return err
 }

@@ -12,9 +12,9 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/creation"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -178,7 +178,7 @@ func (v *visit) record(p *pass, remote smile.User) {
 	}
 }
 
-var errClaimed = engine.NewInvalid(v1alpha1.ReasonUserIDConflict,
+var errClaimed = problem.NewInvalid(v1alpha1.ReasonUserIDConflict,
 	"another SmileUser has the same person at Smile: delete one of the two, or give this one another subject or userID").
 	After(time.Minute)
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -46,7 +46,7 @@ func (v *visit) revoke(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	return engine.NewTransient(v1alpha1.ReasonSmileUnavailable, "Smile still lists what was revoked")
+	return problem.NewTransient(v1alpha1.ReasonSmileUnavailable, "Smile still lists what was revoked")
 }
 
 func (v *visit) settleBeforeRevoking(ctx context.Context, p *pass) error {

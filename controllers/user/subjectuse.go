@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 )
 
@@ -27,7 +27,7 @@ func (v *visit) checkSubjectUse(ctx context.Context, p *pass) error {
 	ref := mirror.SubjectReference(user)
 	secret, err := ref.Read(ctx, v.Live)
 	switch {
-	case engine.IsProblem(err, v1alpha1.ReasonSecretNotFound):
+	case problem.Is(err, v1alpha1.ReasonSecretNotFound):
 		p.Drop()
 	case err != nil:
 		return err

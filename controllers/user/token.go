@@ -10,10 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -36,16 +36,16 @@ const (
 	keyUserID      = "userId"
 )
 
-var errTokenGone = engine.NewNotReady(v1alpha1.ReasonProgressing,
+var errTokenGone = problem.NewNotReady(v1alpha1.ReasonProgressing,
 	"the Secret of the link token was deleted or changed: it gets a new token, at most one in five minutes")
 
 // issueToken keeps a fresh link token, if one is wanted. Trouble with its Secret ends the pass only after everything else.
 func (v *visit) issueToken(ctx context.Context, p *pass) error {
 	err := v.keepToken(ctx, p)
 	for _, reason := range []string{v1alpha1.ReasonClusterRefused, v1alpha1.ReasonOutputConflict, v1alpha1.ReasonProgressing} {
-		if engine.IsProblem(err, reason) {
+		if problem.Is(err, reason) {
 			p.Keep()
-			v.trouble = engine.Classify(err).On(v1alpha1.ConditionTokenIssued)
+			v.trouble = problem.Classify(err).On(v1alpha1.ConditionTokenIssued)
 			return nil
 		}
 	}
@@ -126,7 +126,7 @@ func (v *visit) tokenAtHand(ctx context.Context, p *pass, stored *output.Stored)
 	found := stored.Content()
 	if !v.unchanged(found, held) && held.SecretName != p.Object.Spec.LinkToken.SecretName {
 		former, err := v.Outputs.Read(ctx, p.Object, secretOf(held.SecretName))
-		if err != nil && !engine.IsProblem(err, v1alpha1.ReasonOutputConflict) {
+		if err != nil && !problem.Is(err, v1alpha1.ReasonOutputConflict) {
 			return nil, err
 		}
 		found = former

@@ -22,7 +22,7 @@ type visit struct {
 	token smile.Token
 	// takenBack is true when the Secret of the link token was left behind by a deleted object.
 	takenBack bool
-	// trouble with the Secret of the link token, which holds up nothing else. Nil or a *engine.Problem.
+	// trouble with the Secret of the link token, which holds up nothing else. Nil or a *problem.Problem.
 	trouble error
 }
 

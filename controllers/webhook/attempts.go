@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // again is how long what Smile has refused as invalid is not sent to it.
@@ -22,7 +23,7 @@ type attempts struct {
 
 // refusal is why Smile would not take something, and until when it is not sent again.
 type refusal struct {
-	problem *engine.Problem
+	problem *problem.Problem
 	until   time.Time
 }
 
@@ -50,8 +51,8 @@ func (a *attempts) unknown(pair string, now time.Time) time.Time {
 // refuse remembers a problem that only a change can fix, so that it is told and not tried again each time that the
 // Secrets are read. It gives back what is to be told.
 func (a *attempts) refuse(pair string, now time.Time, err error) error {
-	problem := engine.Classify(err).After(soon)
-	if problem.Class != engine.Invalid {
+	refused := problem.Classify(err).After(soon)
+	if refused.Class != problem.Invalid {
 		return err
 	}
 	a.mu.Lock()
@@ -59,8 +60,8 @@ func (a *attempts) refuse(pair string, now time.Time, err error) error {
 	if a.refusals == nil {
 		a.refusals = map[string]refusal{}
 	}
-	a.refusals[pair] = refusal{problem, now.Add(engine.Jitter(again))}
-	return problem
+	a.refusals[pair] = refusal{refused, now.Add(engine.Jitter(again))}
+	return refused
 }
 
 // refusal is the problem that was remembered, if it is not time to try again.

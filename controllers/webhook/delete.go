@@ -10,12 +10,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-var errNotDeleted = engine.NewTransient(v1alpha1.ReasonSmileUnavailable,
+var errNotDeleted = problem.NewTransient(v1alpha1.ReasonSmileUnavailable,
 	"Smile acknowledged the deletion of a webhook and still shows it: it is deleted again, because it sends events until it is gone")
 
 // endAll ends the registrations that are chosen. One that Smile does not delete keeps no other.

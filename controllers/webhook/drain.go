@@ -14,13 +14,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // observe holds what Smile lists against what was registered, when that is due: what was changed or deleted there is
 // registered anew, and what is ours but was never noted goes.
 func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
-	if engine.IsProblem(v.connErr, v1alpha1.ReasonConnectionNotFound) {
+	if problem.Is(v.connErr, v1alpha1.ReasonConnectionNotFound) {
 		return v.connErr
 	}
 	if v.connErr != nil {
@@ -133,7 +134,7 @@ func (v *visit) provable(ctx context.Context, p *pass) error {
 		return nil
 	}
 	err := v.openPairs(ctx, p)
-	if engine.IsProblem(err, v1alpha1.ReasonOutputConflict) {
+	if problem.Is(err, v1alpha1.ReasonOutputConflict) {
 		return nil
 	}
 	return err

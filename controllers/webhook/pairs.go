@@ -10,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -181,13 +181,13 @@ func (v *visit) want(ctx context.Context, p *pass) (*wanted, error) {
 	case spec.URL != "":
 		spelled, reason := v.Policy.Check(spec.URL)
 		if reason != "" {
-			return nil, engine.NewInvalid(v1alpha1.ReasonWebhookURLNotAllowed, "spec.url: "+reason).After(soon)
+			return nil, problem.NewInvalid(v1alpha1.ReasonWebhookURLNotAllowed, "spec.url: "+reason).After(soon)
 		}
 		w.url, w.shown, where = spelled, spelled, spelled
 	case v.Policy.Receives():
 		w.shown, where = v.Policy.OwnShown(), v.Policy.Own("")
 	default:
-		return nil, engine.NewInvalid(v1alpha1.ReasonReceiverNotConfigured,
+		return nil, problem.NewInvalid(v1alpha1.ReasonReceiverNotConfigured,
 			"this operator has no receiver of its own: start it with --receiver-bind-address and --receiver-base-url, or set spec.url").After(soon)
 	}
 	secret, err := v.wantedSecret(ctx, p)
@@ -211,7 +211,7 @@ func (v *visit) wantedSecret(ctx context.Context, p *pass) (string, error) {
 	ref := p.Object.Spec.SecretRef
 	switch {
 	case ref != nil && ref.Name == target(p).Name:
-		return "", engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+		return "", problem.NewInvalid(v1alpha1.ReasonSecretInvalid,
 			"spec.secretRef names the Secret that the operator makes for this object: leave out spec.secretRef, and the secret that it holds is used").After(soon)
 	case ref != nil:
 	case v.secret == "":
@@ -271,7 +271,7 @@ func (v *visit) checkSecretUse(_ context.Context, p *pass) error {
 }
 
 func unusable(name, key, which, otherwise string) error {
-	return engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+	return problem.NewInvalid(v1alpha1.ReasonSecretInvalid,
 		fmt.Sprintf("the Secret %q %s must hold %d to %d printable characters without spaces under the key %q%s",
 			name, which, hook.MinSecretLength, hook.MaxSecretLength, key, otherwise)).After(soon)
 }

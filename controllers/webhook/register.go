@@ -15,6 +15,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -26,11 +27,11 @@ const settleTime = 2 * time.Minute
 const most = 2
 
 var (
-	errUnknown = engine.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
+	errUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
 		"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
-	errReplacing = engine.NewNotReady(v1alpha1.ReasonProgressing,
+	errReplacing = problem.NewNotReady(v1alpha1.ReasonProgressing,
 		"the change before this one is still being carried out: the webhook that it replaced is kept until nothing of it can be under way")
-	errOtherwise = engine.NewTransient(v1alpha1.ReasonInvalidResponse,
+	errOtherwise = problem.NewTransient(v1alpha1.ReasonInvalidResponse,
 		"Smile shows the new webhook otherwise than it was registered, or not at all")
 )
 
@@ -288,7 +289,7 @@ func explained(err error, w *wanted) error {
 	if w.url == "" {
 		where = "the operator's --receiver-base-url"
 	}
-	return engine.NewInvalid(v1alpha1.ReasonInvalidSpec, "Smile refuses the webhook as invalid: check "+where+
+	return problem.NewInvalid(v1alpha1.ReasonInvalidSpec, "Smile refuses the webhook as invalid: check "+where+
 		", which must be https and of a host that Smile can reach, and spec.eventTypes").Because(err)
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/smile-operator/smile-operator/internal/e2e"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -15,24 +15,24 @@ import (
 const accountUser = "system:serviceaccount:" + accountNamespace + ":" + accountName
 
 // own picks the operator's requests, the leader lease aside.
-func own(requests []e2e.Request) []e2e.Request {
-	return only(requests, func(r e2e.Request) bool { return r.User == accountUser && r.Resource != "leases" })
+func own(requests []audit.Request) []audit.Request {
+	return only(requests, func(r audit.Request) bool { return r.User == accountUser && r.Resource != "leases" })
 }
 
 // writes picks what changes something.
-func writes(requests []e2e.Request) []e2e.Request { return only(requests, e2e.Request.Writes) }
+func writes(requests []audit.Request) []audit.Request { return only(requests, audit.Request.Writes) }
 
 // busy picks the requests that somebody's turn causes: not the watches, which are opened again every few minutes, nor
 // the look at a connection's Secret every 30 s.
-func busy(requests []e2e.Request) []e2e.Request {
-	return only(requests, func(r e2e.Request) bool {
+func busy(requests []audit.Request) []audit.Request {
+	return only(requests, func(r audit.Request) bool {
 		return r.Verb != "watch" && (r.Verb != "get" || r.Resource != "secrets")
 	})
 }
 
 // statusWrites picks the writes of SmileUsers' statuses.
-func statusWrites(requests []e2e.Request) []e2e.Request {
-	return only(requests, func(r e2e.Request) bool { return r.Writes() && r.Resource == "smileusers/status" })
+func statusWrites(requests []audit.Request) []audit.Request {
+	return only(requests, func(r audit.Request) bool { return r.Writes() && r.Resource == "smileusers/status" })
 }
 
 func only[T any](all []T, wanted func(T) bool) []T {
@@ -45,7 +45,7 @@ func only[T any](all []T, wanted func(T) bool) []T {
 	return picked
 }
 
-func arrivals(requests []e2e.Request) []time.Time {
+func arrivals(requests []audit.Request) []time.Time {
 	times := make([]time.Time, len(requests))
 	for i, request := range requests {
 		times[i] = request.At
@@ -54,7 +54,7 @@ func arrivals(requests []e2e.Request) []time.Time {
 }
 
 // quietAfter is how long after the start the last of the requests came; 0 if there was none.
-func quietAfter(started time.Time, requests []e2e.Request) time.Duration {
+func quietAfter(started time.Time, requests []audit.Request) time.Duration {
 	quiet := time.Duration(0)
 	for _, request := range requests {
 		quiet = max(quiet, request.At.Sub(started))
@@ -63,8 +63,8 @@ func quietAfter(started time.Time, requests []e2e.Request) time.Duration {
 }
 
 // tallyRequests and tallyCalls say how often what was asked.
-func tallyRequests(requests []e2e.Request) string {
-	return tally(requests, func(r e2e.Request) string { return r.Verb + " " + r.Resource })
+func tallyRequests(requests []audit.Request) string {
+	return tally(requests, func(r audit.Request) string { return r.Verb + " " + r.Resource })
 }
 
 func tallyCalls(calls []sandbox.JournalEntry) string {

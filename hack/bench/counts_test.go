@@ -6,26 +6,26 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/smile-operator/smile-operator/internal/e2e"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
 func TestRequestsThatCount(t *testing.T) {
-	lease := e2e.Request{User: accountUser, Verb: "update", Resource: "leases"}
-	foreign := e2e.Request{User: "system:admin", Verb: "patch", Resource: "smileusers/status"}
-	watch := e2e.Request{User: accountUser, Verb: "watch", Resource: "smileusers"}
-	look := e2e.Request{User: accountUser, Verb: "get", Resource: "secrets"}
-	list := e2e.Request{User: accountUser, Verb: "list", Resource: "smileusers"}
-	store := e2e.Request{User: accountUser, Verb: "patch", Resource: "smileusers/status"}
-	output := e2e.Request{User: accountUser, Verb: "update", Resource: "secrets"}
-	event := e2e.Request{User: accountUser, Verb: "create", Resource: "events"}
-	all := []e2e.Request{lease, foreign, watch, look, list, store, output, event}
+	lease := audit.Request{User: accountUser, Verb: "update", Resource: "leases"}
+	foreign := audit.Request{User: "system:admin", Verb: "patch", Resource: "smileusers/status"}
+	watch := audit.Request{User: accountUser, Verb: "watch", Resource: "smileusers"}
+	look := audit.Request{User: accountUser, Verb: "get", Resource: "secrets"}
+	list := audit.Request{User: accountUser, Verb: "list", Resource: "smileusers"}
+	store := audit.Request{User: accountUser, Verb: "patch", Resource: "smileusers/status"}
+	output := audit.Request{User: accountUser, Verb: "update", Resource: "secrets"}
+	event := audit.Request{User: accountUser, Verb: "create", Resource: "events"}
+	all := []audit.Request{lease, foreign, watch, look, list, store, output, event}
 
-	for name, tt := range map[string]struct{ got, want []e2e.Request }{
-		"the operator's":     {own(all), []e2e.Request{watch, look, list, store, output, event}},
-		"writes":             {writes(own(all)), []e2e.Request{store, output, event}},
-		"somebody's turn":    {busy(own(all)), []e2e.Request{list, store, output, event}},
-		"writes of statuses": {statusWrites(own(all)), []e2e.Request{store}},
+	for name, tt := range map[string]struct{ got, want []audit.Request }{
+		"the operator's":     {own(all), []audit.Request{watch, look, list, store, output, event}},
+		"writes":             {writes(own(all)), []audit.Request{store, output, event}},
+		"somebody's turn":    {busy(own(all)), []audit.Request{list, store, output, event}},
+		"writes of statuses": {statusWrites(own(all)), []audit.Request{store}},
 	} {
 		if diff := cmp.Diff(tt.want, tt.got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -42,7 +42,7 @@ func TestRequestsThatCount(t *testing.T) {
 
 func TestQuietAfter(t *testing.T) {
 	times := at(0, 4000, 1500)
-	requests := []e2e.Request{{At: times[1]}, {At: times[2]}}
+	requests := []audit.Request{{At: times[1]}, {At: times[2]}}
 	if got := quietAfter(times[0], requests); got != 4*time.Second {
 		t.Errorf("quiet after %s", got)
 	}

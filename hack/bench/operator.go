@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/smile-operator/smile-operator/hack/child"
+	"github.com/smile-operator/smile-operator/internal/child"
 )
 
 const (

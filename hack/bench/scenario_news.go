@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/smile-operator/smile-operator/internal/e2e"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -94,7 +94,7 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	requests = only(requests, func(r e2e.Request) bool { return r.Verb != "watch" })
+	requests = only(requests, func(r audit.Request) bool { return r.Verb != "watch" })
 	calls := w.smile.Journal(mark)
 	w.say("%d pieces of news, %d a second: calls: %s; requests: %s", len(pieces), calmNews, tallyCalls(calls), tallyRequests(requests))
 	how := fmt.Sprintf("%d refreshes of as many accounts, %d a second, each told by a webhook; ", len(pieces), calmNews)
@@ -116,8 +116,8 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 
 // bare gives the highest rate that the bare loop sustains.
 func (w *newsroom) bare(ctx context.Context) (float64, error) {
-	p, err := w.launch(ctx, "newsloop", []string{
-		"-namespace=" + namespace, "-smile=" + w.smile.URL + "/v1", "-keys=" + apiKey + ":" + apiSecret, "-address=" + w.address,
+	p, err := w.launch(ctx, "bareloop", []string{
+		"-namespace=" + namespace, "-smile=" + w.smile.URL + "/v1", "-keys=" + apiKey + ":" + apiSecret, "-events=" + w.address,
 		"-concurrency=" + strconv.Itoa(operatorConcurrency),
 	}, "KUBECONFIG="+w.access)
 	if err != nil {

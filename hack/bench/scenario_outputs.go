@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/e2e"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -265,7 +265,7 @@ func (g *gallery) rest(ctx context.Context) ([]figure, error) {
 }
 
 // isCheck picks the reads of data Secrets.
-func isCheck(r e2e.Request) bool {
+func isCheck(r audit.Request) bool {
 	return r.Verb == "get" && r.Resource == "secrets" && strings.HasSuffix(r.Name, dataOf(""))
 }
 

@@ -18,8 +18,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/app"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/controlplane"
-	"github.com/smile-operator/smile-operator/internal/e2e"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -33,21 +33,12 @@ const (
 	apiSecret        = "sandbox-secret"
 )
 
-const auditPolicy = `apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules: [{level: Metadata}]
-`
-
-// auditMegabytes is more than any scenario writes: a log that is rotated would lose requests.
-const auditMegabytes = 4096
-
 // stage is what one scenario plays on: a control plane and a Smile of its own.
 type stage struct {
 	*bench
 
 	plane *controlplane.ControlPlane
-	audit e2e.Audit
+	audit audit.Log
 	admin client.WithWatch
 	smile *sandbox.Server
 	// access is the kubeconfig file of the operator's account.
@@ -77,9 +68,7 @@ func (st *stage) startPlane(ctx context.Context, collects bool) error {
 	if err != nil {
 		return err
 	}
-	policy := filepath.Join(dir, "audit-policy.yaml")
-	st.audit = e2e.Audit{Path: filepath.Join(dir, "audit.log")}
-	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+	if st.audit, err = audit.Create(dir); err != nil {
 		return err
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -87,10 +76,7 @@ func (st *stage) startPlane(ctx context.Context, collects bool) error {
 	st.plane, err = controlplane.Start(life, controlplane.Options{
 		CRDs:              []string{filepath.Join(st.subject.root, "config", "crd", "bases")},
 		ControllerManager: collects,
-		APIServerFlags: []string{
-			"--audit-policy-file=" + policy, "--audit-log-path=" + st.audit.Path,
-			fmt.Sprintf("--audit-log-maxsize=%d", auditMegabytes),
-		},
+		APIServerFlags:    st.audit.Flags(),
 	})
 	release()
 	if err != nil {
@@ -201,7 +187,7 @@ func (st *stage) explain() string {
 }
 
 // requests are the operator's since a place in the audit log.
-func (st *stage) requests(place int64) ([]e2e.Request, error) {
+func (st *stage) requests(place int64) ([]audit.Request, error) {
 	all, err := st.audit.After(place)
 	return own(all), err
 }

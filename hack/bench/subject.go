@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/smile-operator/smile-operator/hack/child"
+	"github.com/smile-operator/smile-operator/internal/child"
 )
 
 // subject is an operator that is measured: its sources, with its CRDs and rights, and what was built of them.
@@ -23,7 +23,7 @@ type subject struct {
 	binaries string
 }
 
-// build builds the operator of a subject, and the bare loops of the working directory beside it.
+// build builds the operator of a subject, and the bare loop of the working directory.
 func (b *bench) build(ctx context.Context, s subject) error {
 	b.headline("build: the operator of %s", s.name)
 	if err := os.MkdirAll(s.binaries, 0o700); err != nil {
@@ -32,7 +32,7 @@ func (b *bench) build(ctx context.Context, s subject) error {
 	of := func(root, program string) error {
 		return command(ctx, root, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", s.binaries, program)
 	}
-	return errors.Join(of(s.root, "./cmd/smile-operator"), of(b.root, "./hack/bench/bareloop"), of(b.root, "./hack/bench/newsloop"))
+	return errors.Join(of(s.root, "./cmd/smile-operator"), of(b.root, "./hack/bench/bareloop"))
 }
 
 // checkOut writes the sources of a commit into a directory of the bench, and leaves nothing in the repository.

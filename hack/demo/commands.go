@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/smile-operator/smile-operator/hack/child"
+	"github.com/smile-operator/smile-operator/internal/child"
 )
 
 // patience is how long a process may take to end after an interrupt.

@@ -12,7 +12,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 	approved = 10 * time.Minute
 )
 
-var errPaused = engine.NewNotReady(v1alpha1.ReasonRevokesPaused, fmt.Sprintf(
+var errPaused = problem.NewNotReady(v1alpha1.ReasonRevokesPaused, fmt.Sprintf(
 	"more than %d revokes within %d minutes were asked of the SmileConnection, and none can be undone: "+
 		"to let go what waits, set its annotation %s to a new value",
 	brakeLimit, int(brakeWindow.Minutes()), v1alpha1.AnnotationApproveRevokes)).After(5 * time.Minute)

@@ -7,7 +7,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 const (
@@ -32,20 +32,20 @@ type breaker struct {
 }
 
 var (
-	errDenied = engine.NewNotReady(v1alpha1.ReasonConnectionNotReady,
+	errDenied = problem.NewNotReady(v1alpha1.ReasonConnectionNotReady,
 		"Smile refuses the key pair of the connection: nothing is called until its credentials Secret is mended").
 		On(v1alpha1.ConditionConnectionReady)
-	errWrongMode = engine.NewNotReady(v1alpha1.ReasonConnectionNotReady,
+	errWrongMode = problem.NewNotReady(v1alpha1.ReasonConnectionNotReady,
 		"the key pair of the connection belongs to the other mode: nothing is called until its credentials Secret is mended").
 		On(v1alpha1.ConditionConnectionReady)
 	// errUnchecked ends with the connection's first Ready condition, which wakes all that wait: nothing is written for them
 	// before.
-	errUnchecked = &engine.Problem{
-		Class: engine.Throttled, Reason: v1alpha1.ReasonThrottled,
+	errUnchecked = &problem.Problem{
+		Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled,
 		Message: "the connection is being checked for the first time",
 	}
-	errChecking = &engine.Problem{
-		Class: engine.Throttled, Reason: v1alpha1.ReasonThrottled, RetryAfter: time.Second,
+	errChecking = &problem.Problem{
+		Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled, RetryAfter: time.Second,
 		Message: "the key pair of the connection is being checked",
 	}
 )

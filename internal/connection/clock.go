@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
@@ -48,8 +48,8 @@ func (c *Connection) Skew() Skew { return c.session.skew() }
 
 func (s *session) skew() Skew { return Skew{s.clocks.Of(s.host)} }
 
-var errAskingTime = &engine.Problem{
-	Class: engine.Throttled, Reason: v1alpha1.ReasonThrottled, RetryAfter: 2 * time.Second,
+var errAskingTime = &problem.Problem{
+	Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled, RetryAfter: 2 * time.Second,
 	Message: "Smile is being asked for its time",
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 	declaredRoom = 20
 )
 
-var errRevokeLimit = engine.NewNotReady(v1alpha1.ReasonRevokeLimitReached,
+var errRevokeLimit = problem.NewNotReady(v1alpha1.ReasonRevokeLimitReached,
 	"the number of accounts revoked in 24 hours has reached spec.revokes.perDay of the SmileConnection: "+
 		"the others are revoked when the limit permits it; to revoke them sooner, raise spec.revokes.perDay")
 
@@ -144,7 +145,7 @@ func (d *declaredRevokes) giveBack() {
 }
 
 // waiting reports why a revoke would have to wait; nil when it need not.
-func (d *declaredRevokes) waiting(ctx context.Context) *engine.Problem {
+func (d *declaredRevokes) waiting(ctx context.Context) *problem.Problem {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.count(ctx); err != nil {
@@ -157,7 +158,7 @@ func (d *declaredRevokes) waiting(ctx context.Context) *engine.Problem {
 }
 
 // shown is why the connection shows that declared revokes wait; nil when it does not.
-func (d *declaredRevokes) shown(ctx context.Context) *engine.Problem {
+func (d *declaredRevokes) shown(ctx context.Context) *problem.Problem {
 	limit := d.waiting(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -196,7 +197,7 @@ func (r *Registry) releases(ctx context.Context, of client.ObjectKey) ([]time.Ti
 }
 
 // RevokeLimitReached is why a connection shows that its declared revokes wait; nil when it does not.
-func (r *Registry) RevokeLimitReached(ctx context.Context, obj *v1alpha1.SmileConnection) *engine.Problem {
+func (r *Registry) RevokeLimitReached(ctx context.Context, obj *v1alpha1.SmileConnection) *problem.Problem {
 	return r.brake(obj).declared.shown(ctx)
 }
 
@@ -208,6 +209,6 @@ func (c *Connection) TakeDeclaredRevoke(ctx context.Context) error { return c.br
 func (c *Connection) ReturnDeclaredRevoke() { c.brake.declared.giveBack() }
 
 // RevokeLimitReached is why the next declared revoke would have to wait, without asking for one; nil when it need not.
-func (c *Connection) RevokeLimitReached(ctx context.Context) *engine.Problem {
+func (c *Connection) RevokeLimitReached(ctx context.Context) *problem.Problem {
 	return c.brake.declared.waiting(ctx)
 }

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 func newDeclared(perDay int, before ...time.Time) (*declaredRevokes, *clocktesting.FakeClock, *int) {
@@ -31,7 +31,7 @@ func (d *declaredRevokes) gone(t *testing.T, times int) (gone int) {
 		switch {
 		case err == nil:
 			gone++
-		case !engine.IsProblem(err, v1alpha1.ReasonRevokeLimitReached):
+		case !problem.Is(err, v1alpha1.ReasonRevokeLimitReached):
 			t.Fatal(err)
 		}
 	}

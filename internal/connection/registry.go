@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
@@ -143,7 +143,7 @@ func (c *Connection) replaceable(by *Connection) bool {
 }
 
 // Refused is the problem of a connection whose key pair is refused. It says so when the former pair is still used.
-func (r *Registry) Refused(conn *Connection) *engine.Problem {
+func (r *Registry) Refused(conn *Connection) *problem.Problem {
 	if last := r.lastProven(conn.Name); last != nil && last.replaceable(conn) && last.Usable() == nil {
 		return errFormerUsed
 	}

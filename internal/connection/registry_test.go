@@ -20,8 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -257,7 +257,7 @@ func TestAmongManyCallsARefusedPairIsUsedThreeTimesAtMost(t *testing.T) {
 	for range 20 {
 		group.Go(func() {
 			_, err := conn.Client.User(t.Context(), "user-1")
-			if class := engine.Classify(err).Class; class != engine.NotReady && class != engine.Throttled && class != engine.Transient {
+			if class := problem.Classify(err).Class; class != problem.NotReady && class != problem.Throttled && class != problem.Transient {
 				t.Errorf("a call gets %v", err)
 			}
 		})

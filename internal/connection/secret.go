@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
@@ -27,25 +27,25 @@ const (
 )
 
 var (
-	errNotFound = engine.NewWaiting(v1alpha1.ReasonConnectionNotFound,
+	errNotFound = problem.NewWaiting(v1alpha1.ReasonConnectionNotFound,
 		"the SmileConnection that spec.connectionRef names does not exist in this namespace").
 		On(v1alpha1.ConditionConnectionReady)
-	errNotReady = engine.NewWaiting(v1alpha1.ReasonConnectionNotReady,
+	errNotReady = problem.NewWaiting(v1alpha1.ReasonConnectionNotReady,
 		"the SmileConnection is not Ready: its own conditions say why").
 		On(v1alpha1.ConditionConnectionReady)
-	errSuspended = engine.NewWaiting(v1alpha1.ReasonSuspended,
+	errSuspended = problem.NewWaiting(v1alpha1.ReasonSuspended,
 		"the SmileConnection is suspended").
 		On(v1alpha1.ConditionConnectionReady)
-	errRefused = (&engine.Problem{
-		Class: engine.Denied, Reason: v1alpha1.ReasonInvalidCredentials,
+	errRefused = (&problem.Problem{
+		Class: problem.Denied, Reason: v1alpha1.ReasonInvalidCredentials,
 		Message: "Smile refuses the key pair: put a valid one into the Secret that spec.credentialsSecretRef names",
 	}).After(Recheck)
-	errFormerUsed = (&engine.Problem{
-		Class: engine.Denied, Reason: v1alpha1.ReasonInvalidCredentials,
+	errFormerUsed = (&problem.Problem{
+		Class: problem.Denied, Reason: v1alpha1.ReasonInvalidCredentials,
 		Message: "Smile refuses the key pair in the Secret that spec.credentialsSecretRef names, and the former pair is still used " +
 			"as long as Smile accepts it and the operator is not restarted: put a valid pair into the Secret",
 	}).After(Recheck)
-	errOtherTenant = engine.NewInvalid(v1alpha1.ReasonCredentialsMismatch,
+	errOtherTenant = problem.NewInvalid(v1alpha1.ReasonCredentialsMismatch,
 		"the key pair belongs to another tenant of Smile than the users of this connection: "+
 			"put back a pair of that tenant, or create another SmileConnection").After(Recheck)
 )
@@ -100,20 +100,20 @@ func pairFrom(secret *corev1.Secret, ref v1alpha1.CredentialsSecretReference) (t
 		if key == "" {
 			key = part.otherwise
 		}
-		value, problem := credential(secret.Data, key)
-		if problem == "" && part.otherwise == defaultAPIKeyKey && strings.Contains(value, ":") {
-			problem = "holds a colon, which HTTP basic authentication cannot carry: store the API key alone, and the API secret under its own key"
+		value, fault := credential(secret.Data, key)
+		if fault == "" && part.otherwise == defaultAPIKeyKey && strings.Contains(value, ":") {
+			fault = "holds a colon, which HTTP basic authentication cannot carry: store the API key alone, and the API secret under its own key"
 		}
-		if problem != "" {
-			return pair, engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
-				fmt.Sprintf("the Secret %q: key %q %s", secret.Name, key, problem)).After(Recheck)
+		if fault != "" {
+			return pair, problem.NewInvalid(v1alpha1.ReasonSecretInvalid,
+				fmt.Sprintf("the Secret %q: key %q %s", secret.Name, key, fault)).After(Recheck)
 		}
 		*part.into = smile.NewSensitive(value)
 	}
 	return pair, nil
 }
 
-func credential(data map[string][]byte, key string) (value, problem string) {
+func credential(data map[string][]byte, key string) (value, fault string) {
 	raw, ok := data[key]
 	switch {
 	case !ok:
@@ -141,13 +141,13 @@ func (r *Registry) endpoint(obj *v1alpha1.SmileConnection, secret *corev1.Secret
 	endpoint, err := r.config.Hosts.Check(obj.Spec.Endpoint)
 	var host *smile.HostError
 	if errors.As(err, &host) {
-		return nil, engine.NewInvalid(v1alpha1.ReasonEndpointNotAllowed, "spec."+host.Error()).After(Recheck)
+		return nil, problem.NewInvalid(v1alpha1.ReasonEndpointNotAllowed, "spec."+host.Error()).After(Recheck)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if !r.config.Hosts.IsDefault(endpoint) && secret.Annotations[v1alpha1.AnnotationAllowedHost] != transport.HostPort(endpoint) {
-		return nil, engine.NewInvalid(v1alpha1.ReasonEndpointNotAllowed,
+		return nil, problem.NewInvalid(v1alpha1.ReasonEndpointNotAllowed,
 			fmt.Sprintf("spec.endpoint: the Secret %q does not permit its keys to be sent to this host: annotate it with %s: %s",
 				secret.Name, v1alpha1.AnnotationAllowedHost, transport.HostPort(endpoint))).After(Recheck)
 	}

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
@@ -69,7 +69,7 @@ func (s *session) observe(ctx context.Context, err error) error {
 	if smile.IsForbidden(err) {
 		return err
 	}
-	return engine.NewTransient(v1alpha1.ReasonSmileUnavailable,
+	return problem.NewTransient(v1alpha1.ReasonSmileUnavailable,
 		"Smile refused the key pair once and accepted it right after: retried with backoff").Because(err)
 }
 

@@ -14,7 +14,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -54,27 +54,27 @@ func TestOneRefusalIsCheckedByOneProbe(t *testing.T) {
 		err    error
 		probe  int
 		probes int
-		class  engine.Class
+		class  problem.Class
 		reason string
 		open   bool
 	}{
-		"another error":                       {refused(500, smile.CodeServerError), 200, 0, engine.Transient, v1alpha1.ReasonSmileUnavailable, false},
-		"not found":                           {refused(404, smile.CodeMissingResource), 200, 0, engine.Transient, v1alpha1.ReasonSmileUnavailable, false},
-		"invalid":                             {refused(400, smile.CodeInvalidParameters), 200, 0, engine.Invalid, v1alpha1.ReasonInvalidSpec, false},
-		"401, and the pair is bad":            {refused(401, smile.CodeInvalidToken), 401, 1, engine.NotReady, v1alpha1.ReasonConnectionNotReady, true},
-		"a 400 for the pair, and it is bad":   {refused(400, smile.CodeInvalidCredentials), 401, 1, engine.NotReady, v1alpha1.ReasonConnectionNotReady, true},
-		"403, and the pair is bad":            {forbidden, 403, 1, engine.NotReady, v1alpha1.ReasonConnectionNotReady, true},
-		"401, but the pair is good":           {refused(401, smile.CodeInvalidToken), 200, 1, engine.Transient, v1alpha1.ReasonSmileUnavailable, false},
-		"403, but the pair is good":           {forbidden, 200, 1, engine.Invalid, v1alpha1.ReasonAccessForbidden, false},
-		"401, and the probe gets no answer":   {refused(401, smile.CodeInvalidToken), 0, 2, engine.Transient, v1alpha1.ReasonSmileUnavailable, false},
-		"403, and the probe meets a breakage": {forbidden, 500, 1, engine.Invalid, v1alpha1.ReasonAccessForbidden, false},
+		"another error":                       {refused(500, smile.CodeServerError), 200, 0, problem.Transient, v1alpha1.ReasonSmileUnavailable, false},
+		"not found":                           {refused(404, smile.CodeMissingResource), 200, 0, problem.Transient, v1alpha1.ReasonSmileUnavailable, false},
+		"invalid":                             {refused(400, smile.CodeInvalidParameters), 200, 0, problem.Invalid, v1alpha1.ReasonInvalidSpec, false},
+		"401, and the pair is bad":            {refused(401, smile.CodeInvalidToken), 401, 1, problem.NotReady, v1alpha1.ReasonConnectionNotReady, true},
+		"a 400 for the pair, and it is bad":   {refused(400, smile.CodeInvalidCredentials), 401, 1, problem.NotReady, v1alpha1.ReasonConnectionNotReady, true},
+		"403, and the pair is bad":            {forbidden, 403, 1, problem.NotReady, v1alpha1.ReasonConnectionNotReady, true},
+		"401, but the pair is good":           {refused(401, smile.CodeInvalidToken), 200, 1, problem.Transient, v1alpha1.ReasonSmileUnavailable, false},
+		"403, but the pair is good":           {forbidden, 200, 1, problem.Invalid, v1alpha1.ReasonAccessForbidden, false},
+		"401, and the probe gets no answer":   {refused(401, smile.CodeInvalidToken), 0, 2, problem.Transient, v1alpha1.ReasonSmileUnavailable, false},
+		"403, and the probe meets a breakage": {forbidden, 500, 1, problem.Invalid, v1alpha1.ReasonAccessForbidden, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, r, _, news := newSession(test.probe)
-			problem := engine.Classify(s.observe(t.Context(), test.err))
-			if problem.Class != test.class || problem.Reason != test.reason {
-				t.Errorf("it is %+v", problem)
+			got := problem.Classify(s.observe(t.Context(), test.err))
+			if got.Class != test.class || got.Reason != test.reason {
+				t.Errorf("it is %+v", got)
 			}
 			if len(r.calls) != test.probes {
 				t.Errorf("%d probes", len(r.calls))
@@ -83,7 +83,7 @@ func TestOneRefusalIsCheckedByOneProbe(t *testing.T) {
 				t.Errorf("the breaker is open: %v; told %d times", s.breaker.denied(), *news)
 			}
 			if test.open {
-				if got := engine.Classify(s.breaker.pass()); got.Reason != v1alpha1.ReasonConnectionNotReady {
+				if got := problem.Classify(s.breaker.pass()); got.Reason != v1alpha1.ReasonConnectionNotReady {
 					t.Errorf("the next call gets %+v", got)
 				}
 			}
@@ -153,9 +153,9 @@ func TestProving(t *testing.T) {
 
 // reasonOf is the reason of a problem; "" of anything else.
 func reasonOf(err error) string {
-	var problem *engine.Problem
-	if errors.As(err, &problem) {
-		return problem.Reason
+	var found *problem.Problem
+	if errors.As(err, &found) {
+		return found.Reason
 	}
 	return ""
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/child"
 )
 
 const (
@@ -39,8 +41,15 @@ type Component struct {
 	client *http.Client
 
 	mu      sync.Mutex
-	process *process // nil before the first start
+	process *child.Process // nil before the first start
 }
+
+// closed is the end of a process that was never started.
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // URL is where the component listens, for instance https://127.0.0.1:41234.
 func (c *Component) URL() string { return c.url }
@@ -62,11 +71,11 @@ func (c *Component) Start(ctx context.Context) error {
 	return nil
 }
 
-func (c *Component) launch(ctx context.Context) (*process, error) {
+func (c *Component) launch(ctx context.Context) (*child.Process, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.process.running() {
-		return nil, fmt.Errorf("it runs already as process %d", c.process.id)
+	if c.process.Running() {
+		return nil, fmt.Errorf("it already runs as process %d", c.process.PID())
 	}
 	log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -77,12 +86,12 @@ func (c *Component) launch(ctx context.Context) (*process, error) {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.path, c.args...)
 	cmd.Dir = filepath.Dir(c.Log)
 	cmd.Stdout, cmd.Stderr = log, log
-	c.process, err = spawn(cmd)
+	c.process, err = child.Start(cmd)
 	return c.process, err
 }
 
 // awaitReady polls the probes until all of them answer.
-func (c *Component) awaitReady(ctx context.Context, p *process) error {
+func (c *Component) awaitReady(ctx context.Context, p *child.Process) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	var last error
@@ -91,8 +100,8 @@ func (c *Component) awaitReady(ctx context.Context, p *process) error {
 			return nil
 		}
 		select {
-		case <-p.done:
-			return fmt.Errorf("it ended: %w", p.err)
+		case <-p.Done():
+			return fmt.Errorf("it ended: %w", p.Err())
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), last)
 		case <-tick.C:
@@ -123,10 +132,10 @@ func (c *Component) probe(ctx context.Context) error {
 	return nil
 }
 
-// PID is the process id, or 0 when the component does not run.
+// PID is the process id, or 0 if the component does not run.
 func (c *Component) PID() int {
-	if p := c.current(); p.running() {
-		return p.id
+	if p := c.current(); p.Running() {
+		return p.PID()
 	}
 	return 0
 }
@@ -134,47 +143,35 @@ func (c *Component) PID() int {
 // Done is closed when the current run has ended, for whatever reason.
 func (c *Component) Done() <-chan struct{} {
 	if p := c.current(); p != nil {
-		return p.done
+		return p.Done()
 	}
 	return closed
 }
 
-// Signal sends a signal to the process: SIGSTOP and SIGCONT pause and resume
-// it, a moment later. It fails with os.ErrProcessDone when the component does not run.
+// Signal sends a signal to the process: SIGSTOP and SIGCONT pause and resume it, a moment later. If the component does not run, the
+// error is os.ErrProcessDone.
 func (c *Component) Signal(s syscall.Signal) error {
 	p := c.current()
-	if !p.running() {
+	if p == nil {
 		return os.ErrProcessDone
 	}
-	return p.handle.Signal(s)
+	return p.Signal(s)
 }
 
-// Kill ends the process without a chance to clean up and waits for its end.
-// Killing what does not run is no error.
-func (c *Component) Kill() error {
-	if err := c.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("cannot kill %s: %w", c.Name, err)
+// Kill ends the process without a chance to clean up, and returns when it has ended.
+func (c *Component) Kill() {
+	if p := c.current(); p.Running() {
+		p.Kill()
 	}
-	<-c.Done()
-	return nil
 }
 
-// Stop ends the process in an orderly way, also when it is paused; after 20
-// seconds it kills it and says so. Stopping what does not run is no error.
+// Stop ends the process in an orderly way, also if it is paused. After 20 seconds it kills the process and returns an error. It is
+// no error if the component does not run.
 func (c *Component) Stop() error {
-	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
-		if err := c.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return fmt.Errorf("cannot stop %s: %w", c.Name, err)
-		}
+	if p := c.current(); p.Running() {
+		return p.Stop(stopTimeout)
 	}
-	timeout := time.NewTimer(stopTimeout)
-	defer timeout.Stop()
-	select {
-	case <-c.Done():
-		return nil
-	case <-timeout.C:
-		return errors.Join(fmt.Errorf("%s did not stop within %s", c.Name, stopTimeout), c.Kill())
-	}
+	return nil
 }
 
 // Version is what the binary says its version is, for instance v1.37.2.
@@ -186,7 +183,7 @@ func (c *Component) Version(ctx context.Context) (string, error) {
 	return versionPattern.FindString(string(raw)), nil
 }
 
-func (c *Component) current() *process {
+func (c *Component) current() *child.Process {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.process

@@ -1,12 +1,11 @@
-// Package controlplane runs a real Kubernetes control plane on this machine:
-// etcd, kube-apiserver and, on request, kube-controller-manager. Tests, the
-// demo and hack/devcluster share it.
+// Package controlplane runs a real Kubernetes control plane on this machine: etcd, kube-apiserver and, on request,
+// kube-controller-manager. Tests, the demo, the bench and hack/devcluster use it.
 //
-// Every component is an ordinary child process whose id, address and log file
-// are known, and that can be stopped, paused, killed and started again on the
-// same address with the same data, which is what fault tests need. Several
-// control planes can run beside each other. On Linux no child outlives the
-// process that started it, however that ends.
+// Each component is a child process that can be paused, killed and started again at the same address and with the same data.
+// envtest's own Etcd and APIServer offer none of this: they hide their process, and it outlives a parent that is killed. So only
+// envtest's installation of CRDs is used.
+//
+// Several control planes can run side by side. On Linux no component outlives the process that started it, however that ends.
 package controlplane
 
 import (
@@ -20,30 +19,25 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// Options says what to run. The zero value is etcd and kube-apiserver in a
-// temporary directory.
+// Options selects what to run. The zero value is etcd and kube-apiserver in a temporary directory.
 type Options struct {
 	// Assets is the directory of the binaries. Default: Assets().
 	Assets string
-	// Dir keeps the data of etcd, the keys and the logs. It is made if need be
-	// and stays after Stop. Default: a temporary directory that Stop removes.
+	// Dir holds the data of etcd, the keys and the logs. It is created if it does not exist, and stays after Stop. Default: a
+	// temporary directory that Stop removes.
 	Dir string
-	// CRDs are files and directories of CustomResourceDefinitions to install
-	// before anything can be interested in their objects.
+	// CRDs are files and directories of CustomResourceDefinitions that are installed before kube-controller-manager starts.
 	CRDs []string
-	// ControllerManager adds kube-controller-manager with the namespace and
-	// garbage collector controllers. The latter notices kinds that were
-	// installed after its start only within 30 seconds: name them in CRDs.
+	// ControllerManager adds kube-controller-manager with the namespace and garbage collector controllers. The garbage collector
+	// notices kinds that are installed after its start only within 30 seconds: name them in CRDs.
 	ControllerManager bool
-	// EtcdFlags, APIServerFlags and ControllerManagerFlags are appended to the
-	// component's own: a later flag overrides an earlier one.
+	// EtcdFlags, APIServerFlags and ControllerManagerFlags are appended to the flags of the component. They override those.
 	EtcdFlags, APIServerFlags, ControllerManagerFlags []string
 }
 
-// ControlPlane is a running control plane. Its methods may be called at any
-// time and from any goroutine.
+// ControlPlane is a running control plane. Its methods may be called at any time and from any goroutine.
 type ControlPlane struct {
-	// Etcd and APIServer always run; ControllerManager is nil unless asked for.
+	// ControllerManager is nil unless Options request it.
 	Etcd, APIServer, ControllerManager *Component
 
 	dir     *directory
@@ -52,8 +46,8 @@ type ControlPlane struct {
 	stop    func() error
 }
 
-// Start runs a control plane and returns when all of it is ready for use, or
-// with an error and nothing left running. It is stopped when ctx ends.
+// Start runs a control plane, and returns when it is ready for use. If it returns an error, nothing is left running. The control
+// plane is stopped when ctx ends.
 func Start(ctx context.Context, o Options) (*ControlPlane, error) {
 	bin, err := findBinaries(o)
 	if err != nil {
@@ -106,8 +100,7 @@ func (cp *ControlPlane) start(ctx context.Context, o Options, bin binaries) erro
 	return cp.ControllerManager.Start(ctx)
 }
 
-// Stop ends all components, also paused ones, and removes a temporary
-// directory. Calling it again returns the first result.
+// Stop ends all components, also paused ones, and removes a temporary directory. A second call returns the result of the first.
 func (cp *ControlPlane) Stop() error {
 	cp.release()
 	return cp.stop()
@@ -121,7 +114,7 @@ func (cp *ControlPlane) shutdown() error {
 	return errors.Join(append(errs, cp.dir.close())...)
 }
 
-// Components lists what belongs to the control plane, in the order of starting.
+// Components lists the components in the order in which they are started.
 func (cp *ControlPlane) Components() []*Component {
 	all := []*Component{cp.Etcd, cp.APIServer, cp.ControllerManager}
 	return slices.DeleteFunc(all, func(c *Component) bool { return c == nil })
@@ -135,8 +128,7 @@ func (cp *ControlPlane) Config() *rest.Config {
 	return rest.CopyConfig(cp.keys.admin(cp.APIServer.URL()))
 }
 
-// InstallCRDs installs the CustomResourceDefinitions of these files and
-// directories and waits until the API server serves them.
+// InstallCRDs installs the CustomResourceDefinitions of these files and directories, and returns when the API server serves them.
 func (cp *ControlPlane) InstallCRDs(paths ...string) error {
 	_, err := envtest.InstallCRDs(cp.Config(), envtest.CRDInstallOptions{Paths: paths, ErrorIfPathMissing: true})
 	return err

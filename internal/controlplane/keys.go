@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"math/big"
 	"net"
 	"os"
@@ -15,14 +14,15 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/keyutil"
 )
 
-// keysValid is how long the certificates of a control plane last, and so how
-// long one can be left running.
+// keysValid is how long the certificates of a control plane are valid, and so how long it can run. Those of envtest are valid for
+// a week.
 const keysValid = 365 * 24 * time.Hour
 
-// keys is the authority of one control plane, and the files that its
-// components read.
+// keys is the certificate authority of one control plane, with the files that its components read.
 type keys struct {
 	dir   string
 	ca    *x509.Certificate
@@ -41,14 +41,14 @@ const (
 	tokenKeyFile   = "service-account.key"
 )
 
-// newKeys makes an authority, a serving certificate for the loopback address,
-// a key to sign service account tokens with, and an administrator.
+// newKeys creates an authority, a serving certificate for the loopback address, a key that signs the tokens of service accounts,
+// and an administrator.
 func newKeys(dir string) (*keys, error) {
 	k := &keys{dir: filepath.Join(dir, "keys")}
 	if err := os.MkdirAll(k.dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := k.foundAuthority(); err != nil {
+	if err := k.createAuthority(); err != nil {
 		return nil, err
 	}
 	serving, servingKey, err := k.issue(&x509.Certificate{
@@ -75,25 +75,18 @@ func newKeys(dir string) (*keys, error) {
 	return k, nil
 }
 
-func (k *keys) foundAuthority() error {
+func (k *keys) createAuthority() error {
 	key, keyPEM, err := newKey()
 	if err != nil {
 		return err
 	}
-	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "smile-control-plane"},
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	der, err := sign(template, template, key.Public(), key)
-	if err != nil {
+	k.caKey = key
+	if k.ca, err = cert.NewSelfSignedCACert(cert.Config{CommonName: "smile-control-plane"}, key); err != nil {
 		return err
 	}
-	if k.ca, err = x509.ParseCertificate(der); err != nil {
+	if k.caPEM, err = cert.EncodeCertificates(k.ca); err != nil {
 		return err
 	}
-	k.caKey, k.caPEM = key, encode("CERTIFICATE", der)
 	if err := os.WriteFile(k.file(caFile), k.caPEM, 0o600); err != nil {
 		return err
 	}
@@ -101,63 +94,50 @@ func (k *keys) foundAuthority() error {
 }
 
 // client issues a certificate for a Kubernetes user.
-func (k *keys) client(user string, groups ...string) (cert, key []byte, err error) {
+func (k *keys) client(user string, groups ...string) (certPEM, keyPEM []byte, err error) {
 	return k.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: user, Organization: groups},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 }
 
-// issue returns a certificate and its new key, both in PEM.
-func (k *keys) issue(template *x509.Certificate) (cert, key []byte, err error) {
-	signer, keyPEM, err := newKey()
+// issue completes and signs a template, and returns the certificate and its new key.
+func (k *keys) issue(template *x509.Certificate) (certPEM, keyPEM []byte, err error) {
+	key, keyPEM, err := newKey()
 	if err != nil {
 		return nil, nil, err
 	}
+	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
+		return nil, nil, err
+	}
+	now := time.Now()
+	template.NotBefore, template.NotAfter = now.Add(-time.Minute), now.Add(keysValid)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
-	der, err := sign(template, k.ca, signer.Public(), k.caKey)
+	der, err := x509.CreateCertificate(rand.Reader, template, k.ca, key.Public(), k.caKey)
 	if err != nil {
 		return nil, nil, err
 	}
-	return encode("CERTIFICATE", der), keyPEM, nil
+	certPEM, err = cert.EncodeCertificates(&x509.Certificate{Raw: der})
+	return certPEM, keyPEM, err
 }
 
 // admin is the administrator's access to the API server at url.
 func (k *keys) admin(url string) *rest.Config { return k.access(url, k.adminCert, k.adminKey) }
 
-func (k *keys) access(url string, cert, key []byte) *rest.Config {
+func (k *keys) access(url string, certPEM, keyPEM []byte) *rest.Config {
 	return &rest.Config{
 		Host:            url,
-		TLSClientConfig: rest.TLSClientConfig{CAData: k.caPEM, CertData: cert, KeyData: key},
+		TLSClientConfig: rest.TLSClientConfig{CAData: k.caPEM, CertData: certPEM, KeyData: keyPEM},
 		QPS:             -1,
 	}
 }
 
 func (k *keys) file(name string) string { return filepath.Join(k.dir, name) }
 
-func sign(template, parent *x509.Certificate, key crypto.PublicKey, by crypto.Signer) ([]byte, error) {
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	template.SerialNumber = serial
-	template.NotBefore, template.NotAfter = now.Add(-time.Minute), now.Add(keysValid)
-	return x509.CreateCertificate(rand.Reader, template, parent, key, by)
-}
-
-func newKey() (crypto.Signer, []byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+func newKey() (key crypto.Signer, keyPEM []byte, err error) {
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return nil, nil, err
 	}
-	der, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		return nil, nil, err
-	}
-	return key, encode("EC PRIVATE KEY", der), nil
-}
-
-func encode(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	keyPEM, err = keyutil.MarshalPrivateKeyToPEM(key)
+	return key, keyPEM, err
 }

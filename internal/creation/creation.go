@@ -23,20 +23,20 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 var (
-	errUnknown = engine.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
+	errUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
 		"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
-	errReserved = engine.NewWaiting(v1alpha1.ReasonProgressing,
+	errReserved = problem.NewWaiting(v1alpha1.ReasonProgressing,
 		"the same subject is being created for another object").After(5 * time.Second)
-	errInherited = engine.NewWaiting(v1alpha1.ReasonProgressing,
+	errInherited = problem.NewWaiting(v1alpha1.ReasonProgressing,
 		"the previous leader may have created this user: waiting for a listing at Smile that shows it")
-	errElsewhere = engine.NewWaiting(v1alpha1.ReasonProgressing,
+	errElsewhere = problem.NewWaiting(v1alpha1.ReasonProgressing,
 		"this user may just have been created with another API key: waiting for a listing at Smile that shows it")
 )
 

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 const (
@@ -34,7 +34,7 @@ var (
 	// ErrSucceeded ends a process that is no longer the leader: another one has taken over its log.
 	ErrSucceeded = errors.New("another process has taken over the creation log: this process creates no more users, and ends")
 
-	errNotNamed = engine.NewTransient(v1alpha1.ReasonProgressing, "the call waited too long after it was named in the creation log: it is named again")
+	errNotNamed = problem.NewTransient(v1alpha1.ReasonProgressing, "the call waited too long after it was named in the creation log: it is named again")
 )
 
 // Term is a process's time as the leader, as the leader Lease shows it.

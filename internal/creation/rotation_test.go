@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 func step(p *Protocol, by time.Duration) { p.Clock.(interface{ Step(time.Duration) }).Step(by) }
@@ -15,7 +15,7 @@ func step(p *Protocol, by time.Duration) { p.Clock.(interface{ Step(time.Duratio
 func gone(t *testing.T, p *Protocol, o *owner) {
 	t.Helper()
 	created, err := ensure(t, p, o)
-	if !created && !engine.IsProblem(err, v1alpha1.ReasonCreateOutcomeUnknown) {
+	if !created && !problem.Is(err, v1alpha1.ReasonCreateOutcomeUnknown) {
 		t.Fatalf("created %v, %v", created, err)
 	}
 	p.Forget(o.request.Name)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // settle finds the outcome of an earlier attempt of the owner, if it is unknown.
@@ -48,7 +48,7 @@ func (c *creation) succeed(ctx context.Context) (attached bool, err error) {
 }
 
 // settleBy attaches the user if a listing that begins at settled or later shows it. It returns waiting until one may begin.
-func (c *creation) settleBy(ctx context.Context, settled time.Time, waiting *engine.Problem) (attached bool, err error) {
+func (c *creation) settleBy(ctx context.Context, settled time.Time, waiting *problem.Problem) (attached bool, err error) {
 	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
 		return false, waiting.After(wait)
 	}

@@ -3,7 +3,7 @@
 // killed and stopped for real. What it asserts is counted by others than the operator: by the sandbox's journal and by
 // the audit log of the API server.
 //
-// The tests need the build tag e2e and the binaries of a control plane; what reads logs and manifests does not, and
+// The tests need the build tag e2e and the binaries of a control plane; what reads manifests does not, and
 // has tests of its own. Run them with
 //
 //	go test -tags e2e -parallel 8 -timeout 60m ./internal/e2e/

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -153,9 +154,9 @@ func (e *environment) end() int64 {
 }
 
 // asked gives the requests that the operator's account made after a place in the audit log, in this namespace.
-func (e *environment) asked(after int64) []Request {
+func (e *environment) asked(after int64) []audit.Request {
 	e.t.Helper()
-	var own []Request
+	var own []audit.Request
 	for _, request := range e.requests(after) {
 		if request.User == accountUser && request.Namespace == e.namespace {
 			own = append(own, request)
@@ -164,7 +165,7 @@ func (e *environment) asked(after int64) []Request {
 	return own
 }
 
-func (e *environment) requests(after int64) []Request {
+func (e *environment) requests(after int64) []audit.Request {
 	e.t.Helper()
 	requests, err := e.audit.After(after)
 	if err != nil {
@@ -174,9 +175,9 @@ func (e *environment) requests(after int64) []Request {
 }
 
 // writes gives those that change something.
-func (e *environment) writes(after int64) []Request {
+func (e *environment) writes(after int64) []audit.Request {
 	e.t.Helper()
-	var own []Request
+	var own []audit.Request
 	for _, request := range e.asked(after) {
 		if request.Writes() {
 			own = append(own, request)

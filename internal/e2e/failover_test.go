@@ -85,7 +85,7 @@ func (o *operator) wake() {
 	o.signal(syscall.SIGCONT)
 	within(o.t, wakeLimit, "the former leader has ended", func() (bool, string) { return !o.running(), o.tail() })
 	o.t.Logf("the former leader ended %s after it was woken", seconds(time.Since(began)))
-	if code := o.cmd.ProcessState.ExitCode(); code == 0 {
+	if o.process.Err() == nil {
 		o.t.Error("a leader that lost its lease ended as if nothing was wrong")
 	}
 }

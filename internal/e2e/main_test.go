@@ -20,6 +20,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/internal/app"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
@@ -27,12 +28,6 @@ import (
 var account = types.NamespacedName{Namespace: "smile-operator-system", Name: "smile-operator"}
 
 const accountUser = "system:serviceaccount:smile-operator-system:smile-operator"
-
-const auditPolicy = `apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules: [{level: Metadata}]
-`
 
 // suite is what all tests share.
 type suite struct {
@@ -43,7 +38,7 @@ type suite struct {
 	// admin may do anything.
 	admin client.WithWatch
 	plane *controlplane.ControlPlane
-	audit Audit
+	audit audit.Log
 	// binary is the operator, built with the race detector.
 	binary string
 	// single is true where only one environment uses the control plane, which ends with it.
@@ -143,21 +138,14 @@ func workDirectory() (string, error) {
 
 // startPlane runs the control plane with everything installed that make deploy would install, pods aside.
 func (s *suite) startPlane(ctx context.Context) error {
-	s.audit = Audit{Path: filepath.Join(s.dir, "audit.log")}
-	if err := os.Remove(s.audit.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err // one of an earlier run, in the directory that E2E_LOGS names
-	}
-	policy := filepath.Join(s.dir, "audit-policy.yaml")
-	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+	var err error
+	if s.audit, err = audit.Create(s.dir); err != nil {
 		return err
 	}
-	var err error
 	s.plane, err = controlplane.Start(ctx, controlplane.Options{
 		CRDs:              []string{filepath.Join(s.root, "config", "crd", "bases")},
 		ControllerManager: true,
-		APIServerFlags: []string{
-			"--audit-policy-file=" + policy, "--audit-log-path=" + s.audit.Path, "--audit-log-maxsize=4096",
-		},
+		APIServerFlags:    s.audit.Flags(),
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/smile-operator/smile-operator/internal/child"
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
@@ -38,8 +39,8 @@ type operator struct {
 	// environment of the process.
 	environment []string
 
-	cmd  *exec.Cmd
-	done chan struct{}
+	// process is nil before the first start.
+	process *child.Process
 }
 
 // operator starts an instance with the sandbox of the environment as Smile.
@@ -65,7 +66,7 @@ func (e *environment) newOperator(t *testing.T, flags ...string) *operator {
 		"--lease-name=" + e.namespace, // operators of other environments have the same namespace
 	}, flags...)
 	t.Cleanup(func() {
-		if o.cmd != nil {
+		if o.process != nil {
 			o.kill()
 			o.inspect()
 		}
@@ -89,26 +90,14 @@ func (o *operator) start() {
 		o.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd, done := exec.Command(o.suite.binary, o.flags...), make(chan struct{})
-	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = o.environment, log, log, child()
-	if err := cmd.Start(); err != nil {
+	cmd := exec.Command(o.suite.binary, o.flags...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = o.environment, log, log
+	if o.process, err = child.Start(cmd); err != nil {
 		o.t.Fatalf("starting the operator: %v", err)
 	}
-	go func() {
-		defer close(done)
-		_ = cmd.Wait()
-	}()
-	o.cmd, o.done = cmd, done
 }
 
-func (o *operator) running() bool {
-	select {
-	case <-o.done:
-		return false
-	default:
-		return true
-	}
-}
+func (o *operator) running() bool { return o.process.Running() }
 
 // alive says how the process ended, if it did.
 func (o *operator) alive() (ended string) {
@@ -120,7 +109,7 @@ func (o *operator) alive() (ended string) {
 
 func (o *operator) signal(s syscall.Signal) {
 	o.t.Helper()
-	if err := o.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := o.process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		o.t.Fatalf("signal %s to the operator: %v", s, err)
 	}
 }
@@ -129,7 +118,7 @@ func (o *operator) signal(s syscall.Signal) {
 func (o *operator) kill() {
 	o.t.Helper()
 	o.signal(syscall.SIGKILL)
-	<-o.done
+	<-o.process.Done()
 }
 
 // stop ends the process in an orderly way and tells how long that took.
@@ -138,12 +127,12 @@ func (o *operator) stop() time.Duration {
 	began := time.Now()
 	o.signal(syscall.SIGTERM)
 	select {
-	case <-o.done:
+	case <-o.process.Done():
 	case <-time.After(stopLimit):
 		o.t.Fatalf("the operator had not ended %s after SIGTERM:\n%s", stopLimit, o.tail())
 	}
-	if code := o.cmd.ProcessState.ExitCode(); code != 0 {
-		o.t.Errorf("the operator ended with %d after SIGTERM:\n%s", code, o.tail())
+	if err := o.process.Err(); err != nil {
+		o.t.Errorf("the operator ended after SIGTERM with %v:\n%s", err, o.tail())
 	}
 	return time.Since(began)
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
@@ -160,7 +161,7 @@ func (e *environment) calls(after int) string {
 }
 
 // tally counts requests by verb and resource.
-func tally(requests []Request) string {
+func tally(requests []audit.Request) string {
 	counts := map[string]int{}
 	for _, request := range requests {
 		counts[request.Verb+" "+request.Resource]++

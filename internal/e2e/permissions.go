@@ -11,6 +11,8 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/smile-operator/smile-operator/internal/audit"
 )
 
 // Permission is one verb on one resource.
@@ -88,7 +90,7 @@ func (p Permissions) add(namespace string, rule rbacv1.PolicyRule) error {
 
 // Compare holds what was granted against what was asked for: which permissions no successful request needed, and
 // which requests were forbidden.
-func (p Permissions) Compare(requests []Request) (needless []Permission, forbidden []Request) {
+func (p Permissions) Compare(requests []audit.Request) (needless []Permission, forbidden []audit.Request) {
 	unused := maps.Clone(p)
 	for _, request := range requests {
 		switch {
@@ -104,7 +106,7 @@ func (p Permissions) Compare(requests []Request) (needless []Permission, forbidd
 }
 
 // cover is the permission that lets a request pass: the narrowest where there are several.
-func (p Permissions) cover(request Request) Permission {
+func (p Permissions) cover(request audit.Request) Permission {
 	everywhere := Permission{"", request.Verb, request.Group, request.Resource, ""}
 	for _, scope := range []Permission{{Namespace: request.Namespace, Name: request.Name}, {Name: request.Name}, {Namespace: request.Namespace}} {
 		narrower := Permission{scope.Namespace, request.Verb, request.Group, request.Resource, scope.Name}

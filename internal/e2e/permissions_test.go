@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/audit"
 )
 
 const roles = `---
@@ -69,8 +71,8 @@ func TestPermissionsAgainstRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused := Request{Verb: "list", Resource: "secrets", Namespace: "n", Code: 403, Forbidden: true}
-	needless, forbidden := granted.Compare([]Request{
+	refused := audit.Request{Verb: "list", Resource: "secrets", Namespace: "n", Code: 403, Forbidden: true}
+	needless, forbidden := granted.Compare([]audit.Request{
 		{Verb: "get", Resource: "secrets", Namespace: "home", Code: 404},
 		{Verb: "get", Resource: "configmaps", Namespace: "n", Code: 200},
 		{Verb: "patch", Group: "smile-operator.io", Resource: "smileusers/status", Namespace: "n", Code: 409},
@@ -90,7 +92,7 @@ func TestPermissionsAgainstRequests(t *testing.T) {
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("needless:\n%s", diff)
 	}
-	if diff := cmp.Diff([]Request{refused}, forbidden); diff != "" {
+	if diff := cmp.Diff([]audit.Request{refused}, forbidden); diff != "" {
 		t.Errorf("forbidden:\n%s", diff)
 	}
 	if got := strings.Count(refused.String(), "secrets"); got != 1 {

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -61,10 +62,10 @@ const defaultLease = "smile-operator.smile-operator.io"
 var spare = Permissions{{"", "patch", "events.k8s.io", "events", ""}: true}
 
 // compare waits for the last events to be written, and compares what was granted with all that was asked for.
-func (e *environment) compare(granted Permissions) ([]Permission, []Request) {
+func (e *environment) compare(granted Permissions) ([]Permission, []audit.Request) {
 	e.t.Helper()
 	e.settled()
-	var own []Request
+	var own []audit.Request
 	for _, request := range e.requests(0) {
 		if request.User == accountUser {
 			own = append(own, request)

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -60,7 +61,7 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 		if smile.CallerFrom(ctx).Place() != smile.Place(place) {
 			t.Error("it has lost its place")
 		}
-		return NewTransient(v1alpha1.ReasonSmileUnavailable, "m")
+		return problem.NewTransient(v1alpha1.ReasonSmileUnavailable, "m")
 	}
 	_, _ = l.Reconcile(t.Context(), requestFor(l.user))
 	if place.givenUp {

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // life is an object whose passes end as told.
@@ -79,31 +80,31 @@ func (l *life) version() string {
 func TestEachClassShowsInItsWay(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		problem *Problem
+		problem *problem.Problem
 		want    []string
 		again   time.Duration
 	}{
 		"Invalid": {
-			NewInvalid(v1alpha1.ReasonUserNotOwned, "m"),
+			problem.NewInvalid(v1alpha1.ReasonUserNotOwned, "m"),
 			[]string{"Provisioned=False/UserNotOwned", "Ready=False/UserNotOwned", "Stalled=True/UserNotOwned"},
 			deniedRetry,
 		},
 		"Denied": {
-			&Problem{Class: Denied, Reason: v1alpha1.ReasonInvalidCredentials, Message: "m"},
+			&problem.Problem{Class: problem.Denied, Reason: v1alpha1.ReasonInvalidCredentials, Message: "m"},
 			[]string{"Provisioned=False/InvalidCredentials", "Ready=False/InvalidCredentials", "Stalled=True/InvalidCredentials"},
 			deniedRetry,
 		},
 		"NotReady": {
-			NewNotReady(v1alpha1.ReasonUserNotReady, "m"),
+			problem.NewNotReady(v1alpha1.ReasonUserNotReady, "m"),
 			[]string{"Provisioned=False/UserNotReady", "Ready=False/UserNotReady", "Reconciling=True/UserNotReady"},
 			dependencyRetry,
 		},
 		"on another condition": {
-			NewNotReady(v1alpha1.ReasonConnectionNotReady, "m").On(v1alpha1.ConditionConnectionReady),
+			problem.NewNotReady(v1alpha1.ReasonConnectionNotReady, "m").On(v1alpha1.ConditionConnectionReady),
 			[]string{"ConnectionReady=False/ConnectionNotReady", "Ready=False/ConnectionNotReady", "Reconciling=True/ConnectionNotReady"},
 			dependencyRetry,
 		},
-		"Throttled": {&Problem{Class: Throttled, Reason: v1alpha1.ReasonThrottled, Message: "m"}, nil, throttledRetry},
+		"Throttled": {&problem.Problem{Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled, Message: "m"}, nil, throttledRetry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +148,7 @@ func TestTransientTroubleShowsAfterTheThirdTimeInARow(t *testing.T) {
 	fail := func(times int) {
 		t.Helper()
 		for range times {
-			if result, err := l.ends(NewTransient(v1alpha1.ReasonSmileUnavailable, "m")); err == nil || result != (ctrl.Result{}) {
+			if result, err := l.ends(problem.NewTransient(v1alpha1.ReasonSmileUnavailable, "m")); err == nil || result != (ctrl.Result{}) {
 				t.Errorf("got %+v, %v: backoff comes from an error alone", result, err)
 			}
 		}
@@ -160,7 +161,7 @@ func TestTransientTroubleShowsAfterTheThirdTimeInARow(t *testing.T) {
 	l.expect("Provisioned=True/Succeeded", "Ready=True/Succeeded")
 	fail(2)
 	l.expect("Provisioned=True/Succeeded", "Ready=True/Succeeded")
-	if _, err := l.ends(&Problem{Class: Throttled, Reason: v1alpha1.ReasonThrottled}); err != nil {
+	if _, err := l.ends(&problem.Problem{Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled}); err != nil {
 		t.Fatal(err)
 	}
 	fail(1)
@@ -186,7 +187,7 @@ func TestConflictsAreNeitherCountedNorShown(t *testing.T) {
 func TestRestLeavesEverythingAsItIs(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	if _, err := l.ends(NewNotReady(v1alpha1.ReasonUserNotReady, "m")); err != nil {
+	if _, err := l.ends(problem.NewNotReady(v1alpha1.ReasonUserNotReady, "m")); err != nil {
 		t.Fatal(err)
 	}
 	before, version := l.conditions(), l.version()
@@ -213,11 +214,11 @@ func TestObservedGenerationMovesWhenAGenerationIsHandled(t *testing.T) {
 		want int64
 	}{
 		"success":   {nil, 7},
-		"invalid":   {NewInvalid(v1alpha1.ReasonUserNotOwned, "m"), 7},
-		"denied":    {&Problem{Class: Denied, Reason: v1alpha1.ReasonInvalidCredentials, Message: "m"}, 7},
-		"not ready": {NewNotReady(v1alpha1.ReasonUserNotReady, "m"), 0},
-		"throttled": {&Problem{Class: Throttled, Reason: v1alpha1.ReasonThrottled}, 0},
-		"transient": {NewTransient(v1alpha1.ReasonSmileUnavailable, "m"), 0},
+		"invalid":   {problem.NewInvalid(v1alpha1.ReasonUserNotOwned, "m"), 7},
+		"denied":    {&problem.Problem{Class: problem.Denied, Reason: v1alpha1.ReasonInvalidCredentials, Message: "m"}, 7},
+		"not ready": {problem.NewNotReady(v1alpha1.ReasonUserNotReady, "m"), 0},
+		"throttled": {&problem.Problem{Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled}, 0},
+		"transient": {problem.NewTransient(v1alpha1.ReasonSmileUnavailable, "m"), 0},
 		"conflict":  {conflict(), 0},
 		"rest":      {ErrRest, 0},
 	} {
@@ -238,9 +239,9 @@ func TestObservedGenerationMovesWhenAGenerationIsHandled(t *testing.T) {
 
 func TestEventsTellTransitionsOnce(t *testing.T) {
 	t.Parallel()
-	invalid := NewInvalid(v1alpha1.ReasonUserNotOwned, "not yours")
-	notReady := NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown, "wait")
-	waiting := NewWaiting(v1alpha1.ReasonUserNotReady, "wait")
+	invalid := problem.NewInvalid(v1alpha1.ReasonUserNotOwned, "not yours")
+	notReady := problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown, "wait")
+	waiting := problem.NewWaiting(v1alpha1.ReasonUserNotReady, "wait")
 	for name, test := range map[string]struct {
 		ends []error
 		want []string
@@ -252,8 +253,8 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 		"waiting after all went":  {[]error{nil, waiting}, []string{"Normal Succeeded", "Warning UserNotReady"}},
 		"from bad to worse":       {[]error{notReady, invalid}, []string{"Warning CreateOutcomeUnknown", "Warning UserNotOwned"}},
 		"failure and recovery":    {[]error{nil, invalid, nil}, []string{"Normal Succeeded", "Warning UserNotOwned", "Normal Succeeded"}},
-		"what need not be told":   {[]error{ErrRest, &Problem{Class: Throttled, Reason: v1alpha1.ReasonThrottled}}, nil},
-		"trouble before it shows": {[]error{nil, NewTransient(v1alpha1.ReasonSmileUnavailable, "m")}, []string{"Normal Succeeded"}},
+		"what need not be told":   {[]error{ErrRest, &problem.Problem{Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled}}, nil},
+		"trouble before it shows": {[]error{nil, problem.NewTransient(v1alpha1.ReasonSmileUnavailable, "m")}, []string{"Normal Succeeded"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -280,7 +281,7 @@ func TestAValueThatIsTakenBackInTheSamePassIsNoTransition(t *testing.T) {
 	l := newLife(t)
 	l.pass = func(_ context.Context, p *Pass[*v1alpha1.SmileUser]) error {
 		p.Set(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "m")
-		return NewNotReady(v1alpha1.ReasonUserNotReady, "n")
+		return problem.NewNotReady(v1alpha1.ReasonUserNotReady, "n")
 	}
 	var versions []string
 	for range 2 {
@@ -315,7 +316,7 @@ func TestTheTransitionTimeIsThatOfTheTransition(t *testing.T) {
 func TestASuspendedObjectIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	if _, err := l.ends(NewNotReady(v1alpha1.ReasonUserNotReady, "m")); err != nil {
+	if _, err := l.ends(problem.NewNotReady(v1alpha1.ReasonUserNotReady, "m")); err != nil {
 		t.Fatal(err)
 	}
 	suspend := func(yes bool) {
@@ -355,7 +356,7 @@ func TestPhasesRunInOrderUntilOneFails(t *testing.T) {
 	l.Kind.Phases = func() []Phase[*v1alpha1.SmileUser] {
 		return []Phase[*v1alpha1.SmileUser]{
 			phase("ConnectionReady", nil), phase("", nil),
-			phase("Provisioned", NewInvalid(v1alpha1.ReasonUserNotOwned, "m")), phase("TokenIssued", nil),
+			phase("Provisioned", problem.NewInvalid(v1alpha1.ReasonUserNotOwned, "m")), phase("TokenIssued", nil),
 		}
 	}
 	if _, err := l.Reconcile(t.Context(), requestFor(l.user)); err != nil {
@@ -394,7 +395,7 @@ func TestAnObjectThatIsGoneIsForgotten(t *testing.T) {
 	var forgotten []string
 	l.Kind.Gone = func(name client.ObjectKey) { forgotten = append(forgotten, name.String()) }
 	for range 2 {
-		_, _ = l.ends(NewTransient(v1alpha1.ReasonSmileUnavailable, "m"))
+		_, _ = l.ends(problem.NewTransient(v1alpha1.ReasonSmileUnavailable, "m"))
 	}
 	if err := l.c.Delete(t.Context(), l.user); err != nil {
 		t.Fatal(err)

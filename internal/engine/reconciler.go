@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,8 +20,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
+
+// ErrRest ends a pass that found nothing due: all conditions stay as they are.
+var ErrRest = errors.New("nothing is due")
 
 const (
 	dependencyRetry = 5 * time.Minute
@@ -113,41 +118,46 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 	if passing(err) {
 		return ctrl.Result{}, err
 	}
-	problem := Classify(err)
-	log.FromContext(ctx).V(1).Info("pass ended early", "reason", problem.Reason, "cause", problem.Error())
-	if problem.Class == Transient {
-		if r.memory.failed(nameOf(pass)) >= shownAfter || problem.AtOnce {
-			r.show(pass, problem)
+	found := problem.Classify(err)
+	log.FromContext(ctx).V(1).Info("pass ended early", "reason", found.Reason, "cause", found.Error())
+	if found.Class == problem.Transient {
+		if r.memory.failed(nameOf(pass)) >= shownAfter || found.AtOnce {
+			r.show(pass, found)
 		}
 		if commitErr := r.commit(ctx, pass); commitErr != nil {
 			return ctrl.Result{}, commitErr
 		}
-		return ctrl.Result{}, problem
+		return ctrl.Result{}, found
 	}
-	if problem.Class != Throttled || problem.AtOnce {
+	if found.Class != problem.Throttled || found.AtOnce {
 		r.memory.succeeded(nameOf(pass))
-		r.show(pass, problem)
+		r.show(pass, found)
 	}
-	pass.retry(problem)
+	pass.retry(found)
 	return r.schedule(ctx, pass)
 }
 
 // retry requests another reconcile when the problem is due again, and none before. An object that keeps its place in the call
 // queue is woken, and earlier requests stay in place unless they are due: what is due waits for that call.
-func (p *Pass[T]) retry(problem *Problem) {
-	if !smile.KeepsPlace(problem) || !p.next.After(p.Now) {
+func (p *Pass[T]) retry(found *problem.Problem) {
+	if !smile.KeepsPlace(found) || !p.next.After(p.Now) {
 		p.next = time.Time{}
 	}
-	p.WakeAfter(retryAfter(problem))
+	p.WakeAfter(retryAfter(found))
 }
 
-func retryAfter(p *Problem) time.Duration {
+// passing reports whether an error is part of the ordinary course: it is retried but neither counted nor shown.
+func passing(err error) bool {
+	return apierrors.IsConflict(err) || errors.Is(err, context.Canceled)
+}
+
+func retryAfter(p *problem.Problem) time.Duration {
 	switch {
 	case p.RetryAfter > 0:
 		return p.RetryAfter
-	case p.Class == Throttled:
+	case p.Class == problem.Throttled:
 		return Jitter(throttledRetry)
-	case p.Class == NotReady:
+	case p.Class == problem.NotReady:
 		return Jitter(dependencyRetry)
 	default:
 		return Jitter(deniedRetry)
@@ -156,22 +166,22 @@ func retryAfter(p *Problem) time.Duration {
 
 // show makes a problem visible: Stalled when only a change helps, Reconciling otherwise. observedGeneration moves
 // only with the former, for a generation that is still tried is not handled.
-func (r *Reconciler[T]) show(pass *Pass[T], problem *Problem) {
-	condition := problem.Condition
+func (r *Reconciler[T]) show(pass *Pass[T], found *problem.Problem) {
+	condition := found.Condition
 	if condition == "" {
 		condition = pass.phase
 	}
 	if condition != "" {
-		pass.condition(condition, metav1.ConditionFalse, problem.Reason, problem.Message)
+		pass.condition(condition, metav1.ConditionFalse, found.Reason, found.Message)
 	}
-	pass.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
-	pass.ordinary = problem.Ordinary
+	pass.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, found.Reason, found.Message)
+	pass.ordinary = found.Ordinary
 	shown, cleared := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
-	if problem.Class == Invalid || problem.Class == Denied {
+	if found.Class == problem.Invalid || found.Class == problem.Denied {
 		shown, cleared = cleared, shown
 		pass.Object.CommonStatus().ObservedGeneration = pass.Object.GetGeneration()
 	}
-	pass.condition(shown, metav1.ConditionTrue, problem.Reason, problem.Message)
+	pass.condition(shown, metav1.ConditionTrue, found.Reason, found.Message)
 	pass.clear(cleared)
 }
 

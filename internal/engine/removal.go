@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -115,22 +116,22 @@ func (r *Reconciler[T]) blocked(ctx context.Context, pass *Pass[T], err error) (
 	if passing(err) {
 		return ctrl.Result{}, err
 	}
-	problem := Classify(err)
-	if smile.KeepsPlace(problem) {
-		pass.retry(problem)
+	found := problem.Classify(err)
+	if smile.KeepsPlace(found) {
+		pass.retry(found)
 		return r.schedule(ctx, pass)
 	}
-	log.FromContext(ctx).Info("deletion is blocked", "reason", problem.Reason, "cause", problem.Error())
-	r.show(pass, &Problem{
-		Class: NotReady, Reason: v1alpha1.ReasonDeletionBlocked,
-		Message: "the deletion waits because something at Smile is still to be undone (" + problem.Reason + "): " + problem.Message +
+	log.FromContext(ctx).Info("deletion is blocked", "reason", found.Reason, "cause", found.Error())
+	r.show(pass, &problem.Problem{
+		Class: problem.NotReady, Reason: v1alpha1.ReasonDeletionBlocked,
+		Message: "the deletion waits because something at Smile is still to be undone (" + found.Reason + "): " + found.Message +
 			"; to give up on it set the annotation " + v1alpha1.AnnotationForceOrphan + " to this object's uid",
 	})
 	if err := r.commit(ctx, pass); err != nil {
 		return ctrl.Result{}, err
 	}
-	if problem.Class == Transient || problem.RetryAfter == 0 {
-		return ctrl.Result{}, problem
+	if found.Class == problem.Transient || found.RetryAfter == 0 {
+		return ctrl.Result{}, found
 	}
-	return ctrl.Result{RequeueAfter: min(problem.RetryAfter, dependencyRetry)}, nil
+	return ctrl.Result{RequeueAfter: min(found.RetryAfter, dependencyRetry)}, nil
 }

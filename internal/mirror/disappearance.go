@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -23,7 +23,7 @@ const (
 )
 
 // MassDisappearance is the problem of data whose erasure is held.
-var MassDisappearance = engine.NewInvalid(v1alpha1.ReasonMassDisappearance,
+var MassDisappearance = problem.NewInvalid(v1alpha1.ReasonMassDisappearance,
 	"many accounts disappeared at Smile or were disconnected at once: their data is kept until Smile shows them connected again, or "+
 		"a new value of the annotation "+v1alpha1.AnnotationApproveErasure+" on the SmileConnection approves its erasure").
 	After(heldRetry)
@@ -202,7 +202,7 @@ func (m *Mirror) countStaked() {
 }
 
 // ErasureHeld is why erasures on a connection wait for an approval; nil when none does.
-func (m *Mirror) ErasureHeld(conn types.NamespacedName) *engine.Problem {
+func (m *Mirror) ErasureHeld(conn types.NamespacedName) *problem.Problem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.set.Clock.Now()

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // TestAListingThatPanicsIsTriedAgain panics while users are listed for somebody who waits, and in a round.
@@ -75,7 +75,7 @@ func TestTheMirrorOfADeletedConnectionIsForgotten(t *testing.T) {
 		if !held() {
 			t.Error("a mirror that has a connection was forgotten")
 		}
-		w.conn.err = engine.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
+		w.conn.err = problem.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
 		w.set.For(w.conn.conn) // as the last reconcile did
 		w.live(t, unusedFor-time.Minute)
 		if !held() {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -51,7 +51,7 @@ func (o *Owners) Person(ctx context.Context, conn *connection.Connection, user *
 	person := Person{Marker: identity.Marker{UID: user.UID, Digest: o.Key.Digest(subject)}}
 	if fault := identity.SubjectFault(key); fault != "" && user.Spec.SubjectFrom != nil {
 		ref := user.Spec.SubjectFrom.SecretKeyRef
-		person.Refused = engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+		person.Refused = problem.NewInvalid(v1alpha1.ReasonSecretInvalid,
 			fmt.Sprintf("spec.subjectFrom: the value under the key %q of the Secret %q %s, so nobody new is created at Smile under it, "+
 				"because people cannot be deleted there: store the business key as plain text, without a line break", ref.Key, ref.Name, fault)).
 			After(secretRecheck)
@@ -87,7 +87,7 @@ func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string,
 	}
 	subject := secret.Data[ref.Key]
 	if len(subject) == 0 || len(subject) > maxSubject {
-		return "", engine.NewInvalid(v1alpha1.ReasonSecretInvalid,
+		return "", problem.NewInvalid(v1alpha1.ReasonSecretInvalid,
 			fmt.Sprintf("the Secret %q that spec.subjectFrom names must hold 1 to %d bytes under the key %q", ref.Name, maxSubject, ref.Key)).
 			After(secretRecheck)
 	}
@@ -122,9 +122,9 @@ func (o *Owners) Verify(ctx context.Context, conn *connection.Connection, user *
 
 var (
 	// ErrMissing is a remote user that does not exist.
-	ErrMissing = engine.NewInvalid(v1alpha1.ReasonRemoteUserMissing,
+	ErrMissing = problem.NewInvalid(v1alpha1.ReasonRemoteUserMissing,
 		"the user of this object does not exist at Smile, or no longer: it is not created again; delete and re-create the object, or fix spec.userID")
-	errNotOwned = engine.NewInvalid(v1alpha1.ReasonUserNotOwned,
+	errNotOwned = problem.NewInvalid(v1alpha1.ReasonUserNotOwned,
 		"the user at Smile was not created for this object: to adopt it by spec.userID, annotate the credentials Secret with "+
 			v1alpha1.AnnotationAllowAdoption+`: "true"`).After(time.Minute)
 )

@@ -14,8 +14,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -172,7 +172,7 @@ func TestTheSubjectOfAnObject(t *testing.T) {
 			t.Parallel()
 			got, err := o.Marker(t.Context(), conn, georgeIn("shop", c.change))
 			if c.reason != "" {
-				if !engine.IsProblem(err, c.reason) || strings.Contains(err.Error(), "CNRY") {
+				if !problem.Is(err, c.reason) || strings.Contains(err.Error(), "CNRY") {
 					t.Errorf("%v, want %s", err, c.reason)
 				}
 				return
@@ -201,7 +201,7 @@ func TestASubjectIsTakenOnlyFromASecretThatPermitsIt(t *testing.T) {
 			spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: name, Key: "alice"}}
 		})
 		_, err := o.Person(t.Context(), conn, george)
-		if !engine.IsProblem(err, v1alpha1.ReasonSecretUseNotPermitted) {
+		if !problem.Is(err, v1alpha1.ReasonSecretUseNotPermitted) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		said := strings.ReplaceAll(err.Error(), name, "")
@@ -248,7 +248,7 @@ func TestABusinessKeyIsRefusedOnlyForCreating(t *testing.T) {
 	if person.Marker.Digest != want {
 		t.Error("the digest is not that of the bytes as they are")
 	}
-	if !engine.IsProblem(person.Refused, v1alpha1.ReasonSecretInvalid) || strings.Contains(person.Refused.Error(), "CNRY") {
+	if !problem.Is(person.Refused, v1alpha1.ReasonSecretInvalid) || strings.Contains(person.Refused.Error(), "CNRY") {
 		t.Errorf("refused: %v", person.Refused)
 	}
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/index"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -72,7 +72,7 @@ func (m *Mirror) members(ctx context.Context) members {
 	var usable members
 	for _, name := range names {
 		conn, err := m.set.Connections.For(ctx, name.Namespace, v1alpha1.ConnectionReference{Name: name.Name})
-		gone := engine.IsProblem(err, v1alpha1.ReasonConnectionNotFound) || err == nil && conn.Account() != m.account
+		gone := problem.Is(err, v1alpha1.ReasonConnectionNotFound) || err == nil && conn.Account() != m.account
 		switch {
 		case gone:
 			m.mu.Lock()

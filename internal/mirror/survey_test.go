@@ -22,9 +22,9 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/index"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -297,7 +297,7 @@ func TestAConnectionThatIsGoneIsListedForNoMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, 8)
-		w.conn.err = engine.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
+		w.conn.err = problem.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
 		w.live(t, time.Hour)
 		w.expect(t, "without a connection", map[string]int{})
 		if _, due := w.next(time.Now()); due {

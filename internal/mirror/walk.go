@@ -7,15 +7,15 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // patience is how long a reconciler waits for a listing before it lets others work.
 const patience = 2 * time.Second
 
-var errListing = (&engine.Problem{
-	Class: engine.Throttled, Reason: v1alpha1.ReasonThrottled,
+var errListing = (&problem.Problem{
+	Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled,
 	Message: "waiting for a listing of the users at Smile",
 }).After(patience)
 

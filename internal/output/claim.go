@@ -16,6 +16,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // claim is whose an existing object is.
@@ -98,13 +99,13 @@ func (w *Writer) kinds() []schema.GroupVersionKind {
 }
 
 func conflict(target Target) error {
-	return engine.NewInvalid(v1alpha1.ReasonOutputConflict,
+	return problem.NewInvalid(v1alpha1.ReasonOutputConflict,
 		fmt.Sprintf("the %s %q exists and does not belong to this object: choose another name or delete it", target.Kind, target.Name)).
 		After(conflictRetry)
 }
 
 func awaitingCollection(target Target) error {
-	return engine.NewNotReady(v1alpha1.ReasonProgressing, fmt.Sprintf(
+	return problem.NewNotReady(v1alpha1.ReasonProgressing, fmt.Sprintf(
 		"the %s %q still belongs to an object that was deleted: waiting for Kubernetes' garbage collector to remove it",
 		target.Kind, target.Name)).After(collectionRetry)
 }

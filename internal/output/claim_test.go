@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 const (
@@ -51,12 +51,12 @@ func TestWhoseAnExistingObjectIs(t *testing.T) {
 	const ours, sync, user = "smile-operator.io/v1alpha1", "SmileAccountSync", "SmileUser"
 	type outcome struct {
 		reason string
-		class  engine.Class
+		class  problem.Class
 		left   bool
 		retry  time.Duration
 	}
-	conflict := outcome{reason: v1alpha1.ReasonOutputConflict, class: engine.Invalid, retry: 5 * time.Minute}
-	progressing := outcome{reason: v1alpha1.ReasonProgressing, class: engine.NotReady, retry: 3 * time.Second}
+	conflict := outcome{reason: v1alpha1.ReasonOutputConflict, class: problem.Invalid, retry: 5 * time.Minute}
+	progressing := outcome{reason: v1alpha1.ReasonProgressing, class: problem.NotReady, retry: 3 * time.Second}
 	left, mine := outcome{left: true}, outcome{}
 	for name, c := range map[string]struct {
 		controller *metav1.OwnerReference
@@ -88,10 +88,10 @@ func TestWhoseAnExistingObjectIs(t *testing.T) {
 				kube := clusterWith(t, target, c.controller, c.mark)
 				open, err := output.NewWriter(kube).Open(t.Context(), owner, target)
 				var got outcome
-				var problem *engine.Problem
+				var refused *problem.Problem
 				switch {
-				case errors.As(err, &problem):
-					got = outcome{reason: problem.Reason, class: problem.Class, retry: problem.RetryAfter}
+				case errors.As(err, &refused):
+					got = outcome{reason: refused.Reason, class: refused.Class, retry: refused.RetryAfter}
 				case err != nil:
 					t.Fatal(err)
 				default:
@@ -124,7 +124,7 @@ func TestTakingBackWhatWasLeftBehind(t *testing.T) {
 		if !open.HoldsOnly("a.json", "b.json", "c.json") || open.HoldsOnly("a.json") {
 			t.Errorf("%s: wrong about its keys", target.Kind)
 		}
-		if _, err := writer.Write(t.Context(), owner, open, after, nil); !engine.IsProblem(err, v1alpha1.ReasonOutputConflict) || len(kube.writes) > 0 {
+		if _, err := writer.Write(t.Context(), owner, open, after, nil); !problem.Is(err, v1alpha1.ReasonOutputConflict) || len(kube.writes) > 0 {
 			t.Errorf("%s: written before it was taken back: %v, %v", target.Kind, err, kube.writes)
 		}
 		open.TakeBack()
@@ -168,7 +168,7 @@ func TestWhatAppearsBeforeItIsCreated(t *testing.T) {
 			target := targets[0]
 			kube := clusterWith(t, target, c.controller, c.mark)
 			_, err := output.NewWriter(kube).Write(t.Context(), owner, output.Absent(target), after, nil)
-			if !engine.IsProblem(err, c.reason) || !strings.Contains(err.Error(), `"data"`) {
+			if !problem.Is(err, c.reason) || !strings.Contains(err.Error(), `"data"`) {
 				t.Errorf("got %v", err)
 			}
 		})

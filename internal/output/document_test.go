@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 const incomes = v1alpha1.DatapointType("INCOMES")
@@ -209,7 +209,7 @@ func TestRenderRefusesWhatNoObjectCanHold(t *testing.T) {
 		t.Errorf("just below the bound: %v", err)
 	}
 	err := sized(MaxBytes)
-	if !engine.IsProblem(err, v1alpha1.ReasonOutputTooLarge) {
+	if !problem.Is(err, v1alpha1.ReasonOutputTooLarge) {
 		t.Errorf("above the bound: %v", err)
 	}
 	if err == nil || strings.Contains(err.Error(), "xx") {

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // ErasureLedger is the prefix of the names of the ledger's ConfigMaps: <prefix>-0 is the head, -1 the first shard.
@@ -256,7 +256,7 @@ var errMissing = errors.New("it does not exist")
 
 // incomplete is the problem of a ledger of which a ConfigMap is missing or cannot be read: only a restore helps.
 func incomplete(name string, cause error) error {
-	return engine.NewNotReady(v1alpha1.ReasonErasureLedgerIncomplete, fmt.Sprintf(
+	return problem.NewNotReady(v1alpha1.ReasonErasureLedgerIncomplete, fmt.Sprintf(
 		"the ConfigMap %q of the erasure ledger, in the operator's namespace, is missing or damaged: restore it from its newest copy; "+
 			"until then no data is erased because consent has ended, and none is taken back", name)).After(ledgerRetry).Because(cause)
 }

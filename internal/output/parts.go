@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 const (
@@ -96,7 +96,7 @@ func pack(documents []document) ([][]document, error) {
 }
 
 func tooLarge() error {
-	return engine.NewInvalid(v1alpha1.ReasonOutputTooLarge, fmt.Sprintf(
+	return problem.NewInvalid(v1alpha1.ReasonOutputTooLarge, fmt.Sprintf(
 		"the data is more than %d objects of 900 KiB may hold, or an item is more than one may: select fewer datapoints, or fields of them", MaxParts))
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 const transactions = v1alpha1.DatapointType("TRANSACTIONS")
@@ -64,10 +64,10 @@ func TestALargeOutputIsSplitAndReadsBackWhole(t *testing.T) {
 
 func TestNoOutputIsSplitForEver(t *testing.T) {
 	t.Parallel()
-	if _, err := Render([]Account{large("a", 2, partBytes)}, two, data, testKey); !engine.IsProblem(err, v1alpha1.ReasonOutputTooLarge) {
+	if _, err := Render([]Account{large("a", 2, partBytes)}, two, data, testKey); !problem.Is(err, v1alpha1.ReasonOutputTooLarge) {
 		t.Errorf("an item that no part can hold: %v", err)
 	}
-	if _, err := Render([]Account{large("a", MaxParts+1, partBytes-1000)}, two, data, testKey); !engine.IsProblem(err, v1alpha1.ReasonOutputTooLarge) {
+	if _, err := Render([]Account{large("a", MaxParts+1, partBytes-1000)}, two, data, testKey); !problem.Is(err, v1alpha1.ReasonOutputTooLarge) {
 		t.Errorf("more than there may be parts: %v", err)
 	}
 	if set, err := Render([]Account{large("a", MaxParts, partBytes-1000)}, two, data, testKey); err != nil || len(set) != MaxParts {

@@ -8,12 +8,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // failed is the error of a request about an object. A refusal names the object, and quotes nothing of its content.
 func failed(doing string, target Target, content Content, err error) error {
-	switch refusal := engine.Refusal(err, fmt.Sprintf("the %s %q", target.Kind, target.Name), content.quotedIn); {
+	switch refusal := problem.Refusal(err, fmt.Sprintf("the %s %q", target.Kind, target.Name), content.quotedIn); {
 	case apierrors.IsNotFound(err) && doing == "updating":
 		return changed(target).Because(err)
 	case refusal != nil:
@@ -24,8 +24,8 @@ func failed(doing string, target Target, content Content, err error) error {
 }
 
 // changed is the problem of an object that was created or deleted between reading and writing it.
-func changed(target Target) *engine.Problem {
-	return engine.NewTransient(v1alpha1.ReasonClusterError,
+func changed(target Target) *problem.Problem {
+	return problem.NewTransient(v1alpha1.ReasonClusterError,
 		fmt.Sprintf("the %s %q was created or deleted while it was about to be written: it is read again first",
 			target.Kind, target.Name))
 }

@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // refusing refuses all writes with an error.
@@ -47,12 +47,12 @@ func TestARefusedWriteNamesTheObjectButQuotesNothingOfIt(t *testing.T) {
 				t.Parallel()
 				kube := refusing(newCluster(t), apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "data", errors.New(c.text)))
 				_, err := output.NewWriter(kube).Write(t.Context(), owner, output.Absent(target), held, nil)
-				var problem *engine.Problem
-				if !errors.As(err, &problem) || problem.Reason != v1alpha1.ReasonClusterRefused || problem.Class != engine.Invalid {
+				var refused *problem.Problem
+				if !errors.As(err, &refused) || refused.Reason != v1alpha1.ReasonClusterRefused || refused.Class != problem.Invalid {
 					t.Fatalf("got %v", err)
 				}
-				if !strings.Contains(problem.Message, string(target.Kind)+` "data" (Forbidden)`) || strings.Contains(problem.Message, c.text) != c.shown {
-					t.Errorf("it says %q", problem.Message)
+				if !strings.Contains(refused.Message, string(target.Kind)+` "data" (Forbidden)`) || strings.Contains(refused.Message, c.text) != c.shown {
+					t.Errorf("it says %q", refused.Message)
 				}
 			})
 		}
@@ -71,8 +71,8 @@ func TestAnObjectDeletedMeanwhileIsReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = writer.Write(t.Context(), owner, open, after, nil)
-		var problem *engine.Problem
-		if !errors.As(err, &problem) || problem.Class != engine.Transient || !apierrors.IsNotFound(err) {
+		var refused *problem.Problem
+		if !errors.As(err, &refused) || refused.Class != problem.Transient || !apierrors.IsNotFound(err) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -113,7 +113,7 @@ func TestCheckAsksWithoutWriting(t *testing.T) {
 					t.Errorf("it was touched:\n%s", diff)
 				}
 				err = output.NewWriter(refusing(kube, denied)).Check(t.Context(), owner, open, after, nil)
-				if !engine.IsProblem(err, v1alpha1.ReasonClusterRefused) {
+				if !problem.Is(err, v1alpha1.ReasonClusterRefused) {
 					t.Errorf("a refusal is %v", err)
 				}
 				if changed, err := writer.Write(t.Context(), owner, open, after, nil); !changed || err != nil {

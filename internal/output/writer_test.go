@@ -17,9 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 var (
@@ -148,7 +148,7 @@ func TestOpenAndWrite(t *testing.T) {
 				}
 				untouched := kube.get(t, target)
 				changed, err := apply(t, output.NewWriter(kube), target, after)
-				if engine.IsProblem(err, v1alpha1.ReasonOutputConflict) != c.conflict || (err != nil) != c.conflict {
+				if problem.Is(err, v1alpha1.ReasonOutputConflict) != c.conflict || (err != nil) != c.conflict {
 					t.Fatalf("error %v", err)
 				}
 				if diff := cmp.Diff(c.writes, kube.writes); diff != "" || changed != (len(c.writes) > 0) {
@@ -242,7 +242,7 @@ func TestReadGivesNothingOfOthers(t *testing.T) {
 	t.Parallel()
 	for _, target := range targets {
 		content, err := output.NewWriter(newCluster(t, stored(target, before, false))).Read(t.Context(), owner, target)
-		if content != nil || !engine.IsProblem(err, v1alpha1.ReasonOutputConflict) {
+		if content != nil || !problem.Is(err, v1alpha1.ReasonOutputConflict) {
 			t.Errorf("%s of nobody: %v, %v", target.Kind, content, err)
 		}
 		content, err = output.NewWriter(newCluster(t)).Read(t.Context(), owner, target)

@@ -41,7 +41,7 @@ func (t *tenant) schedule(at time.Time, e event) {
 	t.planned++
 	heap.Push(&t.agenda, appointment{at: at, order: t.planned, event: e})
 	t.next.Store(t.agenda[0].at.UnixNano())
-	t.box.alarm.set(t.agenda[0].at)
+	t.box.alarm.Set(t.agenda[0].at)
 }
 
 // settle lets everything happen that is due, each at its own time. The caller

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"strconv"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // archive is a set of files that somebody has handed in. What was in the files
@@ -49,13 +51,13 @@ const (
 )
 
 type rawFile struct {
-	ID        string    `json:"id"`
-	CreatedAt Timestamp `json:"createdAt"`
-	Name      string    `json:"name"`
-	SubType   *string   `json:"subType"`
-	Size      int       `json:"size"` // kilobytes
-	Format    string    `json:"format"`
-	URL       string    `json:"url"`
+	ID        string         `json:"id"`
+	CreatedAt wire.Timestamp `json:"createdAt"`
+	Name      string         `json:"name"`
+	SubType   *string        `json:"subType"`
+	Size      int            `json:"size"` // kilobytes
+	Format    string         `json:"format"`
+	URL       string         `json:"url"`
 }
 
 type archiveRequest struct {
@@ -93,8 +95,8 @@ func (a *archive) wire() archiveWire {
 // upload is the archive as the former API showed it.
 func (a *archive) upload() uploadWire {
 	shown := uploadWire{
-		ID: a.id, CreatedAt: Timestamp{a.createdAt}, ProviderID: a.provider, UserID: a.owner.id,
-		State:    archiveState{Status: a.status, UpdatedAt: Timestamp{a.updatedAt}},
+		ID: a.id, CreatedAt: wire.Timestamp{Time: a.createdAt}, ProviderID: a.provider, UserID: a.owner.id,
+		State:    archiveState{Status: a.status, UpdatedAt: wire.Timestamp{Time: a.updatedAt}},
 		RawFiles: append([]rawFile{}, a.files...),
 	}
 	if a.fileType != "" {
@@ -108,7 +110,7 @@ func (a *archive) upload() uploadWire {
 
 func (a *archive) reference(itemCreatedAt time.Time) reference {
 	return reference{
-		CreatedAt: Timestamp{a.createdAt}, ItemCreatedAt: Timestamp{itemCreatedAt},
+		CreatedAt: wire.Timestamp{Time: a.createdAt}, ItemCreatedAt: wire.Timestamp{Time: itemCreatedAt},
 		SourceID: a.id, SourceType: "ARCHIVE", UserID: a.owner.id, ProviderID: a.provider,
 	}
 }
@@ -121,13 +123,13 @@ func (t *tenant) file(owner *user, wanted archiveRequest, taskKind string, at ti
 		owner = t.addUser(ids, nil, at)
 	}
 	a := &archive{
-		id: ids.next("u-"), ordinal: len(t.archives.order), owner: owner, fileType: wanted.FileType,
+		id: ids.Next("u-"), ordinal: len(t.archives.order), owner: owner, fileType: wanted.FileType,
 		provider: cmp.Or(wanted.provider, tenantProvided), createdAt: at, status: started, updatedAt: at,
 	}
 	for i, f := range wanted.RawFiles {
 		content := f.content()
 		a.sample = a.sample || sha256.Sum256(content) == samplePayslipSum
-		a.files = append(a.files, newRawFile(ids.next("f-"), owner, f, len(content), i, at))
+		a.files = append(a.files, newRawFile(ids.Next("f-"), owner, f, len(content), i, at))
 	}
 	t.archives.add(a.id, a)
 	owner.archives = append(owner.archives, a)
@@ -143,14 +145,14 @@ func newRawFile(id string, owner *user, f fileRequest, size, index int, at time.
 		name = "file-" + strconv.Itoa(index+1)
 	}
 	return rawFile{
-		ID: id, CreatedAt: Timestamp{at}, Name: name, SubType: f.Subtype, Size: (size + 1023) / 1024, Format: f.Extension,
+		ID: id, CreatedAt: wire.Timestamp{Time: at}, Name: name, SubType: f.Subtype, Size: (size + 1023) / 1024, Format: f.Extension,
 		URL: "https://file.smileapi.io/tenants/sandbox/users/" + owner.id + "/files/" + id,
 	}
 }
 
 // read starts a task that reads an archive. The caller holds mu.
 func (l *linker) read(t *tenant, kind string, a *archive, at time.Time) {
-	begun := &task{id: l.ids.next("task-"), ordinal: len(t.tasks.order), kind: kind, archive: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
+	begun := &task{id: l.ids.Next("task-"), ordinal: len(t.tasks.order), kind: kind, archive: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
 	t.tasks.add(begun.id, begun)
 	t.commit(begun, taskStarted(begun, at))
 	t.schedule(begun.dueAt, taskFinished{begun})

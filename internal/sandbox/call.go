@@ -42,7 +42,7 @@ type call struct {
 // serve is the handler of an operation.
 func (s *Sandbox) serve(op *operation) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c := &call{box: s, op: op, request: r, arrived: s.clock.now(), source: sourceOf(r), query: r.URL.Query()}
+		c := &call{box: s, op: op, request: r, arrived: s.clock.Now(), source: sourceOf(r), query: r.URL.Query()}
 		c.body, c.bodyErr = io.ReadAll(http.MaxBytesReader(w, r.Body, cmp.Or(op.maxBody, maxBody)))
 		if !op.link {
 			s.meter.observe()
@@ -121,7 +121,7 @@ func (c *call) answer() reply {
 	if wrong := c.readQuery(); wrong != nil {
 		return wrong.reply()
 	}
-	c.now = c.box.clock.now()
+	c.now = c.box.clock.Now()
 	c.tenant.catchUp(c.now)
 	return c.op.handle(c)
 }

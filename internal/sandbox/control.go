@@ -40,7 +40,7 @@ type Stats struct {
 
 // Stats sums up all tenants since the start or the last Reset.
 func (s *Sandbox) Stats() Stats {
-	sum := Stats{Requests: s.stats.snapshot(), PeakRPS: s.meter.largest(), Deliveries: s.office.count()}
+	sum := Stats{Requests: s.stats.snapshot(), PeakRPS: s.meter.largest(), Deliveries: s.deliveries.Count()}
 	for _, t := range s.tenants {
 		t.mu.RLock()
 		sum.Users += len(t.users.order)
@@ -55,7 +55,7 @@ func (s *Sandbox) Stats() Stats {
 func (s *Sandbox) Journal(since int) []JournalEntry { return s.journal.since(since) }
 
 // Canaries lists every canary made so far.
-func (s *Sandbox) Canaries() []string { return s.canaries.all() }
+func (s *Sandbox) Canaries() []string { return s.canaries.All() }
 
 // Faults lists the faults that were set last.
 func (s *Sandbox) Faults() []Fault { return s.faults.list() }
@@ -68,22 +68,37 @@ func (s *Sandbox) SetFaults(wanted []Fault) error {
 	return nil
 }
 
+// Deliveries returns the deliveries with a sequence number greater than since.
+func (s *Sandbox) Deliveries(since int) []Delivery { return s.deliveries.Since(since) }
+
+// DeliveryFaults lists the delivery faults that were set last.
+func (s *Sandbox) DeliveryFaults() []DeliveryFault { return s.deliveries.Faults() }
+
+// SetDeliveryFaults replaces all delivery faults and restarts their counts. What
+// the former ones held back is sent.
+func (s *Sandbox) SetDeliveryFaults(wanted []DeliveryFault) error {
+	if err := s.deliveries.SetFaults(wanted); err != nil {
+		return invalid("%v", err)
+	}
+	return nil
+}
+
 // Now is the time on the sandbox clock, in UTC.
-func (s *Sandbox) Now() time.Time { return s.clock.now() }
+func (s *Sandbox) Now() time.Time { return s.clock.Now() }
 
 // Advance moves the sandbox clock, and lets happen what lies between.
 func (s *Sandbox) Advance(d time.Duration) error {
 	if d < 0 {
 		return invalid("the clock only goes forward")
 	}
-	s.clock.advance(d)
+	s.clock.Advance(d)
 	defer s.flush()
-	_ = s.disk.setMeta(metaSkipped, s.clock.skipped.Load())
-	now := s.clock.now()
+	_ = s.disk.setMeta(metaSkipped, s.clock.Skipped())
+	now := s.clock.Now()
 	for _, t := range s.tenants {
 		t.catchUp(now)
 	}
-	s.office.wake()
+	s.deliveries.Wake()
 	return nil
 }
 
@@ -96,13 +111,13 @@ func (s *Sandbox) Reset() {
 		t.mu.Unlock()
 	}
 	_ = errors.Join(s.disk.reset(), s.disk.setMeta(metaSkipped, 0))
-	s.clock.reset()
-	s.office.reset()
+	s.clock.Reset()
+	s.deliveries.Reset()
 	s.journal.reset()
 	s.stats.reset()
 	s.meter.reset()
 	s.limiter.reset()
-	s.canaries.reset()
+	s.canaries.Reset()
 	_ = s.faults.set(nil)
 }
 
@@ -133,7 +148,7 @@ func (s *Sandbox) Link(req LinkRequest) (Account, error) {
 		return Account{}, invalid("provider %q has no login", p.ID)
 	}
 	defer s.flush()
-	now := s.clock.now()
+	now := s.clock.Now()
 	for _, t := range s.tenants {
 		t.catchUp(now)
 		t.mu.Lock()
@@ -186,7 +201,7 @@ func (s *Sandbox) Resync(accountID string) (Account, error) {
 
 func (s *Sandbox) change(accountID string, how func(*tenant, *account, time.Time) error) (Account, error) {
 	defer s.flush()
-	now := s.clock.now()
+	now := s.clock.Now()
 	for _, t := range s.tenants {
 		t.catchUp(now)
 		t.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // maxControlBody bounds the bodies of the control API, in bytes.
@@ -98,7 +100,7 @@ func answering(how func(*http.Request) (any, error)) http.HandlerFunc {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_, _ = w.Write(append(encode(answer), '\n'))
+		_, _ = w.Write(append(wire.Encode(answer), '\n'))
 	}
 }
 
@@ -141,7 +143,7 @@ func serveLines[T any](w http.ResponseWriter, r *http.Request, entries func(sinc
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var lines bytes.Buffer
 	for _, entry := range entries(since) {
-		lines.Write(append(encode(entry), '\n'))
+		lines.Write(append(wire.Encode(entry), '\n'))
 	}
 	_, _ = w.Write(lines.Bytes())
 }

@@ -47,7 +47,7 @@ func (s *Sandbox) AdvanceInvite(id string, to InviteStatus) (Invite, error) {
 	if !slices.Contains(inviteStatuses, to) {
 		return Invite{}, invalid("invite status %q does not exist", to)
 	}
-	now := s.clock.now()
+	now := s.clock.Now()
 	return inTenantOf(s, now, func(t *tenant) (Invite, bool, error) {
 		i, known := t.invites.byID[id]
 		if !known {
@@ -63,7 +63,7 @@ func (s *Sandbox) AdvanceInvite(id string, to InviteStatus) (Invite, error) {
 
 // CompleteSession does what a person does who leaves the widget with Done.
 func (s *Sandbox) CompleteSession(userID string) (User, error) {
-	now := s.clock.now()
+	now := s.clock.Now()
 	return inTenantOf(s, now, func(t *tenant) (User, bool, error) {
 		u, known := t.users.byID[userID]
 		if !known {

@@ -1,10 +1,12 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/canary"
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // datapoint is one kind of employment data: where it is read, what its items
@@ -46,12 +48,12 @@ type template struct {
 	on    string // what date filters compare, "" when the item has no date
 	value any
 	// mark gives the JSON of a copy of value with a canary in each personal field.
-	mark func(*canaries) json.RawMessage
+	mark func(*canary.Marker) json.RawMessage
 }
 
 func templates[T any](text json.RawMessage) ([]template, error) {
 	var values []T
-	if err := decodeStrictly(text, &values); err != nil {
+	if err := wire.DecodeStrictly(text, &values); err != nil {
 		return nil, err
 	}
 	made := make([]template, len(values))
@@ -62,7 +64,7 @@ func templates[T any](text json.RawMessage) ([]template, error) {
 }
 
 func newTemplate[T any](value T) template {
-	t := template{value: value, mark: func(c *canaries) json.RawMessage { return marked(c, value) }}
+	t := template{value: value, mark: func(c *canary.Marker) json.RawMessage { return canary.Mark(c, value) }}
 	if d, ok := any(value).(dated); ok {
 		t.on = d.on()
 	}
@@ -83,21 +85,4 @@ func (t template) grown(n int) template {
 	default:
 		panic(fmt.Sprintf("no template of %T", later))
 	}
-}
-
-func decodeStrictly(text []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
-}
-
-// encode is JSON as the API writes it: nothing escaped that need not be.
-func encode(value any) json.RawMessage {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		panic(fmt.Sprintf("the sandbox's own %T cannot be encoded: %v", value, err))
-	}
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // dataFile is the name of the file in the data directory.
@@ -179,7 +181,7 @@ func (d *disk) setMeta(name string, value any) error {
 		return nil
 	}
 	return d.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket(metaBucket).Put([]byte(name), encode(value))
+		return tx.Bucket(metaBucket).Put([]byte(name), wire.Encode(value))
 	})
 }
 

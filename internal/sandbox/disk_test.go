@@ -8,6 +8,8 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // everything is what the Open API shows of the first tenant, by path.
@@ -86,7 +88,7 @@ func TestStateIsKept(t *testing.T) {
 		if diff := gocmp.Diff(len(b.Mails()), len(after.Mails())); diff != "" {
 			t.Error(diff)
 		}
-		if again, _ := after.Users("sandbox-key"); strings.Contains(string(encode(again)), after.newUser()) {
+		if again, _ := after.Users("sandbox-key"); strings.Contains(string(wire.Encode(again)), after.newUser()) {
 			t.Error("an id was given twice")
 		}
 		_ = after.Advance(3 * time.Minute) // what was under way goes on

@@ -1,27 +1,12 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
-
-// allEvents is what a webhook names to get every type.
-const allEvents = "ALL_EVENTS"
-
-// eventTypes is every type of event that a webhook can name. Those of risk
-// screening have no cause in the sandbox.
-var eventTypes = []string{
-	"USER_CREATED", "ACCOUNT_CREATED", "ACCOUNT_CONNECTED", "ACCOUNT_DISCONNECTED", "ACCOUNT_FAILED",
-	"TASK_STARTED", "TASK_FINISHED", "ACCOUNT_SYNC_TASK_FINISHED",
-	"ARCHIVE_STARTED", "ARCHIVE_ANALYZED", "ARCHIVE_REVOKED", "ARCHIVE_FAILED", "INVITE_INVITED", "INVITE_LINKED",
-	"IDENTITY_ADDED", "RATING_ADDED", "TRANSACTIONS_ADDED", "DOCUMENTS_ADDED", "DOCUMENTS_UPDATED",
-	"EMPLOYMENTS_ADDED", "EMPLOYMENTS_UPDATED", "INCOMES_ADDED", "INCOMES_UPDATED",
-	"CONTRIBUTIONS_ADDED", "CONTRIBUTIONS_UPDATED", "EINCOMES_ADDED", "EINCOMES_UPDATED",
-	"LIABILITIES_ADDED", "LIABILITIES_UPDATED", "INSIGHT_ADDED", "LINK_ADDED",
-	"VERIFICATION_STARTED", "VERIFICATION_COMPLETED", "RECORD_CREATED", "RECORD_COMPLETED",
-	"USER_SESSION_COMPLETED", "USER_SESSION_RESET", allEvents,
-}
 
 // details is the data of an event.
 type details map[string]any
@@ -33,17 +18,6 @@ type occurrence struct {
 	tell func() details
 	// payload is added for webhooks that want it; nil for types without one.
 	payload func() any
-}
-
-// eventWire is an event as a webhook gets it.
-type eventWire struct {
-	ID        string          `json:"id"`
-	Version   int             `json:"version"`
-	Type      string          `json:"type"`
-	CreatedAt Timestamp       `json:"createdAt"`
-	Data      json.RawMessage `json:"data"`
-	// AddedLater is a field that nobody has heard of.
-	AddedLater json.RawMessage `json:"addedLater,omitempty"`
 }
 
 // commit is where every change of state ends: it has the changed object kept
@@ -64,27 +38,20 @@ func (t *tenant) emit(o occurrence) {
 			continue
 		}
 		if told == nil {
-			told, id = o.tell(), t.box.ids.next("et-")
+			told, id = o.tell(), t.box.ids.Next("et-")
 		}
-		t.box.office.post(t.delivery(hook, o, id, told))
+		t.box.deliveries.Post(t.pair.Key, hook.target(), t.event(hook, o, id, told))
 	}
 }
 
-func (t *tenant) delivery(hook *webhook, o occurrence, id string, told details) *delivery {
+func (t *tenant) event(hook *webhook, o occurrence, id string, told details) delivery.Event {
 	if t.box.behaviour.eventID == "per-webhook" {
-		id = t.box.ids.next("et-")
+		id = t.box.ids.Next("et-")
 	}
-	return &delivery{
-		hook: hook,
-		event: eventWire{
-			ID: id, Version: 1, Type: o.kind, CreatedAt: Timestamp{o.at},
-			Data:       t.box.behaviour.reshape(encode(t.withPayload(told, o.payload, hook.IncludePayload))),
-			AddedLater: t.box.behaviour.futureField(),
-		},
-		record: &Delivery{
-			EventID: id, EventType: o.kind, WebhookID: hook.id, URL: hook.URL, Key: t.pair.Key,
-			CreatedAt: t.box.clock.now(), State: DeliveryPending, Attempts: []Attempt{},
-		},
+	return delivery.Event{
+		ID: id, Version: 1, Type: o.kind, CreatedAt: wire.Timestamp{Time: o.at},
+		Data:       t.box.behaviour.reshape(wire.Encode(t.withPayload(told, o.payload, hook.IncludePayload))),
+		AddedLater: t.box.behaviour.futureField(),
 	}
 }
 
@@ -110,7 +77,7 @@ func (t *tenant) withPayload(told details, payload func() any, wanted bool) deta
 }
 
 func (w *webhook) wants(kind string) bool {
-	return !w.deleted && w.Active && (slices.Contains(w.EventTypes, kind) || slices.Contains(w.EventTypes, allEvents))
+	return !w.deleted && w.Active && (slices.Contains(w.EventTypes, kind) || slices.Contains(w.EventTypes, delivery.AllEvents))
 }
 
 // liveWebhooks is how many there are. The caller holds mu.

@@ -241,7 +241,7 @@ func endless(c *call, answer response) response {
 			shown.Items = append(shown.Items, row[i%len(row)])
 		}
 	}
-	cursor := c.box.ids.requestID()
+	cursor := c.box.ids.RequestID()
 	shown.NextCursor = &cursor
 	first.data = shown
 	return c.box.render(first)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // form is what the body of a request may hold, field by field. Fields that the
@@ -54,7 +56,7 @@ func (f form) only(object json.RawMessage) json.RawMessage {
 			delete(fields, name)
 		}
 	}
-	return encode(fields)
+	return wire.Encode(fields)
 }
 
 // aForm checks an object. A field that is null is one that is absent.

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"encoding/json"
 	"net/http"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // future is how Smile may answer one day: its policy lets it add fields to objects, values to enumerations, and elements
@@ -69,5 +71,5 @@ func (b *behaviour) futureField() json.RawMessage {
 	if b.future != "on" {
 		return nil
 	}
-	return encode(map[string]any{"value": 1})
+	return wire.Encode(map[string]any{"value": 1})
 }

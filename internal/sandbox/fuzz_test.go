@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // fuzzForm feeds a form: what is refused has a reason, what is accepted can be
@@ -27,8 +29,8 @@ func fuzzForm[T any](f *testing.F, wanted form, holds func(T) bool, seeds ...str
 		if !holds(value) {
 			t.Errorf("accepted: %+v", value)
 		}
-		if _, wrong := readForm[T](encode(value), wanted); wrong != nil {
-			t.Errorf("%s was accepted and is refused as %s: %+v", body, encode(value), wrong)
+		if _, wrong := readForm[T](wire.Encode(value), wanted); wrong != nil {
+			t.Errorf("%s was accepted and is refused as %s: %+v", body, wire.Encode(value), wrong)
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // export is an account's data as a file.
@@ -23,12 +25,12 @@ type export struct {
 }
 
 type exportWire struct {
-	ID          string    `json:"id"`
-	AccountID   string    `json:"accountId"`
-	Extension   string    `json:"exportExtensionType"`
-	CreatedAt   Timestamp `json:"createdAt"`
-	DownloadURL string    `json:"downloadUrl"`
-	MD5         string    `json:"md5"`
+	ID          string         `json:"id"`
+	AccountID   string         `json:"accountId"`
+	Extension   string         `json:"exportExtensionType"`
+	CreatedAt   wire.Timestamp `json:"createdAt"`
+	DownloadURL string         `json:"downloadUrl"`
+	MD5         string         `json:"md5"`
 }
 
 type exportRequest struct {
@@ -49,7 +51,7 @@ func generateExport(c *call) reply {
 		return missing()
 	}
 	made := &export{
-		id: c.box.ids.next("export-"), ordinal: len(c.tenant.exports.order), account: a, extension: req.Extension,
+		id: c.box.ids.Next("export-"), ordinal: len(c.tenant.exports.order), account: a, extension: req.Extension,
 		createdAt: c.now, content: c.tenant.written(a, req.Extension),
 	}
 	c.tenant.exports.add(made.id, made)
@@ -57,7 +59,7 @@ func generateExport(c *call) reply {
 	c.userID, c.committed = a.owner.id, true
 	sum := md5.Sum(made.content) //nolint:gosec // as above
 	return ok(exportWire{
-		ID: made.id, AccountID: a.id, Extension: made.extension, CreatedAt: Timestamp{made.createdAt},
+		ID: made.id, AccountID: a.id, Extension: made.extension, CreatedAt: wire.Timestamp{Time: made.createdAt},
 		DownloadURL: origin(c.request) + "/_sandbox/exports/" + made.id, MD5: hex.EncodeToString(sum[:]),
 	})
 }
@@ -102,7 +104,7 @@ func printable(r rune) rune {
 // serveExport gives the file, as long as there is data to give.
 func (s *Sandbox) serveExport(w http.ResponseWriter, r *http.Request) {
 	for _, t := range s.tenants {
-		t.catchUp(s.clock.now())
+		t.catchUp(s.clock.Now())
 		t.mu.RLock()
 		made, known := t.exports.byID[chi.URLParam(r, "id")]
 		alive := known && made.account.status != Disconnected && len(made.account.refreshes) > 0

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"strings"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // InviteStatus is how far an invited person has come.
@@ -56,15 +58,15 @@ type inviteLog struct {
 
 // Invite is an invite as the API shows one.
 type Invite struct {
-	ID        string    `json:"id"`
-	CreatedAt Timestamp `json:"createdAt"`
+	ID        string         `json:"id"`
+	CreatedAt wire.Timestamp `json:"createdAt"`
 	inviteRequest
-	UserID         string       `json:"userId"`
-	Status         InviteStatus `json:"status"`
-	UpdatedAt      Timestamp    `json:"updatedAt"`
-	InvitedAt      Timestamp    `json:"invitedAt"`
-	LinkedAt       *Timestamp   `json:"linkedAt"`
-	LandingPageURL string       `json:"inviteLandingPageUrl"`
+	UserID         string          `json:"userId"`
+	Status         InviteStatus    `json:"status"`
+	UpdatedAt      wire.Timestamp  `json:"updatedAt"`
+	InvitedAt      wire.Timestamp  `json:"invitedAt"`
+	LinkedAt       *wire.Timestamp `json:"linkedAt"`
+	LandingPageURL string          `json:"inviteLandingPageUrl"`
 }
 
 // Mail is what an invited person would have got.
@@ -94,11 +96,11 @@ func (i *invite) status() InviteStatus { return i.log[len(i.log)-1].Status }
 
 func (i *invite) wire() Invite {
 	shown := Invite{
-		ID: i.id, CreatedAt: Timestamp{i.createdAt}, inviteRequest: i.inviteRequest, UserID: i.owner.id, Status: i.status(),
-		UpdatedAt: Timestamp{i.log[len(i.log)-1].At}, InvitedAt: Timestamp{i.createdAt}, LandingPageURL: i.mail.Link,
+		ID: i.id, CreatedAt: wire.Timestamp{Time: i.createdAt}, inviteRequest: i.inviteRequest, UserID: i.owner.id, Status: i.status(),
+		UpdatedAt: wire.Timestamp{Time: i.log[len(i.log)-1].At}, InvitedAt: wire.Timestamp{Time: i.createdAt}, LandingPageURL: i.mail.Link,
 	}
 	if !i.linkedAt.IsZero() {
-		shown.LinkedAt = &Timestamp{i.linkedAt}
+		shown.LinkedAt = &wire.Timestamp{Time: i.linkedAt}
 	}
 	return shown
 }
@@ -116,7 +118,7 @@ func createInvite(c *call) reply {
 		return (&problem{"templateId", "must be the id of an invite template"}).reply()
 	}
 	owner := c.tenant.addUser(c.box.ids, nil, c.now)
-	made := &invite{inviteRequest: wanted, id: c.box.ids.next("iv-"), ordinal: len(c.tenant.invites.order), owner: owner, createdAt: c.now}
+	made := &invite{inviteRequest: wanted, id: c.box.ids.Next("iv-"), ordinal: len(c.tenant.invites.order), owner: owner, createdAt: c.now}
 	made.mail = c.write(made, template)
 	owner.invite = made
 	c.tenant.invites.add(made.id, made)
@@ -135,13 +137,13 @@ func (c *call) write(made *invite, template *inviteTemplate) Mail {
 	return Mail{
 		InviteID: made.id, At: c.now, From: template.Email.SenderName, ReplyTo: template.Email.ReplyAddress, To: made.Email,
 		Subject: fill.Replace(template.Email.Subject), Body: fill.Replace(template.Email.Body),
-		Link: landingPage + made.id + "?token=" + c.box.ids.next(""), ExpiresAt: c.now.Add(inviteLife),
+		Link: landingPage + made.id + "?token=" + c.box.ids.Next(""), ExpiresAt: c.now.Add(inviteLife),
 	}
 }
 
 // advance brings an invite to a state. The caller holds mu.
 func (t *tenant) advance(i *invite, to InviteStatus, at time.Time) {
-	i.log = append(i.log, inviteLog{t.box.ids.next("invl-"), to, at})
+	i.log = append(i.log, inviteLog{t.box.ids.Next("invl-"), to, at})
 	if to == Linked && i.linkedAt.IsZero() {
 		i.linkedAt = at
 	}
@@ -190,6 +192,6 @@ func listInviteLog(c *call) reply {
 	}
 	c.userID = i.owner.id
 	return paginate(c, placed(i.log, c.paging.from), func(inviteLog) bool { return true }, func(l inviteLog) any {
-		return map[string]any{"id": l.ID, "inviteId": i.id, "inviteStatus": l.Status, "userId": i.owner.id, "createdAt": Timestamp{l.At}}
+		return map[string]any{"id": l.ID, "inviteId": i.id, "inviteStatus": l.Status, "userId": i.owner.id, "createdAt": wire.Timestamp{Time: l.At}}
 	})
 }

@@ -1,5 +1,9 @@
 package sandbox
 
+import (
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
+)
+
 // consentTemplate is a text that people consent to. Nothing but deletion ever
 // changes one.
 type consentTemplate struct {
@@ -17,10 +21,10 @@ type consentTemplateRequest struct {
 
 func (t *consentTemplate) wire(*behaviour) any {
 	return struct {
-		ID        string    `json:"id"`
-		CreatedAt Timestamp `json:"createdAt"`
+		ID        string         `json:"id"`
+		CreatedAt wire.Timestamp `json:"createdAt"`
 		consentTemplateRequest
-	}{t.id, Timestamp{t.createdAt}, t.consentTemplateRequest}
+	}{t.id, wire.Timestamp{Time: t.createdAt}, t.consentTemplateRequest}
 }
 
 var consentTemplates registry[*consentTemplate] = func(t *tenant) *collection[*consentTemplate] { return &t.consentTemplates }

@@ -3,6 +3,9 @@ package sandbox
 import (
 	"encoding/base64"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // tokenLife is how long a link token opens the widget.
@@ -42,15 +45,15 @@ func createUser(c *call) reply {
 }
 
 // addUser makes a user and tells of it. The caller holds mu.
-func (t *tenant) addUser(ids *idSource, metadata map[string]string, at time.Time) *user {
+func (t *tenant) addUser(ids *ids.Source, metadata map[string]string, at time.Time) *user {
 	u := t.placeUser(ids, metadata, at)
 	t.commit(u, userCreated(u, at))
 	return u
 }
 
 // placeUser makes a user of whom nobody is told. The caller holds mu.
-func (t *tenant) placeUser(ids *idSource, metadata map[string]string, at time.Time) *user {
-	u := &user{id: ids.next("tenant-"), ordinal: len(t.users.order), metadata: metadata, createdAt: at}
+func (t *tenant) placeUser(ids *ids.Source, metadata map[string]string, at time.Time) *user {
+	u := &user{id: ids.Next("tenant-"), ordinal: len(t.users.order), metadata: metadata, createdAt: at}
 	t.users.add(u.id, u)
 	return u
 }
@@ -77,26 +80,26 @@ func createToken(c *call) reply {
 // tokenClaims is what a link token says, to the sandbox alone: to everybody
 // else it is opaque.
 type tokenClaims struct {
-	TokenID   string    `json:"jti"`
-	UserID    string    `json:"sub"`
-	Key       string    `json:"iss"`
-	Mode      Mode      `json:"mode"`
-	ExpiresAt Timestamp `json:"exp"`
+	TokenID   string         `json:"jti"`
+	UserID    string         `json:"sub"`
+	Key       string         `json:"iss"`
+	Mode      Mode           `json:"mode"`
+	ExpiresAt wire.Timestamp `json:"exp"`
 }
 
 // mint makes a link token. The caller holds mu.
 func (c *call) mint(u *user) linkToken {
 	claims := tokenClaims{
-		TokenID: c.box.ids.next("tk-"), UserID: u.id, Key: c.tenant.pair.Key, Mode: c.tenant.pair.Mode,
-		ExpiresAt: Timestamp{c.now.Add(tokenLife)},
+		TokenID: c.box.ids.Next("tk-"), UserID: u.id, Key: c.tenant.pair.Key, Mode: c.tenant.pair.Mode,
+		ExpiresAt: wire.Timestamp{Time: c.now.Add(tokenLife)},
 	}
 	if c.box.behaviour.newToken == "voids" {
 		u.onlyToken = claims.TokenID
 		c.tenant.commit(u)
 	}
-	body := base64.RawURLEncoding.EncodeToString(encode(claims))
-	token := "smile." + body + "." + c.box.ids.sign(body)
-	if canary := c.box.canaries.new("accessToken"); canary != "" {
+	body := base64.RawURLEncoding.EncodeToString(wire.Encode(claims))
+	token := "smile." + body + "." + c.box.ids.Sign(body)
+	if canary := c.box.canaries.New("accessToken"); canary != "" {
 		token = canary + "." + token
 	}
 	return linkToken{ID: claims.TokenID, ExpiresAt: claims.ExpiresAt, Mode: claims.Mode, AccessToken: token}

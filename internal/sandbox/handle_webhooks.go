@@ -1,6 +1,11 @@
 package sandbox
 
-import "net/url"
+import (
+	"net/url"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
+)
 
 // webhook is a registration of a URL for events. Nothing but deletion ever
 // changes one.
@@ -19,15 +24,20 @@ type webhookRequest struct {
 }
 
 type webhookWire struct {
-	ID        string    `json:"id"`
-	CreatedAt Timestamp `json:"createdAt"`
+	ID        string         `json:"id"`
+	CreatedAt wire.Timestamp `json:"createdAt"`
 	webhookRequest
-	UpdatedAt Timestamp `json:"updatedAt"`
+	UpdatedAt wire.Timestamp `json:"updatedAt"`
+}
+
+// target is where deliveries of the webhook's events go.
+func (w *webhook) target() delivery.Target {
+	return delivery.Target{WebhookID: w.id, URL: w.URL, Secret: w.Secret, Deleted: w.gone.Load}
 }
 
 // wire shows the secret, unless the quirk hides it.
 func (w *webhook) wire(b *behaviour) any {
-	shown := webhookWire{ID: w.id, CreatedAt: Timestamp{w.createdAt}, webhookRequest: w.webhookRequest, UpdatedAt: Timestamp{w.createdAt}}
+	shown := webhookWire{ID: w.id, CreatedAt: wire.Timestamp{Time: w.createdAt}, webhookRequest: w.webhookRequest, UpdatedAt: wire.Timestamp{Time: w.createdAt}}
 	if b.webhookSecret == "hidden" {
 		shown.Secret = ""
 	}
@@ -40,7 +50,7 @@ func webhookForm(allowHTTP bool) form {
 	return form{
 		{"name", true, aText(1, 200)},
 		{"url", true, aText(1, 500, webhookURL(allowHTTP))},
-		{"eventTypes", true, aList(1, aText(1, 64, oneOf(eventTypes...)))},
+		{"eventTypes", true, aList(1, aText(1, 64, oneOf(delivery.EventTypes...)))},
 		{"active", true, aBool},
 		{"secret", true, aText(1, 64)},
 		{"includePayload", false, aBool},

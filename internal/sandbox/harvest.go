@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // item is an account's copy of a template.
@@ -22,7 +24,7 @@ type item struct {
 
 // wire is the payload with the metadata as one more key.
 func (i *item) wire() json.RawMessage {
-	metadata := encode(i.account.reference(i.createdAt))
+	metadata := wire.Encode(i.account.reference(i.createdAt))
 	text := append(slices.Clone(i.payload[:len(i.payload)-1]), `,"metadata":`...)
 	return append(append(text, metadata...), '}')
 }
@@ -54,7 +56,7 @@ func (l *linker) gather(t *tenant, a *account, d datapoint) {
 		brought = nextMonth(brought, a.harvested)
 	}
 	for _, from := range brought {
-		id := d.prefix + l.ids.derive(a.id, d.path, strconv.Itoa(len(a.items[d.path])))
+		id := d.prefix + l.ids.Derive(a.id, d.path, strconv.Itoa(len(a.items[d.path])))
 		made := &item{id: id, path: d.path, on: from.on, payload: withID(id, from.mark(l.canaries)), account: a, createdAt: a.refreshes[a.harvested], refresh: a.harvested}
 		a.items[d.path] = append(a.items[d.path], made)
 		t.items[id] = made

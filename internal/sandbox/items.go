@@ -3,6 +3,8 @@ package sandbox
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // The items of the data points as the API shows them, without id and metadata,
@@ -205,5 +207,5 @@ func monthEnd(on string, n int) string {
 	if err != nil {
 		return on
 	}
-	return day(time.Date(at.Year(), at.Month()+time.Month(n)+1, 0, 0, 0, 0, 0, time.UTC))
+	return wire.Day(time.Date(at.Year(), at.Month()+time.Month(n)+1, 0, 0, 0, 0, 0, time.UTC))
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 const days = 24 * time.Hour
@@ -49,7 +51,7 @@ func TestMonthlySync(t *testing.T) {
 		var finished []string
 		for _, text := range b.list("/v1/tasks?sourceId=" + account.ID).Items {
 			task := decode[taskWire](t, text)
-			finished = append(finished, task.Type+" "+day(task.FinishedAt.Time))
+			finished = append(finished, task.Type+" "+wire.Day(task.FinishedAt.Time))
 		}
 		want := []string{"LINK_ACCOUNT 2000-01-01", "UPDATE_ACCOUNT 2000-02-01", "UPDATE_ACCOUNT 2000-03-01", "UPDATE_ACCOUNT 2000-04-01", "UPDATE_ACCOUNT 2000-05-01"}
 		if diff := gocmp.Diff(want, finished); diff != "" {

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/canary"
+	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
 // LinkRequest is what a person enters into the widget. Login is a user name, an
@@ -40,8 +43,8 @@ func (r LinkRequest) judge(p *Provider, who *person, passwordKnown bool) outcome
 
 // linker is what linking needs to know of the sandbox.
 type linker struct {
-	ids       *idSource
-	canaries  *canaries
+	ids       *ids.Source
+	canaries  *canary.Marker
 	people    []*person
 	linkDelay time.Duration
 	dataDelay time.Duration
@@ -97,7 +100,7 @@ func (u *user) accountFor(p *Provider, who *person) *account {
 // open makes an account without a login. The caller holds mu.
 func (l *linker) open(t *tenant, u *user, p *Provider, now time.Time) *account {
 	a := &account{
-		id: l.ids.next("a-"), ordinal: len(t.accounts.order), owner: u, provider: p, createdAt: now,
+		id: l.ids.Next("a-"), ordinal: len(t.accounts.order), owner: u, provider: p, createdAt: now,
 		monitor: MonitorUnsupported, items: map[string][]*item{},
 	}
 	t.accounts.add(a.id, a)
@@ -135,7 +138,7 @@ func (e loginSettled) happen(t *tenant, at time.Time) {
 func (l *linker) move(t *tenant, a *account, to outcome, at time.Time) {
 	message := ""
 	if to.code != "" {
-		message = l.canaries.in("errorMessage", accountErrors[to.code])
+		message = l.canaries.In("errorMessage", accountErrors[to.code])
 	}
 	a.become(to.status, to.code, message, at)
 	if to.status == Connected {
@@ -146,7 +149,7 @@ func (l *linker) move(t *tenant, a *account, to outcome, at time.Time) {
 
 // begin starts a task that brings data. The caller holds mu.
 func (l *linker) begin(t *tenant, kind string, a *account, at time.Time) {
-	begun := &task{id: l.ids.next("task-"), ordinal: len(t.tasks.order), kind: kind, account: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
+	begun := &task{id: l.ids.Next("task-"), ordinal: len(t.tasks.order), kind: kind, account: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
 	t.tasks.add(begun.id, begun)
 	t.commit(begun, taskStarted(begun, at))
 	t.schedule(begun.dueAt, taskFinished{begun})

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // newcomer makes a user and gives the id and a link token.
@@ -29,7 +31,7 @@ func TestLinkTokensAreRefusedAsWhatTheyAre(t *testing.T) {
 	_, good := b.newcomer()
 	parts := strings.Split(good, ".")
 	tampered := strings.Join(append(parts[:len(parts)-2:len(parts)-2], "e30", parts[len(parts)-1]), ".")
-	signed := func(body string) string { return "smile." + body + "." + b.ids.sign(body) }
+	signed := func(body string) string { return "smile." + body + "." + b.ids.Sign(body) }
 
 	elsewhere := newBox(t, Options{Keys: []KeyPair{{Key: "other-key", Secret: "s"}}})
 	_, foreign := elsewhere.newcomer(as("other-key", "s")) // the same seed signs both
@@ -116,13 +118,13 @@ func TestLinkProvidersSayHowToLogIn(t *testing.T) {
 // logIn sends a login through the Link API.
 func (b *box) logIn(token, providerID, login, password string) answer {
 	b.t.Helper()
-	body := string(encode(map[string]string{"providerId": providerID, "login": login, "password": password}))
+	body := string(wire.Encode(map[string]string{"providerId": providerID, "login": login, "password": password}))
 	return b.call(http.MethodPost, "/v1/link/accounts", body, bearer(token))
 }
 
 func (b *box) sendCode(token, accountID, code string) answer {
 	b.t.Helper()
-	return b.call(http.MethodPost, "/v1/link/accounts/"+accountID+"/mfa", string(encode(map[string]string{"code": code})), bearer(token))
+	return b.call(http.MethodPost, "/v1/link/accounts/"+accountID+"/mfa", string(wire.Encode(map[string]string{"code": code})), bearer(token))
 }
 
 func TestLinkThroughTheLinkAPI(t *testing.T) {
@@ -156,7 +158,7 @@ func TestUploadThroughTheLinkAPI(t *testing.T) {
 	userID, token := b.newcomer()
 	_, stranger := b.newcomer()
 	upload := func(fileType, content string) answer {
-		return b.call(http.MethodPost, "/v1/link/archives", string(encode(map[string]any{
+		return b.call(http.MethodPost, "/v1/link/archives", string(wire.Encode(map[string]any{
 			"fileType": fileType, "rawFiles": []any{map[string]string{"fileContent": content, "fileExtensionType": "PDF", "fileName": "payslip.pdf"}},
 		})), bearer(token))
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
 // tokenFault is why a link token opens nothing. The Link API sends it as
@@ -36,22 +38,16 @@ func (f tokenFault) reply() *reply {
 	return &refusal
 }
 
-// sign is the signature of a token's body, and what mint puts there.
-func (s *idSource) sign(body string) string {
-	signature := s.digest("token", body)
-	return base64.RawURLEncoding.EncodeToString(signature[:])
-}
-
 // readLinkToken opens a token that this sandbox has issued and that has not
 // expired. What stands in front of it, such as a canary, is ignored.
-func readLinkToken(ids *idSource, token string, now time.Time) (tokenClaims, tokenFault) {
+func readLinkToken(ids *ids.Source, token string, now time.Time) (tokenClaims, tokenFault) {
 	var claims tokenClaims
 	parts := strings.Split(token, ".")
 	if len(parts) < 3 || parts[len(parts)-3] != "smile" {
 		return claims, tokenMalformed
 	}
 	body, signature := parts[len(parts)-2], parts[len(parts)-1]
-	if subtle.ConstantTimeCompare([]byte(ids.sign(body)), []byte(signature)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(ids.Sign(body)), []byte(signature)) != 1 {
 		return claims, tokenForged
 	}
 	text, err := base64.RawURLEncoding.DecodeString(body)
@@ -70,7 +66,7 @@ func (c *call) admit() *reply {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return tokenAbsent.reply()
 	}
-	claims, fault := readLinkToken(c.box.ids, token, c.box.clock.now())
+	claims, fault := readLinkToken(c.box.ids, token, c.box.clock.Now())
 	if fault != "" {
 		return fault.reply()
 	}

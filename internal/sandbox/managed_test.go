@@ -10,6 +10,8 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 const (
@@ -33,7 +35,7 @@ func replaced(t *testing.T, object, path, value string) string {
 	default:
 		fields[name] = json.RawMessage(value)
 	}
-	return string(encode(fields))
+	return string(wire.Encode(fields))
 }
 
 // TestManagedLimits tries every documented limit of what tenants set up, and

@@ -1,6 +1,10 @@
 package sandbox
 
-import "time"
+import (
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
+)
 
 // What the webhooks are told about the things that happen, type by type.
 
@@ -26,7 +30,7 @@ func accountCreated(a *account, at time.Time) occurrence {
 }
 
 func (t *tenant) aboutLogin(a *account) details {
-	return a.about().and("loginName", t.box.canaries.in("loginName", a.login))
+	return a.about().and("loginName", t.box.canaries.In("loginName", a.login))
 }
 
 // accountMoved tells where a login has come to, if that is worth telling.
@@ -149,16 +153,16 @@ func itemsUpdated(a *account, d datapoint, fresh []*item, at time.Time) occurren
 		for _, i := range fresh {
 			first, last = min(first, i.on), max(last, i.on)
 		}
-		return a.about().and("count", len(fresh)).and("updatedAt", Timestamp{at}).
+		return a.about().and("count", len(fresh)).and("updatedAt", wire.Timestamp{Time: at}).
 			and("updatedFrom", midnight(first)).and("updatedTo", midnight(last))
 	}}
 }
 
 // midnight is when a day, or the first day of a month, begins.
-func midnight(on string) Timestamp {
+func midnight(on string) wire.Timestamp {
 	if len(on) == len("2006-01") {
 		on += "-01"
 	}
 	at, _ := time.Parse(time.DateOnly, on)
-	return Timestamp{at}
+	return wire.Timestamp{Time: at}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -82,6 +83,9 @@ type Options struct {
 	// WebhookRoots are the authorities that vouch for https:// webhooks; default
 	// those of the system.
 	WebhookRoots *x509.CertPool
+	// WebhookTransport sends the events; default is an HTTP transport with
+	// WebhookRoots.
+	WebhookTransport http.RoundTripper
 	// DataLife is how long data is kept after an account was connected or
 	// refreshed, on the sandbox clock; default 60 days.
 	DataLife time.Duration

@@ -163,7 +163,7 @@ func (s *Sandbox) asBackend(key string, how func(*call) reply, filters url.Value
 	if !known {
 		return nil, notFound("key", key)
 	}
-	now := s.clock.now()
+	now := s.clock.Now()
 	defer s.flush()
 	t.catchUp(now)
 	answer := how(&call{box: s, tenant: t, arrived: now, now: now, filters: filters})

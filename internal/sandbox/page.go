@@ -6,6 +6,8 @@ import (
 	"iter"
 	"net/url"
 	"strconv"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
 const (
@@ -21,20 +23,20 @@ const cursorMACSize = 8
 
 // cursor writes a place so that only the same listing can go on from it: same
 // operation, same tenant, same filters.
-func (p place) cursor(ids *idSource, listing string) string {
+func (p place) cursor(ids *ids.Source, listing string) string {
 	text := binary.AppendUvarint(nil, uint64(p.major))
 	text = binary.AppendUvarint(text, uint64(p.minor))
 	return base64.RawURLEncoding.EncodeToString(append(text, cursorMAC(ids, listing, text)...))
 }
 
-func cursorMAC(ids *idSource, listing string, text []byte) []byte {
-	sum := ids.digest("cursor", listing, string(text))
+func cursorMAC(ids *ids.Source, listing string, text []byte) []byte {
+	sum := ids.Digest("cursor", listing, string(text))
 	return sum[:cursorMACSize]
 }
 
 // readCursor is the inverse of cursor. It accepts only what cursor has written
 // for that listing, to the letter.
-func readCursor(ids *idSource, listing, cursor string) (place, bool) {
+func readCursor(ids *ids.Source, listing, cursor string) (place, bool) {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		return place{}, false

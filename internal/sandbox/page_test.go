@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
 // walk follows a listing to its end and gives the ids and how many pages it took.
@@ -168,7 +170,7 @@ func TestTopProvidersComeFirst(t *testing.T) {
 }
 
 func FuzzCursor(f *testing.F) {
-	ids := newIDSource("fuzz", "")
+	ids := ids.New("fuzz", "")
 	f.Add(place{3, 4}.cursor(ids, "a"))
 	f.Add("")
 	f.Add("20")

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 //go:embed people/*.json
@@ -48,7 +50,7 @@ var people = sync.OnceValues(func() ([]*person, error) {
 
 func newPerson(text []byte) (*person, error) {
 	p := &person{templates: map[string][]template{}}
-	if err := decodeStrictly(text, p); err != nil {
+	if err := wire.DecodeStrictly(text, p); err != nil {
 		return nil, err
 	}
 	for key, items := range p.Data {

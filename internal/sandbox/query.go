@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // problem is what is wrong with a request, and where.
@@ -98,7 +100,7 @@ func between(on, start, end string) bool {
 
 // during is between for the day of an instant, in the zone of the quirk.
 func (c *call) during(at time.Time, start, end string) bool {
-	return start == "" && end == "" || between(day(at.Add(c.box.behaviour.zone())), start, end)
+	return start == "" && end == "" || between(wire.Day(at.Add(c.box.behaviour.zone())), start, end)
 }
 
 // matches tells whether a value is the wanted one, if one is wanted.

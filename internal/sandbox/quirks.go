@@ -191,3 +191,15 @@ func (b *behaviour) zone() time.Duration {
 	}
 	return 0
 }
+
+// writeSignature is the signature as the header has it.
+func (b *behaviour) writeSignature(signature string) string {
+	switch b.signature {
+	case "upper":
+		return strings.ToUpper(signature)
+	case "prefixed":
+		return "sha512=" + signature
+	default:
+		return signature
+	}
+}

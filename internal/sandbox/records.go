@@ -3,6 +3,9 @@ package sandbox
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // object is a piece of a tenant's state that can be kept: of which kind it is,
@@ -31,7 +34,7 @@ func (t *tenant) keep(o object) {
 		return
 	}
 	kind, ordinal, record := o.kept()
-	t.box.disk.put(placeOnDisk(t.pair.Key, kind, ordinal), encode(record))
+	t.box.disk.put(placeOnDisk(t.pair.Key, kind, ordinal), wire.Encode(record))
 }
 
 type userRecord struct {
@@ -188,22 +191,15 @@ func (t *inviteTemplate) kept() (string, int, any) {
 	return kindInviteTemplate, t.ordinal, recordOf(&t.registration, t.inviteTemplateRequest)
 }
 
-// deliveryRecord is a delivery with the event, as long as it may be sent again.
-type deliveryRecord struct {
-	Delivery Delivery   `json:"delivery"`
-	Event    *eventWire `json:"event,omitempty"`
-}
+// deliveryRecord is the record of a delivery as an object of its tenant.
+type deliveryRecord delivery.Record
 
-func (d *delivery) kept() (string, int, any) {
-	record := deliveryRecord{Delivery: *d.record}
-	if d.record.open() {
-		record.Event = &d.event
-	}
-	return kindDelivery, d.record.Seq, record
-}
+func (r deliveryRecord) kept() (string, int, any) { return kindDelivery, r.Delivery.Seq, r }
 
-// open tells whether a delivery is not over yet.
-func (d *Delivery) open() bool { return d.State == DeliveryPending || d.State == DeliveryHeld }
+// keepDelivery stores a delivery.
+func (s *Sandbox) keepDelivery(r delivery.Record) {
+	s.tenants[r.Delivery.Key].keep(deliveryRecord(r))
+}
 
 func decodeRecord[T any](text []byte) (T, error) {
 	var record T

@@ -37,7 +37,7 @@ type registry[T registered] func(*tenant) *collection[T]
 func (of registry[T]) add(c *call, prefix string, made T) T {
 	all := of(c.tenant)
 	entry := made.entry()
-	entry.id, entry.ordinal, entry.createdAt = c.box.ids.next(prefix), len(all.order), c.now
+	entry.id, entry.ordinal, entry.createdAt = c.box.ids.Next(prefix), len(all.order), c.now
 	all.add(entry.id, made)
 	c.tenant.commit(made)
 	c.committed = true

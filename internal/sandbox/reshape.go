@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // shape changes a JSON object of an answer or an event in place.
@@ -87,7 +89,7 @@ func (b *behaviour) reshape(text json.RawMessage) json.RawMessage {
 		return text
 	}
 	b.walk(value)
-	return encode(value)
+	return wire.Encode(value)
 }
 
 func (b *behaviour) walk(value any) {
@@ -114,7 +116,7 @@ func (b *behaviour) dress(answer reply) reply {
 		answer.code = b.createdCode
 	}
 	if len(b.shapes) > 0 && answer.data != nil && answer.status < http.StatusBadRequest {
-		answer.data = b.reshape(encode(answer.data))
+		answer.data = b.reshape(wire.Encode(answer.data))
 	}
 	return answer
 }

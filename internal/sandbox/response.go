@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // ending is how an answer leaves the house.
@@ -40,13 +42,13 @@ func (r response) sentStatus() int {
 // render gives the reply its envelope.
 func (s *Sandbox) render(answer reply) response {
 	if answer.status >= http.StatusBadRequest {
-		answer.message = s.canaries.in("message", answer.message)
+		answer.message = s.canaries.In("message", answer.message)
 	}
 	answer = s.behaviour.dress(answer)
-	sent := envelope{Code: answer.code, Message: answer.message, RequestID: s.ids.requestID(), Data: answer.data}
+	sent := envelope{Code: answer.code, Message: answer.message, RequestID: s.ids.RequestID(), Data: answer.data}
 	s.behaviour.futureEnvelope(&sent, answer.status)
-	body := encode(sent)
-	header := http.Header{"Content-Type": {"application/json"}, "Date": {s.clock.now().Format(http.TimeFormat)}}
+	body := wire.Encode(sent)
+	header := http.Header{"Content-Type": {"application/json"}, "Date": {s.clock.Now().Format(http.TimeFormat)}}
 	if wait := s.behaviour.retryAfter; wait > 0 && isThrottling(answer.status) {
 		header.Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second)/time.Second)))
 	}
@@ -72,7 +74,7 @@ func (r response) send(s *Sandbox, w http.ResponseWriter, request *http.Request)
 	for name, values := range r.header {
 		w.Header()[name] = values
 	}
-	w.Header().Set("Date", s.clock.now().Format(http.TimeFormat))
+	w.Header().Set("Date", s.clock.Now().Format(http.TimeFormat))
 	w.Header().Set("Content-Length", strconv.Itoa(r.length))
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.body)

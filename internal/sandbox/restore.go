@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
 )
 
 // restore brings back what the disk has kept.
@@ -16,7 +18,7 @@ func (s *Sandbox) restore() error {
 	if err := s.disk.meta(metaSkipped, &skipped); err != nil {
 		return err
 	}
-	s.clock.advance(skipped)
+	s.clock.Advance(skipped)
 	for _, t := range s.tenants { // so that nothing happens before all is back
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -200,10 +202,10 @@ func restoreInviteTemplate(t *tenant, text []byte) error {
 // restoreDeliveries brings back the records of all tenants in their order, and
 // sends again what was not over.
 func (s *Sandbox) restoreDeliveries() error {
-	var kept []deliveryRecord
+	var kept []delivery.Record
 	for _, key := range s.keys {
 		err := s.disk.each(key, kindDelivery, func(text []byte) error {
-			r, err := decodeRecord[deliveryRecord](text)
+			r, err := decodeRecord[delivery.Record](text)
 			kept = append(kept, r)
 			return err
 		})
@@ -211,9 +213,8 @@ func (s *Sandbox) restoreDeliveries() error {
 			return err
 		}
 	}
-	slices.SortFunc(kept, func(a, b deliveryRecord) int { return a.Delivery.Seq - b.Delivery.Seq })
-	for i := range kept {
-		r := &kept[i]
+	slices.SortFunc(kept, func(a, b delivery.Record) int { return a.Delivery.Seq - b.Delivery.Seq })
+	for _, r := range kept {
 		var hook *webhook
 		if t := s.tenants[r.Delivery.Key]; t != nil {
 			hook = t.webhooks.byID[r.Delivery.WebhookID]
@@ -221,7 +222,7 @@ func (s *Sandbox) restoreDeliveries() error {
 		if hook == nil {
 			return errDangling
 		}
-		s.office.resume(hook, r)
+		s.deliveries.Resume(hook.target(), r)
 	}
 	return nil
 }

@@ -4,23 +4,28 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/canary"
+	"github.com/smile-operator/smile-operator/internal/sandbox/clock"
+	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
 // Sandbox is an emulated Smile. It is an http.Handler that serves every vendor
 // host by path alone. What time does is caught up with when somebody looks, or
 // when the alarm rings.
 type Sandbox struct {
-	clock     clock
-	alarm     *alarm // set to the next appointment of any tenant
-	office    *office
-	disk      *disk // nil if nothing is kept
-	hookForm  form
-	ids       *idSource
-	canaries  *canaries
-	behaviour behaviour
-	linker    *linker
-	tenants   map[string]*tenant // by key, fixed
-	keys      []string           // in the order of the options
+	clock      *clock.Clock
+	alarm      *clock.Alarm // set to the next appointment of any tenant
+	deliveries *delivery.Queue
+	disk       *disk // nil if nothing is kept
+	hookForm   form
+	ids        *ids.Source
+	canaries   *canary.Marker
+	behaviour  behaviour
+	linker     *linker
+	tenants    map[string]*tenant // by key, fixed
+	keys       []string           // in the order of the options
 
 	faults  faults
 	journal journal
@@ -63,10 +68,10 @@ func newSandbox(options Options, kept *disk, start string) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := newIDSource(options.Seed, start)
-	marks := &canaries{prefix: options.Canary, ids: ids}
+	ids := ids.New(options.Seed, start)
+	marks := canary.New(options.Canary, ids)
 	s := &Sandbox{
-		clock: clock{wall: options.Now}, hookForm: webhookForm(options.AllowHTTPWebhooks), ids: ids, canaries: marks, behaviour: b, tenants: tenants,
+		clock: clock.New(options.Now), hookForm: webhookForm(options.AllowHTTPWebhooks), ids: ids, canaries: marks, behaviour: b, tenants: tenants,
 		linker:  &linker{ids: ids, canaries: marks, people: everybody, linkDelay: options.LinkDelay, dataDelay: options.DataDelay, dataLife: options.DataLife},
 		stats:   requests{counts: map[string]map[int]int{}},
 		meter:   meter{wall: options.Now},
@@ -77,18 +82,29 @@ func newSandbox(options Options, kept *disk, start string) (*Sandbox, error) {
 	for _, pair := range options.Keys {
 		s.keys = append(s.keys, pair.Key)
 	}
-	s.alarm = &alarm{clock: &s.clock, ring: s.catchUp}
-	s.office = newOffice(options, &s.clock, ids, &s.behaviour)
+	s.alarm = clock.NewAlarm(s.clock, s.catchUp)
+	s.deliveries = s.newDeliveries(options)
 	for _, t := range tenants {
 		t.box = s
 	}
-	s.office.keep, s.office.flush = func(key string, o object) { s.tenants[key].keep(o) }, s.flush
 	s.handler = s.routes()
 	if err := s.restore(); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+func (s *Sandbox) newDeliveries(options Options) *delivery.Queue {
+	config := delivery.Config{
+		Clock: s.clock, Workers: options.WebhookWorkers, Timeout: options.WebhookTimeout, Retry: options.WebhookRetry,
+		Roots: options.WebhookRoots, Transport: options.WebhookTransport,
+		Signature: s.behaviour.writeSignature, Keep: s.keepDelivery, Flush: s.flush,
+	}
+	if s.behaviour.eventID == "per-attempt" {
+		config.RetryID = func() string { return s.ids.Next("et-") }
+	}
+	return delivery.NewQueue(config)
 }
 
 // ServeHTTP serves the Open API under /v1/ and the control API under /_sandbox/.
@@ -123,19 +139,19 @@ func (s *Sandbox) flush() { _ = s.disk.flush() }
 func (s *Sandbox) Close() {
 	s.closeOnce.Do(func() {
 		close(s.closed)
-		s.alarm.stop()
-		s.office.close()
+		s.alarm.Stop()
+		s.deliveries.Close()
 		s.disk.close()
 	})
 }
 
 // catchUp lets everything happen that is due, and sets the alarm anew.
 func (s *Sandbox) catchUp() {
-	now := s.clock.now()
+	now := s.clock.Now()
 	for _, t := range s.tenants {
 		t.catchUp(now)
 		if next := t.next.Load(); next != never {
-			s.alarm.set(time.Unix(0, next))
+			s.alarm.Set(time.Unix(0, next))
 		}
 	}
 	s.flush()

@@ -29,7 +29,7 @@ func (s *Sandbox) Seed(req SeedRequest) error {
 	if req.AccountsPerUser < 0 || req.AccountsPerUser > len(at) {
 		return invalid("accountsPerUser must be from 0 to %d", len(at))
 	}
-	now := s.clock.now()
+	now := s.clock.Now()
 	defer s.flush()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *Sandbox) Seed(req SeedRequest) error {
 			a.refreshes = append(a.refreshes, now)
 			s.linker.live(t, a, now)
 			linked := &task{
-				id: s.ids.next("task-"), ordinal: len(t.tasks.order), kind: linkAccount, account: a,
+				id: s.ids.Next("task-"), ordinal: len(t.tasks.order), kind: linkAccount, account: a,
 				startedAt: now, finishedAt: now, datapoints: p.Supported,
 			}
 			t.tasks.add(linked.id, linked)

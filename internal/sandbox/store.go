@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // tenant is everything behind one key pair. Its state is guarded by mu; the
@@ -96,7 +98,7 @@ type user struct {
 
 func (u *user) wire(b *behaviour) User {
 	shown := User{
-		ID: u.id, ExternalMetadata: u.metadata, CreatedAt: Timestamp{u.createdAt}, Providers: []string{},
+		ID: u.id, ExternalMetadata: u.metadata, CreatedAt: wire.Timestamp{Time: u.createdAt}, Providers: []string{},
 		Session: u.session(),
 	}
 	if u.metadata == nil && b.noMetadata != "null" {
@@ -162,23 +164,23 @@ func (a *account) watch(at time.Time) {
 
 func (a *account) wire() Account {
 	shown := Account{
-		ID: a.id, CreatedAt: Timestamp{a.createdAt}, ProviderID: a.provider.ID, UserID: a.owner.id,
+		ID: a.id, CreatedAt: wire.Timestamp{Time: a.createdAt}, ProviderID: a.provider.ID, UserID: a.owner.id,
 		ConnectionStatus: a.status, MonitorStatus: a.monitor,
-		Connection: Connection{Status: a.status, UpdatedAt: Timestamp{a.updatedAt}},
+		Connection: Connection{Status: a.status, UpdatedAt: wire.Timestamp{Time: a.updatedAt}},
 		Monitor:    Monitor{Status: a.monitor},
 	}
 	if a.errorCode != "" {
 		shown.Connection.ErrorCode, shown.Connection.ErrorMessage = &a.errorCode, &a.errorMessage
 	}
 	if a.monitor != MonitorUnsupported {
-		shown.Monitor.UpdatedAt = &Timestamp{a.monitorUpdatedAt}
+		shown.Monitor.UpdatedAt = &wire.Timestamp{Time: a.monitorUpdatedAt}
 	}
 	return shown
 }
 
 func (a *account) reference(itemCreatedAt time.Time) reference {
 	return reference{
-		CreatedAt: Timestamp{a.createdAt}, ItemCreatedAt: Timestamp{itemCreatedAt},
+		CreatedAt: wire.Timestamp{Time: a.createdAt}, ItemCreatedAt: wire.Timestamp{Time: itemCreatedAt},
 		AccountID: a.id, SourceID: a.id, SourceType: "ACCOUNT", UserID: a.owner.id, ProviderID: a.provider.ID,
 	}
 }
@@ -220,11 +222,11 @@ const (
 
 func (t *task) wire(b *behaviour) taskWire {
 	shown := taskWire{
-		ID: t.id, Type: t.kind, StartedAt: Timestamp{t.startedAt}, Status: "Started",
+		ID: t.id, Type: t.kind, StartedAt: wire.Timestamp{Time: t.startedAt}, Status: "Started",
 		Datapoints: b.names(t.datapoints), Metadata: t.reference(),
 	}
 	if !t.finishedAt.IsZero() {
-		shown.Status, shown.FinishedAt = "Finished", &Timestamp{t.finishedAt}
+		shown.Status, shown.FinishedAt = "Finished", &wire.Timestamp{Time: t.finishedAt}
 	}
 	return shown
 }

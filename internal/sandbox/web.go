@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 //go:embed web
@@ -24,7 +26,7 @@ var widgetParts = []string{"options.js", "dom.js", "api.js", "session.js", "page
 var widget = sync.OnceValue(func() []byte {
 	var script bytes.Buffer
 	script.WriteString("(() => {\n\"use strict\";\nconst STYLES = ")
-	script.Write(encode(string(webFile("widget/widget.css"))))
+	script.Write(wire.Encode(string(webFile("widget/widget.css"))))
 	script.WriteString(";\n")
 	for _, part := range widgetParts {
 		script.Write(webFile("widget/" + part))

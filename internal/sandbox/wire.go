@@ -1,6 +1,10 @@
 package sandbox
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
+)
 
 // envelope wraps every answer of the Open API. Data is absent when there is
 // nothing to say, as after a DELETE.
@@ -23,7 +27,7 @@ type page struct {
 type User struct {
 	ID               string            `json:"id"`
 	ExternalMetadata map[string]string `json:"externalMetadata"`
-	CreatedAt        Timestamp         `json:"createdAt"`
+	CreatedAt        wire.Timestamp    `json:"createdAt"`
 	Providers        []string          `json:"providers"`
 	Session          session           `json:"session"`
 }
@@ -37,10 +41,10 @@ type session struct {
 
 // linkToken lets a browser open the widget for one user.
 type linkToken struct {
-	ID          string    `json:"id"`
-	ExpiresAt   Timestamp `json:"expiresAt"`
-	Mode        Mode      `json:"mode"`
-	AccessToken string    `json:"accessToken"`
+	ID          string         `json:"id"`
+	ExpiresAt   wire.Timestamp `json:"expiresAt"`
+	Mode        Mode           `json:"mode"`
+	AccessToken string         `json:"accessToken"`
 }
 
 type createdUser struct {
@@ -52,7 +56,7 @@ type createdUser struct {
 // ConnectionStatus and MonitorStatus repeat what Connection and Monitor say.
 type Account struct {
 	ID               string           `json:"id"`
-	CreatedAt        Timestamp        `json:"createdAt"`
+	CreatedAt        wire.Timestamp   `json:"createdAt"`
 	ProviderID       string           `json:"providerId"`
 	UserID           string           `json:"userId"`
 	ConnectionStatus ConnectionStatus `json:"connectionStatus"`
@@ -67,14 +71,14 @@ type Connection struct {
 	Status       ConnectionStatus `json:"status"`
 	ErrorCode    *string          `json:"errorCode"`
 	ErrorMessage *string          `json:"errorMessage"`
-	UpdatedAt    Timestamp        `json:"updatedAt"`
+	UpdatedAt    wire.Timestamp   `json:"updatedAt"`
 }
 
 // Monitor says whether the provider's data is kept current. UpdatedAt is null
 // while nothing is monitored.
 type Monitor struct {
-	Status    MonitorStatus `json:"status"`
-	UpdatedAt *Timestamp    `json:"updatedAt"`
+	Status    MonitorStatus   `json:"status"`
+	UpdatedAt *wire.Timestamp `json:"updatedAt"`
 }
 
 // ConnectionStatus is the state of an account's login.
@@ -104,23 +108,23 @@ const (
 // reference says where an item or a task comes from: CreatedAt is the
 // account's, ItemCreatedAt its own.
 type reference struct {
-	CreatedAt     Timestamp `json:"createdAt"`
-	ItemCreatedAt Timestamp `json:"itemCreatedAt"`
-	AccountID     string    `json:"accountId,omitempty"`
-	SourceID      string    `json:"sourceId"`
-	SourceType    string    `json:"sourceType"`
-	UserID        string    `json:"userId"`
-	ProviderID    string    `json:"providerId"`
+	CreatedAt     wire.Timestamp `json:"createdAt"`
+	ItemCreatedAt wire.Timestamp `json:"itemCreatedAt"`
+	AccountID     string         `json:"accountId,omitempty"`
+	SourceID      string         `json:"sourceId"`
+	SourceType    string         `json:"sourceType"`
+	UserID        string         `json:"userId"`
+	ProviderID    string         `json:"providerId"`
 }
 
 type taskWire struct {
-	ID         string     `json:"id"`
-	Type       string     `json:"type"`
-	StartedAt  Timestamp  `json:"startedAt"`
-	FinishedAt *Timestamp `json:"finishedAt"`
-	Status     string     `json:"status"`
-	Datapoints []string   `json:"datapoints"`
-	Metadata   reference  `json:"metadata"`
+	ID         string          `json:"id"`
+	Type       string          `json:"type"`
+	StartedAt  wire.Timestamp  `json:"startedAt"`
+	FinishedAt *wire.Timestamp `json:"finishedAt"`
+	Status     string          `json:"status"`
+	Datapoints []string        `json:"datapoints"`
+	Metadata   reference       `json:"metadata"`
 }
 
 type payloadReference struct {
@@ -142,13 +146,13 @@ type archiveWire struct {
 }
 
 type uploadWire struct {
-	ID         string       `json:"id"`
-	CreatedAt  Timestamp    `json:"createdAt"`
-	ProviderID string       `json:"providerId"`
-	UserID     string       `json:"userId"`
-	Type       *string      `json:"type"`
-	State      archiveState `json:"state"`
-	RawFiles   []rawFile    `json:"rawFiles"`
+	ID         string         `json:"id"`
+	CreatedAt  wire.Timestamp `json:"createdAt"`
+	ProviderID string         `json:"providerId"`
+	UserID     string         `json:"userId"`
+	Type       *string        `json:"type"`
+	State      archiveState   `json:"state"`
+	RawFiles   []rawFile      `json:"rawFiles"`
 }
 
 type classification struct {
@@ -182,8 +186,8 @@ func passed(fileType string) *validation {
 }
 
 type archiveState struct {
-	Status       string    `json:"status"`
-	ErrorCode    *string   `json:"errorCode"`
-	ErrorMessage *string   `json:"errorMessage"`
-	UpdatedAt    Timestamp `json:"updatedAt"`
+	Status       string         `json:"status"`
+	ErrorCode    *string        `json:"errorCode"`
+	ErrorMessage *string        `json:"errorMessage"`
+	UpdatedAt    wire.Timestamp `json:"updatedAt"`
 }

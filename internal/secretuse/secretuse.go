@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // Use is what a value of a Secret is used for, as the annotation smile-operator.io/use spells it.
@@ -58,7 +58,7 @@ func (r Reference) Read(ctx context.Context, live client.Reader) (*corev1.Secret
 	secret := new(corev1.Secret)
 	err := live.Get(ctx, r.Key(), secret)
 	if apierrors.IsNotFound(err) {
-		return nil, engine.NewInvalid(v1alpha1.ReasonSecretNotFound,
+		return nil, problem.NewInvalid(v1alpha1.ReasonSecretNotFound,
 			fmt.Sprintf("the Secret %q that %s names does not exist in this namespace", r.Name, r.Field)).After(recheck)
 	}
 	if err != nil {
@@ -73,8 +73,8 @@ func (r Reference) Key() types.NamespacedName {
 }
 
 // Refusal is the problem of a Secret that does not permit the use. It is the same whatever the Secret holds.
-func (r Reference) Refusal() *engine.Problem {
-	return engine.NewInvalid(v1alpha1.ReasonSecretUseNotPermitted, r.missing()+"; its values are not used").After(recheck)
+func (r Reference) Refusal() *problem.Problem {
+	return problem.NewInvalid(v1alpha1.ReasonSecretUseNotPermitted, r.missing()+"; its values are not used").After(recheck)
 }
 
 // Warning is the message about a Secret that does not permit the use, where the use began before permission was required and

@@ -1,13 +1,15 @@
-// Command bareloop does for each SmileUser of a namespace the least that creating a person takes, as fast as it can:
-// it stores an intent in the status, makes one call to Smile, and stores the outcome. It checks nothing, remembers
-// nothing and survives nothing: it is what hack/bench compares the operator's speed with.
+// Command bareloop does the minimum of the operator's work, as fast as it can. hack/bench compares the operator's speed with it.
+// It verifies nothing, keeps no state and does not survive a restart.
+//
+//   - Without --events it creates a user for each SmileUser of a namespace: it stores an intent in the status, makes one call, and
+//     stores the outcome.
+//   - With --events it receives webhook events. For each it fetches the account's data and updates a Secret.
 package main
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -16,104 +18,71 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
 const callTimeout = 10 * time.Second
 
 func main() {
-	namespace := flag.String("namespace", "default", "namespace of the SmileUsers")
-	smile := flag.String("smile", "", "base URL of the Open API")
-	keys := flag.String("keys", "", "key:secret")
-	concurrency := flag.Int("concurrency", 16, "users worked on at once")
+	var l loop
+	var keys, events string
+	flag.StringVar(&l.namespace, "namespace", "default", "namespace of the SmileUsers and Secrets")
+	flag.StringVar(&l.smile, "smile", "", "base URL of the Open API")
+	flag.StringVar(&keys, "keys", "", "key:secret")
+	flag.IntVar(&l.concurrency, "concurrency", 16, "users or events processed at a time")
+	flag.StringVar(&events, "events", "", "address on which to receive webhook events")
 	flag.Parse()
-	if err := run(context.Background(), *namespace, *smile, *keys, *concurrency); err != nil {
+	l.key, l.secret, _ = strings.Cut(keys, ":")
+	if err := l.run(context.Background(), events); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
+// loop is what both loops need.
 type loop struct {
+	access      *rest.Config
 	users       dynamic.ResourceInterface
+	namespace   string
 	smile       string
 	key, secret string
+	concurrency int
 }
 
-func run(ctx context.Context, namespace, smile, keys string, concurrency int) error {
-	access, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+func (l *loop) run(ctx context.Context, events string) error {
+	var err error
+	if l.access, err = clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG")); err != nil {
+		return err
+	}
+	l.access.QPS = -1 // no limit on the client side
+	kube, err := dynamic.NewForConfig(l.access)
 	if err != nil {
 		return err
 	}
-	access.QPS = -1 // no limit of its own
-	kube, err := dynamic.NewForConfig(access)
-	if err != nil {
-		return err
+	resource := schema.GroupVersionResource{Group: "smile-operator.io", Version: "v1alpha1", Resource: "smileusers"}
+	l.users = kube.Resource(resource).Namespace(l.namespace)
+	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = l.concurrency
+	if events != "" {
+		return l.receive(ctx, events)
 	}
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = concurrency
-	l := &loop{
-		users: kube.Resource(schema.GroupVersionResource{Group: "smile-operator.io", Version: "v1alpha1", Resource: "smileusers"}).Namespace(namespace),
-		smile: smile,
-	}
-	l.key, l.secret, _ = strings.Cut(keys, ":")
-	all, err := l.users.List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(concurrency)
-	for i := range all.Items {
-		user := &all.Items[i]
-		group.Go(func() error { return l.create(ctx, user.GetName(), string(user.GetUID())) })
-	}
-	return group.Wait()
+	return l.createAll(ctx)
 }
 
-func (l *loop) create(ctx context.Context, name, uid string) error {
-	now := time.Now().UTC().Format(time.RFC3339)
-	err := l.store(ctx, name, map[string]any{"createAttempt": map[string]any{"id": string(uuid.NewUUID()), "startedAt": now}})
-	if err != nil {
-		return err
-	}
-	id, err := l.post(ctx, uid)
-	if err != nil {
-		return err
-	}
-	return l.store(ctx, name, map[string]any{
-		"userID": id, "createdAt": now, "createAttempt": nil, "observedGeneration": 1,
-		"conditions": []any{map[string]any{
-			"type": "Ready", "status": "True", "reason": "Succeeded", "message": "", "lastTransitionTime": now, "observedGeneration": 1,
-		}},
-	})
-}
-
-func (l *loop) store(ctx context.Context, name string, status map[string]any) error {
-	patch, err := json.Marshal(map[string]any{"status": status})
-	if err != nil {
-		return err
-	}
-	_, err = l.users.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
-	return err
-}
-
-func (l *loop) post(ctx context.Context, uid string) (id string, err error) {
-	body, err := json.Marshal(map[string]any{"externalMetadata": map[string]string{"bareloop": uid}})
-	if err != nil {
-		return "", err
-	}
+// call makes a call to Smile and decodes the data of the response. It returns the status line too, for messages.
+func (l *loop) call(ctx context.Context, method, path string, body []byte, data any) (status string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, l.smile+"/users", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, l.smile+path, bytes.NewReader(body))
 	if err != nil {
 		return "", err
 	}
 	request.SetBasicAuth(l.key, l.secret)
-	request.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return "", err
@@ -123,18 +92,8 @@ func (l *loop) post(ctx context.Context, uid string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	var answer struct {
-		Data struct {
-			User struct {
-				ID string `json:"id"`
-			} `json:"user"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(text, &answer); err != nil {
-		return "", err
-	}
-	if answer.Data.User.ID == "" {
-		return "", errors.New("no user in the answer " + response.Status)
-	}
-	return answer.Data.User.ID, nil
+	envelope := struct {
+		Data any `json:"data"`
+	}{data}
+	return response.Status, json.Unmarshal(text, &envelope)
 }

@@ -1,9 +1,0 @@
-//go:build !linux
-
-package child
-
-import "syscall"
-
-// attributes puts a child into a process group of its own, so that an
-// interrupt typed in the terminal leaves the order of stopping to us.
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

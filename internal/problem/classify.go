@@ -1,0 +1,90 @@
+package problem
+
+import (
+	"errors"
+	"time"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
+)
+
+// rules turn an error of the Smile client into a problem; the first that matches wins.
+var rules = []struct {
+	matches func(error) bool
+	problem Problem
+}{
+	{is[*smile.RedirectError], Problem{
+		Class: Invalid, Reason: v1alpha1.ReasonRedirectRefused, RetryAfter: slowRetry,
+		Message: "Smile answered with a redirect, which is never followed: check the endpoint of the connection",
+	}},
+	{is[*smile.HostError], Problem{
+		Class: Invalid, Reason: v1alpha1.ReasonEndpointNotAllowed, RetryAfter: slowRetry,
+		Message: "the endpoint's host is not allowed, or resolves to an address that is not: see --allowed-api-hosts",
+	}},
+	{smile.IsForbidden, Problem{
+		Class: Invalid, Reason: v1alpha1.ReasonAccessForbidden, RetryAfter: slowRetry,
+		Message: "Smile does not permit this key pair to use what the object names",
+	}},
+	{smile.IsDenied, Problem{
+		Class: Denied, Reason: v1alpha1.ReasonInvalidCredentials,
+		Message: "Smile refuses the key pair of the connection: fix its credentials Secret",
+	}},
+	{smile.IsInvalid, Problem{
+		Class: Invalid, Reason: v1alpha1.ReasonInvalidSpec, RetryAfter: slowRetry,
+		Message: "Smile refuses the request as invalid: check the spec",
+	}},
+	{endless, Problem{
+		Class: NotReady, Reason: v1alpha1.ReasonListingTooLong, RetryAfter: slowRetry,
+		Message: "a listing at Smile does not end, or is of more data than an output holds: it was given up and is read again later",
+	}},
+	{is[*smile.ResponseError], Problem{
+		Class: Transient, Reason: v1alpha1.ReasonInvalidResponse,
+		Message: "Smile's answers cannot be read: they are truncated, not JSON, too large or lack what they must have",
+	}},
+	{is[*smile.APIError], Problem{Class: Transient, Reason: v1alpha1.ReasonSmileUnavailable, Message: unavailable}},
+	{is[*smile.TransportError], Problem{Class: Transient, Reason: v1alpha1.ReasonSmileUnavailable, Message: unavailable}},
+	{is[*smile.UnsentError], Problem{Class: Transient, Reason: v1alpha1.ReasonSmileUnavailable, Message: unavailable}},
+}
+
+const (
+	unavailable = "Smile cannot be reached or answers with errors: retried with backoff"
+	slowRetry   = 15 * time.Minute
+)
+
+// Classify finds the problem in an error: the one that it wraps, the one that the table above makes of an error of the Smile
+// client, or the one of an error of the Kubernetes API (refusal.go). What nothing knows is unexpected, and transient.
+func Classify(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	if wait, ok := smile.ThrottledFor(err); ok {
+		return &Problem{
+			Class: Throttled, Reason: v1alpha1.ReasonThrottled, RetryAfter: wait,
+			Message: "the call budget is spent: waiting for it", Cause: err,
+		}
+	}
+	for _, rule := range rules {
+		if rule.matches(err) {
+			found := rule.problem
+			found.Cause = err
+			return &found
+		}
+	}
+	if problem := clusterProblem(err); problem != nil {
+		return problem
+	}
+	return &Problem{
+		Class: Transient, Reason: v1alpha1.ReasonUnexpectedError, Cause: err,
+		Message: "an unexpected error, which is in the operator's log: retried with backoff",
+	}
+}
+
+func endless(err error) bool {
+	return errors.Is(err, smile.ProblemTooManyPages) || errors.Is(err, smile.ProblemTooMuchData)
+}
+
+func is[E error](err error) bool {
+	var target E
+	return errors.As(err, &target)
+}
