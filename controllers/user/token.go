@@ -11,7 +11,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/identity"
-	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/linktoken"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -200,19 +200,11 @@ func (v *visit) mintInTime(ctx context.Context, p *pass, stored *output.Stored) 
 
 // mint takes a new token, for a user that is surely this object's.
 func (v *visit) mint(ctx context.Context, p *pass) (smile.Token, error) {
-	ctx = smile.WithLane(ctx, smile.LaneCreate)
 	conn, _, err := v.connection()
 	if err != nil {
 		return smile.Token{}, err
 	}
-	if err := v.Owners.Verify(ctx, conn, p.Object, p.Object.Status.UserID); err != nil {
-		return smile.Token{}, err
-	}
-	token, err := conn.CreateToken(smile.WithFence(ctx, v.Fence), p.Object.Status.UserID)
-	if smile.IsNotFound(err) {
-		return smile.Token{}, mirror.ErrMissing
-	}
-	return token, err
+	return linktoken.Mint(ctx, v.Owners, v.Fence, conn, p.Object)
 }
 
 func tokenContent(user *v1alpha1.SmileUser, token smile.Token) output.Content {

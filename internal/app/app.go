@@ -28,6 +28,7 @@ import (
 	connectioncontroller "github.com/smile-operator/smile-operator/controllers/connection"
 	usercontroller "github.com/smile-operator/smile-operator/controllers/user"
 	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
+	"github.com/smile-operator/smile-operator/internal/broker"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
@@ -113,7 +114,11 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err != nil {
 		return nil, err
 	}
-	lock, err := newFencedLock(kube, options.namespace(), options.LeaseName, clock.RealClock{})
+	board, err := newLeaderBoard(options)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := newFencedLock(kube, options.namespace(), options.LeaseName, board.Wrap, clock.RealClock{})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +136,7 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
-	if err := addControllers(ctx, mgr, options, lock, fence); err != nil {
+	if err := addControllers(ctx, mgr, options, lock, board, fence); err != nil {
 		return nil, err
 	}
 	return mgr, addReceiver(mgr, options)
@@ -165,7 +170,9 @@ func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, f
 	}
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock *fencedLock, fence func() error) error {
+func addControllers(
+	ctx context.Context, mgr ctrl.Manager, options Options, lock *fencedLock, board leaderBoard, fence func() error,
+) error {
 	key, err := readIdentity(ctx, mgr, options)
 	if err != nil {
 		return err
@@ -203,6 +210,10 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 	}
 	people, err := addCreation(mgr, live, options, lock, creation.Config{Mirrors: mirrors, Fence: fence, Clock: wall})
 	if err != nil {
+		return err
+	}
+	broking := &broker.People{Users: mgr.GetClient(), Connections: connections, Owners: owners, Fence: fence}
+	if err := addApplicationAPI(mgr, options, board, broking, accounting.audit); err != nil {
 		return err
 	}
 	users := &usercontroller.Controller{

@@ -70,9 +70,9 @@ type Call struct {
 	// ID of the call, unique.
 	ID        string
 	Operation *Operation
-	// Caller is nil until the caller is authenticated.
+	// Caller is nil if the caller could not be authenticated.
 	Caller Caller
-	// Namespace and Name are those of the path; empty until the path was checked.
+	// Namespace and Name are those of the path; empty if they are not valid.
 	Namespace, Name string
 	// ConsentRef and Purpose are what the caller's headers say; empty without them.
 	ConsentRef, Purpose string

@@ -46,6 +46,9 @@ func (o *Operation) Problems() []Reason {
 // Status is the HTTP status of responses with this reason.
 func (r Reason) Status() int { return catalogue[r].status }
 
+// MayHaveHadEffect reports whether a call that failed for the reason may have done what it was for.
+func (r Reason) MayHaveHadEffect() bool { return catalogue[r].effect }
+
 const shortWait = time.Second
 
 // catalogue has every problem of the API.

@@ -276,7 +276,7 @@ func TestEachCallIsRecordedOnce(t *testing.T) {
 	}
 	want := []string{
 		"shop,shop,george,uid-1,consent-7,loan,,false",
-		",,,,,,Unauthenticated,false",
+		",shop,george,,,,Unauthenticated,false",
 		"reader,shop,george,,,,Forbidden,false",
 		"shop,,,,,,InvalidName,false",
 		"shop,shop,nobody,,,,UserNotFound,false",

@@ -47,6 +47,7 @@ func (h *handler) guarded(ctx context.Context, call *Call, r *http.Request) (ans
 // answer takes a request through the checks in their order: nobody learns anything from a check that comes after one that
 // they fail.
 func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answer *Answer, relayed bool, err error) {
+	misnamed := call.readPath(r) // first for the record, although it is reported later
 	bearer, err := h.authenticate(ctx, call, r)
 	if err != nil {
 		return nil, false, err
@@ -54,8 +55,8 @@ func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answ
 	if wait, ok := h.callers.take(call.Caller.GetName()); !ok {
 		return nil, false, &Problem{Reason: ReasonTooManyRequests, RetryAfter: wait}
 	}
-	if err := call.readPath(r); err != nil {
-		return nil, false, err
+	if misnamed != nil {
+		return nil, false, misnamed
 	}
 	if err := h.authorize(ctx, call); err != nil {
 		return nil, false, err
