@@ -1,5 +1,5 @@
-# make help lists the targets. git and Go are all that has to be there before:
-# other tools come from the Go module proxy, and on Debian, as root, from apt.
+# make help lists the targets. They require only git and Go. Other tools come from the Go module proxy, and on Debian, as root,
+# from apt.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -18,7 +18,7 @@ BIN := $(CURDIR)/bin
 BINARIES := $(notdir $(wildcard cmd/*))
 GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
 MODULES := . hack/controlplane hack/tools
-# Packages of those other modules that are ours.
+# Our own packages in the other modules.
 NESTED := hack/controlplane/fetch hack/tools/walls
 
 # Packages whose tests need a control plane, and all the others.
@@ -27,8 +27,7 @@ ON_CLUSTER := internal/(controlplane|testenv)[ ]
 CLUSTER_PACKAGES = $$($(LIST) | grep -E '$(ON_CLUSTER)' | cut -d' ' -f1)
 UNIT_PACKAGES = $$($(LIST) | grep -vE '$(ON_CLUSTER)' | cut -d' ' -f1)
 
-# $(call need,programs,Debian packages,purpose): one of the programs, installed
-# where that is possible.
+# $(call need,programs,Debian packages,purpose) requires one of the programs, and installs it if possible.
 need = command -v $(1) >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	echo "Installing $(2), needed for $(3) ..."; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends $(2) >/dev/null; \
@@ -37,11 +36,11 @@ need = command -v $(1) >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-ge
 ##@ Try it
 
 .PHONY: demo
-demo: control-plane ## Show everything once, from nothing to fetched data, and stop
+demo: control-plane ## Show the main flow, from an empty cluster to fetched data, and stop (half a minute)
 	$(GO) run ./hack/demo
 
 .PHONY: dev
-dev: control-plane ## Like demo, but stay up until Ctrl-C
+dev: control-plane ## Like demo, but keep running until Ctrl-C
 	$(GO) run ./hack/demo --stay
 
 ##@ Build
@@ -52,7 +51,7 @@ build: toolchain ## Build the commands into bin/
 		echo "bin/$$name"; CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BIN)/$$name ./cmd/$$name; done
 
 .PHONY: image
-image: ## Build a container image of each command that runs in a cluster
+image: ## Build the container images
 	@command -v $(CONTAINER_TOOL) >/dev/null || { echo "Missing: $(CONTAINER_TOOL) (CONTAINER_TOOL names another one)" >&2; exit 1; }
 	for name in smile-operator smile-sandbox; do \
 		$(CONTAINER_TOOL) build --build-arg BINARY=$$name --tag $$name:$(IMAGE_TAG) .; done
@@ -66,16 +65,16 @@ generate: toolchain ## Generate deep copies, CRDs and RBAC from the Go sources
 ##@ Check
 
 .PHONY: verify
-verify: generate ## Fail where generated files, modules or formatting are not up to date
+verify: generate ## Fail if generated files, modules or formatting are not up to date
 	@changed=$$(git status --porcelain -- $(GENERATED)); [ -z "$$changed" ] || { \
-		printf 'make generate changed files, or they are not committed:\n%s\n' "$$changed" >&2; git --no-pager diff -- $(GENERATED) >&2; exit 1; }
+		printf 'make generate changed files, or the changes are not committed:\n%s\n' "$$changed" >&2; git --no-pager diff -- $(GENERATED) >&2; exit 1; }
 	@for module in $(MODULES); do $(GO) -C $$module mod tidy -diff || { echo "go.mod of $$module is not tidy: run go mod tidy there" >&2; exit 1; }; done
 	@unformatted=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs gofmt -l); [ -z "$$unformatted" ] || { \
 		printf 'Run gofmt -w on:\n%s\n' "$$unformatted" >&2; exit 1; }
 	@echo "Generated files, modules and formatting are up to date."
 
 .PHONY: lint
-lint: toolchain ## Style, budgets and the walls between packages
+lint: toolchain ## Check style, budgets and the imports between packages
 	$(GO) -C hack/tools build -o $(BIN)/walls ./walls
 	$(GO) vet -tags e2e -vettool=$(BIN)/walls ./...
 	@linter=$$($(GO) -C hack/tools tool -n golangci-lint); \
@@ -87,14 +86,14 @@ fmt: toolchain ## Format all Go sources
 	for dir in . $(NESTED); do (cd $$dir && $$linter fmt ./...); done
 
 .PHONY: vulncheck
-vulncheck: toolchain ## Look for known vulnerabilities in what we depend on
+vulncheck: toolchain ## Check the dependencies for known vulnerabilities
 	$(GO) tool -modfile=hack/tools/go.mod govulncheck ./...
 
 .PHONY: test
-test: test-unit test-cluster ## Run all tests that need no browser
+test: test-unit test-cluster ## Run all tests that are fast and require no browser
 
 .PHONY: test-unit
-test-unit: toolchain compiler ## Run the tests that need no control plane
+test-unit: toolchain compiler ## Run the tests that require no control plane
 	@echo "go test -race, packages without a control plane"
 	@$(GO) test $(TESTFLAGS) -race $(UNIT_PACKAGES)
 	@for dir in $(NESTED); do $(GO) -C $$dir test ./...; done
@@ -105,26 +104,26 @@ test-cluster: compiler kube-controller-manager ## Run the tests on a real contro
 	@KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -race -timeout 40m $(CLUSTER_PACKAGES)
 
 .PHONY: test-future
-test-future: compiler kube-controller-manager ## Run the operator's tests against a Smile that returns more than is documented today
+test-future: compiler kube-controller-manager ## Run the tests against a sandbox that returns more than is documented
 	SMILE_SANDBOX_QUIRKS=future=on KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -timeout 40m ./internal/smile/... $(CLUSTER_PACKAGES)
 	SMILE_SANDBOX_QUIRKS=future=on $(E2E) -timeout 60m ./internal/e2e/...
 
-# Tests of whole processes mostly wait, so more of them run at once than there are cores.
+# Tests of whole processes mostly wait. So more of them run at a time than there are cores.
 E2E := KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -tags e2e -parallel 8
-# The journey on which the operator is killed, and its writes fail: a name, today, or all.
+# The journey of crash-points and failed-writes: a name, today, or all.
 JOURNEY ?= all
 
 .PHONY: e2e
-e2e: compiler kube-controller-manager ## Run the tests of whole processes and of the widget in a browser
+e2e: compiler kube-controller-manager ## Run the tests of whole processes, and of the widget in a browser
 	@[ -n "$${CHROMIUM:-}" ] || { $(call need,chromium chromium-browser google-chrome,chromium,the tests in a browser); }
 	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
 
 .PHONY: e2e-long
-e2e-long: compiler kube-controller-manager ## Run the tests of whole processes that take long or need much memory
+e2e-long: compiler kube-controller-manager ## Run the tests of whole processes that take long or use much memory
 	E2E_LONG=1 $(E2E) -timeout 90m -v -run '^(TestAPIServerOutages|TestEtcdPauses|TestUnrelatedSecretsTakeNoMemory|TestSeriesAreBounded)$$' ./internal/e2e/
 
 .PHONY: crash-points
-crash-points: compiler kube-controller-manager ## Kill the operator at each of its calls, before and after it is done (JOURNEY=today, or a name)
+crash-points: compiler kube-controller-manager ## Kill the operator at each of its calls, before and after the call is done (JOURNEY=today, or a name)
 	E2E_JOURNEY="$(JOURNEY)" $(E2E) -timeout 3h -v -run '^TestCrashPoints$$' ./internal/e2e/
 
 .PHONY: failed-writes
@@ -132,7 +131,7 @@ failed-writes: compiler kube-controller-manager ## Fail each write to the API se
 	E2E_JOURNEY="$(JOURNEY)" $(E2E) -timeout 3h -v -run '^TestFailedWrites$$' ./internal/e2e/
 
 .PHONY: flood
-flood: compiler kube-controller-manager ## Flood the receiver for 60 s with 2,000 forged and 50 genuine events a second
+flood: compiler kube-controller-manager ## Send the receiver 2,000 forged and 50 genuine events a second for 60 s
 	E2E_FLOOD=1 $(E2E) -timeout 20m -v -run '^(TestForgeriesDoNotDrownEvents|TestEventToData)$$' ./internal/e2e/
 
 .PHONY: soak
@@ -141,7 +140,7 @@ soak: compiler control-plane ## Create 10,000 users under random faults, and run
 		$(GO) test $(TESTFLAGS) -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong|Whatever becomes' ./controllers/user/ ./controllers/accountsync/
 
 .PHONY: nightly
-nightly: ## Run all tests, fuzzing and measurements, and write docs/nightly.md (NIGHTLY_ONLY=fuzz,bench: some parts)
+nightly: ## Run all tests, fuzzing and measurements, and write docs/nightly.md (NIGHTLY_ONLY=fuzz,bench for some parts)
 	$(GO) run ./hack/nightly
 
 .PHONY: fuzz
@@ -151,22 +150,22 @@ fuzz: toolchain ## Search each parser for input that breaks it (FUZZ_INPUTS=5000
 			echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZ_INPUTS:-50000}x ./$$package; done; done
 
 .PHONY: bench
-bench: kube-controller-manager ## Measure calls, writes, times and memory for 1,000 users (BENCH=full: 10,000; BENCH_USERS=n)
+bench: kube-controller-manager ## Measure calls, writes, times and memory for 1,000 users (BENCH=full for 10,000; BENCH_USERS=n)
 	$(GO) run ./hack/bench
 
 .PHONY: bench-compare
-bench-compare: kube-controller-manager ## Measure commit BASE and this one in turn, three times each, and fail if this one is worse (BENCH_ONLY=startup,paced)
+bench-compare: kube-controller-manager ## Measure commit BASE and this one in turn, three times each; fail if this one is worse (BENCH_ONLY=startup,paced)
 	@[ -n "$(BASE)" ] || { echo "set BASE to the commit to compare with, as in make bench-compare BASE=main BENCH_ONLY=startup" >&2; exit 1; }
 	BENCH_BASE=$$(git rev-parse --verify "$(BASE)^{commit}") $(GO) run ./hack/bench
 
 ##@ Tools
 
 .PHONY: control-plane
-control-plane: toolchain ## Bring etcd, kube-apiserver and kubectl into bin/k8s
+control-plane: toolchain ## Install etcd, kube-apiserver and kubectl into bin/k8s
 	@$(GO) -C hack/controlplane run ./fetch -out $(BIN)/k8s
 
 .PHONY: kube-controller-manager
-kube-controller-manager: toolchain ## Bring kube-controller-manager into bin/k8s as well
+kube-controller-manager: toolchain ## Install kube-controller-manager into bin/k8s too
 	@$(GO) -C hack/controlplane run ./fetch -out $(BIN)/k8s -with-controller-manager
 
 .PHONY: toolchain
@@ -174,18 +173,18 @@ toolchain:
 	@$(call need,git,git,the build)
 	@command -v $(GO) >/dev/null || { echo "Missing: $(GO), $(GO_MINIMUM) or newer" >&2; exit 1; }
 	@version=$$($(GO) env GOVERSION); printf '%s\n' $(GO_MINIMUM) "$$version" | sort -CV || \
-		{ echo "$$version is too old: $(GO_MINIMUM) or newer is needed" >&2; exit 1; }
+		{ echo "$$version is too old: $(GO_MINIMUM) or newer is required" >&2; exit 1; }
 
 .PHONY: compiler
 compiler:
 	@$(call need,gcc clang,gcc libc6-dev,the race detector)
 
 .PHONY: clean
-clean: ## Remove what was built; the control plane stays in the user's cache
+clean: ## Remove bin/; the control plane stays in your cache directory
 	rm -rf $(BIN)
 
 .PHONY: help
-help: ## Show this text
+help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## "; print "make <target>" } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z0-9-]+:.*## / { printf "  %-25s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

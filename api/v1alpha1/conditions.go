@@ -2,8 +2,8 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Condition types. Ready sums up; Reconciling, Stalled and Suspended are present only while true; the others
-// are positive and each belongs to one phase.
+// Condition types. Ready summarizes the others. Reconciling, Stalled and Suspended are present only while true. Each of the
+// others is set by one phase, and True is the good state.
 const (
 	ConditionReady       = "Ready"
 	ConditionReconciling = "Reconciling"
@@ -24,13 +24,13 @@ const (
 	ConditionRegistered        = "Registered"
 )
 
-// Condition types that are present only while false, and leave Ready as it is.
+// Condition types that are present only while false, and do not affect Ready.
 const (
 	ConditionSecretUsePermitted = "SecretUsePermitted"
 	ConditionTemplateApplied    = "TemplateApplied"
 )
 
-// Reasons of conditions, which are the reasons of events too. docs/reasons.md has a line for each.
+// Reasons of conditions and events. docs/reasons.md has a line for each.
 const (
 	ReasonSucceeded       = "Succeeded"
 	ReasonProgressing     = "Progressing"
@@ -106,15 +106,15 @@ const (
 	ReasonUnexpectedError         = "UnexpectedError"
 )
 
-// CommonStatus is what the status of every kind holds.
+// CommonStatus is the part of the status that all kinds share.
 type CommonStatus struct {
-	// observedGeneration is the newest spec generation that was fully handled, with success or with an error
-	// that only a change can fix; -1 before the first.
+	// observedGeneration is the newest generation of the spec that was completely processed: with success, or with an error that
+	// only a change can fix. It is -1 before the first.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions say how the object is. Ready sums up; Reconciling and Stalled follow kstatus and are present
-	// only when true.
+	// conditions of the object. Ready summarizes the others. Reconciling and Stalled follow kstatus: they are present only while
+	// true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

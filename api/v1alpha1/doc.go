@@ -1,9 +1,7 @@
-// Package v1alpha1 is the smile-operator.io/v1alpha1 API: the kinds by which a company declares its
-// integration with Smile.
+// Package v1alpha1 is the API smile-operator.io/v1alpha1: the kinds by which a company declares its integration with Smile.
 //
-// The schemas set no defaults in spec, so that what Git holds is what the API server stores: defaults are
-// applied in code and shown in status. The one default is status.observedGeneration -1, which keeps a new
-// object from being taken for a finished one.
+// The schemas set no defaults in spec, so that the API server stores exactly what is in Git. Defaults are applied in code and
+// shown in status. The only default is status.observedGeneration: -1, so that a new object is not mistaken for a finished one.
 //
 // +kubebuilder:object:generate=true
 // +groupName=smile-operator.io

@@ -2,52 +2,49 @@ package v1alpha1
 
 // Annotations, labels and finalizers that the operator reads or writes.
 const (
-	// AnnotationRequestedAt, set to any new value on a SmileUser, SmileAccountSync or SmileWebhookSubscription, makes
-	// the object due now. The value handled last is echoed in status.lastHandledRequest; 256 characters of it count.
+	// AnnotationRequestedAt requests a refresh of a SmileUser, SmileAccountSync or SmileWebhookSubscription by any new value. The
+	// first 256 characters count. status.lastHandledRequest shows the value that was handled last.
 	AnnotationRequestedAt = "smile-operator.io/requested-at"
 
 	// AnnotationCreations holds the creation log, on a Lease of the operator.
 	AnnotationCreations = "smile-operator.io/creations"
 
-	// AnnotationForceOrphan, set to the object's own UID, lets a blocked deletion go ahead without undoing
-	// what is left at Smile.
+	// AnnotationForceOrphan, set to the object's own UID, completes a blocked deletion and leaves at Smile what is there.
 	AnnotationForceOrphan = "smile-operator.io/force-orphan"
 
-	// AnnotationApproveErasure, set to any new value on a SmileConnection, lets the objects of that connection erase the data
-	// of accounts that disappeared at Smile, or were disconnected, in such numbers that their erasure is held.
+	// AnnotationApproveErasure, set to any new value on a SmileConnection, ends the protection of the mass-disappearance guard for
+	// the objects of that connection: the data of the accounts that disappeared or were disconnected is erased.
 	AnnotationApproveErasure = "smile-operator.io/approve-erasure"
 
-	// AnnotationApproveRevokes, set to any new value on a SmileConnection, permits the revokes that its revoke limiter holds.
-	// Revokes that specs ask for need no approval.
-	// The value handled last is echoed in status.lastHandledApproval.
+	// AnnotationApproveRevokes, set to any new value on a SmileConnection, permits the revokes that wait in its revoke limiter.
+	// Revokes that specs request need no approval. status.lastHandledApproval shows the value that was handled last.
 	AnnotationApproveRevokes = "smile-operator.io/approve-revokes"
 
-	// AnnotationAllowedHost, on a credentials Secret, names the host:port of a custom endpoint that the keys
-	// may be sent to.
+	// AnnotationAllowedHost, on a credentials Secret, names the host:port of a custom endpoint to which the keys may be sent.
 	AnnotationAllowedHost = "smile-operator.io/allowed-host"
 
-	// AnnotationAllowVendorAddresses, set to "true" on a credentials Secret, lets the keys be sent to the vendor's hosts
-	// at the addresses that the operator's flag --vendor-address-exemptions names.
+	// AnnotationAllowVendorAddresses, set to "true" on a credentials Secret, permits the operator to send the keys to the vendor's
+	// hosts at the addresses that its flag --vendor-address-exemptions names.
 	AnnotationAllowVendorAddresses = "smile-operator.io/allow-vendor-addresses"
 
-	// AnnotationAllowAdoption, set to "true" on a credentials Secret, lets SmileUsers adopt by spec.userID
-	// remote users that this installation did not create.
+	// AnnotationAllowAdoption, set to "true" on a credentials Secret, permits SmileUsers to adopt users that this installation did
+	// not create, by spec.userID.
 	AnnotationAllowAdoption = "smile-operator.io/allow-adoption"
 
-	// AnnotationUse, on a Secret that a spec names, says what its values may be used for: credentials (by
-	// SmileConnection.spec.credentialsSecretRef), webhook-secret (SmileWebhookSubscription.spec.secretRef) or subjects
-	// (SmileUser.spec.subjectFrom); several are separated by commas. Key pairs under the keys apiKey and apiSecret need none.
+	// AnnotationUse, on a Secret that a spec names, lists the permitted uses of its values, separated by commas: credentials
+	// (SmileConnection.spec.credentialsSecretRef), webhook-secret (SmileWebhookSubscription.spec.secretRef), subjects
+	// (SmileUser.spec.subjectFrom). A key pair under the keys apiKey and apiSecret requires none.
 	AnnotationUse = "smile-operator.io/use"
 
-	// AnnotationOwner, on an output, is the UID of the object that it belongs to, by which it is known even when
-	// its owner reference was cut.
+	// AnnotationOwner, on an output, is the UID of the object that it belongs to. It identifies the owner even if the owner
+	// reference was removed.
 	AnnotationOwner = "smile-operator.io/owner-uid"
 
-	// AnnotationSeal, on the first object of an output, proves for whom the output was written, when its data was fetched,
-	// and that nobody has changed it since.
+	// AnnotationSeal, on the first object of an output, proves which object and user the output was written for, when its data was
+	// fetched, and that nobody has changed it since.
 	AnnotationSeal = "smile-operator.io/seal"
 
-	// AnnotationTemplateKeys, on an output, remembers the labels and annotations that its template has set.
+	// AnnotationTemplateKeys, on an output, lists the labels and annotations that its template has set.
 	AnnotationTemplateKeys = "smile-operator.io/template-keys"
 
 	// LabelErasureLedger, with the value "true", marks the ConfigMaps of the erasure ledger, so that a backup finds them.

@@ -10,7 +10,7 @@ type LocalSecretReference struct {
 	Name string `json:"name"`
 }
 
-// SecretKeyReference names one key of a Secret in the namespace of the object.
+// SecretKeyReference names a key of a Secret in the namespace of the object.
 type SecretKeyReference struct {
 	// name of the Secret.
 	// +required
@@ -19,7 +19,7 @@ type SecretKeyReference struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name"`
 
-	// key inside the Secret.
+	// key of the Secret.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -33,7 +33,7 @@ type ConnectionKind string
 
 // ConnectionReference names the connection of an object.
 type ConnectionReference struct {
-	// kind of the connection; SmileConnection when absent.
+	// kind of the connection. Default: SmileConnection.
 	// +optional
 	Kind ConnectionKind `json:"kind,omitempty"`
 

@@ -12,16 +12,16 @@ type UserReference struct {
 	Name string `json:"name"`
 }
 
-// SmileAccountSyncSpec says which data of which person is kept, and where.
+// SmileAccountSyncSpec selects the data of a person that is kept, and where it is written.
 // +kubebuilder:validation:XValidation:rule="self.userRef == oldSelf.userRef",message="userRef is immutable: create another SmileAccountSync for another person"
-// +kubebuilder:validation:XValidation:rule="!has(self.output) || !has(self.output.configMap) || self.datapoints.all(d, has(d.fields) || has(d.additional))",message="a configMap output needs fields on every datapoint: personal data enters a ConfigMap only field by field; name the fields or use output.secret"
-// +kubebuilder:validation:XValidation:rule="!has(self.revokeAfterFetch) || !self.revokeAfterFetch || has(self.output)",message="revokeAfterFetch needs an output: what Smile revokes it forgets, and the data would be nowhere"
+// +kubebuilder:validation:XValidation:rule="!has(self.output) || !has(self.output.configMap) || self.datapoints.all(d, has(d.fields) || has(d.additional))",message="output.configMap requires fields on every datapoint, because only named fields may be written to a ConfigMap: name the fields, or use output.secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.revokeAfterFetch) || !self.revokeAfterFetch || has(self.output)",message="revokeAfterFetch requires an output: Smile deletes the data of a revoked account, so the output is the only copy"
 type SmileAccountSyncSpec struct {
 	// userRef names the SmileUser. Immutable.
 	// +required
 	UserRef UserReference `json:"userRef"`
 
-	// providers limits the sync to accounts of these providers; all of them when absent.
+	// providers limits the sync to accounts of these providers. Default: all providers.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -31,7 +31,7 @@ type SmileAccountSyncSpec struct {
 	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9_-]+$`
 	Providers []string `json:"providers,omitempty"`
 
-	// accountIDs limits the sync to these accounts of the person; all of them when absent.
+	// accountIDs limits the sync to these accounts of the person. Default: all accounts.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -49,30 +49,30 @@ type SmileAccountSyncSpec struct {
 	// +kubebuilder:validation:MaxItems=11
 	Datapoints []Datapoint `json:"datapoints"`
 
-	// output to write the data to; without it only the status is kept.
+	// output that the data is written to. Without it no data is kept, and only the status shows the accounts.
 	// +optional
 	Output *SyncOutput `json:"output,omitempty"`
 
-	// refreshInterval fetches the data again even without news, 1h to 8760h; never when absent.
+	// refreshInterval fetches the data again at this interval, even if Smile has nothing newer: 1h to 8760h. Default: never.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="refreshInterval must lie between 1h and 8760h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="refreshInterval must be between 1h and 8760h"
 	RefreshInterval *metav1.Duration `json:"refreshInterval,omitempty"`
 
-	// retention says how long the data is kept.
+	// retention limits how long the data is kept.
 	// +optional
 	Retention *Retention `json:"retention,omitempty"`
 
-	// revokeAfterFetch revokes each account at Smile, irrevocably, as soon as its data is in the output. The account is
-	// Released then: its data stays until retention.ttl, or until this object is deleted.
+	// revokeAfterFetch revokes each account at Smile as soon as its data is in the output. A revoke cannot be undone. The data
+	// stays in the output until retention.ttl, or until this object is deleted.
 	// +optional
 	RevokeAfterFetch bool `json:"revokeAfterFetch,omitempty"`
 
-	// suspend stops all calls of this sync; what was written stays, also beyond its ttl.
+	// suspend stops this sync: it makes no calls, and its output stays as it is, even after retention.ttl.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
 
-// SmileAccountSync keeps the data of the accounts that a person has linked.
+// SmileAccountSync keeps the data of the accounts that a person has linked in a Secret or ConfigMap.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=sms,categories=smile
@@ -106,8 +106,8 @@ type SmileAccountSyncList struct {
 	Items           []SmileAccountSync `json:"items"`
 }
 
-// CommonStatus gives access to what all kinds share.
+// CommonStatus returns the part of the status that all kinds share.
 func (s *SmileAccountSync) CommonStatus() *CommonStatus { return &s.Status.CommonStatus }
 
-// Suspended tells whether the object is to be left alone.
+// Suspended reports whether reconciling is suspended by the spec.
 func (s *SmileAccountSync) Suspended() bool { return s.Spec.Suspend }

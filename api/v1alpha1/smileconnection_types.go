@@ -11,14 +11,14 @@ type CredentialsSecretReference struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name"`
 
-	// apiKeyKey is the Secret's key that holds the API key; apiKey when absent.
+	// apiKeyKey is the key of the Secret that holds the API key. Default: apiKey.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
 	APIKeyKey string `json:"apiKeyKey,omitempty"`
 
-	// apiSecretKey is the Secret's key that holds the API secret; apiSecret when absent.
+	// apiSecretKey is the key of the Secret that holds the API secret. Default: apiSecret.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -26,80 +26,80 @@ type CredentialsSecretReference struct {
 	APISecretKey string `json:"apiSecretKey,omitempty"`
 }
 
-// SmileConnectionSpec says which Smile environment is used, with which keys.
+// SmileConnectionSpec selects an environment of Smile, and the keys for it.
 type SmileConnectionSpec struct {
-	// mode is the Smile environment that the keys belong to. It cannot be changed: make another connection.
+	// mode is the environment that the keys belong to. Immutable: create another SmileConnection for the other mode.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="mode is immutable: create another SmileConnection for the other mode"
 	Mode Mode `json:"mode"`
 
-	// credentialsSecretRef names the Secret with the key pair. If the keys in it have other names than apiKey and apiSecret, the
-	// Secret must carry the annotation smile-operator.io/use: credentials.
+	// credentialsSecretRef names the Secret with the key pair. If its keys have other names than apiKey and apiSecret, the Secret
+	// must have the annotation smile-operator.io/use: credentials.
 	// +required
 	CredentialsSecretRef CredentialsSecretReference `json:"credentialsSecretRef"`
 
-	// endpoint is the base URL of the Open API; by default that of the mode. Any other host needs the operator
-	// flag --allowed-api-hosts and the annotation smile-operator.io/allowed-host on the credentials Secret.
+	// endpoint is the base URL of the Open API. Default: that of the mode. Any other host requires the operator's flag
+	// --allowed-api-hosts, and the annotation smile-operator.io/allowed-host on the credentials Secret.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=300
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['https', 'http'] && url(self).getHost() != ''",message="endpoint must be a URL like https://host[:port]/v1"
-	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('?') && !self.contains('#')",message="endpoint must hold no user name, query or fragment: keys belong in credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('?') && !self.contains('#')",message="endpoint must not contain a user name, query or fragment: put keys into the Secret of credentialsSecretRef"
 	Endpoint string `json:"endpoint,omitempty"`
 
-	// requestsPerSecond lowers this connection's share of the call budget of the API host; it never raises it.
+	// requestsPerSecond lowers the rate of calls of this connection. It never raises it above the operator's own limit.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	RequestsPerSecond int32 `json:"requestsPerSecond,omitempty"`
 
-	// resyncInterval is how old the picture of the remote side may get, 1m to 24h; 15m when absent.
+	// resyncInterval is how often accounts and tasks at Smile are read: 1m to 24h. Default: 15m.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="resyncInterval must lie between 1m and 24h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="resyncInterval must be between 1m and 24h"
 	ResyncInterval *metav1.Duration `json:"resyncInterval,omitempty"`
 
-	// revokes limits the revokes that objects ask for by their specs.
+	// revokes limits the revokes that specs request.
 	// +optional
 	Revokes *DeclaredRevokes `json:"revokes,omitempty"`
 
-	// suspend stops every object of this connection: nothing is called until it is false again.
+	// suspend stops all objects of this connection: no calls are made until it is false.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
 
-// DeclaredRevokes limits the revokes that objects ask for by their specs, as spec.revokeAfterFetch of a SmileAccountSync does.
-// Revokes that the deletion of an object causes are limited separately: beyond 20 in 10 minutes they wait for an approval.
+// DeclaredRevokes limits the revokes that specs request, for example by spec.revokeAfterFetch of a SmileAccountSync. Revokes that
+// the deletion of an object causes have a limit of their own: after 20 in 10 minutes, further ones wait for an approval.
 type DeclaredRevokes struct {
-	// perDay is how many accounts are revoked in any 24 hours; 5000 when absent. The others wait until the limit permits them.
+	// perDay is the maximum number of accounts that are revoked in any 24 hours. Further ones wait. Default: 5000.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	PerDay int32 `json:"perDay,omitempty"`
 }
 
-// CredentialsStatus tells which key pair is in use, without telling the pair.
+// CredentialsStatus identifies the key pair in use without revealing it.
 type CredentialsStatus struct {
-	// fingerprint of the pair in use: a keyed hash that proves a rotation and reveals nothing.
+	// fingerprint of the pair in use: a keyed hash that reveals nothing about it. It changes when the pair is rotated.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Fingerprint string `json:"fingerprint,omitempty"`
 
-	// since when this pair is in use.
+	// since is when this pair was first used.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
 
-	// modeConfirmed is true once a token minted with this pair has shown the mode of the spec.
+	// modeConfirmed is true once a token that was minted with this pair has shown that it belongs to spec.mode.
 	// +optional
 	ModeConfirmed bool `json:"modeConfirmed,omitempty"`
 
-	// knownUserID is a remote user that this operator created with an earlier pair: a pair that cannot see it
-	// belongs to another tenant.
+	// knownUserID is a user that this operator created with an earlier pair. A pair that cannot read this user belongs to another
+	// tenant.
 	// +optional
 	// +kubebuilder:validation:MaxLength=200
 	KnownUserID string `json:"knownUserID,omitempty"`
 }
 
-// SmileConnectionStatus is what the operator knows of a connection.
+// SmileConnectionStatus is the observed state of a SmileConnection.
 type SmileConnectionStatus struct {
 	CommonStatus `json:",inline"`
 
@@ -112,7 +112,7 @@ type SmileConnectionStatus struct {
 	// +optional
 	Mode Mode `json:"mode,omitempty"`
 
-	// requestsPerSecond in effect; absent when the budget is unlimited.
+	// requestsPerSecond in effect. Absent if calls are not limited.
 	// +optional
 	RequestsPerSecond int32 `json:"requestsPerSecond,omitempty"`
 
@@ -120,7 +120,7 @@ type SmileConnectionStatus struct {
 	// +optional
 	ResyncInterval *metav1.Duration `json:"resyncInterval,omitempty"`
 
-	// revokesPerDay in effect: how many accounts are revoked in any 24 hours because a spec asks for it.
+	// revokesPerDay in effect: the maximum number of accounts that are revoked in any 24 hours because specs request it.
 	// +optional
 	RevokesPerDay int32 `json:"revokesPerDay,omitempty"`
 
@@ -128,11 +128,11 @@ type SmileConnectionStatus struct {
 	// +optional
 	Credentials *CredentialsStatus `json:"credentials,omitempty"`
 
-	// tasksSince is the day from which tasks at Smile are read, to go on from there after a restart.
+	// tasksSince is the day from which tasks at Smile are read, also after a restart.
 	// +optional
 	TasksSince *metav1.Time `json:"tasksSince,omitempty"`
 
-	// lastErasureApproval echoes the smile-operator.io/approve-erasure annotation that was heeded last.
+	// lastErasureApproval is the value of the annotation smile-operator.io/approve-erasure that was handled last.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	LastErasureApproval string `json:"lastErasureApproval,omitempty"`
@@ -143,7 +143,7 @@ type SmileConnectionStatus struct {
 	LastHandledApproval string `json:"lastHandledApproval,omitempty"`
 }
 
-// SmileConnection is one Smile environment and the key pair to use it with.
+// SmileConnection is an environment of Smile, with the key pair for it.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=smc,categories=smile
@@ -175,8 +175,8 @@ type SmileConnectionList struct {
 	Items           []SmileConnection `json:"items"`
 }
 
-// CommonStatus gives access to what all kinds share.
+// CommonStatus returns the part of the status that all kinds share.
 func (c *SmileConnection) CommonStatus() *CommonStatus { return &c.Status.CommonStatus }
 
-// Suspended tells whether the object is to be left alone.
+// Suspended reports whether reconciling is suspended by the spec.
 func (c *SmileConnection) Suspended() bool { return c.Spec.Suspend }

@@ -2,19 +2,19 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// AdoptionPolicy says what happens when a person is declared again.
+// AdoptionPolicy selects what happens when an object with the same subject is created again.
 // +kubebuilder:validation:Enum=Owned;Never
 type AdoptionPolicy string
 
 // The adoption policies.
 const (
-	// AdoptionOwned re-attaches to the remote user that was created for the same subject.
+	// AdoptionOwned re-attaches to the user that was created for the subject.
 	AdoptionOwned AdoptionPolicy = "Owned"
-	// AdoptionNever creates a new remote user for every object.
+	// AdoptionNever creates a new user for each object.
 	AdoptionNever AdoptionPolicy = "Never"
 )
 
-// UserDeletionPolicy says what happens at Smile when a SmileUser is deleted.
+// UserDeletionPolicy selects what happens at Smile when a SmileUser is deleted.
 // +kubebuilder:validation:Enum=Retain;RevokeAccounts
 type UserDeletionPolicy string
 
@@ -22,25 +22,25 @@ type UserDeletionPolicy string
 const (
 	// UserRetain leaves everything at Smile as it is.
 	UserRetain UserDeletionPolicy = "Retain"
-	// UserRevokeAccounts revokes every linked account and archive, irrevocably.
+	// UserRevokeAccounts revokes every linked account and archive. This cannot be undone.
 	UserRevokeAccounts UserDeletionPolicy = "RevokeAccounts"
 )
 
-// SubjectSource says where the business key of a person comes from.
+// SubjectSource is the source of the business key of a person.
 type SubjectSource struct {
-	// secretKeyRef names the Secret key that holds it, 1 to 512 bytes.
+	// secretKeyRef names a key of a Secret. Its value is the business key: 1 to 512 bytes.
 	// +required
 	SecretKeyRef SecretKeyReference `json:"secretKeyRef"`
 }
 
-// MetadataValue is a value of externalMetadata: printable ASCII, at most 500 characters, as Smile has it.
+// MetadataValue is a value of externalMetadata: at most 500 characters, printable ASCII.
 // +kubebuilder:validation:MaxLength=500
 // +kubebuilder:validation:Pattern=`^[\x20-\x7E]*$`
 type MetadataValue string
 
-// LinkTokenSpec asks for a link token in a Secret.
+// LinkTokenSpec requests a link token in a Secret.
 type LinkTokenSpec struct {
-	// secretName is the Secret to keep the token in; it must not exist, or be this object's.
+	// secretName is the Secret that the token is kept in. It must not exist yet, or must have been created for this SmileUser.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -48,31 +48,31 @@ type LinkTokenSpec struct {
 	SecretName string `json:"secretName"`
 }
 
-// SmileUserSpec declares one person at Smile.
+// SmileUserSpec declares a person at Smile.
 // +kubebuilder:validation:XValidation:rule="self.connectionRef == oldSelf.connectionRef",message="connectionRef is immutable: a person cannot move to another connection; create another SmileUser"
-// +kubebuilder:validation:XValidation:rule="has(self.subjectFrom) == has(oldSelf.subjectFrom) && (!has(self.subjectFrom) || self.subjectFrom == oldSelf.subjectFrom)",message="subjectFrom is immutable: it says who the person is"
-// +kubebuilder:validation:XValidation:rule="has(self.externalMetadata) == has(oldSelf.externalMetadata) && (!has(self.externalMetadata) || self.externalMetadata == oldSelf.externalMetadata)",message="externalMetadata is immutable: Smile cannot change it after creation"
+// +kubebuilder:validation:XValidation:rule="has(self.subjectFrom) == has(oldSelf.subjectFrom) && (!has(self.subjectFrom) || self.subjectFrom == oldSelf.subjectFrom)",message="subjectFrom is immutable: it identifies the person; create another SmileUser for another person"
+// +kubebuilder:validation:XValidation:rule="has(self.externalMetadata) == has(oldSelf.externalMetadata) && (!has(self.externalMetadata) || self.externalMetadata == oldSelf.externalMetadata)",message="externalMetadata is immutable: Smile cannot change the metadata of a user"
 // +kubebuilder:validation:XValidation:rule="has(self.userID) == has(oldSelf.userID) && (!has(self.userID) || self.userID == oldSelf.userID)",message="userID is immutable: create another SmileUser to adopt another user"
-// +kubebuilder:validation:XValidation:rule="!(has(self.userID) && has(self.externalMetadata))",message="externalMetadata cannot be set with userID: the metadata of an existing user cannot be changed"
+// +kubebuilder:validation:XValidation:rule="!(has(self.userID) && has(self.externalMetadata))",message="externalMetadata cannot be set together with userID: Smile cannot change the metadata of a user"
 type SmileUserSpec struct {
 	// connectionRef names the connection. Immutable.
 	// +required
 	ConnectionRef ConnectionReference `json:"connectionRef"`
 
-	// subjectFrom names the business key of this person, by which the person is recognised when declared again;
-	// <namespace>/<name> when absent. Smile sees a keyed digest of it only. The value is used byte by byte; nobody is
-	// created under one that is not valid UTF-8 in normalization form C, holds control characters, or begins or ends
-	// with white space. The Secret must carry the annotation smile-operator.io/use: subjects. Immutable.
+	// subjectFrom is the source of the person's business key. An object that is re-created with the same business key gets the
+	// same user at Smile. Default: <namespace>/<name>. Smile gets only a keyed digest of it. The value is compared byte by byte. For
+	// a new user it must be valid UTF-8 in normalization form C, without control characters and without white space at either
+	// end. The Secret must have the annotation smile-operator.io/use: subjects. Immutable.
 	// +optional
 	SubjectFrom *SubjectSource `json:"subjectFrom,omitempty"`
 
-	// adoptionPolicy says whether the same subject declared again re-attaches to its remote user (Owned, the
-	// default) or gets a new one (Never).
+	// adoptionPolicy selects what happens if Smile already has a user for the business key. Owned (the default) attaches this
+	// object to that user. Never creates a new user.
 	// +optional
 	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
 
-	// externalMetadata are at most 4 pairs kept with the user at Smile: keys of 1 to 50, values of at most 500
-	// printable ASCII characters. They can never be changed or removed, so no personal data here. Immutable.
+	// externalMetadata is stored with the user at Smile: at most 4 pairs, with keys of 1 to 50 and values of at most 500 printable
+	// ASCII characters. It can never be changed or removed, so it must not contain personal data. Immutable.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=4
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 50)",message="externalMetadata keys must have 1 to 50 characters"
@@ -80,99 +80,98 @@ type SmileUserSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('smile-operator.io/'))",message="externalMetadata keys beginning with smile-operator.io/ are reserved"
 	ExternalMetadata map[string]MetadataValue `json:"externalMetadata,omitempty"`
 
-	// userID adopts an existing remote user instead of creating one. A user that this installation did not
-	// create needs the annotation smile-operator.io/allow-adoption: "true" on the credentials Secret. Immutable.
+	// userID adopts an existing user at Smile instead of creating one. If this installation did not create that user, the
+	// credentials Secret must have the annotation smile-operator.io/allow-adoption: "true". Immutable.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=200
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
 	UserID string `json:"userID,omitempty"`
 
-	// linkToken asks for a fresh link token in a Secret, for test persons. It is renewed at half of its life.
+	// linkToken keeps a valid link token in a Secret. It is meant for test persons. The token is renewed at half of its lifetime.
 	// +optional
 	LinkToken *LinkTokenSpec `json:"linkToken,omitempty"`
 
-	// deletionPolicy says what happens at Smile on deletion: Retain (the default) leaves everything,
-	// RevokeAccounts revokes every linked account and archive, which nothing can undo. Users themselves cannot
-	// be deleted at Smile.
+	// deletionPolicy selects what happens at Smile when this object is deleted. Retain (the default) leaves everything as it is.
+	// RevokeAccounts revokes every linked account and archive, which cannot be undone. Smile cannot delete users.
 	// +optional
 	DeletionPolicy UserDeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// suspend stops all calls for this person; deletion still works.
+	// suspend stops all calls for this person. Deletion still works.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
 
 // AccountCounts counts the accounts that a person has linked.
 type AccountCounts struct {
-	// total number of accounts, disconnected ones aside.
+	// total number of accounts, without disconnected ones.
 	Total int32 `json:"total"`
 	// connected accounts.
 	Connected int32 `json:"connected"`
-	// needsAction counts accounts that only the end user can fix.
+	// needsAction is the number of accounts that only the end user can fix.
 	NeedsAction int32 `json:"needsAction"`
 }
 
-// LinkTokenStatus tells of the link token in the Secret, without the token.
+// LinkTokenStatus describes the link token in the Secret, without the token itself.
 type LinkTokenStatus struct {
-	// secretName is the Secret that holds it.
+	// secretName is the Secret that holds the token.
 	// +kubebuilder:validation:MaxLength=253
 	SecretName string `json:"secretName"`
-	// issuedAt is when it was minted.
+	// issuedAt is when the token was minted.
 	IssuedAt metav1.Time `json:"issuedAt"`
-	// expiresAt is when Smile will refuse it.
+	// expiresAt is when the token expires.
 	ExpiresAt metav1.Time `json:"expiresAt"`
-	// renewAt is when the next one is minted, computed once when this one was issued.
+	// renewAt is when the next token is minted. It is computed when a token is issued.
 	RenewAt metav1.Time `json:"renewAt"`
-	// fingerprint of what the Secret holds: a keyed hash that changes with it and reveals nothing.
+	// fingerprint of the contents of the Secret: a keyed hash that reveals nothing about them.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
-// CreateAttempt is the intent to create a remote user, written before the call that creates it.
+// CreateAttempt is the intent to create a user. It is stored before the call.
 type CreateAttempt struct {
 	// id of the attempt.
 	// +kubebuilder:validation:MaxLength=64
 	ID string `json:"id"`
-	// startedAt is when the intent was written.
+	// startedAt is when the intent was stored.
 	StartedAt metav1.Time `json:"startedAt"`
 }
 
-// HintSubject is what an event says about an account. A value that is not listed here is read as HintAccount.
+// HintSubject is the subject of an event about an account. An unknown value is treated as HintAccount.
 // +kubebuilder:validation:MaxLength=32
 type HintSubject string
 
 // The subjects of hints.
 const (
-	// HintData says that Smile has gathered data of the account.
+	// HintData: Smile has gathered data of the account.
 	HintData HintSubject = "Data"
-	// HintAccount says that the account itself changed: it was connected, disconnected, or its login failed.
+	// HintAccount: the account itself changed. It was connected or disconnected, or its login failed.
 	HintAccount HintSubject = "Account"
 )
 
-// AccountHint names an account that an event was about. It says what to ask Smile about, and proves nothing.
+// AccountHint names an account that an event was about. It is a reason to ask Smile, not a fact.
 type AccountHint struct {
 	// accountID at Smile.
 	// +kubebuilder:validation:MaxLength=200
 	AccountID string `json:"accountID"`
-	// about is Data when Smile has gathered data of the account, and Account when the account itself changed.
+	// about is Data if Smile has gathered data of the account, and Account if the account itself changed.
 	About HintSubject `json:"about"`
-	// at is the value that hintedAt had when the last such event was stored.
+	// at is the value of hintedAt when the last such event was stored.
 	At metav1.MicroTime `json:"at"`
 	// eventAt is when that event was created, by Smile's clock.
 	// +optional
 	EventAt *metav1.Time `json:"eventAt,omitempty"`
 }
 
-// UserHints are what events about a user were about. Only receivers of webhooks write them, and only together with
-// hintedAt: a hintedAt that none of them has was written by an older receiver, and is about everything of the user.
+// UserHints name what to ask Smile about, according to the last events. Only receivers of webhooks write them, always together with
+// hintedAt. If no hint has the value of hintedAt, an older receiver wrote it, and it is about everything of the user.
 type UserHints struct {
-	// allAt is the value that hintedAt had when an event was stored that is not about a single account, or when there were
-	// more accounts than accounts has room for.
+	// allAt is the value of hintedAt when the last event was stored that is not about a single account, or for which the list of
+	// accounts had no room.
 	// +optional
 	AllAt *metav1.MicroTime `json:"allAt,omitempty"`
-	// accounts are single accounts to ask Smile about. Entries older than 15 minutes are dropped with the next event.
+	// accounts to ask Smile about. Entries older than 15 minutes are dropped when the next event is stored.
 	// +optional
 	// +listType=map
 	// +listMapKey=accountID
@@ -181,11 +180,11 @@ type UserHints struct {
 	Accounts []AccountHint `json:"accounts,omitempty"`
 }
 
-// SmileUserStatus is what the operator knows of a person at Smile. It holds no personal data.
+// SmileUserStatus is the observed state of a SmileUser. It contains no personal data.
 type SmileUserStatus struct {
 	CommonStatus `json:",inline"`
 
-	// userID is the remote user.
+	// userID is the id of the user at Smile.
 	// +optional
 	// +kubebuilder:validation:MaxLength=200
 	UserID string `json:"userID,omitempty"`
@@ -194,7 +193,7 @@ type SmileUserStatus struct {
 	// +optional
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 
-	// mode of the environment that the user lives in.
+	// mode of the environment that the user belongs to.
 	// +optional
 	Mode Mode `json:"mode,omitempty"`
 
@@ -202,33 +201,33 @@ type SmileUserStatus struct {
 	// +optional
 	Accounts *AccountCounts `json:"accounts,omitempty"`
 
-	// linkToken tells of the token kept in spec.linkToken.secretName.
+	// linkToken describes the token in the Secret of spec.linkToken.
 	// +optional
 	LinkToken *LinkTokenStatus `json:"linkToken,omitempty"`
 
-	// createAttempt is present while a creation is under way or its outcome unknown.
+	// createAttempt is present while the user is being created, or while the outcome of a call is unknown.
 	// +optional
 	CreateAttempt *CreateAttempt `json:"createAttempt,omitempty"`
 
-	// duplicates is how many more users Smile has that were created for this object. They cannot be deleted.
+	// duplicates is the number of further users at Smile that were created for this object. They cannot be deleted.
 	// +optional
 	Duplicates int32 `json:"duplicates,omitempty"`
 
-	// hintedAt is from when on a look at this person at Smile shows what Smile's last hint was about.
+	// hintedAt is the time from which the user must be read at Smile, because of the last event.
 	// +optional
 	HintedAt *metav1.MicroTime `json:"hintedAt,omitempty"`
 
-	// hints are what the last events about this user were about. Without them, hintedAt is about everything of the user.
+	// hints name what to ask Smile about. If absent, hintedAt is about everything of the user.
 	// +optional
 	Hints *UserHints `json:"hints,omitempty"`
 
-	// lastHandledRequest echoes the smile-operator.io/requested-at annotation that was handled last.
+	// lastHandledRequest is the value of the annotation smile-operator.io/requested-at that was handled last.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	LastHandledRequest string `json:"lastHandledRequest,omitempty"`
 }
 
-// SmileUser is one person at Smile.
+// SmileUser is a person at Smile.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=smu,categories=smile
@@ -263,8 +262,8 @@ type SmileUserList struct {
 	Items           []SmileUser `json:"items"`
 }
 
-// CommonStatus gives access to what all kinds share.
+// CommonStatus returns the part of the status that all kinds share.
 func (u *SmileUser) CommonStatus() *CommonStatus { return &u.Status.CommonStatus }
 
-// Suspended tells whether the object is to be left alone.
+// Suspended reports whether reconciling is suspended by the spec.
 func (u *SmileUser) Suspended() bool { return u.Spec.Suspend }

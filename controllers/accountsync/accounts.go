@@ -14,7 +14,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -130,7 +132,7 @@ func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 		return engine.ErrRest
 	}
 	v.schedule(p)
-	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID), p.Object)
+	accounts, err := v.accounts(ctx, p.Object)
 	asKnown := errors.Is(err, errAsKnown)
 	if err != nil && !asKnown {
 		return err
@@ -179,7 +181,7 @@ func (v *visit) schedule(p *pass) {
 	v.takeHints(p.Object, hint.Accounts)
 	for _, account := range p.Object.Status.Accounts {
 		if connected(account) && account.FinishedTasks == 0 && account.ConnectedAt != nil {
-			looks := mirror.Looks(account.ConnectedAt.Time, p.Now)
+			looks := schedule.AfterActivity(account.ConnectedAt.Time, p.Now)
 			p.WakeAt(looks.Next)
 			if looks.Last.After(v.Mirrors.Started()) && looks.Last.After(v.notBefore) {
 				v.notBefore = looks.Last
@@ -206,16 +208,16 @@ var errAsKnown = errors.New("the accounts are taken as they are known")
 // accounts gives the accounts of the person, ErrRest when none need be looked at, or errAsKnown.
 func (v *visit) accounts(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]smile.Account, error) {
 	userID := v.user.Status.UserID
-	if _, listed := v.known.KnownAccounts(userID); !v.notBefore.IsZero() || v.whole && !listed {
-		_, err := v.known.Accounts(v.urgently(ctx), v.conn.Client, userID, v.notBefore)
+	if _, listed := v.known.CachedAccounts(userID); !v.notBefore.IsZero() || v.whole && !listed {
+		_, err := v.known.Accounts(v.urgently(ctx), sync.UID, userID, v.notBefore)
 		if err != nil {
 			return nil, missingIfNotFound(err)
 		}
 	}
-	if err := v.askHinted(v.urgently(ctx)); err != nil {
+	if err := v.askHinted(v.urgently(ctx), sync.UID); err != nil {
 		return nil, missingIfNotFound(err)
 	}
-	accounts, listed := v.known.KnownAccounts(userID)
+	accounts, listed := v.known.CachedAccounts(userID)
 	switch {
 	case listed:
 		return accounts, nil
@@ -228,7 +230,7 @@ func (v *visit) accounts(ctx context.Context, sync *v1alpha1.SmileAccountSync) (
 
 func missingIfNotFound(err error) error {
 	if smile.IsNotFound(err) {
-		return mirror.ErrMissing
+		return ownership.ErrMissing
 	}
 	return err
 }

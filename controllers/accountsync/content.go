@@ -14,7 +14,7 @@ import (
 type content struct {
 	items map[smile.Datapoint][]smile.Item
 	// owner is what the responses say about the owner of the data.
-	owner ownership
+	owner dataOwner
 	// at is when it was sent, by Smile's clock; zero when a response does not say.
 	at time.Time
 	// cut are the lists that have more items than were sent.
@@ -31,19 +31,19 @@ func (c content) size() (size int) {
 	return size
 }
 
-// ownership is what a response says about the owner of its data.
-type ownership int
+// dataOwner is what a response says about the owner of its data.
+type dataOwner int
 
 const (
 	// ownershipProven: all that was sent names the user and the account that were asked for.
-	ownershipProven ownership = iota
+	ownershipProven dataOwner = iota
 	// ownershipUnsaid: something does not name them.
 	ownershipUnsaid
 	// ownershipForeign: something names another user or account.
 	ownershipForeign
 )
 
-func ownershipOf(source smile.Source, userID, accountID string) ownership {
+func ownershipOf(source smile.Source, userID, accountID string) dataOwner {
 	switch {
 	case source.UserID == userID && source.SourceID == accountID:
 		return ownershipProven
@@ -162,7 +162,7 @@ func (v *visit) readList(ctx context.Context, accountID string, name smile.Datap
 }
 
 // collect reads a listing to its end.
-func (v *visit) collect(listing iter.Seq2[smile.Item, error], accountID string) (items []smile.Item, owner ownership, err error) {
+func (v *visit) collect(listing iter.Seq2[smile.Item, error], accountID string) (items []smile.Item, owner dataOwner, err error) {
 	for item, err := range listing {
 		if err != nil {
 			return nil, owner, err

@@ -26,6 +26,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 )
 
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileaccountsyncs,verbs=list;watch
@@ -48,7 +49,7 @@ type Controller struct {
 	// Mirrors of the remote side.
 	Mirrors *mirror.Set
 	// Owners tells whose a remote user is.
-	Owners *mirror.Owners
+	Owners *ownership.Checker
 	// Outputs writes the data.
 	Outputs *output.Writer
 	// Annotations are those that templates may set on outputs.
@@ -63,8 +64,6 @@ type Controller struct {
 	Identity identity.Key
 	// Audit gets a record of each act on a person's data.
 	Audit *auditlog.Log
-	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
-	Fence func() error
 	// Events of the objects.
 	Events events.EventRecorder
 	// Clock of everything.
@@ -170,7 +169,7 @@ func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []r
 
 // isNews tells whether the mirror knows something of a person that the status of a sync does not show.
 func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccountSync) bool {
-	known, ok := c.Mirrors.Of(user)
+	known, ok := c.Mirrors.Lookup(user)
 	if !ok {
 		return true
 	}
@@ -178,10 +177,10 @@ func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccoun
 		return true
 	}
 	v := &visit{Controller: c, user: user}
-	if accounts, ok := known.KnownAccounts(user.Status.UserID); !ok || v.differs(sync, v.covered(sync, accounts)) {
+	if accounts, ok := known.CachedAccounts(user.Status.UserID); !ok || v.differs(sync, v.covered(sync, accounts)) {
 		return true
 	}
-	gathered := known.KnownGathered(user.Status.UserID)
+	gathered := known.CachedGathered(user.Status.UserID)
 	return slices.ContainsFunc(sync.Status.Accounts, func(entry v1alpha1.SyncedAccount) bool {
 		of := fetchedOf(entry)
 		return gathered[entry.ID].Newer(of.last, of.finished)

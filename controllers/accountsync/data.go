@@ -100,7 +100,7 @@ func (v *visit) fetchChanged(ctx context.Context, p *pass, gathered map[string]t
 
 // fetchRest fetches again if an account disappeared while it was read: without that account, whose data is erased.
 func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]tasksOf) error {
-	accounts, err := v.known.Accounts(ctx, v.conn.Client, v.user.Status.UserID, v.Clock.Now())
+	accounts, err := v.known.Accounts(ctx, "", v.user.Status.UserID, v.Clock.Now())
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]task
 // fetchUnhinted fetches again, after reading accounts and tasks, if a response did not prove what a hint said.
 func (v *visit) fetchUnhinted(ctx context.Context, p *pass) error {
 	v.distrust()
-	accounts, err := v.accounts(mirror.WithReader(ctx, p.Object.UID), p.Object)
+	accounts, err := v.accounts(ctx, p.Object)
 	if err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 // in any case, they are not needed.
 func (v *visit) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]mirror.Gathered, error) {
 	userID := v.user.Status.UserID
-	known := v.known.KnownGathered(userID)
+	known := v.known.CachedGathered(userID)
 	since := v.tasksSince(sync)
 	ask := !since.IsZero() && !v.whole
 	for _, entry := range sync.Status.Accounts {
@@ -243,7 +243,7 @@ func (v *visit) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map
 	if !ask {
 		return known, nil
 	}
-	return v.known.Gathered(mirror.WithReader(v.urgently(ctx), sync.UID), v.conn.Client, userID, since)
+	return v.known.Gathered(v.urgently(ctx), sync.UID, userID, since)
 }
 
 func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {

@@ -113,17 +113,17 @@ func (v *visit) mayCover(sync *v1alpha1.SmileAccountSync, accountID string) bool
 	if !among(sync.Spec.AccountIDs, accountID) || v.known.IsForeign(userID, accountID) {
 		return false
 	}
-	account, known := v.known.KnownAccount(userID, accountID)
+	account, known := v.known.CachedAccount(userID, accountID)
 	return !known || among(sync.Spec.Providers, account.ProviderID)
 }
 
 // askHinted asks Smile about the hinted accounts whose data cannot be fetched at once.
-func (v *visit) askHinted(ctx context.Context) error {
+func (v *visit) askHinted(ctx context.Context, reader types.UID) error {
 	for _, id := range slices.Sorted(maps.Keys(v.hinted)) {
 		if v.direct[id] {
 			continue
 		}
-		if err := v.known.Ask(ctx, v.conn.Client, v.user.Status.UserID, id, v.hinted[id].since); err != nil {
+		if err := v.known.RefreshAccount(ctx, reader, v.user.Status.UserID, id, v.hinted[id].since); err != nil {
 			return err
 		}
 	}

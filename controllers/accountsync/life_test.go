@@ -197,10 +197,10 @@ func TestBaselineIsByTheClockOfSmile(t *testing.T) {
 
 func TestContentIsWhoseAllItsPartsAre(t *testing.T) {
 	t.Parallel()
-	of := func(userID, sourceID string) ownership {
+	of := func(userID, sourceID string) dataOwner {
 		return ownershipOf(smile.Source{UserID: userID, SourceID: sourceID}, "u", "a")
 	}
-	for want, sources := range map[ownership][][2]string{
+	for want, sources := range map[dataOwner][][2]string{
 		ownershipProven: {{"u", "a"}}, ownershipUnsaid: {{"", "a"}, {"u", ""}, {"", ""}}, ownershipForeign: {{"v", "a"}, {"u", "b"}, {"v", ""}, {"", "b"}},
 	} {
 		for _, source := range sources {
@@ -210,7 +210,7 @@ func TestContentIsWhoseAllItsPartsAre(t *testing.T) {
 		}
 	}
 	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	part := func(owner ownership, at time.Time) content { return content{owner: owner, at: at} }
+	part := func(owner dataOwner, at time.Time) content { return content{owner: owner, at: at} }
 	for name, test := range map[string]struct {
 		parts []content
 		want  content

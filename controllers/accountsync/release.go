@@ -132,21 +132,16 @@ func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
 	if err := v.conn.Turn(smile.WithLane(ctx, smile.LaneRevoke)); err != nil {
 		return err // before the intent is stored
 	}
-	if err := v.conn.TakeDeclaredRevoke(ctx); err != nil {
+	recorded, err := v.conn.RevokeDeclared(ctx, p.Object.Status.Accounts[i].ID, func(ctx context.Context) error {
+		if first {
+			p.Object.Status.Accounts[i].ReleasedAt = &metav1.Time{Time: p.Now}
+		}
+		return p.WriteIntent(ctx)
+	})
+	if !recorded {
 		return err
-	}
-	if first {
-		p.Object.Status.Accounts[i].ReleasedAt = &metav1.Time{Time: p.Now}
-	}
-	if err := p.WriteIntent(ctx); err != nil {
-		v.conn.ReturnDeclaredRevoke()
-		return err
-	}
-	if v.Fence != nil {
-		ctx = smile.WithFence(ctx, v.Fence)
 	}
 	entry := &p.Object.Status.Accounts[i] // which the write has read again
-	err := v.conn.Client.RevokeAccount(ctx, entry.ID)
 	if err != nil && !smile.IsNotFound(err) {
 		return v.notReleased(ctx, p, i, first, err)
 	}
@@ -177,10 +172,6 @@ func (v *visit) acknowledge(p *pass, entry *v1alpha1.SyncedAccount, acknowledged
 // end user ended it. The removal is stored only over that very intent, because another process may lead by now.
 func (v *visit) notReleased(ctx context.Context, p *pass, i int, first bool, err error) error {
 	entry, outcome := &p.Object.Status.Accounts[i], auditlog.OutcomeUnknown
-	var unsent *smile.UnsentError
-	if errors.As(err, &unsent) {
-		v.conn.ReturnDeclaredRevoke()
-	}
 	if smile.NotCreated(err) {
 		outcome = auditlog.OutcomeFailed
 	}

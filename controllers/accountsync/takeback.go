@@ -11,7 +11,6 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
-	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -242,7 +241,7 @@ func (v *visit) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStat
 // replaceable notes whether Smile had gathered data of an account before it got into trouble: then it still has it. Else the
 // copy is refused.
 func (v *visit) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount) (fate, error) {
-	found, err := v.known.Gathered(mirror.WithReader(v.urgently(ctx), sync.UID), v.conn.Client, v.userID(), v.notBefore)
+	found, err := v.known.Gathered(v.urgently(ctx), sync.UID, v.userID(), v.notBefore)
 	tasks := found[entry.ID]
 	if err != nil || tasks.Tasks == 0 {
 		return refuse, err

@@ -17,7 +17,7 @@ func (v *visit) unsupported(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		if !hasData(account) && !v.isFetched(account.ID) {
 			continue
 		}
-		provider, err := v.known.Provider(ctx, v.conn.Client, account.ProviderID)
+		provider, err := v.known.Provider(ctx, account.ProviderID)
 		if smile.IsNotFound(err) {
 			return nil, nil
 		}

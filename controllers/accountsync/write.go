@@ -12,8 +12,8 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
-	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/problem"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
 // write makes the output hold what is kept: what was fetched, and of the other accounts what it holds already.
@@ -175,7 +175,7 @@ func untilNextLook(p *pass, entry *v1alpha1.SyncedAccount) time.Duration {
 	if entry.ConnectedAt == nil {
 		return promise
 	}
-	next := mirror.Looks(entry.ConnectedAt.Time, p.Now).Next
+	next := schedule.AfterActivity(entry.ConnectedAt.Time, p.Now).Next
 	if next.IsZero() {
 		return promise
 	}

@@ -142,7 +142,7 @@ func (v *visit) checkSecretUse(_ context.Context, p *pass) error {
 // mirror says how the picture of the remote side is, and hands on what a person decided about it.
 func (v *visit) mirror(_ context.Context, p *pass) error {
 	status, known := &p.Object.Status, v.Mirrors.For(v.conn)
-	known.Resume(v.conn, status.TasksSince)
+	known.ResumeTasks(v.conn, status.TasksSince)
 	if since := known.TasksSince(); !since.IsZero() {
 		status.TasksSince = &metav1.Time{Time: since}
 	}

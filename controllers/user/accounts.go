@@ -11,6 +11,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/ownership"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -33,12 +35,12 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 	if len(hinted) > 0 || v.mustCall(known, status.UserID, at) {
 		defer v.looking.Add(-1)
 		if v.looking.Add(1) > mostLooking || !conn.TurnIsNear(smile.WithLane(ctx, smile.LaneHint)) {
-			known.Want(status.UserID) // it wakes the object when it has read
+			known.RequestRefresh(status.UserID) // it wakes the object when it has read
 			p.WakeAfter(engine.Jitter(withoutMirror))
 			return nil
 		}
 	}
-	if err := v.askHinted(mirror.WithReader(ctx, p.Object.UID), p, conn, known, hinted); err != nil {
+	if err := v.askHinted(ctx, p, known, hinted); err != nil {
 		return err
 	}
 	return v.takeAccounts(ctx, p, conn, known, at)
@@ -47,7 +49,7 @@ func (v *visit) countAccounts(ctx context.Context, p *pass) error {
 // takeAccounts takes over accounts that are known, or read, as they were at a time or later.
 func (v *visit) takeAccounts(ctx context.Context, p *pass, conn *connection.Connection, known *mirror.Mirror, at time.Time) error {
 	status := &p.Object.Status
-	accounts, ok, err := v.accounts(mirror.WithReader(ctx, p.Object.UID), conn, known, status.UserID, at)
+	accounts, ok, err := v.accounts(ctx, p, known, at)
 	if err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func (v *visit) takeAccounts(ctx context.Context, p *pass, conn *connection.Conn
 	if ok {
 		status.Accounts = count(accounts)
 	} else if status.Accounts == nil {
-		known.Want(status.UserID)
+		known.RequestRefresh(status.UserID)
 	}
 	v.countDuplicates(p, known)
 	status.LastHandledRequest = engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt)
@@ -84,15 +86,16 @@ func (v *visit) mustCall(known *mirror.Mirror, userID string, at time.Time) bool
 // accounts gives what the mirror knows, or what Smile says where that may not be waited for; ok is false when nothing
 // is known yet.
 func (v *visit) accounts(
-	ctx context.Context, conn *connection.Connection, known *mirror.Mirror, userID string, at time.Time,
+	ctx context.Context, p *pass, known *mirror.Mirror, at time.Time,
 ) (accounts []smile.Account, ok bool, err error) {
+	userID := p.Object.Status.UserID
 	if at.IsZero() {
-		accounts, ok = known.KnownAccounts(userID)
+		accounts, ok = known.CachedAccounts(userID)
 		return accounts, ok, nil
 	}
-	accounts, err = known.Accounts(smile.WithLane(ctx, smile.LaneHint), conn.Client, userID, at)
+	accounts, err = known.Accounts(smile.WithLane(ctx, smile.LaneHint), p.Object.UID, userID, at)
 	if smile.IsNotFound(err) {
-		err = mirror.ErrMissing
+		err = ownership.ErrMissing
 	}
 	return accounts, true, err
 }
@@ -104,10 +107,10 @@ func (v *visit) planLooks(p *pass, known *mirror.Mirror) {
 	if held == nil {
 		return
 	}
-	looks := mirror.Looks(held.IssuedAt.Time, p.Now)
+	looks := schedule.AfterActivity(held.IssuedAt.Time, p.Now)
 	p.WakeAt(looks.Next)
 	if looks.Last.After(v.Mirrors.Started()) {
-		known.WantSince(p.Object.Status.UserID, looks.Last)
+		known.RequestRefreshSince(p.Object.Status.UserID, looks.Last)
 	}
 }
 
@@ -144,11 +147,11 @@ func (v *visit) countDuplicates(p *pass, known *mirror.Mirror) {
 // isNews tells whether the mirror knows something of a user that its status does not show, or may now have read what
 // somebody asked for.
 func (c *Controller) isNews(user *v1alpha1.SmileUser) bool {
-	known, ok := c.Mirrors.Of(user)
+	known, ok := c.Mirrors.Lookup(user)
 	if !ok {
 		return true
 	}
-	accounts, ok := known.KnownAccounts(user.Status.UserID)
+	accounts, ok := known.CachedAccounts(user.Status.UserID)
 	return !ok || requested(user) || user.Status.Accounts == nil || *count(accounts) != *user.Status.Accounts ||
 		known.Doubted(user.Status.UserID) || known.Duplicates(user.UID, user.Status.UserID) > int(user.Status.Duplicates)
 }

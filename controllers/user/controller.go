@@ -26,6 +26,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 )
 
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch;patch
@@ -49,7 +50,7 @@ type Controller struct {
 	// Mirrors of the remote side.
 	Mirrors *mirror.Set
 	// Owners tells whose a remote user is.
-	Owners *mirror.Owners
+	Owners *ownership.Checker
 	// Outputs writes the Secrets of link tokens.
 	Outputs *output.Writer
 	// Identity makes the digests of the audit log.
@@ -60,8 +61,6 @@ type Controller struct {
 	Checks engine.Wakes
 	// Events of the objects.
 	Events events.EventRecorder
-	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
-	Fence func() error
 	// Creation creates users.
 	Creation *creation.Protocol
 	// Clock of everything.

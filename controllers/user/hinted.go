@@ -7,9 +7,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -35,7 +35,7 @@ func (v *visit) toAsk(
 // connected are the accounts of a user that are known as connected: to this process, or to the statuses of the user's syncs.
 func (v *visit) connected(ctx context.Context, user *v1alpha1.SmileUser, known *mirror.Mirror) (map[string]bool, error) {
 	connected := map[string]bool{}
-	if accounts, ok := known.KnownAccounts(user.Status.UserID); ok {
+	if accounts, ok := known.CachedAccounts(user.Status.UserID); ok {
 		for _, account := range accounts {
 			connected[account.ID] = account.Connection.Status == smile.ConnectionConnected
 		}
@@ -57,12 +57,12 @@ func (v *visit) connected(ctx context.Context, user *v1alpha1.SmileUser, known *
 }
 
 func (v *visit) askHinted(
-	ctx context.Context, p *pass, conn *connection.Connection, known *mirror.Mirror, hinted []mirror.HintedAccount,
+	ctx context.Context, p *pass, known *mirror.Mirror, hinted []mirror.HintedAccount,
 ) error {
 	for _, hint := range hinted {
-		err := known.Ask(smile.WithLane(ctx, smile.LaneHint), conn.Client, p.Object.Status.UserID, hint.ID, hint.Since)
+		err := known.RefreshAccount(smile.WithLane(ctx, smile.LaneHint), p.Object.UID, p.Object.Status.UserID, hint.ID, hint.Since)
 		if smile.IsNotFound(err) {
-			return mirror.ErrMissing
+			return ownership.ErrMissing
 		}
 		if err != nil {
 			return err

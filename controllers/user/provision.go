@@ -14,6 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -41,7 +42,7 @@ func (v *visit) provision(ctx context.Context, p *pass) error {
 }
 
 // ensure attaches the user at Smile, or creates it.
-func (v *visit) ensure(ctx context.Context, p *pass, known *mirror.Mirror, person mirror.Person) error {
+func (v *visit) ensure(ctx context.Context, p *pass, known *mirror.Mirror, person ownership.Person) error {
 	request := v.request(p, known, person)
 	user, created, err := v.Creation.Ensure(ctx, request)
 	storeIntent(p.Object, request.Intent)
@@ -52,7 +53,7 @@ func (v *visit) ensure(ctx context.Context, p *pass, known *mirror.Mirror, perso
 }
 
 // request asks for the user of an object, whose status holds the intent.
-func (v *visit) request(p *pass, known *mirror.Mirror, person mirror.Person) *creation.Request {
+func (v *visit) request(p *pass, known *mirror.Mirror, person ownership.Person) *creation.Request {
 	request := &creation.Request{
 		Conn: v.conn, Name: client.ObjectKeyFromObject(p.Object), Marker: person.Marker,
 		Apart:    p.Object.Spec.AdoptionPolicy == v1alpha1.AdoptionNever,
@@ -100,7 +101,7 @@ func (v *visit) keep(p *pass, known *mirror.Mirror, created smile.CreatedUser) e
 	if err := v.conn.Usable(); err != nil {
 		return err
 	}
-	known.NoAccounts(created.User.ID)
+	known.RecordNoAccounts(created.User.ID)
 	p.Object.Status.Accounts = &v1alpha1.AccountCounts{}
 	v.token = created.Token
 	return nil
@@ -134,7 +135,7 @@ func (v *visit) choose(ctx context.Context, p *pass, candidates []mirror.User) (
 	}
 	linked := map[string]int{}
 	for _, user := range candidates {
-		accounts, err := v.Mirrors.For(v.conn).Accounts(ctx, v.conn.Client, user.ID, p.Now)
+		accounts, err := v.Mirrors.For(v.conn).Accounts(ctx, "", user.ID, p.Now)
 		if err != nil {
 			return mirror.User{}, err
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
-	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -33,7 +33,7 @@ func (v *visit) revoke(ctx context.Context, p *pass) error {
 		return err
 	}
 	err = v.Owners.Verify(ctx, conn, p.Object, userID)
-	if errors.Is(err, mirror.ErrMissing) {
+	if errors.Is(err, ownership.ErrMissing) {
 		return nil
 	}
 	if err != nil {
@@ -69,36 +69,29 @@ func (v *visit) settleBeforeRevoking(ctx context.Context, p *pass) error {
 
 // revokeRound revokes what listings show, and tells how much that was.
 func (v *visit) revokeRound(ctx context.Context, user *v1alpha1.SmileUser, userID string) (int, error) {
-	ctx = smile.WithFence(ctx, v.Fence)
-	client := v.conn.Client
-	accounts, err := revokeAll(client.Accounts(ctx, smile.AccountFilter{UserID: userID}), func(a smile.Account) error {
+	accounts, err := revokeAll(v.conn.Client.Accounts(ctx, smile.AccountFilter{UserID: userID}), func(a smile.Account) error {
 		if a.UserID != userID || a.Connection.Status == smile.ConnectionDisconnected {
 			return errNothingToRevoke
 		}
-		return v.revokeOne(user, v.Identity.Account(a.ID), func() error { return client.RevokeAccount(ctx, a.ID) })
+		return v.revokeOne(user, v.Identity.Account(a.ID), func() error { return v.conn.RevokeAccount(ctx, a.ID) })
 	})
 	if err != nil {
 		return accounts, err
 	}
-	archives, err := revokeAll(client.Archives(ctx, smile.ArchiveFilter{UserID: userID}), func(a smile.Archive) error {
+	archives, err := revokeAll(v.conn.Client.Archives(ctx, smile.ArchiveFilter{UserID: userID}), func(a smile.Archive) error {
 		if a.UserID != userID || a.Status == smile.ArchiveRevoked {
 			return errNothingToRevoke
 		}
-		return v.revokeOne(user, "", func() error { return client.RevokeArchive(ctx, a.ID) })
+		return v.revokeOne(user, "", func() error { return v.conn.RevokeArchive(ctx, a.ID) })
 	})
 	return accounts + archives, err
 }
 
-// revokeOne makes a call that cannot be undone, if the brake of the connection lets it, and records it. An archive has
-// no account.
+// revokeOne makes a call that revokes, and records it if it was sent. An archive has no account.
 func (v *visit) revokeOne(user *v1alpha1.SmileUser, account string, call func() error) error {
-	if err := v.conn.TakeRevoke(); err != nil {
-		return err
-	}
 	err := call()
 	var unsent *smile.UnsentError
 	if errors.As(err, &unsent) {
-		v.conn.ReturnRevoke()
 		return err
 	}
 	v.Audit.Write(auditlog.Record{

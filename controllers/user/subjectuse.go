@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 )
@@ -24,7 +24,7 @@ func (v *visit) checkSubjectUse(ctx context.Context, p *pass) error {
 		p.Keep()
 		return nil
 	}
-	ref := mirror.SubjectReference(user)
+	ref := ownership.SubjectReference(user)
 	secret, err := ref.Read(ctx, v.Live)
 	switch {
 	case problem.Is(err, v1alpha1.ReasonSecretNotFound):

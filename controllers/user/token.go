@@ -204,7 +204,7 @@ func (v *visit) mint(ctx context.Context, p *pass) (smile.Token, error) {
 	if err != nil {
 		return smile.Token{}, err
 	}
-	return linktoken.Mint(ctx, v.Owners, v.Fence, conn, p.Object)
+	return linktoken.Mint(ctx, v.Owners, conn, p.Object)
 }
 
 func tokenContent(user *v1alpha1.SmileUser, token smile.Token) output.Content {

@@ -65,8 +65,6 @@ type Controller struct {
 	Identity identity.Key
 	// Events of the objects.
 	Events events.EventRecorder
-	// Fence refuses calls that cannot be undone once this process may no longer be the leader.
-	Fence func() error
 	// HeadStart is waited for between the intent and the call, if set: every replica's receiver is to know the pair
 	// before Smile does.
 	HeadStart func(context.Context) error

@@ -100,7 +100,7 @@ func (v *visit) delete(ctx context.Context, p *pass, webhookID string) (found bo
 	if err != nil {
 		return false, err
 	}
-	err = conn.Client.DeleteWebhook(smile.WithFence(ctx, v.Fence), webhookID)
+	err = conn.DeleteWebhook(ctx, webhookID)
 	if err != nil && !smile.IsNotFound(err) {
 		return false, err
 	}

@@ -32,11 +32,11 @@ func (v *visit) observe(ctx context.Context, p *pass, w *wanted) error {
 	if !look {
 		return nil
 	}
-	conn, known, err := v.connection()
+	_, known, err := v.connection()
 	if err != nil {
 		return err
 	}
-	listed, readAt, err := known.Webhooks(ctx, conn.Client, due.Last)
+	listed, readAt, err := known.Webhooks(ctx, due.Last)
 	if err != nil {
 		return err
 	}
@@ -197,11 +197,11 @@ func (v *visit) unregister(ctx context.Context, p *pass) error {
 	if stays != nil && !errors.Is(stays, errNotDeleted) {
 		return stays
 	}
-	conn, known, err := v.connection()
+	_, known, err := v.connection()
 	if err != nil {
 		return err
 	}
-	listed, _, err := known.Webhooks(ctx, conn.Client, time.Time{})
+	listed, _, err := known.Webhooks(ctx, time.Time{})
 	if err == nil {
 		err = v.sweep(ctx, p, mirror.WebhooksOf(listed, p.Object.UID))
 	}

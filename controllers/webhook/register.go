@@ -92,11 +92,11 @@ func (v *visit) settle(ctx context.Context, p *pass) error {
 		if wait := settled.Sub(p.Now); wait > 0 {
 			return errUnknown.After(min(wait, soon))
 		}
-		conn, known, err := v.connection()
+		_, known, err := v.connection()
 		if err != nil {
 			return err
 		}
-		listed, _, err := known.Webhooks(ctx, conn.Client, settled)
+		listed, _, err := known.Webhooks(ctx, settled)
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func (v *visit) begin(ctx context.Context, p *pass, w *wanted) (*registration, e
 	if err != nil {
 		return nil, err
 	}
-	listed, _, err := known.Webhooks(ctx, conn.Client, time.Time{})
+	listed, _, err := known.Webhooks(ctx, time.Time{})
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error
 		}
 	}
 	v.attempts.set(id, v.Clock.Now())
-	created, err := v.conn.Client.CreateWebhook(smile.WithFence(ctx, v.Fence), v.request(p, w, v.pairs[id]))
+	created, err := v.conn.CreateWebhook(ctx, v.request(p, w, v.pairs[id]))
 	switch {
 	case err == nil:
 	case !smile.NotCreated(err):

@@ -11,6 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
 type (
@@ -93,10 +94,10 @@ func (v *visit) expire(p *pass) {
 }
 
 // due is when the webhooks at Smile are looked at.
-func (v *visit) due(p *pass) (due mirror.Due, look bool) {
-	due = mirror.Grid(v.conn.Account(), v.conn.ResyncInterval, p.Now)
+func (v *visit) due(p *pass) (due schedule.Due, look bool) {
+	due = schedule.Grid(v.conn.Account(), v.conn.ResyncInterval, p.Now)
 	if engine.Requested(p.Object, p.Object.Status.LastHandledRequest) {
-		return mirror.Due{Last: p.Now, Next: due.Next}, true
+		return schedule.Due{Last: p.Now, Next: due.Next}, true
 	}
 	return due, due.Last.After(v.Mirrors.Started())
 }

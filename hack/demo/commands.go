@@ -18,18 +18,18 @@ import (
 // patience is how long a process may take to end after an interrupt.
 const patience = 25 * time.Second
 
-// pollInterval is how often a log file is looked at.
+// pollInterval is how often a log file is read.
 const pollInterval = 20 * time.Millisecond
 
-// command prepares a program that works in dir. Not ctx but await and serve
-// decide on its end: what is killed cannot clean up.
+// command returns a command that runs in dir. The end of ctx does not kill it, because it could not clean up then: await and serve
+// stop it.
 func command(ctx context.Context, dir, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
 	cmd.Dir = dir
 	return cmd
 }
 
-// await runs a command to its end, or interrupts it at the end of ctx.
+// await runs a command until it ends, and interrupts it when ctx ends.
 func await(ctx context.Context, cmd *exec.Cmd) error {
 	c, err := child.Start(cmd)
 	if err != nil {
@@ -43,8 +43,7 @@ func await(ctx context.Context, cmd *exec.Cmd) error {
 	}
 }
 
-// output is what a command writes to its standard output. An error tells what
-// it wrote to the other one.
+// output runs a command and returns its standard output. An error quotes its standard error.
 func output(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -54,21 +53,21 @@ func output(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	return out.String(), nil
 }
 
-// kubectl returns what kubectl prints to an administrator.
+// kubectl runs kubectl as the administrator and returns its output.
 func (d *demo) kubectl(ctx context.Context, args ...string) (string, error) {
 	cmd := command(ctx, d.root, filepath.Join(d.assets, "kubectl"), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.path(adminAccess), "KUBECACHEDIR="+d.path("cache"))
 	return output(ctx, cmd)
 }
 
-// do runs kubectl and tells of the command only.
+// do runs kubectl and prints the command without its output.
 func (d *demo) do(ctx context.Context, args ...string) error {
 	d.note(wrapped(slices.Concat([]string{"kubectl"}, args)...)...)
 	_, err := d.kubectl(ctx, args...)
 	return err
 }
 
-// show runs kubectl and prints the command and what it printed.
+// show runs kubectl and prints the command and its output.
 func (d *demo) show(ctx context.Context, args ...string) error {
 	text, err := d.kubectl(ctx, args...)
 	if err == nil {
@@ -77,8 +76,8 @@ func (d *demo) show(ctx context.Context, args ...string) error {
 	return err
 }
 
-// serve starts a program of this module, which runs until the end of the demo:
-// its ending before ends the demo. env is added to its environment.
+// serve starts a program of this module that runs until the end of the demo. If it ends earlier, the demo fails. env is added to its
+// environment.
 func (d *demo) serve(ctx context.Context, env, program string, args ...string) error {
 	d.note(wrapped(slices.Concat([]string{program}, args)...)...)
 	log, err := os.Create(d.log(program))
@@ -98,7 +97,7 @@ func (d *demo) serve(ctx context.Context, env, program string, args ...string) e
 	return nil
 }
 
-// endsWith makes the demo fail when something that it needs has ended.
+// endsWith makes the demo fail when done is closed.
 func (d *demo) endsWith(done <-chan struct{}, reason func() error) {
 	go func() {
 		<-done
@@ -106,8 +105,7 @@ func (d *demo) endsWith(done <-chan struct{}, reason func() error) {
 	}()
 }
 
-// firstLine returns what follows prefix in the first line of a file that is
-// being written.
+// firstLine waits for the first line of a file that is being written, and returns what follows prefix in it.
 func firstLine(ctx context.Context, path, prefix string) (string, error) {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()

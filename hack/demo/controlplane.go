@@ -12,14 +12,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
-// startControlPlane gathers its binaries first if some are missing. It does not
-// hand on ctx: at an interrupt, the operator is to end before what it talks to.
+// startControlPlane starts the control plane, and first builds its binaries if some are missing. The end of ctx stops only the start,
+// not the running control plane: after an interrupt the operator must be stopped first.
 func (d *demo) startControlPlane(ctx context.Context) error {
 	var err error
 	if d.root, err = controlplane.ModuleRoot(); err != nil {
 		return err
 	}
-	if d.assets, err = d.gather(ctx); err != nil {
+	if d.assets, err = d.fetchAssets(ctx); err != nil {
 		return err
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -33,8 +33,8 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 		end()
 		return err
 	}
-	// Its directory serves for all that this run writes: it goes away with the
-	// control plane and, if this process is killed, when the next one starts.
+	// Everything that this run writes is in the directory of the control plane. It is removed when the control plane stops, or, if
+	// this process is killed, when the next control plane starts.
 	d.plane, d.dir = plane, plane.Dir()
 	d.later(func() error { defer end(); return plane.Stop() })
 	d.later(d.saveLogs)
@@ -49,9 +49,8 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 	return os.WriteFile(d.path(adminAccess), access, 0o600)
 }
 
-// gather returns the directory of the binaries. The first time on a machine, it
-// may take the minutes of building them.
-func (d *demo) gather(ctx context.Context) (string, error) {
+// fetchAssets returns the directory of the binaries. The first time on a machine it may build them, which takes minutes.
+func (d *demo) fetchAssets(ctx context.Context) (string, error) {
 	assets, err := controlplane.Assets()
 	if err != nil || len(missing(assets, "etcd", "kube-apiserver", "kubectl")) == 0 {
 		return assets, err
@@ -62,7 +61,7 @@ func (d *demo) gather(ctx context.Context) (string, error) {
 	return assets, await(ctx, cmd)
 }
 
-// missing lists which of these files a directory lacks.
+// missing returns the names of the files that a directory does not have.
 func missing(dir string, names ...string) []string {
 	var lacking []string
 	for _, name := range names {

@@ -13,16 +13,16 @@ import (
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
-// explainTimeout bounds how long a failure is looked into.
+// explainTimeout limits how long explain collects information.
 const explainTimeout = 15 * time.Second
 
-// step is one thing to do. Its run returns why the demo cannot go on.
+// step is one step of the demo. An error of its run ends the demo.
 type step struct {
 	name string
 	run  func(*demo, context.Context) error
 }
 
-// demo is one run: where it writes, what it has started, and how to undo that.
+// demo is one run: where it writes, what it started, and how to stop that.
 type demo struct {
 	out   io.Writer
 	began time.Time
@@ -30,12 +30,12 @@ type demo struct {
 	fail context.CancelCauseFunc
 	undo []func() error
 
-	root    string // of the module: where commands run
-	assets  string // the directory of kubectl and the control plane's binaries
-	dir     string // of everything that this run writes
+	root    string // of the module: commands run there
+	assets  string // directory of kubectl and the control plane's binaries
+	dir     string // directory of everything that this run writes
 	plane   *controlplane.ControlPlane
 	sandbox string // its URL
-	// keepLogs is decided when the end is known; kept says where they are.
+	// keepLogs is set after a failure. kept is the message that names their directory.
 	keepLogs bool
 	kept     string
 }
@@ -44,8 +44,8 @@ func newDemo(out io.Writer, fail context.CancelCauseFunc) *demo {
 	return &demo{out: out, began: time.Now(), fail: fail}
 }
 
-// play runs the steps in order, up to the first that fails.
-func (d *demo) play(ctx context.Context, steps []step) error {
+// runSteps runs the steps in order, until one fails.
+func (d *demo) runSteps(ctx context.Context, steps []step) error {
 	for i, s := range steps {
 		fmt.Fprint(d.out, stepLine(time.Since(d.began), i+1, len(steps), s.name))
 		err := s.run(d, ctx)
@@ -59,10 +59,10 @@ func (d *demo) play(ctx context.Context, steps []step) error {
 	return nil
 }
 
-// stay waits for a signal, which is no error, or for something to go wrong.
+// stay returns nil after a signal, or an error if something ends by itself.
 func (d *demo) stay(ctx, signals context.Context) error {
 	fmt.Fprintf(d.out, `
-All of it keeps running. Ctrl-C stops it.
+Everything keeps running until you press Ctrl-C.
 
   export KUBECONFIG=%s
   export PATH=%s:$PATH
@@ -79,7 +79,7 @@ All of it keeps running. Ctrl-C stops it.
 	}
 }
 
-// explain tells of a failure all that helps to find its cause.
+// explain prints what helps to find the cause of a failure.
 func (d *demo) explain(ctx context.Context, err error) {
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
@@ -97,10 +97,10 @@ func (d *demo) explain(ctx context.Context, err error) {
 	}
 }
 
-// later has f called by clear, before what was registered earlier.
+// later registers f to be called by clear. What was registered last is called first.
 func (d *demo) later(f func() error) { d.undo = append(d.undo, f) }
 
-// clear stops all that was started, also after an error.
+// clear stops everything that was started. An error does not stop it.
 func (d *demo) clear(keepLogs bool) error {
 	d.keepLogs = keepLogs
 	var errs []error
@@ -114,15 +114,14 @@ func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
 
 func (d *demo) log(program string) string { return d.path(program + ".log") }
 
-// note adds lines to a step.
+// note prints lines below the name of the step.
 func (d *demo) note(lines ...string) {
 	for _, line := range lines {
 		fmt.Fprintln(d.out, noteIndent+line)
 	}
 }
 
-// saveLogs moves the logs out of the directory that is going to be removed, if
-// they are to be kept.
+// saveLogs moves the logs out of the directory before it is removed, if keepLogs is set.
 func (d *demo) saveLogs() error {
 	if !d.keepLogs {
 		return nil

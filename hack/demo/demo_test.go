@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestPlay(t *testing.T) {
+func TestRunSteps(t *testing.T) {
 	var did []string
 	succeeds := func(name string) step {
 		return step{name, func(*demo, context.Context) error { did = append(did, name); return nil }}
@@ -29,21 +29,21 @@ func TestPlay(t *testing.T) {
 		did   []string
 		want  string
 	}{
-		"all succeed":                 {[]step{succeeds("1"), succeeds("2")}, []string{"1", "2"}, ""},
-		"one fails":                   {[]step{succeeds("1"), fails, succeeds("3")}, []string{"1"}, "step 2/3 (fails): enough"},
-		"what it needs ends meantime": {[]step{loses, succeeds("2")}, nil, "step 1/2 (loses): enough"},
+		"all succeed":                  {[]step{succeeds("1"), succeeds("2")}, []string{"1", "2"}, ""},
+		"one fails":                    {[]step{succeeds("1"), fails, succeeds("3")}, []string{"1"}, "step 2/3 (fails): enough"},
+		"something that it needs ends": {[]step{loses, succeeds("2")}, nil, "step 1/2 (loses): enough"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			did = nil
 			ctx, fail := context.WithCancelCause(t.Context())
 			defer fail(nil)
 			var out strings.Builder
-			err := newDemo(&out, fail).play(ctx, tt.steps)
+			err := newDemo(&out, fail).runSteps(ctx, tt.steps)
 			if diff := cmp.Diff(tt.did, did); diff != "" {
 				t.Error(diff)
 			}
 			if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, errEnough) || err.Error() != tt.want) {
-				t.Errorf("play returned %v, want %q", err, tt.want)
+				t.Errorf("runSteps returned %v, want %q", err, tt.want)
 			}
 			if announced := strings.Count(out.String(), "\n"); announced < len(tt.did) {
 				t.Errorf("it announces %q", &out)

@@ -1,6 +1,5 @@
-// Command demo shows the operator at work on this machine, offline: it starts
-// a real control plane, a Smile sandbox and the operator, applies the samples,
-// does what their person would do, shows the result, and stops everything.
+// Command demo shows the operator on this machine, offline. It starts a real control plane, a Smile sandbox and the operator, applies
+// the samples, links an account as the end user would, shows the result, and stops everything.
 package main
 
 import (
@@ -17,7 +16,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
-// Exit codes beside 0.
+// Exit codes other than 0.
 const (
 	exitFailed      = 1
 	exitInterrupted = 130
@@ -33,14 +32,14 @@ func main() {
 	os.Exit(code)
 }
 
-// run plays the demo and leaves nothing behind, except the logs of a failure.
-// It gives the exit code: a signal is the ordinary end of a demo that stays.
+// run runs the demo and returns its exit code. It leaves nothing behind except the logs after a failure. A signal is the normal end
+// of a demo that stays.
 func run(signals context.Context, out io.Writer, stay bool) int {
 	ctx, fail := context.WithCancelCause(signals)
 	defer fail(nil)
 	d := newDemo(out, fail)
 
-	err := d.play(ctx, steps)
+	err := d.runSteps(ctx, steps)
 	if stay && err == nil {
 		err = d.stay(ctx, signals)
 	}
@@ -51,7 +50,7 @@ func run(signals context.Context, out io.Writer, stay bool) int {
 	}
 	fmt.Fprintln(out, "\nStopping ...")
 	if left := d.clear(failed); left != nil {
-		fmt.Fprintf(out, "Not everything stopped in order: %v\n", left)
+		fmt.Fprintf(out, "Not everything could be stopped: %v\n", left)
 		return exitFailed
 	}
 	took := seconds(time.Since(d.began))

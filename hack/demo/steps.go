@@ -37,13 +37,13 @@ var steps = []step{
 	{"Start a Kubernetes control plane", (*demo).startControlPlane},
 	{"Build the operator and the sandbox", (*demo).build},
 	{"Install the CRDs, and the ServiceAccount with its rights", (*demo).install},
-	{"Start the sandbox, which stands in for Smile", (*demo).startSandbox},
+	{"Start the Smile sandbox", (*demo).startSandbox},
 	{"Start the operator as its ServiceAccount", (*demo).startOperator},
 	{"Apply the samples", (*demo).applySamples},
-	{"Wait until George is a user at Smile, and Smile tells of what changes", (*demo).awaitReady},
-	{"Let George link his social security account", (*demo).linkAccount},
+	{"Wait until George is a user at Smile and the webhook is registered", (*demo).awaitReady},
+	{"Link George's social security account, as he would in the widget", (*demo).linkAccount},
 	{"Wait until his data is in the Secret", (*demo).awaitData},
-	{"Look at the result", (*demo).look},
+	{"Show the result", (*demo).showResult},
 }
 
 func (d *demo) build(ctx context.Context) error {
@@ -102,7 +102,7 @@ func (d *demo) awaitReady(ctx context.Context) error {
 	return d.do(ctx, "wait", "--for=condition=Ready", "smileuser/george", "smilewebhooksubscription/events", waitTimeout)
 }
 
-// linkAccount does what a person does in the Wink widget.
+// linkAccount does what the end user does in the Wink widget.
 func (d *demo) linkAccount(ctx context.Context) error {
 	id, err := d.kubectl(ctx, "get", "smileuser", "george", "-o", "jsonpath={.status.userID}")
 	if err != nil {
@@ -110,15 +110,14 @@ func (d *demo) linkAccount(ctx context.Context) error {
 	}
 	d.note("provider sss_ph, login George, password 123456, code 1234")
 	var account sandbox.Account
-	err = d.ask(ctx, http.MethodPost, "link", &account, george(id))
+	err = d.control(ctx, http.MethodPost, "link", &account, george(id))
 	if err == nil && account.ConnectionStatus != sandbox.Connected {
 		err = fmt.Errorf("the account is %s", account.ConnectionStatus)
 	}
 	return err
 }
 
-// george is what the sandbox's test person enters into the widget, as the user
-// of this id.
+// george is what the sandbox's test person George enters into the widget.
 func george(userID string) sandbox.LinkRequest {
 	return sandbox.LinkRequest{UserID: userID, ProviderID: "sss_ph", Login: "George", Password: "123456", MFA: "1234"}
 }
@@ -132,8 +131,8 @@ func (d *demo) awaitData(ctx context.Context) error {
 	return nil
 }
 
-// look shows what a person would look at: the objects, the data, the calls.
-func (d *demo) look(ctx context.Context) error {
+// showResult prints the objects, the data and the calls.
+func (d *demo) showResult(ctx context.Context) error {
 	for _, args := range [][]string{
 		{"get", "smile", "-o", "wide"},
 		{"describe", "smileaccountsync", "george"},
@@ -152,22 +151,22 @@ func (d *demo) look(ctx context.Context) error {
 	}
 	fmt.Fprintf(d.out, "\n$ kubectl get secret george-data -o json    # decoded, the first lines of each key\n%s", excerpts(secret.Data, excerptLines))
 	var stats sandbox.Stats
-	if err := d.ask(ctx, http.MethodGet, "stats", &stats, nil); err != nil {
+	if err := d.control(ctx, http.MethodGet, "stats", &stats, nil); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "\nAll calls that Smile has seen:\n%s", callTable(stats))
+	fmt.Fprintf(d.out, "\nAll calls that Smile received:\n%s", callTable(stats))
 	return nil
 }
 
-// ask uses the sandbox's control API.
-func (d *demo) ask(ctx context.Context, method, path string, answer, question any) error {
-	body, err := json.Marshal(question)
+// control makes a request to the sandbox's control API and decodes the response.
+func (d *demo) control(ctx context.Context, method, path string, answer, body any) error {
+	sent, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, sandboxTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, d.sandbox+"/_sandbox/"+path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, d.sandbox+"/_sandbox/"+path, bytes.NewReader(sent))
 	if err != nil {
 		return err
 	}
@@ -181,7 +180,7 @@ func (d *demo) ask(ctx context.Context, method, path string, answer, question an
 		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the sandbox answers %s to %s %s: %s", response.Status, method, request.URL.Path, text)
+		return fmt.Errorf("the sandbox responded with %s to %s %s: %s", response.Status, method, request.URL.Path, text)
 	}
 	return json.Unmarshal(text, answer)
 }

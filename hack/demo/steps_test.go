@@ -13,7 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-func TestAskTalksToTheSandbox(t *testing.T) {
+func TestControl(t *testing.T) {
 	box, err := sandbox.New(sandbox.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -32,17 +32,17 @@ func TestAskTalksToTheSandbox(t *testing.T) {
 	d.sandbox = server.URL
 
 	var account sandbox.Account
-	if err := d.ask(t.Context(), http.MethodPost, "link", &account, george(users[0].ID)); err != nil {
+	if err := d.control(t.Context(), http.MethodPost, "link", &account, george(users[0].ID)); err != nil {
 		t.Fatal(err)
 	}
 	if account.ConnectionStatus != sandbox.Connected {
 		t.Errorf("the sandbox does not know George: %+v", account)
 	}
 	var stats sandbox.Stats
-	if err := d.ask(t.Context(), http.MethodGet, "stats", &stats, nil); err != nil || stats.Accounts != 1 {
+	if err := d.control(t.Context(), http.MethodGet, "stats", &stats, nil); err != nil || stats.Accounts != 1 {
 		t.Errorf("%+v, %v", stats, err)
 	}
-	err = d.ask(t.Context(), http.MethodPost, "link", &account, george("nobody"))
+	err = d.control(t.Context(), http.MethodPost, "link", &account, george("nobody"))
 	if err == nil || !strings.Contains(err.Error(), "404") || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("linking an account of nobody: %v", err)
 	}

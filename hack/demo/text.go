@@ -11,25 +11,25 @@ import (
 )
 
 const (
-	// wrapWidth is where command lines are broken, in columns.
+	// wrapWidth is the width of printed command lines, in columns.
 	wrapWidth = 92
-	// tailLines is how much of a log a failure shows.
+	// tailLines is the number of lines of a log that are printed after a failure.
 	tailLines = 20
-	// excerptLines is how much of each datum is shown.
+	// excerptLines is the number of lines of each key of a Secret that are printed.
 	excerptLines = 14
 )
 
-// stepLine announces a step, when so much time had passed since the beginning.
+// stepLine is the line that announces a step: the time since the start, the number and the name.
 func stepLine(passed time.Duration, number, total int, name string) string {
 	return fmt.Sprintf("%8s  %2d/%d  %s\n", seconds(passed), number, total, name)
 }
 
-// noteIndent puts notes below the names of steps.
+// noteIndent aligns notes with the names of steps.
 var noteIndent = strings.Repeat(" ", len(stepLine(0, 10, 10, ""))-1)
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// wrapped is a command line broken into lines that a terminal can show.
+// wrapped breaks a command line into lines of wrapWidth.
 func wrapped(command ...string) []string {
 	var lines []string
 	line := "$ " + command[0]
@@ -43,7 +43,7 @@ func wrapped(command ...string) []string {
 	return append(lines, line)
 }
 
-// indent puts two spaces before every line.
+// indent indents every line by two spaces.
 func indent(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -52,13 +52,13 @@ func indent(text string) string {
 	return b.String()
 }
 
-// tail is the last lines of a text.
+// tail returns the last lines of a text.
 func tail(text string, lines int) string {
 	all := slices.Collect(strings.Lines(text))
 	return strings.Join(all[max(0, len(all)-lines):], "")
 }
 
-// excerpts shows the first lines of each text, in the order of their names.
+// excerpts returns the first lines of each text, sorted by name.
 func excerpts(texts map[string][]byte, lines int) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
@@ -79,7 +79,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// callTable counts the calls by operation.
+// callTable is a table of the number of calls by operation.
 func callTable(stats sandbox.Stats) string {
 	calls, total, width := map[string]int{}, 0, len("total")
 	for operation, statuses := range stats.Requests {

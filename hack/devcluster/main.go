@@ -27,7 +27,7 @@ func main() {
 func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:          "devcluster",
-		Short:        "A real Kubernetes control plane for development: etcd, kube-apiserver, kube-controller-manager",
+		Short:        "Run a real Kubernetes control plane for development: etcd, kube-apiserver, kube-controller-manager",
 		SilenceUsage: true,
 	}
 	root.AddCommand(upCommand())
@@ -38,15 +38,15 @@ func upCommand() *cobra.Command {
 	var c cluster
 	up := &cobra.Command{
 		Use:   "up",
-		Short: "Run it in the foreground until interrupted",
+		Short: "Run the control plane until interrupted",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return c.up(cmd.Context(), cmd.OutOrStdout()) },
 	}
 	flags := up.Flags()
 	flags.StringVar(&c.kubeconfig, "kubeconfig", filepath.Join("bin", "devcluster.kubeconfig"),
-		"file to write an administrator's access to; removed at the end")
-	flags.StringVar(&c.dir, "dir", "", "directory that keeps the data and the logs (default: a temporary one, removed at the end)")
+		"file that the administrator's kubeconfig is written to; it is removed at the end")
+	flags.StringVar(&c.dir, "dir", "", "directory of the data and the logs (default: a temporary one, which is removed at the end)")
 	flags.StringSliceVar(&c.crds, "crds", nil, "files and directories of CustomResourceDefinitions to install")
-	flags.StringArrayVar(&c.apiServerFlags, "apiserver-flag", nil, "a further flag for kube-apiserver, for instance --apiserver-flag=--v=4")
+	flags.StringArrayVar(&c.apiServerFlags, "apiserver-flag", nil, "further flag of kube-apiserver, for example --apiserver-flag=--v=4; may be repeated")
 	return up
 }

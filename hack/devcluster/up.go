@@ -13,7 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
-// cluster is what the flags of up ask for.
+// cluster holds the flags of up.
 type cluster struct {
 	kubeconfig     string
 	dir            string
@@ -21,13 +21,12 @@ type cluster struct {
 	apiServerFlags []string
 }
 
-// up runs the control plane until ctx ends, which is its ordinary end, or a
-// component ends by itself.
+// up runs the control plane until ctx ends. It returns an error if a component ends by itself.
 func (c cluster) up(ctx context.Context, out io.Writer) error {
 	began := time.Now()
 	managed := controlplane.ControllerManagerAvailable()
 	if !managed {
-		fmt.Fprintln(out, "No kube-controller-manager: nothing is garbage collected, no namespace goes away (make kube-controller-manager).")
+		fmt.Fprintln(out, "kube-controller-manager is missing, so no garbage is collected and no namespace is removed. To add it: make kube-controller-manager")
 	}
 	fmt.Fprintln(out, "Starting the control plane ...")
 	cp, err := controlplane.Start(ctx, controlplane.Options{
@@ -64,7 +63,7 @@ func (c *cluster) writeKubeconfig(cp *controlplane.ControlPlane) error {
 	return os.WriteFile(c.kubeconfig, content, 0o600)
 }
 
-// describe prints a table of what runs.
+// describe prints a table of the components.
 func describe(ctx context.Context, out io.Writer, cp *controlplane.ControlPlane) {
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "\nCOMPONENT\tVERSION\tADDRESS\tPID\tLOG")
@@ -79,7 +78,7 @@ func describe(ctx context.Context, out io.Writer, cp *controlplane.ControlPlane)
 	_ = table.Flush()
 }
 
-// unlessInterrupted drops an error that comes from being interrupted.
+// unlessInterrupted returns nil if ctx has ended, because then the error is a consequence of that.
 func unlessInterrupted(ctx context.Context, err error) error {
 	select {
 	case <-ctx.Done():
@@ -89,7 +88,7 @@ func unlessInterrupted(ctx context.Context, err error) error {
 	}
 }
 
-// watch returns nil when ctx ends, or which component ended before.
+// watch returns nil when ctx ends, or an error when a component ends by itself.
 func watch(ctx context.Context, cp *controlplane.ControlPlane) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

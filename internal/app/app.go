@@ -38,6 +38,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -122,7 +123,7 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err != nil {
 		return nil, err
 	}
-	fence := func() error { return nil }
+	fence := alwaysLeading
 	if options.LeaderElect {
 		fence = lock.check
 	}
@@ -141,6 +142,9 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	}
 	return mgr, addReceiver(mgr, options)
 }
+
+// alwaysLeading is the fence of a process without leader election: nobody else may run.
+func alwaysLeading() error { return nil }
 
 func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, fence func() error) ctrl.Options {
 	serving := server.Options{BindAddress: options.MetricsBindAddress}
@@ -181,7 +185,7 @@ func addControllers(
 	if err != nil {
 		return err
 	}
-	connections, err := newRegistry(mgr, live, options, key)
+	connections, err := newRegistry(mgr, live, options, key, fence)
 	if err != nil {
 		return err
 	}
@@ -198,7 +202,7 @@ func addControllers(
 	if err != nil {
 		return err
 	}
-	owners := &mirror.Owners{Key: key, Secrets: live, Mirrors: mirrors}
+	owners := &ownership.Checker{Key: key, Secrets: live, Mirrors: mirrors}
 	checks, err := addChecker(ctx, mgr, live, options)
 	if err != nil {
 		return err
@@ -208,7 +212,7 @@ func addControllers(
 	if err != nil {
 		return err
 	}
-	people, err := addCreation(mgr, live, options, lock, creation.Config{Mirrors: mirrors, Fence: fence, Clock: wall})
+	people, err := addCreation(mgr, live, options, lock, creation.Config{Mirrors: mirrors, Clock: wall})
 	if err != nil {
 		return err
 	}
@@ -219,7 +223,7 @@ func addControllers(
 	users := &usercontroller.Controller{
 		Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
 		Outputs: outputs, Checks: checks.Wakes("SmileUser"), Identity: key, Audit: accounting.audit,
-		Events: events, Fence: fence, Creation: people, Clock: wall,
+		Events: events, Creation: people, Clock: wall,
 	}
 	return setUp(mgr,
 		&connectioncontroller.Controller{
@@ -229,11 +233,11 @@ func addControllers(
 		&accountsynccontroller.Controller{
 			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
 			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Checked: options.OutputCheckInterval > 0, Annotations: options.annotations(),
-			Ledger: accounting.ledger, Identity: key, Audit: accounting.audit, Events: events, Fence: fence, Clock: wall,
+			Ledger: accounting.ledger, Identity: key, Audit: accounting.audit, Events: events, Clock: wall,
 		},
 		&webhookcontroller.Controller{
 			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,
-			Policy: policy, Overlap: options.WebhookOverlap, Identity: key, Events: events, Fence: fence,
+			Policy: policy, Overlap: options.WebhookOverlap, Identity: key, Events: events,
 			Checks: checks.Wakes("SmileWebhookSubscription"), HeadStart: headStart, Clock: wall,
 		},
 	)
@@ -285,7 +289,7 @@ func liveClient(access *rest.Config, mgr ctrl.Manager) (client.Client, error) {
 	return live, nil
 }
 
-func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key identity.Key) (*connection.Registry, error) {
+func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key identity.Key, fence transport.Fence) (*connection.Registry, error) {
 	hosts, err := transport.NewHostPolicy(options.SandboxEndpoint, options.AllowedAPIHosts, options.VendorExemptions...)
 	if err != nil {
 		return nil, err
@@ -304,6 +308,6 @@ func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key iden
 		Connections: mgr.GetClient(), Secrets: live, Hosts: hosts,
 		Budgets: budgets, RequestsPerSecond: options.APIRequestsPerSecond,
 		RootCAs: roots, Metrics: calls, Identity: key, Clock: clock.RealClock{}, UserAgent: "smile-operator/" + Version,
-	})
+	}, fence)
 	return registry, mgr.Add(registry)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/appapi"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/linktoken"
-	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
@@ -23,7 +23,7 @@ type People struct {
 	// Connections to Smile.
 	Connections *connection.Registry
 	// Owners verifies that remote users belong to SmileUsers.
-	Owners *mirror.Owners
+	Owners *ownership.Checker
 	// Fence refuses once this process may no longer be the leader.
 	Fence func() error
 }
@@ -75,7 +75,7 @@ func (p *People) mint(ctx context.Context, user *v1alpha1.SmileUser) (appapi.Lin
 	if err != nil {
 		return appapi.LinkToken{}, err
 	}
-	token, err := linktoken.Mint(ctx, p.Owners, p.Fence, conn, user)
+	token, err := linktoken.Mint(ctx, p.Owners, conn, user)
 	if err != nil {
 		return appapi.LinkToken{}, err
 	}

@@ -18,7 +18,7 @@ import (
 type Connection struct {
 	// Name of the SmileConnection.
 	Name types.NamespacedName
-	// Client to call Smile with.
+	// Client reads from Smile. What changes something there is a method of Connection.
 	Client *smile.Client
 	// Mode of the connection.
 	Mode v1alpha1.Mode
@@ -38,8 +38,9 @@ type Connection struct {
 	Undeclared bool
 
 	session *session
-	brake   *brake
+	limiter *revokeLimiter
 	gate    gate
+	mutator *smile.Mutator
 	// proven is true once the pair was proven for this connection: that it works, and that it is of the tenant of the
 	// connection's users. Another connection may have proven the pair for a tenant of its own.
 	proven atomic.Bool
@@ -101,32 +102,6 @@ func (c *Connection) TurnToCreate(ctx context.Context) error {
 // TurnIsNear reports whether a call of the context would leave within about half a second. It keeps no place.
 func (c *Connection) TurnIsNear(ctx context.Context) bool {
 	return c.session.transport.TurnIsNear(c.gate.calling(ctx))
-}
-
-// CreateUser creates a user. While the mode of the key pair is unknown, creates run one at a time: the token that
-// comes with the first tells the mode, and a wrong one stops all that follow. The user of that first create exists
-// even so, which is why it is returned: Usable tells whether it may be used.
-func (c *Connection) CreateUser(ctx context.Context, metadata map[string]string) (smile.CreatedUser, error) {
-	leave, err := c.session.first.enter(ctx, c.session.confirmed)
-	if err != nil {
-		return smile.CreatedUser{}, err
-	}
-	defer leave()
-	created, err := c.Client.CreateUser(ctx, metadata)
-	if err == nil {
-		c.session.learn(created.Token.Mode, created.User.ID)
-	}
-	return created, err
-}
-
-// CreateToken mints a link token.
-func (c *Connection) CreateToken(ctx context.Context, userID string) (smile.Token, error) {
-	token, err := c.Client.CreateToken(ctx, userID)
-	if err != nil {
-		return token, err
-	}
-	c.session.learn(token.Mode, userID)
-	return token, c.Usable()
 }
 
 // ShownAccount names the API account that the status of a connection shows: equal for connections of the same account, and ""

@@ -66,7 +66,7 @@ func (r *Registry) names() []types.NamespacedName {
 	for name := range r.connections {
 		names = append(names, name)
 	}
-	for name := range r.brakes {
+	for name := range r.limiters {
 		if r.connections[name] == nil {
 			names = append(names, name)
 		}
@@ -119,7 +119,7 @@ func (r *Registry) forget(name types.NamespacedName, all bool) {
 			dropped = append(dropped, conn)
 		}
 		delete(r.connections, name)
-		delete(r.brakes, name)
+		delete(r.limiters, name)
 	}
 	held := r.held()
 	for _, conn := range dropped {

@@ -41,14 +41,14 @@ func TestDeletedConnectionsAreForgotten(t *testing.T) {
 			w.refresh(t, connection("stays", "keys"))
 			w.forgetDeleted(t)
 			key := types.NamespacedName{Namespace: "n", Name: "smile"}
-			if w.connections[key] == nil || w.good[key] == nil || w.brakes[key] == nil {
+			if w.connections[key] == nil || w.good[key] == nil || w.limiters[key] == nil {
 				t.Fatal("a connection that exists was forgotten")
 			}
 			if err := w.kube.Delete(t.Context(), conn); err != nil {
 				t.Fatal(err)
 			}
 			w.forgetDeleted(t)
-			if kept := w.connections[key] != nil && w.good[key] != nil && w.brakes[key] != nil; kept != test.kept {
+			if kept := w.connections[key] != nil && w.good[key] != nil && w.limiters[key] != nil; kept != test.kept {
 				t.Errorf("kept: %v", kept)
 			}
 			if _, err := w.ForUndo(t.Context(), "n", v1alpha1.ConnectionReference{Name: "smile"}); (err == nil) != test.kept {
@@ -80,7 +80,7 @@ func TestTheFormerPairOfADeletedConnectionIsForgotten(t *testing.T) {
 	fresh := w.refresh(t, again)
 	w.forgetDeleted(t)
 	key := types.NamespacedName{Namespace: "n", Name: "smile"}
-	if w.good[key] != nil || w.connections[key] != fresh || w.brakes[key] == nil {
+	if w.good[key] != nil || w.connections[key] != fresh || w.limiters[key] == nil {
 		t.Errorf("held: %v, %v", w.good[key], w.connections[key])
 	}
 }

@@ -49,27 +49,29 @@ type Config struct {
 // Registry holds the connections of this process.
 type Registry struct {
 	config Config
+	fence  transport.Fence
 	clocks *transport.Clocks
 	events chan event.TypedGenericEvent[*v1alpha1.SmileConnection]
 
 	mu          sync.Mutex
 	connections map[types.NamespacedName]*Connection
 	// good holds the last connection that worked, where the present one has not been proven.
-	good   map[types.NamespacedName]*Connection
-	brakes map[types.NamespacedName]*brake
+	good     map[types.NamespacedName]*Connection
+	limiters map[types.NamespacedName]*revokeLimiter
 	// listings holds the share of each API account.
 	listings map[string]*listings
 }
 
-// NewRegistry makes an empty registry.
-func NewRegistry(config Config) *Registry {
+// NewRegistry makes an empty registry. Nothing at Smile is changed while fence refuses.
+func NewRegistry(config Config, fence transport.Fence) *Registry {
 	return &Registry{
 		config:      config,
+		fence:       fence,
 		clocks:      transport.NewClocks(config.Clock),
 		events:      make(chan event.TypedGenericEvent[*v1alpha1.SmileConnection], 1024),
 		connections: map[types.NamespacedName]*Connection{},
 		good:        map[types.NamespacedName]*Connection{},
-		brakes:      map[types.NamespacedName]*brake{},
+		limiters:    map[types.NamespacedName]*revokeLimiter{},
 		listings:    map[string]*listings{},
 	}
 }
@@ -247,7 +249,7 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 		ResyncInterval:    defaultResyncInterval,
 		RevokesPerDay:     revokesPerDay(obj),
 		session:           s,
-		brake:             r.brake(obj),
+		limiter:           r.limiterOf(obj),
 		uid:               obj.UID,
 		generation:        obj.Generation,
 	}
@@ -256,7 +258,7 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 	}
 	conn.proven.Store(s.provenFor(obj))
 	if last := r.present(conn.Name); last != nil && last.uid == obj.UID && last.session == s {
-		conn.Client, conn.gate = last.Client, last.gate
+		conn.Client, conn.mutator, conn.gate = last.Client, last.mutator, last.gate
 		conn.gate.share.Limit(int64(obj.Spec.RequestsPerSecond))
 		conn.proven.Store(last.proven.Load())
 		return conn
@@ -265,7 +267,8 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 	defer r.mu.Unlock()
 	conn.gate = gate{session: s, share: new(transport.Share), flow: conn.Name.String(), listings: r.listingsOf(s.account)}
 	conn.gate.share.Limit(int64(obj.Spec.RequestsPerSecond))
-	conn.Client = smile.NewClient(endpoint, conn.gate).Observed(s.observe)
+	conn.mutator = smile.NewMutator(endpoint, conn.gate).Observed(s.observe)
+	conn.Client = conn.mutator.Client
 	return conn
 }
 
@@ -314,6 +317,7 @@ func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exe
 	s.breaker.clock = r.config.Clock
 	s.transport = transport.New(transport.Config{
 		Credentials: func() transport.Credentials { return pair },
+		Fence:       r.fence,
 		Budget:      r.config.Budgets.For(transport.BudgetHost(endpoint)),
 		Host:        r.config.Budgets.Host(transport.HostName(endpoint)),
 		Hosts:       r.config.Hosts,

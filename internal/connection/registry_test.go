@@ -58,6 +58,8 @@ type world struct {
 	kube   client.Client
 	calls  *atomic.Int64
 	status *atomic.Int64
+	// fence is why nothing may be changed; nil if it may.
+	fence error
 	// check looks at each call; set it while none is under way.
 	check func(*http.Request)
 }
@@ -93,7 +95,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.Registry = NewRegistry(Config{
 		Connections: w.kube, Secrets: w.kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
 		Metrics: transport.NewMetrics(), Identity: key, Clock: clocktesting.NewFakeClock(time.Now()),
-	})
+	}, func() error { return w.fence })
 	t.Cleanup(func() {
 		for _, held := range []map[types.NamespacedName]*Connection{w.connections, w.good} {
 			for _, conn := range held {

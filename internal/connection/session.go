@@ -219,12 +219,5 @@ func (g gate) Do(req *http.Request) (*http.Response, error) {
 	if err := g.session.breaker.pass(); err != nil {
 		return nil, &smile.UnsentError{Cause: err}
 	}
-	fence := smile.FenceFrom(ctx)
-	ctx = smile.WithFence(ctx, func() error {
-		if err := g.session.breaker.pass(); err != nil {
-			return err
-		}
-		return fence()
-	})
-	return g.session.transport.Do(req.WithContext(ctx))
+	return g.session.transport.Do(req.WithContext(smile.WithCheck(ctx, g.session.breaker.pass)))
 }

@@ -46,8 +46,6 @@ type Config struct {
 	Mirrors *mirror.Set
 	// Log of what may be open.
 	Log *Log
-	// Fence refuses calls once this process may no longer be the leader.
-	Fence func() error
 	// Clock of everything.
 	Clock clock.PassiveClock
 }
@@ -154,7 +152,7 @@ func (p *Protocol) creation(r *Request) *creation {
 
 // find searches the mirror for the user, once a listing that began after the takeover has filled it.
 func (c *creation) find(ctx context.Context) (attached bool, err error) {
-	found, err := c.known.Find(ctx, c.Conn.Client, c.Marker, c.Log.since())
+	found, err := c.known.Find(ctx, c.Marker, c.Log.since())
 	if err != nil {
 		return false, err
 	}
@@ -191,7 +189,7 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 		return smile.CreatedUser{}, c.notCreated(err)
 	}
 	c.memory.sending(c.Request, named, c.Clock.Now())
-	created, err := c.Conn.CreateUser(smile.WithFence(ctx, func() error { return c.fence(named) }), c.metadata())
+	created, err := c.Conn.CreateUser(ctx, c.metadata(), func() error { return c.mayBeSent(named) })
 	switch {
 	case err == nil:
 		c.keep(named, created)
@@ -204,7 +202,7 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 		c.memory.renew(c.subject, c.Marker.UID, c.Clock.Now())
 		c.memory.created(c.subject, c.Conn.Account(), c.Clock.Now())
 		c.Log.unknown(named)
-		c.known.Suspect()
+		c.known.SuspectDuplicate()
 		return created, errUnknown.After(settleTime).Because(err)
 	}
 }
@@ -243,12 +241,9 @@ func (c *creation) keep(named *call, created smile.CreatedUser) {
 	c.over(c.Log.created)
 }
 
-// fence is checked when the call has its turn. That may be long after the subject was reserved: by then another owner of the same
-// subject may have settled the reservation and taken the subject.
-func (c *creation) fence(named *call) error {
-	if err := c.Fence(); err != nil {
-		return err
-	}
+// mayBeSent is checked when the call has its turn. That may be long after the subject was reserved: by then another owner of the
+// same subject may have settled the reservation and taken the subject.
+func (c *creation) mayBeSent(named *call) error {
 	if !c.memory.renew(c.subject, c.Marker.UID, c.Clock.Now()) {
 		return errReserved
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +26,6 @@ import (
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
-	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -41,10 +40,12 @@ type town struct {
 	hidden bool
 	// fails has the next creation answered with an error after it was done.
 	fails bool
+	// fence is that of all connections to the town; nil is that of the leader.
+	fence transport.Fence
 }
 
-// Do implements smile.Doer.
-func (s *town) Do(request *http.Request) (*http.Response, error) {
+// ServeHTTP implements http.Handler.
+func (s *town) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := http.StatusOK
@@ -57,9 +58,6 @@ func (s *town) Do(request *http.Request) (*http.Response, error) {
 		}
 		data = `{"items":[` + strings.Join(shown, ",") + `]}`
 	} else {
-		if err := smile.FenceFrom(request.Context())(); err != nil {
-			return nil, &smile.UnsentError{Cause: err}
-		}
 		var body struct {
 			ExternalMetadata map[string]string `json:"externalMetadata"`
 		}
@@ -73,10 +71,9 @@ func (s *town) Do(request *http.Request) (*http.Response, error) {
 			s.fails, status = false, http.StatusInternalServerError
 		}
 	}
-	return &http.Response{
-		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: io.NopCloser(strings.NewReader(`{"code":"OK","message":"m","requestId":"r","data":` + data + `}`)),
-	}, nil
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, `{"code":"OK","message":"m","requestId":"r","data":`+data+`}`)
 }
 
 // protocolIn makes a protocol whose log is new, and a connection to a town.
@@ -86,8 +83,7 @@ func protocolIn(t *testing.T, smileTown *town) (*Protocol, *connection.Connectio
 	c := newCluster(t)
 	log, _ := c.takeOver(0, nil)
 	return New(Config{
-		Mirrors: mirror.NewSet(t.Context(), mirror.Config{Clock: c.clock, Connections: registry}), Log: log,
-		Fence: func() error { return nil }, Clock: c.clock,
+		Mirrors: mirror.NewSet(t.Context(), mirror.Config{Clock: c.clock, Connections: registry}), Log: log, Clock: c.clock,
 	}), conn
 }
 
@@ -102,13 +98,20 @@ func connectionTo(t *testing.T, smileTown *town, key string) (*connection.Regist
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "keys"},
 		Data:       map[string][]byte{"apiKey": []byte(key), "apiSecret": []byte("s")},
 	}).Build()
-	hosts, err := transport.NewHostPolicy("", nil)
+	server := httptest.NewServer(smileTown)
+	t.Cleanup(server.Close)
+	hosts, err := transport.NewHostPolicy(server.URL+"/v1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	registry := connection.NewRegistry(connection.Config{
 		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
 		Metrics: transport.NewMetrics(), Clock: clock.RealClock{},
+	}, func() error {
+		if smileTown.fence == nil {
+			return nil
+		}
+		return smileTown.fence()
 	})
 	conn, err := registry.Refresh(t.Context(), &v1alpha1.SmileConnection{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "smile", UID: "uid-conn"},
@@ -117,7 +120,6 @@ func connectionTo(t *testing.T, smileTown *town, key string) (*connection.Regist
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.Client = smile.NewClient(&url.URL{Scheme: "https", Host: "api.test", Path: "/v1"}, smileTown)
 	return registry, conn
 }
 
@@ -179,7 +181,7 @@ func TestACallThatLostItsReservationIsNotSent(t *testing.T) {
 	smileTown := &town{}
 	p, conn := protocolIn(t, smileTown)
 	o := newOwner(conn, "1")
-	p.Fence = func() error { // while the call waited, another found that nothing came of the reservation, and took it
+	smileTown.fence = func() error { // while the call waited, another found that nothing came of the reservation, and took it
 		of := p.creation(o.request).subject
 		p.memory.free(of, "1")
 		p.memory.reserve(of, "2", noon)
@@ -195,9 +197,8 @@ func TestACallThatLostItsReservationIsNotSent(t *testing.T) {
 
 func TestAnAttemptThatIsSentAgainHasTheTimeOfThat(t *testing.T) {
 	t.Parallel()
-	p, conn := protocolIn(t, &town{})
+	p, conn := protocolIn(t, &town{fence: func() error { return errTimeout }})
 	o := newOwner(conn, "1")
-	p.Fence = func() error { return errTimeout }
 	if _, err := ensure(t, p, o); err == nil {
 		t.Fatal("sent without the fence")
 	}

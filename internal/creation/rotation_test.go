@@ -103,9 +103,9 @@ func TestARefusalHoldsBackNobodyWithOtherKeys(t *testing.T) {
 	smileTown := &town{}
 	p, conn := protocolIn(t, smileTown)
 	_, rotated := connectionTo(t, smileTown, "rotated")
-	p.Fence = func() error { return errTimeout }
+	smileTown.fence = func() error { return errTimeout }
 	waits(t, p, newOwner(conn, "1"))
-	p.Fence = func() error { return nil }
+	smileTown.fence = nil
 	if created, err := ensure(t, p, newOwner(rotated, "2")); !created || err != nil {
 		t.Errorf("created %v, %v", created, err)
 	}

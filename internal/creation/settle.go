@@ -13,7 +13,7 @@ func (c *creation) settle(ctx context.Context) (attached bool, err error) {
 	if !unknown {
 		return false, nil
 	}
-	c.known.Suspect()
+	c.known.SuspectDuplicate()
 	// It stays reserved when the owner is deleted and re-created, but no longer because the owner tries again.
 	c.memory.reserve(c.subject, c.Marker.UID, open.seen)
 	attempted, settled := open.seen, open.seen.Add(settleTime)
@@ -26,7 +26,7 @@ func (c *creation) settle(ctx context.Context) (attached bool, err error) {
 	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
 		return false, errUnknown.After(wait)
 	}
-	found, err := c.known.Settle(ctx, c.Conn.Client, c.Marker, attempted, settled)
+	found, err := c.known.Settle(ctx, c.Marker, attempted, settled)
 	if err != nil {
 		return false, err
 	}
@@ -52,7 +52,7 @@ func (c *creation) settleBy(ctx context.Context, settled time.Time, waiting *pro
 	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
 		return false, waiting.After(wait)
 	}
-	found, err := c.known.Settle(ctx, c.Conn.Client, c.Marker, c.Log.oldest(), settled)
+	found, err := c.known.Settle(ctx, c.Marker, c.Log.oldest(), settled)
 	if err != nil {
 		return false, err
 	}
@@ -83,7 +83,7 @@ func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 		if c.Clock.Now().Before(settled) {
 			return false, errReserved
 		}
-		if _, err := c.known.Settle(ctx, c.Conn.Client, c.Marker, held.since, settled); err != nil {
+		if _, err := c.known.Settle(ctx, c.Marker, held.since, settled); err != nil {
 			return false, err
 		}
 		if !c.memory.pass(c.subject, held, uid, c.Clock.Now()) {

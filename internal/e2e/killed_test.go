@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
 const (
@@ -168,7 +168,7 @@ func (e *environment) nothingSince(place int64, mark int, from time.Time) {
 		if err != nil {
 			e.t.Fatal(err)
 		}
-		struck := mirror.Grid(query.Get("userId"), day, call.Time).Last
+		struck := schedule.Grid(query.Get("userId"), day, call.Time).Last
 		if call.Operation != "list-accounts" || struck.Before(from) {
 			e.t.Errorf("a call at rest: %s %s?%s", call.Operation, call.Path, call.Query)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
 // tell stores an event as a receiver does whose clock shows a time after noon, and reports whether it wrote anything.
@@ -40,7 +41,7 @@ func TestAHintAboutAnAccountAsksForNothingElse(t *testing.T) {
 	h := newHinted(t)
 	h.tell(time.Minute, true, dataOf("a"))
 	got := h.at(61 * time.Second)
-	if got.Due != (Due{}) || len(got.Accounts) != 1 || got.Accounts[0].ID != "a" || !got.Accounts[0].Since.Equal(noon.Add(61*time.Second)) {
+	if got.Due != (schedule.Due{}) || len(got.Accounts) != 1 || got.Accounts[0].ID != "a" || !got.Accounts[0].Since.Equal(noon.Add(61*time.Second)) {
 		t.Errorf("%+v", got)
 	}
 	if again := h.at(70 * time.Second); !again.Accounts[0].Since.Equal(got.Accounts[0].Since) {

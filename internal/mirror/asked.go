@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -16,7 +18,7 @@ type question struct{ userID, accountID string }
 
 // IsForeign reports whether an account is known to belong to another user. Then a hint about this user and the account needs no
 // call.
-func (m *Mirror) IsForeign(userID, accountID string) bool {
+func (m *shared) IsForeign(userID, accountID string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.people.byID[userID].account(accountID) >= 0 {
@@ -30,8 +32,8 @@ func (m *Mirror) IsForeign(userID, accountID string) bool {
 	return false
 }
 
-// KnownAccount returns an account of a user from memory; ok is false when no read has shown it.
-func (m *Mirror) KnownAccount(userID, accountID string) (known smile.Account, ok bool) {
+// CachedAccount returns an account of a user from memory; ok is false when no read has shown it.
+func (m *shared) CachedAccount(userID, accountID string) (known smile.Account, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.people.byID[userID]
@@ -42,22 +44,22 @@ func (m *Mirror) KnownAccount(userID, accountID string) (known smile.Account, ok
 	return p.accounts[i].domain(userID), true
 }
 
-// Ask ensures that memory shows one account of a user as of notBefore or later, by a call unless it does already. Afterwards
-// KnownAccounts has the account if it is the user's. If this process does not know the user's accounts yet, it reads them all,
+// RefreshAccount ensures that memory shows one account of a user as of notBefore or later, by a call unless it does already. Afterwards
+// CachedAccounts has the account if it is the user's. If this process does not know the user's accounts yet, it reads them all,
 // which is one call too.
-func (m *Mirror) Ask(ctx context.Context, client *smile.Client, userID, accountID string, notBefore time.Time) error {
-	if _, known := m.KnownAccounts(userID); !known {
-		_, err := m.Accounts(ctx, client, userID, notBefore)
+func (m *Mirror) RefreshAccount(ctx context.Context, reader types.UID, userID, accountID string, notBefore time.Time) error {
+	if _, known := m.CachedAccounts(userID); !known {
+		_, err := m.Accounts(ctx, reader, userID, notBefore)
 		return err
 	}
 	fresh := func() bool { return m.AccountReadSince(userID, accountID, notBefore) }
 	return m.look(ctx, "account/"+userID+"/"+accountID, fresh, func() error {
-		return m.readAccount(ctx, client, userID, accountID)
+		return m.readAccount(ctx, reader, userID, accountID)
 	})
 }
 
 // AccountReadSince reports whether a read of an account of a user began at notBefore or later.
-func (m *Mirror) AccountReadSince(userID, accountID string, notBefore time.Time) bool {
+func (m *shared) AccountReadSince(userID, accountID string, notBefore time.Time) bool {
 	at := max(m.set.moment(notBefore), never+1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -65,24 +67,24 @@ func (m *Mirror) AccountReadSince(userID, accountID string, notBefore time.Time)
 	return p != nil && p.accountsAt >= at || m.asked[question{userID, accountID}] >= at
 }
 
-func (m *Mirror) readAccount(ctx context.Context, client *smile.Client, userID, accountID string) error {
+func (m *Mirror) readAccount(ctx context.Context, reader types.UID, userID, accountID string) error {
 	began := m.set.now()
-	account, err := client.Account(ctx, accountID)
+	account, err := m.client.Account(ctx, accountID)
 	if err != nil && !smile.IsNotFound(err) {
 		return err
 	}
 	if err != nil || account.UserID != userID {
-		m.tellOthers(readerOf(ctx), m.learnAbsence(began, userID, accountID))
+		m.tellOthers(reader, m.learnAbsence(began, userID, accountID))
 	}
 	if err == nil {
-		m.tellOthers(readerOf(ctx), m.learnAccount(began, account))
+		m.tellOthers(reader, m.learnAccount(began, account))
 	}
 	return nil
 }
 
 // learnAccount stores the result of a read of one account, unless a later read of all accounts of its user is known. It returns
 // the user if something changed.
-func (m *Mirror) learnAccount(began moment, shown smile.Account) (changed []string) {
+func (m *shared) learnAccount(began moment, shown smile.Account) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.people.byID[shown.UserID]
@@ -104,7 +106,7 @@ func (m *Mirror) learnAccount(began moment, shown smile.Account) (changed []stri
 }
 
 // learnAbsence records that a read of one account did not show it as the user's. It returns the user if something changed.
-func (m *Mirror) learnAbsence(began moment, userID, accountID string) (changed []string) {
+func (m *shared) learnAbsence(began moment, userID, accountID string) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	later := !m.noteAsked(question{userID, accountID}, began)
@@ -118,7 +120,7 @@ func (m *Mirror) learnAbsence(began moment, userID, accountID string) (changed [
 }
 
 // noteAsked records when a read of one account began. It returns false if one that began later is known.
-func (m *Mirror) noteAsked(what question, began moment) bool {
+func (m *shared) noteAsked(what question, began moment) bool {
 	if m.asked[what] > began {
 		return false
 	}

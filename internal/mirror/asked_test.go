@@ -14,20 +14,20 @@ func ownedJSON(id, userID, status string) string {
 }
 
 func statusOf(m *Mirror, userID, accountID string) smile.ConnectionStatus {
-	account, _ := m.KnownAccount(userID, accountID)
+	account, _ := m.CachedAccount(userID, accountID)
 	return account.Connection.Status
 }
 
 func TestOneAccountIsAskedAboutAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
-		m.NoAccounts("u1")
+		m, r := startMirror(t)
+		m.RecordNoAccounts("u1")
 		time.Sleep(time.Second)
 		r.set("accounts/a1", ownedJSON("a1", "u1", "CONNECTED"))
 		hinted := time.Now()
 		for range 2 {
-			if err := m.Ask(t.Context(), r.client(), "u1", "a1", hinted); err != nil {
+			if err := m.RefreshAccount(t.Context(), "", "u1", "a1", hinted); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -37,7 +37,7 @@ func TestOneAccountIsAskedAboutAlone(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		r.set("accounts/a1", ownedJSON("a1", "u1", "DISCONNECTED"))
-		if err := m.Ask(t.Context(), r.client(), "u1", "a1", time.Now()); err != nil || statusOf(m, "u1", "a1") != smile.ConnectionDisconnected {
+		if err := m.RefreshAccount(t.Context(), "", "u1", "a1", time.Now()); err != nil || statusOf(m, "u1", "a1") != smile.ConnectionDisconnected {
 			t.Error("the account is as it was", err)
 		}
 	})
@@ -46,9 +46,9 @@ func TestOneAccountIsAskedAboutAlone(t *testing.T) {
 func TestWhereNothingIsKnownAllAccountsAreRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.set("accounts", ownedJSON("a1", "u1", "CONNECTED"), ownedJSON("a2", "u1", "CONNECTED"))
-		if err := m.Ask(t.Context(), r.client(), "u1", "a1", time.Now()); err != nil {
+		if err := m.RefreshAccount(t.Context(), "", "u1", "a1", time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		assertCalls(t, r, "accounts")
@@ -61,19 +61,19 @@ func TestWhereNothingIsKnownAllAccountsAreRead(t *testing.T) {
 func TestAnAccountOfSomebodyElseIsAskedAboutOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
-		m.NoAccounts("u1")
-		m.NoAccounts("u2")
+		m, r := startMirror(t)
+		m.RecordNoAccounts("u1")
+		m.RecordNoAccounts("u2")
 		time.Sleep(time.Second)
 		r.set("accounts/a2", ownedJSON("a2", "u2", "CONNECTED"))
 		hinted := time.Now()
 		for _, id := range []string{"a2", "none", "a2", "none"} {
-			if err := m.Ask(t.Context(), r.client(), "u1", id, hinted); err != nil {
+			if err := m.RefreshAccount(t.Context(), "", "u1", id, hinted); err != nil {
 				t.Fatal(err)
 			}
 		}
 		assertCalls(t, r, "accounts/a2", "accounts/none")
-		if _, ok := m.KnownAccount("u1", "a2"); ok || statusOf(m, "u2", "a2") != smile.ConnectionConnected {
+		if _, ok := m.CachedAccount("u1", "a2"); ok || statusOf(m, "u2", "a2") != smile.ConnectionConnected {
 			t.Error("the account is not its owner's")
 		}
 		if !m.IsForeign("u1", "a2") || m.IsForeign("u2", "a2") || m.IsForeign("u1", "none") {
@@ -89,16 +89,16 @@ func TestALaterReadOfOneAccountPrevails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m, r := startMirror(t), newRemote()
+				m, r := startMirror(t)
 				r.set("accounts", ownedJSON("a1", "u1", "CONNECTED"))
-				if _, err := m.Accounts(t.Context(), r.client(), "u1", time.Now()); err != nil {
+				if _, err := m.Accounts(t.Context(), "", "u1", time.Now()); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Second)
 				r.takes = 10 * time.Second
 				read := make(chan error)
 				go func() {
-					_, err := m.Accounts(t.Context(), r.client(), "u1", time.Now())
+					_, err := m.Accounts(t.Context(), "", "u1", time.Now())
 					read <- err
 				}()
 				time.Sleep(time.Second)
@@ -108,7 +108,7 @@ func TestALaterReadOfOneAccountPrevails(t *testing.T) {
 				if later != "" {
 					r.set("accounts/a1", later)
 				}
-				if err := m.Ask(t.Context(), r.client(), "u1", "a1", time.Now()); err != nil {
+				if err := m.RefreshAccount(t.Context(), "", "u1", "a1", time.Now()); err != nil {
 					t.Fatal(err)
 				}
 				if err := <-read; err != nil {

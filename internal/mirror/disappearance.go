@@ -72,7 +72,7 @@ func (s atStake) except(userID string, later func(accountID string) bool) atStak
 }
 
 // misses reports whether an account at stake of a user is missing.
-func (m *Mirror) misses(userID string, stake atStake) bool {
+func (m *shared) misses(userID string, stake atStake) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.ContainsFunc(stake.accounts[userID], func(s staked) bool { return m.disappearances.missing[s.id] != nil })
@@ -162,7 +162,7 @@ func (m *missing) waits(conn types.NamespacedName, now time.Time) bool {
 
 // MayErase reports, for an object of a connection, why the data of an account that a read did not show as linked may not be
 // erased; nil when it may.
-func (m *Mirror) MayErase(conn types.NamespacedName, userID, accountID string) error {
+func (m *shared) MayErase(conn types.NamespacedName, userID, accountID string) error {
 	m.countStaked()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -180,7 +180,7 @@ func (m *Mirror) MayErase(conn types.NamespacedName, userID, accountID string) e
 }
 
 // countStaked counts the accounts at stake when the number is needed and no listing has counted them.
-func (m *Mirror) countStaked() {
+func (m *shared) countStaked() {
 	m.mu.Lock()
 	matters := m.disappearances.known == 0 && len(m.disappearances.missing)+1 >= fewDisappear && m.set.Objects != nil
 	var of members
@@ -202,7 +202,7 @@ func (m *Mirror) countStaked() {
 }
 
 // ErasureHeld is why erasures on a connection wait for an approval; nil when none does.
-func (m *Mirror) ErasureHeld(conn types.NamespacedName) *problem.Problem {
+func (m *shared) ErasureHeld(conn types.NamespacedName) *problem.Problem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.set.Clock.Now()
@@ -216,7 +216,7 @@ func (m *Mirror) ErasureHeld(conn types.NamespacedName) *problem.Problem {
 
 // ApproveErasure lets the objects of a connection erase the data of what is missing now, and wakes those that wait. It has no
 // effect on the objects of other connections, for which the same accounts are still missing.
-func (m *Mirror) ApproveErasure(conn types.NamespacedName) {
+func (m *shared) ApproveErasure(conn types.NamespacedName) {
 	m.mu.Lock()
 	approved := map[string]bool{}
 	var users []string

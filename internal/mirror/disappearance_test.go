@@ -113,7 +113,7 @@ func TestWhatManyHaveLostWhileNobodyLookedIsHeldToo(t *testing.T) {
 
 func TestManyWhoDisappearOneByOneAreHeldToo(t *testing.T) {
 	t.Parallel()
-	m := startMirror(t)
+	m, _ := startMirror(t)
 	for i := range fewDisappear {
 		if err := m.MayErase(ours, "u", fmt.Sprint("a", i)); (err != nil) != (i == fewDisappear-1) {
 			t.Errorf("the %d.: %v", i+1, err)
@@ -136,7 +136,7 @@ func TestHowManyThereAreIsCountedBeforeTheFirstListing(t *testing.T) {
 func TestAnApprovalCountsForItsConnectionOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := startMirror(t)
+		m, _ := startMirror(t)
 		changes := m.set.Changes()
 		for i := range 12 {
 			_ = m.MayErase(ours, fmt.Sprint("u", i), fmt.Sprint("a", i))
@@ -177,7 +177,7 @@ func TestAnApprovalCountsForItsConnectionOnly(t *testing.T) {
 func TestWhoDoesNotAskAgainHoldsNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := startMirror(t)
+		m, _ := startMirror(t)
 		for i := range 20 {
 			_ = m.MayErase(theirs, fmt.Sprint("u", i), fmt.Sprint("a", i))
 		}

@@ -55,7 +55,7 @@ func (s *Set) forgetUnused() {
 }
 
 // idle reports whether no connection uses the mirror and no listing is running.
-func (m *Mirror) idle() bool {
+func (m *shared) idle() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.rounds.connections) == 0 && m.walks.running == nil && !m.rounds.running.Load()

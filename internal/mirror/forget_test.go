@@ -17,24 +17,24 @@ import (
 func TestAListingThatPanicsIsTriedAgain(t *testing.T) {
 	before := testutil.ToFloat64(panics)
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.set("users", marked("u1", "uid-george", "digest-george", 0))
 		r.during = func(call int) {
 			if call == 1 {
 				panic("a person's name")
 			}
 		}
-		if _, err := m.Find(t.Context(), r.client(), george, time.Time{}); !errors.Is(err, errPanicked) {
+		if _, err := m.Find(t.Context(), george, time.Time{}); !errors.Is(err, errPanicked) {
 			t.Errorf("while it panics: %v", err)
 		}
-		if found, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil || len(found.Own) != 1 {
+		if found, err := m.Find(t.Context(), george, time.Time{}); err != nil || len(found.Own) != 1 {
 			t.Errorf("after it has: %v, %v", found, err)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, 8)
 		w.remote.during = func(int) { panic("a person's name") }
-		w.Want("u3")
+		w.RequestRefresh("u3")
 		w.live(t, 2*beat)
 		w.expect(t, "in a round", map[string]int{"accounts": 1})
 		w.live(t, roundRetry-3*beat)
@@ -54,8 +54,8 @@ func TestAListingThatPanicsIsTriedAgain(t *testing.T) {
 
 func TestWhatADeletedUserHasClaimedIsForgotten(t *testing.T) {
 	t.Parallel()
-	m := startMirror(t)
-	m.set.mirrors[m.account] = m
+	m, _ := startMirror(t)
+	m.set.mirrors[m.account] = m.shared
 	gone, stays := types.NamespacedName{Namespace: "shop", Name: "gone"}, types.NamespacedName{Namespace: "shop", Name: "stays"}
 	m.Claim("u1", Claim{Object: gone, UID: "1"})
 	m.Claim("u2", Claim{Object: stays, UID: "2"})
@@ -85,7 +85,7 @@ func TestTheMirrorOfADeletedConnectionIsForgotten(t *testing.T) {
 		if held() {
 			t.Error("it was not forgotten")
 		}
-		if again := w.set.For(w.conn.conn); again == w.Mirror || len(w.set.all()) != 1 {
+		if again := w.set.For(w.conn.conn); again.shared == w.shared || len(w.set.all()) != 1 {
 			t.Error("a new connection gets what was forgotten")
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
 // hint is what is known of the newest hint about a user. Its time is from the clock of a receiver, which may be wrong. When reads
@@ -38,7 +39,7 @@ type hintKey struct {
 type Hinted struct {
 	// Due is from when on all accounts and tasks of the user must have been read (Last, zero when they need not), and when
 	// anything that is hinted at changes by itself (Next).
-	Due
+	schedule.Due
 	// Accounts are those that must be read, by id.
 	Accounts []HintedAccount
 }
@@ -190,13 +191,13 @@ func (h hint) follow(stored int64, at, now moment) hint {
 	return n
 }
 
-func (h hint) due(s *Set, now moment) Due {
+func (h hint) due(s *Set, now moment) schedule.Due {
 	switch {
 	case h.at <= now:
-		return Due{Last: s.time(h.at)}
+		return schedule.Due{Last: s.time(h.at)}
 	case h.earlier <= now:
-		return Due{Last: s.time(h.earlier), Next: s.time(h.at)}
+		return schedule.Due{Last: s.time(h.earlier), Next: s.time(h.at)}
 	default:
-		return Due{Next: s.time(h.earlier)}
+		return schedule.Due{Next: s.time(h.earlier)}
 	}
 }

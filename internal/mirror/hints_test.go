@@ -11,6 +11,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
 // hinted is a set of a process that started at noon, and a person in whose status hints are stored.
@@ -27,7 +28,7 @@ func newHinted(t *testing.T) *hinted {
 }
 
 // see asks at a time after noon of a hint that is stored with another one.
-func (h *hinted) see(at, stored time.Duration) Due {
+func (h *hinted) see(at, stored time.Duration) schedule.Due {
 	h.clock.SetTime(noon.Add(at))
 	h.user.Status.HintedAt = &metav1.MicroTime{Time: noon.Add(stored)}
 	return h.Hint(&h.user, interval).Due
@@ -58,7 +59,7 @@ func TestAHintIsHeededByTheClockOfThisProcess(t *testing.T) {
 		h := newHinted(t)
 		for _, step := range steps {
 			got := h.see(seconds(step.at), seconds(step.stored))
-			var want Due
+			var want schedule.Due
 			if step.last != no {
 				want.Last = noon.Add(seconds(step.last))
 			}
@@ -81,7 +82,7 @@ func TestHintsOfWhoIsGoneAreForgotten(t *testing.T) {
 		t.Errorf("%v are kept", h.hints)
 	}
 	h.user.Status.HintedAt = nil
-	if due := h.Hint(&h.user, interval); due.Due != (Due{}) || len(h.hints) > 0 {
+	if due := h.Hint(&h.user, interval); due.Due != (schedule.Due{}) || len(h.hints) > 0 {
 		t.Errorf("without a hint: %v, and %v are kept", due, h.hints)
 	}
 }

@@ -133,10 +133,13 @@ func user(id, marker string, minutes int) string {
 	return string(text)
 }
 
-// startMirror makes an empty mirror, in the time of the caller's bubble if it is in one.
-func startMirror(t *testing.T) *Mirror {
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// startMirror makes an empty mirror of a remote side without items, in the time of the caller's bubble if it is in one.
+func startMirror(t *testing.T) (*Mirror, *remote) {
 	t.Helper()
 	life, end := context.WithCancel(t.Context())
 	t.Cleanup(end)
-	return newMirror(NewSet(life, Config{Clock: clock.RealClock{}}), "account")
+	r := newRemote()
+	return &Mirror{newShared(NewSet(life, Config{Clock: clock.RealClock{}}), "account"), r.client()}, r
 }

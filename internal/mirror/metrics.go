@@ -41,7 +41,7 @@ func (s *Set) Collect(collected chan<- prometheus.Metric) {
 }
 
 // age is how old the picture of the remote side is. A process that has just begun takes the objects' statuses for it.
-func (m *Mirror) age() time.Duration {
+func (m *shared) age() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	since := m.set.started
@@ -52,9 +52,9 @@ func (m *Mirror) age() time.Duration {
 }
 
 // Stale tells whether the picture of the remote side is older than two intervals.
-func (m *Mirror) Stale(interval time.Duration) bool { return m.age() > 2*interval }
+func (m *shared) Stale(interval time.Duration) bool { return m.age() > 2*interval }
 
-func (m *Mirror) size() int {
+func (m *shared) size() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.people.byID)

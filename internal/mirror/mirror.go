@@ -48,7 +48,7 @@ type Set struct {
 	life    context.Context
 
 	mu      sync.Mutex
-	mirrors map[string]*Mirror
+	mirrors map[string]*shared
 	changes []chan event.TypedGenericEvent[Change]
 	hints   map[types.NamespacedName]hints
 }
@@ -57,7 +57,7 @@ type Set struct {
 func NewSet(life context.Context, config Config) *Set {
 	return &Set{
 		Config: config, started: config.Clock.Now(), life: life,
-		mirrors: map[string]*Mirror{}, hints: map[types.NamespacedName]hints{},
+		mirrors: map[string]*shared{}, hints: map[types.NamespacedName]hints{},
 	}
 }
 
@@ -91,18 +91,6 @@ type Change struct {
 	Reader types.UID
 }
 
-type readerKey struct{}
-
-// WithReader names the object whose pass makes the calls.
-func WithReader(ctx context.Context, uid types.UID) context.Context {
-	return context.WithValue(ctx, readerKey{}, uid)
-}
-
-func readerOf(ctx context.Context) types.UID {
-	uid, _ := ctx.Value(readerKey{}).(types.UID)
-	return uid
-}
-
 // Changes tells of each remote user of whom something changed. Every call opens another channel.
 func (s *Set) Changes() <-chan event.TypedGenericEvent[Change] {
 	s.mu.Lock()
@@ -127,22 +115,23 @@ func (s *Set) changed(change Change) (told bool) {
 	return told
 }
 
-// For gives the mirror of the API account that a connection uses.
+// For returns the mirror of the API account of a connection, as a view whose calls use the connection's client. From then on the
+// users of the connection are polled.
 func (s *Set) For(conn *connection.Connection) *Mirror {
 	s.mu.Lock()
 	m := s.mirrors[conn.Account()]
 	if m == nil {
-		m = newMirror(s, conn.Account())
+		m = newShared(s, conn.Account())
 		s.mirrors[conn.Account()] = m
 	}
 	m.usedAt.Store(int64(s.now()))
 	s.mu.Unlock()
 	m.usedBy(conn)
-	return m
+	return &Mirror{m, conn.Client}
 }
 
-// Of gives the mirror that a user is in, as far as this process knows: it asks nobody.
-func (s *Set) Of(user *v1alpha1.SmileUser) (*Mirror, bool) {
+// Lookup returns what this process holds of the API account of a user; ok is false if it holds nothing. It makes no call.
+func (s *Set) Lookup(user *v1alpha1.SmileUser) (held *shared, ok bool) {
 	account, known := s.Connections.KnownAccount(user.Namespace, user.Spec.ConnectionRef)
 	if !known {
 		return nil, false
@@ -153,18 +142,25 @@ func (s *Set) Of(user *v1alpha1.SmileUser) (*Mirror, bool) {
 	return m, ok
 }
 
-func (s *Set) all() []*Mirror {
+func (s *Set) all() []*shared {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]*Mirror, 0, len(s.mirrors))
+	all := make([]*shared, 0, len(s.mirrors))
 	for _, m := range s.mirrors {
 		all = append(all, m)
 	}
 	return all
 }
 
-// Mirror is what is known of one API account.
+// Mirror is a connection's view of its API account. The connections of an account share what is known; the calls of a view use
+// the client of its connection.
 type Mirror struct {
+	*shared
+	client *smile.Client
+}
+
+// shared is what is known of one API account.
+type shared struct {
 	set     *Set
 	account string
 	// reads joins those who want the same of the same user at the same time.
@@ -190,8 +186,8 @@ type Mirror struct {
 	webhooks       webhooks
 }
 
-func newMirror(set *Set, account string) *Mirror {
-	return &Mirror{
+func newShared(set *Set, account string) *shared {
+	return &shared{
 		set:       set,
 		account:   account,
 		people:    newPeople(),
@@ -210,11 +206,11 @@ func newMirror(set *Set, account string) *Mirror {
 }
 
 // tell wakes whoever is about these users.
-func (m *Mirror) tell(userIDs []string) { m.tellOthers("", userIDs) }
+func (m *shared) tell(userIDs []string) { m.tellOthers("", userIDs) }
 
 // tellOthers wakes whoever is about these users, but for the object whose pass has found out. Of those whom it could not
 // tell, all is told again.
-func (m *Mirror) tellOthers(reader types.UID, userIDs []string) {
+func (m *shared) tellOthers(reader types.UID, userIDs []string) {
 	for _, id := range userIDs {
 		if m.set.changed(Change{id, reader}) {
 			continue
@@ -226,14 +222,14 @@ func (m *Mirror) tellOthers(reader types.UID, userIDs []string) {
 }
 
 // Provider gives a provider, whom this process asks about once.
-func (m *Mirror) Provider(ctx context.Context, client *smile.Client, id string) (smile.Provider, error) {
+func (m *Mirror) Provider(ctx context.Context, id string) (smile.Provider, error) {
 	m.mu.Lock()
 	known, ok := m.providers[id]
 	m.mu.Unlock()
 	if ok {
 		return known, nil
 	}
-	provider, err := client.Provider(ctx, id)
+	provider, err := m.client.Provider(ctx, id)
 	if err != nil {
 		return provider, err
 	}
@@ -250,7 +246,7 @@ type Claim struct {
 }
 
 // Claim takes a remote user for an object, unless another has it, and tells who has it then.
-func (m *Mirror) Claim(userID string, by Claim) Claim {
+func (m *shared) Claim(userID string, by Claim) Claim {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if holder, ok := m.claims[userID]; ok && holder.UID != by.UID {
@@ -261,7 +257,7 @@ func (m *Mirror) Claim(userID string, by Claim) Claim {
 }
 
 // Unclaim lets go of a remote user that a holder no longer has.
-func (m *Mirror) Unclaim(userID string, by Claim) {
+func (m *shared) Unclaim(userID string, by Claim) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.claims[userID] == by {

@@ -18,26 +18,26 @@ func TestOnlyUsersThatCarryAMarkerAreKept(t *testing.T) {
 	for marker, want := range map[string]bool{
 		"v1.uid-george.digest": true, "v2.uid-george.digest": false, "v1.uid-george": false, "somebody": false, "": false,
 	} {
-		m := startMirror(t)
+		m, _ := startMirror(t)
 		got := m.Add(smile.User{ID: "u1", ExternalMetadata: map[string]string{v1alpha1.MetadataOwner: marker}})
 		if got != want || (len(m.people.byID) == 1) != want {
 			t.Errorf("%q: %v, and %d kept", marker, got, len(m.people.byID))
 		}
 	}
-	if m := startMirror(t); m.Add(smile.User{ID: "u1"}) || len(m.people.byID) > 0 {
+	if m, _ := startMirror(t); m.Add(smile.User{ID: "u1"}) || len(m.people.byID) > 0 {
 		t.Error("a user without metadata is kept")
 	}
 }
 
 func TestFindTellsOwnFromSame(t *testing.T) {
 	t.Parallel()
-	m, r := startMirror(t), newRemote()
+	m, r := startMirror(t)
 	r.set("users",
 		marked("young", "uid-george", "digest-george", 5), marked("b-old", "uid-george", "digest-before", 1),
 		marked("a-old", "uid-george", "digest-george", 1), marked("twin", "uid-2", "digest-george", 3),
 		marked("eldest-twin", "uid-3", "digest-george", 2), marked("other", "uid-4", "digest-ana", 0), user("stranger", "", 0),
 	)
-	found, err := m.Find(t.Context(), r.client(), george, time.Time{})
+	found, err := m.Find(t.Context(), george, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,13 +68,13 @@ func TestAMarkerIsAskedForOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m, r := startMirror(t), newRemote()
-			if _, err := m.Marker(t.Context(), r.client(), "u1"); !smile.IsNotFound(err) {
+			m, r := startMirror(t)
+			if _, err := m.Marker(t.Context(), "u1"); !smile.IsNotFound(err) {
 				t.Fatalf("before it exists: %v", err)
 			}
 			r.set("users/u1", c.user)
 			for range 3 {
-				if got, err := m.Marker(t.Context(), r.client(), "u1"); got != c.want || err != nil {
+				if got, err := m.Marker(t.Context(), "u1"); got != c.want || err != nil {
 					t.Errorf("%v, %v", got, err)
 				}
 			}
@@ -85,12 +85,12 @@ func TestAMarkerIsAskedForOnce(t *testing.T) {
 
 func TestAMarkerSeenInAListingIsNotAskedFor(t *testing.T) {
 	t.Parallel()
-	m, r := startMirror(t), newRemote()
+	m, r := startMirror(t)
 	r.set("users", marked("u1", "uid-george", "digest-george", 0))
-	if _, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil {
+	if _, err := m.Find(t.Context(), george, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := m.Marker(t.Context(), r.client(), "u1"); got != markOf(george) || err != nil {
+	if got, err := m.Marker(t.Context(), "u1"); got != markOf(george) || err != nil {
 		t.Errorf("%v, %v", got, err)
 	}
 	assertCalls(t, r, "users")
@@ -98,7 +98,7 @@ func TestAMarkerSeenInAListingIsNotAskedFor(t *testing.T) {
 
 func TestARemoteUserIsClaimedByOne(t *testing.T) {
 	t.Parallel()
-	m := startMirror(t)
+	m, _ := startMirror(t)
 	first := Claim{Object: types.NamespacedName{Namespace: "shop", Name: "a"}, UID: "1"}
 	second := Claim{Object: types.NamespacedName{Namespace: "shop", Name: "b"}, UID: "2"}
 	reborn := Claim{Object: first.Object, UID: "3"}

@@ -194,11 +194,11 @@ type User struct {
 }
 
 // Add records a user that this process created or saw, and tells whether it is marked as ours.
-func (m *Mirror) Add(remote smile.User) bool {
+func (m *shared) Add(remote smile.User) bool {
 	return m.add(remote, m.set.now())
 }
 
-func (m *Mirror) add(remote smile.User, seenAt moment) bool {
+func (m *shared) add(remote smile.User, seenAt moment) bool {
 	marker, ok, err := identity.ParseMarker(remote.ExternalMetadata)
 	if !ok || err != nil {
 		return false
@@ -222,12 +222,12 @@ type Found struct {
 
 // Find looks for the remote users of an object and its subject. It answers only from a listing that began at a time or
 // later, and makes one if there is none yet: of all users, or of the newest where an earlier listing has shown all.
-func (m *Mirror) Find(ctx context.Context, client *smile.Client, wanted identity.Marker, after time.Time) (Found, error) {
+func (m *Mirror) Find(ctx context.Context, wanted identity.Marker, after time.Time) (Found, error) {
 	m.mu.Lock()
 	missing, listed := m.walks.missing(after)
 	m.mu.Unlock()
 	if !listed {
-		if err := m.walk(ctx, client, missing); err != nil {
+		if err := m.walk(ctx, missing); err != nil {
 			return Found{}, err
 		}
 	}
@@ -237,15 +237,15 @@ func (m *Mirror) Find(ctx context.Context, client *smile.Client, wanted identity
 // Settle looks for the users of an object after a creation whose outcome is unknown: in a listing, walked twice,
 // that started at settled or later and reaches back two days before the attempt. What that does not show was not
 // created.
-func (m *Mirror) Settle(ctx context.Context, client *smile.Client, wanted identity.Marker, attempted, settled time.Time) (Found, error) {
+func (m *Mirror) Settle(ctx context.Context, wanted identity.Marker, attempted, settled time.Time) (Found, error) {
 	since := attempted.UTC().Truncate(day).AddDate(0, 0, -2)
-	if err := m.walk(ctx, client, clearing(since, settled)); err != nil {
+	if err := m.walk(ctx, clearing(since, settled)); err != nil {
 		return Found{}, err
 	}
 	return m.find(wanted), nil
 }
 
-func (m *Mirror) find(wanted identity.Marker) Found {
+func (m *shared) find(wanted identity.Marker) Found {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	mark := markOf(wanted)
@@ -264,14 +264,14 @@ func (m *Mirror) find(wanted identity.Marker) Found {
 }
 
 // Doubted tells whether a user should be asked about, because a listing of all did not show it any more.
-func (m *Mirror) Doubted(userID string) bool {
+func (m *shared) Doubted(userID string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.doubted[userID]
 }
 
 // Duplicates is how many users besides the one named were created for an object, as far as listings have shown.
-func (m *Mirror) Duplicates(uid types.UID, userID string) int {
+func (m *shared) Duplicates(uid types.UID, userID string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	others := 0
@@ -289,7 +289,7 @@ func (p *person) user() User { return User{ID: p.id, CreatedAt: p.createdAt.time
 const mostStrangers = 10_000
 
 // Proven tells whether it is known whose a remote user is, so that nobody need ask.
-func (m *Mirror) Proven(userID string) bool {
+func (m *shared) Proven(userID string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.people.byID[userID]
@@ -297,7 +297,7 @@ func (m *Mirror) Proven(userID string) bool {
 }
 
 // Marker gives the marker of a remote user, from memory or by one call.
-func (m *Mirror) Marker(ctx context.Context, client *smile.Client, userID string) (Mark, error) {
+func (m *Mirror) Marker(ctx context.Context, userID string) (Mark, error) {
 	m.mu.Lock()
 	known, stranger := m.people.byID[userID], m.strangers[userID]
 	if stranger || known != nil && known.Mark != (Mark{}) {
@@ -308,7 +308,7 @@ func (m *Mirror) Marker(ctx context.Context, client *smile.Client, userID string
 		return known.Mark, nil
 	}
 	m.mu.Unlock()
-	remote, err := client.User(ctx, userID)
+	remote, err := m.client.User(ctx, userID)
 	if err != nil {
 		return Mark{}, err
 	}

@@ -55,14 +55,14 @@ type members struct {
 }
 
 // usedBy notes a connection of this API account.
-func (m *Mirror) usedBy(conn *connection.Connection) {
+func (m *shared) usedBy(conn *connection.Connection) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rounds.connections[conn.Name] = conn.ResyncInterval
 }
 
 // members asks which of the connections can be used now, and forgets those that are gone or have other keys by now.
-func (m *Mirror) members(ctx context.Context) members {
+func (m *shared) members(ctx context.Context) members {
 	m.mu.Lock()
 	names := make([]types.NamespacedName, 0, len(m.rounds.connections))
 	for name := range m.rounds.connections {
@@ -90,7 +90,7 @@ func (m *Mirror) members(ctx context.Context) members {
 }
 
 // population reads from the cache whom there is to know something of.
-func (m *Mirror) population(ctx context.Context, of members) (population, error) {
+func (m *shared) population(ctx context.Context, of members) (population, error) {
 	all, syncs := population{}, map[string]map[string]resident{}
 	for _, name := range of.names {
 		if syncs[name.Namespace] == nil {
@@ -120,7 +120,7 @@ func (m *Mirror) population(ctx context.Context, of members) (population, error)
 }
 
 // syncs gives what account syncs of a namespace tell of their users, by the name of the user.
-func (m *Mirror) syncs(ctx context.Context, namespace string) (map[string]resident, error) {
+func (m *shared) syncs(ctx context.Context, namespace string) (map[string]resident, error) {
 	var syncs v1alpha1.SmileAccountSyncList
 	err := m.set.Objects.List(ctx, &syncs, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
 	if err != nil {

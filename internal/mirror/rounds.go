@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -51,18 +52,18 @@ type rounds struct {
 	running                atomic.Bool
 }
 
-// Want asks for the accounts of a user to be read soon, together with whatever else is due then. Whoever should know
+// RequestRefresh asks for the accounts of a user to be read soon, together with whatever else is due then. Whoever should know
 // is woken then.
-func (m *Mirror) Want(userID string) {
+func (m *shared) RequestRefresh(userID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rounds.wanted[userID] = true
 }
 
-// WantSince does so unless the accounts are known as they were at a time or later.
-func (m *Mirror) WantSince(userID string, at time.Time) {
+// RequestRefreshSince does so unless the accounts are known as they were at a time or later.
+func (m *shared) RequestRefreshSince(userID string, at time.Time) {
 	if !m.AccountsReadSince(userID, at) {
-		m.Want(userID)
+		m.RequestRefresh(userID)
 	}
 }
 
@@ -90,8 +91,8 @@ func (s *Set) Start(ctx context.Context) error {
 	}
 }
 
-// Catch does, at once, what is due now, for tests that call instead of Start.
-func (s *Set) Catch(ctx context.Context) {
+// PollDue does, at once, what is due now, for tests that call instead of Start.
+func (s *Set) PollDue(ctx context.Context) {
 	for _, m := range s.all() {
 		if m.due(s.Clock.Now()) {
 			m.round(ctx)
@@ -99,8 +100,8 @@ func (s *Set) Catch(ctx context.Context) {
 	}
 }
 
-// Next is when something will be due; false when nothing ever will.
-func (s *Set) Next() (next time.Time, ok bool) {
+// NextPoll is when something will be due; false when nothing ever will.
+func (s *Set) NextPoll() (next time.Time, ok bool) {
 	for _, m := range s.all() {
 		if at, due := m.next(s.Clock.Now()); due && (!ok || at.Before(next)) {
 			next, ok = at, true
@@ -109,21 +110,21 @@ func (s *Set) Next() (next time.Time, ok bool) {
 	return next, ok
 }
 
-func (m *Mirror) due(now time.Time) bool {
+func (m *shared) due(now time.Time) bool {
 	next, ok := m.next(now)
 	return ok && !next.After(now)
 }
 
 // next is when the next round is due: on the grid, or at once when something is wanted. What struck before this
 // process began is not due because it began.
-func (m *Mirror) next(now time.Time) (time.Time, bool) {
+func (m *shared) next(now time.Time) (time.Time, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := &m.rounds
 	if len(r.connections) == 0 {
 		return time.Time{}, false
 	}
-	grid := Grid(m.account, m.interval(), now)
+	grid := schedule.Grid(m.account, m.interval(), now)
 	at := grid.Next
 	if len(r.wanted) > 0 || m.struck(grid) {
 		at = now
@@ -135,18 +136,18 @@ func (m *Mirror) next(now time.Time) (time.Time, bool) {
 }
 
 // interval is how often all is listed: as often as the most demanding connection wants.
-func (m *Mirror) interval() time.Duration {
+func (m *shared) interval() time.Duration {
 	return slices.Min(slices.Collect(maps.Values(m.rounds.connections)))
 }
 
 // struck tells whether a round on the grid is due.
-func (m *Mirror) struck(grid Due) bool {
+func (m *shared) struck(grid schedule.Due) bool {
 	return grid.Last.After(m.set.started) && m.rounds.began.Before(grid.Last)
 }
 
 // round reads what is due: on the grid the accounts and the tasks of all users, once a day the users themselves, and
 // at any time the accounts of whom somebody wants to know.
-func (m *Mirror) round(ctx context.Context) {
+func (m *shared) round(ctx context.Context) {
 	began := m.set.Clock.Now()
 	usable := true
 	err := recovered(ctx, func() (err error) {
@@ -167,7 +168,7 @@ func (m *Mirror) round(ctx context.Context) {
 }
 
 // attempt is a round, unless no connection is usable.
-func (m *Mirror) attempt(ctx context.Context, began time.Time) (usable bool, err error) {
+func (m *shared) attempt(ctx context.Context, began time.Time) (usable bool, err error) {
 	of := m.members(ctx)
 	if of.client == nil {
 		return false, nil
@@ -175,19 +176,19 @@ func (m *Mirror) attempt(ctx context.Context, began time.Time) (usable bool, err
 	lives, err := m.population(ctx, of)
 	ctx = connection.WithAll(ctx)
 	if err == nil {
-		err = m.survey(ctx, of, lives, began)
+		err = (&Mirror{m, of.client}).survey(ctx, of, lives, began)
 	}
 	return true, err
 }
 
 // wait tries again later without having called anything.
-func (m *Mirror) wait(began time.Time) {
+func (m *shared) wait(began time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rounds.retryAt = began.Add(roundRetry)
 }
 
-func (m *Mirror) retry(began time.Time) {
+func (m *shared) retry(began time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rounds.retryAt = began.Add(min(roundRetry<<min(m.rounds.failures, 10), longestRetry))
@@ -196,17 +197,17 @@ func (m *Mirror) retry(began time.Time) {
 
 func (m *Mirror) survey(ctx context.Context, of members, lives population, began time.Time) error {
 	m.mu.Lock()
-	grid := Grid(m.account, m.interval(), began)
+	grid := schedule.Grid(m.account, m.interval(), began)
 	struck := m.struck(grid)
 	m.mu.Unlock()
 	if !struck {
 		return m.readWanted(ctx, of, lives)
 	}
 	for _, step := range []func() error{
-		func() error { return m.surveyUsers(ctx, of.client, lives, began) },
+		func() error { return m.surveyUsers(ctx, lives, began) },
 		func() error { return m.readWanted(ctx, of, lives) },
 		func() error { return m.surveyAccounts(ctx, of, lives, m.olderThan(grid.Last, accountsOf)) },
-		func() error { return m.surveyTasks(ctx, of.client, lives, grid.Last) },
+		func() error { return m.surveyTasks(ctx, lives, grid.Last) },
 	} {
 		if err := step(); err != nil {
 			return err
@@ -231,12 +232,12 @@ func (m *Mirror) readWanted(ctx context.Context, of members, lives population) e
 		if err := m.surveyAccounts(ctx, of, lives, func(userID string) bool { return wanted[userID] }); err != nil {
 			return err
 		}
-		return m.proveWanted(ctx, of.client, lives, wanted)
+		return m.proveWanted(ctx, lives, wanted)
 	})
 	var read []string
 	for userID := range wanted {
 		if err != nil && !m.AccountsReadSince(userID, began) {
-			m.Want(userID)
+			m.RequestRefresh(userID)
 			continue
 		}
 		read = append(read, userID)

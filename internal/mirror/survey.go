@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -51,21 +52,21 @@ func accountsOf(p *person) moment { return p.accountsAt }
 func tasksOf(p *person) moment    { return p.tasksAt }
 
 // olderThan tells of users whether what is known of them is older than a point in time.
-func (m *Mirror) olderThan(at time.Time, what func(*person) moment) func(userID string) bool {
+func (m *shared) olderThan(at time.Time, what func(*person) moment) func(userID string) bool {
 	return func(userID string) bool { return !m.readSince(userID, at, what) }
 }
 
 // surveyUsers looks once a day whether all users are still there, and whether there are several of one: in a listing of
 // all when that is fewer calls than asking for each.
-func (m *Mirror) surveyUsers(ctx context.Context, client *smile.Client, lives population, began time.Time) error {
+func (m *Mirror) surveyUsers(ctx context.Context, lives population, began time.Time) error {
 	m.mu.Lock()
-	daily := Grid(m.account, day, began).Last
+	daily := schedule.Grid(m.account, day, began).Last
 	due := daily.After(m.set.started) && m.rounds.usersAt.Before(daily)
 	m.mu.Unlock()
 	if !due {
-		return m.surveyNewest(ctx, client, began)
+		return m.surveyNewest(ctx, began)
 	}
-	if err := m.readUsers(ctx, client, slices.Sorted(maps.Keys(lives)), daily); err != nil {
+	if err := m.readUsers(ctx, slices.Sorted(maps.Keys(lives)), daily); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -76,41 +77,41 @@ func (m *Mirror) surveyUsers(ctx context.Context, client *smile.Client, lives po
 
 // readUsers learns whose these users are, in a listing that began at notBefore or later, or one by one where that is
 // fewer calls.
-func (m *Mirror) readUsers(ctx context.Context, client *smile.Client, ids []string, notBefore time.Time) error {
+func (m *Mirror) readUsers(ctx context.Context, ids []string, notBefore time.Time) error {
 	m.mu.Lock()
 	limit := m.rounds.users.limit(len(ids))
 	m.mu.Unlock()
 	err := errNotWorth
 	if limit > 0 {
-		err = m.listUsers(ctx, client, want{notBefore: notBefore, passes: 1, limit: limit})
+		err = m.listUsers(ctx, want{notBefore: notBefore, passes: 1, limit: limit})
 	}
 	if errors.Is(err, errNotWorth) {
 		m.mu.Lock()
 		m.rounds.users.pages = max(m.rounds.users.pages, limit+1)
 		m.mu.Unlock()
-		err = m.askForEach(ctx, client, ids)
+		err = m.askForEach(ctx, ids)
 	}
 	return err
 }
 
 // proveWanted learns whose the wanted users are where that is not known, so that no object must ask for its own.
-func (m *Mirror) proveWanted(ctx context.Context, client *smile.Client, lives population, wanted map[string]bool) error {
+func (m *Mirror) proveWanted(ctx context.Context, lives population, wanted map[string]bool) error {
 	ids := lives.ids(false, func(userID string) bool { return wanted[userID] && !m.Proven(userID) })
 	if len(ids) < 2 {
 		return nil
 	}
-	return m.readUsers(ctx, client, ids, time.Time{})
+	return m.readUsers(ctx, ids, time.Time{})
 }
 
 // surveyNewest lists the newest users where a second user of a person may have come to be.
-func (m *Mirror) surveyNewest(ctx context.Context, client *smile.Client, began time.Time) error {
+func (m *Mirror) surveyNewest(ctx context.Context, began time.Time) error {
 	m.mu.Lock()
 	suspected := m.rounds.suspectedAt
 	m.mu.Unlock()
 	if suspected.IsZero() || began.Before(suspected.Add(surelyListed)) {
 		return nil
 	}
-	if err := m.listUsers(ctx, client, want{since: dayBefore(suspected), notBefore: suspected, passes: 1}); err != nil {
+	if err := m.listUsers(ctx, want{since: dayBefore(suspected), notBefore: suspected, passes: 1}); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -122,18 +123,18 @@ func (m *Mirror) surveyNewest(ctx context.Context, client *smile.Client, began t
 }
 
 // listUsers waits for a listing longer than a reconciler would.
-func (m *Mirror) listUsers(ctx context.Context, client *smile.Client, wanted want) error {
+func (m *Mirror) listUsers(ctx context.Context, wanted want) error {
 	for {
-		err := m.walk(ctx, client, wanted)
+		err := m.walk(ctx, wanted)
 		if !errors.Is(err, errListing) {
 			return err
 		}
 	}
 }
 
-func (m *Mirror) askForEach(ctx context.Context, client *smile.Client, ids []string) error {
+func (m *Mirror) askForEach(ctx context.Context, ids []string) error {
 	for _, id := range ids {
-		remote, err := client.User(ctx, id)
+		remote, err := m.client.User(ctx, id)
 		switch {
 		case refused(err):
 			m.doubt(id)
@@ -150,7 +151,7 @@ func (m *Mirror) askForEach(ctx context.Context, client *smile.Client, ids []str
 func refused(err error) bool { return smile.IsNotFound(err) || smile.IsForbidden(err) }
 
 // doubt has those who are about a user ask for themselves whether it is still there.
-func (m *Mirror) doubt(userID string) {
+func (m *shared) doubt(userID string) {
 	m.mu.Lock()
 	m.people.unmark(m.people.get(userID))
 	m.doubted[userID] = true
@@ -158,9 +159,9 @@ func (m *Mirror) doubt(userID string) {
 	m.tell([]string{userID})
 }
 
-// Suspect has the newest users listed with the next round, because something happened of which there might be a second
+// SuspectDuplicate has the newest users listed with the next round, because something happened of which there might be a second
 // user of one person.
-func (m *Mirror) Suspect() {
+func (m *shared) SuspectDuplicate() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rounds.suspectedAt = m.set.Clock.Now()
@@ -173,7 +174,6 @@ func (m *Mirror) surveyAccounts(ctx context.Context, of members, lives populatio
 	if len(ids) == 0 {
 		return nil
 	}
-	client := of.client
 	stake, known := lives.staked()
 	m.mu.Lock()
 	m.disappearances.known = known
@@ -185,7 +185,7 @@ func (m *Mirror) surveyAccounts(ctx context.Context, of members, lives populatio
 		for id := range lives {
 			read[id] = nil
 		}
-		worth, err := paged(client.Accounts(ctx, smile.AccountFilter{}), &m.rounds.accounts, limit, func(a smile.Account) {
+		worth, err := paged(m.client.Accounts(ctx, smile.AccountFilter{}), &m.rounds.accounts, limit, func(a smile.Account) {
 			if _, lives := read[a.UserID]; lives {
 				read[a.UserID] = append(read[a.UserID], a)
 			}
@@ -200,16 +200,16 @@ func (m *Mirror) surveyAccounts(ctx context.Context, of members, lives populatio
 		}
 	}
 	surveys.WithLabelValues("accounts", "per-user").Inc()
-	return m.askForAccounts(ctx, client, ids, atStake{stake, of.confirmed})
+	return m.askForAccounts(ctx, ids, atStake{stake, of.confirmed})
 }
 
 // askForAccounts reads the accounts of users one by one. No disappearance is reported before all were read: otherwise the
 // first data would be erased before the number of disappearances is known.
-func (m *Mirror) askForAccounts(ctx context.Context, client *smile.Client, ids []string, stake atStake) error {
+func (m *Mirror) askForAccounts(ctx context.Context, ids []string, stake atStake) error {
 	var last []string
 	defer func() { m.tell(last) }()
 	for _, id := range ids {
-		changed, err := m.readAccounts(ctx, client, id, stake)
+		changed, err := m.readAccounts(ctx, id, stake)
 		switch {
 		case refused(err):
 			m.doubt(id)
@@ -225,7 +225,7 @@ func (m *Mirror) askForAccounts(ctx context.Context, client *smile.Client, ids [
 }
 
 // surveyTasks does the same for the tasks of the synced, from the day on up to which all are known to be read.
-func (m *Mirror) surveyTasks(ctx context.Context, client *smile.Client, lives population, grid time.Time) error {
+func (m *Mirror) surveyTasks(ctx context.Context, lives population, grid time.Time) error {
 	ids := lives.ids(true, m.olderThan(grid, tasksOf))
 	if len(ids) == 0 {
 		return nil
@@ -236,7 +236,7 @@ func (m *Mirror) surveyTasks(ctx context.Context, client *smile.Client, lives po
 	unfinished := oldest{at: m.set.Clock.Now()}
 	if limit > 0 {
 		began, found := m.set.now(), finished{}
-		worth, err := paged(client.Tasks(ctx, smile.TaskFilter{StartDate: since}), &m.rounds.tasks, limit, func(t smile.Task) {
+		worth, err := paged(m.client.Tasks(ctx, smile.TaskFilter{StartDate: since}), &m.rounds.tasks, limit, func(t smile.Task) {
 			found.add(t.Source.UserID, t)
 			unfinished.see(t)
 		})
@@ -252,7 +252,7 @@ func (m *Mirror) surveyTasks(ctx context.Context, client *smile.Client, lives po
 	}
 	surveys.WithLabelValues("tasks", "per-user").Inc()
 	for _, id := range ids {
-		if err := m.readTasks(ctx, client, id, unfinished.see); err != nil && !refused(err) {
+		if err := m.readTasks(ctx, "", id, unfinished.see); err != nil && !refused(err) {
 			return err
 		}
 	}
@@ -270,7 +270,7 @@ func (o *oldest) see(t smile.Task) {
 }
 
 // tasksRead notes that all tasks that had finished have been read. What the next listing costs is another matter.
-func (m *Mirror) tasksRead(unfinished oldest) {
+func (m *shared) tasksRead(unfinished oldest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rounds.tasksSince, m.rounds.tasks = dayBefore(unfinished.at), cost{}
@@ -280,15 +280,15 @@ func (m *Mirror) tasksRead(unfinished oldest) {
 func dayBefore(at time.Time) time.Time { return at.UTC().Truncate(day).Add(-day) }
 
 // TasksSince is the day from which tasks are to be listed, to go on from after a restart.
-func (m *Mirror) TasksSince() time.Time {
+func (m *shared) TasksSince() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.rounds.tasksSince
 }
 
-// Resume tells up to which day the tasks of a connection's users were read before, by this process or another. It
+// ResumeTasks tells up to which day the tasks of a connection's users were read before, by this process or another. It
 // counts for a connection that has just come, or was suspended for so long that listings went on without it.
-func (m *Mirror) Resume(conn *connection.Connection, tasksSince *metav1.Time) {
+func (m *shared) ResumeTasks(conn *connection.Connection, tasksSince *metav1.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.set.Clock.Now()

@@ -25,6 +25,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/problem"
+	"github.com/smile-operator/smile-operator/internal/schedule"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -60,13 +61,13 @@ func newTown(t *testing.T, users int) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owners, conn := owners(t, r, key)
-	builder := fake.NewClientBuilder().WithScheme(owners.Secrets.(client.Client).Scheme())
+	conn := connect(t, r, key)
+	builder := fake.NewClientBuilder().WithScheme(newScheme(t))
 	for _, field := range index.Fields() {
 		builder.WithIndex(field.Object, field.Name, field.Values)
 	}
 	for i := range users {
-		user := georgeIn("shop", nil)
+		user := &v1alpha1.SmileUser{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", UID: "uid-george"}}
 		user.Name, user.Status.UserID = fmt.Sprint("u", i), fmt.Sprint("u", i)
 		user.Spec.ConnectionRef.Name = "smile"
 		builder.WithObjects(user)
@@ -94,13 +95,13 @@ func newTown(t *testing.T, users int) *town {
 func (w *town) live(t *testing.T, d time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(d); ; {
-		next, ok := w.set.Next()
+		next, ok := w.set.NextPoll()
 		if !ok || next.After(end) {
 			time.Sleep(time.Until(end))
 			return
 		}
 		time.Sleep(time.Until(next))
-		w.set.Catch(t.Context())
+		w.set.PollDue(t.Context())
 	}
 }
 
@@ -145,7 +146,7 @@ func TestOneListingServesEverybodyOnceAnInterval(t *testing.T) {
 		running.Go(func() { _ = w.set.Start(life) })
 		defer running.Wait()
 		defer end()
-		grid := Grid(w.account, 15*time.Minute, time.Now())
+		grid := schedule.Grid(w.account, 15*time.Minute, time.Now())
 		time.Sleep(time.Until(grid.Next) - beat)
 		w.expect(t, "before the grid strikes", map[string]int{})
 		time.Sleep(2 * beat)
@@ -182,7 +183,7 @@ func TestOneUserIsAskedAboutAlone(t *testing.T) {
 		w := newTown(t, 1)
 		w.live(t, toGrid)
 		w.expect(t, "the round", map[string]int{"accounts": 1, "tasks": 1})
-		if accounts, ok := w.KnownAccounts("u0"); !ok || len(accounts) != 1 {
+		if accounts, ok := w.CachedAccounts("u0"); !ok || len(accounts) != 1 {
 			t.Errorf("%v, %v", accounts, ok)
 		}
 	})
@@ -193,16 +194,16 @@ func TestWhatIsWantedTogetherIsReadTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, 20)
 		for i := range 20 {
-			w.Want(fmt.Sprint("u", i))
+			w.RequestRefresh(fmt.Sprint("u", i))
 		}
 		w.live(t, 2*beat)
 		w.expect(t, "twenty wanted, of whom nobody knows yet whose they are", map[string]int{"accounts": 1, "users": 1})
-		w.Want("u3")
-		w.WantSince("u4", time.Now().Add(-time.Hour))
+		w.RequestRefresh("u3")
+		w.RequestRefreshSince("u4", time.Now().Add(-time.Hour))
 		w.live(t, 2*beat)
 		w.expect(t, "one wanted, and one that is fresh enough", map[string]int{"accounts": 1})
 		w.remote.fails = len(w.remote.made()) + 2 // a read is repeated once by the client
-		w.Want("u3")
+		w.RequestRefresh("u3")
 		w.live(t, 2*beat)
 		w.calls()
 		w.remote.fails = 0
@@ -221,7 +222,7 @@ func TestOneWhoIsRefusedHoldsUpNobody(t *testing.T) {
 		w.live(t, toGrid)
 		for i := range 4 {
 			id := fmt.Sprint("u", i)
-			if _, ok := w.KnownAccounts(id); ok != (i != 2) || w.Doubted(id) != (i == 2) {
+			if _, ok := w.CachedAccounts(id); ok != (i != 2) || w.Doubted(id) != (i == 2) {
 				t.Errorf("%s: known %v, doubted %v", id, ok, w.Doubted(id))
 			}
 		}
@@ -235,7 +236,7 @@ func TestTasksAreListedFromTheDayOnUpToWhichAllAreRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, 8)
-		w.Resume(w.conn.conn, &metav1.Time{Time: time.Date(1999, 12, 20, 0, 0, 0, 0, time.UTC)})
+		w.ResumeTasks(w.conn.conn, &metav1.Time{Time: time.Date(1999, 12, 20, 0, 0, 0, 0, time.UTC)})
 		w.live(t, toGrid)
 		assertTasks := func(when, since string) {
 			t.Helper()
@@ -248,8 +249,8 @@ func TestTasksAreListedFromTheDayOnUpToWhichAllAreRead(t *testing.T) {
 			w.calls()
 		}
 		assertTasks("the first", "1999-12-20")
-		w.Resume(w.conn.conn, nil)
-		w.Resume(w.conn.conn, &metav1.Time{Time: time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC)})
+		w.ResumeTasks(w.conn.conn, nil)
+		w.ResumeTasks(w.conn.conn, &metav1.Time{Time: time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC)})
 		running := strings.ReplaceAll(taskJSON("t", "a2", 0), noon.Format(time.RFC3339), "2000-01-01T00:05:00Z")
 		w.remote.set("tasks", running)
 		w.live(t, 15*time.Minute)
@@ -333,7 +334,7 @@ func TestOnceADayUsersAreLookedFor(t *testing.T) {
 		if ids := told(w.changes); !slices.Contains(ids, "u0") || slices.Contains(ids, "u1") {
 			t.Errorf("told %v", ids)
 		}
-		if mark, err := w.Marker(t.Context(), w.remote.client(), "u0"); mark != (Mark{}) || !smile.IsNotFound(err) {
+		if mark, err := w.Marker(t.Context(), "u0"); mark != (Mark{}) || !smile.IsNotFound(err) {
 			t.Errorf("its marker comes from memory: %v, %v", mark, err)
 		}
 	})
@@ -343,7 +344,7 @@ func TestWhereASecondUserMayHaveComeToBeTheNewestAreListed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, 4)
-		w.Suspect()
+		w.SuspectDuplicate()
 		w.live(t, 15*time.Minute+toGrid)
 		synctest.Wait()
 		var users []string
@@ -387,7 +388,7 @@ func TestCostLimit(t *testing.T) {
 // The bound of the design: 400 bytes for a user, here one with an account.
 func TestAUserTakesLittleMemory(t *testing.T) {
 	const users = 20_000
-	m := startMirror(t)
+	m, _ := startMirror(t)
 	before := heap()
 	read := map[string][]smile.Account{}
 	for i := range users {

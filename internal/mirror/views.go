@@ -9,6 +9,8 @@ import (
 	"time"
 	"unique"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -19,27 +21,27 @@ func sortUsers(users []User) {
 }
 
 // Accounts gives the accounts of a user as they were at notBefore or later: from memory, or by a call.
-func (m *Mirror) Accounts(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) ([]smile.Account, error) {
+func (m *Mirror) Accounts(ctx context.Context, reader types.UID, userID string, notBefore time.Time) ([]smile.Account, error) {
 	fresh := func() bool { return m.AccountsReadSince(userID, notBefore) }
 	err := m.look(ctx, "accounts/"+userID, fresh, func() error {
-		changed, err := m.readAccounts(ctx, client, userID, atStake{})
-		m.tellOthers(readerOf(ctx), changed)
+		changed, err := m.readAccounts(ctx, userID, atStake{})
+		m.tellOthers(reader, changed)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	accounts, _ := m.KnownAccounts(userID)
+	accounts, _ := m.CachedAccounts(userID)
 	return accounts, nil
 }
 
 // AccountsReadSince tells whether memory holds the accounts of a user as they were at notBefore or later.
-func (m *Mirror) AccountsReadSince(userID string, notBefore time.Time) bool {
+func (m *shared) AccountsReadSince(userID string, notBefore time.Time) bool {
 	return m.readSince(userID, notBefore, accountsOf)
 }
 
 // readSince tells whether what is known of a user was read at notBefore or later.
-func (m *Mirror) readSince(userID string, notBefore time.Time, what func(*person) moment) bool {
+func (m *shared) readSince(userID string, notBefore time.Time, what func(*person) moment) bool {
 	at := max(m.set.moment(notBefore), never+1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -47,8 +49,8 @@ func (m *Mirror) readSince(userID string, notBefore time.Time, what func(*person
 	return p != nil && what(p) >= at
 }
 
-// KnownAccounts gives the accounts that memory holds; ok is false when it holds none of the user.
-func (m *Mirror) KnownAccounts(userID string) (accounts []smile.Account, ok bool) {
+// CachedAccounts gives the accounts that memory holds; ok is false when it holds none of the user.
+func (m *shared) CachedAccounts(userID string) (accounts []smile.Account, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.people.byID[userID]
@@ -65,19 +67,21 @@ func (m *Mirror) KnownAccounts(userID string) (accounts []smile.Account, ok bool
 
 // Gathered tells, by account, of the data of a user that Smile has finished to gather, as it was at notBefore or
 // later: from memory, or by a call.
-func (m *Mirror) Gathered(ctx context.Context, client *smile.Client, userID string, notBefore time.Time) (map[string]Gathered, error) {
+func (m *Mirror) Gathered(
+	ctx context.Context, reader types.UID, userID string, notBefore time.Time,
+) (map[string]Gathered, error) {
 	fresh := func() bool { return m.readSince(userID, notBefore, tasksOf) }
 	err := m.look(ctx, "tasks/"+userID, fresh, func() error {
-		return m.readTasks(ctx, client, userID, func(smile.Task) {})
+		return m.readTasks(ctx, reader, userID, func(smile.Task) {})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return m.KnownGathered(userID), nil
+	return m.CachedGathered(userID), nil
 }
 
 // TasksReadAt is when the last read of the tasks of a user began; zero when this process knows of none.
-func (m *Mirror) TasksReadAt(userID string) time.Time {
+func (m *shared) TasksReadAt(userID string) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if p := m.people.byID[userID]; p != nil {
@@ -86,9 +90,9 @@ func (m *Mirror) TasksReadAt(userID string) time.Time {
 	return time.Time{}
 }
 
-// KnownGathered tells the same from memory alone. What it does not tell of may have been gathered before this process
+// CachedGathered tells the same from memory alone. What it does not tell of may have been gathered before this process
 // began.
-func (m *Mirror) KnownGathered(userID string) map[string]Gathered {
+func (m *shared) CachedGathered(userID string) map[string]Gathered {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	gathered := map[string]Gathered{}
@@ -102,8 +106,8 @@ func (m *Mirror) KnownGathered(userID string) map[string]Gathered {
 	return gathered
 }
 
-// NoAccounts records that a user has just been created, and so cannot have any.
-func (m *Mirror) NoAccounts(userID string) {
+// RecordNoAccounts records that a user has just been created, and so cannot have any.
+func (m *shared) RecordNoAccounts(userID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, now := m.people.get(userID), m.set.now()
@@ -117,7 +121,7 @@ func (m *Mirror) NoAccounts(userID string) {
 
 // look reads unless memory is fresh, together with whoever else wants the same. A read that had begun before may be
 // too old, and then another one is made; so is where the one who read has gone away until it is its turn.
-func (m *Mirror) look(ctx context.Context, what string, fresh func() bool, read func() error) error {
+func (m *shared) look(ctx context.Context, what string, fresh func() bool, read func() error) error {
 	for {
 		if fresh() {
 			return nil
@@ -139,10 +143,10 @@ func (m *Mirror) look(ctx context.Context, what string, fresh func() bool, read 
 }
 
 // readAccounts reads the accounts of a user, and returns the user if something changed.
-func (m *Mirror) readAccounts(ctx context.Context, client *smile.Client, userID string, stake atStake) (changed []string, err error) {
+func (m *Mirror) readAccounts(ctx context.Context, userID string, stake atStake) (changed []string, err error) {
 	began := m.set.now()
 	var accounts []smile.Account
-	for account, err := range client.Accounts(ctx, smile.AccountFilter{UserID: userID}) {
+	for account, err := range m.client.Accounts(ctx, smile.AccountFilter{UserID: userID}) {
 		if err != nil {
 			return nil, err
 		}
@@ -151,23 +155,23 @@ func (m *Mirror) readAccounts(ctx context.Context, client *smile.Client, userID 
 	return m.learnAccounts(began, map[string][]smile.Account{userID: accounts}, stake), nil
 }
 
-func (m *Mirror) readTasks(ctx context.Context, client *smile.Client, userID string, see func(smile.Task)) error {
+func (m *Mirror) readTasks(ctx context.Context, reader types.UID, userID string, see func(smile.Task)) error {
 	began := m.set.now()
 	found := finished{}
-	for task, err := range client.Tasks(ctx, smile.TaskFilter{UserID: userID}) {
+	for task, err := range m.client.Tasks(ctx, smile.TaskFilter{UserID: userID}) {
 		if err != nil {
 			return err
 		}
 		found.add(userID, task)
 		see(task)
 	}
-	m.tellOthers(readerOf(ctx), m.learnTasks(began, []string{userID}, found, true))
+	m.tellOthers(reader, m.learnTasks(began, []string{userID}, found, true))
 	return nil
 }
 
 // learnAccounts takes over what a read told of the accounts of some users, each of whom it told all of. A user is
 // brought up to date only by a read that began later than the one before. It returns the users for whom something changed.
-func (m *Mirror) learnAccounts(began moment, read map[string][]smile.Account, stake atStake) (changed []string) {
+func (m *shared) learnAccounts(began moment, read map[string][]smile.Account, stake atStake) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for userID, accounts := range read {
@@ -194,7 +198,7 @@ func (m *Mirror) learnAccounts(began moment, read map[string][]smile.Account, st
 
 // learnTasks takes over what a read told of the finished tasks of some users. It told of all tasks, or only of those
 // since some day, which says nothing of earlier ones but does bring the picture up to date.
-func (m *Mirror) learnTasks(began moment, users []string, found finished, all bool) (changed []string) {
+func (m *shared) learnTasks(began moment, users []string, found finished, all bool) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, userID := range users {

@@ -46,18 +46,18 @@ func told(changes <-chan event.TypedGenericEvent[Change]) []string {
 func TestAccountsComeFromMemoryWhenFreshEnough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.set("accounts", accountJSON("a1", "CONNECTED", "", "ACTIVE"))
 		read := time.Now()
 		for _, notBefore := range []time.Time{{}, read, read.Add(-time.Hour)} {
-			accounts, err := m.Accounts(t.Context(), r.client(), "u1", notBefore)
+			accounts, err := m.Accounts(t.Context(), "", "u1", notBefore)
 			if err != nil || len(accounts) != 1 || accounts[0].ID != "a1" {
 				t.Fatalf("%v, %v", accounts, err)
 			}
 			time.Sleep(time.Second)
 		}
 		assertCalls(t, r, "accounts")
-		if _, err := m.Accounts(t.Context(), r.client(), "u1", read.Add(1)); err != nil {
+		if _, err := m.Accounts(t.Context(), "", "u1", read.Add(1)); err != nil {
 			t.Fatal(err)
 		}
 		assertCalls(t, r, "accounts", "accounts")
@@ -68,12 +68,12 @@ func TestAccountsComeFromMemoryWhenFreshEnough(t *testing.T) {
 func TestAViewIsAsOldAsTheBeginningOfItsReading(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.takes = 10 * time.Second
-		if _, err := m.Gathered(t.Context(), r.client(), "u1", time.Time{}); err != nil {
+		if _, err := m.Gathered(t.Context(), "", "u1", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := m.Gathered(t.Context(), r.client(), "u1", time.Now().Add(-9*time.Second)); err != nil {
+		if _, err := m.Gathered(t.Context(), "", "u1", time.Now().Add(-9*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		assertCalls(t, r, "tasks", "tasks")
@@ -100,12 +100,12 @@ func TestChangesAreToldExactlyWhenSomethingChanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m, r := startMirror(t), newRemote()
+				m, r := startMirror(t)
 				first, second := m.set.Changes(), m.set.Changes()
 				look := func() []string {
 					t.Helper()
 					time.Sleep(time.Second)
-					if _, err := m.Accounts(t.Context(), r.client(), "u1", time.Now()); err != nil {
+					if _, err := m.Accounts(t.Context(), "", "u1", time.Now()); err != nil {
 						t.Fatal(err)
 					}
 					ids := told(first)
@@ -133,7 +133,7 @@ func TestChangesAreToldExactlyWhenSomethingChanged(t *testing.T) {
 func TestWhatIsGatheredIsToldWhenATaskEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		changes := m.set.Changes()
 		for i, c := range []struct {
 			tasks []string
@@ -149,7 +149,7 @@ func TestWhatIsGatheredIsToldWhenATaskEnds(t *testing.T) {
 		} {
 			r.set("tasks", c.tasks...)
 			time.Sleep(time.Second)
-			gathered, err := m.Gathered(t.Context(), r.client(), "u1", time.Now())
+			gathered, err := m.Gathered(t.Context(), "", "u1", time.Now())
 			if err != nil || gathered["a1"] != c.want {
 				t.Fatalf("look %d: %v, %v", i, gathered, err)
 			}
@@ -193,12 +193,12 @@ func TestAViewGivesWayOnlyToALaterRead(t *testing.T) {
 	for name, began := range map[string][2]moment{"the earlier ends first": {1, 2}, "the earlier ends last": {2, 1}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := startMirror(t)
+			m, _ := startMirror(t)
 			for _, at := range began {
 				status := map[moment]smile.ConnectionStatus{1: smile.ConnectionPending, 2: smile.ConnectionConnected}[at]
 				m.learnAccounts(at, read(status), atStake{})
 			}
-			known, ok := m.KnownAccounts("u1")
+			known, ok := m.CachedAccounts("u1")
 			if !ok || len(known) != 1 || known[0].Connection.Status != smile.ConnectionConnected {
 				t.Errorf("%v, %v", known, ok)
 			}
@@ -210,13 +210,13 @@ func TestAViewGivesWayOnlyToALaterRead(t *testing.T) {
 func TestReadsOfAUserAreJoined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.takes = time.Second
 		var readers sync.WaitGroup
 		for i := range 10 {
 			readers.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
-				if _, err := m.Accounts(t.Context(), r.client(), "u1", time.Now()); err != nil {
+				if _, err := m.Accounts(t.Context(), "", "u1", time.Now()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -229,18 +229,18 @@ func TestReadsOfAUserAreJoined(t *testing.T) {
 func TestAFailedReadChangesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.set("accounts", accountJSON("a1", "CONNECTED", "", "ACTIVE"))
-		if _, err := m.Accounts(t.Context(), r.client(), "u1", time.Time{}); err != nil {
+		if _, err := m.Accounts(t.Context(), "", "u1", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		changes := m.set.Changes()
 		r.fails = 2
 		time.Sleep(time.Second)
-		if accounts, err := m.Accounts(t.Context(), r.client(), "u1", time.Now()); err == nil || accounts != nil {
+		if accounts, err := m.Accounts(t.Context(), "", "u1", time.Now()); err == nil || accounts != nil {
 			t.Errorf("%v, %v", accounts, err)
 		}
-		if known, ok := m.KnownAccounts("u1"); !ok || len(known) != 1 || len(told(changes)) > 0 {
+		if known, ok := m.CachedAccounts("u1"); !ok || len(known) != 1 || len(told(changes)) > 0 {
 			t.Errorf("%v, %v", known, ok)
 		}
 	})
@@ -249,21 +249,21 @@ func TestAFailedReadChangesNothing(t *testing.T) {
 func TestANewUserHasNoAccounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
-		if _, ok := m.KnownAccounts("u1"); ok {
+		m, r := startMirror(t)
+		if _, ok := m.CachedAccounts("u1"); ok {
 			t.Error("known before anything was seen")
 		}
-		m.NoAccounts("u1")
-		if accounts, err := m.Accounts(t.Context(), r.client(), "u1", time.Now()); err != nil || len(accounts) > 0 {
+		m.RecordNoAccounts("u1")
+		if accounts, err := m.Accounts(t.Context(), "", "u1", time.Now()); err != nil || len(accounts) > 0 {
 			t.Errorf("%v, %v", accounts, err)
 		}
 		assertCalls(t, r)
 		r.set("accounts", accountJSON("a1", "CONNECTED", "", "ACTIVE"))
-		if _, err := m.Accounts(t.Context(), r.client(), "u1", time.Now().Add(1)); err != nil {
+		if _, err := m.Accounts(t.Context(), "", "u1", time.Now().Add(1)); err != nil {
 			t.Fatal(err)
 		}
-		m.NoAccounts("u1")
-		if known, ok := m.KnownAccounts("u1"); !ok || len(known) != 1 {
+		m.RecordNoAccounts("u1")
+		if known, ok := m.CachedAccounts("u1"); !ok || len(known) != 1 {
 			t.Errorf("what was seen is forgotten: %v, %v", known, ok)
 		}
 	})
@@ -272,7 +272,7 @@ func TestANewUserHasNoAccounts(t *testing.T) {
 // News that nobody takes holds up nobody, and is told again with the next read.
 func TestAFullChannelHoldsUpNobody(t *testing.T) {
 	t.Parallel()
-	m := startMirror(t)
+	m, _ := startMirror(t)
 	changes := m.set.Changes()
 	none := map[string][]smile.Account{"u2": nil}
 	m.learnAccounts(m.set.now(), none, atStake{})
@@ -292,13 +292,13 @@ func TestAFullChannelHoldsUpNobody(t *testing.T) {
 
 func TestAProviderIsAskedAboutOnce(t *testing.T) {
 	t.Parallel()
-	m, r := startMirror(t), newRemote()
-	if _, err := m.Provider(t.Context(), r.client(), "sss_ph"); !smile.IsNotFound(err) {
+	m, r := startMirror(t)
+	if _, err := m.Provider(t.Context(), "sss_ph"); !smile.IsNotFound(err) {
 		t.Fatalf("an unknown one: %v", err)
 	}
 	r.set("providers/sss_ph", `{"id":"sss_ph","name":"SSS","supportedDatapoints":["IDENTITIES"]}`)
 	for range 3 {
-		if provider, err := m.Provider(t.Context(), r.client(), "sss_ph"); err != nil || provider.ID != "sss_ph" {
+		if provider, err := m.Provider(t.Context(), "sss_ph"); err != nil || provider.ID != "sss_ph" {
 			t.Fatalf("%v, %v", provider, err)
 		}
 	}
@@ -309,14 +309,14 @@ func TestAProviderIsAskedAboutOnce(t *testing.T) {
 func TestAReaderHeedsItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.takes = time.Hour
-		go func() { _, _ = m.Accounts(t.Context(), r.client(), "u1", time.Time{}) }()
+		go func() { _, _ = m.Accounts(t.Context(), "", "u1", time.Time{}) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		_, err := m.Accounts(ctx, r.client(), "u1", time.Time{})
+		_, err := m.Accounts(ctx, "", "u1", time.Time{})
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
@@ -327,7 +327,7 @@ func TestAReaderHeedsItsContext(t *testing.T) {
 func TestAReaderDoesNotWaitForOneThatIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := startMirror(t)
+		m, _ := startMirror(t)
 		away := &smile.UnsentError{Cause: &smile.PausedError{Kept: true}}
 		never := func() bool { return false }
 		var errs [2]error

@@ -90,9 +90,9 @@ func (w *walks) completed(of *walk) {
 
 // walk makes sure that a listing that will do has been completed. However many wait, there is one at a time, and
 // one serves all that it satisfies.
-func (m *Mirror) walk(ctx context.Context, client *smile.Client, wanted want) error {
+func (m *Mirror) walk(ctx context.Context, wanted want) error {
 	for range 2 {
-		w := m.join(client, wanted)
+		w := m.join(wanted)
 		if w == nil {
 			return nil
 		}
@@ -116,7 +116,7 @@ func (m *Mirror) walk(ctx context.Context, client *smile.Client, wanted want) er
 }
 
 // join gives the listing to wait for, a new one if need be; nil when one that will do is complete.
-func (m *Mirror) join(client *smile.Client, wanted want) *walk {
+func (m *Mirror) join(wanted want) *walk {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.walks.running != nil {
@@ -127,14 +127,14 @@ func (m *Mirror) join(client *smile.Client, wanted want) *walk {
 	}
 	w := &walk{want: wanted, started: m.set.Clock.Now(), startedAt: m.set.now(), done: make(chan struct{})}
 	m.walks.running = w
-	go m.run(client, w)
+	go m.run(w)
 	return w
 }
 
-func (m *Mirror) run(client *smile.Client, w *walk) {
+func (m *Mirror) run(w *walk) {
 	for range w.passes {
 		if w.err == nil {
-			w.err = recovered(m.set.life, func() error { return m.pass(client, w) })
+			w.err = recovered(m.set.life, func() error { return m.pass(w) })
 		}
 	}
 	changed := m.ended(w)
@@ -142,14 +142,14 @@ func (m *Mirror) run(client *smile.Client, w *walk) {
 	m.tell(changed)
 }
 
-func (m *Mirror) pass(client *smile.Client, w *walk) error {
+func (m *Mirror) pass(w *walk) error {
 	users, cost := 0, cost{}
 	dates := new(smile.Dates)
 	ctx := smile.WithDates(connection.WithAll(m.set.life), dates)
 	if w.limit == 0 {
 		ctx = smile.WithLane(ctx, smile.LaneCreate) // somebody's creation waits for it
 	}
-	for remote, err := range client.Users(ctx, smile.UserFilter{StartDate: w.since}) {
+	for remote, err := range m.client.Users(ctx, smile.UserFilter{StartDate: w.since}) {
 		if err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (m *Mirror) pass(client *smile.Client, w *walk) error {
 
 // RemoteTime is a lower bound of the current time at Smile, from the Date headers of the last listing of users; known is false if
 // there were none.
-func (m *Mirror) RemoteTime() (now time.Time, known bool) {
+func (m *shared) RemoteTime() (now time.Time, known bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.walks.date.Add(m.set.Clock.Since(m.walks.datedAt)), !m.walks.date.IsZero()
@@ -175,7 +175,7 @@ func (m *Mirror) RemoteTime() (now time.Time, known bool) {
 
 // ended takes note of a listing that has ended, and gives the users of whom it tells something new: those that it
 // should have shown and did not, and those of whom there are several.
-func (m *Mirror) ended(w *walk) (changed []string) {
+func (m *shared) ended(w *walk) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.walks.running = nil
@@ -196,7 +196,7 @@ func (m *Mirror) ended(w *walk) (changed []string) {
 
 // doubtUnseen forgets the markers of users that a listing of all did not show, so that they are asked about one by
 // one before anything is made of their absence.
-func (m *Mirror) doubtUnseen(listedAt moment) (doubted []string) {
+func (m *shared) doubtUnseen(listedAt moment) (doubted []string) {
 	for id, p := range m.people.byID {
 		if p.Mark == (Mark{}) || p.seenAt+uint32(surelyListed.Seconds()) >= listedAt.seconds() {
 			continue

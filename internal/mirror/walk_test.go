@@ -29,13 +29,13 @@ const twoDaysBefore = "1999-12-30"
 func TestOneListingServesAllWhoWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.takes = time.Second
 		r.set("users", marked("u1", "uid-george", "digest-george", 0))
 		var waiters sync.WaitGroup
 		for range 50 {
 			waiters.Go(func() {
-				found, err := m.Find(t.Context(), r.client(), george, time.Time{})
+				found, err := m.Find(t.Context(), george, time.Time{})
 				if err != nil || len(found.Own) != 1 {
 					t.Errorf("%v, %v", found, err)
 				}
@@ -43,7 +43,7 @@ func TestOneListingServesAllWhoWait(t *testing.T) {
 		}
 		waiters.Wait()
 		time.Sleep(24 * time.Hour)
-		if _, err := m.Find(t.Context(), r.client(), identity.Marker{UID: "x", Digest: "y"}, time.Time{}); err != nil {
+		if _, err := m.Find(t.Context(), identity.Marker{UID: "x", Digest: "y"}, time.Time{}); err != nil {
 			t.Error(err)
 		}
 		assertCalls(t, r, "users")
@@ -53,7 +53,7 @@ func TestOneListingServesAllWhoWait(t *testing.T) {
 func TestAClearingListingStartsLateEnoughAndIsWalkedTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.takes = 500 * time.Millisecond
 		attempted := time.Now()
 		settled := attempted.Add(100 * time.Millisecond)
@@ -64,13 +64,13 @@ func TestAClearingListingStartsLateEnoughAndIsWalkedTwice(t *testing.T) {
 		}
 		var early sync.WaitGroup
 		early.Go(func() {
-			if found, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil || len(found.Own) != 0 {
+			if found, err := m.Find(t.Context(), george, time.Time{}); err != nil || len(found.Own) != 0 {
 				t.Errorf("the early one: %v, %v", found, err)
 			}
 		})
 		time.Sleep(200 * time.Millisecond) // the listing under way is too early
 		for range 2 {                      // the second time from memory
-			found, err := m.Settle(t.Context(), r.client(), george, attempted, settled)
+			found, err := m.Settle(t.Context(), george, attempted, settled)
 			if err != nil || len(found.Own) != 1 {
 				t.Errorf("%v, %v", found, err)
 			}
@@ -84,11 +84,11 @@ func TestAClearingListingStartsLateEnoughAndIsWalkedTwice(t *testing.T) {
 func TestNobodyIsAbsentByAListingFromBefore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r, m := newRemote(), startMirror(t)
+		m, r := startMirror(t)
 		find := func(after time.Time, want int, calls ...string) {
 			t.Helper()
 			before := len(r.made())
-			found, err := m.Find(t.Context(), r.client(), george, after)
+			found, err := m.Find(t.Context(), george, after)
 			if diff := cmp.Diff(calls, r.made()[before:], cmpopts.EquateEmpty()); err != nil || len(found.Own) != want || diff != "" {
 				t.Errorf("%d users, want %d; %v; calls: %s", len(found.Own), want, err, diff)
 			}
@@ -141,11 +141,11 @@ func TestWhichListingWillDo(t *testing.T) {
 func TestFindIsNotAnsweredFromAClearingListing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
-		if _, err := m.Settle(t.Context(), r.client(), george, time.Now(), time.Now()); err != nil {
+		m, r := startMirror(t)
+		if _, err := m.Settle(t.Context(), george, time.Now(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil {
+		if _, err := m.Find(t.Context(), george, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		assertCalls(t, r, "users "+twoDaysBefore, "users "+twoDaysBefore, "users")
@@ -155,10 +155,10 @@ func TestFindIsNotAnsweredFromAClearingListing(t *testing.T) {
 func TestAFailedListingIsTriedAgainByTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.fails = 1
 		find := func() error {
-			_, err := m.Find(t.Context(), r.client(), george, time.Time{})
+			_, err := m.Find(t.Context(), george, time.Time{})
 			return err
 		}
 		if err := find(); err == nil || errors.Is(err, errListing) {
@@ -174,7 +174,7 @@ func TestAFailedListingIsTriedAgainByTheNext(t *testing.T) {
 func TestHalfAClearingListingClearsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.during = func(call int) {
 			if call == 1 {
 				r.mu.Lock()
@@ -183,10 +183,10 @@ func TestHalfAClearingListingClearsNothing(t *testing.T) {
 			}
 		}
 		now := time.Now()
-		if _, err := m.Settle(t.Context(), r.client(), george, now, now); err == nil {
+		if _, err := m.Settle(t.Context(), george, now, now); err == nil {
 			t.Error("the second pass failed and nobody was told")
 		}
-		if _, err := m.Settle(t.Context(), r.client(), george, now, now); err != nil {
+		if _, err := m.Settle(t.Context(), george, now, now); err != nil {
 			t.Error(err)
 		}
 		if got := len(r.made()); got != 4 {
@@ -198,14 +198,14 @@ func TestHalfAClearingListingClearsNothing(t *testing.T) {
 func TestPatienceEndsBeforeALongListing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.takes = patience + time.Second
 		began := time.Now()
-		_, err := m.Find(t.Context(), r.client(), george, time.Time{})
+		_, err := m.Find(t.Context(), george, time.Time{})
 		if waited := time.Since(began); !errors.Is(err, errListing) || waited != patience {
 			t.Errorf("after %v: %v", waited, err)
 		}
-		if _, err = m.Find(t.Context(), r.client(), george, time.Time{}); err != nil {
+		if _, err = m.Find(t.Context(), george, time.Time{}); err != nil {
 			t.Errorf("the same listing is waited for again: %v", err)
 		}
 		assertCalls(t, r, "users")
@@ -215,22 +215,22 @@ func TestPatienceEndsBeforeALongListing(t *testing.T) {
 func TestAListingOutlivesItsCallerButNotTheProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		life, end := context.WithCancel(t.Context())
 		m.set.life = life
 		r.takes = time.Second
 		gone := errors.New("gone")
 		caller, leave := context.WithCancelCause(t.Context())
 		leave(gone)
-		if _, err := m.Find(caller, r.client(), george, time.Time{}); !errors.Is(err, gone) {
+		if _, err := m.Find(caller, george, time.Time{}); !errors.Is(err, gone) {
 			t.Errorf("the caller is told %v", err)
 		}
-		if _, err := m.Find(t.Context(), r.client(), george, time.Time{}); err != nil {
+		if _, err := m.Find(t.Context(), george, time.Time{}); err != nil {
 			t.Error(err)
 		}
 		assertCalls(t, r, "users")
 		end()
-		if _, err := m.Settle(t.Context(), r.client(), george, time.Now(), time.Now()); err == nil {
+		if _, err := m.Settle(t.Context(), george, time.Now(), time.Now()); err == nil {
 			t.Error("a listing went on after the end")
 		}
 	})

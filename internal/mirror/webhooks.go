@@ -72,14 +72,14 @@ type webhooks struct {
 
 // Webhooks gives the webhooks that operators registered with this API account, as a listing that began at notBefore or
 // later told them, and when it began. However many ask, one listing answers.
-func (m *Mirror) Webhooks(ctx context.Context, client *smile.Client, notBefore time.Time) ([]Webhook, time.Time, error) {
+func (m *Mirror) Webhooks(ctx context.Context, notBefore time.Time) ([]Webhook, time.Time, error) {
 	for {
 		running, mine, readAt := m.webhooks.enter(notBefore, m.set.Clock.Now())
 		switch {
 		case running == nil:
 			return m.webhooks.all(), readAt, nil
 		case mine:
-			if err := m.webhooks.list(ctx, client, readAt); err != nil {
+			if err := m.webhooks.list(ctx, m.client, readAt); err != nil {
 				return nil, time.Time{}, err
 			}
 		default:
@@ -159,7 +159,7 @@ func WebhooksOf(listed []Webhook, uid types.UID) []Webhook {
 }
 
 // DropWebhook forgets a webhook that was deleted after it was listed.
-func (m *Mirror) DropWebhook(id string) {
+func (m *shared) DropWebhook(id string) {
 	m.webhooks.mu.Lock()
 	defer m.webhooks.mu.Unlock()
 	m.webhooks.listed = slices.DeleteFunc(m.webhooks.listed, func(w Webhook) bool { return w.ID == id })

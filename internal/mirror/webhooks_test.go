@@ -45,12 +45,12 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 		 {"id":"w-2","name":"somebody's","url":"https://CNRY/","eventTypes":["A"],"active":true,"secret":"CNRY"},
 		 {"id":"w-3","name":%q,"url":"https://x/","eventTypes":["A"],"active":false}`, ours, secret, hook.Name{UID: "two", Pair: "q"}))
 	clock := clocktesting.NewFakeClock(time.Now())
-	m := newMirror(NewSet(t.Context(), Config{Clock: clock}), "account")
+	m := Mirror{newShared(NewSet(t.Context(), Config{Clock: clock}), "account"), client}
 	began := clock.Now()
 	var work sync.WaitGroup
 	for range 20 {
 		work.Go(func() {
-			listed, readAt, err := m.Webhooks(t.Context(), client, began)
+			listed, readAt, err := m.Webhooks(t.Context(), began)
 			if err != nil || len(listed) != 2 || !readAt.Equal(began) {
 				t.Errorf("%v, %v, %v", listed, readAt, err)
 			}
@@ -62,7 +62,7 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 		t.Errorf("%d listings", n)
 	}
 	clock.Step(time.Minute)
-	listed, readAt, err := m.Webhooks(t.Context(), client, began)
+	listed, readAt, err := m.Webhooks(t.Context(), began)
 	if err != nil || !readAt.Equal(began) || calls.Load() != 1 {
 		t.Errorf("what is known will do: %v, %v, %d", readAt, err, calls.Load())
 	}
@@ -95,7 +95,7 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 		t.Error("whether a webhook is active does not matter")
 	}
 	m.DropWebhook("w-1")
-	if _, _, err := m.Webhooks(t.Context(), client, clock.Now()); err != nil || calls.Load() != 2 {
+	if _, _, err := m.Webhooks(t.Context(), clock.Now()); err != nil || calls.Load() != 2 {
 		t.Errorf("a fresh listing: %v, %d", err, calls.Load())
 	}
 }
@@ -103,9 +103,9 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 func TestAListingThatFailsIsTriedByTheNext(t *testing.T) {
 	client, _, let := webhookLister(t, `{"id":"../x"}`)
 	close(let)
-	m := newMirror(NewSet(t.Context(), Config{Clock: clocktesting.NewFakeClock(time.Now())}), "account")
+	m := Mirror{newShared(NewSet(t.Context(), Config{Clock: clocktesting.NewFakeClock(time.Now())}), "account"), client}
 	for range 2 {
-		if listed, _, err := m.Webhooks(t.Context(), client, time.Time{}); err == nil {
+		if listed, _, err := m.Webhooks(t.Context(), time.Time{}); err == nil {
 			t.Errorf("%v", listed)
 		}
 	}
@@ -115,7 +115,7 @@ func TestAListingThatFailsIsTriedByTheNext(t *testing.T) {
 func TestAListingThatPanicsIsTriedByTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, r := startMirror(t), newRemote()
+		m, r := startMirror(t)
 		r.during = func(call int) {
 			time.Sleep(time.Second)
 			if call == 1 {
@@ -129,14 +129,14 @@ func TestAListingThatPanicsIsTriedByTheNext(t *testing.T) {
 					t.Error("the panic is hidden")
 				}
 			}()
-			_, _, _ = m.Webhooks(t.Context(), r.client(), time.Time{})
+			_, _, _ = m.Webhooks(t.Context(), time.Time{})
 		})
 		for range 20 {
 			work.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				time.Sleep(time.Millisecond)
-				if _, _, err := m.Webhooks(ctx, r.client(), time.Time{}); err != nil {
+				if _, _, err := m.Webhooks(ctx, time.Time{}); err != nil {
 					t.Error(err)
 				}
 			})

@@ -147,6 +147,6 @@ func (c *Client) Account(ctx context.Context, id string) (Account, error) {
 }
 
 // RevokeAccount disconnects an account and deletes its data at Smile, irrevocably.
-func (c *Client) RevokeAccount(ctx context.Context, id string) error {
-	return c.deleteByID(ctx, opDeleteAccount, "accounts", id)
+func (m *Mutator) RevokeAccount(ctx context.Context, id string) error {
+	return m.deleteByID(ctx, opDeleteAccount, "accounts", id)
 }

@@ -78,7 +78,7 @@ func TestUnusableAnswers(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			for call, makeCall := range map[string]func(*testing.T, *smile.Client) error{"get-user": getUser, "create-user": createUser} {
+			for call, makeCall := range map[string]func(*testing.T, *smile.Mutator) error{"get-user": getUser, "create-user": createUser} {
 				err := makeCall(t, clientOf(answering(test.answer)))
 				var got *smile.ResponseError
 				if !errors.As(err, &got) || got.Operation != call || got.Problem != test.want {
@@ -184,7 +184,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 			response.Header.Set("Location", "https://CNRY.test/")
 			return response
 		}
-		for _, call := range []func(*testing.T, *smile.Client) error{getUser, createUser} {
+		for _, call := range []func(*testing.T, *smile.Mutator) error{getUser, createUser} {
 			err := call(t, clientOf(answering(answer)))
 			var redirect *smile.RedirectError
 			if !errors.As(err, &redirect) || smile.NotCreated(err) {
@@ -265,7 +265,7 @@ func TestSecondTries(t *testing.T) {
 		count := 0
 		doer := doerFunc(func(*http.Request) (*http.Response, error) { count++; return test.answer() })
 		for _, call := range []struct {
-			make func(*testing.T, *smile.Client) error
+			make func(*testing.T, *smile.Mutator) error
 			want int
 		}{{getUser, test.reads}, {listAccounts, test.reads}, {createUser, 1}, {createToken, 1}, {revokeAccount, 1}} {
 			count = 0
@@ -310,7 +310,7 @@ func TestObserved(t *testing.T) {
 		seen = append(seen, err)
 		return closed
 	})
-	for _, call := range []func(*testing.T, *smile.Client) error{getUser, createUser, listAccounts, revokeAccount} {
+	for _, call := range []func(*testing.T, *smile.Mutator) error{getUser, createUser, listAccounts, revokeAccount} {
 		if err := call(t, client); !errors.Is(err, closed) {
 			t.Errorf("got %v", err)
 		}
@@ -327,13 +327,19 @@ func TestObserved(t *testing.T) {
 	}
 }
 
-func TestFence(t *testing.T) {
-	broken := errors.New("no longer the leader")
-	ctx := smile.WithFence(t.Context(), func() error { return broken })
-	if err := smile.FenceFrom(ctx)(); !errors.Is(err, broken) {
-		t.Errorf("the fence says %v", err)
+func TestChecks(t *testing.T) {
+	first, last := errors.New("added first"), errors.New("added last")
+	ctx := smile.WithCheck(t.Context(), func() error { return first })
+	if err := smile.Check(ctx); !errors.Is(err, first) {
+		t.Errorf("one check: %v", err)
 	}
-	if err := smile.FenceFrom(t.Context())(); err != nil {
-		t.Errorf("without a fence: %v", err)
+	if err := smile.Check(smile.WithCheck(ctx, func() error { return last })); !errors.Is(err, last) {
+		t.Errorf("two checks that fail: %v", err)
+	}
+	if err := smile.Check(smile.WithCheck(ctx, func() error { return nil })); !errors.Is(err, first) {
+		t.Errorf("two checks, of which the first fails: %v", err)
+	}
+	if err := smile.Check(t.Context()); err != nil {
+		t.Errorf("without a check: %v", err)
 	}
 }

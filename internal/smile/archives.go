@@ -56,6 +56,6 @@ func (c *Client) Archives(ctx context.Context, by ArchiveFilter) iter.Seq2[Archi
 }
 
 // RevokeArchive deletes an archive and its data at Smile, irrevocably.
-func (c *Client) RevokeArchive(ctx context.Context, id string) error {
-	return c.deleteByID(ctx, opDeleteArchive, "archives", id)
+func (m *Mutator) RevokeArchive(ctx context.Context, id string) error {
+	return m.deleteByID(ctx, opDeleteArchive, "archives", id)
 }

@@ -21,10 +21,10 @@ func fetchByID[W wire[T], T any](
 }
 
 // deleteByID deletes the object with an id.
-func (c *Client) deleteByID(ctx context.Context, op Operation, collection, id string) error {
+func (m *Mutator) deleteByID(ctx context.Context, op Operation, collection, id string) error {
 	if !validID(id) {
 		return invalidArgument("id", ProblemBadID)
 	}
-	_, err := c.send(ctx, call{operation: op, path: []string{collection, id}})
+	_, err := m.send(ctx, call{operation: op, path: []string{collection, id}})
 	return err
 }

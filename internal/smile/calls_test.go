@@ -10,100 +10,103 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-func getUser(t *testing.T, c *smile.Client) error { _, err := c.User(t.Context(), "t-1"); return err }
+func getUser(t *testing.T, c *smile.Mutator) error { _, err := c.User(t.Context(), "t-1"); return err }
 
-func createUser(t *testing.T, c *smile.Client) error {
+func createUser(t *testing.T, c *smile.Mutator) error {
 	_, err := c.CreateUser(t.Context(), nil)
 	return err
 }
 
-func createToken(t *testing.T, c *smile.Client) error {
+func createToken(t *testing.T, c *smile.Mutator) error {
 	_, err := c.CreateToken(t.Context(), "t-1")
 	return err
 }
 
-func listAccounts(t *testing.T, c *smile.Client) error {
+func listAccounts(t *testing.T, c *smile.Mutator) error {
 	_, err := collect(c.Accounts(t.Context(), smile.AccountFilter{UserID: "t-1"}))
 	return err
 }
 
-func listTasks(t *testing.T, c *smile.Client) error {
+func listTasks(t *testing.T, c *smile.Mutator) error {
 	_, err := collect(c.Tasks(t.Context(), smile.TaskFilter{UserID: "t-1", SourceID: "a-1"}))
 	return err
 }
 
-func listItems(t *testing.T, c *smile.Client) error {
+func listItems(t *testing.T, c *smile.Mutator) error {
 	_, err := collect(c.Items(t.Context(), smile.Incomes, smile.ItemFilter{UserID: "t-1"}))
 	return err
 }
 
-func listArchives(t *testing.T, c *smile.Client) error {
+func listArchives(t *testing.T, c *smile.Mutator) error {
 	_, err := collect(c.Archives(t.Context(), smile.ArchiveFilter{UserID: "t-1"}))
 	return err
 }
 
-func listProviders(t *testing.T, c *smile.Client) error {
+func listProviders(t *testing.T, c *smile.Mutator) error {
 	_, err := collect(c.Providers(t.Context(), smile.ProviderFilter{}))
 	return err
 }
 
-func getPayload(t *testing.T, c *smile.Client) error {
+func getPayload(t *testing.T, c *smile.Mutator) error {
 	_, err := c.AccountPayload(t.Context(), "a-1")
 	return err
 }
 
-func revokeAccount(t *testing.T, c *smile.Client) error { return c.RevokeAccount(t.Context(), "a-1") }
+func revokeAccount(t *testing.T, c *smile.Mutator) error { return c.RevokeAccount(t.Context(), "a-1") }
 
 // TestBadArguments proves that nothing is sent for what could not be meant.
 func TestBadArguments(t *testing.T) {
 	many := map[string]string{"a": "", "b": "", "c": "", "d": "", "e": "", "f": ""}
-	calls := map[string]func(*testing.T, *smile.Client, string) error{
-		"User": func(t *testing.T, c *smile.Client, id string) error { _, err := c.User(t.Context(), id); return err },
-		"CreateToken": func(t *testing.T, c *smile.Client, id string) error {
+	calls := map[string]func(*testing.T, *smile.Mutator, string) error{
+		"User": func(t *testing.T, c *smile.Mutator, id string) error { _, err := c.User(t.Context(), id); return err },
+		"CreateToken": func(t *testing.T, c *smile.Mutator, id string) error {
 			_, err := c.CreateToken(t.Context(), id)
 			return err
 		},
-		"Account":       func(t *testing.T, c *smile.Client, id string) error { _, err := c.Account(t.Context(), id); return err },
-		"RevokeAccount": func(t *testing.T, c *smile.Client, id string) error { return c.RevokeAccount(t.Context(), id) },
-		"RevokeArchive": func(t *testing.T, c *smile.Client, id string) error { return c.RevokeArchive(t.Context(), id) },
-		"AccountPayload": func(t *testing.T, c *smile.Client, id string) error {
+		"Account": func(t *testing.T, c *smile.Mutator, id string) error {
+			_, err := c.Account(t.Context(), id)
+			return err
+		},
+		"RevokeAccount": func(t *testing.T, c *smile.Mutator, id string) error { return c.RevokeAccount(t.Context(), id) },
+		"RevokeArchive": func(t *testing.T, c *smile.Mutator, id string) error { return c.RevokeArchive(t.Context(), id) },
+		"AccountPayload": func(t *testing.T, c *smile.Mutator, id string) error {
 			_, err := c.AccountPayload(t.Context(), id)
 			return err
 		},
-		"Task": func(t *testing.T, c *smile.Client, id string) error { _, err := c.Task(t.Context(), id); return err },
-		"Provider": func(t *testing.T, c *smile.Client, id string) error {
+		"Task": func(t *testing.T, c *smile.Mutator, id string) error { _, err := c.Task(t.Context(), id); return err },
+		"Provider": func(t *testing.T, c *smile.Mutator, id string) error {
 			_, err := c.Provider(t.Context(), id)
 			return err
 		},
 	}
-	listings := map[string]func(*testing.T, *smile.Client, string) error{
-		"Accounts": func(t *testing.T, c *smile.Client, id string) error {
+	listings := map[string]func(*testing.T, *smile.Mutator, string) error{
+		"Accounts": func(t *testing.T, c *smile.Mutator, id string) error {
 			_, err := collect(c.Accounts(t.Context(), smile.AccountFilter{UserID: id}))
 			return err
 		},
-		"Tasks of a user": func(t *testing.T, c *smile.Client, id string) error {
+		"Tasks of a user": func(t *testing.T, c *smile.Mutator, id string) error {
 			_, err := collect(c.Tasks(t.Context(), smile.TaskFilter{UserID: id}))
 			return err
 		},
-		"Tasks of a source": func(t *testing.T, c *smile.Client, id string) error {
+		"Tasks of a source": func(t *testing.T, c *smile.Mutator, id string) error {
 			_, err := collect(c.Tasks(t.Context(), smile.TaskFilter{SourceID: id}))
 			return err
 		},
-		"Items": func(t *testing.T, c *smile.Client, id string) error {
+		"Items": func(t *testing.T, c *smile.Mutator, id string) error {
 			_, err := collect(c.Items(t.Context(), smile.Incomes, smile.ItemFilter{SourceID: id}))
 			return err
 		},
-		"Archives": func(t *testing.T, c *smile.Client, id string) error {
+		"Archives": func(t *testing.T, c *smile.Mutator, id string) error {
 			_, err := collect(c.Archives(t.Context(), smile.ArchiveFilter{UserID: id}))
 			return err
 		},
-		"Providers": func(t *testing.T, c *smile.Client, id string) error {
+		"Providers": func(t *testing.T, c *smile.Mutator, id string) error {
 			_, err := collect(c.Providers(t.Context(), smile.ProviderFilter{IDs: []string{"good", id}}))
 			return err
 		},
 	}
-	others := map[string]func(*testing.T, *smile.Client, string) error{
-		"unknown data point": func(t *testing.T, c *smile.Client, _ string) error {
+	others := map[string]func(*testing.T, *smile.Mutator, string) error{
+		"unknown data point": func(t *testing.T, c *smile.Mutator, _ string) error {
 			_, err := collect(c.Items(t.Context(), "PALMISTRY", smile.ItemFilter{}))
 			return err
 		},
@@ -117,12 +120,12 @@ func TestBadArguments(t *testing.T) {
 		"umlaut value":  {"k": "Müller"},
 		"control value": {"k": "a\nb"},
 	} {
-		others[name] = func(t *testing.T, c *smile.Client, _ string) error {
+		others[name] = func(t *testing.T, c *smile.Mutator, _ string) error {
 			_, err := c.CreateUser(t.Context(), metadata)
 			return err
 		}
 	}
-	check := func(name, id string, call func(*testing.T, *smile.Client, string) error) {
+	check := func(name, id string, call func(*testing.T, *smile.Mutator, string) error) {
 		t.Run(name+" "+id, func(t *testing.T) {
 			err := call(t, clientOf(scripted(t)), id)
 			var argument *smile.ArgumentError

@@ -15,7 +15,7 @@ type Doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// Client calls the API. It is safe for concurrent use.
+// Client reads from the API. It can change nothing there. It is safe for concurrent use.
 type Client struct {
 	base    *url.URL
 	doer    Doer

@@ -19,7 +19,7 @@ import (
 // world is a sandbox and a client with the real transport.
 type world struct {
 	*sandbox.Server
-	client *smile.Client
+	client *smile.Mutator
 }
 
 func newWorld(t *testing.T, options sandbox.Options, config transport.Config) world {
@@ -37,7 +37,7 @@ func newWorld(t *testing.T, options sandbox.Options, config transport.Config) wo
 }
 
 // connect returns a further client of a sandbox.
-func connect(t *testing.T, server *sandbox.Server, config transport.Config) *smile.Client {
+func connect(t *testing.T, server *sandbox.Server, config transport.Config) *smile.Mutator {
 	t.Helper()
 	hosts, err := transport.NewHostPolicy(server.URL+"/v1", nil)
 	if err != nil {
@@ -47,9 +47,10 @@ func connect(t *testing.T, server *sandbox.Server, config transport.Config) *smi
 	if config.Credentials == nil {
 		config.Credentials = pair("sandbox-key", "sandbox-secret")
 	}
+	config.Fence = func() error { return nil } // the leader
 	doer := transport.New(config)
 	t.Cleanup(doer.CloseIdleConnections)
-	return smile.NewClient(hosts.DefaultEndpoint(smile.ModeSandbox), doer)
+	return smile.NewMutator(hosts.DefaultEndpoint(smile.ModeSandbox), doer)
 }
 
 func pair(key, secret string) func() transport.Credentials {
@@ -112,7 +113,7 @@ func TestContractTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorld(t, sandbox.Options{Keys: keys}, transport.Config{Credentials: pair("a", "1")})
-	for mode, client := range map[smile.Mode]*smile.Client{
+	for mode, client := range map[smile.Mode]*smile.Mutator{
 		smile.ModeSandbox:    w.client,
 		smile.ModeProduction: connect(t, w.Server, transport.Config{Credentials: pair("b", "2")}),
 	} {

@@ -16,8 +16,8 @@ type doerFunc func(*http.Request) (*http.Response, error)
 
 func (f doerFunc) Do(request *http.Request) (*http.Response, error) { return f(request) }
 
-func clientOf(doer smile.Doer) *smile.Client {
-	return smile.NewClient(&url.URL{Scheme: "https", Host: "api.test", Path: "/v1"}, doer)
+func clientOf(doer smile.Doer) *smile.Mutator {
+	return smile.NewMutator(&url.URL{Scheme: "https", Host: "api.test", Path: "/v1"}, doer)
 }
 
 // reply is a JSON answer.

@@ -11,14 +11,14 @@ import (
 
 func TestLanes(t *testing.T) {
 	calls := map[string]struct {
-		call      func(context.Context, *smile.Client)
+		call      func(context.Context, *smile.Mutator)
 		otherwise smile.Lane
 	}{
-		"revoke":       {func(ctx context.Context, c *smile.Client) { _ = c.RevokeAccount(ctx, "a-1") }, smile.LaneRevoke},
-		"create user":  {func(ctx context.Context, c *smile.Client) { _, _ = c.CreateUser(ctx, nil) }, smile.LaneCreate},
-		"create token": {func(ctx context.Context, c *smile.Client) { _, _ = c.CreateToken(ctx, "u-1") }, smile.LaneCreate},
-		"get user":     {func(ctx context.Context, c *smile.Client) { _, _ = c.User(ctx, "u-1") }, smile.LaneRefresh},
-		"list users":   {func(ctx context.Context, c *smile.Client) { c.Users(ctx, smile.UserFilter{})(noMore) }, smile.LaneRefresh},
+		"revoke":       {func(ctx context.Context, c *smile.Mutator) { _ = c.RevokeAccount(ctx, "a-1") }, smile.LaneRevoke},
+		"create user":  {func(ctx context.Context, c *smile.Mutator) { _, _ = c.CreateUser(ctx, nil) }, smile.LaneCreate},
+		"create token": {func(ctx context.Context, c *smile.Mutator) { _, _ = c.CreateToken(ctx, "u-1") }, smile.LaneCreate},
+		"get user":     {func(ctx context.Context, c *smile.Mutator) { _, _ = c.User(ctx, "u-1") }, smile.LaneRefresh},
+		"list users":   {func(ctx context.Context, c *smile.Mutator) { c.Users(ctx, smile.UserFilter{})(noMore) }, smile.LaneRefresh},
 	}
 	for name, test := range calls {
 		t.Run(name, func(t *testing.T) {

@@ -64,19 +64,19 @@ func drained[T any](sequence iter.Seq2[T, error]) error {
 func TestEveryListingEnds(t *testing.T) {
 	ctx := t.Context()
 	for name, test := range map[string]struct {
-		list  func(context.Context, *smile.Client) error
+		list  func(context.Context, *smile.Mutator) error
 		pages int
 	}{
-		"a user's accounts": {func(ctx context.Context, c *smile.Client) error {
+		"a user's accounts": {func(ctx context.Context, c *smile.Mutator) error {
 			return drained(c.Accounts(ctx, smile.AccountFilter{UserID: "t-1"}))
 		}, 100},
-		"a user's archives": {func(ctx context.Context, c *smile.Client) error {
+		"a user's archives": {func(ctx context.Context, c *smile.Mutator) error {
 			return drained(c.Archives(ctx, smile.ArchiveFilter{UserID: "t-1"}))
 		}, 100},
-		"all accounts": {func(ctx context.Context, c *smile.Client) error {
+		"all accounts": {func(ctx context.Context, c *smile.Mutator) error {
 			return drained(c.Accounts(ctx, smile.AccountFilter{}))
 		}, 10_000},
-		"all users": {func(ctx context.Context, c *smile.Client) error { return drained(c.Users(ctx, smile.UserFilter{})) }, 10_000},
+		"all users": {func(ctx context.Context, c *smile.Mutator) error { return drained(c.Users(ctx, smile.UserFilter{})) }, 10_000},
 	} {
 		pages := 0
 		err := test.list(ctx, clientOf(doerFunc(func(*http.Request) (*http.Response, error) {

@@ -65,19 +65,30 @@ func OperationFrom(ctx context.Context) (Operation, bool) {
 	return op, ok
 }
 
-type fenceKey struct{}
+type lastCheckKey struct{}
 
-// WithFence has fence asked once the call has its slot in the budget, immediately
-// before it is sent. When it returns an error nothing is sent, and the call fails
-// with an *UnsentError of that cause.
-func WithFence(ctx context.Context, fence func() error) context.Context {
-	return context.WithValue(ctx, fenceKey{}, fence)
+// WithCheck has check called once the call has its slot in the budget, immediately
+// before each time that it is sent. If it returns an error, nothing is sent, and the
+// call fails with an *UnsentError of that cause. Checks that the context already has
+// are called afterwards.
+func WithCheck(ctx context.Context, check func() error) context.Context {
+	earlier, ok := ctx.Value(lastCheckKey{}).(func() error)
+	if !ok {
+		return context.WithValue(ctx, lastCheckKey{}, check)
+	}
+	return context.WithValue(ctx, lastCheckKey{}, func() error {
+		if err := check(); err != nil {
+			return err
+		}
+		return earlier()
+	})
 }
 
-// FenceFrom returns the fence of a context, or one that always lets pass.
-func FenceFrom(ctx context.Context) func() error {
-	if fence, ok := ctx.Value(fenceKey{}).(func() error); ok {
-		return fence
+// Check calls the checks of a request's context, the last one added first, and
+// returns the first error.
+func Check(ctx context.Context) error {
+	if check, ok := ctx.Value(lastCheckKey{}).(func() error); ok {
+		return check()
 	}
-	return func() error { return nil }
+	return nil
 }

@@ -55,89 +55,89 @@ var (
 // operations make every call of the client with good arguments.
 var operations = []struct {
 	name    string
-	call    func(*testing.T, *smile.Client) (any, error)
+	call    func(*testing.T, *smile.Mutator) (any, error)
 	answer  string
 	want    any
 	request string
 	body    string
 }{
-	{"providers", func(t *testing.T, c *smile.Client) (any, error) {
+	{"providers", func(t *testing.T, c *smile.Mutator) (any, error) {
 		return collect(c.Providers(t.Context(), smile.ProviderFilter{IDs: []string{"a", "b"}, Active: new(true), Enabled: new(false)}))
 	}, `{"nextCursor":null,"items":[` + providerJSON + `]}`, []smile.Provider{provider}, "GET /v1/providers?active=true&enabled=false&ids=a%2Cb&size=150", ""},
 	{
-		"provider", func(t *testing.T, c *smile.Client) (any, error) { return c.Provider(t.Context(), "sss_ph") },
+		"provider", func(t *testing.T, c *smile.Mutator) (any, error) { return c.Provider(t.Context(), "sss_ph") },
 		providerJSON, provider, "GET /v1/providers/sss_ph", "",
 	},
 	{
-		"probe", func(t *testing.T, c *smile.Client) (any, error) { return nil, c.Probe(t.Context()) },
+		"probe", func(t *testing.T, c *smile.Mutator) (any, error) { return nil, c.Probe(t.Context()) },
 		`{"nextCursor":"2","items":[` + providerJSON + `]}`, nil, "GET /v1/providers?size=1", "",
 	},
-	{"users", func(t *testing.T, c *smile.Client) (any, error) {
+	{"users", func(t *testing.T, c *smile.Mutator) (any, error) {
 		return collect(c.Users(t.Context(), smile.UserFilter{StartDate: at(0, 0), EndDate: at(0, 0).Add(48 * time.Hour)}))
 	}, `{"items":[` + userJSON + `]}`, []smile.User{user}, "GET /v1/users?endDate=2026-01-04&size=150&startDate=2026-01-02", ""},
 	{
-		"user", func(t *testing.T, c *smile.Client) (any, error) { return c.User(t.Context(), "t-1") },
+		"user", func(t *testing.T, c *smile.Mutator) (any, error) { return c.User(t.Context(), "t-1") },
 		userJSON, user, "GET /v1/users/t-1", "",
 	},
-	{"create user", func(t *testing.T, c *smile.Client) (any, error) {
+	{"create user", func(t *testing.T, c *smile.Mutator) (any, error) {
 		return c.CreateUser(t.Context(), map[string]string{"channel": "web"})
 	}, `{"user":` + userJSON + `,"token":` + tokenJSON + `}`, smile.CreatedUser{User: user, Token: token}, "POST /v1/users", `{"externalMetadata":{"channel":"web"}}`},
 	{
-		"create bare user", func(t *testing.T, c *smile.Client) (any, error) { return c.CreateUser(t.Context(), nil) },
+		"create bare user", func(t *testing.T, c *smile.Mutator) (any, error) { return c.CreateUser(t.Context(), nil) },
 		`{"user":{"id":"t-1","externalMetadata":null,"createdAt":null}}`,
 		smile.CreatedUser{User: smile.User{ID: "t-1"}},
 		"POST /v1/users", `{}`,
 	},
 	{
-		"create token", func(t *testing.T, c *smile.Client) (any, error) { return c.CreateToken(t.Context(), "t-1") },
+		"create token", func(t *testing.T, c *smile.Mutator) (any, error) { return c.CreateToken(t.Context(), "t-1") },
 		tokenJSON, token, "POST /v1/tokens?userId=t-1", "",
 	},
-	{"accounts", func(t *testing.T, c *smile.Client) (any, error) {
+	{"accounts", func(t *testing.T, c *smile.Mutator) (any, error) {
 		return collect(c.Accounts(t.Context(), smile.AccountFilter{UserID: "t-1", StartDate: at(0, 0)}))
 	}, `{"items":[` + accountJSON + `]}`, []smile.Account{account}, "GET /v1/accounts?size=150&startDate=2026-01-02&userId=t-1", ""},
 	{
-		"account", func(t *testing.T, c *smile.Client) (any, error) { return c.Account(t.Context(), "a-1") },
+		"account", func(t *testing.T, c *smile.Mutator) (any, error) { return c.Account(t.Context(), "a-1") },
 		accountJSON, account, "GET /v1/accounts/a-1", "",
 	},
 	{
-		"revoke account", func(t *testing.T, c *smile.Client) (any, error) { return nil, c.RevokeAccount(t.Context(), "a-1") },
+		"revoke account", func(t *testing.T, c *smile.Mutator) (any, error) { return nil, c.RevokeAccount(t.Context(), "a-1") },
 		`null`, nil, "DELETE /v1/accounts/a-1", "",
 	},
 	{
-		"payload", func(t *testing.T, c *smile.Client) (any, error) { return c.AccountPayload(t.Context(), "a-1") },
+		"payload", func(t *testing.T, c *smile.Mutator) (any, error) { return c.AccountPayload(t.Context(), "a-1") },
 		`{"metadata":` + sourceJSON + `,"identity":{"id":"i-1","firstName":"George"},"incomes":null}`,
 		smile.AccountPayload{Source: source, Items: map[smile.Datapoint][]smile.Item{smile.Identities: {item("i-1", `{"id":"i-1","firstName":"George"}`)}}, Cut: map[smile.Datapoint]bool{}},
 		"GET /v1/accounts/a-1/payload", "",
 	},
-	{"items", func(t *testing.T, c *smile.Client) (any, error) {
+	{"items", func(t *testing.T, c *smile.Mutator) (any, error) {
 		return collect(c.Items(t.Context(), smile.Employments, smile.ItemFilter{UserID: "t-1"}))
 	}, `{"items":[{"id":"e-1","employer":"ABC"}]}`, []smile.Item{item("e-1", `{"id":"e-1","employer":"ABC"}`)}, "GET /v1/employments?size=150&userId=t-1", ""},
-	{"tasks", func(t *testing.T, c *smile.Client) (any, error) {
+	{"tasks", func(t *testing.T, c *smile.Mutator) (any, error) {
 		return collect(c.Tasks(t.Context(), smile.TaskFilter{UserID: "t-1", SourceID: "a-1", EndDate: at(0, 0)}))
 	}, `{"items":[` + taskJSON + `]}`, []smile.Task{task}, "GET /v1/tasks?endDate=2026-01-02&size=150&sourceId=a-1&userId=t-1", ""},
 	{
-		"task", func(t *testing.T, c *smile.Client) (any, error) { return c.Task(t.Context(), "task-1") },
+		"task", func(t *testing.T, c *smile.Mutator) (any, error) { return c.Task(t.Context(), "task-1") },
 		taskJSON, task, "GET /v1/tasks/task-1", "",
 	},
-	{"archives", func(t *testing.T, c *smile.Client) (any, error) {
+	{"archives", func(t *testing.T, c *smile.Mutator) (any, error) {
 		return collect(c.Archives(t.Context(), smile.ArchiveFilter{UserID: "t-1"}))
 	}, `{"items":[` + archiveJSON + `]}`, []smile.Archive{archive}, "GET /v1/archives?size=150&userId=t-1", ""},
 	{
-		"revoke archive", func(t *testing.T, c *smile.Client) (any, error) { return nil, c.RevokeArchive(t.Context(), "u-1") },
+		"revoke archive", func(t *testing.T, c *smile.Mutator) (any, error) { return nil, c.RevokeArchive(t.Context(), "u-1") },
 		`null`, nil, "DELETE /v1/archives/u-1", "",
 	},
 	{
-		"webhooks", func(t *testing.T, c *smile.Client) (any, error) { return collect(c.Webhooks(t.Context())) },
+		"webhooks", func(t *testing.T, c *smile.Mutator) (any, error) { return collect(c.Webhooks(t.Context())) },
 		`{"items":[` + webhookJSON + `]}`,
 		[]smile.Webhook{webhook},
 		"GET /v1/webhooks?size=150", "",
 	},
 	{
-		"webhook", func(t *testing.T, c *smile.Client) (any, error) { return c.Webhook(t.Context(), "w-1") },
+		"webhook", func(t *testing.T, c *smile.Mutator) (any, error) { return c.Webhook(t.Context(), "w-1") },
 		webhookJSON, webhook, "GET /v1/webhooks/w-1", "",
 	},
 	{
-		"create webhook", func(t *testing.T, c *smile.Client) (any, error) {
+		"create webhook", func(t *testing.T, c *smile.Mutator) (any, error) {
 			return c.CreateWebhook(t.Context(), smile.NewWebhook{
 				Name: webhook.Name, URL: webhook.URL, EventTypes: webhook.EventTypes, IncludePayload: true, Secret: webhook.Secret,
 			})
@@ -146,7 +146,7 @@ var operations = []struct {
 		`{"name":"mine","url":"https://x/","eventTypes":["TASK_FINISHED"],"active":true,"secret":"a little secret","includePayload":true}`,
 	},
 	{
-		"delete webhook", func(t *testing.T, c *smile.Client) (any, error) { return nil, c.DeleteWebhook(t.Context(), "w-1") },
+		"delete webhook", func(t *testing.T, c *smile.Mutator) (any, error) { return nil, c.DeleteWebhook(t.Context(), "w-1") },
 		`null`, nil, "DELETE /v1/webhooks/w-1", "",
 	},
 }
@@ -211,12 +211,12 @@ func TestRequests(t *testing.T) {
 }
 
 func TestRequiredFields(t *testing.T) {
-	client := func(t *testing.T, answer string) *smile.Client { return clientOf(scripted(t, answer)) }
+	client := func(t *testing.T, answer string) *smile.Mutator { return clientOf(scripted(t, answer)) }
 	page := func(entry string) string { return `{"items":[` + entry + `]}` }
 	tests := []struct {
 		name   string
 		answer string
-		call   func(*testing.T, *smile.Client) error
+		call   func(*testing.T, *smile.Mutator) error
 		want   smile.Problem
 	}{
 		{"no data", `null`, getUser, "missing field data"},

@@ -46,11 +46,11 @@ func (w tokenWire) domain() (Token, error) {
 }
 
 // CreateToken mints a link token of a user, valid for five hours.
-func (c *Client) CreateToken(ctx context.Context, userID string) (Token, error) {
+func (m *Mutator) CreateToken(ctx context.Context, userID string) (Token, error) {
 	if !validID(userID) {
 		return Token{}, invalidArgument("userID", ProblemBadID)
 	}
-	return fetch[tokenWire](ctx, c, call{
+	return fetch[tokenWire](ctx, m.Client, call{
 		operation: opCreateToken,
 		path:      []string{"tokens"},
 		query:     url.Values{"userId": {userID}},

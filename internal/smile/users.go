@@ -102,11 +102,11 @@ func (w createdUserWire) domain() (CreatedUser, error) {
 //
 // metadata is at most 5 pairs of printable ASCII, keys of 1 to 50 and values of up
 // to 500 characters; other metadata is an ArgumentError.
-func (c *Client) CreateUser(ctx context.Context, metadata map[string]string) (CreatedUser, error) {
+func (m *Mutator) CreateUser(ctx context.Context, metadata map[string]string) (CreatedUser, error) {
 	if err := checkMetadata(metadata); err != nil {
 		return CreatedUser{}, err
 	}
-	return fetch[createdUserWire](ctx, c, call{
+	return fetch[createdUserWire](ctx, m.Client, call{
 		operation: opCreateUser,
 		path:      []string{"users"},
 		body: struct {

@@ -59,11 +59,11 @@ type NewWebhook struct {
 // CreateWebhook registers an active webhook, each time it is called: the API knows
 // neither an idempotency key nor a rule that names or URLs are unique. After any
 // error for which NotCreated is false the webhook may exist.
-func (c *Client) CreateWebhook(ctx context.Context, wanted NewWebhook) (Webhook, error) {
+func (m *Mutator) CreateWebhook(ctx context.Context, wanted NewWebhook) (Webhook, error) {
 	if err := wanted.check(); err != nil {
 		return Webhook{}, err
 	}
-	return fetch[webhookWire](ctx, c, call{
+	return fetch[webhookWire](ctx, m.Client, call{
 		operation: opCreateWebhook,
 		path:      []string{"webhooks"},
 		body: struct {
@@ -114,6 +114,6 @@ func (c *Client) Webhook(ctx context.Context, id string) (Webhook, error) {
 
 // DeleteWebhook deletes a webhook. Deliveries that have not succeeded by then are
 // not tried again.
-func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
-	return c.deleteByID(ctx, opDeleteWebhook, "webhooks", id)
+func (m *Mutator) DeleteWebhook(ctx context.Context, id string) error {
+	return m.deleteByID(ctx, opDeleteWebhook, "webhooks", id)
 }

@@ -48,8 +48,8 @@ func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 // next is what is due first, and when; nil when nothing is planned.
 func (o *Operator) next(queue []*planned) (at time.Time, do func()) {
 	first := earliest(queue)
-	if round, ok := o.mirrors.Next(); ok && (first == nil || !first.due.Before(round)) {
-		return round, func() { o.mirrors.Catch(o.world.Context()) }
+	if round, ok := o.mirrors.NextPoll(); ok && (first == nil || !first.due.Before(round)) {
+		return round, func() { o.mirrors.PollDue(o.world.Context()) }
 	}
 	if first == nil {
 		return time.Time{}, nil
@@ -61,13 +61,13 @@ func (o *Operator) next(queue []*planned) (at time.Time, do func()) {
 // come already does not count: what was read after it is not read again.
 func (o *Operator) Survey() {
 	o.world.Helper()
-	o.mirrors.Catch(o.world.Context())
-	next, ok := o.mirrors.Next()
+	o.mirrors.PollDue(o.world.Context())
+	next, ok := o.mirrors.NextPoll()
 	if !ok {
 		o.world.Fatal("no mirror has anything to do")
 	}
 	o.world.Clock.SetTime(next)
-	o.mirrors.Catch(o.world.Context())
+	o.mirrors.PollDue(o.world.Context())
 }
 
 func (o *Operator) pass(next *planned) {

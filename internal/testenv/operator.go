@@ -26,6 +26,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
+	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
@@ -36,8 +37,8 @@ type Operator struct {
 	*Records
 	// Cache answers what the operator asks of its cache.
 	Cache client.Reader
-	// Fence is asked before each call that cannot be undone.
-	Fence func() error
+	// Fence is checked before each call that changes something at Smile.
+	Fence transport.Fence
 	// Caller makes the calls; nil is one that always waits for its turn.
 	Caller *smile.Caller
 	// Ledger is the erasure ledger of the process.
@@ -55,6 +56,9 @@ type Operator struct {
 	syncs       *engine.Reconciler[*v1alpha1.SmileAccountSync]
 	webhooks    *engine.Reconciler[*v1alpha1.SmileWebhookSubscription]
 }
+
+// Leading is the fence of a process that is the leader.
+func Leading() error { return nil }
 
 // Wrap puts something between an operator and the API server.
 type Wrap func(client.WithWatch) client.WithWatch
@@ -75,19 +79,18 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	w.must(err)
 	hosts, err := transport.NewHostPolicy(w.Smile.URL+"/v1", w.config.AllowedAPIHosts)
 	w.must(err)
+	o := &Operator{Fence: Leading}
 	registry := connection.NewRegistry(connection.Config{
 		Connections: kube, Secrets: kube, Hosts: hosts,
 		Budgets: transport.NewBudgetSet(w.config.RequestsPerSecond), RequestsPerSecond: w.config.RequestsPerSecond,
 		Metrics: transport.NewMetrics(), Identity: key, Clock: w.Clock, UserAgent: "smile-operator/test",
-	})
-	o := &Operator{
-		Cache: kube, Records: &Records{}, Fence: func() error { return nil }, world: w, registry: registry,
-		Creations: creation.NewLog(creation.LogConfig{Leases: kube, Name: w.CreationLog(), Used: w.used, Clock: w.Clock}),
-	}
+	}, func() error { return o.Fence() })
+	o.Cache, o.Records, o.world, o.registry = kube, &Records{}, w, registry
+	o.Creations = creation.NewLog(creation.LogConfig{Leases: kube, Name: w.CreationLog(), Used: w.used, Clock: w.Clock})
 	_ = o.Creations.TakeOver(ctx) // at the start, as the manager has it; tried again before a creation
 	var told events.EventRecorder = o.Records
 	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: w.Clock, Connections: registry, Objects: kube})
-	owners := &mirror.Owners{Key: key, Secrets: kube, Mirrors: mirrors}
+	owners := &ownership.Checker{Key: key, Secrets: kube, Mirrors: mirrors}
 	o.checks = outputcheck.New(outputcheck.Config{Objects: kube, Outputs: kube})
 	outputs := output.NewWriter(o.checks.Client(kube))
 	audit := auditlog.New(o.Records, w.Clock, logr.Discard())
@@ -99,9 +102,9 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	}).Reconciler()
 	o.users = (&user.Controller{
 		Client: kube, Live: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Identity: key, Audit: audit, Events: told, Fence: func() error { return o.Fence() },
+		Outputs: outputs, Identity: key, Audit: audit, Events: told,
 		Creation: creation.New(creation.Config{
-			Mirrors: mirrors, Log: o.Creations, Fence: func() error { return o.Fence() }, Clock: w.Clock,
+			Mirrors: mirrors, Log: o.Creations, Clock: w.Clock,
 		}),
 		Clock: w.Clock,
 	}).Reconciler()
@@ -111,14 +114,14 @@ func (w *World) Operator(between ...Wrap) *Operator {
 		Annotations: annotations,
 		Client:      kube, Connections: registry, Mirrors: mirrors, Owners: owners,
 		Outputs: outputs, Checked: w.config.OutputChecks, Ledger: o.Ledger, Identity: key, Audit: audit,
-		Events: told, Fence: func() error { return o.Fence() }, Clock: w.Clock,
+		Events: told, Clock: w.Clock,
 	}).Reconciler()
 	policy, err := hook.NewPolicy(w.config.ReceiverBaseURL, w.config.AllowedWebhookHosts)
 	w.must(err)
 	o.webhooks = (&webhookcontroller.Controller{
 		Client: kube, Secrets: kube, Connections: registry, Mirrors: mirrors, Outputs: outputs, Policy: policy,
 		Overlap: webhookcontroller.DefaultOverlap, Identity: key, Events: told,
-		Fence: func() error { return o.Fence() }, Clock: w.Clock,
+		Clock: w.Clock,
 	}).Reconciler()
 	return o
 }

@@ -29,10 +29,7 @@ func to(t *testing.T, config Config, origins ...string) *Transport {
 		t.Fatal(err)
 	}
 	config.Hosts = policy
-	if config.Credentials == nil {
-		config.Credentials = keys
-	}
-	transport := New(config)
+	transport := New(withDefaults(config))
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
 }
@@ -167,7 +164,7 @@ func TestRedirectsLeadNowhere(t *testing.T) {
 			http.Redirect(w, r, "http://"+canary+"/v1/users", status)
 		})
 		transport := to(t, Config{}, s.URL, "http://"+canary)
-		for _, call := range []func(context.Context, *smile.Client) error{probe, create} {
+		for _, call := range []func(context.Context, *smile.Mutator) error{probe, create} {
 			err := call(t.Context(), clientAt(transport, s.URL))
 			if _, ok := errors.AsType[*smile.RedirectError](err); !ok || smile.NotCreated(err) {
 				t.Errorf("%d: %v", status, err)

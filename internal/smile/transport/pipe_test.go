@@ -62,28 +62,39 @@ func overridden(
 	t *testing.T, config Config, dial func(context.Context, string, string) (net.Conn, error),
 ) *Transport {
 	t.Helper()
-	if config.Credentials == nil {
-		config.Credentials = keys
-	}
-	transport := New(config)
+	transport := New(withDefaults(config))
 	transport.base.DialContext = dial
 	transport.base.Proxy = nil
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
 }
 
+// withDefaults adds a key pair and the fence of the leader, unless the config has its own.
+func withDefaults(config Config) Config {
+	if config.Credentials == nil {
+		config.Credentials = keys
+	}
+	if config.Fence == nil {
+		config.Fence = leading
+	}
+	return config
+}
+
+// leading is the fence of a process that is the leader.
+func leading() error { return nil }
+
 func keys() Credentials {
 	return Credentials{Key: smile.NewSensitive("key"), Secret: smile.NewSensitive("secret")}
 }
 
-func clientOf(transport *Transport) *smile.Client { return clientAt(transport, pipeOrigin+"/v1") }
+func clientOf(transport *Transport) *smile.Mutator { return clientAt(transport, pipeOrigin+"/v1") }
 
-func clientAt(transport *Transport, endpoint string) *smile.Client {
+func clientAt(transport *Transport, endpoint string) *smile.Mutator {
 	base, err := url.Parse(endpoint)
 	if err != nil {
 		panic(err)
 	}
-	return smile.NewClient(base, transport)
+	return smile.NewMutator(base, transport)
 }
 
 const (

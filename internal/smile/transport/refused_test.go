@@ -75,7 +75,7 @@ func TestALoneRefusalCostsLittle(t *testing.T) {
 // refusal is the caller's.
 func TestARefusedCallGoesAgain(t *testing.T) {
 	for refusals := range 4 {
-		for _, call := range []func(context.Context, *smile.Client) error{probe, createWithMetadata} {
+		for _, call := range []func(context.Context, *smile.Mutator) error{probe, createWithMetadata} {
 			synctest.Test(t, func(t *testing.T) {
 				sent := 0
 				client := clientOf(piped(t, Config{Budget: NewBudget(20)}, func(conn net.Conn, r *http.Request) bool {
@@ -96,7 +96,7 @@ func TestARefusedCallGoesAgain(t *testing.T) {
 	}
 }
 
-func createWithMetadata(ctx context.Context, c *smile.Client) error {
+func createWithMetadata(ctx context.Context, c *smile.Mutator) error {
 	_, err := c.CreateUser(ctx, map[string]string{"key": "value"})
 	return err
 }
@@ -117,7 +117,7 @@ func TestARefusedCallGoesAgainWhole(t *testing.T) {
 		return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(tooMany))}, nil
 	})
 	request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, pipeOrigin, strings.NewReader("whole"))
-	response, err := slot(NewBudget(0), NewMetrics())(next).RoundTrip(request)
+	response, err := slot(NewBudget(0), NewMetrics(), leading)(next).RoundTrip(request)
 	if err != nil || response.StatusCode != http.StatusCreated {
 		t.Fatal(response, err)
 	}
@@ -151,16 +151,17 @@ func TestOnlyARefusalGoesAgain(t *testing.T) {
 func TestTheFenceIsAskedBeforeEachSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost, requests := errors.New("the lease is old"), 0
-		client := clientOf(piped(t, Config{}, func(conn net.Conn, _ *http.Request) bool {
-			requests++
-			return write(conn, rawAnswer("429 Too Many Requests", tooMany))
-		}))
-		err := create(smile.WithFence(t.Context(), func() error {
+		fence := func() error {
 			if requests > 0 {
 				return lost
 			}
 			return nil
-		}), client)
+		}
+		client := clientOf(piped(t, Config{Fence: fence}, func(conn net.Conn, _ *http.Request) bool {
+			requests++
+			return write(conn, rawAnswer("429 Too Many Requests", tooMany))
+		}))
+		err := create(t.Context(), client)
 		if !errors.Is(err, lost) || !smile.NotCreated(err) || requests != 1 {
 			t.Errorf("sent %d times, %v", requests, err)
 		}

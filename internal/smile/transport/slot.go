@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -17,10 +18,10 @@ const (
 	maxDrained = 4 << 10
 )
 
-// slot waits for the budget, then asks the call's fence. Until both have passed,
+// slot waits for the budget, then checks the fence and what the call's context asks to be checked. Until all have passed,
 // the caller's context cancels the call. A call that is refused with 429 has done nothing: it is sent
 // again in the next slot, unless the host wants to be left alone for longer than callers wait. Nothing else is sent again.
-func slot(budget *Budget, metrics *Metrics) step {
+func slot(budget *Budget, metrics *Metrics, fence Fence) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {
 			body, err := bodyOf(request)
@@ -29,6 +30,9 @@ func slot(budget *Budget, metrics *Metrics) step {
 			}
 			for sends := 1; ; sends++ {
 				going, err := admit(budget, metrics, request, sends > 1)
+				if err == nil {
+					err = permitted(request, fence)
+				}
 				if err != nil {
 					return nil, &smile.UnsentError{Cause: err}
 				}
@@ -57,7 +61,27 @@ func admit(budget *Budget, metrics *Metrics, request *http.Request, again bool) 
 		return nil, err
 	}
 	metrics.waited(time.Since(queued))
-	return going, smile.FenceFrom(ctx)()
+	return going, nil
+}
+
+// permitted reports why a call that has its slot must not be sent.
+func permitted(request *http.Request, fence Fence) error {
+	if request.Method != http.MethodGet {
+		if err := fence.check(); err != nil {
+			return err
+		}
+	}
+	return smile.Check(request.Context())
+}
+
+var errNoFence = errors.New("nothing shows that this process may change anything at Smile")
+
+// check is the fence's answer. A fence that is missing refuses.
+func (f Fence) check() error {
+	if f == nil {
+		return errNoFence
+	}
+	return f()
 }
 
 // noting tells the budget when the request is written.

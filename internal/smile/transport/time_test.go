@@ -12,12 +12,12 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-func create(ctx context.Context, c *smile.Client) error {
+func create(ctx context.Context, c *smile.Mutator) error {
 	_, err := c.CreateUser(ctx, nil)
 	return err
 }
 
-func probe(ctx context.Context, c *smile.Client) error { return c.Probe(ctx) }
+func probe(ctx context.Context, c *smile.Mutator) error { return c.Probe(ctx) }
 
 // TestDeadlines answers in every way that never ends, and looks at the clock.
 func TestDeadlines(t *testing.T) {
@@ -52,7 +52,7 @@ func TestDeadlines(t *testing.T) {
 	}
 	calls := []struct {
 		name  string
-		make  func(context.Context, *smile.Client) error
+		make  func(context.Context, *smile.Mutator) error
 		limit time.Duration
 	}{{"read", probe, DefaultReadTimeout}, {"mutate", create, DefaultMutateTimeout}}
 	for name, answer := range answers {
@@ -138,7 +138,7 @@ func TestWaitingForASlotIsCancelled(t *testing.T) {
 			requests++
 			return write(conn, answerTo(r))
 		}))
-		for _, call := range []func(context.Context, *smile.Client) error{probe, create} {
+		for _, call := range []func(context.Context, *smile.Mutator) error{probe, create} {
 			if err := call(t.Context(), client); err != nil {
 				t.Fatal(err)
 			}
@@ -158,20 +158,19 @@ func TestWaitingForASlotIsCancelled(t *testing.T) {
 
 func TestFenceIsAskedAfterTheSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		requests := 0
-		client := clientOf(piped(t, Config{Budget: NewBudget(0.1)}, func(conn net.Conn, r *http.Request) bool {
+		requests, start := 0, time.Now()
+		var asked time.Duration
+		refusal := errors.New("the lease is old")
+		fence := leading
+		client := clientOf(piped(t, Config{Budget: NewBudget(0.1), Fence: func() error { return fence() }}, func(conn net.Conn, r *http.Request) bool {
 			requests++
 			return write(conn, answerTo(r))
 		}))
-		start := time.Now()
-		var asked time.Duration
-		refusal := errors.New("the lease is old")
-		open := smile.WithFence(t.Context(), func() error { return nil })
-		shut := smile.WithFence(t.Context(), func() error { asked = time.Since(start); return refusal })
-		if err := create(open, client); err != nil {
+		if err := create(t.Context(), client); err != nil {
 			t.Fatal(err)
 		}
-		err := create(shut, client)
+		fence = func() error { asked = time.Since(start); return refusal }
+		err := create(t.Context(), client)
 		if !errors.Is(err, refusal) || !smile.NotCreated(err) {
 			t.Errorf("got %v", err)
 		}

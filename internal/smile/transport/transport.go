@@ -35,10 +35,15 @@ const (
 	idleTimeout = 30 * time.Second
 )
 
-// Config describes a Transport. All but Credentials is optional.
+// Fence reports why this process may not change anything at Smile: it may no longer be the leader. It returns nil if it may.
+type Fence func() error
+
+// Config describes a Transport. All but Credentials and Fence is optional.
 type Config struct {
 	// Credentials is asked once per call, when it is about to be sent.
 	Credentials func() Credentials
+	// Fence is checked before each sending of a call that is not a GET. Without it, all such calls are refused.
+	Fence Fence
 	// Budget paces the calls; nil is no limit. Transports of the same host share one.
 	Budget *Budget
 	// Host records whether the host responds. Transports of the same host share one; nil makes one for this Transport alone.
@@ -153,7 +158,7 @@ func newChain(config Config, base http.RoundTripper) http.RoundTripper {
 	steps := []step{
 		guard(config.Hosts),
 		oneAtATime(config.Host),
-		slot(config.Budget, config.Metrics),
+		slot(config.Budget, config.Metrics, config.Fence),
 		countTimeouts(config.Host),
 		deadline(config.ReadTimeout, config.MutateTimeout),
 		config.Metrics.measure,

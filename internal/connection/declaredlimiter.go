@@ -31,14 +31,14 @@ var errRevokeLimit = problem.NewNotReady(v1alpha1.ReasonRevokeLimitReached,
 	"the number of accounts revoked in 24 hours has reached spec.revokes.perDay of the SmileConnection: "+
 		"the others are revoked when the limit permits it; to revoke them sooner, raise spec.revokes.perDay")
 
-// declaredRevokes limits the revokes of a connection that specs ask for, as spec.revokeAfterFetch does. They are intended, so
+// declaredLimiter limits the revokes of a connection that specs ask for, as spec.revokeAfterFetch does. They are intended, so
 // none waits for an approval. It counts them by minute.
-type declaredRevokes struct {
+type declaredLimiter struct {
 	clock clock.PassiveClock
 	// before returns when the revokes of the last 24 hours were made, as the statuses of objects show. It is called once.
 	before func(context.Context) ([]time.Time, error)
-	// told is called when reached has changed.
-	told func()
+	// changed is called when reached has changed.
+	changed func()
 
 	mu     sync.Mutex
 	perDay int
@@ -60,14 +60,14 @@ func revokesPerDay(obj *v1alpha1.SmileConnection) int {
 func minuteOf(at time.Time) int64 { return at.Unix() / int64(declaredStep/time.Second) }
 
 // limit sets how many revokes are made in 24 hours.
-func (d *declaredRevokes) limit(perDay int) {
+func (d *declaredLimiter) limit(perDay int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.perDay = perDay
 }
 
 // take permits one revoke, or reports why not.
-func (d *declaredRevokes) take(ctx context.Context) error {
+func (d *declaredLimiter) take(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.count(ctx); err != nil {
@@ -82,7 +82,7 @@ func (d *declaredRevokes) take(ctx context.Context) error {
 }
 
 // count adds the revokes of earlier processes.
-func (d *declaredRevokes) count(ctx context.Context) error {
+func (d *declaredLimiter) count(ctx context.Context) error {
 	if d.counted {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (d *declaredRevokes) count(ctx context.Context) error {
 }
 
 // full reports whether no more revokes may be made now.
-func (d *declaredRevokes) full(now time.Time) bool {
+func (d *declaredLimiter) full(now time.Time) bool {
 	made, oldest := 0, minuteOf(now.Add(-declaredWindow))
 	for minute, n := range d.made {
 		if minute < oldest {
@@ -114,15 +114,15 @@ func (d *declaredRevokes) full(now time.Time) bool {
 	return full
 }
 
-func (d *declaredRevokes) show(reached bool) {
+func (d *declaredLimiter) show(reached bool) {
 	if d.reached != reached {
 		d.reached = reached
-		d.told()
+		d.changed()
 	}
 }
 
 // untilRoom is for how long the oldest revoke still counts.
-func (d *declaredRevokes) untilRoom(now time.Time) time.Duration {
+func (d *declaredLimiter) untilRoom(now time.Time) time.Duration {
 	first := minuteOf(now)
 	for minute := range d.made {
 		first = min(first, minute)
@@ -132,7 +132,7 @@ func (d *declaredRevokes) untilRoom(now time.Time) time.Duration {
 }
 
 // giveBack returns what was taken for a revoke that was not sent.
-func (d *declaredRevokes) giveBack() {
+func (d *declaredLimiter) giveBack() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := minuteOf(d.clock.Now())
@@ -145,7 +145,7 @@ func (d *declaredRevokes) giveBack() {
 }
 
 // waiting reports why a revoke would have to wait; nil when it need not.
-func (d *declaredRevokes) waiting(ctx context.Context) *problem.Problem {
+func (d *declaredLimiter) waiting(ctx context.Context) *problem.Problem {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.count(ctx); err != nil {
@@ -158,7 +158,7 @@ func (d *declaredRevokes) waiting(ctx context.Context) *problem.Problem {
 }
 
 // shown is why the connection shows that declared revokes wait; nil when it does not.
-func (d *declaredRevokes) shown(ctx context.Context) *problem.Problem {
+func (d *declaredLimiter) shown(ctx context.Context) *problem.Problem {
 	limit := d.waiting(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -198,17 +198,10 @@ func (r *Registry) releases(ctx context.Context, of client.ObjectKey) ([]time.Ti
 
 // RevokeLimitReached is why a connection shows that its declared revokes wait; nil when it does not.
 func (r *Registry) RevokeLimitReached(ctx context.Context, obj *v1alpha1.SmileConnection) *problem.Problem {
-	return r.brake(obj).declared.shown(ctx)
+	return r.limiterOf(obj).declared.shown(ctx)
 }
-
-// TakeDeclaredRevoke must be called before each revoke that a spec asks for. Nil permits the revoke; otherwise it is a problem
-// that says what to do.
-func (c *Connection) TakeDeclaredRevoke(ctx context.Context) error { return c.brake.declared.take(ctx) }
-
-// ReturnDeclaredRevoke gives back what was taken for a revoke that was not sent.
-func (c *Connection) ReturnDeclaredRevoke() { c.brake.declared.giveBack() }
 
 // RevokeLimitReached is why the next declared revoke would have to wait, without asking for one; nil when it need not.
 func (c *Connection) RevokeLimitReached(ctx context.Context) *problem.Problem {
-	return c.brake.declared.waiting(ctx)
+	return c.limiter.declared.waiting(ctx)
 }

@@ -1,4 +1,4 @@
-package mirror
+package schedule
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-func TestTheGridStrikesOnceInEachInterval(t *testing.T) {
+func TestGridIsDueOncePerInterval(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.String().Draw(t, "id")
@@ -32,8 +32,8 @@ func TestTheGridStrikesOnceInEachInterval(t *testing.T) {
 	})
 }
 
-// The strikes of an id are the same in every process, so these never change.
-func TestTheGridIsTheSameInEveryProcess(t *testing.T) {
+// All processes compute the same times, so these never change.
+func TestGridIsTheSameInEveryProcess(t *testing.T) {
 	t.Parallel()
 	// FNV-1a of "a" is 0xaf63dc4c8601ec8c nanoseconds; the grid counts from the year 1.
 	offset := time.Duration(uint64(0xaf63dc4c8601ec8c) % uint64(time.Hour))
@@ -42,25 +42,25 @@ func TestTheGridIsTheSameInEveryProcess(t *testing.T) {
 		t.Error(diff)
 	}
 	if started := time.Now(); !Grid("a", time.Hour, started).Last.Equal(Grid("a", time.Hour, started.Round(0)).Last) {
-		t.Error("a monotonic clock strikes at other times")
+		t.Error("a time with a monotonic clock reading gives other times")
 	}
 }
 
-func TestTheGridSpreadsIds(t *testing.T) {
+func TestGridSpreadsIDs(t *testing.T) {
 	t.Parallel()
 	const ids, minutes = 6000, 60
-	struck := map[int]int{}
+	due := map[int]int{}
 	for i := range ids {
-		struck[int(Grid(fmt.Sprintf("tenant-%06d", i), time.Hour, noon).Next.Sub(noon)/time.Minute)]++
+		due[int(Grid(fmt.Sprintf("tenant-%06d", i), time.Hour, noon).Next.Sub(noon)/time.Minute)]++
 	}
 	for minute := range minutes {
-		if n := struck[minute]; n < ids/minutes/2 || n > ids/minutes*2 {
-			t.Errorf("%d of %d strike in minute %d", n, ids, minute)
+		if n := due[minute]; n < ids/minutes/2 || n > ids/minutes*2 {
+			t.Errorf("%d of %d are due in minute %d", n, ids, minute)
 		}
 	}
 }
 
-func TestLooks(t *testing.T) {
+func TestAfterActivity(t *testing.T) {
 	t.Parallel()
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	never := time.Time{}
@@ -79,12 +79,12 @@ func TestLooks(t *testing.T) {
 		{at(320), Due{at(320), never}},
 		{at(86400), Due{at(320), never}},
 	} {
-		if diff := cmp.Diff(c.want, Looks(noon, c.now)); diff != "" {
+		if diff := cmp.Diff(c.want, AfterActivity(noon, c.now)); diff != "" {
 			t.Errorf("%v after it:\n%s", c.now.Sub(noon), diff)
 		}
 	}
-	if end := at(320); end.Sub(noon) > lastLook || end.Sub(noon)*2 <= lastLook {
-		t.Errorf("the last look is %v after", end.Sub(noon))
+	if end := at(320); end.Sub(noon) > lastRepeat || end.Sub(noon)*2 <= lastRepeat {
+		t.Errorf("the last is %v after it", end.Sub(noon))
 	}
 }
 

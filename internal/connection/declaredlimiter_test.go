@@ -14,17 +14,17 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-func newDeclared(perDay int, before ...time.Time) (*declaredRevokes, *clocktesting.FakeClock, *int) {
+func newDeclared(perDay int, before ...time.Time) (*declaredLimiter, *clocktesting.FakeClock, *int) {
 	now, told := clocktesting.NewFakeClock(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)), 0
-	d := &declaredRevokes{
-		clock: now, told: func() { told++ }, before: func(context.Context) ([]time.Time, error) { return before, nil },
+	d := &declaredLimiter{
+		clock: now, changed: func() { told++ }, before: func(context.Context) ([]time.Time, error) { return before, nil },
 	}
 	d.limit(perDay)
 	return d, now, &told
 }
 
 // gone takes so many, and counts those that may go.
-func (d *declaredRevokes) gone(t *testing.T, times int) (gone int) {
+func (d *declaredLimiter) gone(t *testing.T, times int) (gone int) {
 	t.Helper()
 	for range times {
 		err := d.take(t.Context())
@@ -48,19 +48,19 @@ func TestThreeThousandReleasesADayNeedNoApproval(t *testing.T) {
 	const aDay = 3000
 	for i := range 3 * aDay {
 		clock.Step(24 * time.Hour / aDay)
-		if err := conn.TakeDeclaredRevoke(t.Context()); err != nil {
+		if err := conn.limiter.declared.take(t.Context()); err != nil {
 			t.Fatalf("release %d: %v", i, err)
 		}
 	}
 	if err := w.RevokesPaused(obj); err != nil {
 		t.Errorf("an approval is asked for: %v", err)
 	}
-	for i := range brakeLimit {
-		if err := conn.TakeRevoke(); err != nil {
+	for i := range revokeLimit {
+		if err := conn.limiter.take(); err != nil {
 			t.Errorf("deletion %d: %v", i, err)
 		}
 	}
-	if err := conn.TakeDeclaredRevoke(t.Context()); err != nil {
+	if err := conn.limiter.declared.take(t.Context()); err != nil {
 		t.Errorf("after the deletions: %v", err)
 	}
 }
@@ -70,30 +70,30 @@ func TestTheLimitOfDeclaredRevokes(t *testing.T) {
 	noon := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {
 		before  []time.Time
-		history func(*testing.T, *declaredRevokes, *clocktesting.FakeClock)
+		history func(*testing.T, *declaredLimiter, *clocktesting.FakeClock)
 		// gone is how many of 10 revokes go then, with a limit of 5 a day.
 		gone int
 	}{
-		"nothing happened": {nil, func(*testing.T, *declaredRevokes, *clocktesting.FakeClock) {}, 5},
-		"some went":        {nil, func(t *testing.T, d *declaredRevokes, _ *clocktesting.FakeClock) { d.gone(t, 3) }, 2},
-		"some went almost a day ago": {nil, func(t *testing.T, d *declaredRevokes, c *clocktesting.FakeClock) {
+		"nothing happened": {nil, func(*testing.T, *declaredLimiter, *clocktesting.FakeClock) {}, 5},
+		"some went":        {nil, func(t *testing.T, d *declaredLimiter, _ *clocktesting.FakeClock) { d.gone(t, 3) }, 2},
+		"some went almost a day ago": {nil, func(t *testing.T, d *declaredLimiter, c *clocktesting.FakeClock) {
 			d.gone(t, 3)
 			c.Step(24 * time.Hour)
 		}, 2},
-		"some went a day ago": {nil, func(t *testing.T, d *declaredRevokes, c *clocktesting.FakeClock) {
+		"some went a day ago": {nil, func(t *testing.T, d *declaredLimiter, c *clocktesting.FakeClock) {
 			d.gone(t, 5)
 			c.Step(24*time.Hour + time.Minute)
 		}, 5},
-		"some were not sent": {nil, func(t *testing.T, d *declaredRevokes, _ *clocktesting.FakeClock) {
+		"some were not sent": {nil, func(t *testing.T, d *declaredLimiter, _ *clocktesting.FakeClock) {
 			d.gone(t, 5)
 			d.giveBack()
 			d.giveBack()
 		}, 2},
-		"the limit was raised":  {nil, func(t *testing.T, d *declaredRevokes, _ *clocktesting.FakeClock) { d.gone(t, 6); d.limit(8) }, 3},
-		"the limit was lowered": {nil, func(t *testing.T, d *declaredRevokes, _ *clocktesting.FakeClock) { d.gone(t, 3); d.limit(2) }, 0},
+		"the limit was raised":  {nil, func(t *testing.T, d *declaredLimiter, _ *clocktesting.FakeClock) { d.gone(t, 6); d.limit(8) }, 3},
+		"the limit was lowered": {nil, func(t *testing.T, d *declaredLimiter, _ *clocktesting.FakeClock) { d.gone(t, 3); d.limit(2) }, 0},
 		"the process before made some": {
 			[]time.Time{noon.Add(-23 * time.Hour), noon.Add(-time.Minute), noon.Add(-25 * time.Hour)},
-			func(*testing.T, *declaredRevokes, *clocktesting.FakeClock) {}, 3,
+			func(*testing.T, *declaredLimiter, *clocktesting.FakeClock) {}, 3,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestTheReleasesOfAConnection(t *testing.T) {
 	}
 	conn := connection("smile", "keys")
 	conn.Spec.Revokes = &v1alpha1.DeclaredRevokes{PerDay: 3}
-	limit := w.brake(conn).declared
+	limit := w.limiterOf(conn).declared
 	if gone := limit.gone(t, 3); gone != 1 {
 		t.Errorf("%d more go, want 1: that of the user's sync and that of a deleted user's count", gone)
 	}

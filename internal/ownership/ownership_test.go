@@ -1,7 +1,11 @@
-package mirror
+package ownership
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -15,7 +19,9 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/problem"
+	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
@@ -26,20 +32,6 @@ func secret(name string, data map[string]string) *corev1.Secret {
 	}
 	permitted := map[string]string{v1alpha1.AnnotationUse: "subjects"}
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Annotations: permitted}, Data: bytes}
-}
-
-// registryWith makes a registry that reads a key pair, Secret keys in the namespace shop.
-func registryWith(t *testing.T, key identity.Key) *connection.Registry {
-	t.Helper()
-	kube := kubeWith(t)
-	hosts, err := transport.NewHostPolicy("", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return connection.NewRegistry(connection.Config{
-		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
-		Metrics: transport.NewMetrics(), Identity: key, Clock: clock.RealClock{},
-	})
 }
 
 // kubeWith holds that Secret, and others.
@@ -53,19 +45,54 @@ func kubeWith(t *testing.T, secrets ...client.Object) client.Client {
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(secrets...).Build()
 }
 
-// owners makes Owners and a connection, named smile in the namespace shop, that calls r.
-func owners(t *testing.T, r *remote, key identity.Key, secrets ...client.Object) (*Owners, *connection.Connection) {
+// newChecker makes a Checker and a connection, named smile in the namespace shop, that calls r.
+func newChecker(t *testing.T, r *remote, key identity.Key, secrets ...client.Object) (*Checker, *connection.Connection) {
 	t.Helper()
-	conn, err := registryWith(t, key).Refresh(t.Context(), &v1alpha1.SmileConnection{
+	kube := kubeWith(t, secrets...)
+	hosts, err := transport.NewHostPolicy("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := connection.NewRegistry(connection.Config{
+		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
+		Metrics: transport.NewMetrics(), Identity: key, Clock: clock.RealClock{},
+	}, func() error { return errors.New("ownership only reads") })
+	conn, err := registry.Refresh(t.Context(), &v1alpha1.SmileConnection{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "smile", UID: "uid-conn"},
 		Spec:       v1alpha1.SmileConnectionSpec{Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "keys"}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.Client = r.client()
-	return &Owners{Key: key, Secrets: kubeWith(t, secrets...), Mirrors: NewSet(t.Context(), Config{Clock: clock.RealClock{}})}, conn
+	conn.Client = smile.NewClient(&url.URL{Scheme: "https", Host: "api.test", Path: "/v1"}, r)
+	mirrors := mirror.NewSet(t.Context(), mirror.Config{Clock: clock.RealClock{}})
+	return &Checker{Key: key, Secrets: kube, Mirrors: mirrors}, conn
 }
+
+// remote is Smile with at most one user, u1.
+type remote struct {
+	// marker of the user; nil if there is no user, "" if the user has none.
+	marker *string
+	failed bool
+}
+
+// Do implements smile.Doer.
+func (r *remote) Do(request *http.Request) (*http.Response, error) {
+	status, body := http.StatusOK, ""
+	switch {
+	case r.failed:
+		status, body = http.StatusInternalServerError, `{"code":"INTERNAL_ERROR","message":"m","requestId":"r"}`
+	case r.marker == nil || !strings.HasSuffix(request.URL.Path, "/users/u1"):
+		status, body = http.StatusNotFound, `{"code":"NOT_FOUND","message":"m","requestId":"r"}`
+	default:
+		body = fmt.Sprintf(`{"code":"OK","data":{"id":"u1","createdAt":"2026-05-01T12:00:00Z","externalMetadata":{"channel":"web",%q:%q}}}`,
+			v1alpha1.MetadataOwner, *r.marker)
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
+
+const absent = "absent"
 
 func georgeIn(namespace string, change func(*v1alpha1.SmileUserSpec)) *v1alpha1.SmileUser {
 	obj := &v1alpha1.SmileUser{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "george", UID: "uid-george"}}
@@ -82,7 +109,7 @@ func TestVerify(t *testing.T) {
 	subject := identity.Subject{Mode: v1alpha1.ModeSandbox, Scope: "shop", Name: "shop/george"}
 	same, other := key.Digest(subject), foreignKey.Digest(subject)
 	marker := func(uid string, digest identity.Digest) string {
-		return user("u1", "v1."+uid+"."+string(digest), 0)
+		return "v1." + uid + "." + string(digest)
 	}
 	byID := func(spec *v1alpha1.SmileUserSpec) { spec.UserID = "u1" }
 	never := func(spec *v1alpha1.SmileUserSpec) { spec.AdoptionPolicy = v1alpha1.AdoptionNever }
@@ -105,24 +132,24 @@ func TestVerify(t *testing.T) {
 		"by id, permitted, never adopting":         {marker("uid-2", same), byIDNever, true, nil},
 		"by id, the same person":                   {marker("uid-2", same), byID, false, nil},
 		"by another id, permitted":                 {marker("uid-2", other), func(s *v1alpha1.SmileUserSpec) { s.UserID = "u2" }, true, errNotOwned},
-		"unmarked":                                 {user("u1", "", 0), nil, true, errNotOwned},
-		"unmarked, by id":                          {user("u1", "", 0), byID, false, errNotOwned},
-		"unmarked, by id, permitted":               {user("u1", "", 0), byID, true, nil},
-		"a marker of another form":                 {user("u1", "v9.uid-george."+string(same), 0), nil, false, errNotOwned},
-		"missing":                                  {"", nil, false, ErrMissing},
-		"missing, by id, permitted":                {"", byID, true, ErrMissing},
+		"unmarked":                                 {"", nil, true, errNotOwned},
+		"unmarked, by id":                          {"", byID, false, errNotOwned},
+		"unmarked, by id, permitted":               {"", byID, true, nil},
+		"a marker of another form":                 {"v9.uid-george." + string(same), nil, false, errNotOwned},
+		"missing":                                  {absent, nil, false, ErrMissing},
+		"missing, by id, permitted":                {absent, byID, true, ErrMissing},
 		"the same name in a connection elsewhere":  {marker("uid-2", key.Digest(identity.Subject{Mode: v1alpha1.ModeSandbox, Scope: "bank", Name: "shop/george"})), nil, false, errNotOwned},
 		"the person in production, this a sandbox": {marker("uid-2", key.Digest(identity.Subject{Mode: v1alpha1.ModeProduction, Scope: "shop", Name: "shop/george"})), nil, false, errNotOwned},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRemote()
-			if c.remote != "" {
-				r.set("users/u1", c.remote)
+			r := &remote{}
+			if c.remote != absent {
+				r.marker = &c.remote
 			}
-			o, conn := owners(t, r, key)
+			checker, conn := newChecker(t, r, key)
 			conn.AdoptionAllowed = c.permitted
-			if err := o.Verify(t.Context(), conn, georgeIn("shop", c.change), "u1"); !errors.Is(err, c.want) {
+			if err := checker.Verify(t.Context(), conn, georgeIn("shop", c.change), "u1"); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
 		})
@@ -133,10 +160,9 @@ func TestVerify(t *testing.T) {
 func TestVerifyConcludesNothingFromAFailure(t *testing.T) {
 	t.Parallel()
 	key, _ := identity.NewKey()
-	r := newRemote()
-	r.fails = 1
-	o, conn := owners(t, r, key)
-	err := o.Verify(t.Context(), conn, georgeIn("shop", nil), "u1")
+	r := &remote{failed: true}
+	checker, conn := newChecker(t, r, key)
+	err := checker.Verify(t.Context(), conn, georgeIn("shop", nil), "u1")
 	if err == nil || errors.Is(err, ErrMissing) || errors.Is(err, errNotOwned) {
 		t.Errorf("%v", err)
 	}
@@ -150,7 +176,7 @@ func TestTheSubjectOfAnObject(t *testing.T) {
 			spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: name, Key: "alice"}}
 		}
 	}
-	o, conn := owners(t, newRemote(), key,
+	checker, conn := newChecker(t, &remote{}, key,
 		secret("customers", map[string]string{"alice": "CNRY-42"}), secret("longest", map[string]string{"alice": strings.Repeat("CNRY", maxSubject/4)}),
 		secret("too-long", map[string]string{"alice": strings.Repeat("CNRY", maxSubject/4) + "!"}),
 		secret("empty", map[string]string{"alice": ""}), secret("without", map[string]string{"bob": "CNRY"}),
@@ -170,7 +196,7 @@ func TestTheSubjectOfAnObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := o.Marker(t.Context(), conn, georgeIn("shop", c.change))
+			got, err := checker.Marker(t.Context(), conn, georgeIn("shop", c.change))
 			if c.reason != "" {
 				if !problem.Is(err, c.reason) || strings.Contains(err.Error(), "CNRY") {
 					t.Errorf("%v, want %s", err, c.reason)
@@ -194,13 +220,13 @@ func TestASubjectIsTakenOnlyFromASecretThatPermitsIt(t *testing.T) {
 		database.Annotations = map[string]string{v1alpha1.AnnotationUse: "credentials"}
 		return database
 	}
-	o, conn := owners(t, newRemote(), key, unmarked("one", "CNRY-42"), unmarked("two", "CNRY-42\n"), unmarked("too", ""))
+	checker, conn := newChecker(t, &remote{}, key, unmarked("one", "CNRY-42"), unmarked("two", "CNRY-42\n"), unmarked("too", ""))
 	message := ""
 	for _, name := range []string{"one", "two", "too"} {
 		george := georgeIn("shop", func(spec *v1alpha1.SmileUserSpec) {
 			spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: name, Key: "alice"}}
 		})
-		_, err := o.Person(t.Context(), conn, george)
+		_, err := checker.Person(t.Context(), conn, george)
 		if !problem.Is(err, v1alpha1.ReasonSecretUseNotPermitted) {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -214,33 +240,19 @@ func TestASubjectIsTakenOnlyFromASecretThatPermitsIt(t *testing.T) {
 		spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: "one", Key: "alice"}}
 	})
 	existing.Status.UserID = "u1"
-	if _, err := o.Person(t.Context(), conn, existing); err != nil {
+	if _, err := checker.Person(t.Context(), conn, existing); err != nil {
 		t.Errorf("a person who exists: %v", err)
-	}
-}
-
-// The mirrors of connections are told apart by the API account, not by the connection.
-func TestConnectionsOfOneAccountShareAMirror(t *testing.T) {
-	t.Parallel()
-	key, _ := identity.NewKey()
-	_, one := owners(t, newRemote(), key)
-	_, two := owners(t, newRemote(), key)
-	otherKey, _ := identity.NewKey()
-	_, other := owners(t, newRemote(), otherKey)
-	set := NewSet(t.Context(), Config{Clock: clock.RealClock{}})
-	if set.For(one) != set.For(two) || set.For(one) == set.For(other) {
-		t.Error("mirrors do not go by the account")
 	}
 }
 
 func TestABusinessKeyIsRefusedOnlyForCreating(t *testing.T) {
 	t.Parallel()
 	key, _ := identity.NewKey()
-	o, conn := owners(t, newRemote(), key, secret("customers", map[string]string{"alice": "CNRY-42\n"}))
+	checker, conn := newChecker(t, &remote{}, key, secret("customers", map[string]string{"alice": "CNRY-42\n"}))
 	george := georgeIn("shop", func(spec *v1alpha1.SmileUserSpec) {
 		spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: "customers", Key: "alice"}}
 	})
-	person, err := o.Person(t.Context(), conn, george)
+	person, err := checker.Person(t.Context(), conn, george)
 	if err != nil {
 		t.Fatal(err)
 	}

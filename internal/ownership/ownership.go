@@ -1,4 +1,5 @@
-package mirror
+// Package ownership decides which object owns a user at Smile: it compares the marker that the user carries with the object.
+package ownership
 
 import (
 	"context"
@@ -10,6 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/secretuse"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -17,38 +19,37 @@ import (
 
 const (
 	maxSubject = 512
-	// secretRecheck is how often a Secret that is missing or of no use is read: Secrets are not watched.
+	// secretRecheck is how often a missing or unusable Secret is read again: Secrets are not watched.
 	secretRecheck = 30 * time.Second
 )
 
-// Owners tells whose a remote user is. It stands between what people write into spec and status and the persons of
-// others: an id alone opens nothing.
-type Owners struct {
+// Checker checks whether an object may use a remote user. People can write any id into a spec or a status, so an id alone gives no
+// access.
+type Checker struct {
 	// Key of the installation.
 	Key identity.Key
 	// Secrets reads Secrets, live.
 	Secrets client.Reader
-	// Mirrors of the remote side.
-	Mirrors *Set
+	// Mirrors hold the markers of remote users.
+	Mirrors *mirror.Set
 }
 
-// Person is whom an object stands for.
+// Person is the person that an object represents.
 type Person struct {
 	// Marker that the person's user at Smile carries.
 	Marker identity.Marker
-	// Refused is why nobody may be created under the business key; nil when somebody may. People who exist under it
-	// are found all the same.
+	// Refused is why no user may be created under the business key; nil if one may. An existing user is found nevertheless.
 	Refused error
 }
 
-// Person tells whom an object stands for, by the bytes of its business key as they are.
-func (o *Owners) Person(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser) (Person, error) {
-	key, err := o.subject(ctx, user)
+// Person returns the person that an object represents. The bytes of the business key are used as they are.
+func (c *Checker) Person(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser) (Person, error) {
+	key, err := c.subject(ctx, user)
 	if err != nil {
 		return Person{}, err
 	}
 	subject := identity.Subject{Mode: conn.Mode, Scope: conn.Name.Namespace, Name: key}
-	person := Person{Marker: identity.Marker{UID: user.UID, Digest: o.Key.Digest(subject)}}
+	person := Person{Marker: identity.Marker{UID: user.UID, Digest: c.Key.Digest(subject)}}
 	if fault := identity.SubjectFault(key); fault != "" && user.Spec.SubjectFrom != nil {
 		ref := user.Spec.SubjectFrom.SecretKeyRef
 		person.Refused = problem.NewInvalid(v1alpha1.ReasonSecretInvalid,
@@ -59,9 +60,9 @@ func (o *Owners) Person(ctx context.Context, conn *connection.Connection, user *
 	return person, nil
 }
 
-// Marker gives the marker that a user of this object carries.
-func (o *Owners) Marker(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser) (identity.Marker, error) {
-	person, err := o.Person(ctx, conn, user)
+// Marker returns the marker that a user created for this object carries.
+func (c *Checker) Marker(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser) (identity.Marker, error) {
+	person, err := c.Person(ctx, conn, user)
 	return person.Marker, err
 }
 
@@ -72,12 +73,12 @@ func SubjectReference(user *v1alpha1.SmileUser) secretuse.Reference {
 	}
 }
 
-func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string, error) {
+func (c *Checker) subject(ctx context.Context, user *v1alpha1.SmileUser) (string, error) {
 	if user.Spec.SubjectFrom == nil {
 		return user.Namespace + "/" + user.Name, nil
 	}
 	ref := user.Spec.SubjectFrom.SecretKeyRef
-	secret, err := SubjectReference(user).Read(ctx, o.Secrets)
+	secret, err := SubjectReference(user).Read(ctx, c.Secrets)
 	if err != nil {
 		return "", err
 	}
@@ -94,10 +95,10 @@ func (o *Owners) subject(ctx context.Context, user *v1alpha1.SmileUser) (string,
 	return string(subject), nil
 }
 
-// Verify proves that an object may use the remote user with this id: it was created for the object, or for the same
-// subject, or the object adopts it by id and the Secret's owner permits that.
-func (o *Owners) Verify(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser, userID string) error {
-	mark, err := o.Mirrors.For(conn).Marker(ctx, conn.Client, userID)
+// Verify returns nil if an object may use the remote user with this id: the user was created for the object, or for the same subject,
+// or the object adopts it by id and the owner of the credentials Secret permits that. It returns ErrMissing if there is no such user.
+func (c *Checker) Verify(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser, userID string) error {
+	mark, err := c.Mirrors.For(conn).Marker(ctx, userID)
 	if smile.IsNotFound(err) {
 		return ErrMissing
 	}
@@ -110,7 +111,7 @@ func (o *Owners) Verify(ctx context.Context, conn *connection.Connection, user *
 	if user.Spec.UserID == userID && conn.AdoptionAllowed {
 		return nil
 	}
-	wanted, err := o.Marker(ctx, conn, user)
+	wanted, err := c.Marker(ctx, conn, user)
 	if err != nil {
 		return err
 	}
