@@ -103,12 +103,13 @@ func addApplicationAPI(mgr ctrl.Manager, options Options, board leaderBoard, peo
 		return fmt.Errorf("registering the metrics of the application API: %w", err)
 	}
 	log := mgr.GetLogger().WithName("application-api")
+	forwarder := &broker.Forwarder{Board: board.Board, Fence: people.Fence}
 	server := &broker.Server{
 		Address:  options.ApplicationAPI.BindAddress,
 		CertFile: options.ApplicationAPI.TLSCertFile, KeyFile: options.ApplicationAPI.TLSKeyFile,
-		Own: board.own, Log: log,
+		Own: board.own, Forwarder: forwarder, Log: log,
 		Handler: broker.NewHandler(broker.Config{
-			Gate: gate, People: people, Forwarder: &broker.Forwarder{Board: board.Board, Fence: people.Fence},
+			Gate: gate, People: people, Forwarder: forwarder,
 			Audit: audit, Metrics: measured, Log: log,
 		}),
 	}

@@ -162,3 +162,12 @@ func fingerprint(certificate *x509.Certificate) string {
 	sum := sha256.Sum256(certificate.Raw)
 	return hex.EncodeToString(sum[:])
 }
+
+// close closes the connections to the leader that are not in use.
+func (f *Forwarder) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.transport != nil {
+		f.transport.CloseIdleConnections()
+	}
+}

@@ -39,6 +39,8 @@ type Server struct {
 	CertFile, KeyFile string
 	// Own is the certificate for calls that other replicas pass on.
 	Own *Ephemeral
+	// Forwarder whose connections end with the server; none if nil.
+	Forwarder *Forwarder
 	// Handler of the calls.
 	Handler http.Handler
 	// Log of the server.
@@ -87,6 +89,9 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("serving the application API: %w", err)
 	}
 	<-stopped
+	if s.Forwarder != nil {
+		s.Forwarder.close()
+	}
 	return nil
 }
 

@@ -49,6 +49,7 @@ type Operator struct {
 	world       *World
 	registry    *connection.Registry
 	mirrors     *mirror.Set
+	owners      *ownership.Checker
 	checks      *outputcheck.Checker
 	changes     <-chan event.TypedGenericEvent[mirror.Change]
 	connections *engine.Reconciler[*v1alpha1.SmileConnection]
@@ -96,7 +97,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	audit := auditlog.New(o.Records, w.Clock, logr.Discard())
 	o.Ledger = output.NewLedger(ctx, output.LedgerConfig{Live: kube, Namespace: w.Namespace, Key: key, Today: registry.Today, Days: output.LedgerDays})
 	o.changes = mirrors.Changes()
-	o.mirrors = mirrors
+	o.mirrors, o.owners = mirrors, owners
 	o.connections = (&connectioncontroller.Controller{
 		Client: kube, Connections: registry, Mirrors: mirrors, Events: told, Clock: w.Clock,
 	}).Reconciler()
