@@ -42,7 +42,7 @@ var _ = Describe("The fields of datapoints", func() {
 		Components struct{ Schemas map[string]values }
 	}
 	BeforeEach(func() {
-		raw, err := os.ReadFile("../../internal/sandbox/openapi.yaml")
+		raw, err := os.ReadFile("../../internal/sandbox/server/openapi.yaml")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(yaml.Unmarshal(raw, &described)).To(Succeed())
 	})

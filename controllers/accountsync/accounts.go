@@ -20,7 +20,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-type pass = engine.Pass[*v1alpha1.SmileAccountSync]
+type pass = engine.Run[*v1alpha1.SmileAccountSync]
 
 // visit is what the phases of one reconcile share.
 type visit struct {
@@ -155,9 +155,9 @@ func (v *visit) lookAtAccounts(ctx context.Context, p *pass) error {
 // summarise says on the running phase's condition, and on Ready, how the accounts are.
 func (v *visit) summarise(p *pass) {
 	found := connectednessOf(p.Object.Status.Accounts)
-	p.Set(found.status, found.reason, found.message)
+	p.Set(v1alpha1.ConditionAccountsConnected, found.outcome())
 	if p.Object.Status.ConnectedAccounts == 0 {
-		p.Ready(found.reason, found.message)
+		p.SetReady(found.reason, found.message)
 	}
 }
 

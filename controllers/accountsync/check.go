@@ -24,7 +24,6 @@ var errDamaged = problem.NewTransient(v1alpha1.ReasonOutputDamaged,
 // inspect compares the output with what was written. It fails only when it cannot be read: what it finds is for the phases
 // that follow.
 func (v *visit) inspect(ctx context.Context, p *pass) error {
-	p.Keep()
 	sync := p.Object
 	target, wanted := targetOf(sync)
 	if !wanted {
@@ -179,16 +178,18 @@ func (v *visit) isDressed(sync *v1alpha1.SmileAccountSync, target output.Target,
 	return true, nil
 }
 
-// whileBroken has a phase that fails say that the output is broken, if it is: no other trouble hides that.
-func (v *visit) whileBroken(run func(context.Context, *pass) error) func(context.Context, *pass) error {
-	return func(ctx context.Context, p *pass) error {
-		err := run(ctx, p)
-		if err == nil || v.broken == nil || errors.Is(err, context.Canceled) || apierrors.IsConflict(err) {
-			return err
-		}
-		if errors.Is(err, engine.ErrRest) {
-			return v.broken
-		}
+// explain decides with which problem the reconcile ends. A reconcile that finds nothing else due reports that data is kept because
+// of the clock. Whatever else is wrong, it reports an output that is broken.
+func (v *visit) explain(_ *pass, err error) error {
+	if v.held != nil && !v.again && errors.Is(err, engine.ErrRest) {
+		err = v.held
+	}
+	switch {
+	case err == nil || v.broken == nil || errors.Is(err, context.Canceled) || apierrors.IsConflict(err):
+		return err
+	case errors.Is(err, engine.ErrRest):
+		return v.broken
+	default:
 		return brokenBecause(v.broken, problem.Classify(err))
 	}
 }

@@ -2,13 +2,11 @@ package accountsync
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
@@ -66,7 +64,6 @@ func (v *visit) clockFault(ctx context.Context, sync *v1alpha1.SmileAccountSync)
 
 // confirmClock asks Smile for its time if a ttl has passed and no response has shown the time since the start.
 func (v *visit) confirmClock(ctx context.Context, p *pass) error {
-	p.Keep()
 	if v.held == nil || v.conn == nil || v.conn.Skew().Known {
 		return nil
 	}
@@ -74,16 +71,4 @@ func (v *visit) confirmClock(ctx context.Context, p *pass) error {
 		return err
 	}
 	return v.eraseDoomed(ctx, p)
-}
-
-// whileHeld makes a reconcile that finds nothing else due report that data is kept because of the clock, and schedules the next
-// one.
-func (v *visit) whileHeld(run func(context.Context, *pass) error) func(context.Context, *pass) error {
-	return func(ctx context.Context, p *pass) error {
-		err := run(ctx, p)
-		if v.held != nil && !v.again && errors.Is(err, engine.ErrRest) {
-			return v.held
-		}
-		return err
-	}
 }

@@ -81,30 +81,32 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 			Name: kind,
 			Gone: c.heeded.forget,
 			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
-			Phases: func() []engine.Phase[*v1alpha1.SmileAccountSync] {
+			Phases: func() ([]engine.Phase[*v1alpha1.SmileAccountSync], engine.Conclude[*v1alpha1.SmileAccountSync]) {
 				v := &visit{Controller: c}
 				phases := []engine.Phase[*v1alpha1.SmileAccountSync]{
 					{Condition: v1alpha1.ConditionTemplateApplied, Run: v.checkTemplate},
-					{Condition: v1alpha1.ConditionOutputReady, Run: v.checkFields},
-					{Condition: v1alpha1.ConditionOutputReady, Run: v.inspect},
-					{Condition: v1alpha1.ConditionDataSynced, Run: v.erase},
-					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: v.findUser},
-					{Condition: v1alpha1.ConditionDataSynced, Run: v.confirmClock},
-					{Condition: v1alpha1.ConditionAccountsConnected, Done: "the person has connected an account", Run: v.lookAtAccounts},
-					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.readBack},
-					{Condition: v1alpha1.ConditionDataSynced, Run: v.eraseJudged},
+					{Condition: v1alpha1.ConditionOutputReady, Run: found(v.checkFields)},
+					{Condition: v1alpha1.ConditionOutputReady, Run: found(v.inspect)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.erase)},
+					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: engine.Step(v.findUser)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.confirmClock)},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: found(v.lookAtAccounts)},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: found(v.readBack)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.eraseJudged)},
 					{Condition: v1alpha1.ConditionDataSynced, Done: "the data is what Smile has gathered", Run: v.fetch},
 					{Condition: v1alpha1.ConditionOutputReady, Done: "the output holds the data", Run: v.write},
-					{Condition: v1alpha1.ConditionAccountsConnected, Run: v.release},
-					{Condition: v1alpha1.ConditionDataSynced, Run: v.conclude},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: found(v.release)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.conclude)},
 				}
-				for i := range phases {
-					phases[i].Run = v.whileBroken(v.whileHeld(phases[i].Run))
-				}
-				return phases
+				return phases, v.explain
 			},
 		},
 	}
+}
+
+// found makes a phase of a function that leaves its condition as it is, unless it fails.
+func found(run func(context.Context, *pass) error) func(context.Context, *pass) (engine.Outcome, error) {
+	return func(ctx context.Context, p *pass) (engine.Outcome, error) { return engine.Unchanged, run(ctx, p) }
 }
 
 // SetupWithManager registers the controller.

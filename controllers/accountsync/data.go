@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/problem"
@@ -26,27 +27,26 @@ type fetched struct {
 
 // fetch reads the data of the connected accounts of which there is news. It is all or nothing: an error leaves the
 // last good data where it is, and the status with it.
-func (v *visit) fetch(ctx context.Context, p *pass) error {
+func (v *visit) fetch(ctx context.Context, p *pass) (engine.Outcome, error) {
 	sync := p.Object
 	if isUnnamed(sync) {
-		return errUnnamedFields
+		return engine.Unchanged, errUnnamedFields
 	}
 	if err := v.compare(ctx, sync); err != nil {
-		return err
+		return engine.Unchanged, err
 	}
 	if len(namesOf(sync.Status.Accounts, connected))+len(namesOf(sync.Status.Accounts, hasData)) == 0 {
 		found := connectednessOf(sync.Status.Accounts)
-		p.Set(metav1.ConditionFalse, found.reason, found.message)
-		return nil
+		return engine.False(found.reason, found.message), nil
 	}
 	gathered, err := v.gathered(ctx, p)
 	if err != nil {
-		return err
+		return engine.Unchanged, err
 	}
 	v.watchPromise(p)
 	v.change(v.refreshDue(p))
 	if err := v.tryToWrite(ctx, sync); err != nil {
-		return err
+		return engine.Unchanged, err
 	}
 	sync.Status.DataPending = v.changed // until it is written, whatever becomes of this pass and this process
 	if v.changed {
@@ -58,11 +58,12 @@ func (v *visit) fetch(ctx context.Context, p *pass) error {
 	}
 	switch {
 	case v.trouble != nil:
-		p.Keep() // conclude says what the trouble is, once what there is has been written
+		return engine.Unchanged, err // conclude says what the trouble is, once what there is has been written
 	case slices.ContainsFunc(sync.Status.Accounts, v.isExpired):
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonDataExpired, dataExpired)
+		p.Set(v1alpha1.ConditionDataSynced, engine.False(v1alpha1.ReasonDataExpired, dataExpired))
+		return engine.Unchanged, err
 	}
-	return err
+	return engine.Succeeded, err
 }
 
 // compare notes whether the output must be written again, and from which data. An output of somebody else is an error, before

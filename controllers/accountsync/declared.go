@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
@@ -31,7 +32,6 @@ func isUnnamed(sync *v1alpha1.SmileAccountSync) bool {
 // checkFields ends a reconcile whose ConfigMap would hold more than named fields, before Smile is called. If an output exists
 // already, data may have to be erased from it first: then fetch ends the reconcile.
 func (v *visit) checkFields(_ context.Context, p *pass) error {
-	p.Keep()
 	if isUnnamed(p.Object) && p.Object.Status.Output == nil {
 		return errUnnamedFields
 	}
@@ -48,16 +48,14 @@ func (c *Controller) templateOf(sync *v1alpha1.SmileAccountSync) *v1alpha1.Outpu
 }
 
 // checkTemplate warns of annotations that the operator does not allow. The output is written without them.
-func (v *visit) checkTemplate(_ context.Context, p *pass) error {
+func (v *visit) checkTemplate(_ context.Context, p *pass) (engine.Outcome, error) {
 	var dropped []string
 	if out := p.Object.Spec.Output; out != nil {
 		_, dropped = v.Annotations.Apply(out.Template)
 	}
 	if len(dropped) == 0 {
-		p.Drop()
-		return nil
+		return engine.Absent, nil
 	}
-	p.Warn(v1alpha1.ReasonAnnotationNotAllowed, "Write", fmt.Sprintf("spec.output.template.metadata.annotations: "+
-		"the operator's flag --allowed-output-annotations does not permit all of them, such as %s: the output is written without those", dropped[0]))
-	return nil
+	return engine.Warning(v1alpha1.ReasonAnnotationNotAllowed, "Write", fmt.Sprintf("spec.output.template.metadata.annotations: "+
+		"the operator's flag --allowed-output-annotations does not permit all of them, such as %s: the output is written without those", dropped[0])), nil
 }

@@ -6,10 +6,10 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
@@ -18,7 +18,6 @@ import (
 // itself: neither Smile nor the person's object have to be there for it. The status forgets the data only after the
 // output has, so whatever comes of this pass, the next one knows what is left to do.
 func (v *visit) erase(ctx context.Context, p *pass) error {
-	p.Keep()
 	return v.eraseDoomed(ctx, p)
 }
 
@@ -91,7 +90,7 @@ func (v *visit) forget(p *pass, gone erasures) {
 		}
 	}
 	if ended {
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonDataExpired, dataExpired)
+		p.Set(v1alpha1.ConditionDataSynced, engine.False(v1alpha1.ReasonDataExpired, dataExpired))
 	}
 }
 

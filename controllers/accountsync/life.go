@@ -9,6 +9,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -208,6 +209,13 @@ func entryOf(before []v1alpha1.SyncedAccount, account smile.Account) v1alpha1.Sy
 type connectedness struct {
 	status          metav1.ConditionStatus
 	reason, message string
+}
+
+func (c connectedness) outcome() engine.Outcome {
+	if c.status == metav1.ConditionTrue {
+		return engine.True(c.reason, c.message)
+	}
+	return engine.False(c.reason, c.message)
 }
 
 // troubles sort the errors of accounts by who can do something about them, as the vendor's guide does.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
@@ -283,7 +284,7 @@ func (v *visit) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objec
 // dropOutput deletes an output that the spec does not want any more. It needs neither Smile nor the person's object.
 func (v *visit) dropOutput(ctx context.Context, p *pass) error {
 	sync := p.Object
-	p.Drop()
+	p.Set(v1alpha1.ConditionOutputReady, engine.Absent)
 	if sync.Status.Output == nil {
 		return nil
 	}

@@ -20,7 +20,6 @@ import (
 // step is stored before the next: the data is written; it is read back; the status records the revoke; and only then is the
 // call sent. A process that ends between two steps is continued from the status.
 func (v *visit) release(ctx context.Context, p *pass) error {
-	p.Keep()
 	sync := p.Object
 	if !sync.Spec.RevokeAfterFetch {
 		return nil
@@ -45,9 +44,9 @@ func (v *visit) release(ctx context.Context, p *pass) error {
 		return nil
 	}
 	found := connectednessOf(sync.Status.Accounts)
-	p.Set(found.status, found.reason, found.message)
+	p.Set(v1alpha1.ConditionAccountsConnected, found.outcome())
 	if sync.Status.ConnectedAccounts == 0 {
-		p.Ready(found.reason, found.message)
+		p.SetReady(found.reason, found.message)
 	}
 	if err := v.eraseDoomed(ctx, p); err != nil {
 		return err

@@ -70,7 +70,6 @@ func forgotten(sync *v1alpha1.SmileAccountSync, facts map[string]output.AccountF
 // readBack decides about what the output holds and the status does not know, now that Smile has shown the accounts: it
 // comes into the status, or goes. Until then it stays as it is. What only a confirmed clock can decide holds up no erasure.
 func (v *visit) readBack(ctx context.Context, p *pass) error {
-	p.Keep()
 	strays, err := v.strays(ctx, p.Object)
 	if err != nil || !v.undecided {
 		return ignoreForeign(err)

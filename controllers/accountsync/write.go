@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -17,29 +16,26 @@ import (
 )
 
 // write makes the output hold what is kept: what was fetched, and of the other accounts what it holds already.
-func (v *visit) write(ctx context.Context, p *pass) error {
+func (v *visit) write(ctx context.Context, p *pass) (engine.Outcome, error) {
 	sync := p.Object
 	target, wanted := targetOf(sync)
 	if !wanted {
 		v.record(sync)
-		p.Drop()
-		return nil
+		return engine.Absent, nil
 	}
 	if !v.changed {
-		p.Keep()
-		return nil
+		return engine.Unchanged, nil
 	}
 	held, lost, err := v.kept(ctx, p)
 	if err != nil {
-		return err
+		return engine.Unchanged, err
 	}
 	if len(held) == 0 && sync.Status.Output == nil && v.opened[target].Content() == nil {
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser, "there is no data to write yet")
-		return nil
+		return engine.False(v1alpha1.ReasonAwaitingEndUser, "there is no data to write yet"), nil
 	}
 	changed, err := v.store(ctx, p, target, held, recorded(sync.Status.Accounts, v.fetched))
 	if err != nil {
-		return err
+		return engine.Unchanged, err
 	}
 	if changed {
 		v.audit(p, "", auditlog.ActionWritten, v.why(p), auditlog.OutcomeSucceeded)
@@ -51,7 +47,7 @@ func (v *visit) write(ctx context.Context, p *pass) error {
 	if changed && len(held) > 0 {
 		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
 	}
-	return nil
+	return engine.Succeeded, nil
 }
 
 // record says in the status what was fetched, now that it is written.
@@ -153,7 +149,6 @@ func (v *visit) conclude(_ context.Context, p *pass) error {
 	if findLost(p.Object, p.Now) {
 		return errLost
 	}
-	p.Keep()
 	return nil
 }
 

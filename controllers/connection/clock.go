@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
 const (
@@ -17,16 +17,17 @@ const (
 )
 
 // clock compares the clock of this process with Smile's. Until Smile has responded, the condition stays as it was.
-func (v *visit) clock(_ context.Context, p *pass) error {
+func (v *visit) clock(_ context.Context, p *pass) (engine.Outcome, error) {
 	skew := v.conn.Skew()
 	before := meta.IsStatusConditionFalse(p.Object.Status.Conditions, v1alpha1.ConditionClockSynchronized)
 	switch {
 	case !skew.Known:
-		p.Keep()
+		return engine.Unchanged, nil
 	case skew.Excessive():
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonClockSkew, clockSkewExcessive)
+		return engine.False(v1alpha1.ReasonClockSkew, clockSkewExcessive), nil
 	case skew.Noticed(before):
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonClockSkew, clockSkew)
+		return engine.False(v1alpha1.ReasonClockSkew, clockSkew), nil
+	default:
+		return engine.Succeeded, nil
 	}
-	return nil
 }

@@ -55,7 +55,7 @@ type Controller struct {
 	Clock clock.PassiveClock
 }
 
-type pass = engine.Pass[*v1alpha1.SmileConnection]
+type pass = engine.Run[*v1alpha1.SmileConnection]
 
 // Reconciler makes the reconciler of SmileConnections.
 func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileConnection] {
@@ -64,15 +64,15 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileConnection] 
 		Kind: engine.Kind[*v1alpha1.SmileConnection]{
 			Name: "SmileConnection",
 			New:  func() *v1alpha1.SmileConnection { return &v1alpha1.SmileConnection{} },
-			Phases: func() []engine.Phase[*v1alpha1.SmileConnection] {
+			Phases: func() ([]engine.Phase[*v1alpha1.SmileConnection], engine.Conclude[*v1alpha1.SmileConnection]) {
 				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileConnection]{
 					{Condition: v1alpha1.ConditionRevokesAllowed, Run: v.brake},
-					{Condition: v1alpha1.ConditionCredentialsValid, Done: "Smile accepts the key pair", Run: v.prove},
+					{Condition: v1alpha1.ConditionCredentialsValid, Done: "Smile accepts the key pair", Run: engine.Step(v.prove)},
 					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSecretUse},
 					{Condition: v1alpha1.ConditionMirrored, Done: "what is known of Smile is up to date", Run: v.mirror},
 					{Condition: v1alpha1.ConditionClockSynchronized, Done: "the clocks of the operator and of Smile agree", Run: v.clock},
-				}
+				}, nil
 			},
 		},
 	}
@@ -130,17 +130,15 @@ func (v *visit) prove(ctx context.Context, p *pass) error {
 }
 
 // checkSecretUse warns of a key pair that stays in use although its Secret does not permit that.
-func (v *visit) checkSecretUse(_ context.Context, p *pass) error {
+func (v *visit) checkSecretUse(_ context.Context, p *pass) (engine.Outcome, error) {
 	if !v.conn.Undeclared {
-		p.Drop()
-		return nil
+		return engine.Absent, nil
 	}
-	p.Warn(v1alpha1.ReasonSecretUseNotPermitted, "Prove", connection.SecretReference(p.Object).Warning())
-	return nil
+	return engine.Warning(v1alpha1.ReasonSecretUseNotPermitted, "Prove", connection.SecretReference(p.Object).Warning()), nil
 }
 
 // mirror says how the picture of the remote side is, and hands on what a person decided about it.
-func (v *visit) mirror(_ context.Context, p *pass) error {
+func (v *visit) mirror(_ context.Context, p *pass) (engine.Outcome, error) {
 	status, known := &p.Object.Status, v.Mirrors.For(v.conn)
 	known.ResumeTasks(v.conn, status.TasksSince)
 	if since := known.TasksSince(); !since.IsZero() {
@@ -153,12 +151,13 @@ func (v *visit) mirror(_ context.Context, p *pass) error {
 	held := known.ErasureHeld(v.conn.Name)
 	switch {
 	case held != nil:
-		p.Set(metav1.ConditionFalse, held.Reason, held.Message)
-		p.Ready(held.Reason, held.Message)
+		p.SetReady(held.Reason, held.Message)
+		return engine.False(held.Reason, held.Message), nil
 	case known.Stale(v.conn.ResyncInterval):
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonStale, "what is known of Smile is older than two resync intervals: its listings fail or wait")
+		return engine.False(v1alpha1.ReasonStale, "what is known of Smile is older than two resync intervals: its listings fail or wait"), nil
+	default:
+		return engine.Succeeded, nil
 	}
-	return nil
 }
 
 // recheck has the Secret of a connection that does not work read again soon, whatever is wrong; calls have a pace of
@@ -173,7 +172,7 @@ func recheck(err error) error {
 
 // brake shows whether so many revokes were asked for that a person must approve them, and takes the approval. An
 // annotation that was handled before approves nothing new. Where no approval is needed, it shows whether declared revokes wait.
-func (c *Controller) brake(ctx context.Context, p *pass) error {
+func (c *Controller) brake(ctx context.Context, p *pass) (engine.Outcome, error) {
 	status := &p.Object.Status
 	if asked := approval(p.Object); asked != "" && asked != status.LastHandledApproval {
 		c.Connections.ApproveRevokes(p.Object)
@@ -182,14 +181,12 @@ func (c *Controller) brake(ctx context.Context, p *pass) error {
 	paused := c.Connections.RevokeLimitReached(ctx, p.Object)
 	errors.As(c.Connections.RevokesPaused(p.Object), &paused)
 	if paused == nil {
-		p.Drop()
-		return nil
+		return engine.Absent, nil
 	}
 	if former := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionRevokesAllowed); former == nil || former.Reason != paused.Reason {
 		p.Event(corev1.EventTypeWarning, paused.Reason, "Revoke", paused.Message)
 	}
-	p.Set(metav1.ConditionFalse, paused.Reason, paused.Message)
-	return nil
+	return engine.False(paused.Reason, paused.Message), nil
 }
 
 // approval is the annotation's value, as far as the status can hold it.

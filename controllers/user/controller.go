@@ -79,16 +79,16 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 		Kind: engine.Kind[*v1alpha1.SmileUser]{
 			Name: "SmileUser",
 			New:  func() *v1alpha1.SmileUser { return &v1alpha1.SmileUser{} },
-			Phases: func() []engine.Phase[*v1alpha1.SmileUser] {
+			Phases: func() ([]engine.Phase[*v1alpha1.SmileUser], engine.Conclude[*v1alpha1.SmileUser]) {
 				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileUser]{
 					{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: v.connect},
 					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSubjectUse},
-					{Condition: v1alpha1.ConditionProvisioned, Done: "the person is a user at Smile", Run: v.provision},
+					{Condition: v1alpha1.ConditionProvisioned, Done: "the person is a user at Smile", Run: engine.Step(v.provision)},
 					{Condition: v1alpha1.ConditionTokenIssued, Done: "the Secret holds a fresh link token", Run: v.issueToken},
-					{Run: v.countAccounts},
-					{Run: func(context.Context, *pass) error { return v.trouble }},
-				}
+					{Run: engine.Step(v.countAccounts)},
+					{Run: engine.Step(func(context.Context, *pass) error { return v.trouble })},
+				}, nil
 			},
 			Undo: &engine.Undo[*v1alpha1.SmileUser]{
 				Finalizer: v1alpha1.FinalizerRevoke,
@@ -96,7 +96,7 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
 				Needed: func(user *v1alpha1.SmileUser) bool {
 					return user.Spec.DeletionPolicy == v1alpha1.UserRevokeAccounts
 				},
-				Run: func(ctx context.Context, pass *engine.Pass[*v1alpha1.SmileUser]) error {
+				Run: func(ctx context.Context, pass *engine.Run[*v1alpha1.SmileUser]) error {
 					return (&visit{Controller: c}).revoke(ctx, pass)
 				},
 			},

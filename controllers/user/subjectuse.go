@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/secretuse"
@@ -13,28 +14,25 @@ import (
 
 // checkSubjectUse warns if the Secret of an existing user does not permit its value to be used as a business key. The user
 // continues, but could not be created again. The Secret is read once after a start, and then only while there is a warning.
-func (v *visit) checkSubjectUse(ctx context.Context, p *pass) error {
+func (v *visit) checkSubjectUse(ctx context.Context, p *pass) (engine.Outcome, error) {
 	user := p.Object
 	warned := meta.FindStatusCondition(user.Status.Conditions, v1alpha1.ConditionSecretUsePermitted) != nil
 	switch {
 	case user.Spec.SubjectFrom == nil || user.Status.UserID == "":
-		p.Drop() // for a new user, the condition Provisioned reports it
-		return nil
+		return engine.Absent, nil // for a new user, the condition Provisioned reports it
 	case !p.First && !warned:
-		p.Keep()
-		return nil
+		return engine.Unchanged, nil
 	}
 	ref := ownership.SubjectReference(user)
 	secret, err := ref.Read(ctx, v.Live)
 	switch {
 	case problem.Is(err, v1alpha1.ReasonSecretNotFound):
-		p.Drop()
+		return engine.Absent, nil
 	case err != nil:
-		return err
+		return engine.Unchanged, err
 	case secretuse.Permitted(secret.Annotations, ref.Use):
-		p.Drop()
+		return engine.Absent, nil
 	default:
-		p.Warn(v1alpha1.ReasonSecretUseNotPermitted, "Provision", ref.Warning())
+		return engine.Warning(v1alpha1.ReasonSecretUseNotPermitted, "Provision", ref.Warning()), nil
 	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/linktoken"
 	"github.com/smile-operator/smile-operator/internal/output"
@@ -40,16 +41,18 @@ var errTokenGone = problem.NewNotReady(v1alpha1.ReasonProgressing,
 	"the Secret of the link token was deleted or changed: it gets a new token, at most one in five minutes")
 
 // issueToken keeps a fresh link token, if one is wanted. Trouble with its Secret ends the pass only after everything else.
-func (v *visit) issueToken(ctx context.Context, p *pass) error {
+func (v *visit) issueToken(ctx context.Context, p *pass) (engine.Outcome, error) {
 	err := v.keepToken(ctx, p)
 	for _, reason := range []string{v1alpha1.ReasonClusterRefused, v1alpha1.ReasonOutputConflict, v1alpha1.ReasonProgressing} {
 		if problem.Is(err, reason) {
-			p.Keep()
 			v.trouble = problem.Classify(err).On(v1alpha1.ConditionTokenIssued)
-			return nil
+			return engine.Unchanged, nil
 		}
 	}
-	return err
+	if p.Object.Spec.LinkToken == nil {
+		return engine.Absent, err
+	}
+	return engine.Succeeded, err
 }
 
 // keepToken keeps a fresh link token in the Secret that the spec names. A token that exists is stored rather than a new one
@@ -88,7 +91,6 @@ func (v *visit) dropToken(ctx context.Context, p *pass) error {
 		}
 		p.Object.Status.LinkToken = nil
 	}
-	p.Drop()
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-type pass = engine.Pass[*v1alpha1.SmileUser]
+type pass = engine.Run[*v1alpha1.SmileUser]
 
 // visit is what the phases of one pass hand on to each other.
 type visit struct {
@@ -28,12 +28,12 @@ type visit struct {
 
 // connect looks for the connection. That there is none ready stops only what needs one: a user with nothing due
 // stays as it is.
-func (v *visit) connect(ctx context.Context, p *pass) error {
+func (v *visit) connect(ctx context.Context, p *pass) (engine.Outcome, error) {
 	v.conn, v.connErr = v.Connections.For(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
 	if v.connErr != nil {
-		p.Keep()
+		return engine.Unchanged, nil
 	}
-	return nil
+	return engine.Succeeded, nil
 }
 
 // connection gives the connection to a phase that has something to call.

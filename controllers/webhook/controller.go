@@ -81,13 +81,13 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileWebhookSubsc
 		Kind: engine.Kind[*v1alpha1.SmileWebhookSubscription]{
 			Name: "SmileWebhookSubscription",
 			New:  func() *v1alpha1.SmileWebhookSubscription { return &v1alpha1.SmileWebhookSubscription{} },
-			Phases: func() []engine.Phase[*v1alpha1.SmileWebhookSubscription] {
+			Phases: func() ([]engine.Phase[*v1alpha1.SmileWebhookSubscription], engine.Conclude[*v1alpha1.SmileWebhookSubscription]) {
 				v := &visit{Controller: c}
 				return []engine.Phase[*v1alpha1.SmileWebhookSubscription]{
 					{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: v.connect},
-					{Condition: v1alpha1.ConditionRegistered, Done: "Smile sends the events", Run: v.register},
+					{Condition: v1alpha1.ConditionRegistered, Done: "Smile sends the events", Run: engine.Step(v.register)},
 					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSecretUse},
-				}
+				}, nil
 			},
 			Guard: func(ctx context.Context, p *pass) error {
 				v := &visit{Controller: c}

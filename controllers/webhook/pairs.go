@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/problem"
@@ -261,13 +262,11 @@ func isRegistered(p *pass, w *wanted) bool {
 }
 
 // checkSecretUse warns of a secret that stays in use although its Secret does not permit that.
-func (v *visit) checkSecretUse(_ context.Context, p *pass) error {
+func (v *visit) checkSecretUse(_ context.Context, p *pass) (engine.Outcome, error) {
 	if !v.undeclared {
-		p.Drop()
-		return nil
+		return engine.Absent, nil
 	}
-	p.Warn(v1alpha1.ReasonSecretUseNotPermitted, "Register", secretOf(p).Warning())
-	return nil
+	return engine.Warning(v1alpha1.ReasonSecretUseNotPermitted, "Register", secretOf(p).Warning()), nil
 }
 
 func unusable(name, key, which, otherwise string) error {

@@ -15,7 +15,7 @@ import (
 )
 
 type (
-	pass         = engine.Pass[*v1alpha1.SmileWebhookSubscription]
+	pass         = engine.Run[*v1alpha1.SmileWebhookSubscription]
 	registration = v1alpha1.WebhookRegistration
 )
 
@@ -42,12 +42,12 @@ type visit struct {
 
 // connect looks for the connection. That there is none ready stops only what needs one: a webhook with nothing due
 // stays as it is.
-func (v *visit) connect(ctx context.Context, p *pass) error {
+func (v *visit) connect(ctx context.Context, p *pass) (engine.Outcome, error) {
 	v.conn, v.connErr = v.Connections.For(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
 	if v.connErr != nil {
-		p.Keep()
+		return engine.Unchanged, nil
 	}
-	return nil
+	return engine.Succeeded, nil
 }
 
 // connection gives the connection to a step that has something to call.

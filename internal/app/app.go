@@ -2,11 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,27 +19,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	accountsynccontroller "github.com/smile-operator/smile-operator/controllers/accountsync"
-	connectioncontroller "github.com/smile-operator/smile-operator/controllers/connection"
-	usercontroller "github.com/smile-operator/smile-operator/controllers/user"
-	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
-	"github.com/smile-operator/smile-operator/internal/broker"
-	"github.com/smile-operator/smile-operator/internal/connection"
-	"github.com/smile-operator/smile-operator/internal/creation"
+	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
-	"github.com/smile-operator/smile-operator/internal/hook"
-	"github.com/smile-operator/smile-operator/internal/identity"
-	"github.com/smile-operator/smile-operator/internal/index"
-	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
-	"github.com/smile-operator/smile-operator/internal/outputcheck"
-	"github.com/smile-operator/smile-operator/internal/ownership"
-	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,verbs=create
@@ -137,10 +123,11 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
-	if err := addControllers(ctx, mgr, options, lock, board, fence); err != nil {
+	controllers, err := addControllers(ctx, mgr, options, lock, fence)
+	if err != nil {
 		return nil, err
 	}
-	return mgr, addReceiver(mgr, options)
+	return mgr, errors.Join(addReceiver(mgr, options), addApplicationAPI(mgr, options, board, controllers))
 }
 
 // alwaysLeading is the fence of a process without leader election: nobody else may run.
@@ -174,110 +161,41 @@ func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, f
 	}
 }
 
-func addControllers(
-	ctx context.Context, mgr ctrl.Manager, options Options, lock *fencedLock, board leaderBoard, fence func() error,
-) error {
-	key, err := readIdentity(ctx, mgr, options)
+// addControllers wires the controllers to the manager, so that nothing is written once the fence refuses.
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock *fencedLock, fence func() error) (*Controllers, error) {
+	unfenced, err := liveClient(mgr.GetConfig(), mgr)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	key, err := ReadIdentity(ctx, unfenced, options)
+	if err != nil {
+		return nil, err
 	}
 	live, err := liveClient(fenced(mgr.GetConfig(), fence), mgr)
 	if err != nil {
-		return err
-	}
-	connections, err := newRegistry(mgr, live, options, key, fence)
-	if err != nil {
-		return err
-	}
-	if err := index.Register(ctx, mgr.GetFieldIndexer()); err != nil {
-		return err
-	}
-	policy, err := hook.NewPolicy(options.ReceiverBaseURL, options.AllowedWebhookHosts)
-	if err != nil {
-		return err
-	}
-	wall := clock.RealClock{}
-	events := engine.NewGroupedRecorder(mgr.GetEventRecorder("smile-operator"))
-	mirrors, err := newMirrors(ctx, mgr, connections)
-	if err != nil {
-		return err
-	}
-	owners := &ownership.Checker{Key: key, Secrets: live, Mirrors: mirrors}
-	checks, err := addChecker(ctx, mgr, live, options)
-	if err != nil {
-		return err
-	}
-	outputs := output.NewWriter(checks.Client(live))
-	accounting, err := newAccounting(ctx, live, connections, options, key)
-	if err != nil {
-		return err
-	}
-	people, err := addCreation(mgr, live, options, lock, creation.Config{Mirrors: mirrors, Clock: wall})
-	if err != nil {
-		return err
-	}
-	broking := &broker.People{Users: mgr.GetClient(), Connections: connections, Owners: owners, Fence: fence}
-	if err := addApplicationAPI(mgr, options, board, broking, accounting.audit); err != nil {
-		return err
-	}
-	users := &usercontroller.Controller{
-		Client: mgr.GetClient(), Live: live, Connections: connections, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Checks: checks.Wakes("SmileUser"), Identity: key, Audit: accounting.audit,
-		Events: events, Creation: people, Clock: wall,
-	}
-	return setUp(mgr,
-		&connectioncontroller.Controller{
-			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Events: events, Clock: wall,
-		},
-		users,
-		&accountsynccontroller.Controller{
-			Client: mgr.GetClient(), Connections: connections, Mirrors: mirrors, Owners: owners,
-			Outputs: outputs, Checks: checks.Wakes("SmileAccountSync"), Checked: options.OutputCheckInterval > 0, Annotations: options.annotations(),
-			Ledger: accounting.ledger, Identity: key, Audit: accounting.audit, Events: events, Clock: wall,
-		},
-		&webhookcontroller.Controller{
-			Client: mgr.GetClient(), Secrets: live, Connections: connections, Mirrors: mirrors, Outputs: outputs,
-			Policy: policy, Overlap: options.WebhookOverlap, Identity: key, Events: events,
-			Checks: checks.Wakes("SmileWebhookSubscription"), HeadStart: headStart, Clock: wall,
-		},
-	)
-}
-
-func setUp(mgr ctrl.Manager, controllers ...interface{ SetupWithManager(ctrl.Manager) error }) error {
-	for _, controller := range controllers {
-		if err := controller.SetupWithManager(mgr); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func newMirrors(ctx context.Context, mgr ctrl.Manager, connections *connection.Registry) (*mirror.Set, error) {
-	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: clock.RealClock{}, Connections: connections, Objects: mgr.GetClient()})
-	if err := metrics.Registry.Register(mirrors); err != nil {
-		return nil, fmt.Errorf("registering the metrics of the mirrors: %w", err)
-	}
-	return mirrors, mgr.Add(mirrors)
-}
-
-// addChecker adds what looks after the outputs.
-func addChecker(ctx context.Context, mgr ctrl.Manager, live client.Client, options Options) (*outputcheck.Checker, error) {
-	if err := outputcheck.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return nil, err
 	}
-	checks := outputcheck.New(outputcheck.Config{Objects: mgr.GetClient(), Outputs: live, Interval: options.OutputCheckInterval})
-	return checks, mgr.Add(checks)
-}
-
-// readIdentity may write the identity key before there is a leader: of several processes that do, one succeeds.
-func readIdentity(ctx context.Context, mgr ctrl.Manager, options Options) (identity.Key, error) {
-	live, err := liveClient(mgr.GetConfig(), mgr)
+	audit, err := auditlog.Open(options.AuditLog)
 	if err != nil {
-		return identity.Key{}, err
+		return nil, fmt.Errorf("--audit-log: %w", err)
 	}
-	return output.Identity(ctx, live, output.IdentityOptions{
-		Namespace: options.namespace(), Watched: options.watched(), New: options.NewIdentityKey,
-	})
+	if err := RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return nil, err
+	}
+	env := Environment{
+		Objects: mgr.GetClient(), Live: live, Identity: key, AuditLog: audit,
+		Events: engine.NewGroupedRecorder(mgr.GetEventRecorder("smile-operator")),
+		Fence:  fence, HeadStart: headStart, LedgerInterval: output.LedgerInterval, Clock: clock.RealClock{},
+	}
+	if options.LeaderElect {
+		env.Term = lock.leads
+	}
+	controllers, err := NewControllers(ctx, options, env)
+	if err != nil {
+		return nil, err
+	}
+	lock.lastSent = controllers.Creation.LastSent
+	return controllers, controllers.addTo(mgr)
 }
 
 // liveClient makes a client that reads past the cache, as it must be for Secrets.
@@ -287,27 +205,4 @@ func liveClient(access *rest.Config, mgr ctrl.Manager) (client.Client, error) {
 		return nil, fmt.Errorf("making the client for Secrets: %w", err)
 	}
 	return live, nil
-}
-
-func newRegistry(mgr ctrl.Manager, live client.Client, options Options, key identity.Key, fence transport.Fence) (*connection.Registry, error) {
-	hosts, err := transport.NewHostPolicy(options.SandboxEndpoint, options.AllowedAPIHosts, options.VendorExemptions...)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := options.rootCAs()
-	if err != nil {
-		return nil, err
-	}
-	calls, budgets := transport.NewMetrics(), transport.NewBudgetSet(options.APIRequestsPerSecond)
-	for _, collector := range []prometheus.Collector{calls, budgets} {
-		if err := metrics.Registry.Register(collector); err != nil {
-			return nil, fmt.Errorf("registering the metrics of the API calls: %w", err)
-		}
-	}
-	registry := connection.NewRegistry(connection.Config{
-		Connections: mgr.GetClient(), Secrets: live, Hosts: hosts,
-		Budgets: budgets, RequestsPerSecond: options.APIRequestsPerSecond,
-		RootCAs: roots, Metrics: calls, Identity: key, Clock: clock.RealClock{}, UserAgent: "smile-operator/" + Version,
-	}, fence)
-	return registry, mgr.Add(registry)
 }

@@ -11,7 +11,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/broker"
 )
 
@@ -90,7 +89,7 @@ func newLeaderBoard(options Options) (leaderBoard, error) {
 }
 
 // addApplicationAPI has this process serve the application API, whoever leads.
-func addApplicationAPI(mgr ctrl.Manager, options Options, board leaderBoard, people *broker.People, audit *auditlog.Log) error {
+func addApplicationAPI(mgr ctrl.Manager, options Options, board leaderBoard, controllers *Controllers) error {
 	if !options.ApplicationAPI.serves() {
 		return nil
 	}
@@ -103,14 +102,14 @@ func addApplicationAPI(mgr ctrl.Manager, options Options, board leaderBoard, peo
 		return fmt.Errorf("registering the metrics of the application API: %w", err)
 	}
 	log := mgr.GetLogger().WithName("application-api")
-	forwarder := &broker.Forwarder{Board: board.Board, Fence: people.Fence}
+	forwarder := &broker.Forwarder{Board: board.Board, Fence: controllers.People.Fence}
 	server := &broker.Server{
 		Address:  options.ApplicationAPI.BindAddress,
 		CertFile: options.ApplicationAPI.TLSCertFile, KeyFile: options.ApplicationAPI.TLSKeyFile,
 		Own: board.own, Forwarder: forwarder, Log: log,
 		Handler: broker.NewHandler(broker.Config{
-			Gate: gate, People: people, Forwarder: forwarder,
-			Audit: audit, Metrics: measured, Log: log,
+			Gate: gate, People: controllers.People, Forwarder: forwarder,
+			Audit: controllers.Audit, Metrics: measured, Log: log,
 		}),
 	}
 	if err := mgr.AddReadyzCheck("application-api", server.Ready); err != nil {

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
+	"github.com/smile-operator/smile-operator/controllers/webhook"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
@@ -109,7 +109,7 @@ func (o *Options) bindReceiver(flags *pflag.FlagSet) {
 		"URL at which Smile reaches --receiver-bind-address, such as https://hooks.example.com; without it subscriptions need spec.url")
 	flags.StringVar(&o.ReceiverTLSCertFile, "receiver-tls-cert-file", "", "PEM file of the receiver's certificate, read again when it changes; plain HTTP when empty")
 	flags.StringVar(&o.ReceiverTLSKeyFile, "receiver-tls-key-file", "", "PEM file of the receiver's private key")
-	flags.DurationVar(&o.WebhookOverlap, "webhook-overlap", webhookcontroller.DefaultOverlap,
+	flags.DurationVar(&o.WebhookOverlap, "webhook-overlap", webhook.DefaultOverlap,
 		"how long a webhook that was replaced stays at Smile, and how long after that its events are still taken")
 }
 
@@ -152,12 +152,6 @@ func (o *Options) validateReceiver() error {
 		return errors.New("--webhook-overlap must be at least 1s")
 	}
 	return nil
-}
-
-// annotations returns those that templates may set on outputs. The options must be valid.
-func (o *Options) annotations() output.AnnotationPolicy {
-	policy, _ := output.NewAnnotationPolicy(o.OutputAnnotations)
-	return policy
 }
 
 // receives reports whether this process receives webhooks.

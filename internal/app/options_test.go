@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/output"
 )
 
 func parsed(t *testing.T, args ...string) (Options, error) {
@@ -42,7 +43,8 @@ func TestFlags(t *testing.T) {
 	if diff := cmp.Diff([]string{"a.example.com", "http://127.0.0.1:8484"}, options.AllowedAPIHosts); diff != "" {
 		t.Error(diff)
 	}
-	if policy := options.annotations(); !policy.Allows("a.example.com/x") || policy.Allows("b.example.com/x") {
+	policy, err := output.NewAnnotationPolicy(options.OutputAnnotations)
+	if err != nil || !policy.Allows("a.example.com/x") || policy.Allows("b.example.com/x") {
 		t.Errorf("annotations: %+v", policy)
 	}
 	cache := options.cache()

@@ -17,21 +17,21 @@ type away struct {
 
 // calling names the caller of a reconcile's calls. Without a queue no caller can be woken, and each call waits for its slot. The
 // returned function ends the reconcile's use of its place.
-func (r *Reconciler[T]) calling(ctx context.Context, pass *Pass[T]) (context.Context, func()) {
+func (r *Reconciler[T]) calling(ctx context.Context, run *Run[T]) (context.Context, func()) {
 	queue := r.queue.Load()
 	if queue == nil {
 		return ctx, func() {}
 	}
-	name := nameOf(pass)
+	name := nameOf(run)
 	known := r.memory.back(name)
 	if known.caller == nil {
 		known.caller = smile.NewCaller(func() { queue.wake(name) })
 	}
-	pass.First, pass.Resumed = pass.First || known.first, known.resumed
+	run.First, run.Resumed = run.First || known.first, known.resumed
 	known.caller.Begin()
 	return smile.WithCaller(ctx, known.caller), func() {
-		if known.caller.End(pass.done) {
-			r.memory.leave(name, away{caller: known.caller, first: pass.First, resumed: pass.Resumed})
+		if known.caller.End(run.done) {
+			r.memory.leave(name, away{caller: known.caller, first: run.First, resumed: run.Resumed})
 		}
 	}
 }

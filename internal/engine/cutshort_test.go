@@ -20,7 +20,7 @@ import (
 func TestWhatAPassAchievedOutlivesAShutdown(t *testing.T) {
 	t.Parallel()
 	c, user := stored(t)
-	_, err := reconciled(c, func(_ context.Context, pass *Pass[*v1alpha1.SmileUser]) error {
+	_, err := reconciled(c, func(_ context.Context, pass *Run[*v1alpha1.SmileUser]) error {
 		pass.Object.Status.UserID = "made"
 		return errors.Join(errors.New("reading on"), context.Canceled)
 	}).Reconcile(t.Context(), requestFor(user))
@@ -36,7 +36,7 @@ func TestWhatAPassAchievedOutlivesAShutdown(t *testing.T) {
 func TestAProcessThatEndsOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	c, user := stored(t)
-	_, err := reconciled(c, func(ctx context.Context, pass *Pass[*v1alpha1.SmileUser]) error {
+	_, err := reconciled(c, func(ctx context.Context, pass *Run[*v1alpha1.SmileUser]) error {
 		other := statusOf(t, c, user)
 		other.UserID = "of the new leader"
 		if err := c.Status().Update(ctx, &v1alpha1.SmileUser{ObjectMeta: pass.stored.ObjectMeta, Spec: pass.stored.Spec, Status: other}); err != nil {
@@ -67,14 +67,14 @@ func stored(t *testing.T) (client.Client, *v1alpha1.SmileUser) {
 	return c, user
 }
 
-func reconciled(c client.Client, phase func(context.Context, *Pass[*v1alpha1.SmileUser]) error) *Reconciler[*v1alpha1.SmileUser] {
+func reconciled(c client.Client, phase func(context.Context, *Run[*v1alpha1.SmileUser]) error) *Reconciler[*v1alpha1.SmileUser] {
 	return &Reconciler[*v1alpha1.SmileUser]{
 		Client: c, Events: events.NewFakeRecorder(16), Clock: clock.RealClock{},
 		Kind: Kind[*v1alpha1.SmileUser]{
 			Name: "SmileUser",
 			New:  func() *v1alpha1.SmileUser { return &v1alpha1.SmileUser{} },
-			Phases: func() []Phase[*v1alpha1.SmileUser] {
-				return []Phase[*v1alpha1.SmileUser]{{Condition: v1alpha1.ConditionProvisioned, Run: phase}}
+			Phases: func() ([]Phase[*v1alpha1.SmileUser], Conclude[*v1alpha1.SmileUser]) {
+				return []Phase[*v1alpha1.SmileUser]{{Condition: v1alpha1.ConditionProvisioned, Run: Step(phase)}}, nil
 			},
 		},
 	}

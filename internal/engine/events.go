@@ -14,19 +14,19 @@ const actionReconcile = "Reconcile"
 
 // tell emits the events of a pass: what the phases reported, and Ready when its status or reason changed. That all is
 // well needs no event of its own where another tells what was done for that.
-func (r *Reconciler[T]) tell(logger logr.Logger, pass *Pass[T], before metav1.Condition) {
+func (r *Reconciler[T]) tell(logger logr.Logger, run *Run[T], before metav1.Condition) {
 	emit := func(e happening) {
 		logger.Info(e.message, "reason", e.reason)
-		r.Events.Eventf(r.reference(pass.Object, e.kind), nil, e.kind, e.reason, e.action, "%s", e.message)
+		r.Events.Eventf(r.reference(run.Object, e.kind), nil, e.kind, e.reason, e.action, "%s", e.message)
 	}
-	done := len(pass.events) > 0
-	for _, e := range pass.events {
+	done := len(run.events) > 0
+	for _, e := range run.events {
 		emit(e)
 		done = done && e.kind == corev1.EventTypeNormal
 	}
-	pass.events = nil
-	after := readyOf(pass.Object)
-	if kind, worth := verdict(before, after, done, pass.ordinary); worth {
+	run.events = nil
+	after := readyOf(run.Object)
+	if kind, worth := verdict(before, after, done, run.ordinary); worth {
 		emit(happening{kind, after.Reason, actionReconcile, after.Message})
 	}
 }

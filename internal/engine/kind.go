@@ -20,16 +20,20 @@ type Object interface {
 	Suspended() bool
 }
 
-// Phase is one step of a kind. It owns one positive condition, sets nothing else of the conditions, and does
-// nothing when there is nothing to do.
+// Phase is one step of a kind. It does nothing when there is nothing to do.
 type Phase[T Object] struct {
-	// Condition that the phase owns; "" when it owns none.
+	// Condition that the phase writes, and no other phase; "" when it writes none. A failure of the phase shows on it, unless
+	// the problem names another condition.
 	Condition string
 	// Done is the condition's message while it is true.
 	Done string
-	// Run does the step. Nil means that the condition is true, or as the pass was told; an error ends the pass.
-	Run func(context.Context, *Pass[T]) error
+	// Run does the step, and returns the value of the condition. An error ends the reconcile.
+	Run func(context.Context, *Run[T]) (Outcome, error)
 }
+
+// Conclude runs when the phases have ended, however they ended, and gives those conditions their values that depend on what
+// several phases found. It returns the error with which the reconcile ends, in place of the one with which the phases ended.
+type Conclude[T Object] func(run *Run[T], err error) error
 
 // Kind is what differs between the kinds.
 type Kind[T Object] struct {
@@ -37,10 +41,11 @@ type Kind[T Object] struct {
 	Name string
 	// New makes an empty object.
 	New func() T
-	// Phases makes the phases of one pass, in the order in which they run. They may share what they find.
-	Phases func() []Phase[T]
+	// Phases makes the phases of one reconcile, in the order in which they run, and what concludes them, which may be nil. They
+	// may share what they find.
+	Phases func() ([]Phase[T], Conclude[T])
 	// Guard does what must be done even for an object that is suspended; nil when nothing must.
-	Guard func(context.Context, *Pass[T]) error
+	Guard func(context.Context, *Run[T]) error
 	// Undo says what a deletion must undo at Smile; nil when nothing ever.
 	Undo *Undo[T]
 	// Gone is told that an object no longer exists, to forget what is remembered of it. May be nil.
@@ -56,7 +61,7 @@ type Undo[T Object] struct {
 	// Live reads past the cache whether the kind itself is being deleted.
 	Live client.Reader
 	// Run undoes it; nil means that nothing is left.
-	Run func(context.Context, *Pass[T]) error
+	Run func(context.Context, *Run[T]) error
 	// GiveUp is how long after its deletion an object is let go although not all is undone; 0 is never.
 	GiveUp time.Duration
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -30,14 +29,14 @@ type life struct {
 	user  *v1alpha1.SmileUser
 	clock *clocktesting.FakeClock
 	told  *events.FakeRecorder
-	pass  func(context.Context, *Pass[*v1alpha1.SmileUser]) error
+	pass  func(context.Context, *Run[*v1alpha1.SmileUser]) error
 }
 
 func newLife(t *testing.T) *life {
 	t.Helper()
 	c, user := stored(t)
 	l := &life{t: t, c: c, user: user, clock: clocktesting.NewFakeClock(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC))}
-	l.Reconciler = reconciled(c, func(ctx context.Context, p *Pass[*v1alpha1.SmileUser]) error { return l.pass(ctx, p) })
+	l.Reconciler = reconciled(c, func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error { return l.pass(ctx, p) })
 	l.told = events.NewFakeRecorder(64)
 	l.Events, l.Clock = l.told, l.clock
 	return l
@@ -46,7 +45,7 @@ func newLife(t *testing.T) *life {
 // ends does one pass that ends with an error.
 func (l *life) ends(with error) (ctrl.Result, error) {
 	l.t.Helper()
-	l.pass = func(context.Context, *Pass[*v1alpha1.SmileUser]) error { return with }
+	l.pass = func(context.Context, *Run[*v1alpha1.SmileUser]) error { return with }
 	return l.Reconcile(l.t.Context(), requestFor(l.user))
 }
 
@@ -191,7 +190,7 @@ func TestRestLeavesEverythingAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, version := l.conditions(), l.version()
-	l.pass = func(_ context.Context, p *Pass[*v1alpha1.SmileUser]) error {
+	l.pass = func(_ context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		p.WakeAfter(time.Hour)
 		p.WakeAfter(time.Minute)
 		p.WakeAfter(2 * time.Hour)
@@ -279,10 +278,10 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 func TestAValueThatIsTakenBackInTheSamePassIsNoTransition(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	l.pass = func(_ context.Context, p *Pass[*v1alpha1.SmileUser]) error {
-		p.Set(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "m")
-		return problem.NewNotReady(v1alpha1.ReasonUserNotReady, "n")
-	}
+	l.Kind.Phases = phased(
+		func() (Outcome, error) { return True(v1alpha1.ReasonSucceeded, "m"), nil },
+		func() (Outcome, error) { return Unchanged, problem.NewNotReady(v1alpha1.ReasonUserNotReady, "n") },
+	)
 	var versions []string
 	for range 2 {
 		if _, err := l.Reconcile(t.Context(), requestFor(l.user)); err != nil {
@@ -330,7 +329,7 @@ func TestASuspendedObjectIsLeftAlone(t *testing.T) {
 		}
 	}
 	suspend(true)
-	l.pass = func(context.Context, *Pass[*v1alpha1.SmileUser]) error { return errors.New("must not run") }
+	l.pass = func(context.Context, *Run[*v1alpha1.SmileUser]) error { return errors.New("must not run") }
 	result, err := l.Reconcile(t.Context(), requestFor(l.user))
 	if err != nil || result != (ctrl.Result{}) {
 		t.Errorf("got %+v, %v", result, err)
@@ -348,16 +347,16 @@ func TestPhasesRunInOrderUntilOneFails(t *testing.T) {
 	l := newLife(t)
 	var ran []string
 	phase := func(name string, err error) Phase[*v1alpha1.SmileUser] {
-		return Phase[*v1alpha1.SmileUser]{Condition: name, Run: func(context.Context, *Pass[*v1alpha1.SmileUser]) error {
+		return Phase[*v1alpha1.SmileUser]{Condition: name, Run: Step(func(context.Context, *Run[*v1alpha1.SmileUser]) error {
 			ran = append(ran, name)
 			return err
-		}}
+		})}
 	}
-	l.Kind.Phases = func() []Phase[*v1alpha1.SmileUser] {
+	l.Kind.Phases = func() ([]Phase[*v1alpha1.SmileUser], Conclude[*v1alpha1.SmileUser]) {
 		return []Phase[*v1alpha1.SmileUser]{
 			phase("ConnectionReady", nil), phase("", nil),
 			phase("Provisioned", problem.NewInvalid(v1alpha1.ReasonUserNotOwned, "m")), phase("TokenIssued", nil),
-		}
+		}, nil
 	}
 	if _, err := l.Reconcile(t.Context(), requestFor(l.user)); err != nil {
 		t.Fatal(err)
@@ -368,25 +367,92 @@ func TestPhasesRunInOrderUntilOneFails(t *testing.T) {
 	l.expect("ConnectionReady=True/Succeeded", "Provisioned=False/UserNotOwned", "Ready=False/UserNotOwned", "Stalled=True/UserNotOwned")
 }
 
-func TestPhasesSayWhatTheirConditionIs(t *testing.T) {
+// phased makes phases that all write the condition Provisioned.
+func phased(outcomes ...func() (Outcome, error)) func() ([]Phase[*v1alpha1.SmileUser], Conclude[*v1alpha1.SmileUser]) {
+	return func() (phases []Phase[*v1alpha1.SmileUser], _ Conclude[*v1alpha1.SmileUser]) {
+		for _, outcome := range outcomes {
+			phases = append(phases, Phase[*v1alpha1.SmileUser]{
+				Condition: v1alpha1.ConditionProvisioned,
+				Run:       func(context.Context, *Run[*v1alpha1.SmileUser]) (Outcome, error) { return outcome() },
+			})
+		}
+		return phases, nil
+	}
+}
+
+func TestPhasesReturnTheValueOfTheirCondition(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	do := func(how func(*Pass[*v1alpha1.SmileUser])) {
+	do := func(outcome Outcome) {
 		t.Helper()
-		l.pass = func(_ context.Context, p *Pass[*v1alpha1.SmileUser]) error { how(p); return nil }
+		l.Kind.Phases = phased(func() (Outcome, error) { return outcome, nil })
 		if _, err := l.Reconcile(t.Context(), requestFor(l.user)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	do(func(p *Pass[*v1alpha1.SmileUser]) {
-		p.Set(metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser, "m")
-		p.Ready(v1alpha1.ReasonAwaitingEndUser, "m")
-	})
-	l.expect("Provisioned=False/AwaitingEndUser", "Ready=True/AwaitingEndUser")
-	do(func(p *Pass[*v1alpha1.SmileUser]) { p.Keep() })
+	do(False(v1alpha1.ReasonAwaitingEndUser, "m"))
 	l.expect("Provisioned=False/AwaitingEndUser", "Ready=True/Succeeded")
-	do(func(p *Pass[*v1alpha1.SmileUser]) { p.Drop() })
+	do(Unchanged)
+	l.expect("Provisioned=False/AwaitingEndUser", "Ready=True/Succeeded")
+	do(Absent)
 	l.expect("Ready=True/Succeeded")
+	do(True(v1alpha1.ReasonEndUserActionRequired, "m"))
+	l.expect("Provisioned=True/EndUserActionRequired", "Ready=True/Succeeded")
+	do(Succeeded)
+	l.expect("Provisioned=True/Succeeded", "Ready=True/Succeeded")
+}
+
+func TestReadyMayHaveAnotherReasonThanSuccess(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.pass = func(_ context.Context, r *Run[*v1alpha1.SmileUser]) error {
+		r.SetReady(v1alpha1.ReasonAwaitingEndUser, "m")
+		return nil
+	}
+	if _, err := l.Reconcile(t.Context(), requestFor(l.user)); err != nil {
+		t.Fatal(err)
+	}
+	l.expect("Provisioned=True/Succeeded", "Ready=True/AwaitingEndUser")
+	if _, err := l.ends(nil); err != nil {
+		t.Fatal(err)
+	}
+	l.expect("Provisioned=True/Succeeded", "Ready=True/Succeeded")
+}
+
+// What concludes the phases sees how they ended, writes conditions, and may end the reconcile otherwise.
+func TestTheConclusionSeesHowThePhasesEnded(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ended, concluded error
+		want             []string
+	}{
+		"in success":       {nil, nil, []string{"Provisioned=True/Succeeded", "Ready=True/Succeeded", "TokenIssued=False/Progressing"}},
+		"with nothing due": {ErrRest, ErrRest, []string{"TokenIssued=False/Progressing"}},
+		"in trouble": {
+			problem.NewInvalid(v1alpha1.ReasonUserNotOwned, "m"), problem.NewNotReady(v1alpha1.ReasonUserNotReady, "m").On("TokenIssued"),
+			[]string{"Ready=False/UserNotReady", "Reconciling=True/UserNotReady", "TokenIssued=False/UserNotReady"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			phases := phased(func() (Outcome, error) { return Succeeded, test.ended })
+			l.Kind.Phases = func() ([]Phase[*v1alpha1.SmileUser], Conclude[*v1alpha1.SmileUser]) {
+				all, _ := phases()
+				return all, func(r *Run[*v1alpha1.SmileUser], err error) error {
+					if !errors.Is(err, test.ended) {
+						t.Errorf("it is told %v", err)
+					}
+					r.Set("TokenIssued", False(v1alpha1.ReasonProgressing, "m"))
+					return test.concluded
+				}
+			}
+			if _, err := l.Reconcile(t.Context(), requestFor(l.user)); err != nil {
+				t.Fatal(err)
+			}
+			l.expect(test.want...)
+		})
+	}
 }
 
 func TestAnObjectThatIsGoneIsForgotten(t *testing.T) {

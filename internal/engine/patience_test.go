@@ -28,7 +28,7 @@ func TestADeletionThatHangsSaysThatItIsBlocked(t *testing.T) {
 			Finalizer: v1alpha1.FinalizerRevoke,
 			Needed:    func(*v1alpha1.SmileUser) bool { return true },
 			Live:      definition{},
-			Run: func(ctx context.Context, _ *Pass[*v1alpha1.SmileUser]) error {
+			Run: func(ctx context.Context, _ *Run[*v1alpha1.SmileUser]) error {
 				<-ctx.Done()
 				return context.Cause(ctx)
 			},

@@ -60,60 +60,68 @@ func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 	if r.memory.newerThan(obj, r.Clock.Now()) {
 		return ctrl.Result{RequeueAfter: staleRetry}, nil
 	}
-	pass := newPass(obj, r.Clock.Now(), r.Client, &r.memory)
-	pass.First = r.memory.met(obj)
-	ctx, end := r.calling(ctx, pass)
+	run := newRun(obj, r.Clock.Now(), r.Client, &r.memory)
+	run.First = r.memory.met(obj)
+	ctx, end := r.calling(ctx, run)
 	defer end()
-	return r.reconcile(ctx, pass)
+	return r.reconcile(ctx, run)
 }
 
-func (r *Reconciler[T]) reconcile(ctx context.Context, pass *Pass[T]) (ctrl.Result, error) {
-	obj := pass.Object
+func (r *Reconciler[T]) reconcile(ctx context.Context, run *Run[T]) (ctrl.Result, error) {
+	obj := run.Object
 	if !obj.GetDeletionTimestamp().IsZero() {
-		return r.remove(ctx, pass)
+		return r.remove(ctx, run)
 	}
-	if err := r.holdOrRelease(ctx, pass); err != nil {
+	if err := r.holdOrRelease(ctx, run); err != nil {
 		return ctrl.Result{}, err
 	}
-	if pass.Object.Suspended() {
-		return ctrl.Result{}, r.suspend(ctx, pass)
+	if run.Object.Suspended() {
+		return ctrl.Result{}, r.suspend(ctx, run)
 	}
-	pass.Resumed = pass.Resumed || meta.IsStatusConditionTrue(pass.Object.CommonStatus().Conditions, v1alpha1.ConditionSuspended)
-	pass.clear(v1alpha1.ConditionSuspended)
-	err := r.run(ctx, pass)
-	pass.done = err == nil || errors.Is(err, ErrRest)
-	return r.conclude(ctx, pass, err)
+	run.Resumed = run.Resumed || meta.IsStatusConditionTrue(run.Object.CommonStatus().Conditions, v1alpha1.ConditionSuspended)
+	run.clear(v1alpha1.ConditionSuspended)
+	condition, err := r.phases(ctx, run)
+	run.done = err == nil || errors.Is(err, ErrRest)
+	return r.conclude(ctx, run, condition, err)
 }
 
-// run lets the phases run until one fails, which shows on its condition unless the trouble may pass unseen.
-func (r *Reconciler[T]) run(ctx context.Context, pass *Pass[T]) error {
-	for _, phase := range r.Kind.Phases() {
-		pass.phase, pass.set = phase.Condition, false
-		if err := phase.Run(ctx, pass); err != nil {
-			return err
+// phases runs the phases until one fails, and returns the error with the condition of the phase that failed.
+func (r *Reconciler[T]) phases(ctx context.Context, run *Run[T]) (condition string, err error) {
+	phases, conclude := r.Kind.Phases()
+	for _, phase := range phases {
+		condition = phase.Condition
+		var outcome Outcome
+		if outcome, err = phase.Run(ctx, run); err != nil {
+			break
 		}
-		if !pass.set && phase.Condition != "" {
-			pass.condition(phase.Condition, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, phase.Done)
+		if outcome == Succeeded {
+			outcome = True(v1alpha1.ReasonSucceeded, phase.Done)
+		}
+		if condition != "" {
+			run.Set(condition, outcome)
 		}
 	}
-	return nil
+	if conclude != nil {
+		err = conclude(run, err)
+	}
+	return condition, err
 }
 
 // conclude turns the outcome of the phases into Ready, Reconciling and Stalled, writes the status if its meaning
 // changed, and says when the next pass is.
-func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) (ctrl.Result, error) {
+func (r *Reconciler[T]) conclude(ctx context.Context, run *Run[T], condition string, err error) (ctrl.Result, error) {
 	if err == nil {
-		r.memory.succeeded(nameOf(pass))
-		pass.condition(v1alpha1.ConditionReady, pass.ready.Status, pass.ready.Reason, pass.ready.Message)
-		pass.clear(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
-		pass.Object.CommonStatus().ObservedGeneration = pass.Object.GetGeneration()
-		return r.schedule(ctx, pass)
+		r.memory.succeeded(nameOf(run))
+		run.condition(v1alpha1.ConditionReady, run.ready.Status, run.ready.Reason, run.ready.Message)
+		run.clear(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+		run.Object.CommonStatus().ObservedGeneration = run.Object.GetGeneration()
+		return r.schedule(ctx, run)
 	}
 	if errors.Is(err, ErrRest) {
-		return r.schedule(ctx, pass)
+		return r.schedule(ctx, run)
 	}
 	if errors.Is(err, context.Canceled) {
-		return ctrl.Result{}, errors.Join(err, r.save(ctx, pass))
+		return ctrl.Result{}, errors.Join(err, r.save(ctx, run))
 	}
 	if passing(err) {
 		return ctrl.Result{}, err
@@ -121,25 +129,25 @@ func (r *Reconciler[T]) conclude(ctx context.Context, pass *Pass[T], err error) 
 	found := problem.Classify(err)
 	log.FromContext(ctx).V(1).Info("pass ended early", "reason", found.Reason, "cause", found.Error())
 	if found.Class == problem.Transient {
-		if r.memory.failed(nameOf(pass)) >= shownAfter || found.AtOnce {
-			r.show(pass, found)
+		if r.memory.failed(nameOf(run)) >= shownAfter || found.AtOnce {
+			r.show(run, condition, found)
 		}
-		if commitErr := r.commit(ctx, pass); commitErr != nil {
+		if commitErr := r.commit(ctx, run); commitErr != nil {
 			return ctrl.Result{}, commitErr
 		}
 		return ctrl.Result{}, found
 	}
 	if found.Class != problem.Throttled || found.AtOnce {
-		r.memory.succeeded(nameOf(pass))
-		r.show(pass, found)
+		r.memory.succeeded(nameOf(run))
+		r.show(run, condition, found)
 	}
-	pass.retry(found)
-	return r.schedule(ctx, pass)
+	run.retry(found)
+	return r.schedule(ctx, run)
 }
 
 // retry requests another reconcile when the problem is due again, and none before. An object that keeps its place in the call
 // queue is woken, and earlier requests stay in place unless they are due: what is due waits for that call.
-func (p *Pass[T]) retry(found *problem.Problem) {
+func (p *Run[T]) retry(found *problem.Problem) {
 	if !smile.KeepsPlace(found) || !p.next.After(p.Now) {
 		p.next = time.Time{}
 	}
@@ -166,73 +174,72 @@ func retryAfter(p *problem.Problem) time.Duration {
 
 // show makes a problem visible: Stalled when only a change helps, Reconciling otherwise. observedGeneration moves
 // only with the former, for a generation that is still tried is not handled.
-func (r *Reconciler[T]) show(pass *Pass[T], found *problem.Problem) {
-	condition := found.Condition
-	if condition == "" {
-		condition = pass.phase
+func (r *Reconciler[T]) show(run *Run[T], condition string, found *problem.Problem) {
+	if found.Condition != "" {
+		condition = found.Condition
 	}
 	if condition != "" {
-		pass.condition(condition, metav1.ConditionFalse, found.Reason, found.Message)
+		run.condition(condition, metav1.ConditionFalse, found.Reason, found.Message)
 	}
-	pass.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, found.Reason, found.Message)
-	pass.ordinary = found.Ordinary
+	run.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, found.Reason, found.Message)
+	run.ordinary = found.Ordinary
 	shown, cleared := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
 	if found.Class == problem.Invalid || found.Class == problem.Denied {
 		shown, cleared = cleared, shown
-		pass.Object.CommonStatus().ObservedGeneration = pass.Object.GetGeneration()
+		run.Object.CommonStatus().ObservedGeneration = run.Object.GetGeneration()
 	}
-	pass.condition(shown, metav1.ConditionTrue, found.Reason, found.Message)
-	pass.clear(cleared)
+	run.condition(shown, metav1.ConditionTrue, found.Reason, found.Message)
+	run.clear(cleared)
 }
 
-func (r *Reconciler[T]) suspend(ctx context.Context, pass *Pass[T]) error {
+func (r *Reconciler[T]) suspend(ctx context.Context, run *Run[T]) error {
 	if r.Kind.Guard != nil {
-		if err := r.Kind.Guard(ctx, pass); err != nil {
-			return errors.Join(err, r.commit(ctx, pass))
+		if err := r.Kind.Guard(ctx, run); err != nil {
+			return errors.Join(err, r.commit(ctx, run))
 		}
 	}
-	pass.done = true
-	pass.condition(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
+	run.done = true
+	run.condition(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
 		"spec.suspend is true: nothing is called or written for this object")
-	pass.clear(v1alpha1.ConditionReconciling)
-	pass.Object.CommonStatus().ObservedGeneration = pass.Object.GetGeneration()
-	return r.commit(ctx, pass)
+	run.clear(v1alpha1.ConditionReconciling)
+	run.Object.CommonStatus().ObservedGeneration = run.Object.GetGeneration()
+	return r.commit(ctx, run)
 }
 
 // schedule commits and asks for the next pass, at low priority: new and changed objects go before what is only due.
-func (r *Reconciler[T]) schedule(ctx context.Context, pass *Pass[T]) (ctrl.Result, error) {
-	if err := r.commit(ctx, pass); err != nil {
+func (r *Reconciler[T]) schedule(ctx context.Context, run *Run[T]) (ctrl.Result, error) {
+	if err := r.commit(ctx, run); err != nil {
 		return ctrl.Result{}, err
 	}
-	if pass.next.IsZero() {
+	if run.next.IsZero() {
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{
-		RequeueAfter: max(pass.next.Sub(r.Clock.Now()), time.Millisecond),
+		RequeueAfter: max(run.next.Sub(r.Clock.Now()), time.Millisecond),
 		Priority:     new(handler.LowPriority),
 	}, nil
 }
 
 // commit writes the status if it changed and then tells what happened.
-func (r *Reconciler[T]) commit(ctx context.Context, pass *Pass[T]) error {
-	before := readyOf(pass.stored)
-	pass.sortConditions()
-	if equality.Semantic.DeepEqual(pass.stored, pass.Object) {
-		r.memory.settled(pass.stored)
-	} else if err := pass.patchStatus(ctx, false); err != nil {
+func (r *Reconciler[T]) commit(ctx context.Context, run *Run[T]) error {
+	before := readyOf(run.stored)
+	run.sortConditions()
+	if equality.Semantic.DeepEqual(run.stored, run.Object) {
+		r.memory.settled(run.stored)
+	} else if err := run.patchStatus(ctx, false); err != nil {
 		return err
 	}
-	r.tell(log.FromContext(ctx), pass, before)
+	r.tell(log.FromContext(ctx), run, before)
 	return nil
 }
 
 // save stores what a pass achieved that was cut short because the process ends. It may be ending because another one
 // has taken over, and then nothing of that one's is written over.
-func (r *Reconciler[T]) save(ctx context.Context, pass *Pass[T]) error {
-	if equality.Semantic.DeepEqual(pass.stored, pass.Object) {
+func (r *Reconciler[T]) save(ctx context.Context, run *Run[T]) error {
+	if equality.Semantic.DeepEqual(run.stored, run.Object) {
 		return nil
 	}
-	return pass.patchStatus(ctx, true)
+	return run.patchStatus(ctx, true)
 }
 
 func (r *Reconciler[T]) forget(name types.NamespacedName) {
@@ -245,6 +252,6 @@ func (r *Reconciler[T]) forget(name types.NamespacedName) {
 	}
 }
 
-func nameOf[T Object](pass *Pass[T]) types.NamespacedName {
-	return client.ObjectKeyFromObject(pass.Object)
+func nameOf[T Object](run *Run[T]) types.NamespacedName {
+	return client.ObjectKeyFromObject(run.Object)
 }

@@ -20,58 +20,58 @@ import (
 )
 
 // holdOrRelease keeps the finalizer exactly on the objects whose deletion has something to undo.
-func (r *Reconciler[T]) holdOrRelease(ctx context.Context, pass *Pass[T]) error {
+func (r *Reconciler[T]) holdOrRelease(ctx context.Context, run *Run[T]) error {
 	undo := r.Kind.Undo
-	if undo == nil || undo.Needed(pass.Object) == controllerutil.ContainsFinalizer(pass.Object, undo.Finalizer) {
+	if undo == nil || undo.Needed(run.Object) == controllerutil.ContainsFinalizer(run.Object, undo.Finalizer) {
 		return nil
 	}
-	return r.setFinalizer(ctx, pass, undo.Needed(pass.Object))
+	return r.setFinalizer(ctx, run, undo.Needed(run.Object))
 }
 
 // setFinalizer adds or removes the finalizer, and fails with a conflict on a stale object.
-func (r *Reconciler[T]) setFinalizer(ctx context.Context, pass *Pass[T], held bool) error {
-	obj := pass.stored.DeepCopyObject().(T)
+func (r *Reconciler[T]) setFinalizer(ctx context.Context, run *Run[T], held bool) error {
+	obj := run.stored.DeepCopyObject().(T)
 	if held {
 		controllerutil.AddFinalizer(obj, r.Kind.Undo.Finalizer)
 	} else {
 		controllerutil.RemoveFinalizer(obj, r.Kind.Undo.Finalizer)
 	}
-	patch := client.MergeFromWithOptions(pass.stored, client.MergeFromWithOptimisticLock{})
+	patch := client.MergeFromWithOptions(run.stored, client.MergeFromWithOptimisticLock{})
 	if err := client.IgnoreNotFound(r.Client.Patch(ctx, obj, patch)); err != nil {
 		return fmt.Errorf("writing the finalizer: %w", err)
 	}
-	pass.Object, pass.stored = obj, obj.DeepCopyObject().(T)
+	run.Object, run.stored = obj, obj.DeepCopyObject().(T)
 	return nil
 }
 
 // remove undoes what the deletion must undo and then lets the object go. While that cannot be done the object
 // stays, and says why.
-func (r *Reconciler[T]) remove(ctx context.Context, pass *Pass[T]) (ctrl.Result, error) {
+func (r *Reconciler[T]) remove(ctx context.Context, run *Run[T]) (ctrl.Result, error) {
 	undo := r.Kind.Undo
-	if undo == nil || !controllerutil.ContainsFinalizer(pass.Object, undo.Finalizer) {
+	if undo == nil || !controllerutil.ContainsFinalizer(run.Object, undo.Finalizer) {
 		return ctrl.Result{}, nil
 	}
-	if forced(pass.Object) {
-		r.orphan(ctx, pass, "released by annotation: what is left at Smile stays there")
-		return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
+	if forced(run.Object) {
+		r.orphan(ctx, run, "released by annotation: what is left at Smile stays there")
+		return ctrl.Result{}, r.setFinalizer(ctx, run, false)
 	}
-	if undo.Needed(pass.Object) {
+	if undo.Needed(run.Object) {
 		deleted, err := r.kindDeleted(ctx)
 		if deleted {
-			r.orphan(ctx, pass, "released because its CustomResourceDefinition is being deleted: what is left at Smile stays there")
-			return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
+			r.orphan(ctx, run, "released because its CustomResourceDefinition is being deleted: what is left at Smile stays there")
+			return ctrl.Result{}, r.setFinalizer(ctx, run, false)
 		}
 		if err == nil {
-			err = undo.within(ctx, pass)
+			err = undo.within(ctx, run)
 		}
-		if err != nil && !undo.givesUp(pass) {
-			return r.blocked(ctx, pass, err)
+		if err != nil && !undo.givesUp(run) {
+			return r.blocked(ctx, run, err)
 		}
 		if err != nil {
-			r.orphan(ctx, pass, "released after waiting long enough: what is left at Smile stays there")
+			r.orphan(ctx, run, "released after waiting long enough: what is left at Smile stays there")
 		}
 	}
-	return ctrl.Result{}, r.setFinalizer(ctx, pass, false)
+	return ctrl.Result{}, r.setFinalizer(ctx, run, false)
 }
 
 // kindDeleted reports whether the CustomResourceDefinition of the kind is being deleted, and all objects with it. That is an
@@ -87,47 +87,47 @@ func (r *Reconciler[T]) kindDeleted(ctx context.Context) (bool, error) {
 	return definition.DeletionTimestamp != nil, nil
 }
 
-func (r *Reconciler[T]) orphan(ctx context.Context, pass *Pass[T], message string) {
+func (r *Reconciler[T]) orphan(ctx context.Context, run *Run[T], message string) {
 	log.FromContext(ctx).Info(message, "reason", v1alpha1.ReasonOrphaned)
-	r.Events.Eventf(pass.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Delete", "%s", message)
+	r.Events.Eventf(run.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Delete", "%s", message)
 	orphaned.WithLabelValues(r.Kind.Name).Inc()
 }
 
 // givesUp tells whether the object has waited long enough.
-func (u *Undo[T]) givesUp(pass *Pass[T]) bool {
-	return u.GiveUp > 0 && !pass.Now.Before(pass.Object.GetDeletionTimestamp().Add(u.GiveUp))
+func (u *Undo[T]) givesUp(run *Run[T]) bool {
+	return u.GiveUp > 0 && !run.Now.Before(run.Object.GetDeletionTimestamp().Add(u.GiveUp))
 }
 
 // undoPatience is how long one try to undo may take. One that waits longer, for a remote side that does not answer, is
 // given up and said to be blocked; what it has undone until then stays undone.
 const undoPatience = 8 * time.Second
 
-func (u *Undo[T]) within(ctx context.Context, pass *Pass[T]) error {
+func (u *Undo[T]) within(ctx context.Context, run *Run[T]) error {
 	ctx, cancel := context.WithTimeout(ctx, undoPatience)
 	defer cancel()
-	return u.Run(ctx, pass)
+	return u.Run(ctx, run)
 }
 
 func forced(obj client.Object) bool {
 	return obj.GetAnnotations()[v1alpha1.AnnotationForceOrphan] == string(obj.GetUID())
 }
 
-func (r *Reconciler[T]) blocked(ctx context.Context, pass *Pass[T], err error) (ctrl.Result, error) {
+func (r *Reconciler[T]) blocked(ctx context.Context, run *Run[T], err error) (ctrl.Result, error) {
 	if passing(err) {
 		return ctrl.Result{}, err
 	}
 	found := problem.Classify(err)
 	if smile.KeepsPlace(found) {
-		pass.retry(found)
-		return r.schedule(ctx, pass)
+		run.retry(found)
+		return r.schedule(ctx, run)
 	}
 	log.FromContext(ctx).Info("deletion is blocked", "reason", found.Reason, "cause", found.Error())
-	r.show(pass, &problem.Problem{
+	r.show(run, "", &problem.Problem{
 		Class: problem.NotReady, Reason: v1alpha1.ReasonDeletionBlocked,
 		Message: "the deletion waits because something at Smile is still to be undone (" + found.Reason + "): " + found.Message +
 			"; to give up on it set the annotation " + v1alpha1.AnnotationForceOrphan + " to this object's uid",
 	})
-	if err := r.commit(ctx, pass); err != nil {
+	if err := r.commit(ctx, run); err != nil {
 		return ctrl.Result{}, err
 	}
 	if found.Class == problem.Transient || found.RetryAfter == 0 {

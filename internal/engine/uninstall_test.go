@@ -56,7 +56,7 @@ func TestADeletedKindUndoesNothing(t *testing.T) {
 				Finalizer: v1alpha1.FinalizerRevoke,
 				Needed:    func(*v1alpha1.SmileUser) bool { return true },
 				Live:      test.definition,
-				Run: func(context.Context, *Pass[*v1alpha1.SmileUser]) error {
+				Run: func(context.Context, *Run[*v1alpha1.SmileUser]) error {
 					undone = true
 					return nil
 				},

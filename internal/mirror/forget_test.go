@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/problem"
@@ -35,11 +36,11 @@ func TestAListingThatPanicsIsTriedAgain(t *testing.T) {
 		w := newTown(t, 8)
 		w.remote.during = func(int) { panic("a person's name") }
 		w.RequestRefresh("u3")
-		w.live(t, 2*beat)
+		w.live(t, 2*tick)
 		w.expect(t, "in a round", map[string]int{"accounts": 1})
-		w.live(t, roundRetry-3*beat)
+		w.live(t, pollRetry-3*tick)
 		w.expect(t, "before it is tried again", map[string]int{})
-		w.live(t, 2*beat)
+		w.live(t, 2*tick)
 		w.expect(t, "when it is tried again", map[string]int{"accounts": 1})
 		w.remote.during = func(int) {}
 		w.live(t, longestRetry)
@@ -54,14 +55,15 @@ func TestAListingThatPanicsIsTriedAgain(t *testing.T) {
 
 func TestWhatADeletedUserHasClaimedIsForgotten(t *testing.T) {
 	t.Parallel()
-	m, _ := startMirror(t)
-	m.set.mirrors[m.account] = m.shared
+	set := NewSet(t.Context(), Config{Clock: clock.RealClock{}})
+	m := newShared(set, "account")
+	set.mirrors["account"] = m
 	gone, stays := types.NamespacedName{Namespace: "shop", Name: "gone"}, types.NamespacedName{Namespace: "shop", Name: "stays"}
 	m.Claim("u1", Claim{Object: gone, UID: "1"})
 	m.Claim("u2", Claim{Object: stays, UID: "2"})
-	m.set.ForgetClaims(gone)
-	if len(m.claims) != 1 || m.Claim("u2", Claim{UID: "3"}).Object != stays {
-		t.Errorf("claims: %v", m.claims)
+	set.ForgetClaims(gone)
+	if len(m.claims.byUser) != 1 || m.Claim("u2", Claim{UID: "3"}).Object != stays {
+		t.Errorf("claims: %v", m.claims.byUser)
 	}
 }
 

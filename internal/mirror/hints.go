@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,8 +24,8 @@ type hint struct {
 	earlier moment
 }
 
-// hints are what is known of the hints about a user.
-type hints struct {
+// userHints are what is known of the hints about a user.
+type userHints struct {
 	// newest follows hintedAt, whatever it is about; all follows those about everything of the user.
 	newest, all hint
 	accounts    map[hintKey]hint
@@ -56,51 +57,70 @@ type HintedAccount struct {
 	Inherited bool
 }
 
-// Hint returns what must be read of a user because of hints. All callers get the same result for the same hint. A hint that was
-// stored before this process began may not have been processed, unless it is so old that a listing has covered it.
-func (s *Set) Hint(user *v1alpha1.SmileUser, interval time.Duration) Hinted {
+// hints are what is known of the hints about all users, by the name of the SmileUser.
+type hints struct {
+	timeline
+	mu     sync.Mutex
+	byUser map[types.NamespacedName]userHints
+}
+
+func newHints(line timeline) *hints {
+	return &hints{timeline: line, byUser: map[types.NamespacedName]userHints{}}
+}
+
+// of returns what must be read of a user because of hints. A hint that was stored before this process began may not have been
+// processed, unless it is older than the interval: then a poll has covered it.
+func (h *hints) of(user *v1alpha1.SmileUser, interval time.Duration) Hinted {
 	if user.Status.HintedAt == nil {
 		return Hinted{}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	name := client.ObjectKeyFromObject(user)
-	before, met := s.hints[name]
-	// Not before the hint could be read: a read that had begun by then may not show what the hint is about.
-	r := hintReader{set: s, now: s.now()}
-	if !met {
-		r.oldest = s.started.Add(-interval)
+	before, seen := h.byUser[name]
+	// The time is taken under the lock: a read that began before the hint was seen may not show what the hint is about.
+	r := hintReader{timeline: h.timeline, seenAt: h.now()}
+	if !seen {
+		r.oldest = h.started.Add(-interval)
 	}
-	known := r.read(before, &user.Status)
-	s.hints[name] = known
-	return known.hinted(s, &user.Status, r.now)
+	current := r.read(before, &user.Status)
+	h.byUser[name] = current
+	return current.hinted(h.timeline, &user.Status, r.seenAt)
+}
+
+// forget forgets the hints about a user.
+func (h *hints) forget(name types.NamespacedName) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.byUser, name)
 }
 
 // hintReader reads the hints of a status once.
 type hintReader struct {
-	set    *Set
-	now    moment
+	timeline
+	// seenAt is now.
+	seenAt moment
 	newest hint
 	// oldest is the time before which hints are ignored; zero when none are.
 	oldest time.Time
 }
 
-func (r *hintReader) read(before hints, status *v1alpha1.SmileUserStatus) hints {
+func (r *hintReader) read(before userHints, status *v1alpha1.SmileUserStatus) userHints {
 	r.newest = r.readNewest(before.newest, *status.HintedAt)
-	known := hints{newest: r.newest, all: before.all}
+	current := userHints{newest: r.newest, all: before.all}
 	if hook.AboutAll(*status) {
-		known.all = r.follow(before.all, *status.HintedAt)
+		current.all = r.follow(before.all, *status.HintedAt)
 	} else if status.Hints.AllAt != nil {
-		known.all = r.follow(before.all, *status.Hints.AllAt)
+		current.all = r.follow(before.all, *status.Hints.AllAt)
 	}
 	for _, entry := range accountHints(status) {
-		if known.accounts == nil {
-			known.accounts = map[hintKey]hint{}
+		if current.accounts == nil {
+			current.accounts = map[hintKey]hint{}
 		}
 		key := keyOf(entry)
-		known.accounts[key] = r.follow(before.accounts[key], entry.At)
+		current.accounts[key] = r.follow(before.accounts[key], entry.At)
 	}
-	return known
+	return current
 }
 
 func (r *hintReader) readNewest(before hint, stored metav1.MicroTime) hint {
@@ -110,7 +130,7 @@ func (r *hintReader) readNewest(before hint, stored metav1.MicroTime) hint {
 	case stored.Time.Before(r.oldest):
 		return hint{stored: stored.UnixMicro()}
 	default:
-		return before.next(stored.UnixMicro(), r.set.moment(stored.Time), r.now)
+		return before.next(stored.UnixMicro(), r.moment(stored.Time), r.seenAt)
 	}
 }
 
@@ -122,22 +142,22 @@ func (r *hintReader) follow(h hint, stored metav1.MicroTime) hint {
 	case stored.Time.Before(r.oldest):
 		return hint{stored: stored.UnixMicro()}
 	case r.newest.stored == stored.UnixMicro():
-		return h.follow(r.newest.stored, r.newest.at, r.now)
+		return h.follow(r.newest.stored, r.newest.at, r.seenAt)
 	default:
-		return h.follow(stored.UnixMicro(), r.now, r.now)
+		return h.follow(stored.UnixMicro(), r.seenAt, r.seenAt)
 	}
 }
 
-func (h hints) hinted(s *Set, status *v1alpha1.SmileUserStatus, now moment) Hinted {
-	hinted := Hinted{Due: h.all.due(s, now)}
+func (h userHints) hinted(line timeline, status *v1alpha1.SmileUserStatus, now moment) Hinted {
+	hinted := Hinted{Due: h.all.due(line, now)}
 	for _, entry := range accountHints(status) {
-		due := h.accounts[keyOf(entry)].due(s, now)
+		due := h.accounts[keyOf(entry)].due(line, now)
 		hinted.Next = hinted.Or(due).Next
 		if due.Last.IsZero() {
 			continue
 		}
 		account := HintedAccount{
-			ID: entry.AccountID, About: entry.About, Since: due.Last, Inherited: entry.At.Time.Before(s.started),
+			ID: entry.AccountID, About: entry.About, Since: due.Last, Inherited: entry.At.Time.Before(line.started),
 		}
 		if entry.EventAt != nil {
 			account.EventAt = entry.EventAt.Time
@@ -154,13 +174,6 @@ func accountHints(status *v1alpha1.SmileUserStatus) []v1alpha1.AccountHint {
 		return nil
 	}
 	return status.Hints.Accounts
-}
-
-// ForgetHint forgets the hints about a person who is gone.
-func (s *Set) ForgetHint(name types.NamespacedName) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.hints, name)
 }
 
 // next is the hint after h, which is zero when none is known, as it is first seen now. It was to be looked at when a
@@ -191,13 +204,13 @@ func (h hint) follow(stored int64, at, now moment) hint {
 	return n
 }
 
-func (h hint) due(s *Set, now moment) schedule.Due {
+func (h hint) due(line timeline, now moment) schedule.Due {
 	switch {
 	case h.at <= now:
-		return schedule.Due{Last: s.time(h.at)}
+		return schedule.Due{Last: line.time(h.at)}
 	case h.earlier <= now:
-		return schedule.Due{Last: s.time(h.earlier), Next: s.time(h.at)}
+		return schedule.Due{Last: line.time(h.earlier), Next: line.time(h.at)}
 	default:
-		return schedule.Due{Next: s.time(h.earlier)}
+		return schedule.Due{Next: line.time(h.earlier)}
 	}
 }

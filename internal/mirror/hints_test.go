@@ -78,12 +78,12 @@ func TestHintsOfWhoIsGoneAreForgotten(t *testing.T) {
 	h := newHinted(t)
 	h.see(time.Minute, time.Minute)
 	h.ForgetHint(client.ObjectKeyFromObject(&h.user))
-	if len(h.hints) > 0 {
-		t.Errorf("%v are kept", h.hints)
+	if len(h.hints.byUser) > 0 {
+		t.Errorf("%v are kept", h.hints.byUser)
 	}
 	h.user.Status.HintedAt = nil
-	if due := h.Hint(&h.user, interval); due.Due != (schedule.Due{}) || len(h.hints) > 0 {
-		t.Errorf("without a hint: %v, and %v are kept", due, h.hints)
+	if due := h.Hint(&h.user, interval); due.Due != (schedule.Due{}) || len(h.hints.byUser) > 0 {
+		t.Errorf("without a hint: %v, and %v are kept", due, h.hints.byUser)
 	}
 }
 

@@ -3,40 +3,37 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/index"
-	"github.com/smile-operator/smile-operator/internal/problem"
-	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// resident is a remote user that a live object has.
+// population are the remote users of an API account that objects have, by id.
+type population map[string]resident
+
+// resident is a remote user that an object has.
 type resident struct {
-	// accounts are those whose data would be erased if they disappeared, as the statuses of account syncs tell.
+	// accounts are those whose data would be erased if they disappeared, according to the statuses of syncs.
 	accounts []staked
-	// synced tells whether there is an account sync at all.
+	// synced is whether there is a sync.
 	synced bool
 }
 
-type population map[string]resident
-
-// ids are the users, or of them those that are synced.
-func (p population) ids(onlySynced bool, due func(userID string) bool) []string {
+// due returns the ids of the users that are due; only those with a sync if onlySynced.
+func (p population) due(onlySynced bool, isDue func(userID string) bool) []string {
 	var ids []string
 	for id, r := range p {
-		if (r.synced || !onlySynced) && due(id) {
+		if (r.synced || !onlySynced) && isDue(id) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-// staked are the accounts at stake, by user, and how many they are.
+// staked returns the accounts at stake, by user, and their number.
 func (p population) staked() (all map[string][]staked, count int) {
 	all = make(map[string][]staked, len(p))
 	for id, r := range p {
@@ -46,62 +43,19 @@ func (p population) staked() (all map[string][]staked, count int) {
 	return all, count
 }
 
-// members are the connections of an API account that can be used now, and who lives on them.
-type members struct {
-	client *smile.Client
-	names  []types.NamespacedName
-	// confirmed is the present time, if Smile's clock confirms it; else the zero time.
-	confirmed time.Time
-}
-
-// usedBy notes a connection of this API account.
-func (m *shared) usedBy(conn *connection.Connection) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.rounds.connections[conn.Name] = conn.ResyncInterval
-}
-
-// members asks which of the connections can be used now, and forgets those that are gone or have other keys by now.
-func (m *shared) members(ctx context.Context) members {
-	m.mu.Lock()
-	names := make([]types.NamespacedName, 0, len(m.rounds.connections))
-	for name := range m.rounds.connections {
-		names = append(names, name)
-	}
-	m.mu.Unlock()
-	var usable members
-	for _, name := range names {
-		conn, err := m.set.Connections.For(ctx, name.Namespace, v1alpha1.ConnectionReference{Name: name.Name})
-		gone := problem.Is(err, v1alpha1.ReasonConnectionNotFound) || err == nil && conn.Account() != m.account
-		switch {
-		case gone:
-			m.mu.Lock()
-			delete(m.rounds.connections, name)
-			m.mu.Unlock()
-		case err == nil && conn.Usable() == nil:
-			usable.client = conn.Client
-			usable.names = append(usable.names, name)
-			if conn.Skew().Confirmed() {
-				usable.confirmed = m.set.Clock.Now()
-			}
-		}
-	}
-	return usable
-}
-
-// population reads from the cache whom there is to know something of.
-func (m *shared) population(ctx context.Context, of members) (population, error) {
+// readPopulation reads the users of some connections from the cache.
+func readPopulation(ctx context.Context, objects client.Reader, connections []types.NamespacedName) (population, error) {
 	all, syncs := population{}, map[string]map[string]resident{}
-	for _, name := range of.names {
+	for _, name := range connections {
 		if syncs[name.Namespace] == nil {
-			bySync, err := m.syncs(ctx, name.Namespace)
+			bySync, err := readSyncs(ctx, objects, name.Namespace)
 			if err != nil {
 				return nil, err
 			}
 			syncs[name.Namespace] = bySync
 		}
 		var users v1alpha1.SmileUserList
-		err := m.set.Objects.List(ctx, &users, client.InNamespace(name.Namespace),
+		err := objects.List(ctx, &users, client.InNamespace(name.Namespace),
 			client.MatchingFields{index.Connection: name.Name}, client.UnsafeDisableDeepCopy)
 		if err != nil {
 			return nil, fmt.Errorf("listing the users of a connection: %w", err)
@@ -119,10 +73,10 @@ func (m *shared) population(ctx context.Context, of members) (population, error)
 	return all, nil
 }
 
-// syncs gives what account syncs of a namespace tell of their users, by the name of the user.
-func (m *shared) syncs(ctx context.Context, namespace string) (map[string]resident, error) {
+// readSyncs returns what the syncs of a namespace contribute to their users, by the name of the SmileUser.
+func readSyncs(ctx context.Context, objects client.Reader, namespace string) (map[string]resident, error) {
 	var syncs v1alpha1.SmileAccountSyncList
-	err := m.set.Objects.List(ctx, &syncs, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+	err := objects.List(ctx, &syncs, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, fmt.Errorf("listing the account syncs: %w", err)
 	}
@@ -142,4 +96,17 @@ func (m *shared) syncs(ctx context.Context, namespace string) (map[string]reside
 		found[sync.Spec.UserRef.Name] = r
 	}
 	return found, nil
+}
+
+// countStaked counts the accounts at stake of some connections in the cache; ok is false if it cannot.
+func countStaked(ctx context.Context, objects client.Reader, connections []types.NamespacedName) (total int, ok bool) {
+	if objects == nil {
+		return 0, false
+	}
+	users, err := readPopulation(ctx, objects, connections)
+	if err != nil {
+		return 0, false
+	}
+	_, total = users.staked()
+	return total, true
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -62,6 +63,7 @@ func digest(key *[sha256.Size]byte, w smile.Webhook) (sum [sha256.Size]byte) {
 
 // webhooks is the listing of webhooks that all subscriptions of an API account share.
 type webhooks struct {
+	clock  clock.PassiveClock
 	mu     sync.Mutex
 	key    *[sha256.Size]byte
 	readAt time.Time
@@ -70,11 +72,17 @@ type webhooks struct {
 	listed  []Webhook
 }
 
+func newWebhooks(clock clock.PassiveClock) *webhooks {
+	w := &webhooks{clock: clock, key: new([sha256.Size]byte)}
+	_, _ = rand.Read(w.key[:]) // never fails
+	return w
+}
+
 // Webhooks gives the webhooks that operators registered with this API account, as a listing that began at notBefore or
 // later told them, and when it began. However many ask, one listing answers.
 func (m *Mirror) Webhooks(ctx context.Context, notBefore time.Time) ([]Webhook, time.Time, error) {
 	for {
-		running, mine, readAt := m.webhooks.enter(notBefore, m.set.Clock.Now())
+		running, mine, readAt := m.webhooks.enter(notBefore)
 		switch {
 		case running == nil:
 			return m.webhooks.all(), readAt, nil
@@ -94,7 +102,7 @@ func (m *Mirror) Webhooks(ctx context.Context, notBefore time.Time) ([]Webhook, 
 
 // enter tells whether what is known will do (nothing is returned to wait for), whether the caller is to list, or what to
 // wait for.
-func (w *webhooks) enter(notBefore, now time.Time) (running chan struct{}, mine bool, readAt time.Time) {
+func (w *webhooks) enter(notBefore time.Time) (running chan struct{}, mine bool, readAt time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -103,12 +111,8 @@ func (w *webhooks) enter(notBefore, now time.Time) (running chan struct{}, mine 
 	case w.running != nil:
 		return w.running, false, time.Time{}
 	}
-	if w.key == nil {
-		w.key = new([sha256.Size]byte)
-		_, _ = rand.Read(w.key[:]) // never fails
-	}
 	w.running = make(chan struct{})
-	return w.running, true, now
+	return w.running, true, w.clock.Now()
 }
 
 // list makes the listing of whoever entered for it. However it ends, by a panic too, those who wait for it go on.
@@ -159,7 +163,7 @@ func WebhooksOf(listed []Webhook, uid types.UID) []Webhook {
 }
 
 // DropWebhook forgets a webhook that was deleted after it was listed.
-func (m *shared) DropWebhook(id string) {
+func (m *Mirror) DropWebhook(id string) {
 	m.webhooks.mu.Lock()
 	defer m.webhooks.mu.Unlock()
 	m.webhooks.listed = slices.DeleteFunc(m.webhooks.listed, func(w Webhook) bool { return w.ID == id })

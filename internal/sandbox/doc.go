@@ -1,15 +1,18 @@
-// Package sandbox is a faithful, stateful, offline emulator of Smile's Open
-// API. It serves as the smile-sandbox program and, started in-process by
-// Start, as the remote side of tests.
+// Package sandbox starts the Smile sandbox inside a test or a tool. The sandbox is
+// an offline emulation of Smile's API that keeps state. The program smile-sandbox
+// serves the same.
 //
-// Its parts: the operations and who answers them (routes.go), the way of one
-// call through limits, faults and journal (call.go), the state of a tenant
-// (store.go), what time does to it (agenda.go), the providers and people it
-// knows (providers.go, people/), the control API under /_sandbox/ (control.go),
-// which does what a person would do in the widget or in the portal, the widget
-// itself with the Link API that it talks to (web/widget/, link_api.go), and the
-// page for people at / (web/page.html, overview.go).
+// The parts are packages below this one, each of which imports only earlier ones:
 //
-// The wire structs are its own: it shares none with the operator's client, so
-// that a test of one against the other proves something.
+//	clock, wire, ids, disk, traffic   the clock and alarms; JSON and timestamps; ids; a file that survives a kill; journal and rate limit
+//	canary, validate, quirks          marks in personal data; what requests may contain; switches for what the vendor leaves open
+//	fixtures                          providers, test people and their data
+//	delivery                          events to webhooks: queue, sender, faults
+//	web                               the widget and the overview page
+//	server                            the HTTP API, its state, and the control API under /_sandbox/
+//	contract                          checks calls against an OpenAPI document
+//	cli                               the command line of smile-sandbox
+//
+// None of them imports the operator's client: a test of one against the other
+// would otherwise prove little.
 package sandbox

@@ -66,7 +66,5 @@ func (w *World) signed(account *corev1.ServiceAccount, audience string, expires 
 	return token
 }
 
-// People is what the process does for callers of the application API.
-func (o *Operator) People() *broker.People {
-	return &broker.People{Users: o.Cache, Connections: o.registry, Owners: o.owners, Fence: func() error { return o.Fence() }}
-}
+// People mints link tokens for callers of the application API.
+func (o *Operator) People() *broker.People { return o.controllers.People }

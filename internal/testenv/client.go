@@ -13,8 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"github.com/smile-operator/smile-operator/internal/index"
-	"github.com/smile-operator/smile-operator/internal/outputcheck"
+	"github.com/smile-operator/smile-operator/internal/app"
 )
 
 type passKey struct{}
@@ -69,10 +68,8 @@ func kindOf(obj any) string { return reflect.TypeOf(obj).Elem().Name() }
 // never late, unless a test makes it so.
 func cacheless(ctx context.Context, live client.WithWatch) (client.WithWatch, error) {
 	found := indexes{}
-	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Register, outputcheck.RegisterIndexes} {
-		if err := register(ctx, found); err != nil {
-			return nil, err
-		}
+	if err := app.RegisterIndexes(ctx, found); err != nil {
+		return nil, err
 	}
 	return interceptor.NewClient(live, interceptor.Funcs{
 		List: func(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {

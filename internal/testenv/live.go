@@ -48,8 +48,8 @@ func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 // next is what is due first, and when; nil when nothing is planned.
 func (o *Operator) next(queue []*planned) (at time.Time, do func()) {
 	first := earliest(queue)
-	if round, ok := o.mirrors.NextPoll(); ok && (first == nil || !first.due.Before(round)) {
-		return round, func() { o.mirrors.PollDue(o.world.Context()) }
+	if round, ok := o.controllers.Mirrors.NextPoll(); ok && (first == nil || !first.due.Before(round)) {
+		return round, func() { o.controllers.Mirrors.PollDue(o.world.Context()) }
 	}
 	if first == nil {
 		return time.Time{}, nil
@@ -61,13 +61,13 @@ func (o *Operator) next(queue []*planned) (at time.Time, do func()) {
 // come already does not count: what was read after it is not read again.
 func (o *Operator) Survey() {
 	o.world.Helper()
-	o.mirrors.PollDue(o.world.Context())
-	next, ok := o.mirrors.NextPoll()
+	o.controllers.Mirrors.PollDue(o.world.Context())
+	next, ok := o.controllers.Mirrors.NextPoll()
 	if !ok {
 		o.world.Fatal("no mirror has anything to do")
 	}
 	o.world.Clock.SetTime(next)
-	o.mirrors.PollDue(o.world.Context())
+	o.controllers.Mirrors.PollDue(o.world.Context())
 }
 
 func (o *Operator) pass(next *planned) {
@@ -98,7 +98,7 @@ func earliest(queue []*planned) *planned {
 func (o *Operator) wake(queue []*planned) {
 	for {
 		select {
-		case told := <-o.registry.Events():
+		case told := <-o.controllers.Registry.Events():
 			o.makeDue(queue, func(obj engine.Object) bool {
 				_, is := obj.(*v1alpha1.SmileConnection)
 				return is && client.ObjectKeyFromObject(obj) == client.ObjectKeyFromObject(told.Object)

@@ -2,31 +2,21 @@ package testenv
 
 import (
 	"context"
-	"slices"
 	"time"
 
-	"github.com/go-logr/logr"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/controllers/accountsync"
-	connectioncontroller "github.com/smile-operator/smile-operator/controllers/connection"
-	"github.com/smile-operator/smile-operator/controllers/user"
-	webhookcontroller "github.com/smile-operator/smile-operator/controllers/webhook"
-	"github.com/smile-operator/smile-operator/internal/auditlog"
-	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/app"
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
-	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
-	"github.com/smile-operator/smile-operator/internal/outputcheck"
-	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
@@ -47,15 +37,17 @@ type Operator struct {
 	Creations *creation.Log
 
 	world       *World
-	registry    *connection.Registry
-	mirrors     *mirror.Set
-	owners      *ownership.Checker
-	checks      *outputcheck.Checker
+	controllers *app.Controllers
 	changes     <-chan event.TypedGenericEvent[mirror.Change]
-	connections *engine.Reconciler[*v1alpha1.SmileConnection]
-	users       *engine.Reconciler[*v1alpha1.SmileUser]
-	syncs       *engine.Reconciler[*v1alpha1.SmileAccountSync]
-	webhooks    *engine.Reconciler[*v1alpha1.SmileWebhookSubscription]
+	reconcilers reconcilers
+}
+
+// reconcilers of the kinds.
+type reconcilers struct {
+	connections   *engine.Reconciler[*v1alpha1.SmileConnection]
+	users         *engine.Reconciler[*v1alpha1.SmileUser]
+	syncs         *engine.Reconciler[*v1alpha1.SmileAccountSync]
+	subscriptions *engine.Reconciler[*v1alpha1.SmileWebhookSubscription]
 }
 
 // Leading is the fence of a process that is the leader.
@@ -74,69 +66,47 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	for _, wrap := range between {
 		kube = wrap(kube)
 	}
-	key, err := output.Identity(ctx, kube, output.IdentityOptions{
-		Namespace: w.Namespace, Watched: output.Watched{Namespaces: w.namespaces},
+	options := w.options()
+	key, err := app.ReadIdentity(ctx, kube, options)
+	w.must(err)
+	o := &Operator{Cache: kube, Records: &Records{}, Fence: Leading, world: w}
+	o.controllers, err = app.NewControllers(ctx, options, app.Environment{
+		Objects: kube, Live: kube, Identity: key, Events: o.Records, AuditLog: o.Records,
+		Fence: func() error { return o.Fence() }, Clock: w.Clock,
 	})
 	w.must(err)
-	hosts, err := transport.NewHostPolicy(w.Smile.URL+"/v1", w.config.AllowedAPIHosts)
-	w.must(err)
-	o := &Operator{Fence: Leading}
-	registry := connection.NewRegistry(connection.Config{
-		Connections: kube, Secrets: kube, Hosts: hosts,
-		Budgets: transport.NewBudgetSet(w.config.RequestsPerSecond), RequestsPerSecond: w.config.RequestsPerSecond,
-		Metrics: transport.NewMetrics(), Identity: key, Clock: w.Clock, UserAgent: "smile-operator/test",
-	}, func() error { return o.Fence() })
-	o.Cache, o.Records, o.world, o.registry = kube, &Records{}, w, registry
-	o.Creations = creation.NewLog(creation.LogConfig{Leases: kube, Name: w.CreationLog(), Used: w.used, Clock: w.Clock})
+	o.Ledger, o.Creations = o.controllers.Ledger, o.controllers.CreationLog
 	_ = o.Creations.TakeOver(ctx) // at the start, as the manager has it; tried again before a creation
-	var told events.EventRecorder = o.Records
-	mirrors := mirror.NewSet(ctx, mirror.Config{Clock: w.Clock, Connections: registry, Objects: kube})
-	owners := &ownership.Checker{Key: key, Secrets: kube, Mirrors: mirrors}
-	o.checks = outputcheck.New(outputcheck.Config{Objects: kube, Outputs: kube})
-	outputs := output.NewWriter(o.checks.Client(kube))
-	audit := auditlog.New(o.Records, w.Clock, logr.Discard())
-	o.Ledger = output.NewLedger(ctx, output.LedgerConfig{Live: kube, Namespace: w.Namespace, Key: key, Today: registry.Today, Days: output.LedgerDays})
-	o.changes = mirrors.Changes()
-	o.mirrors, o.owners = mirrors, owners
-	o.connections = (&connectioncontroller.Controller{
-		Client: kube, Connections: registry, Mirrors: mirrors, Events: told, Clock: w.Clock,
-	}).Reconciler()
-	o.users = (&user.Controller{
-		Client: kube, Live: kube, Connections: registry, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Identity: key, Audit: audit, Events: told,
-		Creation: creation.New(creation.Config{
-			Mirrors: mirrors, Log: o.Creations, Clock: w.Clock,
-		}),
-		Clock: w.Clock,
-	}).Reconciler()
-	annotations, err := output.NewAnnotationPolicy(w.config.AllowedOutputAnnotations)
-	w.must(err)
-	o.syncs = (&accountsync.Controller{
-		Annotations: annotations,
-		Client:      kube, Connections: registry, Mirrors: mirrors, Owners: owners,
-		Outputs: outputs, Checked: w.config.OutputChecks, Ledger: o.Ledger, Identity: key, Audit: audit,
-		Events: told, Clock: w.Clock,
-	}).Reconciler()
-	policy, err := hook.NewPolicy(w.config.ReceiverBaseURL, w.config.AllowedWebhookHosts)
-	w.must(err)
-	o.webhooks = (&webhookcontroller.Controller{
-		Client: kube, Secrets: kube, Connections: registry, Mirrors: mirrors, Outputs: outputs, Policy: policy,
-		Overlap: webhookcontroller.DefaultOverlap, Identity: key, Events: told,
-		Clock: w.Clock,
-	}).Reconciler()
+	o.changes = o.controllers.Mirrors.Changes()
+	o.reconcilers = reconcilers{
+		connections: o.controllers.Connections.Reconciler(), users: o.controllers.Users.Reconciler(),
+		syncs: o.controllers.AccountSyncs.Reconciler(), subscriptions: o.controllers.Subscriptions.Reconciler(),
+	}
 	return o
 }
 
-// CreationLog is the name of the Lease of the creation log.
-func (w *World) CreationLog() types.NamespacedName {
-	return types.NamespacedName{Namespace: w.Namespace, Name: "test-creations"}
+// options are the operator's flags: the defaults, and what is particular to the world.
+func (w *World) options() app.Options {
+	var options app.Options
+	options.Bind(pflag.NewFlagSet("", pflag.ContinueOnError))
+	options.SandboxEndpoint, options.AllowedAPIHosts = w.Smile.URL+"/v1", w.config.AllowedAPIHosts
+	options.APIRequestsPerSecond = w.config.RequestsPerSecond
+	options.AllowedWebhookHosts, options.ReceiverBaseURL = w.config.AllowedWebhookHosts, w.config.ReceiverBaseURL
+	options.OutputAnnotations = w.config.AllowedOutputAnnotations
+	if !w.config.OutputChecks {
+		options.OutputCheckInterval = 0
+	}
+	options.OperatorNamespace, options.WatchNamespaces = w.Namespace, w.namespaces
+	options.LeaseName = leaseName
+	return options
 }
 
-// used reports whether an operator may have created users in the world.
-func (w *World) used(ctx context.Context) (bool, error) {
-	var connections v1alpha1.SmileConnectionList
-	err := w.Client.List(ctx, &connections, client.InNamespace(w.Namespace))
-	return slices.ContainsFunc(connections.Items, func(c v1alpha1.SmileConnection) bool { return c.Status.Credentials != nil }), err
+// leaseName is the operator's flag.
+const leaseName = "test"
+
+// CreationLog is the name of the Lease of the creation log.
+func (w *World) CreationLog() types.NamespacedName {
+	return types.NamespacedName{Namespace: w.Namespace, Name: leaseName + "-creations"}
 }
 
 // Reconcile does one pass over an object and reads it again. Whatever comes of the pass, it is held against the
@@ -153,13 +123,13 @@ func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 	var err error
 	switch obj.(type) {
 	case *v1alpha1.SmileConnection:
-		result, err = o.connections.Reconcile(ctx, request)
+		result, err = o.reconcilers.connections.Reconcile(ctx, request)
 	case *v1alpha1.SmileUser:
-		result, err = o.users.Reconcile(ctx, request)
+		result, err = o.reconcilers.users.Reconcile(ctx, request)
 	case *v1alpha1.SmileAccountSync:
-		result, err = o.syncs.Reconcile(ctx, request)
+		result, err = o.reconcilers.syncs.Reconcile(ctx, request)
 	case *v1alpha1.SmileWebhookSubscription:
-		result, err = o.webhooks.Reconcile(ctx, request)
+		result, err = o.reconcilers.subscriptions.Reconcile(ctx, request)
 	default:
 		o.world.Fatalf("no controller reconciles a %T", obj)
 	}

@@ -15,3 +15,9 @@ func TestOnlyOutputWrites(t *testing.T) {
 		t.Run(pkg, func(t *testing.T) { analysistest.Run(t, analysistest.TestData(), onlyOutputWrites, pkg) })
 	}
 }
+
+func TestOnlyConnectionMutates(t *testing.T) {
+	for _, pkg := range []string{"house/controllers/revoker", "house/internal/connection", "house/internal/smile/transport"} {
+		t.Run(pkg, func(t *testing.T) { analysistest.Run(t, analysistest.TestData(), onlyConnectionMutates, pkg) })
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
 // offer has the person choose a file, as the browser's own dialog would.
@@ -33,7 +34,7 @@ func TestUpload(t *testing.T) {
 			w.at("Where do you work?").press("ABC Coporation").at("Which document do you have?").picture("15-file-types")
 			w.press("Payslip").at("Payslip")
 			w.offer("song.mp3", []byte("x")).says("song.mp3 is too large, empty or of another kind.")
-			w.offer("payslip.pdf", sandbox.SamplePayslip()).says("payslip.pdf")
+			w.offer("payslip.pdf", fixtures.SamplePayslip()).says("payslip.pdf")
 			w.fits()
 			w.picture("16-upload")
 			w.press("Upload").at("Thank you, it has arrived").picture("17-uploaded")

@@ -12,7 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
+	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
 // settings is what the flags say.
@@ -67,7 +68,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&set.selfSigned, "tls-self-signed", false, "serve HTTPS with a certificate made at start; GET /_sandbox/ca.pem is its authority")
 	flags.StringVar(&set.certFile, "tls-cert", "", "serve HTTPS with this certificate, PEM file")
 	flags.StringVar(&set.keyFile, "tls-key", "", "private key of --tls-cert, PEM file")
-	flags.StringVar(&set.keys, "keys", sandbox.DefaultKeys, "accepted key pairs, each a tenant of its own: key:secret[:PRODUCTION],...")
+	flags.StringVar(&set.keys, "keys", server.DefaultKeys, "accepted key pairs, each a tenant of its own: key:secret[:PRODUCTION],...")
 	flags.IntVar(&set.rateLimit, "rate-limit", 20, "calls within any second that one address may make; 0 is no limit")
 	flags.StringVar(&set.quirks, "quirks", "", "switches, see above: name=value,...")
 	flags.StringVar(&set.canary, "canary", "", "start of a marker put into every personal field, access token and error message")
@@ -93,23 +94,23 @@ kept in memory, or with --data in a file that a killed process leaves whole.
 Quirks are points that the vendor's documents leave open. The first value is the
 default, a DURATION is 0 by default:
 `)
-	for _, q := range sandbox.Quirks() {
+	for _, q := range quirks.All() {
 		fmt.Fprintf(&text, "  %-16s %-17s %s\n", q.Name, q.Values, q.Doc)
 	}
 	return text.String()
 }
 
-func (s settings) options() (sandbox.Options, error) {
-	keys, err := sandbox.ParseKeys(s.keys)
+func (s settings) options() (server.Options, error) {
+	keys, err := server.ParseKeys(s.keys)
 	if err != nil {
-		return sandbox.Options{}, fmt.Errorf("--keys: %w", err)
+		return server.Options{}, fmt.Errorf("--keys: %w", err)
 	}
-	quirks, err := sandbox.ParseQuirks(s.quirks)
+	chosen, err := quirks.Parse(s.quirks)
 	if err != nil {
-		return sandbox.Options{}, fmt.Errorf("--quirks: %w", err)
+		return server.Options{}, fmt.Errorf("--quirks: %w", err)
 	}
-	options := sandbox.Options{
-		Keys: keys, RateLimit: s.rateLimit, Quirks: quirks, Canary: s.canary, Seed: s.seed,
+	options := server.Options{
+		Keys: keys, RateLimit: s.rateLimit, Quirks: chosen, Canary: s.canary, Seed: s.seed,
 		LinkDelay: s.linkDelay, DataDelay: s.dataDelay, DataLife: s.dataLife, Data: s.data,
 	}
 	return options, s.hooks.apply(&options)

@@ -19,7 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
 
 // asProgram names the variable that turns the test binary into smile-sandbox.
@@ -255,7 +255,7 @@ func TestHelpListsQuirks(t *testing.T) {
 	if code := Run([]string{"--help"}, &out, io.Discard); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
-	for _, q := range sandbox.Quirks() {
+	for _, q := range quirks.All() {
 		for _, part := range []string{q.Name, q.Values, q.Doc} {
 			if !strings.Contains(out.String(), part) {
 				t.Errorf("%q is missing in %s", part, out.String())

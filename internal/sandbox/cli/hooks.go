@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
 // hookSettings is what the flags say about webhooks.
@@ -29,7 +29,7 @@ func (h *hookSettings) register(flags *pflag.FlagSet) {
 }
 
 // apply puts the settings into options. It reads the file of authorities.
-func (h *hookSettings) apply(options *sandbox.Options) error {
+func (h *hookSettings) apply(options *server.Options) error {
 	options.AllowHTTPWebhooks = h.allowHTTP
 	options.WebhookRetry, options.WebhookTimeout, options.WebhookWorkers = h.retry, h.timeout, h.workers
 	if h.caFile == "" {

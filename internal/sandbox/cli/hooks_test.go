@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
 // TestWebhookAuthority: a sandbox set up by flags delivers to a server that
@@ -30,13 +30,13 @@ func TestWebhookAuthority(t *testing.T) {
 	if options.WebhookRetry != time.Minute || options.WebhookTimeout != 10*time.Second || options.AllowHTTPWebhooks {
 		t.Errorf("got %+v", options)
 	}
-	server, err := sandbox.Start(options)
+	box, err := server.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
-	post(t, server, "/v1/webhooks", `{"name":"n","url":"`+receiver.URL+`","eventTypes":["USER_CREATED"],"active":true,"secret":"s"}`)
-	post(t, server, "/v1/users", `{}`)
+	defer box.Close()
+	post(t, box, "/v1/webhooks", `{"name":"n","url":"`+receiver.URL+`","eventTypes":["USER_CREATED"],"active":true,"secret":"s"}`)
+	post(t, box, "/v1/users", `{}`)
 	<-arrived
 }
 
@@ -46,14 +46,14 @@ func TestWebhookAuthorityFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{empty, empty + "-not"} {
-		var options sandbox.Options
+		var options server.Options
 		if err := (&hookSettings{caFile: file}).apply(&options); err == nil {
 			t.Errorf("%s: no error", file)
 		}
 	}
 }
 
-func flagged(t *testing.T, args ...string) sandbox.Options {
+func flagged(t *testing.T, args ...string) server.Options {
 	t.Helper()
 	var set hookSettings
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
@@ -61,20 +61,20 @@ func flagged(t *testing.T, args ...string) sandbox.Options {
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	var options sandbox.Options
+	var options server.Options
 	if err := set.apply(&options); err != nil {
 		t.Fatal(err)
 	}
 	return options
 }
 
-func post(t *testing.T, server *sandbox.Server, path, body string) {
+func post(t *testing.T, box *server.Server, path, body string) {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodPost, server.URL+path, strings.NewReader(body))
+	r := httptest.NewRequest(http.MethodPost, box.URL+path, strings.NewReader(body))
 	r.SetBasicAuth("sandbox-key", "sandbox-secret")
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	server.ServeHTTP(w, r)
+	box.ServeHTTP(w, r)
 	if w.Code/100 != 2 {
 		t.Fatalf("%s: %s", path, w.Body)
 	}

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
 // graceful is how long calls in flight may take to end at shutdown.
@@ -22,7 +22,7 @@ func serve(ctx context.Context, set settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	box, err := sandbox.New(options)
+	box, err := server.New(options)
 	if err != nil {
 		return err
 	}
@@ -35,21 +35,21 @@ func serve(ctx context.Context, set settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	server := sandbox.NewHTTPServer(box)
-	server.Handler = secure.offering(box)
-	server.TLSConfig = secure.config
+	listening := server.NewHTTPServer(box)
+	listening.Handler = secure.offering(box)
+	listening.TLSConfig = secure.config
 	fmt.Fprintf(out, "smile-sandbox listens on %s://%s\n", secure.scheme(), listener.Addr())
-	return run(ctx, box, server, listener)
+	return run(ctx, box, listening, listener)
 }
 
-func run(ctx context.Context, box *sandbox.Sandbox, server *http.Server, listener net.Listener) error {
+func run(ctx context.Context, box *server.Sandbox, listening *http.Server, listener net.Listener) error {
 	stopped := make(chan error, 1)
 	go func() {
-		if server.TLSConfig != nil {
-			stopped <- server.ServeTLS(listener, "", "")
+		if listening.TLSConfig != nil {
+			stopped <- listening.ServeTLS(listener, "", "")
 			return
 		}
-		stopped <- server.Serve(listener)
+		stopped <- listening.Serve(listener)
 	}()
 	select {
 	case err := <-stopped:
@@ -59,8 +59,8 @@ func run(ctx context.Context, box *sandbox.Sandbox, server *http.Server, listene
 	box.Close()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceful)
 	defer cancel()
-	if server.Shutdown(deadline) != nil {
-		_ = server.Close()
+	if listening.Shutdown(deadline) != nil {
+		_ = listening.Close()
 	}
 	if err := <-stopped; !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
 	"github.com/smile-operator/smile-operator/internal/sandbox/contract"
+	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
 // edit changes a request before it is made; nil is none.
@@ -58,7 +58,7 @@ func newRequest(method, path, body string) *http.Request {
 	if err != nil {
 		panic(err) // paths are made of constants and ids of the sandbox
 	}
-	key, secret, _ := strings.Cut(sandbox.DefaultKeys, ":")
+	key, secret, _ := strings.Cut(server.DefaultKeys, ":")
 	request := &http.Request{
 		Method: method, URL: at, Host: "localhost", RemoteAddr: "127.0.0.1:1", Header: http.Header{},
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -3,14 +3,14 @@ package tour
 import (
 	"testing"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
 	"github.com/smile-operator/smile-operator/internal/sandbox/contract"
+	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
 // TestOwnDescription drives everything there is: the sandbox keeps what its own
 // description promises, and the tour leaves no operation out.
 func TestOwnDescription(t *testing.T) {
-	d, err := contract.Read(sandbox.Description(), contract.Closed)
+	d, err := contract.Read(server.Description(), contract.Closed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,7 +18,7 @@ func TestOwnDescription(t *testing.T) {
 	if report.Violations() > 0 {
 		t.Error(printed(t, report))
 	}
-	if got, want := len(report.Rows()), len(sandbox.Emulated()); got != want {
+	if got, want := len(report.Rows()), len(server.Emulated()); got != want {
 		t.Errorf("%d operations, the sandbox has %d", got, want)
 	}
 	for _, row := range report.Rows() {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
 // How long linking and fetching take on the sandbox clock, so that accounts
@@ -231,7 +231,7 @@ type person struct{ userID, login, password, mfa string }
 
 // link logs a person in and keeps the account's id under a name.
 func (t *tour) link(who person, provider, name string) error {
-	a, err := t.box.Link(sandbox.LinkRequest{
+	a, err := t.box.Link(server.LinkRequest{
 		UserID: t.recall(who.userID), ProviderID: provider, Login: who.login, Password: who.password, MFA: who.mfa,
 	})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
 // unknownID is the id of nothing.
@@ -16,7 +16,7 @@ const unknownID = "unknown"
 const looksPerList = 20
 
 // browse reads a list in every way, and then its objects.
-func (t *tour) browse(o sandbox.Operation) {
+func (t *tour) browse(o server.Operation) {
 	if o.Method != http.MethodGet || strings.Contains(o.Path, "{") {
 		return
 	}
@@ -58,7 +58,7 @@ var provoked = []int{
 }
 
 // provoke gets every kind of error out of an operation.
-func (t *tour) provoke(o sandbox.Operation) error {
+func (t *tour) provoke(o server.Operation) error {
 	path := pathOf(o, unknownID)
 	t.expect(t.call(o.Method, path, "", withoutCredentials), http.StatusUnauthorized)
 	t.expect(t.call(o.Method, path, "", withWrongCredentials), http.StatusBadRequest)
@@ -69,7 +69,7 @@ func (t *tour) provoke(o sandbox.Operation) error {
 		t.expect(t.call(o.Method, path, "", nil), http.StatusNotFound)
 	}
 	for _, status := range provoked {
-		if err := t.box.SetFaults([]sandbox.Fault{{Operation: o.ID, Count: 1, Action: "status:" + strconv.Itoa(status)}}); err != nil {
+		if err := t.box.SetFaults([]server.Fault{{Operation: o.ID, Count: 1, Action: "status:" + strconv.Itoa(status)}}); err != nil {
 			return err
 		}
 		t.expect(t.call(o.Method, path, "", nil), status)

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/smile-operator/smile-operator/internal/sandbox"
 	"github.com/smile-operator/smile-operator/internal/sandbox/contract"
+	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
 const base = "/v1"
@@ -20,11 +20,11 @@ var ErrNothingShared = errors.New("the description shares no operation with the 
 
 // tour is a sandbox being driven.
 type tour struct {
-	box      *sandbox.Sandbox
+	box      *server.Sandbox
 	document *contract.Document
 	report   *contract.Report
-	known    map[string]sandbox.Operation // by id
-	memory   map[string]string            // what steps keep for later ones
+	known    map[string]server.Operation // by id
+	memory   map[string]string           // what steps keep for later ones
 }
 
 // Run starts a sandbox, without a network, and calls every operation of the
@@ -36,16 +36,16 @@ func Run(document *contract.Document) (*contract.Report, error) {
 	if len(shared) == 0 {
 		return nil, ErrNothingShared
 	}
-	box, err := sandbox.New(sandbox.Options{LinkDelay: linkDelay, DataDelay: dataDelay})
+	box, err := server.New(server.Options{LinkDelay: linkDelay, DataDelay: dataDelay})
 	if err != nil {
 		return nil, err
 	}
 	defer box.Close()
 	t := &tour{
 		box: box, document: document, report: contract.NewReport(shared),
-		known: map[string]sandbox.Operation{}, memory: map[string]string{},
+		known: map[string]server.Operation{}, memory: map[string]string{},
 	}
-	for _, o := range sandbox.Emulated() {
+	for _, o := range server.Emulated() {
 		t.known[o.ID] = o
 	}
 	if err := t.drive(); err != nil {
@@ -59,10 +59,10 @@ func (t *tour) drive() error {
 	if err := t.takeAll(story); err != nil {
 		return err
 	}
-	for _, o := range sandbox.Emulated() {
+	for _, o := range server.Emulated() {
 		t.browse(o)
 	}
-	for _, o := range sandbox.Emulated() {
+	for _, o := range server.Emulated() {
 		if err := t.provoke(o); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (t *tour) drive() error {
 // Shared lists the operations of the description that the sandbox emulates.
 func Shared(document *contract.Document) []contract.Operation {
 	emulated := map[string]bool{}
-	for _, o := range sandbox.Emulated() {
+	for _, o := range server.Emulated() {
 		emulated[contract.Operation{Method: o.Method, Path: base + o.Path}.Key()] = true
 	}
 	var shared []contract.Operation
@@ -144,7 +144,7 @@ func (t *tour) recall(text string) string {
 func hasGap(text string) bool { return strings.Contains(text, "<") }
 
 // pathOf puts an id into the path of an operation.
-func pathOf(o sandbox.Operation, id string) string {
+func pathOf(o server.Operation, id string) string {
 	segments := strings.Split(o.Path, "/")
 	for i, segment := range segments {
 		if strings.HasPrefix(segment, "{") {

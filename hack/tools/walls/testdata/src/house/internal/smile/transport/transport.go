@@ -1,0 +1,9 @@
+package transport
+
+import "house/internal/smile"
+
+type Transport struct{}
+
+func New() *Transport { return nil }
+
+var mutator = smile.NewMutator()

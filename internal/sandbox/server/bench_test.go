@@ -1,0 +1,108 @@
+package server
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+)
+
+func seeded(b *testing.B, users int) (*Sandbox, []User) {
+	b.Helper()
+	s, err := New(Options{RateLimit: 1 << 20})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Seed(SeedRequest{Users: users, AccountsPerUser: 1}); err != nil {
+		b.Fatal(err)
+	}
+	known, _ := s.Users("sandbox-key")
+	return s, known
+}
+
+func request(path string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.SetBasicAuth("sandbox-key", "sandbox-secret")
+	return r
+}
+
+// BenchmarkGetUser is one call without a network.
+func BenchmarkGetUser(b *testing.B) {
+	s, users := seeded(b, 10_000)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, request("/v1/users/"+users[i%len(users)].ID))
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Body)
+		}
+	}
+}
+
+// BenchmarkGetUserOverTCP is calls a second over loopback, client included.
+func BenchmarkGetUserOverTCP(b *testing.B) {
+	server, err := Start(Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer server.Close()
+	_ = server.Seed(SeedRequest{Users: 10_000})
+	users, _ := server.Users("sandbox-key")
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	defer transport.CloseIdleConnections()
+	begun := time.Now()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			r, _ := http.NewRequest(http.MethodGet, server.URL+"/v1/users/"+users[i%len(users)].ID, nil)
+			r.SetBasicAuth("sandbox-key", "sandbox-secret")
+			response, err := transport.RoundTrip(r)
+			if err != nil || response.StatusCode != http.StatusOK {
+				b.Error(response, err)
+				return
+			}
+			_ = response.Body.Close()
+		}
+	})
+	b.ReportMetric(float64(b.N)/time.Since(begun).Seconds(), "calls/s")
+}
+
+// BenchmarkListUsers is a page of 150 out of the middle.
+func BenchmarkListUsers(b *testing.B) {
+	s, _ := seeded(b, 10_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, request("/v1/users?size=150"))
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Body)
+		}
+	}
+}
+
+// BenchmarkSeed100000 is 100,000 users with an account and a task each, and
+// what they take in memory.
+func BenchmarkSeed100000(b *testing.B) {
+	for b.Loop() {
+		before := memoryInUse()
+		s, _ := seeded(b, 100_000)
+		b.ReportMetric(float64(memoryInUse()-before)/(1<<20), "MiB")
+		s.Close()
+	}
+}
+
+// memoryInUse is what is in use after a collection, in bytes.
+func memoryInUse() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapInuse
+}
+
+func BenchmarkNew(b *testing.B) {
+	for b.Loop() {
+		if _, err := New(Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+)
+
+// peopleRoutes is the part of the control API that does what people do outside
+// of the widget, and that shows what they receive.
+func (s *Sandbox) peopleRoutes(r chi.Router) {
+	r.Get("/mails", answering(func(*http.Request) (any, error) { return s.Mails(), nil }))
+	r.Post("/invites/{id}", reading(func(r *http.Request, body inviteChange) (any, error) {
+		return s.AdvanceInvite(chi.URLParam(r, "id"), body.Status)
+	}))
+	r.Post("/users/{id}/complete", answering(func(r *http.Request) (any, error) { return s.CompleteSession(chi.URLParam(r, "id")) }))
+	r.Get("/exports/{id}", s.serveExport)
+	r.Get("/samples/payslip.pdf", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/pdf")
+		_, _ = w.Write(fixtures.SamplePayslip())
+	})
+}
+
+type inviteChange struct {
+	Status InviteStatus `json:"status"`
+}
+
+// Mails lists the mails of all invites by tenant. They are not sent.
+func (s *Sandbox) Mails() []Mail {
+	written := []Mail{}
+	for _, key := range s.keys {
+		t := s.tenants[key]
+		t.mu.RLock()
+		for _, i := range t.invites.order {
+			written = append(written, i.mail)
+		}
+		t.mu.RUnlock()
+	}
+	return written
+}
+
+// AdvanceInvite does what an invited person does: open the mail, the landing
+// page or the widget. The link of an invite expires after 14 days.
+func (s *Sandbox) AdvanceInvite(id string, to InviteStatus) (Invite, error) {
+	if !slices.Contains(inviteStatuses, to) {
+		return Invite{}, invalid("invite status %q does not exist", to)
+	}
+	now := s.clock.Now()
+	return inTenantWith(s, now, func(t *tenant) (Invite, bool, error) {
+		i, known := t.invites.byID[id]
+		if !known {
+			return Invite{}, false, nil
+		}
+		if !now.Before(i.mail.ExpiresAt) {
+			return Invite{}, true, invalid("the link of invite %q has expired", id)
+		}
+		t.advance(i, to, now)
+		return i.wire(), true, nil
+	}, notFound("invite", id))
+}
+
+// CompleteSession completes a user's session, as Done does in the widget.
+func (s *Sandbox) CompleteSession(userID string) (User, error) {
+	now := s.clock.Now()
+	return inTenantWith(s, now, func(t *tenant) (User, bool, error) {
+		u, known := t.users.byID[userID]
+		if !known {
+			return User{}, false, nil
+		}
+		t.completeSession(u, now)
+		return u.wire(&s.behaviour), true, nil
+	}, notFound("user", userID))
+}
+
+// inTenantWith calls how with each locked tenant until one has the object. If
+// none has it, the error is otherwise.
+func inTenantWith[T any](s *Sandbox, now time.Time, how func(*tenant) (T, bool, error), otherwise error) (T, error) {
+	defer s.flush()
+	for _, t := range s.tenants {
+		t.catchUp(now)
+		t.mu.Lock()
+		result, found, err := how(t)
+		t.mu.Unlock()
+		if found {
+			return result, err
+		}
+	}
+	var none T
+	return none, otherwise
+}

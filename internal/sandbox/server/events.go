@@ -1,0 +1,99 @@
+package server
+
+import (
+	"slices"
+	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
+)
+
+// details is the data of a webhook event.
+type details map[string]any
+
+// occurrence is something that webhooks are notified of.
+type occurrence struct {
+	kind string
+	at   time.Time
+	tell func() details
+	// payload is added for webhooks that include it; nil for types without one.
+	payload func() any
+}
+
+// commit ends every change of state: it stores the changed object and notifies
+// the webhooks. The caller holds mu.
+func (t *tenant) commit(changed object, happened ...occurrence) {
+	t.keep(changed)
+	for _, o := range happened {
+		t.emit(o)
+	}
+}
+
+// emit sends an event to the webhooks that subscribe to its type.
+func (t *tenant) emit(o occurrence) {
+	var told details
+	var id string
+	for _, hook := range t.webhooks.order {
+		if !hook.wants(o.kind) {
+			continue
+		}
+		if told == nil {
+			told, id = o.tell(), t.box.ids.Next("et-")
+		}
+		t.box.deliveries.Post(t.pair.Key, hook.target(), t.event(hook, o, id, told))
+	}
+}
+
+func (t *tenant) event(hook *webhook, o occurrence, id string, told details) delivery.Event {
+	if t.box.behaviour.EventID == "per-webhook" {
+		id = t.box.ids.Next("et-")
+	}
+	return delivery.Event{
+		ID: id, Version: 1, Type: o.kind, CreatedAt: wire.Timestamp{Time: o.at},
+		Data:       t.box.behaviour.Reshape(wire.Encode(t.withPayload(told, o.payload, hook.IncludePayload))),
+		AddedLater: t.box.behaviour.FutureField(),
+	}
+}
+
+// withPayload is the data for a webhook. A quirk decides what replaces a
+// payload that the webhook does not include.
+func (t *tenant) withPayload(told details, payload func() any, wanted bool) details {
+	if payload == nil {
+		return told
+	}
+	own := details{}
+	for name, value := range told {
+		own[name] = value
+	}
+	switch {
+	case wanted:
+		own["payload"] = payload()
+	case t.box.behaviour.NoPayload == "null":
+		own["payload"] = nil
+	case t.box.behaviour.NoPayload == "object":
+		own["payload"] = struct{}{}
+	}
+	return own
+}
+
+func (w *webhook) wants(kind string) bool {
+	return !w.deleted && w.Active && (slices.Contains(w.EventTypes, kind) || slices.Contains(w.EventTypes, delivery.AllEvents))
+}
+
+// liveWebhooks is the number of webhooks that are not deleted. The caller holds
+// mu.
+func (t *tenant) liveWebhooks() int {
+	n := 0
+	for _, hook := range t.webhooks.order {
+		if !hook.deleted {
+			n++
+		}
+	}
+	return n
+}
+
+// hasActiveWebhook reports whether any webhook gets events. The caller holds
+// mu.
+func (t *tenant) hasActiveWebhook() bool {
+	return slices.ContainsFunc(t.webhooks.order, func(w *webhook) bool { return !w.deleted && w.Active })
+}

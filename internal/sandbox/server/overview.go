@@ -1,0 +1,176 @@
+package server
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
+)
+
+// How many users of a tenant one overview shows.
+const (
+	maxOverviewUsers     = 500
+	defaultOverviewUsers = 30
+)
+
+// Overview is what the overview page shows. It contains no secrets.
+type Overview struct {
+	// Now is the time on the sandbox clock.
+	Now     time.Time        `json:"now"`
+	Stats   Stats            `json:"stats"`
+	Tenants []TenantOverview `json:"tenants"`
+	// Providers, People, ErrorCodes and Operations are the choices on the page.
+	Providers  []*fixtures.Provider `json:"providers"`
+	People     []testLogin          `json:"people"`
+	ErrorCodes []string             `json:"errorCodes"`
+	Operations []string             `json:"operations"`
+	Faults     []Fault              `json:"faults"`
+}
+
+// TenantOverview is the part of an Overview that belongs to one key pair.
+type TenantOverview struct {
+	Key  string `json:"key"`
+	Mode Mode   `json:"mode"`
+	// Users are the users found, newest first.
+	Users    []UserOverview    `json:"users"`
+	Webhooks []WebhookOverview `json:"webhooks"`
+}
+
+// UserOverview is a user with all accounts.
+type UserOverview struct {
+	User     User      `json:"user"`
+	Accounts []Account `json:"accounts"`
+}
+
+// WebhookOverview is a webhook without its secret.
+type WebhookOverview struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	URL        string   `json:"url"`
+	EventTypes []string `json:"eventTypes"`
+	Active     bool     `json:"active"`
+}
+
+// pageRoutes is the part of the control API for the overview page.
+func (s *Sandbox) pageRoutes(r chi.Router) {
+	r.Get("/overview", answering(func(r *http.Request) (any, error) {
+		limit, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("users"), strconv.Itoa(defaultOverviewUsers)))
+		if err != nil || limit < 0 || limit > maxOverviewUsers {
+			return nil, invalid("users must be from 0 to %d", maxOverviewUsers)
+		}
+		return s.Overview(limit, r.URL.Query().Get("find")), nil
+	}))
+	r.Post("/users", reading(func(_ *http.Request, body struct {
+		Key string `json:"key"`
+	},
+	) (any, error) {
+		return s.asBackend(cmp.Or(body.Key, s.keys[0]), createUser, nil)
+	}))
+	r.Post("/users/{id}/token", answering(func(r *http.Request) (any, error) { return s.NewToken(chi.URLParam(r, "id")) }))
+}
+
+// Overview shows the newest users of each tenant, at most limit per tenant,
+// whose id or metadata contains find.
+func (s *Sandbox) Overview(limit int, find string) Overview {
+	shown := Overview{
+		Now: s.Now(), Stats: s.Stats(), Providers: fixtures.Providers, People: s.testPeople(),
+		ErrorCodes: slices.Sorted(maps.Keys(accountErrors)), Faults: s.Faults(),
+	}
+	for _, o := range slices.Concat(operations, linkOperations) {
+		if o.handle != nil {
+			shown.Operations = append(shown.Operations, o.id)
+		}
+	}
+	for _, key := range s.keys {
+		shown.Tenants = append(shown.Tenants, s.tenants[key].overview(&s.behaviour, shown.Now, limit, find))
+	}
+	return shown
+}
+
+func (t *tenant) overview(b *quirks.Behaviour, now time.Time, limit int, find string) TenantOverview {
+	t.catchUp(now)
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	shown := TenantOverview{Key: t.pair.Key, Mode: t.pair.Mode, Users: []UserOverview{}, Webhooks: []WebhookOverview{}}
+	for _, u := range slices.Backward(t.users.order) {
+		if len(shown.Users) == limit {
+			break
+		}
+		if u.mentions(find) {
+			shown.Users = append(shown.Users, u.overview(b))
+		}
+	}
+	for _, w := range t.webhooks.order {
+		shown.Webhooks = append(shown.Webhooks, WebhookOverview{w.id, w.Name, w.URL, w.EventTypes, w.Active})
+	}
+	return shown
+}
+
+func (u *user) overview(b *quirks.Behaviour) UserOverview {
+	shown := UserOverview{User: u.wire(b), Accounts: []Account{}}
+	for _, a := range u.accounts {
+		shown.Accounts = append(shown.Accounts, a.wire())
+	}
+	return shown
+}
+
+// mentions reports whether a text occurs in the user's id or metadata.
+func (u *user) mentions(text string) bool {
+	if strings.Contains(u.id, text) {
+		return true
+	}
+	for key, value := range u.metadata {
+		if strings.Contains(key, text) || strings.Contains(value, text) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Sandbox) testPeople() []testLogin {
+	shown := []testLogin{}
+	for _, p := range s.linker.people {
+		shown = append(shown, testLogin{p.Logins[0], p.Password, p.MFA})
+	}
+	return shown
+}
+
+// NewToken issues a link token for a user, as the application's backend would.
+func (s *Sandbox) NewToken(userID string) (any, error) {
+	for _, key := range s.keys {
+		t := s.tenants[key]
+		t.mu.RLock()
+		_, known := t.users.byID[userID]
+		t.mu.RUnlock()
+		if known {
+			return s.asBackend(key, createToken, url.Values{"userId": {userID}})
+		}
+	}
+	return nil, notFound("user", userID)
+}
+
+// asBackend runs a handler of the Open API without a request: nothing is
+// limited, counted or written to the journal.
+func (s *Sandbox) asBackend(key string, how func(*call) reply, filters url.Values) (any, error) {
+	t, known := s.tenants[key]
+	if !known {
+		return nil, notFound("key", key)
+	}
+	now := s.clock.Now()
+	defer s.flush()
+	t.catchUp(now)
+	answer := how(&call{box: s, tenant: t, arrived: now, now: now, filters: filters})
+	if answer.status >= http.StatusBadRequest {
+		return nil, &ControlError{answer.status, answer.message}
+	}
+	return answer.data, nil
+}
