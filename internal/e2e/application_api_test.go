@@ -50,6 +50,7 @@ func (e *environment) backend() *backend {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(chain)
+	e.must("apply", "--server-side", "-f", filepath.Join(e.root, "config", "application-api", "link_token_minter.yaml"))
 	account := &corev1.ServiceAccount{ObjectMeta: e.named("backend")}
 	e.create(account, &rbacv1.RoleBinding{
 		ObjectMeta: e.named("backend"),
