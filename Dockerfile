@@ -1,11 +1,10 @@
-# One image for each command of cmd/:
+# Builds the image of a command in cmd/:
 #
 #   docker build --build-arg BINARY=smile-operator -t smile-operator .
 #   docker build --build-arg BINARY=smile-sandbox -t smile-sandbox .
 #
-# The result holds a static binary and the certificates of public authorities,
-# runs as nobody, and has no shell. BASE_IMAGE may name a distroless static
-# image instead of the empty one.
+# The image contains a static binary and the certificates of public authorities. It runs as nobody and has no shell. BASE_IMAGE may
+# name a distroless static image to use instead of the empty one.
 ARG BUILDER_IMAGE=golang:1.26
 ARG BASE_IMAGE=scratch
 

@@ -10,8 +10,10 @@ type DatapointType string
 // +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_]*(\[[0-9]{0,3}\])?(\.[A-Za-z][A-Za-z0-9_]*(\[[0-9]{0,3}\])?)*$`
 type FieldPath string
 
-// Datapoint selects one kind of data. The rules compare fields with those that the vendor documents, so that a typing error is
-// reported at once. A test compares the rules with the sandbox's OpenAPI document.
+// The rules of Datapoint accept only fields that the vendor documents, so that a typing error is reported at once. A test compares
+// the rules with the sandbox's OpenAPI document.
+
+// Datapoint selects one kind of data.
 // +kubebuilder:validation:XValidation:rule=`self.type != 'IDENTITIES' || !has(self.fields) || self.fields.all(f, f.matches(r'^(id|fullName|firstName|middleName|lastName|suffix|gender|dob|maritalStatus|countryResidence|citizenship|photoUrl|referenceId|profileUrl|latestEmployerName|emails(\[[0-9]*\](\.(address|type))?)?|phones(\[[0-9]*\](\.(number|type))?)?|socialProfiles(\[[0-9]*\](\.(socialUrl|type))?)?|addresses(\[[0-9]*\](\.(fullAddress|line1|line2|city|region|zip|country|latitude|longitude|type|tags(\[[0-9]*\])?))?)?)$'))`,message="fields of IDENTITIES are id, fullName, firstName, middleName, lastName, suffix, gender, dob, maritalStatus, countryResidence, citizenship, photoUrl, referenceId, profileUrl, latestEmployerName, emails[].address, emails[].type, phones[].number, phones[].type, socialProfiles[].socialUrl, socialProfiles[].type, addresses[].fullAddress, addresses[].line1, addresses[].line2, addresses[].city, addresses[].region, addresses[].zip, addresses[].country, addresses[].latitude, addresses[].longitude, addresses[].type, addresses[].tags[]; put other fields into additional"
 // +kubebuilder:validation:XValidation:rule=`self.type != 'EMPLOYMENTS' || !has(self.fields) || self.fields.all(f, f.matches(r'^(id|startDate|endDate|reportedDate|name|description|jobTitle|department|employeeNumber|employerNumber|employer|status)$'))`,message="fields of EMPLOYMENTS are id, startDate, endDate, reportedDate, name, description, jobTitle, department, employeeNumber, employerNumber, employer, status; put other fields into additional"
 // +kubebuilder:validation:XValidation:rule=`self.type != 'INCOMES' || !has(self.fields) || self.fields.all(f, f.matches(r'^(id|startDate|endDate|currency|workItem|employer|frequency|baseAmount|grossAmount|netAmount)$'))`,message="fields of INCOMES are id, startDate, endDate, currency, workItem, employer, frequency, baseAmount, grossAmount, netAmount; put other fields into additional"
@@ -28,7 +30,8 @@ type Datapoint struct {
 	// +required
 	Type DatapointType `json:"type"`
 
-	// fields selects documented fields of each item. Only selected fields are kept. Without fields and additional, all are kept.
+	// fields selects fields of each item that the vendor documents. Only selected fields are kept. If neither fields nor
+	// additional is set, all fields are kept.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -84,8 +84,8 @@ type Retention struct {
 	// +optional
 	OnDisconnect DisconnectPolicy `json:"onDisconnect,omitempty"`
 
-	// ttl is how long data is kept after it was fetched: 1h to 17520h. Then it is erased. It is fetched again only if Smile has
-	// newer data. Default: no limit.
+	// ttl is how long data is kept after it was fetched: 1h to 17520h. After that time the data is erased, and it is fetched again
+	// only if Smile has newer data. Default: no limit.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('17520h')",message="retention.ttl must be between 1h and 17520h"
 	TTL *metav1.Duration `json:"ttl,omitempty"`

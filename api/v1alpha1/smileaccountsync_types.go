@@ -72,7 +72,7 @@ type SmileAccountSyncSpec struct {
 	Suspend bool `json:"suspend,omitempty"`
 }
 
-// SmileAccountSync keeps the data of the accounts that a person has linked in a Secret or ConfigMap.
+// SmileAccountSync keeps the data of a person's linked accounts in a Secret or ConfigMap.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=sms,categories=smile

@@ -47,7 +47,7 @@ type SmileConnectionSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('?') && !self.contains('#')",message="endpoint must not contain a user name, query or fragment: put keys into the Secret of credentialsSecretRef"
 	Endpoint string `json:"endpoint,omitempty"`
 
-	// requestsPerSecond lowers the rate of calls of this connection. It never raises it above the operator's own limit.
+	// requestsPerSecond is the maximum rate of calls of this connection. A value above the operator's own limit has no effect.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000

@@ -66,8 +66,8 @@ type SmileUserSpec struct {
 	// +optional
 	SubjectFrom *SubjectSource `json:"subjectFrom,omitempty"`
 
-	// adoptionPolicy selects what happens if Smile already has a user for the business key. Owned (the default) attaches this
-	// object to that user. Never creates a new user.
+	// adoptionPolicy selects what happens if Smile already has a user for the business key. With Owned (the default) this object is
+	// attached to that user. With Never a new user is created.
 	// +optional
 	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
 
@@ -121,7 +121,7 @@ type LinkTokenStatus struct {
 	IssuedAt metav1.Time `json:"issuedAt"`
 	// expiresAt is when the token expires.
 	ExpiresAt metav1.Time `json:"expiresAt"`
-	// renewAt is when the next token is minted. It is computed when a token is issued.
+	// renewAt is when the next token is minted. It is computed once, when a token is issued.
 	RenewAt metav1.Time `json:"renewAt"`
 	// fingerprint of the contents of the Secret: a keyed hash that reveals nothing about them.
 	// +optional
@@ -164,11 +164,11 @@ type AccountHint struct {
 	EventAt *metav1.Time `json:"eventAt,omitempty"`
 }
 
-// UserHints name what to ask Smile about, according to the last events. Only receivers of webhooks write them, always together with
-// hintedAt. If no hint has the value of hintedAt, an older receiver wrote it, and it is about everything of the user.
+// UserHints name what to ask Smile about, according to the last events. Only receivers of webhooks write them, always together
+// with hintedAt. If no hint has the value of hintedAt, an older receiver wrote it, and it is about everything of the user.
 type UserHints struct {
-	// allAt is the value of hintedAt when the last event was stored that is not about a single account, or for which the list of
-	// accounts had no room.
+	// allAt is the value of hintedAt when the last event was stored that the list of accounts does not cover: it was not about a
+	// single account, or the list was full.
 	// +optional
 	AllAt *metav1.MicroTime `json:"allAt,omitempty"`
 	// accounts to ask Smile about. Entries older than 15 minutes are dropped when the next event is stored.

@@ -7,46 +7,46 @@ import (
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 )
 
-// audit writes a record of the audit log about an account; about the output as a whole when the id is "".
-func (v *visit) audit(p *pass, accountID string, action auditlog.Action, reason auditlog.Reason, outcome auditlog.Outcome) {
+// audit writes a record to the audit log: about an account, or about the whole output if the id is "".
+func (s *scope) audit(r *run, accountID string, action auditlog.Action, reason auditlog.Reason, outcome auditlog.Outcome) {
 	record := auditlog.Record{
-		Actor: kind, Object: auditlog.ObjectOf(kind, p.Object), Action: action, Reason: reason, Outcome: outcome,
+		Actor: kind, Object: auditlog.ObjectOf(kind, r.Object), Action: action, Reason: reason, Outcome: outcome,
 	}
 	if accountID != "" {
-		record.Account = v.Identity.Account(accountID)
+		record.Account = s.c.Identity.Account(accountID)
 	}
-	if entry, ok := entryFor(p.Object, accountID); ok {
+	if entry, ok := entryFor(r.Object, accountID); ok {
 		for _, datapoint := range entry.Datapoints {
 			record.Datapoints = append(record.Datapoints, string(datapoint.Type))
 		}
 	}
-	v.Audit.Write(record)
+	s.c.Audit.Write(record)
 }
 
 // auditFetched writes a record of each account whose data was read, stored or not.
-func (v *visit) auditFetched(p *pass) {
-	for _, one := range v.fetched {
+func (s *scope) auditFetched(r *run) {
+	for _, one := range s.fetched {
 		record := auditlog.Record{
-			Actor: kind, Object: auditlog.ObjectOf(kind, p.Object), Account: v.Identity.Account(one.entry.ID),
-			Action: auditlog.ActionFetched, Reason: v.why(p), Outcome: auditlog.OutcomeSucceeded,
+			Actor: kind, Object: auditlog.ObjectOf(kind, r.Object), Account: s.c.Identity.Account(one.entry.ID),
+			Action: auditlog.ActionFetched, Reason: s.why(r), Outcome: auditlog.OutcomeSucceeded,
 		}
 		for _, datapoint := range one.entry.Datapoints {
 			record.Datapoints = append(record.Datapoints, string(datapoint.Type))
 		}
-		v.Audit.Write(record)
+		s.c.Audit.Write(record)
 	}
 }
 
-// why is the reason for which data is fetched and written in this pass.
-func (v *visit) why(p *pass) auditlog.Reason {
+// why is the reason for which data is fetched and written in this reconcile.
+func (s *scope) why(r *run) auditlog.Reason {
 	switch {
-	case requested(p.Object):
+	case requested(r.Object):
 		return auditlog.ReasonRequested
-	case v.broken != nil:
+	case s.broken != nil:
 		return auditlog.ReasonRepair
-	case p.Object.Status.DataGeneration != 0 && regenerated(p.Object):
+	case r.Object.Status.DataGeneration != 0 && regenerated(r.Object):
 		return auditlog.ReasonSpecChanged
-	case v.refreshDue(p):
+	case s.refreshDue(r):
 		return auditlog.ReasonRefreshDue
 	default:
 		return auditlog.ReasonNews

@@ -15,151 +15,154 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// Every pass compares the output with what was written, without a call to Smile. What is found is repaired in the same pass;
-// while that cannot be done, Ready says so.
+// Every reconcile compares the output with what was written, without a call to Smile. Damage is repaired in the same reconcile.
+// While it cannot be repaired, Ready shows it.
 
 var errDamaged = problem.NewTransient(v1alpha1.ReasonOutputDamaged,
 	"the output was deleted or changed since it was written, or could not be written completely").On(v1alpha1.ConditionOutputReady)
 
-// inspect compares the output with what was written. It fails only when it cannot be read: what it finds is for the phases
-// that follow.
-func (v *visit) inspect(ctx context.Context, p *pass) error {
-	sync := p.Object
+// inspect compares the output with what was written. It fails only if the output cannot be read; the following phases handle
+// what it finds. It also ends the reconcile of a ConfigMap that would hold more than named fields, before Smile is called.
+// If that ConfigMap exists already, data may have to be erased from it first: then fetch ends the reconcile.
+func (s *scope) inspect(ctx context.Context, r *run) error {
+	sync := r.Object
+	if isUnnamed(sync) && sync.Status.Output == nil {
+		return errUnnamedFields
+	}
 	target, wanted := targetOf(sync)
 	if !wanted {
-		return v.dropOutput(ctx, p)
+		return s.dropOutput(ctx, r)
 	}
-	if v.spared = v.Checked && p.First && !p.Resumed && isAtRest(sync); v.spared {
+	if s.spared = s.c.Checked && r.First && !r.Resumed && isAtRest(sync); s.spared {
 		return nil
 	}
-	// An output is compared without a person too.
-	if err := client.IgnoreNotFound(v.lookUpUser(ctx, sync)); err != nil {
+	// An output is compared even if there is no SmileUser.
+	if err := client.IgnoreNotFound(s.findUserObject(ctx, sync)); err != nil {
 		return err
 	}
-	return v.examine(ctx, sync, target)
+	return s.examine(ctx, sync, target)
 }
 
-// examine notes what is wrong with the output, and brings up to date what is around its content.
-func (v *visit) examine(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
-	err := v.checkOutput(ctx, sync)
+// examine records what is wrong with the output, and updates its owner, metadata and seal.
+func (s *scope) examine(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+	err := s.checkOutput(ctx, sync)
 	if isForeign(err) {
-		if holds(sync, target) || v.userID() != "" {
-			errors.As(err, &v.broken)
+		if holds(sync, target) || s.userID() != "" {
+			errors.As(err, &s.broken)
 		}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	v.missing = v.opened[target].Content() == nil
-	if err := v.recallRevokes(ctx, sync); err != nil {
+	s.missing = s.opened[target].Content() == nil
+	if err := s.recallRevokes(ctx, sync); err != nil {
 		return err
 	}
-	if v.undecided, err = v.isUndecided(ctx, sync); err != nil {
+	if s.undecided, err = s.isUndecided(ctx, sync); err != nil {
 		return err
 	}
-	v.change(v.undecided)
-	if v.asWritten {
-		return v.tend(ctx, sync, target)
+	s.plan.writeIf(s.undecided)
+	if s.asWritten {
+		return s.tend(ctx, sync, target)
 	}
 	damaged := holds(sync, target)
 	if damaged {
-		v.broken = errDamaged
+		s.broken = errDamaged
 	}
-	v.change(damaged || isForgotten(sync, target))
+	s.plan.writeIf(damaged || isForgotten(sync, target))
 	return nil
 }
 
-// isForgotten reports whether the status knows of data, but not of the output that the spec wants it in: then nothing looks
-// after that.
+// isForgotten reports whether the status shows data, but not the output that the spec asks for. Then nothing checks that
+// output.
 func isForgotten(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
 	return !holds(sync, target) && slices.ContainsFunc(sync.Status.Accounts, isKept)
 }
 
-// isAtRest reports whether the status says that the output is complete, and asks for nothing. After a start the outputs of
-// such syncs are not all read at once: the output checks do that, evenly paced.
+// isAtRest reports whether the status shows a complete output, and nothing else is requested. After a start the outputs of such
+// syncs are not all read at once: the output checks read them, evenly spread.
 func isAtRest(sync *v1alpha1.SmileAccountSync) bool {
 	target, _ := targetOf(sync)
 	return holds(sync, target) && !outdated(sync) && !regenerated(sync) && !requested(sync) && !sync.Status.DataPending &&
 		meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionReady)
 }
 
-// inspectFirst ends a pass that has something to do and has not compared the output yet. The next one, at once, does, before
-// the status takes in what Smile shows: the seal may know better than a status that was restored.
-func (v *visit) inspectFirst(p *pass) error {
-	if !v.spared {
+// inspectFirst ends a reconcile that has something to do but has not compared the output. Another reconcile follows at once and
+// compares it before the status is updated from Smile, because the seal may be more recent than a status that was restored.
+func (s *scope) inspectFirst(r *run) error {
+	if !s.spared {
 		return nil
 	}
-	v.again = true
-	p.WakeAt(p.Now)
+	s.again = true
+	r.WakeAt(r.Now)
 	return engine.ErrRest
 }
 
-// lookUpUser reads the person, once in a pass: no phase may act on a person whom an earlier one did not know when it judged
-// the output.
-func (v *visit) lookUpUser(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
-	if v.user != nil || v.userErr != nil {
-		return v.userErr
+// findUserObject reads the SmileUser once in a reconcile. So no phase uses a user that an earlier phase did not have when it
+// judged the output.
+func (s *scope) findUserObject(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	if s.user != nil || s.userErr != nil {
+		return s.userErr
 	}
-	user, err := v.userOf(ctx, sync)
+	user, err := s.c.userOf(ctx, sync)
 	if err != nil {
-		v.userErr = err
+		s.userErr = err
 		return err
 	}
-	v.user = user
+	s.user = user
 	return nil
 }
 
-// tend brings up to date what is around the content of an output that is as it was written: owner, metadata and seal. It
-// calls nobody.
-func (v *visit) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
-	if err := v.thaw(ctx, sync, target); err != nil {
+// tend updates owner, metadata and seal of an output whose content is as it was written. It makes no call to Smile.
+func (s *scope) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+	if err := s.thaw(ctx, sync, target); err != nil {
 		return err
 	}
-	resealed := !v.undecided && v.renewSeal(sync, target)
-	if v.dressed && !resealed {
+	resealed := !s.undecided && s.renewSeal(sync, target)
+	if s.hasMetadata && !resealed {
 		return nil
 	}
-	for n := range v.formerSet(target) {
-		stored := v.opened[target.Part(n+1)]
-		if _, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), v.templateOf(sync)); err != nil {
+	for n := range s.formerSet(target) {
+		stored := s.opened[target.Part(n+1)]
+		if _, err := s.c.Outputs.Write(ctx, sync, stored, stored.Content(), s.c.templateOf(sync)); err != nil {
 			return err
 		}
 	}
-	v.dressed = true
+	s.hasMetadata = true
 	return nil
 }
 
-// checkOutput finds out whether the output is what was written, and carries its owner and the template's metadata. An
-// object of somebody else is an error.
-func (v *visit) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+// checkOutput finds out whether the output is as it was written, and whether it has its owner and the template's metadata.
+// An object of another owner is an error.
+func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	target, wanted := targetOf(sync)
 	if !wanted {
 		return nil
 	}
-	set, err := v.openSet(ctx, sync, target)
+	set, err := s.openSet(ctx, sync, target)
 	if err != nil {
 		return err
 	}
 	for _, one := range knownObjects(sync) {
-		// What cannot be opened now is not written over later.
-		_ = v.open(ctx, sync, one)
+		// An object that cannot be opened now is not overwritten later.
+		_ = s.open(ctx, sync, one)
 	}
-	v.asWritten = holds(sync, target) && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
-	v.dressed, err = v.isDressed(sync, target, len(set))
+	s.asWritten = holds(sync, target) && set.Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
+	s.hasMetadata, err = s.carriesMetadata(sync, target, len(set))
 	return err
 }
 
-// thaw makes objects of an output that somebody made immutable changeable again. It waits where that could lose data which
-// Smile no longer has: such data stays as it is until it must be erased.
-func (v *visit) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+// thaw replaces objects of an output that somebody made immutable. It does not if that could lose data that Smile no longer
+// has: such data stays immutable until it must be erased.
+func (s *scope) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	irreplaceable := func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !connected(a) && !hasData(a) }
 	if slices.ContainsFunc(sync.Status.Accounts, irreplaceable) {
 		return nil
 	}
-	for n := range v.formerSet(target) {
-		if stored := v.opened[target.Part(n+1)]; stored.Immutable() {
-			if err := v.Outputs.Thaw(ctx, sync, stored, v.templateOf(sync)); err != nil {
+	for n := range s.formerSet(target) {
+		if stored := s.opened[target.Part(n+1)]; stored.Immutable() {
+			if err := s.c.Outputs.Thaw(ctx, sync, stored, s.c.templateOf(sync)); err != nil {
 				return err
 			}
 		}
@@ -167,10 +170,10 @@ func (v *visit) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	return nil
 }
 
-// isDressed reports whether the objects of an output carry their owner and the template's metadata.
-func (v *visit) isDressed(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
+// carriesMetadata reports whether the objects of an output have their owner and the template's metadata.
+func (s *scope) carriesMetadata(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
 	for n := range objects {
-		ok, err := v.Outputs.AsDeclared(sync, v.opened[target.Part(n+1)], v.templateOf(sync))
+		ok, err := s.c.Outputs.AsDeclared(sync, s.opened[target.Part(n+1)], s.c.templateOf(sync))
 		if err != nil || !ok {
 			return false, err
 		}
@@ -178,24 +181,24 @@ func (v *visit) isDressed(sync *v1alpha1.SmileAccountSync, target output.Target,
 	return true, nil
 }
 
-// explain decides with which problem the reconcile ends. A reconcile that finds nothing else due reports that data is kept because
-// of the clock. Whatever else is wrong, it reports an output that is broken.
-func (v *visit) explain(_ *pass, err error) error {
-	if v.held != nil && !v.again && errors.Is(err, engine.ErrRest) {
-		err = v.held
+// explain returns the error with which the reconcile ends. If nothing else is due, it is that data is kept because of the
+// clock. A broken output is always reported, whatever else is wrong.
+func (s *scope) explain(err error) error {
+	if s.held != nil && !s.again && errors.Is(err, engine.ErrRest) {
+		err = s.held
 	}
 	switch {
-	case err == nil || v.broken == nil || errors.Is(err, context.Canceled) || apierrors.IsConflict(err):
+	case err == nil || s.broken == nil || errors.Is(err, context.Canceled) || apierrors.IsConflict(err):
 		return err
 	case errors.Is(err, engine.ErrRest):
-		return v.broken
+		return s.broken
 	default:
-		return brokenBecause(v.broken, problem.Classify(err))
+		return brokenBecause(s.broken, problem.Classify(err))
 	}
 }
 
-// brokenBecause is the problem of an output that is broken and cannot be repaired because of another problem. An output of
-// somebody else is not what the other problem is about, so that one shows as it is, unless its class passes unseen.
+// brokenBecause is the problem of a broken output that cannot be repaired because of another problem. If the output belongs to
+// another owner, the other problem is shown as it is, unless its class is not shown.
 func brokenBecause(broken, cause *problem.Problem) *problem.Problem {
 	if broken == cause {
 		return cause

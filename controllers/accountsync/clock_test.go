@@ -1,15 +1,38 @@
 package accountsync_test
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
+
+// beforeARevoke does something once, when a status records the first revoke, which is sent next.
+func beforeARevoke(do func()) testenv.Wrap {
+	done := false
+	return func(kube client.WithWatch) client.WithWatch {
+		return interceptor.NewClient(kube, interceptor.Funcs{
+			SubResourcePatch: func(
+				ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption,
+			) error {
+				sync, ok := obj.(*v1alpha1.SmileAccountSync)
+				if ok && !done && slices.ContainsFunc(sync.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return a.ReleasedAt != nil }) {
+					done = true
+					do()
+				}
+				return c.SubResource(sub).Patch(ctx, obj, patch, options...)
+			},
+		})
+	}
+}
 
 var _ = Describe("A clock that is wrong", func() {
 	const days = 24 * time.Hour
@@ -149,6 +172,27 @@ var _ = Describe("A clock that is wrong", func() {
 			Expect(s.audited(sync)).To(ContainElement("TakenBack/Connected"))
 		})
 	}
+
+	It("is told where it belongs when it is set right while an account is revoked", func() {
+		s := newScene(testenv.Config{})
+		sync, old := s.synced([]string{"sss_ph"}, keptFor(30*days, ""))
+		_, err := s.Smile.Fail(old[0].ID, "EXPIRED_CREDENTIALS")
+		Expect(err).NotTo(HaveOccurred())
+		s.Pass(31 * days)
+		s.SetClock(400 * days)
+		s.op = s.Operator(beforeARevoke(func() { s.SetClock(-400 * days) }))
+		s.op.Run(s.conn)
+		added := s.link("cdecorp")
+		s.Change(sync, func() { revoking(sync) })
+		s.Hint(s.user)
+		for s.Smile.Calls(0, "delete-account") == 0 {
+			_, err := s.op.Reconcile(sync)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Expect(holds(s.data().Data)).To(Equal([]string{added[0].ID}))
+		Expect(s.Condition(sync, v1alpha1.ConditionDataSynced)).To(Equal("False/DataExpired"))
+		Expect(s.Condition(sync, v1alpha1.ConditionAccountsConnected)).To(Equal("False/EndUserActionRequired"))
+	})
 
 	It("costs no call when nothing is due", func() {
 		s.op = s.Operator()

@@ -111,8 +111,8 @@ var _ = Describe("The data of a person", func() {
 		Expect(s.data()).To(Equal(before))
 	})
 
-	// Whatever else goes wrong in the pass that learns of it, the end of consent is not forgotten.
-	DescribeTable("goes although the pass that learned of the end failed",
+	// Whatever else goes wrong in the reconcile that learns of it, the end of consent is not forgotten.
+	DescribeTable("goes although the reconcile that learned of the end failed",
 		func(providers []string, faults ...sandbox.Fault) {
 			s := newScene(testenv.Config{})
 			sync, linked := s.synced(providers, both)

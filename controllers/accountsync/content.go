@@ -62,16 +62,16 @@ var errForeign = &smile.ResponseError{Operation: "get-account-payload", Problem:
 
 // contentOf reads datapoints of an account: the list when only one is wanted, else everything at once, and again the
 // list of every datapoint that was truncated.
-func (v *visit) contentOf(ctx context.Context, sync *v1alpha1.SmileAccountSync, accountID string) (content, error) {
-	wanted, shared := sync.Spec.Datapoints, len(v.ofUser(ctx, v.user)) > 1
+func (s *scope) contentOf(ctx context.Context, sync *v1alpha1.SmileAccountSync, accountID string) (content, error) {
+	wanted, shared := sync.Spec.Datapoints, len(s.c.ofUser(ctx, s.user)) > 1
 	if len(wanted) == 1 && !shared {
-		return v.readList(ctx, accountID, smile.Datapoint(wanted[0].Type))
+		return s.readList(ctx, accountID, smile.Datapoint(wanted[0].Type))
 	}
-	return v.wholeContent(ctx, accountID, wanted, shared)
+	return s.wholeContent(ctx, accountID, wanted, shared)
 }
 
-func (v *visit) wholeContent(ctx context.Context, accountID string, wanted []v1alpha1.Datapoint, shared bool) (content, error) {
-	payload, err := v.payload(ctx, accountID, shared)
+func (s *scope) wholeContent(ctx context.Context, accountID string, wanted []v1alpha1.Datapoint, shared bool) (content, error) {
+	payload, err := s.payload(ctx, accountID, shared)
 	tooLarge := errors.Is(err, smile.ProblemTooLarge)
 	if err != nil && !tooLarge {
 		return content{}, err
@@ -87,7 +87,7 @@ func (v *visit) wholeContent(ctx context.Context, accountID string, wanted []v1a
 		if !tooLarge && !payload.cut[name] {
 			continue
 		}
-		list, err := v.readList(ctx, accountID, name)
+		list, err := s.readList(ctx, accountID, name)
 		if err != nil {
 			return content{}, err
 		}
@@ -109,34 +109,34 @@ func joined(items map[smile.Datapoint][]smile.Item, parts []content) content {
 	return whole
 }
 
-func (v *visit) payload(ctx context.Context, accountID string, shared bool) (content, error) {
-	read := func() (content, error) { return v.readPayload(ctx, accountID) }
+func (s *scope) payload(ctx context.Context, accountID string, shared bool) (content, error) {
+	read := func() (content, error) { return s.readPayload(ctx, accountID) }
 	if !shared {
 		return read()
 	}
-	key := payloadKey{v.conn.Account(), v.user.Status.UserID, accountID}
-	return v.payloads.get(key, v.fresh(accountID), v.Clock.Now, read)
+	key := payloadKey{s.conn.Account(), s.user.Status.UserID, accountID}
+	return s.c.payloads.get(key, s.fresh(accountID), s.c.Clock.Now, read)
 }
 
 // fresh is when a fetch of an account must have begun at the earliest to hold what this reconcile fetches it for.
-func (v *visit) fresh(accountID string) time.Time {
-	if of, hinted := v.hinted[accountID]; hinted {
+func (s *scope) fresh(accountID string) time.Time {
+	if of, hinted := s.hinted[accountID]; hinted {
 		return of.since
 	}
-	if read := v.known.TasksReadAt(v.user.Status.UserID); !v.whole && !read.IsZero() {
+	if read := s.mirror.TasksReadAt(s.user.Status.UserID); !s.plan.refetch && !read.IsZero() {
 		return read
 	}
-	return v.now
+	return s.now
 }
 
-func (v *visit) readPayload(ctx context.Context, accountID string) (content, error) {
+func (s *scope) readPayload(ctx context.Context, accountID string) (content, error) {
 	var dates smile.Dates
-	payload, err := v.conn.Client.AccountPayload(smile.WithDates(ctx, &dates), accountID)
+	payload, err := s.conn.Client.AccountPayload(smile.WithDates(ctx, &dates), accountID)
 	if err != nil {
 		return content{}, err
 	}
 	read := content{
-		items: payload.Items, owner: ownershipOf(payload.Source, v.user.Status.UserID, accountID), at: dates.Earliest(),
+		items: payload.Items, owner: ownershipOf(payload.Source, s.user.Status.UserID, accountID), at: dates.Earliest(),
 		cut: payload.Cut,
 	}
 	for name, items := range payload.Items {
@@ -151,10 +151,10 @@ func (v *visit) readPayload(ctx context.Context, accountID string) (content, err
 const fullList = 300
 
 // readList reads one datapoint. A list without items does not name an owner.
-func (v *visit) readList(ctx context.Context, accountID string, name smile.Datapoint) (content, error) {
+func (s *scope) readList(ctx context.Context, accountID string, name smile.Datapoint) (content, error) {
 	var dates smile.Dates
-	listing := v.conn.Client.Items(smile.WithDates(ctx, &dates), name, smile.ItemFilter{SourceID: accountID})
-	items, owner, err := v.collect(listing, accountID)
+	listing := s.conn.Client.Items(smile.WithDates(ctx, &dates), name, smile.ItemFilter{SourceID: accountID})
+	items, owner, err := s.collect(listing, accountID)
 	if err != nil {
 		return content{}, err
 	}
@@ -162,12 +162,12 @@ func (v *visit) readList(ctx context.Context, accountID string, name smile.Datap
 }
 
 // collect reads a listing to its end.
-func (v *visit) collect(listing iter.Seq2[smile.Item, error], accountID string) (items []smile.Item, owner dataOwner, err error) {
+func (s *scope) collect(listing iter.Seq2[smile.Item, error], accountID string) (items []smile.Item, owner dataOwner, err error) {
 	for item, err := range listing {
 		if err != nil {
 			return nil, owner, err
 		}
-		owner = max(owner, ownershipOf(item.Source, v.user.Status.UserID, accountID))
+		owner = max(owner, ownershipOf(item.Source, s.user.Status.UserID, accountID))
 		items = append(items, item)
 	}
 	if len(items) == 0 {

@@ -1,5 +1,5 @@
-// Package accountsync reconciles SmileAccountSyncs: it watches the accounts that a person has linked, fetches their
-// data when there is news, and writes it, all or nothing, where the spec says.
+// Package accountsync reconciles SmileAccountSyncs. It observes the accounts that a user has linked, fetches their data when
+// there is new data, and writes it, all or nothing, to the output that the spec names.
 package accountsync
 
 import (
@@ -48,21 +48,21 @@ type Controller struct {
 	Connections *connection.Registry
 	// Mirrors of the remote side.
 	Mirrors *mirror.Set
-	// Owners tells whose a remote user is.
+	// Owners finds the object that owns a remote user.
 	Owners *ownership.Checker
 	// Outputs writes the data.
 	Outputs *output.Writer
 	// Annotations are those that templates may set on outputs.
 	Annotations output.AnnotationPolicy
-	// Ledger remembers which accounts' data was erased because a person withdrew consent.
+	// Ledger records the accounts whose data was erased because consent was withdrawn.
 	Ledger *output.Ledger
-	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
+	// Checks are the objects whose output must be compared, because it may be deleted or changed.
 	Checks engine.Wakes
 	// Checked is true when output checks are on: then Checks wakes each sync whose output this process has not read yet.
 	Checked bool
 	// Identity keys the seals and fingerprints of outputs.
 	Identity identity.Key
-	// Audit gets a record of each act on a person's data.
+	// Audit gets a record of each act on personal data.
 	Audit *auditlog.Log
 	// Events of the objects.
 	Events events.EventRecorder
@@ -82,31 +82,21 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 			Gone: c.heeded.forget,
 			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
 			Phases: func() ([]engine.Phase[*v1alpha1.SmileAccountSync], engine.Conclude[*v1alpha1.SmileAccountSync]) {
-				v := &visit{Controller: c}
-				phases := []engine.Phase[*v1alpha1.SmileAccountSync]{
-					{Condition: v1alpha1.ConditionTemplateApplied, Run: v.checkTemplate},
-					{Condition: v1alpha1.ConditionOutputReady, Run: found(v.checkFields)},
-					{Condition: v1alpha1.ConditionOutputReady, Run: found(v.inspect)},
-					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.erase)},
-					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: engine.Step(v.findUser)},
-					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.confirmClock)},
-					{Condition: v1alpha1.ConditionAccountsConnected, Run: found(v.lookAtAccounts)},
-					{Condition: v1alpha1.ConditionAccountsConnected, Run: found(v.readBack)},
-					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.eraseJudged)},
-					{Condition: v1alpha1.ConditionDataSynced, Done: "the data is what Smile has gathered", Run: v.fetch},
-					{Condition: v1alpha1.ConditionOutputReady, Done: "the output holds the data", Run: v.write},
-					{Condition: v1alpha1.ConditionAccountsConnected, Run: found(v.release)},
-					{Condition: v1alpha1.ConditionDataSynced, Run: found(v.conclude)},
-				}
-				return phases, v.explain
+				s := &scope{c: c}
+				return []engine.Phase[*v1alpha1.SmileAccountSync]{
+					{Condition: v1alpha1.ConditionTemplateApplied, Run: s.checkTemplate},
+					{Condition: v1alpha1.ConditionOutputReady, Run: engine.Gather(s.inspect)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: engine.Gather(s.erase)},
+					{Condition: v1alpha1.ConditionUserReady, Done: "the person is a user at Smile", Run: engine.Step(s.findUser)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: engine.Gather(s.confirmClock)},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: engine.Gather(s.observe)},
+					{Condition: v1alpha1.ConditionDataSynced, Run: engine.Gather(s.fetch)},
+					{Condition: v1alpha1.ConditionOutputReady, Run: engine.Gather(s.write)},
+					{Condition: v1alpha1.ConditionAccountsConnected, Run: engine.Gather(s.release)},
+				}, s.conclude
 			},
 		},
 	}
-}
-
-// found makes a phase of a function that leaves its condition as it is, unless it fails.
-func found(run func(context.Context, *pass) error) func(context.Context, *pass) (engine.Outcome, error) {
-	return func(ctx context.Context, p *pass) (engine.Outcome, error) { return engine.Unchanged, run(ctx, p) }
 }
 
 // SetupWithManager registers the controller.
@@ -116,7 +106,8 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Named("smileaccountsync").
 		For(&v1alpha1.SmileAccountSync{}, builder.WithPredicates(predicate.Or(engine.Relevant(), reconciler.Altered()))).
 		Watches(&v1alpha1.SmileUser{}, handler.EnqueueRequestsFromMapFunc(c.ofUser), builder.WithPredicates(userChanged())).
-		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection), builder.WithPredicates(engine.BecameUsable())).
+		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
+			builder.WithPredicates(engine.BecameUsable())).
 		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
 		WatchesRawSource(engine.Woken(c.Checks)).
 		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, c.tenant)).
@@ -145,8 +136,8 @@ func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []rec
 	return c.ofUsers(ctx, client.InNamespace(conn.GetNamespace()), client.MatchingFields{index.Connection: conn.GetName()})
 }
 
-// ofRemoteUser finds the syncs to which what the mirror has learned is news. After a start their statuses are all that
-// was known before.
+// ofRemoteUser finds the syncs for which a change of the mirror is news. After a start, the mirror is compared with their
+// statuses.
 func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []reconcile.Request {
 	var users v1alpha1.SmileUserList
 	if err := c.Client.List(ctx, &users, client.MatchingFields{index.RemoteUser: change.UserID}); err != nil {
@@ -169,7 +160,7 @@ func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []r
 	return requests
 }
 
-// isNews tells whether the mirror knows something of a person that the status of a sync does not show.
+// isNews reports whether the mirror shows something about a user that the status of a sync does not.
 func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccountSync) bool {
 	known, ok := c.Mirrors.Lookup(user)
 	if !ok {
@@ -178,8 +169,8 @@ func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccoun
 	if readyReason(sync) == v1alpha1.ReasonMassDisappearance {
 		return true
 	}
-	v := &visit{Controller: c, user: user}
-	if accounts, ok := known.CachedAccounts(user.Status.UserID); !ok || v.differs(sync, v.covered(sync, accounts)) {
+	s := &scope{c: c, user: user}
+	if accounts, ok := known.CachedAccounts(user.Status.UserID); !ok || s.differs(sync, s.covered(sync, accounts)) {
 		return true
 	}
 	gathered := known.CachedGathered(user.Status.UserID)
@@ -201,7 +192,7 @@ func (c *Controller) ofUsers(ctx context.Context, options ...client.ListOption) 
 	return requests
 }
 
-// userChanged passes users that came, or whose remote user or suspension changed.
+// userChanged selects users that were created or deleted, and those whose remote user, suspension or hints changed.
 func userChanged() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/problem"
@@ -25,152 +24,159 @@ type fetched struct {
 	data  output.Account
 }
 
-// fetch reads the data of the connected accounts of which there is news. It is all or nothing: an error leaves the
-// last good data where it is, and the status with it.
-func (v *visit) fetch(ctx context.Context, p *pass) (engine.Outcome, error) {
-	sync := p.Object
-	if isUnnamed(sync) {
-		return engine.Unchanged, errUnnamedFields
+// fetch reads the data of the accounts that have new data, after it has erased what must be erased. It is all or nothing:
+// after an error, the last good data and the status stay as they are.
+func (s *scope) fetch(ctx context.Context, r *run) error {
+	sync := r.Object
+	if err := s.eraseJudged(ctx, r); err != nil {
+		return err
 	}
-	if err := v.compare(ctx, sync); err != nil {
-		return engine.Unchanged, err
+	if isUnnamed(sync) {
+		return errUnnamedFields
+	}
+	if err := s.compare(ctx, sync); err != nil {
+		return err
 	}
 	if len(namesOf(sync.Status.Accounts, connected))+len(namesOf(sync.Status.Accounts, hasData)) == 0 {
-		found := connectednessOf(sync.Status.Accounts)
-		return engine.False(found.reason, found.message), nil
+		accounts := connectednessOf(sync.Status.Accounts)
+		s.found.noData = &accounts
+		return nil
 	}
-	gathered, err := v.gathered(ctx, p)
+	gathered, err := s.gathered(ctx, r)
 	if err != nil {
-		return engine.Unchanged, err
+		return err
 	}
-	v.watchPromise(p)
-	v.change(v.refreshDue(p))
-	if err := v.tryToWrite(ctx, sync); err != nil {
-		return engine.Unchanged, err
+	s.watchPromise(r)
+	s.plan.writeIf(s.refreshDue(r))
+	if err := s.tryToWrite(ctx, sync); err != nil {
+		return err
 	}
-	sync.Status.DataPending = v.changed // until it is written, whatever becomes of this pass and this process
-	if v.changed {
-		err = v.fetchChanged(ctx, p, gathered)
+	sync.Status.DataPending = s.plan.write // until it is written, whatever becomes of this reconcile and this process
+	if s.plan.write {
+		err = s.fetchChanged(ctx, r, gathered)
 	}
-	v.auditFetched(p)
-	if err == nil && v.trouble == nil {
-		v.trouble, err = v.unsupported(ctx, sync)
+	s.auditFetched(r)
+	if err == nil && s.plan.problem == nil {
+		s.plan.problem, err = s.unsupported(ctx, sync)
 	}
-	switch {
-	case v.trouble != nil:
-		return engine.Unchanged, err // conclude says what the trouble is, once what there is has been written
-	case slices.ContainsFunc(sync.Status.Accounts, v.isExpired):
-		p.Set(v1alpha1.ConditionDataSynced, engine.False(v1alpha1.ReasonDataExpired, dataExpired))
-		return engine.Unchanged, err
-	}
-	return engine.Succeeded, err
+	s.found.fetch = progressOf(s.plan.problem, err)
+	return err
 }
 
-// compare notes whether the output must be written again, and from which data. An output of somebody else is an error, before
-// anything is fetched for it.
-func (v *visit) compare(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+func progressOf(lacking *problem.Problem, err error) fetchProgress {
+	switch {
+	case lacking != nil:
+		return fetchLacking
+	case err != nil:
+		return fetchFailed
+	default:
+		return fetchComplete
+	}
+}
+
+// compare decides whether the output must be written again, and whether all data must be fetched for that. An output of another
+// owner is an error, before anything is fetched for it.
+func (s *scope) compare(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if _, wanted := targetOf(sync); !wanted {
 		return nil
 	}
-	if err := v.checkOutput(ctx, sync); err != nil {
+	if err := s.checkOutput(ctx, sync); err != nil {
 		return err
 	}
-	v.whole = v.whole || !v.asWritten && !v.moves(sync)
-	v.change(!v.asWritten || !v.dressed)
+	s.plan.refetch = s.plan.refetch || !s.asWritten && !s.moves(sync)
+	s.plan.writeIf(!s.asWritten || !s.hasMetadata)
 	return nil
 }
 
-const dataExpired = "data was erased because spec.retention.ttl has passed: it comes back when Smile has newer data"
-
-func (v *visit) isExpired(account v1alpha1.SyncedAccount) bool {
-	return account.ErasedAt != nil && !disconnected(account) && !v.isFetched(account.ID)
+func (s *scope) isExpired(account v1alpha1.SyncedAccount) bool {
+	return account.ErasedAt != nil && !disconnected(account) && !s.isFetched(account.ID)
 }
 
-// fetchChanged fetches what is new, and again if its assumptions turn out to be wrong.
-func (v *visit) fetchChanged(ctx context.Context, p *pass, gathered map[string]tasksOf) error {
-	err := v.fetchAll(v.urgently(ctx), p.Object, gathered, p.Now)
+// fetchChanged fetches new data, and fetches again if an assumption turns out to be wrong.
+func (s *scope) fetchChanged(ctx context.Context, r *run, gathered map[string]tasksOf) error {
+	err := s.fetchAll(s.urgently(ctx), r.Object, gathered, r.Now)
 	switch {
 	case errors.Is(err, errUnproven):
-		return v.fetchUnhinted(ctx, p)
+		return s.fetchUnhinted(ctx, r)
 	case smile.IsNotFound(err):
-		return v.fetchRest(ctx, p, gathered)
+		return s.fetchRest(ctx, r, gathered)
 	default:
 		return err
 	}
 }
 
 // fetchRest fetches again if an account disappeared while it was read: without that account, whose data is erased.
-func (v *visit) fetchRest(ctx context.Context, p *pass, gathered map[string]tasksOf) error {
-	accounts, err := v.known.Accounts(ctx, "", v.user.Status.UserID, v.Clock.Now())
+func (s *scope) fetchRest(ctx context.Context, r *run, gathered map[string]tasksOf) error {
+	accounts, err := s.mirror.Accounts(ctx, "", s.user.Status.UserID, s.c.Clock.Now())
 	if err != nil {
 		return err
 	}
-	if err := v.takeIn(ctx, p, accounts); err != nil {
+	if err := s.takeIn(ctx, r, accounts); err != nil {
 		return err
 	}
-	return v.fetchAgain(ctx, p, gathered)
+	return s.fetchAgain(ctx, r, gathered)
 }
 
 // fetchUnhinted fetches again, after reading accounts and tasks, if a response did not prove what a hint said.
-func (v *visit) fetchUnhinted(ctx context.Context, p *pass) error {
-	v.distrust()
-	accounts, err := v.accounts(ctx, p.Object)
+func (s *scope) fetchUnhinted(ctx context.Context, r *run) error {
+	s.distrust()
+	accounts, err := s.accounts(ctx, r.Object)
 	if err != nil {
 		return err
 	}
-	if err := v.takeIn(ctx, p, accounts); err != nil {
+	if err := s.takeIn(ctx, r, accounts); err != nil {
 		return err
 	}
-	gathered, err := v.gathered(ctx, p)
+	gathered, err := s.gathered(ctx, r)
 	if err != nil {
 		return err
 	}
-	return v.fetchAgain(v.urgently(ctx), p, gathered)
+	return s.fetchAgain(s.urgently(ctx), r, gathered)
 }
 
-func (v *visit) fetchAgain(ctx context.Context, p *pass, gathered map[string]tasksOf) error {
-	if err := v.eraseDoomed(ctx, p); err != nil {
+func (s *scope) fetchAgain(ctx context.Context, r *run, gathered map[string]tasksOf) error {
+	if err := s.erase(ctx, r); err != nil {
 		return err
 	}
-	v.fetched = nil
-	if err := v.compare(ctx, p.Object); err != nil {
+	s.fetched = nil
+	if err := s.compare(ctx, r.Object); err != nil {
 		return err
 	}
-	return v.fetchAll(ctx, p.Object, gathered, p.Now)
+	return s.fetchAll(ctx, r.Object, gathered, r.Now)
 }
 
-func (v *visit) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, gathered map[string]tasksOf, now time.Time) error {
+func (s *scope) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, gathered map[string]tasksOf, now time.Time) error {
 	for _, entry := range sync.Status.Accounts {
 		of, ok := gathered[entry.ID]
-		if !ok || disconnected(entry) || !v.wants(sync, entry, of, now) {
+		if !ok || disconnected(entry) || !s.wants(sync, entry, of, now) {
 			continue
 		}
-		one, err := v.fetchAccount(ctx, sync, entry, of, now)
+		one, err := s.fetchAccount(ctx, sync, entry, of, now)
 		if err != nil {
 			return err
 		}
-		v.fetched = append(v.fetched, one)
+		s.fetched = append(s.fetched, one)
 	}
 	return nil
 }
 
 // wants reports whether the data of an account must be fetched. Data that its ttl has ended is fetched only if there is newer
 // data.
-func (v *visit) wants(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) bool {
+func (s *scope) wants(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) bool {
 	switch {
-	case v.isToFetch(entry):
+	case s.isToFetch(entry):
 		return true
 	case entry.DataAsOf == nil || of.finished != entry.FinishedTasks || !of.last.Equal(entry.DataAsOf.Time):
 		return true
 	case entry.ErasedAt != nil:
 		return false
 	default:
-		return v.whole || !isKept(entry) || refreshDueAt(sync, entry, now)
+		return s.plan.refetch || !isKept(entry) || refreshDueAt(sync, entry, now)
 	}
 }
 
-func (v *visit) isFetched(id string) bool {
-	return slices.ContainsFunc(v.fetched, func(one fetched) bool { return one.entry.ID == id })
+func (s *scope) isFetched(id string) bool {
+	return slices.ContainsFunc(s.fetched, func(one fetched) bool { return one.entry.ID == id })
 }
 
 func refreshDueAt(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, now time.Time) bool {
@@ -180,50 +186,51 @@ func refreshDueAt(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount,
 	})
 }
 
-// watchPromise tells when an account waits for its data for longer than Smile promises.
-func (v *visit) watchPromise(p *pass) {
-	for i := range p.Object.Status.Accounts {
-		entry := &p.Object.Status.Accounts[i]
+// watchPromise plans to report an account that has waited for its data longer than Smile promises.
+func (s *scope) watchPromise(r *run) {
+	for i := range r.Object.Status.Accounts {
+		entry := &r.Object.Status.Accounts[i]
 		waiting := connected(*entry) && entry.FinishedTasks == 0 && entry.ConnectedAt != nil
-		if v.trouble != nil && waiting && p.Now.Sub(entry.ConnectedAt.Time) >= promise {
-			v.trouble = problem.NewNotReady(v1alpha1.ReasonDataOverdue,
-				"an account has been connected for more than five minutes and Smile has not gathered its data: it is looked at again, ask Smile if it lasts").
-				After(untilNextLook(p, entry))
+		if s.plan.problem != nil && waiting && r.Now.Sub(entry.ConnectedAt.Time) >= promise {
+			s.plan.problem = problem.NewNotReady(v1alpha1.ReasonDataOverdue,
+				"an account has been connected for more than five minutes, but Smile has not gathered its data yet: "+
+					"if this persists, ask Smile's support").
+				After(untilNextRefresh(r, entry))
 			return
 		}
 	}
 }
 
-// tasksOf is what the tasks of one account tell: when its data was last gathered, and how many tasks finished then.
+// tasksOf summarizes the tasks of one account: when its data was last gathered, and how many tasks finished then.
 type tasksOf struct {
 	finished int32
 	last     time.Time
 }
 
-// gathered tells of each account whose data Smile has gathered, and notes whether that is news. For connected
-// accounts that are still being gathered there is trouble, but of the kind that passes. What the mirror does not tell
-// of is as it was when the data was fetched: tasks do not come undone.
-func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, error) {
-	tasks, err := v.tasks(ctx, p.Object)
+// gathered returns the tasks of each account whose data Smile has gathered, and plans to write if there is new data. A
+// connected account whose data is still being gathered is a problem that ends by itself. If the mirror has no tasks of an
+// account, those in the status count, because finished tasks stay finished.
+func (s *scope) gathered(ctx context.Context, r *run) (map[string]tasksOf, error) {
+	tasks, err := s.tasks(ctx, r.Object)
 	if err != nil {
 		return nil, err
 	}
 	gathered := map[string]tasksOf{}
-	for i := range p.Object.Status.Accounts {
-		entry := &p.Object.Status.Accounts[i]
+	for i := range r.Object.Status.Accounts {
+		entry := &r.Object.Status.Accounts[i]
 		if !connected(*entry) && !hasData(*entry) {
 			continue
 		}
 		of := fetchedOf(*entry)
 		if found := tasks[entry.ID]; found.Newer(of.last, of.finished) {
 			of = tasksOf{finished: found.Tasks, last: found.Last()}
-			v.change(true)
+			s.plan.writeIf(true)
 		}
-		toFetch := v.isToFetch(*entry)
-		v.change(toFetch)
+		toFetch := s.isToFetch(*entry)
+		s.plan.writeIf(toFetch)
 		if of.finished == 0 && !toFetch {
-			v.trouble = problem.NewWaiting(v1alpha1.ReasonProgressing,
-				"Smile is still gathering the data of a connected account").After(untilNextLook(p, entry))
+			s.plan.problem = problem.NewWaiting(v1alpha1.ReasonProgressing,
+				"Smile is still gathering the data of a connected account").After(untilNextRefresh(r, entry))
 			continue
 		}
 		gathered[entry.ID] = of
@@ -233,18 +240,18 @@ func (v *visit) gathered(ctx context.Context, p *pass) (map[string]tasksOf, erro
 
 // tasks reads the tasks if something hints at new data, or if an account's data was never fetched. If the data is fetched again
 // in any case, they are not needed.
-func (v *visit) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]mirror.Gathered, error) {
-	userID := v.user.Status.UserID
-	known := v.known.CachedGathered(userID)
-	since := v.tasksSince(sync)
-	ask := !since.IsZero() && !v.whole
+func (s *scope) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]mirror.Gathered, error) {
+	userID := s.user.Status.UserID
+	known := s.mirror.CachedGathered(userID)
+	since := s.tasksSince(sync)
+	ask := !since.IsZero() && !s.plan.refetch
 	for _, entry := range sync.Status.Accounts {
-		ask = ask || connected(entry) && known[entry.ID].Tasks == 0 && entry.FinishedTasks == 0 && !v.isToFetch(entry)
+		ask = ask || connected(entry) && known[entry.ID].Tasks == 0 && entry.FinishedTasks == 0 && !s.isToFetch(entry)
 	}
 	if !ask {
 		return known, nil
 	}
-	return v.known.Gathered(v.urgently(ctx), sync.UID, userID, since)
+	return s.mirror.Gathered(s.urgently(ctx), sync.UID, userID, since)
 }
 
 func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {
@@ -255,9 +262,9 @@ func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {
 }
 
 // refreshDue reports whether the spec requires that the data is fetched again although there is nothing new.
-func (v *visit) refreshDue(p *pass) bool {
-	next, due := nextRefresh(p.Object, p.Now)
-	p.WakeAt(next)
+func (s *scope) refreshDue(r *run) bool {
+	next, due := nextRefresh(r.Object, r.Now)
+	r.WakeAt(next)
 	return due
 }
 
@@ -285,15 +292,15 @@ func nextRefresh(sync *v1alpha1.SmileAccountSync, now time.Time) (next time.Time
 	return next, due
 }
 
-// fetchAccount reads what the spec asks for of one account: in one call where one brings it all.
-func (v *visit) fetchAccount(
+// fetchAccount reads the datapoints of the spec for one account, in one call if possible.
+func (s *scope) fetchAccount(
 	ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time,
 ) (fetched, error) {
-	read, err := v.contentOf(ctx, sync, entry.ID)
+	read, err := s.contentOf(ctx, sync, entry.ID)
 	if err != nil {
 		return fetched{}, err
 	}
-	if of, err = v.prove(entry, of, read); err != nil {
+	if of, err = s.prove(entry, of, read); err != nil {
 		return fetched{}, err
 	}
 	data := output.Account{
@@ -313,21 +320,21 @@ func (v *visit) fetchAccount(
 	return fetched{entry, data}, nil
 }
 
-// prove returns what is known of the tasks of an account now that this was fetched. It fails if the data is another user's. It
-// also fails if a hint is the only reason to use the data, and the data does not name its owner or, in a first fetch, is empty or
-// undated.
-func (v *visit) prove(entry v1alpha1.SyncedAccount, of tasksOf, read content) (tasksOf, error) {
-	if v.direct[entry.ID] && read.owner != ownershipProven {
+// prove returns the tasks of an account that the fetched content proves. It fails if the data belongs to another user. If a
+// hint is the only reason to use the data, it also fails if the data does not name its owner, or if a first fetch is empty
+// or has no date.
+func (s *scope) prove(entry v1alpha1.SyncedAccount, of tasksOf, read content) (tasksOf, error) {
+	if s.direct[entry.ID] && read.owner != ownershipProven {
 		return of, errUnproven
 	}
 	if read.owner == ownershipForeign {
 		return of, errForeign
 	}
-	if !v.isToFetch(entry) {
+	if !s.isToFetch(entry) {
 		return of, nil
 	}
 	known := of.finished > 0
-	of = baseline(of, v.hinted[entry.ID].eventAt, read.at)
+	of = baseline(of, s.hinted[entry.ID].eventAt, read.at)
 	if of.finished == 0 || !known && read.isEmpty() {
 		return of, errUnproven
 	}

@@ -10,11 +10,12 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// What a spec may require of its output. The rules of the CRD check some of it when an object is applied, but an older CRD may be
-// installed, or the object may have been stored before a rule existed.
+// What a spec may require of its output. The rules of the CRD check some of it when an object is applied, but an older CRD
+// may be installed, or the object may have been stored before a rule existed.
 
 var errUnnamedFields = problem.NewInvalid(v1alpha1.ReasonInvalidSpec,
-	"spec.datapoints: a ConfigMap accepts only named fields of personal data: name the fields of every datapoint, or use spec.output.secret").
+	"spec.datapoints: a ConfigMap accepts only named fields of personal data: name the fields of every datapoint, "+
+		"or use spec.output.secret").
 	On(v1alpha1.ConditionOutputReady)
 
 // namesFields reports whether every datapoint names its fields.
@@ -29,15 +30,6 @@ func isUnnamed(sync *v1alpha1.SmileAccountSync) bool {
 	return sync.Spec.Output != nil && sync.Spec.Output.ConfigMap != nil && !namesFields(sync)
 }
 
-// checkFields ends a reconcile whose ConfigMap would hold more than named fields, before Smile is called. If an output exists
-// already, data may have to be erased from it first: then fetch ends the reconcile.
-func (v *visit) checkFields(_ context.Context, p *pass) error {
-	if isUnnamed(p.Object) && p.Object.Status.Output == nil {
-		return errUnnamedFields
-	}
-	return nil
-}
-
 // templateOf is the template of the output without the annotations that the operator does not allow.
 func (c *Controller) templateOf(sync *v1alpha1.SmileAccountSync) *v1alpha1.OutputTemplate {
 	if sync.Spec.Output == nil {
@@ -48,14 +40,15 @@ func (c *Controller) templateOf(sync *v1alpha1.SmileAccountSync) *v1alpha1.Outpu
 }
 
 // checkTemplate warns of annotations that the operator does not allow. The output is written without them.
-func (v *visit) checkTemplate(_ context.Context, p *pass) (engine.Outcome, error) {
+func (s *scope) checkTemplate(_ context.Context, r *run) (engine.Outcome, error) {
 	var dropped []string
-	if out := p.Object.Spec.Output; out != nil {
-		_, dropped = v.Annotations.Apply(out.Template)
+	if out := r.Object.Spec.Output; out != nil {
+		_, dropped = s.c.Annotations.Apply(out.Template)
 	}
 	if len(dropped) == 0 {
 		return engine.Absent, nil
 	}
 	return engine.Warning(v1alpha1.ReasonAnnotationNotAllowed, "Write", fmt.Sprintf("spec.output.template.metadata.annotations: "+
-		"the operator's flag --allowed-output-annotations does not permit all of them, such as %s: the output is written without those", dropped[0])), nil
+		"the operator's flag --allowed-output-annotations does not permit all of them, such as %s: "+
+		"the output is written without those", dropped[0])), nil
 }

@@ -9,28 +9,41 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
-	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// erase takes out of the output what must not be kept any longer. It needs nothing but the status and the output
-// itself: neither Smile nor the person's object have to be there for it. The status forgets the data only after the
-// output has, so whatever comes of this pass, the next one knows what is left to do.
-func (v *visit) erase(ctx context.Context, p *pass) error {
-	return v.eraseDoomed(ctx, p)
-}
-
-// eraseJudged erases once it was decided about what the output holds. While some of that is undecided, the reconcile ends here:
-// nothing is fetched for the output or written over it.
-func (v *visit) eraseJudged(ctx context.Context, p *pass) error {
-	if err := v.erase(ctx, p); err != nil {
+// erase removes data from the output that must not be kept. It needs only the status and the output, neither Smile nor the
+// SmileUser. Data is removed from the status only after it was removed from the output. So if this reconcile is interrupted,
+// the next one continues.
+func (s *scope) erase(ctx context.Context, r *run) error {
+	done, err := s.eraseDue(ctx, r)
+	if err != nil {
 		return err
 	}
-	if len(v.unjudged) > 0 {
-		return v.clockFault(ctx, p.Object)
+	s.found.expired = s.found.expired || done.expired
+	s.held = done.held
+	return nil
+}
+
+// eraseJudged erases after it was decided what to do with data that only the output has. While some of it is undecided, the
+// reconcile ends here: nothing is fetched, and the output is not overwritten.
+func (s *scope) eraseJudged(ctx context.Context, r *run) error {
+	if err := s.erase(ctx, r); err != nil {
+		return err
+	}
+	if len(s.unjudged) > 0 {
+		return s.clockFault(ctx, r.Object)
 	}
 	return nil
+}
+
+// erasure is what an erasure found.
+type erasure struct {
+	// expired is true when a ttl has ended the data of an account that is still linked and selected.
+	expired bool
+	// held is why data whose ttl has passed is kept; nil when there is none.
+	held *problem.Problem
 }
 
 // erasures are the accounts whose data is erased, and why.
@@ -41,10 +54,11 @@ type cause struct {
 	reason auditlog.Reason
 }
 
-func (v *visit) eraseDoomed(ctx context.Context, p *pass) error {
-	sync := p.Object
+// eraseDue erases what must be erased now.
+func (s *scope) eraseDue(ctx context.Context, r *run) (erasure, error) {
+	sync := r.Object
 	gone, withdrawn := erasures{}, []string{}
-	now := v.ttlTime(ctx, p)
+	now := s.ttlTime(ctx, r)
 	for _, account := range sync.Status.Accounts {
 		reason := mustErase(sync, account, now)
 		if reason != "" {
@@ -54,85 +68,83 @@ func (v *visit) eraseDoomed(ctx context.Context, p *pass) error {
 			withdrawn = append(withdrawn, account.ID)
 		}
 	}
-	maps.Copy(gone, v.refused)
-	v.refused = nil
-	if err := v.recordWithdrawn(ctx, withdrawn...); err != nil {
-		return err
+	maps.Copy(gone, s.refused)
+	s.refused = nil
+	if err := s.recordWithdrawn(ctx, withdrawn...); err != nil {
+		return erasure{}, err
 	}
 	if len(gone) > 0 {
-		if err := v.eraseOutput(ctx, p, gone); err != nil {
-			return err
+		if err := s.eraseOutput(ctx, r, gone); err != nil {
+			return erasure{}, err
 		}
 	}
-	v.forget(p, gone)
-	v.held = v.heldByClock(ctx, p)
-	return nil
+	expired := s.forget(r, gone)
+	return erasure{expired: expired, held: s.heldByClock(ctx, r)}, nil
 }
 
-// recordWithdrawn puts accounts into the erasure ledger, before anything of them is erased: no backup brings them back.
-func (v *visit) recordWithdrawn(ctx context.Context, accounts ...string) error {
+// recordWithdrawn adds accounts to the erasure ledger before their data is erased, so that no backup brings the data back.
+func (s *scope) recordWithdrawn(ctx context.Context, accounts ...string) error {
 	if len(accounts) == 0 {
 		return nil
 	}
-	return v.Ledger.Record(ctx, accounts...)
+	return s.c.Ledger.Record(ctx, accounts...)
 }
 
-// forget brings the status up to an erasure from the output.
-func (v *visit) forget(p *pass, gone erasures) {
-	sync, ended := p.Object, false
+// forget removes data from the status that was erased from the output. It reports whether a ttl has ended the data of an
+// account that is still linked and selected.
+func (s *scope) forget(r *run, gone erasures) (expired bool) {
+	sync := r.Object
 	for i, account := range sync.Status.Accounts {
 		why, isGone := gone[account.ID]
 		if isGone && why.action == auditlog.ActionErased {
-			ended = ended || !disconnected(account) && selected(sync, account)
-			sync.Status.Accounts[i] = erased(account, p.Now)
-		} else if at := expiresAt(sync, account); at.After(p.Now) {
-			p.WakeAt(at)
+			expired = expired || !disconnected(account) && selected(sync, account)
+			sync.Status.Accounts[i] = erased(account, r.Now)
+		} else if at := expiresAt(sync, account); at.After(r.Now) {
+			r.WakeAt(at)
 		}
 	}
-	if ended {
-		p.Set(v1alpha1.ConditionDataSynced, engine.False(v1alpha1.ReasonDataExpired, dataExpired))
-	}
+	return expired
 }
 
 // eraseOutput writes the output again without some accounts.
-func (v *visit) eraseOutput(ctx context.Context, p *pass, gone erasures) error {
-	sync := p.Object
+func (s *scope) eraseOutput(ctx context.Context, r *run, gone erasures) error {
+	sync := r.Object
 	known := knownObjects(sync)
 	if len(known) == 0 {
-		v.tellErased(p, gone, auditlog.OutcomeSucceeded)
+		s.tellErased(r, gone, auditlog.OutcomeSucceeded)
 		return nil
 	}
 	place := whereToErase(sync, known[0], gone)
-	set, err := v.openSet(ctx, sync, place)
-	foreign := problem.Is(err, v1alpha1.ReasonOutputConflict) || problem.Is(err, v1alpha1.ReasonProgressing)
+	set, err := s.openSet(ctx, sync, place)
+	foreign := isForeign(err)
 	if err != nil && !foreign {
 		return err
 	}
-	if set == nil { // it is gone, or somebody else's by now: what belonged to it goes as well
-		if err := v.drop(ctx, sync, known[1:]); err != nil {
+	if set == nil { // it is gone, or belongs to another owner by now: its other objects are deleted
+		if err := s.drop(ctx, sync, known[1:]); err != nil {
 			return err
 		}
 		sync.Status.Output.Others, sync.Status.Output.Fingerprint = nil, ""
-		v.tellErased(p, gone, outcomeOf(foreign))
+		s.tellErased(r, gone, outcomeOf(foreign))
 		return nil
 	}
-	rest, err := v.remaining(ctx, sync, gone)
+	rest, err := s.remaining(ctx, sync, gone)
 	if err != nil {
 		return err
 	}
-	asWritten := place == known[0] && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
-	if _, err := v.store(ctx, p, place, rest, v.remembers(p, gone)); err != nil {
+	asWritten := place == known[0] && set.Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
+	if _, err := s.store(ctx, r, place, rest, s.remembers(r, gone)); err != nil {
 		return err
 	}
-	if !asWritten { // then what is left of it is to be fetched again
+	if !asWritten { // then the remaining data must be fetched again
 		sync.Status.Output.Fingerprint = ""
 	}
-	v.tellErased(p, gone, auditlog.OutcomeSucceeded)
+	s.tellErased(r, gone, auditlog.OutcomeSucceeded)
 	return nil
 }
 
-// whereToErase is the output as the status knows it, or where the spec wants it if that is where copies are refused: then the
-// output moves there first, without them.
+// whereToErase is the output that the status names. If data is refused in the output that the spec names, it is that one:
+// then the output moves there without the refused data.
 func whereToErase(sync *v1alpha1.SmileAccountSync, known output.Target, gone erasures) output.Target {
 	target, wanted := targetOf(sync)
 	for _, why := range gone {
@@ -143,7 +155,7 @@ func whereToErase(sync *v1alpha1.SmileAccountSync, known output.Target, gone era
 	return known
 }
 
-// outcomeOf is that of erasing data from an object that may belong to somebody else by now, who keeps it.
+// outcomeOf is the outcome of erasing data from an object that may belong to another owner by now, which is left unchanged.
 func outcomeOf(foreign bool) auditlog.Outcome {
 	if foreign {
 		return auditlog.OutcomeFailed
@@ -151,10 +163,10 @@ func outcomeOf(foreign bool) auditlog.Outcome {
 	return auditlog.OutcomeSucceeded
 }
 
-// remaining is the data that the output holds of accounts that are not gone. What the status does not know, and a seal
-// proves, stays until it has been decided about.
-func (v *visit) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, gone erasures) ([]holding, error) {
-	held, err := v.holdings(ctx, sync)
+// remaining is the data in the output of accounts that are not erased. Data that is not in the status, but that a seal
+// proves, stays until it was decided what to do with it.
+func (s *scope) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, gone erasures) ([]holding, error) {
+	held, err := s.holdings(ctx, sync)
 	if err != nil {
 		return nil, err
 	}
@@ -177,11 +189,11 @@ func (v *visit) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, 
 }
 
 // remembers are the entries that the status will have once the data of some accounts is erased.
-func (v *visit) remembers(p *pass, gone erasures) []v1alpha1.SyncedAccount {
-	entries := slices.Clone(p.Object.Status.Accounts)
+func (s *scope) remembers(r *run, gone erasures) []v1alpha1.SyncedAccount {
+	entries := slices.Clone(r.Object.Status.Accounts)
 	for i, entry := range entries {
 		if gone[entry.ID].action == auditlog.ActionErased {
-			entries[i] = erased(entry, p.Now)
+			entries[i] = erased(entry, r.Now)
 		}
 	}
 	return entries
@@ -202,21 +214,21 @@ var whyNotTakenBack = map[auditlog.Reason]string{
 	auditlog.ReasonExpired:         "spec.retention.ttl has passed since it was fetched",
 }
 
-// tellErased gives each erasure its audit record, and each cause its event.
-func (v *visit) tellErased(p *pass, gone erasures, outcome auditlog.Outcome) {
+// tellErased writes an audit record for each erasure, and an event for each cause.
+func (s *scope) tellErased(r *run, gone erasures, outcome auditlog.Outcome) {
 	causes := map[cause]bool{}
 	for _, id := range slices.Sorted(maps.Keys(gone)) {
 		why := gone[id]
 		causes[why] = true
-		v.audit(p, id, why.action, why.reason, outcome)
+		s.audit(r, id, why.action, why.reason, outcome)
 	}
-	tell := func(kind, message string) { p.Event(kind, v1alpha1.ReasonDataErased, "Erase", message) }
+	tell := func(kind, message string) { r.Event(kind, v1alpha1.ReasonDataErased, "Erase", message) }
 	for _, why := range slices.SortedFunc(maps.Keys(causes), byReason) {
 		switch {
 		case why.action == auditlog.ActionNotTakenBack:
-			tell(corev1.EventTypeWarning, "erased data that the output held and the status did not: "+whyNotTakenBack[why.reason])
+			tell(corev1.EventTypeWarning, "erased data that was in the output, but not in the status: "+whyNotTakenBack[why.reason])
 		case outcome == auditlog.OutcomeFailed:
-			tell(corev1.EventTypeWarning, whyErased[why.reason]+"; but its output belongs to another object by now, which keeps what it holds")
+			tell(corev1.EventTypeWarning, whyErased[why.reason]+"; but the output now belongs to another object, and was left unchanged")
 		default:
 			tell(corev1.EventTypeNormal, whyErased[why.reason])
 		}

@@ -265,7 +265,7 @@ var _ = Describe("Fetching", func() {
 	for code, reason := range map[string]string{
 		"SERVICE_UNAVAILABLE": v1alpha1.ReasonProviderUnavailable, "SYSTEM_ERROR": v1alpha1.ReasonContactSmile, "ACCOUNT_LOCKED": v1alpha1.ReasonEndUserActionRequired,
 	} {
-		It("tells who can mend an account in error: "+code, func() {
+		It("says who can fix an account in error: "+code, func() {
 			s := newScene(testenv.Config{})
 			sync, linked := s.synced([]string{"sss_ph"})
 			before := s.data()

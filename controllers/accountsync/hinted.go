@@ -14,9 +14,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 )
 
-// A hint names an account to ask about, and proves nothing, because every holder of the key pair can sign events. So its data is
-// fetched at once only if the status already shows a connected account of this user, and used only if the response names the
-// owner. For any other account Smile is first asked about the account itself.
+// A hint names an account to ask about, and proves nothing, because every holder of the key pair can sign events. So its
+// data is fetched at once only if the status already shows a connected account of this user, and used only if the response
+// names the owner. For any other account Smile is first asked about the account itself.
 
 // hintsOf are the hints about one account that this sync has not processed yet.
 type hintsOf struct {
@@ -70,13 +70,13 @@ func (h *heeded) forget(name types.NamespacedName) { h.done(name, nil) }
 
 // takeHints records what the hints about single accounts require, and for which of these accounts the data may be fetched at
 // once.
-func (v *visit) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.HintedAccount) {
-	v.heeding, v.hinted, v.direct = hints, map[string]hintsOf{}, map[string]bool{}
+func (s *scope) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.HintedAccount) {
+	s.heeding, s.hinted, s.direct = hints, map[string]hintsOf{}, map[string]bool{}
 	for _, hint := range hints {
-		if v.heeded.isDone(client.ObjectKeyFromObject(sync), hint) || isServed(sync, hint) || !v.mayCover(sync, hint.ID) {
+		if s.c.heeded.isDone(client.ObjectKeyFromObject(sync), hint) || isServed(sync, hint) || !s.mayCover(sync, hint.ID) {
 			continue
 		}
-		of := v.hinted[hint.ID]
+		of := s.hinted[hint.ID]
 		if hint.Since.After(of.since) {
 			of.since = hint.Since
 		}
@@ -85,11 +85,11 @@ func (v *visit) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.Hinted
 		} else {
 			of.account = true
 		}
-		v.hinted[hint.ID] = of
+		s.hinted[hint.ID] = of
 	}
-	for id, of := range v.hinted {
+	for id, of := range s.hinted {
 		entry, known := entryFor(sync, id)
-		v.direct[id] = known && of.data && !of.account && isPlain(entry)
+		s.direct[id] = known && of.data && !of.account && isPlain(entry)
 	}
 }
 
@@ -108,41 +108,41 @@ func isPlain(entry v1alpha1.SyncedAccount) bool {
 
 // mayCover reports whether a sync may cover an account, as far as that is known without a call. It never
 // covers an account of another user, whatever the event says.
-func (v *visit) mayCover(sync *v1alpha1.SmileAccountSync, accountID string) bool {
-	userID := v.user.Status.UserID
-	if !among(sync.Spec.AccountIDs, accountID) || v.known.IsForeign(userID, accountID) {
+func (s *scope) mayCover(sync *v1alpha1.SmileAccountSync, accountID string) bool {
+	userID := s.user.Status.UserID
+	if !among(sync.Spec.AccountIDs, accountID) || s.mirror.IsForeign(userID, accountID) {
 		return false
 	}
-	account, known := v.known.CachedAccount(userID, accountID)
+	account, known := s.mirror.CachedAccount(userID, accountID)
 	return !known || among(sync.Spec.Providers, account.ProviderID)
 }
 
 // askHinted asks Smile about the hinted accounts whose data cannot be fetched at once.
-func (v *visit) askHinted(ctx context.Context, reader types.UID) error {
-	for _, id := range slices.Sorted(maps.Keys(v.hinted)) {
-		if v.direct[id] {
+func (s *scope) askHinted(ctx context.Context, reader types.UID) error {
+	for _, id := range slices.Sorted(maps.Keys(s.hinted)) {
+		if s.direct[id] {
 			continue
 		}
-		if err := v.known.RefreshAccount(ctx, reader, v.user.Status.UserID, id, v.hinted[id].since); err != nil {
+		if err := s.mirror.RefreshAccount(ctx, reader, s.user.Status.UserID, id, s.hinted[id].since); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// isToFetch reports whether a hint says that there is data of an account to fetch. Data that a ttl has ended comes back only with
-// newer data. An event does not prove that there is any, so the tasks are read.
-func (v *visit) isToFetch(entry v1alpha1.SyncedAccount) bool {
-	return v.hinted[entry.ID].data && connected(entry) && entry.ErasedAt == nil
+// isToFetch reports whether a hint says that there is data of an account to fetch. Data that a ttl has ended comes back only
+// with newer data. An event does not prove that there is any, so the tasks are read.
+func (s *scope) isToFetch(entry v1alpha1.SyncedAccount) bool {
+	return s.hinted[entry.ID].data && connected(entry) && entry.ErasedAt == nil
 }
 
-// tasksSince is how fresh the tasks must be because of hints; zero when they need not be read. They are read if a hint says that
-// there is data, and the hint alone is no reason to fetch it.
-func (v *visit) tasksSince(sync *v1alpha1.SmileAccountSync) time.Time {
-	since := v.notBefore
+// tasksSince is how fresh the tasks must be because of hints; zero when they need not be read. They are read if a hint says
+// that there is data, and the hint alone is no reason to fetch it.
+func (s *scope) tasksSince(sync *v1alpha1.SmileAccountSync) time.Time {
+	since := s.notBefore
 	for _, entry := range sync.Status.Accounts {
-		of := v.hinted[entry.ID]
-		if of.data && !disconnected(entry) && !v.isToFetch(entry) && of.since.After(since) {
+		of := s.hinted[entry.ID]
+		if of.data && !disconnected(entry) && !s.isToFetch(entry) && of.since.After(since) {
 			since = of.since
 		}
 	}
@@ -150,18 +150,18 @@ func (v *visit) tasksSince(sync *v1alpha1.SmileAccountSync) time.Time {
 }
 
 // distrust drops the hints about data: accounts and tasks are read as if hints named no account.
-func (v *visit) distrust() {
-	for _, of := range v.hinted {
-		if of.since.After(v.notBefore) {
-			v.notBefore = of.since
+func (s *scope) distrust() {
+	for _, of := range s.hinted {
+		if of.since.After(s.notBefore) {
+			s.notBefore = of.since
 		}
 	}
-	v.hinted, v.direct = nil, nil
+	s.hinted, s.direct = nil, nil
 }
 
-// baseline is up to when the tasks of an account are known after its data was fetched because of an event: a task that finishes
-// later is new. It uses Smile's clock alone: the time of the event, but not later than the response, because a task that finishes
-// between them would be missed. If the response has no time, the next read of the tasks decides.
+// baseline is up to when the tasks of an account are known after its data was fetched because of an event: a task that
+// finishes later is new. It uses Smile's clock alone: the time of the event, but not later than the response, because a task
+// that finishes between them would be missed. If the response has no time, the next read of the tasks decides.
 func baseline(former tasksOf, eventAt, respondedAt time.Time) tasksOf {
 	at := eventAt
 	if respondedAt.Before(at) {

@@ -189,7 +189,7 @@ func (k *keeping) mayKeep(secret *corev1.Secret, before *v1alpha1.SmileAccountSy
 	return consent && k.covers(sealed.Provider) && k.within(last)
 }
 
-// pass does one pass and holds it against the invariants.
+// pass does one reconcile and holds it against the invariants.
 func (k *keeping) pass() {
 	GinkgoHelper()
 	k.Pass(time.Second)
@@ -228,7 +228,7 @@ func (k *keeping) pass() {
 	}
 }
 
-// checkRecords holds the records of a pass against each other and its events.
+// checkRecords holds the records of a reconcile against each other and its events.
 func (k *keeping) checkRecords(records []auditlog.Record, events []testenv.Event, before *v1alpha1.SmileAccountSync, held *corev1.Secret) {
 	GinkgoHelper()
 	hasEvent := func(reason string) bool {

@@ -13,7 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// The life of an account, as pure functions of what the status knows.
+// The life of an account, as pure functions of the status.
 
 const (
 	// availability is how long Smile keeps data after an account was linked, says its guide.
@@ -32,13 +32,13 @@ func disconnected(account v1alpha1.SyncedAccount) bool {
 	return account.ConnectionStatus == string(smile.ConnectionDisconnected)
 }
 
-// hasData tells whether Smile has gathered data of an account and still has it: an account in trouble keeps what was
-// gathered before, one that is disconnected does not.
+// hasData reports whether Smile has gathered data of an account and still has it. An account in error keeps the data that was
+// gathered before; an account that is disconnected does not.
 func hasData(account v1alpha1.SyncedAccount) bool {
 	return account.FinishedTasks > 0 && !disconnected(account)
 }
 
-// isKept tells whether data of an account is in the output, or with no output, whether it was fetched.
+// isKept reports whether data of an account is in the output. Without an output, it reports whether data was fetched.
 func isKept(account v1alpha1.SyncedAccount) bool { return len(account.Datapoints) > 0 }
 
 func selected(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) bool {
@@ -55,8 +55,8 @@ func namesOf(accounts []v1alpha1.SyncedAccount, which func(v1alpha1.SyncedAccoun
 	return ids
 }
 
-// expiresAt is when the ttl of an account's data is over; zero when never. Data was not fetched before Smile had gathered it,
-// whatever the local clock showed then.
+// expiresAt is when the ttl of an account's data is over; zero if it has none. Data cannot have been fetched before Smile
+// gathered it, whatever the local clock showed.
 func expiresAt(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) time.Time {
 	retention := sync.Spec.Retention
 	if !isKept(account) || retention == nil || retention.TTL == nil {
@@ -83,8 +83,8 @@ func retains(sync *v1alpha1.SmileAccountSync) bool {
 	return sync.Spec.Retention != nil && sync.Spec.Retention.OnDisconnect == v1alpha1.DisconnectRetain
 }
 
-// mustErase is why the data of an account that is kept must not be any longer; "" when it may. A disconnection that we
-// caused ourselves withdraws nothing.
+// mustErase is why the data of an account must be erased; "" if it may be kept. A disconnection that the operator caused
+// withdraws no consent.
 func mustErase(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now time.Time) auditlog.Reason {
 	switch {
 	case !isKept(account):
@@ -100,7 +100,7 @@ func mustErase(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, 
 	}
 }
 
-// isLost reports whether data of an account is missed that could still be kept if it were found.
+// isLost reports whether data of an account is lost that could still be kept if it were restored.
 func isLost(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now time.Time) bool {
 	if _, wanted := targetOf(sync); !wanted || account.LostAt == nil || isKept(account) || !selected(sync, account) {
 		return false
@@ -109,8 +109,8 @@ func isLost(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now
 	return retention == nil || retention.TTL == nil || account.LostAt.Add(retention.TTL.Duration).After(now)
 }
 
-// erased is the entry of an account whose data was erased. What the ttl has ended remembers what it was of, and comes
-// back only with news.
+// erased is the entry of an account whose data was erased. If its ttl has passed, the entry remembers which data it was,
+// which is fetched again only when there is newer data.
 func erased(account v1alpha1.SyncedAccount, now time.Time) v1alpha1.SyncedAccount {
 	account.Datapoints, account.ErasedAt = nil, &metav1.Time{Time: now}
 	if disconnected(account) {
@@ -119,14 +119,14 @@ func erased(account v1alpha1.SyncedAccount, now time.Time) v1alpha1.SyncedAccoun
 	return account
 }
 
-// setAccounts brings the status up to what was seen.
+// setAccounts updates the status from the accounts that Smile shows.
 func setAccounts(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) {
 	sync.Status.Accounts = entriesOf(sync, accounts)
 	sync.Status.ConnectedAccounts = int32(len(namesOf(sync.Status.Accounts, connected)))
 }
 
-// entriesOf are the entries that the status should have once these accounts were seen. An account that is gone stays as
-// one that is disconnected where there was data of it, so that this is erased and the status can tell when.
+// entriesOf are the entries that the status has once Smile has shown these accounts. An account that is gone and had data
+// stays as a disconnected account: its data is erased, and the status shows when.
 func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1alpha1.SyncedAccount {
 	before := sync.Status.Accounts
 	entries := make([]v1alpha1.SyncedAccount, 0, len(accounts))
@@ -145,12 +145,12 @@ func entriesOf(sync *v1alpha1.SmileAccountSync, accounts []smile.Account) []v1al
 	return bounded(entries)
 }
 
-// neverHeld tells whether nothing has been kept of an account, so that there is nothing to remember either.
+// neverHeld reports whether no data of an account was ever kept. Then there is nothing to remember.
 func neverHeld(account v1alpha1.SyncedAccount) bool {
 	return !isKept(account) && account.ErasedAt == nil && account.ReleasedAt == nil
 }
 
-// bounded drops what a status has no room for: first accounts that are over and hold nothing, the oldest first.
+// bounded drops entries for which a status has no room: first disconnected accounts without data, the oldest first.
 func bounded(entries []v1alpha1.SyncedAccount) []v1alpha1.SyncedAccount {
 	over := func(e v1alpha1.SyncedAccount) int {
 		if disconnected(e) && !isKept(e) {
@@ -172,8 +172,8 @@ func bounded(entries []v1alpha1.SyncedAccount) []v1alpha1.SyncedAccount {
 	return entries
 }
 
-// entryOf is what the status says of an account: what Smile says, and what is kept of it. An account that comes back
-// is looked at as if it were new; one that was released never does.
+// entryOf is the entry of an account in the status: what Smile shows, and which data is kept. An account that is connected
+// again is treated as new. One that was released is never connected again.
 func entryOf(before []v1alpha1.SyncedAccount, account smile.Account) v1alpha1.SyncedAccount {
 	entry := v1alpha1.SyncedAccount{
 		ID:               account.ID,
@@ -205,7 +205,7 @@ func entryOf(before []v1alpha1.SyncedAccount, account smile.Account) v1alpha1.Sy
 	return entry
 }
 
-// connectedness is what AccountsConnected says.
+// connectedness is the value of AccountsConnected.
 type connectedness struct {
 	status          metav1.ConditionStatus
 	reason, message string
@@ -218,7 +218,7 @@ func (c connectedness) outcome() engine.Outcome {
 	return engine.False(c.reason, c.message)
 }
 
-// troubles sort the errors of accounts by who can do something about them, as the vendor's guide does.
+// troubles sorts the errors of accounts by who can fix them, as the vendor's guide does.
 var troubles = map[smile.AccountErrorCode]connectedness{
 	smile.AccountServiceUnavailable:   providerDown,
 	smile.AccountInvalidAuth:          askSmile,
@@ -251,7 +251,7 @@ var (
 	}
 	statusUnknown = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonAccountStatusUnknown,
-		"an account has a status that this version of the operator does not know: what was fetched of it is kept",
+		"an account has a status that this version of the operator does not know: the data that was fetched before is kept",
 	}
 	released = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonReleased,
@@ -263,8 +263,8 @@ var (
 	}
 )
 
-// connectednessOf sums up the accounts. An account in error counts while none is connected, and when data of it is
-// kept, which grows old; a login that failed once, beside one that succeeded, does not.
+// connectednessOf sums up the accounts. An account in error counts if no account is connected, or if its data is kept and is no
+// longer updated. A failed login beside a successful one does not count.
 func connectednessOf(accounts []v1alpha1.SyncedAccount) connectedness {
 	exists := func(which func(v1alpha1.SyncedAccount) bool) bool { return slices.ContainsFunc(accounts, which) }
 	some := exists(connected)
@@ -289,15 +289,16 @@ func connectednessOf(accounts []v1alpha1.SyncedAccount) connectedness {
 	}
 }
 
-// needsLogin tells of an account that is connected, but that Smile can only keep current once the person logs in again.
+// needsLogin reports whether an account is connected, but Smile can update its data only after the user logs in again.
 func needsLogin(a v1alpha1.SyncedAccount) bool {
 	return connected(a) && a.MonitorStatus == string(smile.MonitorUserActionRequired)
 }
 
-// isUnknown tells of an account whose status Smile has added since this was written.
+// isUnknown reports whether an account has a status that this version of the operator does not know.
 func isUnknown(a v1alpha1.SyncedAccount) bool {
 	switch smile.ConnectionStatus(a.ConnectionStatus) {
-	case smile.ConnectionPending, smile.ConnectionAwaitingMFA, smile.ConnectionConnected, smile.ConnectionError, smile.ConnectionDisconnected:
+	case smile.ConnectionPending, smile.ConnectionAwaitingMFA, smile.ConnectionConnected, smile.ConnectionError,
+		smile.ConnectionDisconnected:
 		return false
 	default:
 		return true

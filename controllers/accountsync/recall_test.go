@@ -89,7 +89,7 @@ var _ = Describe("What the seal says of a revoke that Smile acknowledged", func(
 })
 
 var _ = Describe("What the seal says of a revoke", func() {
-	It("counts also when the first pass after a start leaves the output to the output checks", func() {
+	It("counts also when the first reconcile after a start leaves the output to the output checks", func() {
 		s := newScene(testenv.Config{OutputChecks: true})
 		s.link("sss_ph")
 		sync := s.sync(keptFor(4*time.Hour, ""))

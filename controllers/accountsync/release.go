@@ -19,39 +19,35 @@ import (
 // release revokes the accounts whose data is in the output, if the spec asks for that. A revoke cannot be undone, so each
 // step is stored before the next: the data is written; it is read back; the status records the revoke; and only then is the
 // call sent. A process that ends between two steps is continued from the status.
-func (v *visit) release(ctx context.Context, p *pass) error {
-	sync := p.Object
+func (s *scope) release(ctx context.Context, r *run) error {
+	sync := r.Object
 	if !sync.Spec.RevokeAfterFetch {
 		return nil
 	}
-	before := sync.Status.ConnectedAccounts
+	revoked := false
 	for i := range sync.Status.Accounts {
 		if !connected(sync.Status.Accounts[i]) || !isKept(sync.Status.Accounts[i]) {
 			continue
 		}
-		if v.postponed(ctx) {
+		if s.postponed(ctx) {
 			break
 		}
-		if err := v.proveWritten(ctx, sync, sync.Status.Accounts[i].ID); err != nil {
+		if err := s.proveWritten(ctx, sync, sync.Status.Accounts[i].ID); err != nil {
 			return err
 		}
-		if err := v.releaseAccount(ctx, p, i); err != nil {
-			return errors.Join(err, v.sealReleased(ctx, sync))
+		if err := s.releaseAccount(ctx, r, i); err != nil {
+			return errors.Join(err, s.sealReleased(ctx, sync))
 		}
+		revoked = true
 	}
-	sync.Status.ConnectedAccounts = int32(len(namesOf(sync.Status.Accounts, connected)))
-	if sync.Status.ConnectedAccounts == before {
+	if !revoked {
 		return nil
 	}
-	found := connectednessOf(sync.Status.Accounts)
-	p.Set(v1alpha1.ConditionAccountsConnected, found.outcome())
-	if sync.Status.ConnectedAccounts == 0 {
-		p.SetReady(found.reason, found.message)
-	}
-	if err := v.eraseDoomed(ctx, p); err != nil {
+	s.observed(sync)
+	if err := s.erase(ctx, r); err != nil {
 		return err
 	}
-	return v.sealReleased(ctx, sync)
+	return s.sealReleased(ctx, sync)
 }
 
 // toRelease reports whether an account is still to be revoked although its data is fetched and written.
@@ -61,28 +57,29 @@ func toRelease(sync *v1alpha1.SmileAccountSync) bool {
 	})
 }
 
-// postponed reports whether revokes wait for the limit of the connection. Then the reconcile reports that after everything else.
-func (v *visit) postponed(ctx context.Context) bool {
-	limit := v.conn.RevokeLimitReached(ctx)
+// postponed reports whether revokes wait for the limit of the connection. Then the reconcile reports that after everything
+// else.
+func (s *scope) postponed(ctx context.Context) bool {
+	limit := s.conn.RevokeLimitReached(ctx)
 	if limit == nil {
 		return false
 	}
-	if v.trouble == nil {
-		v.trouble = limit.On(v1alpha1.ConditionAccountsConnected)
+	if s.plan.problem == nil {
+		s.plan.problem = limit.On(v1alpha1.ConditionAccountsConnected)
 	}
 	return true
 }
 
 // restOrRelease ends a reconcile that finds nothing due, unless an account is still to be revoked, or the status shows a hold
 // that is over. Neither needs a listing.
-func (v *visit) restOrRelease(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+func (s *scope) restOrRelease(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if !toRelease(sync) {
-		if v.held == nil && showsHold(sync) {
+		if s.held == nil && showsHold(sync) {
 			return errAsKnown
 		}
 		return engine.ErrRest
 	}
-	if limit := v.conn.RevokeLimitReached(ctx); limit != nil {
+	if limit := s.conn.RevokeLimitReached(ctx); limit != nil {
 		return limit
 	}
 	return errAsKnown
@@ -102,82 +99,84 @@ func readyReason(sync *v1alpha1.SmileAccountSync) string {
 }
 
 // proveWritten reads the output back: it must be what was written, and hold the account.
-func (v *visit) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSync, accountID string) error {
+func (s *scope) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSync, accountID string) error {
 	target, _ := targetOf(sync)
-	v.opened = nil
-	set, err := v.openSet(ctx, sync, target)
+	s.opened = nil
+	set, err := s.openSet(ctx, sync, target)
 	if err != nil {
 		return err
 	}
-	proven := holds(sync, target) && set.Sealed(v.Identity, sync.Status.Output.Fingerprint)
+	proven := holds(sync, target) && set.Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
 	for _, account := range set.Accounts() {
 		if proven && account.ID == accountID {
 			return nil
 		}
 	}
-	return problem.NewTransient(v1alpha1.ReasonClusterError, "the output does not hold what was written: nothing is revoked until it does")
+	return problem.NewTransient(v1alpha1.ReasonClusterError,
+		"the output does not hold the data that was written: nothing is revoked until it does")
 }
 
 // sealReleased records in the seal what Smile has acknowledged.
-func (v *visit) sealReleased(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
-	if err := v.checkOutput(ctx, sync); err != nil || !v.asWritten {
+func (s *scope) sealReleased(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+	if err := s.checkOutput(ctx, sync); err != nil || !s.asWritten {
 		return err
 	}
-	return v.reseal(ctx, sync)
+	return s.reseal(ctx, sync)
 }
 
-func (v *visit) releaseAccount(ctx context.Context, p *pass, i int) error {
-	first := p.Object.Status.Accounts[i].ReleasedAt == nil
-	if err := v.conn.Turn(smile.WithLane(ctx, smile.LaneRevoke)); err != nil {
+func (s *scope) releaseAccount(ctx context.Context, r *run, i int) error {
+	first := r.Object.Status.Accounts[i].ReleasedAt == nil
+	if err := s.conn.Turn(smile.WithLane(ctx, smile.LaneRevoke)); err != nil {
 		return err // before the intent is stored
 	}
-	recorded, err := v.conn.RevokeDeclared(ctx, p.Object.Status.Accounts[i].ID, func(ctx context.Context) error {
+	recorded, err := s.conn.RevokeDeclared(ctx, r.Object.Status.Accounts[i].ID, func(ctx context.Context) error {
 		if first {
-			p.Object.Status.Accounts[i].ReleasedAt = &metav1.Time{Time: p.Now}
+			r.Object.Status.Accounts[i].ReleasedAt = &metav1.Time{Time: r.Now}
 		}
-		return p.WriteIntent(ctx)
+		return r.WriteIntent(ctx)
 	})
 	if !recorded {
 		return err
 	}
-	entry := &p.Object.Status.Accounts[i] // which the write has read again
+	entry := &r.Object.Status.Accounts[i] // which the write has read again
 	if err != nil && !smile.IsNotFound(err) {
-		return v.notReleased(ctx, p, i, first, err)
+		return s.notReleased(ctx, r, i, first, err)
 	}
 	if err != nil && first {
 		entry.ReleasedAt = nil // the person was faster: it is their disconnection, and their data goes
-		if err := v.mayLose(ctx, p, *entry); err != nil {
+		if err := s.mayLose(ctx, r, *entry); err != nil {
 			return err
 		}
 	}
-	entry.ConnectionStatus, entry.ErrorCode, entry.MonitorStatus, entry.ConnectedAt = string(smile.ConnectionDisconnected), "", "", nil
-	v.acknowledge(p, entry, err == nil)
+	entry.ConnectionStatus, entry.ConnectedAt = string(smile.ConnectionDisconnected), nil
+	entry.ErrorCode, entry.MonitorStatus = "", ""
+	s.acknowledge(r, entry, err == nil)
 	return nil
 }
 
-// acknowledge records Smile's response to a revoke. Only an acknowledged revoke is sealed, because it proves that it was not the
-// end user who disconnected the account.
-func (v *visit) acknowledge(p *pass, entry *v1alpha1.SyncedAccount, acknowledged bool) {
+// acknowledge records Smile's response to a revoke. Only an acknowledged revoke is sealed, because it proves that it was not
+// the end user who disconnected the account.
+func (s *scope) acknowledge(r *run, entry *v1alpha1.SyncedAccount, acknowledged bool) {
 	if acknowledged {
-		entry.RevokeAcknowledgedAt = &metav1.Time{Time: p.Now}
-		v.audit(p, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, auditlog.OutcomeSucceeded)
+		entry.RevokeAcknowledgedAt = &metav1.Time{Time: r.Now}
+		s.audit(r, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, auditlog.OutcomeSucceeded)
 	}
 	if entry.ReleasedAt != nil {
-		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonReleased, "Revoke", "revoked an account whose data is in the output")
+		r.Event(corev1.EventTypeNormal, v1alpha1.ReasonReleased, "Revoke", "revoked an account whose data is in the output")
 	}
 }
 
-// notReleased records that a revoke failed. If it certainly changed nothing, its intent is removed: if the account ends now, the
-// end user ended it. The removal is stored only over that very intent, because another process may lead by now.
-func (v *visit) notReleased(ctx context.Context, p *pass, i int, first bool, err error) error {
-	entry, outcome := &p.Object.Status.Accounts[i], auditlog.OutcomeUnknown
+// notReleased records that a revoke failed. If it certainly changed nothing, its intent is removed: if the account ends now,
+// the end user ended it. The removal is stored only over that very intent, because another process may lead by now.
+func (s *scope) notReleased(ctx context.Context, r *run, i int, first bool, err error) error {
+	entry, outcome := &r.Object.Status.Accounts[i], auditlog.OutcomeUnknown
 	if smile.NotCreated(err) {
 		outcome = auditlog.OutcomeFailed
 	}
-	v.audit(p, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, outcome)
+	s.audit(r, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, outcome)
 	if !first || outcome != auditlog.OutcomeFailed {
 		return err
 	}
 	entry.ReleasedAt = nil
-	return errors.Join(err, p.WriteIntent(ctx))
+	return errors.Join(err, r.WriteIntent(ctx))
 }

@@ -141,7 +141,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 	}
 
 	for _, phase := range []string{"before", "after"} {
-		It("is revoked by the next pass when the call failed, and keeps its data: fault "+phase+" the call", func() {
+		It("is revoked by the next reconcile when the call failed, and keeps its data: fault "+phase+" the call", func() {
 			s := newScene(testenv.Config{})
 			account := s.link("sss_ph")[0]
 			sync := s.sync(revoking)

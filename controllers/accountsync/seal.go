@@ -11,21 +11,23 @@ import (
 	"github.com/smile-operator/smile-operator/internal/output"
 )
 
-// The seal keeps on the output what the status says of it, so that a status that is lost can be made again.
+// The seal stores on the output what the status says about it. So a status that was lost can be restored.
 
-// userID is that of the remote user; "" while it is not known.
-func (v *visit) userID() string {
-	if v.user == nil {
+// userID is the id of the remote user; "" while it is not known.
+func (s *scope) userID() string {
+	if s.user == nil {
 		return ""
 	}
-	return v.user.Status.UserID
+	return s.user.Status.UserID
 }
 
-// unseal gives the facts of an output's seal by account. It reports false unless the seal was made for this output and
-// user; while the user is not known, any user's will do.
-func (v *visit) unseal(sync *v1alpha1.SmileAccountSync, target output.Target, set output.Set) (map[string]output.AccountFacts, bool) {
-	facts, ok := set.Own().Unseal(v.Identity, sync.Namespace, target, v.opened[target].Seal())
-	if !ok || v.userID() != "" && v.userID() != facts.UserID {
+// unseal returns the facts of an output's seal by account. It reports false unless the seal was made for this output and
+// user. While the user is not known, a seal for any user counts.
+func (s *scope) unseal(
+	sync *v1alpha1.SmileAccountSync, target output.Target, set output.Set,
+) (map[string]output.AccountFacts, bool) {
+	facts, ok := set.Own().Unseal(s.c.Identity, sync.Namespace, target, s.opened[target].Seal())
+	if !ok || s.userID() != "" && s.userID() != facts.UserID {
 		return nil, false
 	}
 	accounts := map[string]output.AccountFacts{}
@@ -35,14 +37,14 @@ func (v *visit) unseal(sync *v1alpha1.SmileAccountSync, target output.Target, se
 	return accounts, true
 }
 
-// sealOf is the seal of an output that is about to hold some data. Without a user it goes on for the user of the former
-// seal; there is none where that proves nothing.
-func (v *visit) sealOf(
+// sealOf is the seal of an output that is about to hold some data. While the user is not known, it is for the user of the
+// former seal; "" if that seal proves nothing.
+func (s *scope) sealOf(
 	sync *v1alpha1.SmileAccountSync, target output.Target, set output.Set, held []holding, entries []v1alpha1.SyncedAccount,
 ) string {
-	facts := output.Facts{UserID: v.userID()}
+	facts := output.Facts{UserID: s.userID()}
 	if facts.UserID == "" {
-		former, _ := v.formerSet(target).Own().Unseal(v.Identity, sync.Namespace, target, v.opened[target].Seal())
+		former, _ := s.formerSet(target).Own().Unseal(s.c.Identity, sync.Namespace, target, s.opened[target].Seal())
 		facts.UserID = former.UserID
 	}
 	if facts.UserID == "" {
@@ -53,14 +55,14 @@ func (v *visit) sealOf(
 	}
 	facts.Accounts = append(facts.Accounts, remembered(entries)...)
 	slices.SortFunc(facts.Accounts, func(a, b output.AccountFacts) int { return cmp.Compare(a.ID, b.ID) })
-	return set.Seal(v.Identity, sync.Namespace, target, facts)
+	return set.Seal(s.c.Identity, sync.Namespace, target, facts)
 }
 
 // formerSet is the output as it was opened.
-func (v *visit) formerSet(target output.Target) output.Set {
+func (s *scope) formerSet(target output.Target) output.Set {
 	var set output.Set
 	for n, parts := 1, 1; n <= parts; n++ {
-		content := v.opened[target.Part(n)].Content()
+		content := s.opened[target.Part(n)].Content()
 		if n == 1 {
 			parts = output.PartsOf(content)
 		}
@@ -69,32 +71,31 @@ func (v *visit) formerSet(target output.Target) output.Set {
 	return set
 }
 
-// reseal brings the seal of an output that is as it was written up to what the status says of it. It calls nobody, and
-// changes nothing but the annotation.
-func (v *visit) reseal(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+// reseal updates the seal of an output that is as it was written. It makes no call to Smile, and changes only the annotation.
+func (s *scope) reseal(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	target, _ := targetOf(sync)
-	stored := v.opened[target]
-	if stored.Content() == nil || !v.renewSeal(sync, target) {
+	stored := s.opened[target]
+	if stored.Content() == nil || !s.renewSeal(sync, target) {
 		return nil
 	}
-	_, err := v.Outputs.Write(ctx, sync, stored, stored.Content(), v.templateOf(sync))
+	_, err := s.c.Outputs.Write(ctx, sync, stored, stored.Content(), s.c.templateOf(sync))
 	return err
 }
 
-// renewSeal prepares the seal that the status asks for, and reports whether it is another one than the output carries.
-func (v *visit) renewSeal(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
-	stored := v.opened[target]
-	if v.userID() == "" {
+// renewSeal prepares the seal for the present status, and reports whether it differs from the seal of the output.
+func (s *scope) renewSeal(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
+	stored := s.opened[target]
+	if s.userID() == "" {
 		return false
 	}
-	set := v.formerSet(target)
+	set := s.formerSet(target)
 	var held []holding
 	for _, account := range set.Accounts() {
 		if entry, ok := entryFor(sync, account.ID); ok {
 			held = append(held, holding{facts: factsOf(entry)})
 		}
 	}
-	text := v.sealOf(sync, target, set, held, sync.Status.Accounts)
+	text := s.sealOf(sync, target, set, held, sync.Status.Accounts)
 	if text == stored.Seal() {
 		return false
 	}
@@ -102,12 +103,12 @@ func (v *visit) renewSeal(sync *v1alpha1.SmileAccountSync, target output.Target)
 	return true
 }
 
-// recallRevokes has the status say which revokes Smile has acknowledged, as the seal does: the process may have ended before
-// it said so, an older operator or a restore may have brought back a status that does not. An account that was connected
-// again since, or that the status saw end without a revoke, is another matter.
-func (v *visit) recallRevokes(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+// recallRevokes adds to the status which revokes Smile has acknowledged according to the seal. The process may have ended
+// before it stored that, or an older operator or a restore brought back an older status. It leaves out an account that was
+// connected again since, and one that ended without a revoke according to the status.
+func (s *scope) recallRevokes(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	target, _ := targetOf(sync)
-	facts, _ := v.unseal(sync, target, v.formerSet(target))
+	facts, _ := s.unseal(sync, target, s.formerSet(target))
 	for i := range sync.Status.Accounts {
 		entry := &sync.Status.Accounts[i]
 		at := facts[entry.ID].RevokeAcknowledgedAt
@@ -115,7 +116,7 @@ func (v *visit) recallRevokes(ctx context.Context, sync *v1alpha1.SmileAccountSy
 			continue
 		}
 		if entry.ReleasedAt == nil {
-			erasedBefore, err := v.Ledger.Contains(ctx, entry.ID)
+			erasedBefore, err := s.c.Ledger.Contains(ctx, entry.ID)
 			if err != nil {
 				return err
 			}

@@ -399,7 +399,7 @@ var _ = Describe("The seal of an output", func() {
 		s.op.Quiet(again)
 	})
 
-	It("has an output that was left behind taken back although the person becomes known in the middle of a pass", func() {
+	It("has an output that was left behind taken back although the person becomes known in the middle of a reconcile", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.released()
 		left := s.data()
@@ -446,7 +446,7 @@ var _ = Describe("The seal of an output", func() {
 })
 
 var _ = Describe("An output that is not there any more", func() {
-	It("is repaired by the next pass, in one call", func() {
+	It("is repaired by the next reconcile, in one call", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		content := s.data().Data

@@ -47,7 +47,7 @@ func newScene(config testenv.Config) *scene {
 	return s
 }
 
-// sync creates a SmileAccountSync and does a first pass over it.
+// sync creates a SmileAccountSync and does a first reconcile over it.
 func (s *scene) sync(changes ...func(*v1alpha1.SmileAccountSync)) *v1alpha1.SmileAccountSync {
 	GinkgoHelper()
 	sync := testenv.Sync(testenv.SyncName, testenv.UserName, changes...)

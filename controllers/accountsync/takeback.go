@@ -15,32 +15,31 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// stray is what an output holds of an account, or what its seal remembers of one, although the status does not know it.
+// stray is data of an account in an output, or an account that its seal remembers, that is not in the status.
 type stray struct {
-	// data that the output holds; without items when the seal only remembers the account. Its ID is "" when the output
-	// cannot be read.
+	// data in the output; without items if the seal only remembers the account. Its ID is "" if the output cannot be read.
 	data   output.Account
 	facts  output.AccountFacts
 	sealed bool
 }
 
-// isUndecided reports whether it must be decided about something that the output holds.
-func (v *visit) isUndecided(ctx context.Context, sync *v1alpha1.SmileAccountSync) (bool, error) {
-	strays, err := v.strays(ctx, sync)
+// isUndecided reports whether the output holds strays, about which it must be decided.
+func (s *scope) isUndecided(ctx context.Context, sync *v1alpha1.SmileAccountSync) (bool, error) {
+	strays, err := s.strays(ctx, sync)
 	return len(strays) > 0, err
 }
 
-// strays are what the output holds and the status does not know.
-func (v *visit) strays(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]stray, error) {
+// strays returns what the output holds and the status does not show.
+func (s *scope) strays(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]stray, error) {
 	target, wanted := targetOf(sync)
 	if !wanted {
 		return nil, nil
 	}
-	set, err := v.openSet(ctx, sync, target)
+	set, err := s.openSet(ctx, sync, target)
 	if err != nil || set == nil {
 		return nil, err
 	}
-	facts, sealed := v.unseal(sync, target, set)
+	facts, sealed := s.unseal(sync, target, set)
 	accounts := set.Accounts()
 	var strays []stray
 	for _, account := range accounts {
@@ -56,7 +55,7 @@ func (v *visit) strays(ctx context.Context, sync *v1alpha1.SmileAccountSync) ([]
 	return strays, nil
 }
 
-// forgotten are the accounts that a seal remembers without data, and the status does not know.
+// forgotten are the accounts that a seal remembers without data, and that the status does not show.
 func forgotten(sync *v1alpha1.SmileAccountSync, facts map[string]output.AccountFacts) (strays []stray) {
 	for id, one := range facts {
 		entry, _ := entryFor(sync, id)
@@ -67,35 +66,35 @@ func forgotten(sync *v1alpha1.SmileAccountSync, facts map[string]output.AccountF
 	return strays
 }
 
-// readBack decides about what the output holds and the status does not know, now that Smile has shown the accounts: it
-// comes into the status, or goes. Until then it stays as it is. What only a confirmed clock can decide holds up no erasure.
-func (v *visit) readBack(ctx context.Context, p *pass) error {
-	strays, err := v.strays(ctx, p.Object)
-	if err != nil || !v.undecided {
+// readBack decides about the strays, now that Smile has shown the accounts: they are added to the status, or erased. Until
+// then they stay. If only a confirmed clock can decide about a stray, it delays no erasure of other data.
+func (s *scope) readBack(ctx context.Context, r *run) error {
+	strays, err := s.strays(ctx, r.Object)
+	if err != nil || !s.undecided {
 		return ignoreForeign(err)
 	}
-	v.undecided = false
-	v.refused = erasures{}
+	s.undecided = false
+	s.refused = erasures{}
 	took := false
 	for _, one := range strays {
-		taken, err := v.decideAbout(ctx, p, one)
+		taken, err := s.decideAbout(ctx, r, one)
 		if err != nil {
 			return err
 		}
 		took = took || taken
 	}
-	v.knowOutput(p.Object)
+	s.restoreOutputStatus(r.Object)
 	if !took {
 		return nil
 	}
-	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataTakenBack, "TakeBack",
-		"the status did not know data that the output holds: it was taken back, as the output's seal proves what it is")
-	p.Object.Status.ConnectedAccounts = int32(len(namesOf(p.Object.Status.Accounts, connected)))
-	v.summarise(p)
+	r.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataTakenBack, "TakeBack",
+		"the output holds data that was missing from the status: it was added to the status again, "+
+			"because the output's seal proves its origin")
+	s.observed(r.Object)
 	return nil
 }
 
-// ignoreForeign leaves it to the phase that writes to say that an object is somebody else's.
+// ignoreForeign drops the error about an object of another owner: the phase write reports it.
 func ignoreForeign(err error) error {
 	if isForeign(err) {
 		return nil
@@ -103,7 +102,7 @@ func ignoreForeign(err error) error {
 	return err
 }
 
-// entry is that of the account in the status, or the one of an account that is gone.
+// entry is the entry of the account in the status, or else that of an account that is gone.
 func (s stray) entry(sync *v1alpha1.SmileAccountSync) v1alpha1.SyncedAccount {
 	if entry, known := entryFor(sync, s.data.ID); known {
 		return entry
@@ -113,9 +112,9 @@ func (s stray) entry(sync *v1alpha1.SmileAccountSync) v1alpha1.SyncedAccount {
 	}
 }
 
-// decideAbout takes one account back into the status, or refuses it, and reports whether data came back.
-func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool, err error) {
-	sync, id := p.Object, one.data.ID
+// decideAbout adds one account to the status again, or refuses it, and reports whether data was added.
+func (s *scope) decideAbout(ctx context.Context, r *run, one stray) (taken bool, err error) {
+	sync, id := r.Object, one.data.ID
 	entry := one.entry(sync)
 	if one.sealed && len(one.facts.FetchedAt) == 0 {
 		rememberErased(sync, id, one.facts, one.facts.ErasedAt)
@@ -123,63 +122,63 @@ func (v *visit) decideAbout(ctx context.Context, p *pass, one stray) (taken bool
 	}
 	restored := takenBack(entry, one.facts, one.data)
 	copied := copied{
-		sealed: one.sealed, selected: selected(sync, entry), expired: expired(sync, restored, p.Now),
+		sealed: one.sealed, selected: selected(sync, entry), expired: expired(sync, restored, r.Now),
 		acknowledged: !one.facts.RevokeAcknowledgedAt.IsZero() || entry.RevokeAcknowledgedAt != nil, retain: retains(sync),
 	}
-	if err := v.ask(ctx, id, &copied); err != nil {
+	if err := s.ask(ctx, id, &copied); err != nil {
 		return false, err
 	}
-	verdict, err := v.verdictOn(ctx, sync, entry, copied)
+	verdict, err := s.verdictOn(ctx, sync, entry, copied)
 	if err != nil {
 		return false, err
 	}
 	switch verdict.what {
 	case take:
-		putEntry(sync, v.shownAs(restored, copied.shown))
-		v.audit(p, id, auditlog.ActionTakenBack, verdict.reason, auditlog.OutcomeSucceeded)
+		putEntry(sync, s.shownAs(restored, copied.shown))
+		s.audit(r, id, auditlog.ActionTakenBack, verdict.reason, auditlog.OutcomeSucceeded)
 		return true, nil
 	case replace:
 		return false, nil
 	case wait:
-		v.unjudged = append(v.unjudged, id)
+		s.unjudged = append(s.unjudged, id)
 		return false, nil
 	default:
-		return false, v.refuse(ctx, p, one, verdict)
+		return false, s.refuse(ctx, r, one, verdict)
 	}
 }
 
-// verdictOn decides about a copy. No data counts as expired by a clock that Smile has not confirmed, and none is left to be fetched
-// again that Smile does not have.
-func (v *visit) verdictOn(
+// verdictOn decides about a copy. No data counts as expired by a clock that Smile has not confirmed. No data is left to be
+// fetched again if Smile does not have it.
+func (s *scope) verdictOn(
 	ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, copied copied,
 ) (verdict, error) {
 	found := decide(copied)
-	if found.reason == auditlog.ReasonExpired && !v.skew(ctx, sync).Confirmed() {
+	if found.reason == auditlog.ReasonExpired && !s.skew(ctx, sync).Confirmed() {
 		return verdict{what: wait}, nil
 	}
 	if found.what != replace || connected(entry) {
 		return found, nil
 	}
 	var err error
-	found.what, err = v.replaceable(ctx, sync, entry)
+	found.what, err = s.replaceable(ctx, sync, entry)
 	return found, err
 }
 
-// refuse notes that a copy is to be erased. What a ttl has ended is remembered, so that it is not fetched again without news.
-func (v *visit) refuse(ctx context.Context, p *pass, one stray, verdict verdict) error {
+// refuse plans to erase a copy. If its ttl has passed, that is remembered: it is fetched again only if there is newer data.
+func (s *scope) refuse(ctx context.Context, r *run, one stray, verdict verdict) error {
 	if verdict.withdrawn {
-		if err := v.recordWithdrawn(ctx, one.data.ID); err != nil {
+		if err := s.recordWithdrawn(ctx, one.data.ID); err != nil {
 			return err
 		}
 	}
-	v.refused[one.data.ID] = cause{auditlog.ActionNotTakenBack, verdict.reason}
+	s.refused[one.data.ID] = cause{auditlog.ActionNotTakenBack, verdict.reason}
 	if verdict.reason == auditlog.ReasonExpired {
-		rememberErased(p.Object, one.data.ID, one.facts, p.Now)
+		rememberErased(r.Object, one.data.ID, one.facts, r.Now)
 	}
 	return nil
 }
 
-// rememberErased notes in the entry of an account that is still linked that a ttl has ended its data.
+// rememberErased records, in the entry of an account that is still linked, that the ttl of its data has passed.
 func rememberErased(sync *v1alpha1.SmileAccountSync, id string, facts output.AccountFacts, at time.Time) {
 	entry, known := entryFor(sync, id)
 	if !known || disconnected(entry) {
@@ -190,31 +189,31 @@ func rememberErased(sync *v1alpha1.SmileAccountSync, id string, facts output.Acc
 	putEntry(sync, entry)
 }
 
-// ask completes what is known of a copy: by the ledger, and by what Smile shows of the account. One that the listing does
-// not show is asked about before anything is erased, as a listing may come out short; not one that no seal proves, of which
-// there may be any number.
-func (v *visit) ask(ctx context.Context, id string, c *copied) (err error) {
-	i := slices.IndexFunc(v.listed, func(a smile.Account) bool { return a.ID == id && a.UserID == v.userID() })
+// ask completes the facts about a copy, from the ledger and from what Smile shows about the account. An account that is
+// missing from the listing is read before anything is erased, because a listing may be incomplete. Accounts that no seal
+// proves are not read, because there may be any number of them.
+func (s *scope) ask(ctx context.Context, id string, c *copied) (err error) {
+	i := slices.IndexFunc(s.listed, func(a smile.Account) bool { return a.ID == id && a.UserID == s.userID() })
 	if i >= 0 {
-		c.shown = v.listed[i].Connection.Status
+		c.shown = s.listed[i].Connection.Status
 	}
 	if !c.sealed {
 		return nil
 	}
-	if c.erasedBefore, err = v.Ledger.Contains(ctx, id); err != nil {
+	if c.erasedBefore, err = s.c.Ledger.Contains(ctx, id); err != nil {
 		return err
 	}
 	if i >= 0 {
-		return v.mayRefuse(id, *c)
+		return s.mayRefuse(id, *c)
 	}
 	if !needsSmile(*c) {
 		return nil
 	}
-	if err := v.known.MayErase(v.conn.Name, v.userID(), id); err != nil {
+	if err := s.mirror.MayErase(s.conn.Name, s.userID(), id); err != nil {
 		return err
 	}
-	account, err := v.conn.Client.Account(ctx, id)
-	if smile.IsNotFound(err) || err == nil && account.UserID != v.userID() {
+	account, err := s.conn.Client.Account(ctx, id)
+	if smile.IsNotFound(err) || err == nil && account.UserID != s.userID() {
 		return nil
 	}
 	c.shown = account.Connection.Status
@@ -222,25 +221,25 @@ func (v *visit) ask(ctx context.Context, id string, c *copied) (err error) {
 }
 
 // mayRefuse reports why a copy of an account that Smile shows as disconnected must stay as it is; nil when it may be erased.
-func (v *visit) mayRefuse(id string, c copied) error {
+func (s *scope) mayRefuse(id string, c copied) error {
 	if c.shown != smile.ConnectionDisconnected || !decide(c).withdrawn {
 		return nil
 	}
-	return v.known.MayErase(v.conn.Name, v.userID(), id)
+	return s.mirror.MayErase(s.conn.Name, s.userID(), id)
 }
 
-// shownAs gives an entry that no listing has brought the status that Smile shows.
-func (v *visit) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStatus) v1alpha1.SyncedAccount {
-	if shown != "" && !slices.ContainsFunc(v.listed, func(a smile.Account) bool { return a.ID == entry.ID }) {
+// shownAs gives the entry of an account that is missing from the listing the status that Smile shows.
+func (s *scope) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStatus) v1alpha1.SyncedAccount {
+	if shown != "" && !slices.ContainsFunc(s.listed, func(a smile.Account) bool { return a.ID == entry.ID }) {
 		entry.ConnectionStatus = string(shown)
 	}
 	return entry
 }
 
-// replaceable notes whether Smile had gathered data of an account before it got into trouble: then it still has it. Else the
-// copy is refused.
-func (v *visit) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount) (fate, error) {
-	found, err := v.known.Gathered(v.urgently(ctx), sync.UID, v.userID(), v.notBefore)
+// replaceable decides about a copy of an account in error: if Smile gathered its data before, Smile still has it, and the
+// data is fetched again. Otherwise the copy is refused.
+func (s *scope) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount) (fate, error) {
+	found, err := s.mirror.Gathered(s.urgently(ctx), sync.UID, s.userID(), s.notBefore)
 	tasks := found[entry.ID]
 	if err != nil || tasks.Tasks == 0 {
 		return refuse, err
@@ -250,11 +249,11 @@ func (v *visit) replaceable(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	return replace, nil
 }
 
-// knowOutput has the status know the output that it had lost. It is as it was written if it holds exactly what the status
-// says now, but for what is still undecided.
-func (v *visit) knowOutput(sync *v1alpha1.SmileAccountSync) {
+// restoreOutputStatus adds the output to a status that had lost it. The output counts as written if it holds exactly what
+// the status says now, apart from what is still undecided.
+func (s *scope) restoreOutputStatus(sync *v1alpha1.SmileAccountSync) {
 	target, _ := targetOf(sync)
-	set := v.formerSet(target)
+	set := s.formerSet(target)
 	if sync.Status.Output == nil {
 		parts := make([]output.Target, len(set))
 		for i := range set {
@@ -262,17 +261,17 @@ func (v *visit) knowOutput(sync *v1alpha1.SmileAccountSync) {
 		}
 		sync.Status.Output = outputStatus(parts)
 	}
-	facts, sealed := v.unseal(sync, target, set)
-	for _, id := range v.unjudged {
+	facts, sealed := s.unseal(sync, target, set)
+	for _, id := range s.unjudged {
 		delete(facts, id)
 	}
 	if sealed && holds(sync, target) && set.IsOwn() && agrees(sync.Status.Accounts, facts) {
-		sync.Status.Output.Fingerprint = set.Fingerprint(v.Identity)
-		v.broken = nil
+		sync.Status.Output.Fingerprint = set.Fingerprint(s.c.Identity)
+		s.broken = nil
 	}
 }
 
-// agrees reports whether the status says of all accounts just what a seal does.
+// agrees reports whether status and seal say the same about all accounts.
 func agrees(entries []v1alpha1.SyncedAccount, facts map[string]output.AccountFacts) bool {
 	kept := 0
 	for _, entry := range entries {

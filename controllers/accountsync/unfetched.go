@@ -13,8 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// What keeps personal data from being fetched without need: a change of the spec that selects no other data, an output that
-// only moves, and an output that cannot be written.
+// Personal data is not fetched without need: not if a change of the spec selects no other data, if an output only moves, or
+// if an output cannot be written.
 
 // dataSpecOf is a hash of the part of the spec that decides which data is fetched.
 func dataSpecOf(sync *v1alpha1.SmileAccountSync) string {
@@ -23,7 +23,7 @@ func dataSpecOf(sync *v1alpha1.SmileAccountSync) string {
 	return hex.EncodeToString(hash[:16])
 }
 
-// reselects reports whether the spec selects other data than what was fetched. An earlier version kept no hash.
+// reselects reports whether the spec selects other data than was fetched. A status of an earlier version has no hash.
 func reselects(sync *v1alpha1.SmileAccountSync) bool {
 	if sync.Status.DataSpec == "" {
 		return regenerated(sync)
@@ -31,26 +31,25 @@ func reselects(sync *v1alpha1.SmileAccountSync) bool {
 	return sync.Status.DataSpec != dataSpecOf(sync)
 }
 
-// moves reports whether the output is complete in its former place, from where its content goes to where the spec wants it
-// now.
-func (v *visit) moves(sync *v1alpha1.SmileAccountSync) bool {
+// moves reports whether the output is complete in its former place, from which it moves to the place that the spec names now.
+func (s *scope) moves(sync *v1alpha1.SmileAccountSync) bool {
 	target, _ := targetOf(sync)
 	if sync.Status.Output == nil || holds(sync, target) {
 		return false
 	}
 	former := knownObjects(sync)[0]
-	return v.opened[former] != nil && v.formerSet(former).Sealed(v.Identity, sync.Status.Output.Fingerprint)
+	return s.opened[former] != nil && s.formerSet(former).Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
 }
 
-// tryToWrite asks the API server by a dry run whether the output may be written, before data is fetched for it. An output
-// that is there and in order needs no such question.
-func (v *visit) tryToWrite(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
+// tryToWrite checks by a dry run whether the API server lets the output be written, before data is fetched for it. An output
+// that exists and is in order needs no check.
+func (s *scope) tryToWrite(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	target, wanted := targetOf(sync)
-	inOrder := v.asWritten && meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionOutputReady)
-	if !wanted || !v.changed || inOrder {
+	inOrder := s.asWritten && meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionOutputReady)
+	if !wanted || !s.plan.write || inOrder {
 		return nil
 	}
-	err := v.Outputs.Check(ctx, sync, v.opened[target], output.Blank(sync.Spec.Datapoints), v.templateOf(sync))
+	err := s.c.Outputs.Check(ctx, sync, s.opened[target], output.Blank(sync.Spec.Datapoints), s.c.templateOf(sync))
 	if err == nil {
 		return nil
 	}

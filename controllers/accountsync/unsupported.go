@@ -11,13 +11,13 @@ import (
 )
 
 // unsupported returns a problem that names the datapoints that none of the linked accounts' providers offers.
-func (v *visit) unsupported(ctx context.Context, sync *v1alpha1.SmileAccountSync) (*problem.Problem, error) {
+func (s *scope) unsupported(ctx context.Context, sync *v1alpha1.SmileAccountSync) (*problem.Problem, error) {
 	offered, providers := map[smile.Datapoint]bool{}, []string{}
 	for _, account := range sync.Status.Accounts {
-		if !hasData(account) && !v.isFetched(account.ID) {
+		if !hasData(account) && !s.isFetched(account.ID) {
 			continue
 		}
-		provider, err := v.known.Provider(ctx, account.ProviderID)
+		provider, err := s.mirror.Provider(ctx, account.ProviderID)
 		if smile.IsNotFound(err) {
 			return nil, nil
 		}

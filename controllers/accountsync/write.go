@@ -15,44 +15,48 @@ import (
 	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
-// write makes the output hold what is kept: what was fetched, and of the other accounts what it holds already.
-func (v *visit) write(ctx context.Context, p *pass) (engine.Outcome, error) {
-	sync := p.Object
+// write writes the data that is kept to the output: the data that was fetched, and the data of other accounts that it holds
+// already.
+func (s *scope) write(ctx context.Context, r *run) error {
+	sync := r.Object
 	target, wanted := targetOf(sync)
 	if !wanted {
-		v.record(sync)
-		return engine.Absent, nil
+		s.record(sync)
+		s.found.output = outputUnwanted
+		return nil
 	}
-	if !v.changed {
-		return engine.Unchanged, nil
+	if !s.plan.write {
+		return nil
 	}
-	held, lost, err := v.kept(ctx, p)
+	held, lost, err := s.kept(ctx, r)
 	if err != nil {
-		return engine.Unchanged, err
+		return err
 	}
-	if len(held) == 0 && sync.Status.Output == nil && v.opened[target].Content() == nil {
-		return engine.False(v1alpha1.ReasonAwaitingEndUser, "there is no data to write yet"), nil
+	if len(held) == 0 && sync.Status.Output == nil && s.opened[target].Content() == nil {
+		s.found.output = outputEmpty
+		return nil
 	}
-	changed, err := v.store(ctx, p, target, held, recorded(sync.Status.Accounts, v.fetched))
+	changed, err := s.store(ctx, r, target, held, recorded(sync.Status.Accounts, s.fetched))
 	if err != nil {
-		return engine.Unchanged, err
+		return err
 	}
 	if changed {
-		v.audit(p, "", auditlog.ActionWritten, v.why(p), auditlog.OutcomeSucceeded)
+		s.audit(r, "", auditlog.ActionWritten, s.why(r), auditlog.OutcomeSucceeded)
 	}
-	v.broken = nil
-	v.record(sync)
+	s.broken = nil
+	s.record(sync)
 	sync.Status.DataPending = false
-	v.tellLost(p, lost)
+	s.tellLost(r, lost)
 	if changed && len(held) > 0 {
-		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
+		r.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
 	}
-	return engine.Succeeded, nil
+	s.found.output = outputWritten
+	return nil
 }
 
-// record says in the status what was fetched, now that it is written.
-func (v *visit) record(sync *v1alpha1.SmileAccountSync) {
-	sync.Status.Accounts = recorded(sync.Status.Accounts, v.fetched)
+// record stores in the status what was fetched, now that it is written.
+func (s *scope) record(sync *v1alpha1.SmileAccountSync) {
+	sync.Status.Accounts = recorded(sync.Status.Accounts, s.fetched)
 }
 
 func recorded(entries []v1alpha1.SyncedAccount, all []fetched) []v1alpha1.SyncedAccount {
@@ -66,47 +70,47 @@ func recorded(entries []v1alpha1.SyncedAccount, all []fetched) []v1alpha1.Synced
 	return entries
 }
 
-// kept is the data of all accounts of which some is to be kept, and the accounts whose data is lost: it cannot be fetched
-// again and is not in the output any more.
-func (v *visit) kept(ctx context.Context, p *pass) (data []holding, lost []v1alpha1.SyncedAccount, err error) {
-	for _, one := range v.fetched {
+// kept returns the data that is to be kept, and the accounts whose data is lost: it is no longer in the output and cannot be
+// fetched again.
+func (s *scope) kept(ctx context.Context, r *run) (data []holding, lost []v1alpha1.SyncedAccount, err error) {
+	for _, one := range s.fetched {
 		data = append(data, holding{data: one.data, facts: factsOf(one.entry)})
 	}
-	rest := namesOf(p.Object.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !v.isFetched(a.ID) })
+	rest := namesOf(r.Object.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !s.isFetched(a.ID) })
 	if len(rest) == 0 {
 		return data, nil, nil
 	}
-	held, err := v.holdings(ctx, p.Object)
+	held, err := s.holdings(ctx, r.Object)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range p.Object.Status.Accounts {
-		entry := &p.Object.Status.Accounts[i]
+	for i := range r.Object.Status.Accounts {
+		entry := &r.Object.Status.Accounts[i]
 		if !slices.Contains(rest, entry.ID) {
 			continue
 		}
-		if one, ok := held[entry.ID]; ok && v.adopt(ctx, p, entry, &one) {
+		if one, ok := held[entry.ID]; ok && s.adopt(ctx, r, entry, &one) {
 			data = append(data, one)
 			continue
 		}
 		if disconnected(*entry) {
 			lost = append(lost, *entry)
-			*entry = erased(*entry, p.Now)
+			*entry = erased(*entry, r.Now)
 			entry.LostAt = entry.ErasedAt
 		} else {
-			*entry = erased(*entry, p.Now)
+			*entry = erased(*entry, r.Now)
 			entry.FinishedTasks, entry.DataAsOf, entry.ErasedAt = 0, nil, nil
 		}
 	}
 	return data, lost, nil
 }
 
-// adopt brings an entry up to the copy of its data that the output holds, which may be an older one than the status knows
-// of. It reports false when that must not be kept.
-func (v *visit) adopt(ctx context.Context, p *pass, entry *v1alpha1.SyncedAccount, one *holding) bool {
+// adopt updates an entry from the copy of its data in the output, which may be older than the status says. It reports false
+// if the copy must not be kept.
+func (s *scope) adopt(ctx context.Context, r *run, entry *v1alpha1.SyncedAccount, one *holding) bool {
 	if one.sealed && !sameFetch(*entry, one.facts) {
 		older := takenBack(*entry, one.facts, one.data)
-		if mustErase(p.Object, older, v.ttlTime(ctx, p)) != "" {
+		if mustErase(r.Object, older, s.ttlTime(ctx, r)) != "" {
 			return false
 		}
 		*entry = older
@@ -115,44 +119,48 @@ func (v *visit) adopt(ctx context.Context, p *pass, entry *v1alpha1.SyncedAccoun
 	return true
 }
 
-// tellLost tells that data is lost, with a record for each account.
-func (v *visit) tellLost(p *pass, lost []v1alpha1.SyncedAccount) {
+// tellLost records an event about lost data, and an audit record for each account.
+func (s *scope) tellLost(r *run, lost []v1alpha1.SyncedAccount) {
 	if len(lost) == 0 {
 		return
 	}
 	reason := auditlog.ReasonOutputDamaged
-	if v.missing {
+	if s.missing {
 		reason = auditlog.ReasonOutputMissing
 	}
 	for _, account := range lost {
-		v.audit(p, account.ID, auditlog.ActionLost, reason, auditlog.OutcomeSucceeded)
+		s.audit(r, account.ID, auditlog.ActionLost, reason, auditlog.OutcomeSucceeded)
 	}
-	p.Event(corev1.EventTypeWarning, v1alpha1.ReasonDataLost, "Write",
-		"data of an account that Smile has no longer is not in the output any more and cannot be fetched again")
+	r.Event(corev1.EventTypeWarning, v1alpha1.ReasonDataLost, "Write",
+		"data of an account is no longer in the output, and cannot be fetched again because Smile no longer has it")
 }
 
 var errLost = problem.NewInvalid(v1alpha1.ReasonDataLost,
-	"data of an account that Smile has no longer is lost, as the output was deleted or changed: restore the output from a backup")
+	"data of an account is lost: the output was deleted or changed, and Smile no longer has the data; "+
+		"restore the output from a backup").
+	On(v1alpha1.ConditionDataSynced)
 
-// conclude ends the pass: with what the data still lacks, if anything.
-func (v *visit) conclude(_ context.Context, p *pass) error {
-	v.heeded.done(client.ObjectKeyFromObject(p.Object), v.heeding)
-	status := &p.Object.Status
-	status.LastHandledRequest, status.DataGeneration = engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt), p.Object.Generation
-	status.DataSpec, status.DataPending = dataSpecOf(p.Object), false
-	if v.trouble != nil {
-		return v.trouble
-	}
-	if v.held != nil {
-		return v.held
-	}
-	if findLost(p.Object, p.Now) {
+// finish records that a reconcile has done all that was due, and returns the problem that remains; nil when there is none.
+func (s *scope) finish(r *run) error {
+	s.c.heeded.done(client.ObjectKeyFromObject(r.Object), s.heeding)
+	status := &r.Object.Status
+	status.LastHandledRequest, status.DataGeneration = engine.Echo(r.Object, v1alpha1.AnnotationRequestedAt), r.Object.Generation
+	status.DataSpec, status.DataPending = dataSpecOf(r.Object), false
+	switch {
+	case s.plan.problem != nil && s.plan.problem.Condition == "":
+		return s.plan.problem.On(v1alpha1.ConditionDataSynced)
+	case s.plan.problem != nil:
+		return s.plan.problem
+	case s.held != nil:
+		return s.held
+	case findLost(r.Object, r.Now):
 		return errLost
+	default:
+		return nil
 	}
-	return nil
 }
 
-// findLost reports whether data is missed, and stops missing what could not be kept any more.
+// findLost reports whether data is lost, and drops the mark of lost data that could no longer be kept.
 func findLost(sync *v1alpha1.SmileAccountSync, now time.Time) bool {
 	missed := false
 	for i, account := range sync.Status.Accounts {
@@ -165,17 +173,17 @@ func findLost(sync *v1alpha1.SmileAccountSync, now time.Time) bool {
 	return missed
 }
 
-// untilNextLook says when to look again at an account whose data is still being gathered.
-func untilNextLook(p *pass, entry *v1alpha1.SyncedAccount) time.Duration {
+// untilNextRefresh is when to read the tasks of an account again whose data is still being gathered.
+func untilNextRefresh(r *run, entry *v1alpha1.SyncedAccount) time.Duration {
 	if entry.ConnectedAt == nil {
 		return promise
 	}
-	next := schedule.AfterActivity(entry.ConnectedAt.Time, p.Now).Next
+	next := schedule.AfterActivity(entry.ConnectedAt.Time, r.Now).Next
 	if next.IsZero() {
 		return promise
 	}
-	if overdue := entry.ConnectedAt.Add(promise); overdue.After(p.Now) && overdue.Before(next) {
+	if overdue := entry.ConnectedAt.Add(promise); overdue.After(r.Now) && overdue.Before(next) {
 		next = overdue
 	}
-	return max(next.Sub(p.Now), time.Second)
+	return max(next.Sub(r.Now), time.Second)
 }

@@ -16,10 +16,10 @@ const (
 		"until then, no data is erased because spec.retention.ttl has passed"
 )
 
-// clock compares the clock of this process with Smile's. Until Smile has responded, the condition stays as it was.
-func (v *visit) clock(_ context.Context, p *pass) (engine.Outcome, error) {
-	skew := v.conn.Skew()
-	before := meta.IsStatusConditionFalse(p.Object.Status.Conditions, v1alpha1.ConditionClockSynchronized)
+// checkClock compares the clock of this process with Smile's. Until Smile has responded, the condition stays as it was.
+func (s *scope) checkClock(_ context.Context, run *run) (engine.Outcome, error) {
+	skew := s.conn.Skew()
+	before := meta.IsStatusConditionFalse(run.Object.Status.Conditions, v1alpha1.ConditionClockSynchronized)
 	switch {
 	case !skew.Known:
 		return engine.Unchanged, nil

@@ -16,152 +16,156 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// countAccounts keeps the numbers of the person's accounts, from what the mirror knows. It calls only when somebody
-// asks, or when Smile has hinted at a change; what is due for other reasons is read together with that of others.
-func (v *visit) countAccounts(ctx context.Context, p *pass) error {
-	status := &p.Object.Status
-	if v.connErr != nil && status.Accounts != nil && !requested(p.Object) {
+const (
+	// maxReaders is how many reconciles at once may wait for a call that reads accounts. The mirror reads the rest together in
+	// its next poll, so that new users find a worker however many refreshes are due.
+	maxReaders = concurrency / 4
+	// pollTimeout is how long a reconcile that left a read to the mirror waits for it. Then it tries to read by itself.
+	pollTimeout = 30 * time.Second
+)
+
+// countAccounts keeps the numbers of the person's accounts, from the mirror. It makes a call only if an annotation or a hint
+// from Smile requests a refresh. What is due for other reasons is read by the mirror's polls.
+func (s *scope) countAccounts(ctx context.Context, run *run) error {
+	status := &run.Object.Status
+	if s.remote.Err() != nil && status.Accounts != nil && !requested(run.Object) {
 		return nil
 	}
-	conn, known, err := v.connection()
+	conn, view, err := s.remote.Use()
 	if err != nil {
 		return err
 	}
-	v.planLooks(p, known)
-	at, hinted, err := v.callSince(ctx, p, known, conn.ResyncInterval)
+	s.scheduleRefreshes(run, view)
+	due, err := s.refreshesDue(ctx, run, view, conn.ResyncInterval)
 	if err != nil {
 		return err
 	}
-	if len(hinted) > 0 || v.mustCall(known, status.UserID, at) {
-		defer v.looking.Add(-1)
-		if v.looking.Add(1) > mostLooking || !conn.TurnIsNear(smile.WithLane(ctx, smile.LaneHint)) {
-			known.RequestRefresh(status.UserID) // it wakes the object when it has read
-			p.WakeAfter(engine.Jitter(withoutMirror))
+	if due.needCall(view, status.UserID) {
+		defer s.r.readers.Add(-1)
+		if s.r.readers.Add(1) > maxReaders || !conn.TurnIsNear(smile.WithLane(ctx, smile.LaneHint)) {
+			view.RequestRefresh(status.UserID) // the object is requeued after the poll
+			run.WakeAfter(engine.Jitter(pollTimeout))
 			return nil
 		}
 	}
-	if err := v.askHinted(ctx, p, known, hinted); err != nil {
+	if err := refreshHinted(ctx, run, view, due.hinted); err != nil {
 		return err
 	}
-	return v.takeAccounts(ctx, p, conn, known, at)
+	return s.storeAccounts(ctx, run, conn, view, due.since)
 }
 
-// takeAccounts takes over accounts that are known, or read, as they were at a time or later.
-func (v *visit) takeAccounts(ctx context.Context, p *pass, conn *connection.Connection, known *mirror.Mirror, at time.Time) error {
-	status := &p.Object.Status
-	accounts, ok, err := v.accounts(ctx, p, known, at)
+// refreshes are the reads of accounts that a reconcile must not leave to the mirror's polls.
+type refreshes struct {
+	// since is the time that all accounts must have been read after; zero if the cached accounts suffice.
+	since time.Time
+	// hinted are accounts that must be read one by one.
+	hinted []mirror.HintedAccount
+}
+
+// needCall reports whether a refresh requires a call.
+func (d refreshes) needCall(view *mirror.Mirror, userID string) bool {
+	return len(d.hinted) > 0 || !d.since.IsZero() && (!view.AccountsReadSince(userID, d.since) || !view.Proven(userID))
+}
+
+// refreshesDue returns the refreshes that an annotation or hints request.
+func (s *scope) refreshesDue(ctx context.Context, run *run, view *mirror.Mirror, interval time.Duration) (refreshes, error) {
+	hint := s.r.Mirrors.Hint(run.Object, interval)
+	run.WakeAt(hint.Next)
+	due := refreshes{since: hint.Last}
+	if requested(run.Object) {
+		if since := s.r.refreshes.since(run.Object, run.Now); since.After(due.since) {
+			due.since = since
+		}
+	}
+	var err error
+	due.hinted, err = s.hintedToRead(ctx, run.Object, view, hint.Accounts)
+	return due, err
+}
+
+// scheduleRefreshes requests refreshes at growing distances after a new link token, until the token is old. So data arrives
+// without webhooks too.
+func (s *scope) scheduleRefreshes(run *run, view *mirror.Mirror) {
+	held := run.Object.Status.LinkToken
+	if held == nil {
+		return
+	}
+	due := schedule.AfterActivity(held.IssuedAt.Time, run.Now)
+	run.WakeAt(due.Next)
+	if due.Last.After(s.r.Mirrors.Started()) {
+		view.RequestRefreshSince(run.Object.Status.UserID, due.Last)
+	}
+}
+
+// storeAccounts stores the numbers of the accounts as they were at a time or later.
+func (s *scope) storeAccounts(ctx context.Context, run *run, conn *connection.Connection, view *mirror.Mirror, since time.Time) error {
+	status := &run.Object.Status
+	accounts, read, err := accountsSince(ctx, run, view, since)
 	if err != nil {
 		return err
 	}
-	if ok || known.Doubted(status.UserID) {
-		// Even how many accounts a person has is not for whoever writes that person's id into a status.
-		if err := v.Owners.Verify(ctx, conn, p.Object, status.UserID); err != nil {
+	if read || view.Doubted(status.UserID) {
+		// The status may name another person's user. Not even the number of that user's accounts may be shown then.
+		if err := s.r.Owners.Verify(ctx, conn, run.Object, status.UserID); err != nil {
 			return err
 		}
 	}
-	if ok {
+	if read {
 		status.Accounts = count(accounts)
 	} else if status.Accounts == nil {
-		known.RequestRefresh(status.UserID)
+		view.RequestRefresh(status.UserID)
 	}
-	v.countDuplicates(p, known)
-	status.LastHandledRequest = engine.Echo(p.Object, v1alpha1.AnnotationRequestedAt)
-	v.asks.forget(client.ObjectKeyFromObject(p.Object))
+	countDuplicates(run, view)
+	status.LastHandledRequest = engine.Echo(run.Object, v1alpha1.AnnotationRequestedAt)
+	s.r.refreshes.forget(client.ObjectKeyFromObject(run.Object))
 	return nil
 }
 
-const (
-	// mostLooking is how many passes at once may wait for calls that look at accounts. However many people ask, or are
-	// hinted at, at once: new users find a worker, and what more there is the mirror reads together.
-	mostLooking = concurrency / 4
-	// withoutMirror is when a pass that left a look to the mirror tries for itself again: the mirror may be in trouble.
-	withoutMirror = 30 * time.Second
-)
-
-// mustCall reports whether showing the accounts as of a time or later, if any is given, requires a call.
-func (v *visit) mustCall(known *mirror.Mirror, userID string, at time.Time) bool {
-	return !at.IsZero() && (!known.AccountsReadSince(userID, at) || !known.Proven(userID))
-}
-
-// accounts gives what the mirror knows, or what Smile says where that may not be waited for; ok is false when nothing
-// is known yet.
-func (v *visit) accounts(
-	ctx context.Context, p *pass, known *mirror.Mirror, at time.Time,
-) (accounts []smile.Account, ok bool, err error) {
-	userID := p.Object.Status.UserID
-	if at.IsZero() {
-		accounts, ok = known.CachedAccounts(userID)
-		return accounts, ok, nil
+// accountsSince returns the accounts as they were at a time or later, which may take a call. Without a time it returns the
+// cached accounts; read is false if there are none.
+func accountsSince(ctx context.Context, run *run, view *mirror.Mirror, since time.Time) (accounts []smile.Account, read bool, err error) {
+	userID := run.Object.Status.UserID
+	if since.IsZero() {
+		accounts, read = view.CachedAccounts(userID)
+		return accounts, read, nil
 	}
-	accounts, err = known.Accounts(smile.WithLane(ctx, smile.LaneHint), p.Object.UID, userID, at)
+	accounts, err = view.Accounts(smile.WithLane(ctx, smile.LaneHint), run.Object.UID, userID, since)
 	if smile.IsNotFound(err) {
 		err = ownership.ErrMissing
 	}
 	return accounts, true, err
 }
 
-// planLooks has the person looked at again and again after a fresh link token, until it has been used or has become
-// old: data flows without webhooks too.
-func (v *visit) planLooks(p *pass, known *mirror.Mirror) {
-	held := p.Object.Status.LinkToken
-	if held == nil {
-		return
-	}
-	looks := schedule.AfterActivity(held.IssuedAt.Time, p.Now)
-	p.WakeAt(looks.Next)
-	if looks.Last.After(v.Mirrors.Started()) {
-		known.RequestRefreshSince(p.Object.Status.UserID, looks.Last)
-	}
-}
-
-// callSince says how fresh the accounts must be that this pass may not wait for, zero when it takes what is known, and which
-// single accounts must be asked about.
-func (v *visit) callSince(
-	ctx context.Context, p *pass, known *mirror.Mirror, interval time.Duration,
-) (at time.Time, hinted []mirror.HintedAccount, err error) {
-	hint := v.Mirrors.Hint(p.Object, interval)
-	p.WakeAt(hint.Next)
-	at = hint.Last
-	if requested(p.Object) {
-		if asked := v.asks.since(p.Object, p.Now); asked.After(at) {
-			at = asked
-		}
-	}
-	hinted, err = v.toAsk(ctx, p.Object, known, hint.Accounts)
-	return at, hinted, err
-}
-
-// countDuplicates tells when Smile turns out to have several users that were created for the object. It keeps the one
-// that it has.
-func (v *visit) countDuplicates(p *pass, known *mirror.Mirror) {
-	status := &p.Object.Status
-	duplicates := int32(known.Duplicates(p.Object.UID, status.UserID))
+// countDuplicates records how many more users at Smile were created for the object. The object keeps the user that it has.
+func countDuplicates(run *run, view *mirror.Mirror) {
+	status := &run.Object.Status
+	duplicates := int32(view.Duplicates(run.Object.UID, status.UserID))
 	if duplicates > status.Duplicates {
 		duplicateUsers.Add(float64(duplicates - status.Duplicates))
-		p.Event(corev1.EventTypeWarning, v1alpha1.ReasonDuplicateRemoteUser, "Provision",
+		run.Event(corev1.EventTypeWarning, v1alpha1.ReasonDuplicateRemoteUser, "Provision",
 			"Smile has more than one user for this person: the one with accounts is used, else the oldest; the others can never be deleted")
 	}
 	status.Duplicates = max(status.Duplicates, duplicates)
 }
 
-// isNews tells whether the mirror knows something of a user that its status does not show, or may now have read what
-// somebody asked for.
-func (c *Controller) isNews(user *v1alpha1.SmileUser) bool {
-	known, ok := c.Mirrors.Lookup(user)
+// isNews reports whether the mirror holds something about a user that the status does not show, or may have carried out a
+// requested refresh.
+func (r *Reconciler) isNews(user *v1alpha1.SmileUser) bool {
+	held, ok := r.Mirrors.Lookup(user)
 	if !ok {
 		return true
 	}
-	accounts, ok := known.CachedAccounts(user.Status.UserID)
+	accounts, ok := held.CachedAccounts(user.Status.UserID)
 	return !ok || requested(user) || user.Status.Accounts == nil || *count(accounts) != *user.Status.Accounts ||
-		known.Doubted(user.Status.UserID) || known.Duplicates(user.UID, user.Status.UserID) > int(user.Status.Duplicates)
+		held.Doubted(user.Status.UserID) || held.Duplicates(user.UID, user.Status.UserID) > int(user.Status.Duplicates)
 }
 
+// requested reports whether an annotation requests a refresh that was not carried out yet.
 func requested(user *v1alpha1.SmileUser) bool {
 	return engine.Requested(user, user.Status.LastHandledRequest)
 }
 
-// onlyThePerson are the errors that only the end user can fix.
-var onlyThePerson = map[smile.AccountErrorCode]bool{
+// personOnly are the errors of an account that only the end user can fix.
+var personOnly = map[smile.AccountErrorCode]bool{
 	"ACCOUNT_DISABLED": true, "ACCOUNT_INACCESSIBLE": true, "ACCOUNT_INCOMPLETE": true, "ACCOUNT_LOCKED": true,
 	"AUTH_REQUIRED": true, "EXPIRED_CREDENTIALS": true, "INVALID_ACCOUNT_TYPE": true, "INVALID_CREDENTIALS": true,
 	"INVALID_MFA": true, "MFA_TIMEOUT": true, "TOS_REQUIRED": true,
@@ -181,7 +185,7 @@ func count(accounts []smile.Account) *v1alpha1.AccountCounts {
 		case smile.ConnectionAwaitingMFA:
 			counts.NeedsAction++
 		case smile.ConnectionError:
-			if onlyThePerson[account.Connection.ErrorCode] {
+			if personOnly[account.Connection.ErrorCode] {
 				counts.NeedsAction++
 			}
 		}

@@ -11,61 +11,60 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
-	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// provision makes sure that the person exists at Smile, once: the user that the status names, else the one that
-// the spec names, else the one that carries our marker, else a new one.
-func (v *visit) provision(ctx context.Context, p *pass) error {
-	if p.Object.Status.UserID != "" {
+// provision ensures that the person exists at Smile exactly once: as the user that the status names, else the one that the spec
+// names, else the one that carries our marker, else a new one.
+func (s *scope) provision(ctx context.Context, run *run) error {
+	if run.Object.Status.UserID != "" {
 		return nil
 	}
-	// Somebody waits for a new person: the reads go with the creation.
-	ctx = smile.WithLane(ctx, smile.LaneCreate)
-	conn, known, err := v.connection()
+	ctx = smile.WithLane(ctx, smile.LaneCreate) // reads included, because somebody may be waiting for the new person
+	conn, view, err := s.remote.Use()
 	if err != nil {
 		return err
 	}
-	if p.Object.Spec.UserID != "" {
-		return v.adoptByID(ctx, p)
+	if run.Object.Spec.UserID != "" {
+		return s.adoptByID(ctx, run, conn, view)
 	}
-	person, err := v.Owners.Person(ctx, conn, p.Object)
+	request, err := s.request(ctx, run, conn, view)
 	if err != nil {
 		return err
 	}
-	return v.ensure(ctx, p, known, person)
-}
-
-// ensure attaches the user at Smile, or creates it.
-func (v *visit) ensure(ctx context.Context, p *pass, known *mirror.Mirror, person ownership.Person) error {
-	request := v.request(p, known, person)
-	user, created, err := v.Creation.Ensure(ctx, request)
-	storeIntent(p.Object, request.Intent)
+	user, created, err := s.r.Creation.Ensure(ctx, request)
+	storeIntent(run.Object, request.Intent)
 	if err != nil || !created {
 		return err
 	}
-	return v.keep(p, known, user)
+	return s.keep(run, conn, view, user)
 }
 
-// request asks for the user of an object, whose status holds the intent.
-func (v *visit) request(p *pass, known *mirror.Mirror, person ownership.Person) *creation.Request {
+// request returns the request to create the user of an object, or to settle the attempt whose intent is in the status.
+func (s *scope) request(ctx context.Context, run *run, conn *connection.Connection, view *mirror.Mirror) (*creation.Request, error) {
+	person, err := s.r.Owners.Person(ctx, conn, run.Object)
+	if err != nil {
+		return nil, err
+	}
 	request := &creation.Request{
-		Conn: v.conn, Name: client.ObjectKeyFromObject(p.Object), Marker: person.Marker,
-		Apart:    p.Object.Spec.AdoptionPolicy == v1alpha1.AdoptionNever,
-		Metadata: metadata(p.Object), Refused: person.Refused, Intent: intentOf(p.Object),
+		Conn: conn, Name: client.ObjectKeyFromObject(run.Object), Marker: person.Marker,
+		Apart:    run.Object.Spec.AdoptionPolicy == v1alpha1.AdoptionNever,
+		Metadata: metadata(run.Object), Refused: person.Refused, Intent: intentOf(run.Object),
 	}
 	request.StoreIntent = func(ctx context.Context) error {
-		storeIntent(p.Object, request.Intent)
-		return p.WriteIntent(ctx)
+		storeIntent(run.Object, request.Intent)
+		return run.WriteIntent(ctx)
 	}
-	request.Attach = func(ctx context.Context, found mirror.Found) (bool, error) { return v.attach(ctx, p, known, found) }
-	request.Claim = func(userID string) { known.Claim(userID, claimOf(p.Object)) }
-	return request
+	request.Attach = func(ctx context.Context, found mirror.Found) (bool, error) {
+		return s.attach(ctx, run, conn, view, found)
+	}
+	request.Claim = func(userID string) { view.Claim(userID, claimOf(run.Object)) }
+	return request, nil
 }
 
 func intentOf(user *v1alpha1.SmileUser) *creation.Intent {
@@ -93,49 +92,51 @@ func metadata(user *v1alpha1.SmileUser) map[string]string {
 	return pairs
 }
 
-// keep records a user that was created. A user that turned out to be of the other mode must not be used: everything else waits
-// for the right keys.
-func (v *visit) keep(p *pass, known *mirror.Mirror, created smile.CreatedUser) error {
-	v.record(p, created.User)
-	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserCreated, "Provision", "created the user at Smile")
-	if err := v.conn.Usable(); err != nil {
+// keep records a user that was created. A user of the wrong mode must not be used: everything else waits for the right keys.
+func (s *scope) keep(run *run, conn *connection.Connection, view *mirror.Mirror, created smile.CreatedUser) error {
+	record(run, conn.Mode, created.User)
+	run.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserCreated, "Provision", "created the user at Smile")
+	if err := conn.Usable(); err != nil {
 		return err
 	}
-	known.RecordNoAccounts(created.User.ID)
-	p.Object.Status.Accounts = &v1alpha1.AccountCounts{}
-	v.token = created.Token
+	view.RecordNoAccounts(created.User.ID)
+	run.Object.Status.Accounts = &v1alpha1.AccountCounts{}
+	s.token = created.Token
 	return nil
 }
 
-// attach takes the remote user that was found for the object or, if the policy allows, for its subject.
-func (v *visit) attach(ctx context.Context, p *pass, known *mirror.Mirror, found mirror.Found) (bool, error) {
+// attach attaches the remote user that was created for the object or, if the policy permits it, for its subject. It reports
+// whether there is one.
+func (s *scope) attach(
+	ctx context.Context, run *run, conn *connection.Connection, view *mirror.Mirror, found mirror.Found,
+) (attached bool, err error) {
 	candidates := found.Own
-	if len(candidates) == 0 && p.Object.Spec.AdoptionPolicy != v1alpha1.AdoptionNever {
+	if len(candidates) == 0 && run.Object.Spec.AdoptionPolicy != v1alpha1.AdoptionNever {
 		candidates = found.Same
 	}
 	if len(candidates) == 0 {
 		return false, nil
 	}
-	user, err := v.choose(ctx, p, candidates)
+	user, err := choose(ctx, view, candidates, run.Now)
 	if err != nil {
 		return false, err
 	}
-	if err := v.claim(ctx, p, known, user.ID); err != nil {
+	if err := s.claim(ctx, run, conn, view, user.ID); err != nil {
 		return false, err
 	}
-	v.record(p, smile.User{ID: user.ID, CreatedAt: user.CreatedAt})
-	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserAdopted, "Provision", "re-attached to the person's user at Smile")
+	record(run, conn.Mode, smile.User{ID: user.ID, CreatedAt: user.CreatedAt})
+	run.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserAdopted, "Provision", "re-attached to the person's user at Smile")
 	return true, nil
 }
 
-// choose picks one of several users of the same person: one with accounts, else the oldest.
-func (v *visit) choose(ctx context.Context, p *pass, candidates []mirror.User) (mirror.User, error) {
+// choose returns one of several users of the same person: one with accounts, else the oldest.
+func choose(ctx context.Context, view *mirror.Mirror, candidates []mirror.User, now time.Time) (mirror.User, error) {
 	if len(candidates) == 1 {
 		return candidates[0], nil
 	}
 	linked := map[string]int{}
 	for _, user := range candidates {
-		accounts, err := v.Mirrors.For(v.conn).Accounts(ctx, "", user.ID, p.Now)
+		accounts, err := view.Accounts(ctx, "", user.ID, now)
 		if err != nil {
 			return mirror.User{}, err
 		}
@@ -146,34 +147,30 @@ func (v *visit) choose(ctx context.Context, p *pass, candidates []mirror.User) (
 	}), nil
 }
 
-// adoptByID takes the user that the spec names, if that is permitted.
-func (v *visit) adoptByID(ctx context.Context, p *pass) error {
-	conn, known, err := v.connection()
-	if err != nil {
+// adoptByID attaches the user that the spec names, if that is permitted.
+func (s *scope) adoptByID(ctx context.Context, run *run, conn *connection.Connection, view *mirror.Mirror) error {
+	userID := run.Object.Spec.UserID
+	if err := s.r.Owners.Verify(ctx, conn, run.Object, userID); err != nil {
 		return err
 	}
-	userID := p.Object.Spec.UserID
-	if err := v.Owners.Verify(ctx, conn, p.Object, userID); err != nil {
-		return err
-	}
-	if err := v.claim(ctx, p, known, userID); err != nil {
+	if err := s.claim(ctx, run, conn, view, userID); err != nil {
 		return err
 	}
 	remote, err := conn.Client.User(ctx, userID)
 	if err != nil {
 		return err
 	}
-	v.record(p, remote)
-	p.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserAdopted, "Provision", "adopted the user at Smile that spec.userID names")
+	record(run, conn.Mode, remote)
+	run.Event(corev1.EventTypeNormal, v1alpha1.ReasonUserAdopted, "Provision", "adopted the user at Smile that spec.userID names")
 	return nil
 }
 
-// record notes in the status which remote user the object has from now on.
-func (v *visit) record(p *pass, remote smile.User) {
-	status := &p.Object.Status
+// record stores in the status which remote user the object has from now on.
+func record(run *run, mode v1alpha1.Mode, remote smile.User) {
+	status := &run.Object.Status
 	status.UserID = remote.ID
 	status.CreateAttempt = nil
-	status.Mode = v.conn.Mode
+	status.Mode = mode
 	if !remote.CreatedAt.IsZero() {
 		status.CreatedAt = &metav1.Time{Time: remote.CreatedAt}
 	}
@@ -183,32 +180,32 @@ var errClaimed = problem.NewInvalid(v1alpha1.ReasonUserIDConflict,
 	"another SmileUser has the same person at Smile: delete one of the two, or give this one another subject or userID").
 	After(time.Minute)
 
-// claim takes a remote user for the object; a user belongs to one live object. Statuses tell who had it before this
-// process started, and a holder that is gone or has let go loses it.
-func (v *visit) claim(ctx context.Context, p *pass, known *mirror.Mirror, userID string) error {
+// claim claims a remote user for the object, because a user belongs to one live object. The statuses show which object had it
+// before this process started. A holder that was deleted, or that no longer has the user, loses it.
+func (s *scope) claim(ctx context.Context, run *run, conn *connection.Connection, view *mirror.Mirror, userID string) error {
 	var holders v1alpha1.SmileUserList
-	if err := v.Client.List(ctx, &holders, client.MatchingFields{index.RemoteUser: userID}); err != nil {
+	if err := s.r.Client.List(ctx, &holders, client.MatchingFields{index.RemoteUser: userID}); err != nil {
 		return err
 	}
 	for i := range holders.Items {
-		if other := &holders.Items[i]; other.UID != p.Object.UID && v.sameAccount(other) {
-			known.Claim(userID, claimOf(other))
+		if other := &holders.Items[i]; other.UID != run.Object.UID && s.mayShareAccount(other, conn) {
+			view.Claim(userID, claimOf(other))
 		}
 	}
-	own := claimOf(p.Object)
+	own := claimOf(run.Object)
 	for range 2 {
-		holder := known.Claim(userID, own)
+		holder := view.Claim(userID, own)
 		if holder == own {
 			return nil
 		}
-		alive, err := v.holds(ctx, holder, userID)
+		alive, err := s.holds(ctx, holder, userID)
 		if err != nil {
 			return err
 		}
 		if alive {
 			return errClaimed
 		}
-		known.Unclaim(userID, holder)
+		view.Unclaim(userID, holder)
 	}
 	return errClaimed
 }
@@ -217,17 +214,17 @@ func claimOf(user *v1alpha1.SmileUser) mirror.Claim {
 	return mirror.Claim{Object: client.ObjectKeyFromObject(user), UID: user.UID}
 }
 
-// sameAccount tells whether another object's user lives in our API account. One whose account this process does not
-// know is taken to: better to wait than to have two, or to read a Secret of another namespace to find out.
-func (v *visit) sameAccount(other *v1alpha1.SmileUser) bool {
-	account, known := v.Connections.KnownAccount(other.Namespace, other.Spec.ConnectionRef)
-	return !known || account == v.conn.Account()
+// mayShareAccount reports whether another object's user may be in the same API account. If this process does not know that
+// account, it may be: waiting is better than two objects with one user, or than reading a Secret of another namespace.
+func (s *scope) mayShareAccount(other *v1alpha1.SmileUser, conn *connection.Connection) bool {
+	account, known := s.r.Connections.KnownAccount(other.Namespace, other.Spec.ConnectionRef)
+	return !known || account == conn.Account()
 }
 
-// holds tells whether the holder of a claim still lives and still has, or is about to get, that user.
-func (v *visit) holds(ctx context.Context, holder mirror.Claim, userID string) (bool, error) {
+// holds reports whether the holder of a claim still exists, and has or may be about to get that user.
+func (s *scope) holds(ctx context.Context, holder mirror.Claim, userID string) (bool, error) {
 	var user v1alpha1.SmileUser
-	err := v.Live.Get(ctx, holder.Object, &user)
+	err := s.r.Live.Get(ctx, holder.Object, &user)
 	if client.IgnoreNotFound(err) != nil {
 		return false, err
 	}

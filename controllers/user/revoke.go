@@ -7,41 +7,39 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// revoke revokes every account and archive of the person, irrevocably, and is done once a fresh listing shows none.
-// A creation whose outcome is unknown is settled first: what it made is the person's too.
-func (v *visit) revoke(ctx context.Context, p *pass) error {
+// revoke revokes every account and archive of the person, irrevocably, and returns nil once a new listing shows none. A creation
+// whose outcome is unknown is settled first, because the user that it created belongs to the person too.
+func (s *scope) revoke(ctx context.Context, run *run) error {
 	ctx = smile.WithLane(ctx, smile.LaneRevoke)
-	v.conn, v.connErr = v.Connections.ForUndo(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
-	if err := v.settleBeforeRevoking(ctx, p); err != nil {
+	s.remote = s.r.Mirrors.Remote(s.r.Connections.ForUndo(ctx, run.Object.Namespace, run.Object.Spec.ConnectionRef))
+	found, err := s.findUser(ctx, run)
+	if err != nil || !found {
 		return err
 	}
-	userID := p.Object.Status.UserID
-	if userID == "" {
-		return nil
-	}
-	conn, _, err := v.connection()
+	conn, _, err := s.remote.Use()
 	if err != nil {
 		return err
 	}
-	// What must wait for a person's approval makes no calls meanwhile.
+	// Revokes that wait for an approval make no calls meanwhile.
 	if err := conn.RevokesPaused(); err != nil {
 		return err
 	}
-	err = v.Owners.Verify(ctx, conn, p.Object, userID)
+	err = s.r.Owners.Verify(ctx, conn, run.Object, run.Object.Status.UserID)
 	if errors.Is(err, ownership.ErrMissing) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	// The second round finds nothing to do, which is the proof that the first did it.
+	// The second time finds nothing left, which proves that the first time revoked everything.
 	for range 2 {
-		revoked, err := v.revokeRound(ctx, p.Object, userID)
+		revoked, err := s.revokeListed(ctx, run.Object, conn)
 		if err != nil || revoked == 0 {
 			return err
 		}
@@ -49,59 +47,63 @@ func (v *visit) revoke(ctx context.Context, p *pass) error {
 	return problem.NewTransient(v1alpha1.ReasonSmileUnavailable, "Smile still lists what was revoked")
 }
 
-func (v *visit) settleBeforeRevoking(ctx context.Context, p *pass) error {
-	if p.Object.Status.UserID != "" || p.Object.Status.CreateAttempt == nil {
-		return nil
+// findUser reports whether the object has a user at Smile: the one in the status, or the one that an open attempt has created.
+func (s *scope) findUser(ctx context.Context, run *run) (found bool, err error) {
+	if run.Object.Status.UserID != "" {
+		return true, nil
 	}
-	conn, known, err := v.connection()
+	if run.Object.Status.CreateAttempt == nil {
+		return false, nil
+	}
+	conn, view, err := s.remote.Use()
 	if err != nil {
-		return err
+		return false, err
 	}
-	person, err := v.Owners.Person(ctx, conn, p.Object)
+	request, err := s.request(ctx, run, conn, view)
 	if err != nil {
-		return err
+		return false, err
 	}
-	request := v.request(p, known, person)
-	err = v.Creation.Settle(ctx, request)
-	storeIntent(p.Object, request.Intent)
-	return err
+	found, err = s.r.Creation.Settle(ctx, request)
+	storeIntent(run.Object, request.Intent)
+	return found, err
 }
 
-// revokeRound revokes what listings show, and tells how much that was.
-func (v *visit) revokeRound(ctx context.Context, user *v1alpha1.SmileUser, userID string) (int, error) {
-	accounts, err := revokeAll(v.conn.Client.Accounts(ctx, smile.AccountFilter{UserID: userID}), func(a smile.Account) error {
+// revokeListed revokes the accounts and archives that listings show, and returns their number.
+func (s *scope) revokeListed(ctx context.Context, user *v1alpha1.SmileUser, conn *connection.Connection) (int, error) {
+	userID := user.Status.UserID
+	accounts, err := revokeAll(conn.Client.Accounts(ctx, smile.AccountFilter{UserID: userID}), func(a smile.Account) error {
 		if a.UserID != userID || a.Connection.Status == smile.ConnectionDisconnected {
 			return errNothingToRevoke
 		}
-		return v.revokeOne(user, v.Identity.Account(a.ID), func() error { return v.conn.RevokeAccount(ctx, a.ID) })
+		return s.revokeOne(user, s.r.Identity.Account(a.ID), func() error { return conn.RevokeAccount(ctx, a.ID) })
 	})
 	if err != nil {
 		return accounts, err
 	}
-	archives, err := revokeAll(v.conn.Client.Archives(ctx, smile.ArchiveFilter{UserID: userID}), func(a smile.Archive) error {
+	archives, err := revokeAll(conn.Client.Archives(ctx, smile.ArchiveFilter{UserID: userID}), func(a smile.Archive) error {
 		if a.UserID != userID || a.Status == smile.ArchiveRevoked {
 			return errNothingToRevoke
 		}
-		return v.revokeOne(user, "", func() error { return v.conn.RevokeArchive(ctx, a.ID) })
+		return s.revokeOne(user, "", func() error { return conn.RevokeArchive(ctx, a.ID) })
 	})
 	return accounts + archives, err
 }
 
-// revokeOne makes a call that revokes, and records it if it was sent. An archive has no account.
-func (v *visit) revokeOne(user *v1alpha1.SmileUser, account string, call func() error) error {
+// revokeOne makes a call that revokes, and records it in the audit log if it was sent. account is "" for an archive.
+func (s *scope) revokeOne(user *v1alpha1.SmileUser, account string, call func() error) error {
 	err := call()
 	var unsent *smile.UnsentError
 	if errors.As(err, &unsent) {
 		return err
 	}
-	v.Audit.Write(auditlog.Record{
+	s.r.Audit.Write(auditlog.Record{
 		Actor: "SmileUser", Object: auditlog.ObjectOf("SmileUser", user), Account: account,
 		Action: auditlog.ActionRevoked, Reason: auditlog.ReasonObjectDeleted, Outcome: outcomeOf(err),
 	})
 	return err
 }
 
-// outcomeOf is what a call to revoke has come to. What is gone already is revoked.
+// outcomeOf returns the outcome of a call that revokes. Something that no longer exists is revoked.
 func outcomeOf(err error) auditlog.Outcome {
 	switch {
 	case err == nil, smile.IsNotFound(err):
@@ -115,7 +117,7 @@ func outcomeOf(err error) auditlog.Outcome {
 
 var errNothingToRevoke = errors.New("nothing to revoke")
 
-// revokeAll revokes what a listing shows. What is gone meanwhile is revoked.
+// revokeAll revokes what a listing shows, and returns the number. Something that no longer exists is revoked.
 func revokeAll[T any](listing iter.Seq2[T, error], revoke func(T) error) (revoked int, err error) {
 	for item, err := range listing {
 		if err == nil {

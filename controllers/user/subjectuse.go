@@ -14,17 +14,17 @@ import (
 
 // checkSubjectUse warns if the Secret of an existing user does not permit its value to be used as a business key. The user
 // continues, but could not be created again. The Secret is read once after a start, and then only while there is a warning.
-func (v *visit) checkSubjectUse(ctx context.Context, p *pass) (engine.Outcome, error) {
-	user := p.Object
+func (s *scope) checkSubjectUse(ctx context.Context, run *run) (engine.Outcome, error) {
+	user := run.Object
 	warned := meta.FindStatusCondition(user.Status.Conditions, v1alpha1.ConditionSecretUsePermitted) != nil
 	switch {
 	case user.Spec.SubjectFrom == nil || user.Status.UserID == "":
 		return engine.Absent, nil // for a new user, the condition Provisioned reports it
-	case !p.First && !warned:
+	case !run.First && !warned:
 		return engine.Unchanged, nil
 	}
 	ref := ownership.SubjectReference(user)
-	secret, err := ref.Read(ctx, v.Live)
+	secret, err := ref.Read(ctx, s.r.Live)
 	switch {
 	case problem.Is(err, v1alpha1.ReasonSecretNotFound):
 		return engine.Absent, nil

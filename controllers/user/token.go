@@ -40,74 +40,77 @@ const (
 var errTokenGone = problem.NewNotReady(v1alpha1.ReasonProgressing,
 	"the Secret of the link token was deleted or changed: it gets a new token, at most one in five minutes")
 
-// issueToken keeps a fresh link token, if one is wanted. Trouble with its Secret ends the pass only after everything else.
-func (v *visit) issueToken(ctx context.Context, p *pass) (engine.Outcome, error) {
-	err := v.keepToken(ctx, p)
+// issueToken keeps a fresh link token, if the spec asks for one. A problem of its Secret ends the reconcile only after all phases.
+func (s *scope) issueToken(ctx context.Context, run *run) (engine.Outcome, error) {
+	outcome, err := s.keepToken(ctx, run)
 	for _, reason := range []string{v1alpha1.ReasonClusterRefused, v1alpha1.ReasonOutputConflict, v1alpha1.ReasonProgressing} {
 		if problem.Is(err, reason) {
-			v.trouble = problem.Classify(err).On(v1alpha1.ConditionTokenIssued)
+			s.tokenErr = problem.Classify(err).On(v1alpha1.ConditionTokenIssued)
 			return engine.Unchanged, nil
 		}
 	}
-	if p.Object.Spec.LinkToken == nil {
-		return engine.Absent, err
-	}
-	return engine.Succeeded, err
+	return outcome, err
 }
 
 // keepToken keeps a fresh link token in the Secret that the spec names. A token that exists is stored rather than a new one
 // minted: one that could not be stored before, one in the Secret of a former name, or one that the status has lost.
-func (v *visit) keepToken(ctx context.Context, p *pass) error {
-	if p.Object.Spec.LinkToken == nil {
-		return v.dropToken(ctx, p)
+func (s *scope) keepToken(ctx context.Context, run *run) (engine.Outcome, error) {
+	if run.Object.Spec.LinkToken == nil {
+		return engine.Absent, s.dropToken(ctx, run)
 	}
-	v.minted.created(p.Object, v.token, p.Now)
-	stored, err := v.openToken(ctx, p)
+	s.r.minted.created(run.Object, s.token, run.Now)
+	secret, err := s.openToken(ctx, run)
 	if err != nil {
-		return err
+		return engine.Unchanged, err
 	}
-	held := p.Object.Status.LinkToken
-	intact := !v.takenBack && v.unchanged(stored.Content(), held) && held.SecretName == p.Object.Spec.LinkToken.SecretName
-	if intact && held.RenewAt.After(p.Now) {
-		p.WakeAt(held.RenewAt.Time)
-		_, err := v.Outputs.Write(ctx, p.Object, stored, stored.Content(), nil) // its owner, if somebody has cut that
-		return err
+	held := run.Object.Status.LinkToken
+	intact := !secret.takenBack && s.unchanged(secret.Content(), held) && held.SecretName == run.Object.Spec.LinkToken.SecretName
+	if intact && held.RenewAt.After(run.Now) {
+		run.WakeAt(held.RenewAt.Time)
+		_, err := s.r.Outputs.Write(ctx, run.Object, secret.Stored, secret.Content(), nil) // restores its owner reference
+		return engine.Succeeded, err
 	}
-	token, err := v.tokenAtHand(ctx, p, stored)
+	token, err := s.existingToken(ctx, run, secret)
 	if err == nil && token == nil {
-		token, err = v.mintInTime(ctx, p, stored)
+		token, err = s.mintInTime(ctx, run, secret)
 	}
 	if err != nil || token == nil {
-		return err
+		return engine.Succeeded, err
 	}
-	return v.storeToken(ctx, p, stored, token)
+	return engine.Succeeded, s.storeToken(ctx, run, secret, token)
 }
 
-func (v *visit) dropToken(ctx context.Context, p *pass) error {
-	v.minted.stored(p.Object)
-	if held := p.Object.Status.LinkToken; held != nil {
-		if err := v.Outputs.Delete(ctx, p.Object, secretOf(held.SecretName)); err != nil {
+// dropToken deletes the Secret of a link token that the spec no longer asks for.
+func (s *scope) dropToken(ctx context.Context, run *run) error {
+	s.r.minted.stored(run.Object)
+	if held := run.Object.Status.LinkToken; held != nil {
+		if err := s.r.Outputs.Delete(ctx, run.Object, secretOf(held.SecretName)); err != nil {
 			return err
 		}
-		p.Object.Status.LinkToken = nil
+		run.Object.Status.LinkToken = nil
 	}
 	return nil
 }
 
-// openToken reads the Secret, and takes it back when a deleted object has left it behind and it holds nothing else.
-func (v *visit) openToken(ctx context.Context, p *pass) (*output.Stored, error) {
-	stored, err := v.Outputs.Open(ctx, p.Object, secretOf(p.Object.Spec.LinkToken.SecretName))
-	if err != nil {
-		return nil, err
+// tokenSecret is the Secret of the link token as it was read.
+type tokenSecret struct {
+	*output.Stored
+	// takenBack is true if a deleted object has left it behind.
+	takenBack bool
+}
+
+// openToken reads the Secret. One that a deleted object has left behind is taken back if it holds nothing but a token.
+func (s *scope) openToken(ctx context.Context, run *run) (secret tokenSecret, err error) {
+	secret.Stored, err = s.r.Outputs.Open(ctx, run.Object, secretOf(run.Object.Spec.LinkToken.SecretName))
+	if err != nil || !secret.LeftBehind() {
+		return secret, err
 	}
-	if stored.LeftBehind() {
-		if !stored.HoldsOnly(keyAccessToken, keyExpiresAt, keyMode, keyUserID) {
-			return nil, stored.Conflict()
-		}
-		stored.TakeBack()
-		v.takenBack = true
+	if !secret.HoldsOnly(keyAccessToken, keyExpiresAt, keyMode, keyUserID) {
+		return secret, secret.Conflict()
 	}
-	return stored, nil
+	secret.TakeBack()
+	secret.takenBack = true
+	return secret, nil
 }
 
 // issuedToken is a token as it is stored, and when it was and will be minted.
@@ -116,31 +119,31 @@ type issuedToken struct {
 	issued, expires, renewal time.Time
 }
 
-// tokenAtHand finds a token that is not due yet and need not be minted; nil when there is none.
-func (v *visit) tokenAtHand(ctx context.Context, p *pass, stored *output.Stored) (*issuedToken, error) {
-	if token := v.minted.unstored(p.Object); token != nil && token.renewal.After(p.Now) {
+// existingToken returns a token that is not due for renewal; nil if there is none.
+func (s *scope) existingToken(ctx context.Context, run *run, secret tokenSecret) (*issuedToken, error) {
+	if token := s.r.minted.unstored(run.Object); token != nil && token.renewal.After(run.Now) {
 		return token, nil
 	}
-	held := p.Object.Status.LinkToken
-	if held == nil || !held.RenewAt.After(p.Now) {
-		return recovered(stored.Content(), p.Object, p.Now), nil
+	held := run.Object.Status.LinkToken
+	if held == nil || !held.RenewAt.After(run.Now) {
+		return recovered(secret.Content(), run.Object, run.Now), nil
 	}
-	found := stored.Content()
-	if !v.unchanged(found, held) && held.SecretName != p.Object.Spec.LinkToken.SecretName {
-		former, err := v.Outputs.Read(ctx, p.Object, secretOf(held.SecretName))
+	found := secret.Content()
+	if !s.unchanged(found, held) && held.SecretName != run.Object.Spec.LinkToken.SecretName {
+		former, err := s.r.Outputs.Read(ctx, run.Object, secretOf(held.SecretName))
 		if err != nil && !problem.Is(err, v1alpha1.ReasonOutputConflict) {
 			return nil, err
 		}
 		found = former
 	}
-	if !v.unchanged(found, held) {
-		return recovered(stored.Content(), p.Object, p.Now), nil
+	if !s.unchanged(found, held) {
+		return recovered(secret.Content(), run.Object, run.Now), nil
 	}
 	return &issuedToken{found, held.IssuedAt.Time, held.ExpiresAt.Time, held.RenewAt.Time}, nil
 }
 
-// recovered is the token that a Secret holds though the status does not know it: the status was lost, or the process ended
-// between the two. When it was minted is not known any more.
+// recovered returns the token of a Secret that the status does not show, because the status was lost, or the process ended
+// between the two writes. It is nil if there is none. When the token was minted is unknown, so it counts as minted now.
 func recovered(content output.Content, user *v1alpha1.SmileUser, now time.Time) *issuedToken {
 	expires, err := time.Parse(time.RFC3339, string(content[keyExpiresAt]))
 	held := user.Status.LinkToken
@@ -155,8 +158,8 @@ func recovered(content output.Content, user *v1alpha1.SmileUser, now time.Time) 
 	return &issuedToken{content, now, expires, renewAt(now, expires, rand.Float64())}
 }
 
-func (v *visit) unchanged(content output.Content, held *v1alpha1.LinkTokenStatus) bool {
-	return holdsToken(content, held, v.Owners.Key)
+func (s *scope) unchanged(content output.Content, held *v1alpha1.LinkTokenStatus) bool {
+	return holdsToken(content, held, s.r.Owners.Key)
 }
 
 // holdsToken reports whether the Secret holds the token that was issued last, unchanged. A status of an older operator has no
@@ -171,42 +174,42 @@ func fingerprintOf(content output.Content, key identity.Key) string {
 	return key.Fingerprint("token", content[keyAccessToken], content[keyExpiresAt], content[keyMode], content[keyUserID])
 }
 
-// mintInTime mints a token, but no sooner than the pause after the last one, and only if its Secret can be written. Nil
-// without an error means that the present one serves until then.
-func (v *visit) mintInTime(ctx context.Context, p *pass, stored *output.Stored) (*issuedToken, error) {
-	held := p.Object.Status.LinkToken
-	last := v.minted.last(p.Object.Status.UserID)
+// mintInTime mints a token, but no sooner than the pause after the last one, and only if its Secret can be written. It returns
+// nil without an error if the present token serves until then.
+func (s *scope) mintInTime(ctx context.Context, run *run, secret tokenSecret) (*issuedToken, error) {
+	held := run.Object.Status.LinkToken
+	last := s.r.minted.last(run.Object.Status.UserID)
 	if held != nil && held.IssuedAt.After(last) {
 		last = held.IssuedAt.Time
 	}
-	if due := last.Add(mintPause); !last.IsZero() && due.After(p.Now) {
-		if v.unchanged(stored.Content(), held) && !v.takenBack {
-			p.WakeAt(due)
+	if due := last.Add(mintPause); !last.IsZero() && due.After(run.Now) {
+		if s.unchanged(secret.Content(), held) && !secret.takenBack {
+			run.WakeAt(due)
 			return nil, nil
 		}
-		return nil, errTokenGone.After(due.Sub(p.Now))
+		return nil, errTokenGone.After(due.Sub(run.Now))
 	}
-	trial := tokenContent(p.Object, smile.Token{
-		AccessToken: smile.NewSensitive(strings.Repeat("x", usualLength)), ExpiresAt: p.Now.Add(longestLife),
-		Mode: smile.Mode(p.Object.Status.Mode),
+	trial := tokenContent(run.Object, smile.Token{
+		AccessToken: smile.NewSensitive(strings.Repeat("x", usualLength)), ExpiresAt: run.Now.Add(longestLife),
+		Mode: smile.Mode(run.Object.Status.Mode),
 	})
-	if err := v.Outputs.Check(ctx, p.Object, stored, trial, nil); err != nil {
+	if err := s.r.Outputs.Check(ctx, run.Object, secret.Stored, trial, nil); err != nil {
 		return nil, err
 	}
-	token, err := v.mint(ctx, p)
+	token, err := s.mint(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	return v.minted.now(p.Object, token, v.Clock.Now()), nil
+	return s.r.minted.now(run.Object, token, s.r.Clock.Now()), nil
 }
 
-// mint takes a new token, for a user that is surely this object's.
-func (v *visit) mint(ctx context.Context, p *pass) (smile.Token, error) {
-	conn, _, err := v.connection()
+// mint mints a token, after it has verified that the user at Smile belongs to the object.
+func (s *scope) mint(ctx context.Context, run *run) (smile.Token, error) {
+	conn, _, err := s.remote.Use()
 	if err != nil {
 		return smile.Token{}, err
 	}
-	return linktoken.Mint(ctx, v.Owners, conn, p.Object)
+	return linktoken.Mint(ctx, s.r.Owners, conn, run.Object)
 }
 
 func tokenContent(user *v1alpha1.SmileUser, token smile.Token) output.Content {
@@ -218,31 +221,31 @@ func tokenContent(user *v1alpha1.SmileUser, token smile.Token) output.Content {
 	}
 }
 
-// storeToken writes a token, removes the Secret of a former name, and says so in the status.
-func (v *visit) storeToken(ctx context.Context, p *pass, stored *output.Stored, token *issuedToken) error {
-	name, held := p.Object.Spec.LinkToken.SecretName, p.Object.Status.LinkToken
-	if _, err := v.Outputs.Write(ctx, p.Object, stored, token.content, nil); err != nil {
+// storeToken writes a token, removes the Secret of a former name, and records the token in the status.
+func (s *scope) storeToken(ctx context.Context, run *run, secret tokenSecret, token *issuedToken) error {
+	name, held := run.Object.Spec.LinkToken.SecretName, run.Object.Status.LinkToken
+	if _, err := s.r.Outputs.Write(ctx, run.Object, secret.Stored, token.content, nil); err != nil {
 		return err
 	}
-	v.minted.stored(p.Object)
+	s.r.minted.stored(run.Object)
 	now := &v1alpha1.LinkTokenStatus{
 		SecretName: name,
 		IssuedAt:   metav1.NewTime(token.issued),
 		ExpiresAt:  metav1.NewTime(token.expires),
 		RenewAt:    metav1.NewTime(token.renewal),
 
-		Fingerprint: fingerprintOf(token.content, v.Owners.Key),
+		Fingerprint: fingerprintOf(token.content, s.r.Owners.Key),
 	}
-	p.Object.Status.LinkToken = now
-	p.WakeAt(token.renewal)
-	if v.takenBack {
-		p.Event(corev1.EventTypeNormal, v1alpha1.ReasonOutputTakenBack, "Write",
+	run.Object.Status.LinkToken = now
+	run.WakeAt(token.renewal)
+	if secret.takenBack {
+		run.Event(corev1.EventTypeNormal, v1alpha1.ReasonOutputTakenBack, "Write",
 			"took back the Secret of the link token, which a deleted object has left behind")
 	}
 	if held == nil || held.SecretName == name {
 		return nil
 	}
-	if err := v.Outputs.Delete(ctx, p.Object, secretOf(held.SecretName)); err != nil {
+	if err := s.r.Outputs.Delete(ctx, run.Object, secretOf(held.SecretName)); err != nil {
 		now.SecretName = held.SecretName // it is still to be removed
 		return err
 	}

@@ -6,22 +6,23 @@ import (
 
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/problem"
+	"github.com/smile-operator/smile-operator/internal/secretuse"
 )
 
-// again is how long what Smile has refused as invalid is not sent to it.
-const again = 15 * time.Minute
+// refusalRetry is how long something that Smile has refused as invalid is not sent again.
+const refusalRetry = 15 * time.Minute
 
-// attempts is what this process knows of its tries to create webhooks, by the id of the pair. What it knows nothing of,
-// another process tried, and the outcome is unknown.
+// attempts is what this process knows of its attempts to create webhooks, by the id of the pair. An attempt that it does not know
+// was made by another process, and its outcome is unknown.
 type attempts struct {
 	mu sync.Mutex
-	// since is from when on the outcome is unknown; zero when the try certainly made nothing.
+	// since is from when on the outcome is unknown; zero if the attempt certainly created nothing.
 	since map[string]time.Time
-	// refusals are what Smile will not take.
+	// refusals are the attempts that Smile has refused.
 	refusals map[string]refusal
 }
 
-// refusal is why Smile would not take something, and until when it is not sent again.
+// refusal is why Smile has refused an attempt, and until when it is not sent again.
 type refusal struct {
 	problem *problem.Problem
 	until   time.Time
@@ -36,7 +37,7 @@ func (a *attempts) set(pair string, since time.Time) {
 	a.since[pair] = since
 }
 
-// unknown tells since when the outcome of a try is unknown to this process; zero when it made nothing.
+// unknown returns since when the outcome of an attempt is unknown to this process; zero if it created nothing.
 func (a *attempts) unknown(pair string, now time.Time) time.Time {
 	a.mu.Lock()
 	since, ok := a.since[pair]
@@ -48,10 +49,10 @@ func (a *attempts) unknown(pair string, now time.Time) time.Time {
 	return since
 }
 
-// refuse remembers a problem that only a change can fix, so that it is told and not tried again each time that the
-// Secrets are read. It gives back what is to be told.
+// refuse remembers a problem that only a change can fix, so that the attempt is not sent again each time that the Secrets are read.
+// It returns the problem to report.
 func (a *attempts) refuse(pair string, now time.Time, err error) error {
-	refused := problem.Classify(err).After(soon)
+	refused := problem.Classify(err).After(secretuse.Recheck)
 	if refused.Class != problem.Invalid {
 		return err
 	}
@@ -60,11 +61,11 @@ func (a *attempts) refuse(pair string, now time.Time, err error) error {
 	if a.refusals == nil {
 		a.refusals = map[string]refusal{}
 	}
-	a.refusals[pair] = refusal{refused, now.Add(engine.Jitter(again))}
+	a.refusals[pair] = refusal{refused, now.Add(engine.Jitter(refusalRetry))}
 	return refused
 }
 
-// refusal is the problem that was remembered, if it is not time to try again.
+// refusal returns the problem that was remembered; nil if it is time for another attempt.
 func (a *attempts) refusal(pair string, now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -18,85 +19,91 @@ import (
 var errNotDeleted = problem.NewTransient(v1alpha1.ReasonSmileUnavailable,
 	"Smile acknowledged the deletion of a webhook and still shows it: it is deleted again, because it sends events until it is gone")
 
-// endAll ends the registrations that are chosen. One that Smile does not delete keeps no other.
-func (v *visit) endAll(ctx context.Context, p *pass, chosen func(registration) bool) error {
-	var stays error
-	for i := range p.Object.Status.Registrations {
-		r := &p.Object.Status.Registrations[i]
+// endAll deletes the webhooks of the registrations that are chosen. One that Smile does not delete does not stop the others.
+func (s *scope) endAll(ctx context.Context, run *run, chosen func(registration) bool) error {
+	var undeleted error
+	for i := range run.Object.Status.Registrations {
+		r := &run.Object.Status.Registrations[i]
 		if !alive(*r) || r.WebhookID == "" || !chosen(*r) {
 			continue
 		}
-		err := v.end(ctx, p, r)
+		err := s.end(ctx, run, r)
 		if err != nil && !errors.Is(err, errNotDeleted) {
 			return err
 		}
-		stays = cmp.Or(stays, err)
+		undeleted = cmp.Or(undeleted, err)
 	}
-	return stays
+	return undeleted
 }
 
-// end deletes the webhook of a registration. What it has sent may still be under way.
-func (v *visit) end(ctx context.Context, p *pass, r *registration) error {
-	found, err := v.delete(ctx, p, r.WebhookID)
+// end deletes the webhook of a registration. The events that it has sent are accepted for a while longer.
+func (s *scope) end(ctx context.Context, run *run, r *registration) error {
+	found, err := s.delete(ctx, run, r.WebhookID)
 	switch {
 	case err != nil:
 		return err
-	case found:
-		v.deleted(p, r)
+	case !found:
+		return s.notFound(run, r)
 	default:
-		v.notFound(p, r)
+		s.recordDeletion(run, r)
+		return nil
 	}
-	return nil
 }
 
 // notFound treats a webhook that Smile does not know as deleted. If the key pair may be of another tenant, an event says so.
-func (v *visit) notFound(p *pass, r *registration) {
-	if v.elsewhere(*r) {
-		p.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
+func (s *scope) notFound(run *run, r *registration) error {
+	conn, err := s.remote.Connection()
+	if err != nil {
+		return err
+	}
+	if ofOtherKeys(*r, conn) {
+		run.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
 			"Smile does not know the webhook under the key pair that the connection has now: if that is another tenant's, it is left with the former one, and sends events")
 	}
-	v.deleted(p, r)
+	s.recordDeletion(run, r)
+	return nil
 }
 
-// elsewhere reports whether a webhook was last seen under another key pair.
-func (v *visit) elsewhere(r registration) bool {
-	return r.Credentials != "" && r.Credentials != v.conn.Fingerprint()
+// ofOtherKeys reports whether a webhook was last seen under another key pair.
+func ofOtherKeys(r registration, conn *connection.Connection) bool {
+	return r.Credentials != "" && r.Credentials != conn.Fingerprint()
 }
 
-func (v *visit) deleted(p *pass, r *registration) {
-	until := p.Now.Add(v.Overlap)
+// recordDeletion records that a webhook is deleted, and until when its events are accepted.
+func (s *scope) recordDeletion(run *run, r *registration) {
+	until := run.Now.Add(s.r.Overlap)
 	r.AcceptedUntil = &metav1.Time{Time: until}
-	v.attempts.forget(r.ID)
-	p.WakeAt(until)
+	s.r.attempts.forget(r.ID)
+	run.WakeAt(until)
 }
 
 // sweep deletes webhooks that were registered for this object and are not in its status.
-func (v *visit) sweep(ctx context.Context, p *pass, mine []mirror.Webhook) error {
-	var stays error
+func (s *scope) sweep(ctx context.Context, run *run, mine []mirror.Webhook) error {
+	var undeleted error
 	for _, remote := range mine {
-		noted := slices.ContainsFunc(p.Object.Status.Registrations, func(r registration) bool {
+		registered := slices.ContainsFunc(run.Object.Status.Registrations, func(r registration) bool {
 			return r.WebhookID == remote.ID || r.WebhookID == "" && r.ID == remote.Name.Pair
 		})
-		if noted {
+		if registered {
 			continue
 		}
-		_, err := v.delete(ctx, p, remote.ID)
+		_, err := s.delete(ctx, run, remote.ID)
 		if err != nil && !errors.Is(err, errNotDeleted) {
 			return err
 		}
-		stays = cmp.Or(stays, err)
+		undeleted = cmp.Or(undeleted, err)
 	}
-	return stays
+	return undeleted
 }
 
-// delete deletes a webhook of this object at Smile, and reports whether it was there. That Smile acknowledges the deletion
-// proves nothing; that it does not know the webhook afterwards does.
-func (v *visit) delete(ctx context.Context, p *pass, webhookID string) (found bool, err error) {
-	_, ok, err := v.ours(ctx, p, webhookID)
+// delete deletes a webhook of this object at Smile, and reports whether it existed. An acknowledged deletion proves nothing. A GET
+// that no longer finds the webhook does.
+func (s *scope) delete(ctx context.Context, run *run, webhookID string) (found bool, err error) {
+	_, ok, err := s.ours(ctx, run, webhookID)
 	if err != nil || !ok {
 		return false, err
 	}
-	conn, known, err := v.connection()
+	conn, view, err := s.remote.Use()
 	if err != nil {
 		return false, err
 	}
@@ -111,6 +118,6 @@ func (v *visit) delete(ctx context.Context, p *pass, webhookID string) (found bo
 	if !smile.IsNotFound(err) {
 		return true, err
 	}
-	known.DropWebhook(webhookID)
+	view.DropWebhook(webhookID)
 	return true, nil
 }

@@ -12,275 +12,279 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/problem"
+	"github.com/smile-operator/smile-operator/internal/secretuse"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// settleTime is how long a listing at Smile may lag behind a creation: one that starts later shows every webhook that an
-// attempt before it has created.
-const settleTime = 2 * time.Minute
-
-// most is how many webhooks an object has at Smile at most: the one that serves and the one that it replaces.
-const most = 2
+// maxAlive is how many webhooks an object has at Smile at most: the one that serves and the one that it replaces.
+const maxAlive = 2
 
 var (
-	errUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
-		"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
 	errReplacing = problem.NewNotReady(v1alpha1.ReasonProgressing,
-		"the change before this one is still being carried out: the webhook that it replaced is kept until nothing of it can be under way")
-	errOtherwise = problem.NewTransient(v1alpha1.ReasonInvalidResponse,
-		"Smile shows the new webhook otherwise than it was registered, or not at all")
+		"the change before this one is still being carried out: the webhook that it replaced stays until none of its events can be under way")
+	errDiffers = problem.NewTransient(v1alpha1.ReasonInvalidResponse,
+		"Smile does not show the new webhook, or shows it with other values than it was registered with")
 )
 
-// register makes sure that exactly one webhook at Smile is what is wanted. A registration never changes: whatever does,
-// a new one is made and proven, and only then the old one retires, is deleted a while later, and its events are taken for
-// a while longer.
-func (v *visit) register(ctx context.Context, p *pass) error {
-	p.WakeAfter(engine.Jitter(soon))
-	v.expire(p)
-	for _, step := range []func(context.Context, *pass) error{v.withdraw, v.readPairs, v.settle} {
-		if err := step(ctx, p); err != nil {
-			return err
-		}
+// register ensures that exactly one webhook at Smile is as wanted. A registration never changes. For every change a new one is
+// created and verified. Only then does the old one retire. It is deleted a while later, and its events are accepted for a while
+// longer.
+func (s *scope) register(ctx context.Context, run *run) error {
+	run.WakeAfter(engine.Jitter(secretuse.Recheck))
+	s.expire(run)
+	if err := s.withdraw(ctx, run); err != nil {
+		return err
 	}
-	w, err := v.want(ctx, p)
+	if err := s.readPairs(ctx, run); err != nil {
+		return err
+	}
+	if err := s.settle(ctx, run); err != nil {
+		return err
+	}
+	w, err := s.want(ctx, run)
 	if err == nil {
-		err = v.pursue(ctx, p, w)
+		s.undeclared = w.undeclared
+		err = s.reach(ctx, run, w)
 	}
-	// What was replaced goes when its time has come, also while what is wanted now cannot be had.
-	if drained := v.drain(ctx, p); err == nil {
+	// What was replaced is deleted when its time has come, even if the replacement fails.
+	if drained := s.drain(ctx, run); err == nil {
 		err = drained
 	}
 	if err != nil {
 		return err
 	}
-	err = v.storePairs(ctx, p)
+	err = s.storePairs(ctx, run)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) { // what is in use was stored before it was used
-		p.WakeAfter(time.Second)
+		run.WakeAfter(time.Second)
 		return nil
 	}
 	return err
 }
 
-func (v *visit) pursue(ctx context.Context, p *pass, w *wanted) error {
-	v.correct(p, w)
-	observed := v.observe(ctx, p, w)
+// reach brings the registrations to what is wanted.
+func (s *scope) reach(ctx context.Context, run *run, w *wanted) error {
+	s.correct(run, w)
+	observed := s.observe(ctx, run, w)
 	if observed != nil && !errors.Is(observed, errNotDeleted) {
 		return observed
 	}
-	if err := v.serve(ctx, p, w); err != nil {
+	if err := s.serve(ctx, run, w); err != nil {
 		return err
 	}
-	p.Object.Status.URL = w.shown
+	run.Object.Status.URL = w.shown
 	return observed
 }
 
-// settle finds out what became of tries to create whose outcome is unknown.
-func (v *visit) settle(ctx context.Context, p *pass) error {
-	for _, r := range slices.Clone(p.Object.Status.Registrations) {
+// settle finds the outcome of the attempts to create a webhook whose outcome is unknown.
+func (s *scope) settle(ctx context.Context, run *run) error {
+	for _, r := range slices.Clone(run.Object.Status.Registrations) {
 		if r.WebhookID != "" || !alive(r) {
 			continue
 		}
-		since := v.attempts.unknown(r.ID, p.Now)
+		since := s.r.attempts.unknown(r.ID, run.Now)
 		if since.IsZero() {
 			continue
 		}
-		settled := since.Add(settleTime)
-		if wait := settled.Sub(p.Now); wait > 0 {
-			return errUnknown.After(min(wait, soon))
+		settled := since.Add(smile.ListingLag)
+		if wait := settled.Sub(run.Now); wait > 0 {
+			return connection.ErrOutcomeUnknown.After(min(wait, secretuse.Recheck))
 		}
-		_, known, err := v.connection()
+		_, view, err := s.remote.Use()
 		if err != nil {
 			return err
 		}
-		listed, _, err := known.Webhooks(ctx, settled)
+		listed, _, err := view.Webhooks(ctx, settled)
 		if err != nil {
 			return err
 		}
-		v.attempts.forget(r.ID)
-		mine := mirror.WebhooksOf(listed, p.Object.UID)
+		s.r.attempts.forget(r.ID)
+		mine := mirror.WebhooksOf(listed, run.Object.UID)
 		if i := slices.IndexFunc(mine, func(w mirror.Webhook) bool { return w.Name.Pair == r.ID }); i >= 0 {
-			at(p, r.ID).WebhookID = mine[i].ID
+			at(run, r.ID).WebhookID = mine[i].ID
 			continue
 		}
-		v.drop(p, func(other registration) bool { return other.ID == r.ID })
+		s.drop(run, func(other registration) bool { return other.ID == r.ID })
 	}
 	return nil
 }
 
-// current is the registration of what is wanted, if there is one whose pair is known.
-func (v *visit) current(p *pass, w *wanted) *registration {
-	for i := range p.Object.Status.Registrations {
-		r := &p.Object.Status.Registrations[i]
-		if serving(*r) && r.Fingerprint == w.fingerprint && v.pairs[r.ID].ID != "" {
+// current returns the registration of what is wanted; nil if there is none whose pair is known.
+func (s *scope) current(run *run, w *wanted) *registration {
+	for i := range run.Object.Status.Registrations {
+		r := &run.Object.Status.Registrations[i]
+		if serving(*r) && r.Fingerprint == w.fingerprint && s.pairs[r.ID].ID != "" {
 			return r
 		}
 	}
 	return nil
 }
 
-// serve makes sure that what is wanted is registered and proven, and retires what it replaces.
-func (v *visit) serve(ctx context.Context, p *pass, w *wanted) error {
-	r := v.current(p, w)
+// serve ensures that what is wanted is registered and verified, and retires what it replaces.
+func (s *scope) serve(ctx context.Context, run *run, w *wanted) error {
+	r := s.current(run, w)
 	if r != nil && r.VerifiedAt != nil {
-		v.retire(p, r.ID)
+		retireOthers(run, r.ID)
 		return nil
 	}
-	if v.connErr != nil {
-		return v.connErr
-	}
-	if r == nil {
-		var err error
-		if r, err = v.begin(ctx, p, w); err != nil {
-			return err
-		}
-	}
-	id := r.ID
-	if r.WebhookID == "" {
-		if err := v.create(ctx, p, w, id); err != nil {
-			return err
-		}
-	}
-	shown, ok, err := v.ours(ctx, p, at(p, id).WebhookID)
+	conn, err := s.remote.Connection()
 	if err != nil {
 		return err
 	}
-	if !ok || !same(shown, v.request(p, w, v.pairs[id])) {
-		return errOtherwise
+	if r == nil {
+		if r, err = s.begin(ctx, run, w); err != nil {
+			return err
+		}
 	}
-	at(p, id).VerifiedAt, at(p, id).Credentials = &metav1.Time{Time: p.Now}, v.conn.Fingerprint()
-	v.retire(p, id)
+	id, webhookID := r.ID, r.WebhookID
+	if webhookID == "" {
+		if webhookID, err = s.create(ctx, run, conn, w, id); err != nil {
+			return err
+		}
+	}
+	shown, ok, err := s.ours(ctx, run, webhookID)
+	if err != nil {
+		return err
+	}
+	if !ok || !same(shown, s.request(run, w, s.pairs[id])) {
+		return errDiffers
+	}
+	at(run, id).VerifiedAt, at(run, id).Credentials = &metav1.Time{Time: run.Now}, conn.Fingerprint()
+	retireOthers(run, id)
 	return nil
 }
 
-func same(shown smile.Webhook, asked smile.NewWebhook) bool {
+// same reports whether Smile shows a webhook as it was requested. Smile may not show the secret.
+func same(shown smile.Webhook, requested smile.NewWebhook) bool {
 	secret := shown.Secret.Reveal()
-	return shown.Active && shown.IncludePayload == asked.IncludePayload && shown.URL.Equal(asked.URL) &&
-		asked.CoveredBy(shown.EventTypes) && (secret == "" || shown.Secret.Equal(asked.Secret))
+	return shown.Active && shown.IncludePayload == requested.IncludePayload && shown.URL.Equal(requested.URL) &&
+		requested.CoveredBy(shown.EventTypes) && (secret == "" || shown.Secret.Equal(requested.Secret))
 }
 
-// begin makes the pair of a new registration, or takes up one that Smile has and the status has lost. Nothing is made
-// before this process has seen a whole listing.
-func (v *visit) begin(ctx context.Context, p *pass, w *wanted) (*registration, error) {
-	conn, known, err := v.connection()
+// begin makes the pair of a new registration, or finds one that Smile has and the status has lost. Nothing is made before this
+// process has read a whole listing.
+func (s *scope) begin(ctx context.Context, run *run, w *wanted) (*registration, error) {
+	conn, view, err := s.remote.Use()
 	if err != nil {
 		return nil, err
 	}
-	listed, _, err := known.Webhooks(ctx, time.Time{})
+	listed, _, err := view.Webhooks(ctx, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	for _, remote := range mirror.WebhooksOf(listed, p.Object.UID) {
-		pair := v.pairs[remote.Name.Pair]
-		if pair.ID != "" && at(p, pair.ID) == nil && remote.Is(v.request(p, w, pair)) {
-			return v.note(p, w, pair, remote.ID), nil
+	for _, remote := range mirror.WebhooksOf(listed, run.Object.UID) {
+		pair := s.pairs[remote.Name.Pair]
+		if pair.ID != "" && at(run, pair.ID) == nil && remote.Is(s.request(run, w, pair)) {
+			return s.add(run, w, pair, remote.ID), nil
 		}
 	}
 	if err := conn.Turn(smile.WithLane(ctx, smile.LaneCreate)); err != nil {
 		return nil, err // before a pair is stored
 	}
-	if err := v.makeRoom(ctx, p); err != nil {
+	if err := s.makeRoom(ctx, run); err != nil {
 		return nil, err
 	}
 	pair := hook.Pair{ID: string(uuid.NewUUID()), Secret: w.secret}
 	if w.url == "" {
 		pair.Path = hook.NewPath()
 	}
-	v.attempts.set(pair.ID, time.Time{})
-	return v.note(p, w, pair, ""), nil
+	s.r.attempts.set(pair.ID, time.Time{})
+	return s.add(run, w, pair, ""), nil
 }
 
-func (v *visit) note(p *pass, w *wanted, pair hook.Pair, webhookID string) *registration {
-	r := registration{ID: pair.ID, URL: w.url, Fingerprint: w.fingerprint, WebhookID: webhookID, StartedAt: metav1.NewTime(p.Now)}
+// add adds the registration of a pair to the status.
+func (s *scope) add(run *run, w *wanted, pair hook.Pair, webhookID string) *registration {
+	r := registration{ID: pair.ID, URL: w.url, Fingerprint: w.fingerprint, WebhookID: webhookID, StartedAt: metav1.NewTime(run.Now)}
 	if path := pair.Path.Reveal(); path != "" {
 		r.PathHash = hook.HashPath(path)
 	}
-	v.pairs[pair.ID] = pair
-	p.Object.Status.Registrations = append(p.Object.Status.Registrations, r)
-	return at(p, pair.ID)
+	s.pairs[pair.ID] = pair
+	run.Object.Status.Registrations = append(run.Object.Status.Registrations, r)
+	return at(run, pair.ID)
 }
 
-// makeRoom makes room for one more webhook, or tells how long to wait for it. Here nothing that serves is what is
-// wanted, so that what was begun and never proven is given up, and what was replaced goes when its time has come although
-// nothing has taken over: kept, it would be in the way of that for ever.
-func (v *visit) makeRoom(ctx context.Context, p *pass) error {
-	v.abandon(p)
-	living, oldest := 0, (*registration)(nil)
-	for i := range p.Object.Status.Registrations {
-		r := &p.Object.Status.Registrations[i]
+// makeRoom makes room for one more webhook, or returns how long to wait for it. It is called when no registration is as wanted. So a
+// registration that was never verified is abandoned. A replaced webhook is deleted when its time has come, although no other one
+// serves yet: otherwise it would block its replacement for ever.
+func (s *scope) makeRoom(ctx context.Context, run *run) error {
+	s.abandon(run)
+	count, oldest := 0, (*registration)(nil)
+	for i := range run.Object.Status.Registrations {
+		r := &run.Object.Status.Registrations[i]
 		if !alive(*r) {
 			continue
 		}
-		living++
+		count++
 		if r.RetiredAt != nil && (oldest == nil || r.RetiredAt.Before(oldest.RetiredAt)) {
 			oldest = r
 		}
 	}
 	switch {
-	case living < most:
+	case count < maxAlive:
 		return nil
 	case oldest == nil:
-		return errReplacing.After(soon)
+		return errReplacing.After(secretuse.Recheck)
 	}
-	if left := oldest.RetiredAt.Add(v.Overlap).Sub(p.Now); left > 0 {
-		return errReplacing.After(min(left, soon))
+	if left := oldest.RetiredAt.Add(s.r.Overlap).Sub(run.Now); left > 0 {
+		return errReplacing.After(min(left, secretuse.Recheck))
 	}
-	return v.end(ctx, p, oldest)
+	return s.end(ctx, run, oldest)
 }
 
-// abandon gives up what was begun and never proven. What was certainly not made is forgotten; what was made retires, as
-// something that it has sent may be under way.
-func (v *visit) abandon(p *pass) {
-	v.drop(p, func(r registration) bool { return alive(r) && r.WebhookID == "" })
-	for i := range p.Object.Status.Registrations {
-		if r := &p.Object.Status.Registrations[i]; serving(*r) && r.VerifiedAt == nil {
-			r.RetiredAt = &metav1.Time{Time: p.Now}
+// abandon gives up the registrations that were never verified. One whose webhook was certainly not created is removed. Others
+// retire, because events of theirs may be under way.
+func (s *scope) abandon(run *run) {
+	s.drop(run, func(r registration) bool { return alive(r) && r.WebhookID == "" })
+	for i := range run.Object.Status.Registrations {
+		if r := &run.Object.Status.Registrations[i]; serving(*r) && r.VerifiedAt == nil {
+			r.RetiredAt = &metav1.Time{Time: run.Now}
 		}
 	}
 }
 
-// create sends the call, once: the pair is stored before it, and so is the intent, in a write that fails on a stale
-// object. After an unknown outcome nothing is sent until a listing has told.
-func (v *visit) create(ctx context.Context, p *pass, w *wanted, id string) error {
-	if err := v.attempts.refusal(id, p.Now); err != nil {
-		return err
+// create sends the call once, and returns the id of the webhook. Before that, it stores the pair and the intent, in a write that fails
+// on a stale object. After an unknown outcome nothing is sent until a listing has shown it.
+func (s *scope) create(ctx context.Context, run *run, conn *connection.Connection, w *wanted, id string) (webhookID string, err error) {
+	if err := s.r.attempts.refusal(id, run.Now); err != nil {
+		return "", err
 	}
-	if err := v.storePairs(ctx, p); err != nil {
-		return err
+	if err := s.storePairs(ctx, run); err != nil {
+		return "", err
 	}
-	if err := p.WriteIntent(ctx); err != nil {
-		return err
+	if err := run.WriteIntent(ctx); err != nil {
+		return "", err
 	}
-	if v.HeadStart != nil && at(p, id).PathHash != "" {
-		if err := v.HeadStart(ctx); err != nil {
-			v.drop(p, func(r registration) bool { return r.ID == id }) // nothing was sent
-			return err
+	if s.r.HeadStart != nil && at(run, id).PathHash != "" {
+		if err := s.r.HeadStart(ctx); err != nil {
+			s.drop(run, func(r registration) bool { return r.ID == id }) // nothing was sent
+			return "", err
 		}
 	}
-	v.attempts.set(id, v.Clock.Now())
-	created, err := v.conn.CreateWebhook(ctx, v.request(p, w, v.pairs[id]))
+	s.r.attempts.set(id, s.r.Clock.Now())
+	created, err := conn.CreateWebhook(ctx, s.request(run, w, s.pairs[id]))
 	switch {
 	case err == nil:
 	case !smile.NotCreated(err):
-		v.attempts.set(id, v.Clock.Now())
-		return errUnknown.After(soon).Because(err)
+		s.r.attempts.set(id, s.r.Clock.Now())
+		return "", connection.ErrOutcomeUnknown.After(secretuse.Recheck).Because(err)
 	case errors.Is(err, context.Canceled):
-		v.drop(p, func(r registration) bool { return r.ID == id }) // the next process could not know that nothing was sent
-		return err
+		s.drop(run, func(r registration) bool { return r.ID == id }) // the next process could not know that nothing was sent
+		return "", err
 	default:
-		v.attempts.set(id, time.Time{})
-		return v.attempts.refuse(id, p.Now, explained(err, w))
+		s.r.attempts.set(id, time.Time{})
+		return "", s.r.attempts.refuse(id, run.Now, explained(err, w))
 	}
-	v.attempts.forget(id)
-	at(p, id).WebhookID = created.ID
-	v.tell(p, id)
-	return nil
+	s.r.attempts.forget(id)
+	at(run, id).WebhookID = created.ID
+	recordCreation(run, conn, id)
+	return created.ID, nil
 }
 
-// explained names what Smile may not like of a webhook.
+// explained adds what Smile may refuse about a webhook to an error that says no more than that it is invalid.
 func explained(err error, w *wanted) error {
 	if !smile.IsInvalid(err) {
 		return err
@@ -293,23 +297,24 @@ func explained(err error, w *wanted) error {
 		", which must be https and of a host that Smile can reach, and spec.eventTypes").Because(err)
 }
 
-func (v *visit) tell(p *pass, id string) {
+// recordCreation records an event about why a webhook was created.
+func recordCreation(run *run, conn *connection.Connection, id string) {
 	reason, message := v1alpha1.ReasonWebhookCreated, "registered the webhook at Smile"
-	others := slices.DeleteFunc(slices.Clone(p.Object.Status.Registrations), func(r registration) bool { return r.ID == id })
+	others := slices.DeleteFunc(slices.Clone(run.Object.Status.Registrations), func(r registration) bool { return r.ID == id })
 	switch {
-	case slices.ContainsFunc(others, func(r registration) bool { return r.Fingerprint == at(p, id).Fingerprint && !v.elsewhere(r) }):
+	case slices.ContainsFunc(others, func(r registration) bool { return r.Fingerprint == at(run, id).Fingerprint && !ofOtherKeys(r, conn) }):
 		reason, message = v1alpha1.ReasonWebhookRepaired, "registered the webhook again: it, or its Secret, was changed or deleted"
 	case len(others) > 0:
 		reason, message = v1alpha1.ReasonWebhookReplaced, "registered another webhook in place of the one before"
 	}
-	p.Event(corev1.EventTypeNormal, reason, "Register", message)
+	run.Event(corev1.EventTypeNormal, reason, "Register", message)
 }
 
-// retire marks every other webhook as replaced.
-func (v *visit) retire(p *pass, by string) {
-	for i := range p.Object.Status.Registrations {
-		if r := &p.Object.Status.Registrations[i]; r.ID != by && serving(*r) {
-			r.RetiredAt = &metav1.Time{Time: p.Now}
+// retireOthers marks every other webhook as replaced.
+func retireOthers(run *run, by string) {
+	for i := range run.Object.Status.Registrations {
+		if r := &run.Object.Status.Registrations[i]; r.ID != by && serving(*r) {
+			r.RetiredAt = &metav1.Time{Time: run.Now}
 		}
 	}
 }

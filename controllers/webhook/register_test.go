@@ -219,7 +219,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		sub.Spec.SecretRef = &v1alpha1.SecretKeyReference{Name: hook.SecretName(sub.Name), Key: hook.KeySecret}
-		Expect(s.Client.Update(s.Context(), sub)).To(MatchError(ContainSubstring("leave out spec.secretRef")))
+		Expect(s.Client.Update(s.Context(), sub)).To(MatchError(ContainSubstring("omit spec.secretRef")))
 	})
 
 	It("is sent again at once when Smile has refused it", func() {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// pageSize is how many users or accounts a listing of Smile gives at once.
+// pageSize is the number of users or accounts on a page of a listing.
 const pageSize = 150
 
 func pages(items int) int { return (items + pageSize - 1) / pageSize }
 
-// percentile is the smallest of the values that so many percent of them do not exceed; 0 of none.
+// percentile returns the smallest value that a given percentage of the values does not exceed. It is 0 if there are no values.
 func percentile(values []time.Duration, percent float64) time.Duration {
 	if len(values) == 0 {
 		return 0
@@ -21,7 +21,7 @@ func percentile(values []time.Duration, percent float64) time.Duration {
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
-// peak is the largest number of times within any second.
+// peak returns the largest number of times within any second.
 func peak(times []time.Time) int {
 	sorted := slices.SortedFunc(slices.Values(times), time.Time.Compare)
 	most, first := 0, 0
@@ -34,7 +34,7 @@ func peak(times []time.Time) int {
 	return most
 }
 
-// span is from the earliest to the latest.
+// span is the duration from the earliest to the latest time.
 func span(times []time.Time) time.Duration {
 	if len(times) == 0 {
 		return 0
@@ -42,7 +42,7 @@ func span(times []time.Time) time.Duration {
 	return slices.MaxFunc(times, time.Time.Compare).Sub(slices.MinFunc(times, time.Time.Compare))
 }
 
-// per is a count over a window, as the rate that it makes in a unit of time.
+// per converts a count over a window to a rate per unit of time.
 func per(unit time.Duration, count int, window time.Duration) float64 {
 	return float64(count) / (float64(window) / float64(unit))
 }
@@ -50,5 +50,5 @@ func per(unit time.Duration, count int, window time.Duration) float64 {
 // perUser is a count divided by users.
 func perUser(count, users int) float64 { return float64(count) / float64(users) }
 
-// caused is how much more was counted than in a window that was as long and in which nothing was done.
+// caused is the difference to the count of a window of the same length in which nothing was done.
 func caused(counted, without int) float64 { return float64(max(counted-without, 0)) }

@@ -67,7 +67,7 @@ func processes() (map[int]process, error) {
 	return all, nil
 }
 
-// strangers counts the processes that ran between two checks and that are neither the bench nor its descendants, and sums up
+// strangers counts the processes that ran between two checks and are neither the bench nor its descendants, and adds up
 // the processor time that they used.
 func strangers(before, after map[int]process, own int, elapsed time.Duration) (running int, used time.Duration) {
 	for id, now := range after {
@@ -83,8 +83,8 @@ func strangers(before, after map[int]process, own int, elapsed time.Duration) (r
 	return running, used
 }
 
-// busied is how much processor time the processes have used that the bench has started and that still run: the control plane and
-// what is measured. The bench itself, with the sandbox and its watches, is left out.
+// busied is the processor time that the running child processes of the bench have used: the control plane and
+// what is measured. The bench itself, with the sandbox and its watches, does not count.
 func busied() (time.Duration, error) {
 	all, err := processes()
 	sum, own := time.Duration(0), os.Getpid()

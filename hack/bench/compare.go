@@ -12,7 +12,7 @@ const comparedRuns = 3
 
 var errWorse = errors.New("worse than the base")
 
-// compareWith measures the operator of a commit and the one of the working directory in turn, by the same bench, and fails if
+// compareWith measures the operator of a commit and that of the working directory in turn, with the same bench. It fails if
 // a median of head is more than 10 % worse.
 func (b *bench) compareWith(ctx context.Context, commit string) error {
 	base, err := b.checkOut(ctx, commit)

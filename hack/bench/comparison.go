@@ -9,14 +9,14 @@ import (
 	"text/tabwriter"
 )
 
-// tolerance is by how much a median may be worse than that of the base.
+// tolerance is how much worse than the base a median may be.
 const tolerance = 0.10
 
 // compared is one figure of base and head, over several runs.
 type compared struct {
 	Name string `json:"figure"`
 	Unit string `json:"unit,omitempty"`
-	// AtLeast says that of this figure more is better.
+	// AtLeast means that a larger figure is better.
 	AtLeast bool      `json:"atLeast,omitempty"`
 	Base    []float64 `json:"base"`
 	Head    []float64 `json:"head"`
@@ -30,11 +30,11 @@ type compared struct {
 const (
 	worse    verdict = "worse"
 	notWorse verdict = "not worse"
-	// incomparable are figures that one of the two lacks.
+	// incomparable are the figures that only one of the two has.
 	incomparable verdict = "incomparable"
 )
 
-// comparison is what bench-compare.json holds.
+// comparison is the content of bench-compare.json.
 type comparison struct {
 	Environment machine    `json:"environment"`
 	Base        string     `json:"base"`
@@ -42,8 +42,8 @@ type comparison struct {
 	Figures     []compared `json:"figures"`
 }
 
-// compare puts the runs of base and head side by side, in the order of the figures. What measures the machine, and not the
-// operator, is left out.
+// compare puts the runs of base and head side by side, in the order of the figures. It omits figures that measure the machine,
+// not the operator.
 func compare(base, head []result) []compared {
 	var all []compared
 	at := map[string]int{}
@@ -72,7 +72,7 @@ func compare(base, head []result) []compared {
 	return all
 }
 
-// judge fills in the medians and the verdict. Values are compared as they are printed: less is better, unless the figure says
+// judge computes the medians and the verdict. Values are compared as they are printed. Less is better, unless the figure says
 // otherwise.
 func (c *compared) judge() {
 	if len(c.Base) == 0 || len(c.Head) == 0 {

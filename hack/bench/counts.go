@@ -11,26 +11,26 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// accountUser is the operator to the API server.
+// accountUser is the operator's user name at the API server.
 const accountUser = "system:serviceaccount:" + accountNamespace + ":" + accountName
 
-// own picks the operator's requests, the leader lease aside.
+// own selects the operator's requests, except those for the leader lease.
 func own(requests []audit.Request) []audit.Request {
 	return only(requests, func(r audit.Request) bool { return r.User == accountUser && r.Resource != "leases" })
 }
 
-// writes picks what changes something.
+// writes selects the requests that change something.
 func writes(requests []audit.Request) []audit.Request { return only(requests, audit.Request.Writes) }
 
-// busy picks the requests that somebody's turn causes: not the watches, which are opened again every few minutes, nor
-// the look at a connection's Secret every 30 s.
+// busy selects the requests that work causes. It omits the watches, which are reopened every few minutes, and
+// the read of a connection's Secret every 30 s.
 func busy(requests []audit.Request) []audit.Request {
 	return only(requests, func(r audit.Request) bool {
 		return r.Verb != "watch" && (r.Verb != "get" || r.Resource != "secrets")
 	})
 }
 
-// statusWrites picks the writes of SmileUsers' statuses.
+// statusWrites selects the writes of the statuses of SmileUsers.
 func statusWrites(requests []audit.Request) []audit.Request {
 	return only(requests, func(r audit.Request) bool { return r.Writes() && r.Resource == "smileusers/status" })
 }
@@ -53,7 +53,7 @@ func arrivals(requests []audit.Request) []time.Time {
 	return times
 }
 
-// quietAfter is how long after the start the last of the requests came; 0 if there was none.
+// quietAfter is the time from the start to the last request. It is 0 if there was none.
 func quietAfter(started time.Time, requests []audit.Request) time.Duration {
 	quiet := time.Duration(0)
 	for _, request := range requests {
@@ -62,7 +62,7 @@ func quietAfter(started time.Time, requests []audit.Request) time.Duration {
 	return quiet
 }
 
-// tallyRequests and tallyCalls say how often what was asked.
+// tallyRequests and tallyCalls count the requests and the calls by kind, for messages.
 func tallyRequests(requests []audit.Request) string {
 	return tally(requests, func(r audit.Request) string { return r.Verb + " " + r.Resource })
 }
@@ -86,12 +86,12 @@ func tally[T any](all []T, name func(T) string) string {
 	return strings.Join(parts, ", ")
 }
 
-// creations picks the calls that create a user.
+// creations selects the calls that create a user.
 func creations(calls []sandbox.JournalEntry) []sandbox.JournalEntry {
 	return only(calls, func(c sandbox.JournalEntry) bool { return c.Operation == "create-user" })
 }
 
-// refused picks the calls that were too many.
+// refused selects the calls that Smile refused because there were too many.
 func refused(calls []sandbox.JournalEntry) []sandbox.JournalEntry {
 	return only(calls, func(c sandbox.JournalEntry) bool { return c.Status == 429 })
 }

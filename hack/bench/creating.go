@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// create has everybody created, by an operator that is left running.
+// create has an operator create all users, and leaves it running.
 func (c *crowd) create(ctx context.Context) ([]figure, error) {
 	if err := c.connect(ctx); err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (c *crowd) create(ctx context.Context) ([]figure, error) {
 	return c.withMemory(append(figures, took...), "creating", true)
 }
 
-// createAll starts the operator, and returns how much processor time it and the control plane used until all are Ready.
+// createAll starts the operator, and returns the processor time that it and the control plane used until all users are Ready.
 func (c *crowd) createAll(ctx context.Context) (used time.Duration, err error) {
 	before, err := busied()
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *crowd) createAll(ctx context.Context) (used time.Duration, err error) {
 	return after - before, err
 }
 
-// costs are the calls and requests that creating everybody took.
+// costs are the figures of the calls and requests that creating all users took.
 func (c *crowd) costs() ([]figure, error) {
 	n, calls, remote := len(c.names), c.smile.Journal(0), c.smile.Stats().Users
 	requests, err := c.requests(0)
@@ -67,7 +67,7 @@ func (c *crowd) costs() ([]figure, error) {
 	return []figure{
 		{
 			Name: "POST /users per user created", Target: atMost(1), Generic: "1.13",
-			Measured: perUser(len(creations(calls)), remote), How: "create-user in the sandbox's journal over the users that it has",
+			Measured: perUser(len(creations(calls)), remote), How: "calls of create-user in the sandbox's journal, over users at the sandbox",
 		},
 		{
 			Name: "all calls per user created", Target: atMost(1.02), Generic: "3.3",
@@ -79,16 +79,16 @@ func (c *crowd) costs() ([]figure, error) {
 		},
 		{
 			Name: "API-server writes per user created", Target: atMost(2.05), Measured: perUser(len(writes(requests)), n),
-			How: "the audit log, over SmileUsers: intent, result, and events, most of which are grouped; the lease aside",
+			How: "the audit log, over SmileUsers: intent, result, and events, most of which are grouped; without the lease",
 		},
 		{
 			Name: "API-server requests per user created", Measured: perUser(len(requests), n),
-			How: "all in the audit log, watches and reads included and the lease aside, over SmileUsers",
+			How: "all requests in the audit log, including watches and reads, without the lease, over SmileUsers",
 		},
 	}, nil
 }
 
-// against compares the creation of everybody with the bare loop, if that ran.
+// against compares the creation of all users with the bare loop, if that ran.
 func (c *crowd) against(used time.Duration) ([]figure, error) {
 	n := len(c.names)
 	requests, err := c.requests(0)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// delayProxy forwards TCP connections on loopback and holds each request back for a random time, as networks do.
+// delayProxy forwards TCP connections on loopback and delays each request by a random time, as networks do.
 type delayProxy struct {
 	URL string
 
@@ -24,7 +24,7 @@ type delayProxy struct {
 	open  map[net.Conn]bool
 }
 
-// delaying puts a proxy before a server, given as http://host:port, until the scenario ends.
+// delaying starts a delaying proxy in front of a server, http://host:port, until the scenario ends.
 func (st *stage) delaying(ctx context.Context, backend string) (*delayProxy, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -77,7 +77,7 @@ func (p *delayProxy) forward(client, server net.Conn) {
 	delete(p.open, server)
 }
 
-// delayedWriter waits before each write: a request of the operator is one.
+// delayedWriter waits before each write. A request of the operator is one write.
 type delayedWriter struct {
 	io.Writer
 	most *atomic.Int64

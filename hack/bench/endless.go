@@ -20,19 +20,19 @@ const (
 	endlessEntry = 25_000
 )
 
-// endlessProxy passes everything on to Smile, but for listings of a user's accounts while on is true: those have one page more
-// whatever was read.
+// endlessProxy forwards everything to Smile, except listings of a user's accounts while on is true: they always have one more
+// page.
 type endlessProxy struct {
 	URL string
 	on  atomic.Bool
-	// pages counts those that never end.
+	// pages counts the pages of endless listings.
 	pages atomic.Int64
 
 	pass http.Handler
 	pad  string
 }
 
-// neverEnding puts such a proxy before a server, given as http://host:port, until the scenario ends.
+// neverEnding starts such a proxy in front of a server, http://host:port, until the scenario ends.
 func (st *stage) neverEnding(ctx context.Context, backend string) (*endlessProxy, error) {
 	target, err := url.Parse(backend)
 	if err != nil {

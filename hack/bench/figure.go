@@ -14,21 +14,21 @@ import (
 // figure is one row of the table.
 type figure struct {
 	Name string `json:"figure"`
-	// Unit is written behind the numbers; "" for ratios and counts.
+	// Unit is printed after the numbers. It is empty for ratios and counts.
 	Unit string `json:"unit,omitempty"`
-	// Target is what it may be at most, or at least if AtLeast, or must be if Exact. Nil is for figures that only inform.
+	// Target is the maximum, the minimum if AtLeast, or the exact value if Exact. It is nil for figures that only inform.
 	Target   *float64 `json:"target,omitempty"`
 	Exact    bool     `json:"exact,omitempty"`
 	AtLeast  bool     `json:"atLeast,omitempty"`
 	Measured float64  `json:"measured"`
-	// Missing says why there is no measurement.
+	// Missing is the reason if there is no measurement.
 	Missing string  `json:"missing,omitempty"`
 	Verdict verdict `json:"verdict"`
-	// Generic is what a generic HTTP provider took for the same work.
+	// Generic is the figure of a generic HTTP provider for the same work.
 	Generic string `json:"genericProvider,omitempty"`
 	// Reference figures measure the machine, not the operator.
 	Reference bool `json:"reference,omitempty"`
-	// How says what was counted, by whom, and over what.
+	// How explains what was counted, where, and over which time.
 	How string `json:"how"`
 }
 
@@ -41,7 +41,7 @@ const (
 	unbuilt  verdict = "not built in"
 )
 
-// judged fills in the verdict. Ratios are compared as they are printed.
+// judged sets the verdict. Ratios are compared as they are printed.
 func (f figure) judged() figure {
 	switch {
 	case f.Missing != "":
@@ -84,7 +84,7 @@ func (f figure) target() string {
 	return f.text(*f.Target)
 }
 
-// ratio is what was measured over the target: below 1 is better, unless the target is the least.
+// ratio is the measured value divided by the target. Below 1 is better, unless the target is a minimum.
 func (f figure) ratio() string {
 	if f.Missing != "" || f.Target == nil || *f.Target == 0 {
 		return "-"
@@ -94,31 +94,31 @@ func (f figure) ratio() string {
 
 func atMost(x float64) *float64 { return &x }
 
-// result is what bench.json holds.
+// result is the content of bench.json.
 type result struct {
 	Environment machine  `json:"environment"`
 	Scenarios   []played `json:"scenarios"`
 	Figures     []figure `json:"figures"`
 }
 
-// played is what a scenario worked with, and on what kind of machine.
+// played describes the workload of a scenario and the load of the machine.
 type played struct {
 	Scenario string `json:"scenario"`
 	workload
-	// Seconds that it took, without starting and ending the control plane.
+	// Seconds that it took, without starting and stopping the control plane.
 	Seconds float64 `json:"seconds"`
 	Beside  beside  `json:"beside"`
 }
 
-// workload is what a scenario works with.
+// workload is the workload of a scenario.
 type workload struct {
-	// Objects that are declared, by kind.
+	// Objects that are created, by kind.
 	Objects map[string]int `json:"objects"`
-	// Load is what else bears on the operator: rates, and bounds of rates.
+	// Load is the other load on the operator: rates, and limits of rates.
 	Load map[string]float64 `json:"load,omitempty"`
 }
 
-// machine is where and of what the figures were measured.
+// machine describes where the figures were measured, and of which version.
 type machine struct {
 	At    time.Time `json:"at"`
 	Users int       `json:"users"`

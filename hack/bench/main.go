@@ -1,6 +1,6 @@
-// Command bench measures what the operator promises: how often it calls Smile, how often it writes to the API server,
-// how long it takes and how much memory. It runs the operator as a process, with the rights of its service account, on
-// a real control plane and a sandbox of Smile, and believes only what others count: the sandbox's journal, the API
+// Command bench measures what the operator promises: the number of calls to Smile and of writes to the API server, times, and
+// memory. It runs the operator as a process, with the rights of its service account, on
+// a real control plane and a sandbox of Smile. The operator itself counts nothing. The sources are the sandbox's journal, the API
 // server's audit log, a watch of its own, and /proc.
 //
 // Environment: BENCH=full measures 10,000 users instead of 1,000, BENCH_USERS any other number, BENCH_ONLY some of the
@@ -24,13 +24,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
-// Exit codes beside 0.
+// Exit codes other than 0.
 const (
 	exitFailed      = 1
 	exitInterrupted = 130
 )
 
-// What is written to the root of the module.
+// The files that are written to the root of the module.
 const (
 	resultFile     = "bench.json"
 	comparisonFile = "bench-compare.json"
@@ -49,8 +49,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run measures, prints and writes down. It gives the exit code: figures that miss their target are a result, not a
-// failure. Those that are worse than the base's are one.
+// run measures, prints and writes the results, and returns the exit code. Figures that miss their target are a result, not a
+// failure. Figures that are worse than those of the base are a failure.
 func run(ctx context.Context, out io.Writer, options options) int {
 	b := &bench{options: options, progress: progress{out: out, began: time.Now()}}
 	err := b.prepared(func() error {
@@ -83,12 +83,12 @@ type bench struct {
 	work string // a directory for everything that is built
 	// subject is the operator that is measured.
 	subject subject
-	// reference is how long the bare loop took to create everybody, and referenceCPU how much processor time it and the control
-	// plane used for that; 0 when it did not run.
+	// reference is the time that the bare loop took to create all users. referenceCPU is the processor time that it and the control
+	// plane used for that. Both are 0 if it did not run.
 	reference, referenceCPU time.Duration
 }
 
-// prepared does something that builds, and removes all that was built.
+// prepared calls a function that builds something, and removes everything that was built.
 func (b *bench) prepared(do func() error) (err error) {
 	if b.root, err = controlplane.ModuleRoot(); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (b *bench) head() subject {
 	return subject{name: "head", root: b.root, binaries: filepath.Join(b.work, "head-bin")}
 }
 
-// measureHead measures the operator of the working directory once, and writes down the result.
+// measureHead measures the operator of the working directory once, and writes the result.
 func (b *bench) measureHead(ctx context.Context) error {
 	if err := b.build(ctx, b.head()); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (b *bench) measureHead(ctx context.Context) error {
 	return err
 }
 
-// measure plays one scenario after the other. One that fails does not keep the others from being measured.
+// measure runs one scenario after the other. If one fails, the others are still run.
 func (b *bench) measure(ctx context.Context, of subject) (result, error) {
 	b.subject, b.reference, b.referenceCPU = of, 0, 0
 	measured := result{Environment: environment(b.users)}
@@ -133,9 +133,9 @@ func (b *bench) measure(ctx context.Context, of subject) (result, error) {
 		figures, took, err := b.play(ctx, s)
 		others, unwatched := stop()
 		if unwatched != nil {
-			b.say("what ran beside the bench is not known: %v", unwatched)
+			b.say("the load of the machine is not known: %v", unwatched)
 		}
-		b.say("took %.0f s of %.0f s; beside it ran up to %d processes, on %.2f cores", took.Seconds(), time.Since(began).Seconds(),
+		b.say("took %.0f s of %.0f s; other processes: up to %d, on %.2f cores", took.Seconds(), time.Since(began).Seconds(),
 			others.Processes, others.Cores)
 		measured.Scenarios = append(measured.Scenarios, played{s.name, s.workload(b.options), rounded(took.Seconds()), others})
 		measured.add(figures...)
@@ -147,8 +147,8 @@ func (b *bench) measure(ctx context.Context, of subject) (result, error) {
 	return measured, errors.Join(failures...)
 }
 
-// play runs a scenario on a control plane and a Smile of its own, and leaves nothing of them. It says how long it took
-// between their start and end.
+// play runs a scenario on its own control plane and sandbox, and stops both. It returns the time
+// between their start and stop.
 func (b *bench) play(ctx context.Context, s scenario) (figures []figure, took time.Duration, err error) {
 	b.headline("%s: %s", s.name, s.title(b.options))
 	limited, cancel := context.WithTimeout(ctx, s.limit(b.options))
@@ -170,7 +170,7 @@ func (b *bench) play(ctx context.Context, s scenario) (figures []figure, took ti
 	return figures, took, err
 }
 
-// progress tells what is being done.
+// progress prints what is being done.
 type progress struct {
 	out   io.Writer
 	began time.Time

@@ -14,7 +14,7 @@ import (
 // sizes are the responses that the API server has sent since its start.
 type sizes struct{ count, sum float64 }
 
-// secretBytes asks the API server how many responses to gets of a Secret it has sent, and of how many bytes.
+// secretBytes reads from the API server's metrics how many responses to gets of a Secret it has sent, and their total size.
 func (st *stage) secretBytes(ctx context.Context) (sizes, error) {
 	clients, err := kubernetes.NewForConfig(st.plane.Config())
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 const (
 	// patience is how long a process may take to end after an interrupt.
 	patience = 25 * time.Second
-	// memoryLimit is what config/manager tells the Go runtime to stay below.
+	// memoryLimit is the memory limit that config/manager sets for the Go runtime.
 	memoryLimit = "GOMEMLIMIT=256MiB"
 	unlimited   = 0
 )
@@ -27,12 +27,12 @@ type operator struct {
 	started time.Time
 }
 
-// operate starts the operator as config/manager does, with so many calls a second.
+// operate starts the operator as config/manager does, with a limit of calls a second.
 func (st *stage) operate(ctx context.Context, perSecond int, flags ...string) (*operator, error) {
 	return st.operateAt(ctx, st.smile.URL, perSecond, flags...)
 }
 
-// operateAt is operate with Smile at another URL, http://host:port.
+// operateAt is like operate, with Smile at another URL, http://host:port.
 func (st *stage) operateAt(ctx context.Context, smileURL string, perSecond int, flags ...string) (*operator, error) {
 	args := append([]string{
 		"--sandbox-endpoint=" + smileURL + "/v1",
@@ -50,7 +50,7 @@ func (st *stage) operateAt(ctx context.Context, smileURL string, perSecond int, 
 	return &operator{Process: p, started: started}, nil
 }
 
-// launch starts a program that was built, to be stopped at the end of the scenario at the latest.
+// launch starts a program that was built. It is stopped at the end of the scenario, if not before.
 func (st *stage) launch(ctx context.Context, program string, args []string, env ...string) (*child.Process, error) {
 	path := filepath.Join(filepath.Dir(st.access), program+".log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

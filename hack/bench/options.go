@@ -16,7 +16,7 @@ const (
 	mostUsers    = 20_000
 )
 
-// options say what is measured.
+// options select what is measured.
 type options struct {
 	users int
 	// outputInterval is the operator's --output-check-interval in the scenario that measures it.
@@ -33,26 +33,26 @@ func parseOptions(getenv func(string) string) (options, error) {
 	case "full":
 		o.users = fullUsers
 	default:
-		return o, fmt.Errorf("BENCH is %q: want full, or nothing", how)
+		return o, fmt.Errorf("BENCH is %q: must be full, or unset", how)
 	}
 	if text := getenv("BENCH_USERS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > mostUsers {
-			return o, fmt.Errorf("BENCH_USERS is %q: want a number from 1 to %d", text, mostUsers)
+			return o, fmt.Errorf("BENCH_USERS is %q: must be a number from 1 to %d", text, mostUsers)
 		}
 		o.users = n
 	}
 	if text := getenv("BENCH_OUTPUT_INTERVAL"); text != "" {
 		interval, err := time.ParseDuration(text)
 		if err != nil || interval < time.Second {
-			return o, fmt.Errorf("BENCH_OUTPUT_INTERVAL is %q: want a duration of 1s at least, as in 30s", text)
+			return o, fmt.Errorf("BENCH_OUTPUT_INTERVAL is %q: must be a duration of at least 1s, for example 30s", text)
 		}
 		o.outputInterval = interval
 	}
 	return o, o.choose(getenv("BENCH_ONLY"))
 }
 
-// choose reads which scenarios are played.
+// choose selects the scenarios by their names.
 func (o *options) choose(only string) error {
 	for name := range strings.SplitSeq(only, ",") {
 		name = strings.TrimSpace(name)
@@ -60,7 +60,7 @@ func (o *options) choose(only string) error {
 			continue
 		}
 		if !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.name == name }) {
-			return fmt.Errorf("BENCH_ONLY names %q: there are %s", name, strings.Join(scenarioNames(), ", "))
+			return fmt.Errorf("BENCH_ONLY names %q, which is none of %s", name, strings.Join(scenarioNames(), ", "))
 		}
 		o.only = append(o.only, name)
 	}

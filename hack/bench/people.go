@@ -18,7 +18,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// writers is how many requests to the API server the bench makes at once.
+// writers is the number of requests to the API server that the bench makes at a time.
 const writers = 16
 
 func names(prefix string, n int) []string {
@@ -36,22 +36,22 @@ func person(name string) *v1alpha1.SmileUser {
 	}
 }
 
-// declare creates a SmileUser of each name.
+// declare creates a SmileUser for each name.
 func (st *stage) declare(ctx context.Context, names []string) error {
-	return st.each(ctx, "declared", names, func(ctx context.Context, name string) error {
+	return st.each(ctx, "created", names, func(ctx context.Context, name string) error {
 		return st.admin.Create(ctx, person(name))
 	})
 }
 
-// ask has each be looked at now.
-func (st *stage) ask(ctx context.Context, names []string) error {
+// requestRefresh requests a refresh of each user, by an annotation.
+func (st *stage) requestRefresh(ctx context.Context, names []string) error {
 	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRequestedAt, time.Now().UTC().Format(time.RFC3339Nano))
-	return st.each(ctx, "asked for a look at", names, func(ctx context.Context, name string) error {
+	return st.each(ctx, "requested a refresh of", names, func(ctx context.Context, name string) error {
 		return st.admin.Patch(ctx, person(name), client.RawPatch(types.MergePatchType, patch))
 	})
 }
 
-// link does what each person does in the widget.
+// link links an account for each user, as the end user does in the widget.
 func (st *stage) link(ctx context.Context, names []string, people *people) error {
 	return st.each(ctx, "linked", names, func(_ context.Context, name string) error {
 		account, err := st.smile.Link(george(people.of(name).userID))
@@ -62,24 +62,24 @@ func (st *stage) link(ctx context.Context, names []string, people *people) error
 	})
 }
 
-// george is what the sandbox's test person enters into the widget, as the user of this id.
+// george is what the sandbox's test person George enters into the widget.
 func george(userID string) sandbox.LinkRequest {
 	return sandbox.LinkRequest{UserID: userID, ProviderID: "sss_ph", Login: "George", Password: "123456", MFA: "1234"}
 }
 
-// each does something for all names, several at a time, and tells how far it is.
+// each calls a function for all names, several at a time, and prints the progress.
 func (st *stage) each(ctx context.Context, done string, names []string, do func(context.Context, string) error) error {
 	began, count := time.Now(), atomic.Int64{}
 	group, each := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
-	told := time.Now()
+	printed := time.Now()
 	for _, name := range names {
 		if each.Err() != nil {
 			break
 		}
-		if time.Since(told) > tellInterval {
+		if time.Since(printed) > tellInterval {
 			st.say("%s %d of %d users", done, count.Load(), len(names))
-			told = time.Now()
+			printed = time.Now()
 		}
 		group.Go(func() error {
 			defer count.Add(1)
@@ -96,15 +96,15 @@ func (st *stage) each(ctx context.Context, done string, names []string, do func(
 	return nil
 }
 
-// seen is how a SmileUser was last seen.
+// seen is a SmileUser as the watch last showed it.
 type seen struct {
 	userID    string
 	connected int32
-	// ready is when it was first seen to be Ready; zero if never.
+	// ready is when it was first shown as Ready. It is zero if it was not.
 	ready time.Time
 }
 
-// people is what a watch has seen of all SmileUsers. It is a client of its own and asks nobody else.
+// people is what a watch has shown of all SmileUsers. The watch has its own client.
 type people struct {
 	mu  sync.Mutex
 	all map[string]seen
@@ -142,7 +142,7 @@ func (p *people) of(name string) seen {
 	return p.all[name]
 }
 
-// count counts those of whom something is so.
+// count counts the users for which a function returns true.
 func (p *people) count(so func(seen) bool) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,7 +155,7 @@ func (p *people) count(so func(seen) bool) int {
 	return n
 }
 
-// lastReady is when the last one became Ready.
+// lastReady is when the last user became Ready.
 func (p *people) lastReady() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,7 +171,7 @@ func (p *people) lastReady() time.Time {
 func isReady(s seen) bool  { return !s.ready.IsZero() }
 func isLinked(s seen) bool { return s.connected > 0 }
 
-// allAre waits until something is so of so many users.
+// allAre waits until a function returns true for a given number of users.
 func (st *stage) allAre(ctx context.Context, o *operator, p *people, what string, n int, so func(seen) bool, limit time.Duration) error {
 	return st.until(ctx, fmt.Sprintf("%d users are %s", n, what), limit, func() (bool, string, error) {
 		count := p.count(so)

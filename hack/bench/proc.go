@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// memory reads how much memory the operator has, and had at most, in MiB.
+// memory reads the present and the largest memory use of the operator, in MiB.
 func (o *operator) memory() (now, most float64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", o.PID()))
 	if err != nil {
@@ -36,19 +36,19 @@ func mebibytes(status, name string) (float64, error) {
 	return 0, fmt.Errorf("no %s in the status of the process", name)
 }
 
-// ticksPerSecond is in what Linux tells processor time, on every architecture.
+// ticksPerSecond is the unit of processor times in /proc, on every architecture.
 const ticksPerSecond = 100
 
-// busyShare of one core is more than watches and leases take.
+// busyShare of one core is more than watches and leases use.
 const busyShare = 0.1
 
-// spent is how much processor time a process has used at a moment.
+// spent is the processor time that a process had used at a given time.
 type spent struct {
 	at  time.Time
 	cpu time.Duration
 }
 
-// spent reads how much processor time the operator has used so far.
+// spent reads the processor time that the operator has used so far.
 func (o *operator) spent() (spent, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", o.PID()))
 	if err != nil {
@@ -59,7 +59,7 @@ func (o *operator) spent() (spent, error) {
 }
 
 // processorTime is the sum of the 14th and 15th field. The second is the name of the program in parentheses, and may
-// hold spaces.
+// contain spaces.
 func processorTime(stat string) (time.Duration, error) {
 	const user, system = 14 - 3, 15 - 3
 	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])

@@ -56,7 +56,7 @@ func (a *archive) gone(ctx context.Context) error {
 	})
 }
 
-// put creates a Secret, or replaces the one that the operator has made meanwhile, as restore tools do.
+// put creates a Secret, or replaces the one that the operator has created meanwhile, as restore tools do.
 func (a *archive) put(ctx context.Context, name string) error {
 	secret := a.secrets[name].DeepCopy()
 	err := a.admin.Create(ctx, secret)
@@ -86,7 +86,7 @@ func (a *archive) secretsFirst(ctx context.Context) error {
 	return a.bringObjects(ctx)
 }
 
-// objectsFirst restores the Secrets when the operator has found everybody, and that there is no data.
+// objectsFirst restores the objects first, and the Secrets when all users and syncs are there.
 func (a *archive) objectsFirst(ctx context.Context) error {
 	if err := a.bringObjects(ctx); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (a *archive) objectsFirst(ctx context.Context) error {
 	return a.bringSecrets(ctx)
 }
 
-// interleaved restores person after person, each in another order.
+// interleaved restores one person after the other, each in another order.
 func (a *archive) interleaved(ctx context.Context) error {
 	parts := []func(context.Context, string) error{
 		func(ctx context.Context, name string) error { return a.admin.Create(ctx, a.users[name].DeepCopy()) },

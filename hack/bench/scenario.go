@@ -7,25 +7,25 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// scenario is a piece of work and what is measured of it, on a control plane and a Smile of its own.
+// scenario is some work and its measurements, on its own control plane and sandbox.
 type scenario struct {
 	name  string
 	title func(options) string
-	// smile is how Smile behaves.
+	// smile configures the sandbox.
 	smile func(options) sandbox.Options
-	// workload is what it works with.
+	// workload of the scenario, for the result.
 	workload func(options) workload
-	// limit is when it is given up.
+	// limit is the time after which it is aborted.
 	limit func(options) time.Duration
-	// collects says that the garbage collector is needed.
+	// collects means that the garbage collector is required.
 	collects bool
 	run      func(context.Context, *stage) ([]figure, error)
 }
 
-// scenarios in the order of being played. The bare loop comes before what is compared with it.
+// scenarios in the order in which they are run. The bare loop is run before the scenarios that are compared with it.
 var scenarios []scenario
 
-// A variable that were set where it is declared would depend on itself: the options name scenarios.
+// The variable is set in init, because a declaration with a value would depend on itself: the options name scenarios.
 func init() {
 	scenarios = []scenario{bareLoop, startup, paced, jitter, isolation, crashes, failover, population, webhooks, news, hostile, outputs, restore}
 }
@@ -38,12 +38,12 @@ func scenarioNames() []string {
 	return all
 }
 
-// vendorLimit is how many calls within a second Smile takes from an address.
+// vendorLimit is the number of calls a second that Smile permits for an address.
 const vendorLimit = 20
 
 const day = 24 * time.Hour
 
-// unhurried is a Smile without a limit, and strict one with the vendor's.
+// unhurried is a sandbox without a limit of calls, strict is one with the vendor's limit.
 func unhurried(options) sandbox.Options { return sandbox.Options{} }
 func strict(options) sandbox.Options    { return sandbox.Options{RateLimit: vendorLimit} }
 

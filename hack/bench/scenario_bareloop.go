@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// operatorConcurrency is how many users the operator works on at once, and the bare loop too.
+// operatorConcurrency is the number of users that the operator and the bare loop process at a time.
 const operatorConcurrency = 16
 
 var bareLoop = scenario{
 	name: "bareloop",
 	title: func(o options) string {
-		return fmt.Sprintf("%d users created by a plain program that does the least there is to do", o.users)
+		return fmt.Sprintf("%d users created by a program that does the minimum", o.users)
 	},
 	smile:    unhurried,
 	workload: func(o options) workload { return workload{Objects: map[string]int{"SmileUser": o.users}} },
@@ -40,16 +40,16 @@ func runBareLoop(ctx context.Context, st *stage) ([]figure, error) {
 	}
 	written := statusWrites(requests)
 	if len(written) != 2*st.users {
-		return nil, errors.New("the bare loop wrote other than two statuses for each user: " + tallyRequests(requests))
+		return nil, errors.New("the bare loop did not write exactly two statuses for each user: " + tallyRequests(requests))
 	}
 	st.reference, st.referenceCPU = span(arrivals(written)), used
 	return []figure{{
 		Name: fmt.Sprintf("%d users, no limit: bare loop", st.users), Unit: "s", Measured: st.reference.Seconds(), Reference: true,
-		How: "client-go, 16 at once, for each user two writes of the status and one call; from the first write to the last in the audit log",
+		How: "client-go, 16 users at a time, two writes of the status and one call for each; from the first write to the last in the audit log",
 	}}, nil
 }
 
-// loop runs the bare loop, and returns how much processor time it and the control plane used.
+// loop runs the bare loop, and returns the processor time that it and the control plane used.
 func (st *stage) loop(ctx context.Context) (used time.Duration, err error) {
 	before, err := busied()
 	if err != nil {

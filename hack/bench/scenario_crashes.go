@@ -12,7 +12,8 @@ const (
 	fewestCrashed = 40
 	mostCrashed   = 200
 	kills         = 3
-	// heldAnswers is how many answers Smile holds back when the operator is killed: those users exist and nobody knows.
+	// heldAnswers is the number of responses that Smile holds back when the operator is killed: the users exist, but the operator
+	// does not know.
 	heldAnswers = 3
 )
 
@@ -50,7 +51,7 @@ func runCrashes(ctx context.Context, st *stage) ([]figure, error) {
 	if err := st.smile.SetFaults(nil); err != nil {
 		return nil, err
 	}
-	// What was cut off is looked up in a listing that starts at least two minutes later.
+	// The outcome of an interrupted call is read from a listing that starts at least two minutes later.
 	if err := st.allAre(ctx, o, people, "Ready", n, isReady, 10*time.Minute); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func runCrashes(ctx context.Context, st *stage) ([]figure, error) {
 	}}, limitKept("crashing", calls, st.smile.Stats())...), nil
 }
 
-// killCreating kills the operator once it has created so many more users, the last of which Smile has not confirmed,
+// killCreating kills the operator when it has created a number of further users, the last of which Smile has not confirmed,
 // and starts another one.
 func (st *stage) killCreating(ctx context.Context, o *operator, after int) (*operator, error) {
 	err := st.smile.SetFaults([]sandbox.Fault{{

@@ -19,7 +19,7 @@ const (
 var failover = scenario{
 	name: "failover",
 	title: func(o options) string {
-		return fmt.Sprintf("a leader that is killed right after it created %d users, one that ends in good order, and the next new user", o.users)
+		return fmt.Sprintf("a leader that is killed right after it created %d users, a leader that stops, and the next new user", o.users)
 	},
 	smile:    strict,
 	workload: users(func(o options) int { return o.users }, callLimit),
@@ -39,11 +39,11 @@ func runFailover(ctx context.Context, st *stage) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	killed, err := f.succeed(ctx, "killed", func(o *operator) error { o.Kill(); return nil })
+	killed, err := f.takeOver(ctx, "killed", func(o *operator) error { o.Kill(); return nil })
 	if err != nil {
 		return nil, err
 	}
-	ended, err := f.succeed(ctx, "ended", (*operator).end)
+	ended, err := f.takeOver(ctx, "ended", (*operator).end)
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +60,11 @@ func runFailover(ctx context.Context, st *stage) ([]figure, error) {
 		{
 			Name: fmt.Sprintf("leader killed, %d users: the next new user is Ready beyond the lease", st.users), Unit: "s",
 			Target: atMost(6), Measured: (killed - leaseDuration).Seconds(),
-			How: fmt.Sprintf("from SIGKILL, a replica waiting and a new user declared at once, to a watch's Ready, less the lease of %s", leaseDuration),
+			How: fmt.Sprintf("from SIGKILL, a replica waiting and a new user created at once, to a watch's Ready, less the lease of %s", leaseDuration),
 		},
 		{
 			Name: "leader ended in good order: the next new user is Ready", Unit: "s", Target: atMost(6), Measured: ended.Seconds(),
-			How: "from the end of the process, a replica waiting and a new user declared at once, to a watch's Ready",
+			How: "from the end of the process, a replica waiting and a new user created at once, to a watch's Ready",
 		},
 		{
 			Name: "remote users per SmileUser, with two changes of leaders", Target: atMost(1), Exact: true, Measured: perUser(len(remote), f.declared),
@@ -72,7 +72,7 @@ func runFailover(ctx context.Context, st *stage) ([]figure, error) {
 		},
 		{
 			Name: "writes of the creation log per user created", Target: atMost(1), Measured: float64(f.logWrites) / float64(st.users),
-			How: "of its Lease in the API server's audit log, while the first leader created everybody",
+			How: "of its Lease in the API server's audit log, while the first leader created all users",
 		},
 	}, nil
 }
@@ -86,7 +86,7 @@ type failoverRun struct {
 	logWrites int
 }
 
-// populate has the first leader create everybody.
+// populate has the first leader create all users.
 func (f *failoverRun) populate(ctx context.Context) error {
 	place, err := f.audit.End()
 	if err != nil {
@@ -107,8 +107,8 @@ func (f *failoverRun) populate(ctx context.Context) error {
 	return err
 }
 
-// succeed ends the leader while a replica waits, and measures the time until a user that is created then is Ready.
-func (f *failoverRun) succeed(ctx context.Context, how string, end func(*operator) error) (time.Duration, error) {
+// takeOver ends the leader while a replica waits, and measures the time until a user that is created then is Ready.
+func (f *failoverRun) takeOver(ctx context.Context, how string, end func(*operator) error) (time.Duration, error) {
 	former, err := f.holder(ctx)
 	if err != nil {
 		return 0, err

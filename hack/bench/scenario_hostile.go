@@ -26,21 +26,21 @@ import (
 
 const (
 	hostileUsers = 20
-	// heldConnections is more than the receiver has.
+	// heldConnections is more than the receiver accepts.
 	heldConnections = 1_100
 	// heldFor is how long they are held before the first genuine event.
 	heldFor = 10 * time.Second
 	// genuineEvents are sent one by one.
 	genuineEvents   = 30
 	genuineInterval = time.Second
-	// endlessFor is how long listings do not end.
+	// endlessFor is how long listings are endless.
 	endlessFor = 30 * time.Second
 )
 
 var hostile = scenario{
 	name: "hostile",
 	title: func(o options) string {
-		return fmt.Sprintf("%d users; %d connections to the receiver held by somebody who knows no path; listings that never end",
+		return fmt.Sprintf("%d users; %d connections to the receiver held by a sender that knows no path; endless listings",
 			hostileCrowd(o), heldConnections)
 	},
 	smile: func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
@@ -122,7 +122,7 @@ func (s *siege) prepare(ctx context.Context) error {
 	return s.settle(ctx, s.operator)
 }
 
-// connections has somebody hold all connections of the receiver while genuine events come.
+// connections holds all connections of the receiver while genuine events arrive.
 func (s *siege) connections(ctx context.Context) ([]figure, error) {
 	held, release := context.WithCancel(ctx)
 	var holders sync.WaitGroup
@@ -154,7 +154,7 @@ func (s *siege) connections(ctx context.Context) ([]figure, error) {
 			accepted++
 		}
 	}
-	s.say("half of %d events were answered within %.2f s", len(waits), percentile(waits, 50).Seconds())
+	s.say("half of %d events got their response within %.2f s", len(waits), percentile(waits, 50).Seconds())
 	return []figure{
 		{
 			Name: fmt.Sprintf("genuine event to its answer, %d connections held, at most", heldConnections), Unit: "s", Target: atMost(6),
@@ -164,12 +164,12 @@ func (s *siege) connections(ctx context.Context) ([]figure, error) {
 		},
 		{
 			Name: fmt.Sprintf("genuine events not accepted, %d connections held", heldConnections), Target: atMost(0),
-			Measured: float64(len(waits) - accepted), How: "answers other than 204 to those events",
+			Measured: float64(len(waits) - accepted), How: "responses other than 204 to those events",
 		},
 	}, s.operator.alive()
 }
 
-// heldBy is what is sent by a connection that is held, before nothing more is: a part of a header, of a body, a whole request
+// heldBy is what a held connection sends before it goes silent: a part of a header, a part of a body, a whole request
 // that is no event, or nothing.
 var heldBy = []string{
 	"",
@@ -196,7 +196,7 @@ func hold(ctx context.Context, address, sends string) {
 	}
 }
 
-// genuine sends an event about a user as Smile does, by a connection of its own, and returns the status of the answer.
+// genuine sends an event about a user as Smile does, on its own connection, and returns the status of the response.
 func (s *siege) genuine(ctx context.Context, userID string) (int, error) {
 	body := fmt.Appendf(nil, `{"id":"et-%d","version":1,"type":"TASK_FINISHED","createdAt":%q,"data":{"userId":%q}}`,
 		time.Now().UnixNano(), time.Now().UTC().Format(time.RFC3339), userID)
@@ -218,7 +218,7 @@ func (s *siege) genuine(ctx context.Context, userID string) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-// listings has the accounts of everybody listed, and every such listing never ends.
+// listings has the accounts of all users listed while every such listing is endless.
 func (s *siege) listings(ctx context.Context) ([]figure, error) {
 	if err := s.settle(ctx, s.operator); err != nil {
 		return nil, err
@@ -229,7 +229,7 @@ func (s *siege) listings(ctx context.Context) ([]figure, error) {
 	}
 	s.proxy.on.Store(true)
 	defer s.proxy.on.Store(false)
-	if err := s.ask(ctx, s.names); err != nil {
+	if err := s.requestRefresh(ctx, s.names); err != nil {
 		return nil, err
 	}
 	most, end := before, time.Now().Add(endlessFor)
@@ -247,7 +247,7 @@ func (s *siege) listings(ctx context.Context) ([]figure, error) {
 	s.say("%.0f MiB before, %.0f MiB at most, %d pages of %.1f MB", before, most, s.proxy.pages.Load(), endlessEntries*endlessEntry/1e6)
 	return []figure{{
 		Name: "RSS added by listings that never end, at most", Unit: "MiB", Target: atMost(64), Measured: most - before,
-		How: fmt.Sprintf("VmRSS of the process, read every %s for %s while the accounts of %d users are asked for, less VmRSS before; with %s",
+		How: fmt.Sprintf("VmRSS of the process, read every %s for %s while the accounts of %d users are read, less VmRSS before; with %s",
 			pollInterval, endlessFor, len(s.names), memoryLimit),
 	}}, nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// The tenants of the scenario. Each is a connection with a key pair of its own.
+// The tenants of the scenario. Each is a connection with its own key pair.
 const (
 	usualLimit = 15 // calls a second, the operator's default
 
@@ -26,13 +26,13 @@ const (
 	hangingUsers       = 60
 	hangingConnections = 20
 
-	// samples is how many users, or connections, of the other tenant whose delay is measured, one every samplePause.
+	// samples is the number of users or connections of the other tenant whose delay is measured, one every samplePause.
 	samples     = 5
 	samplePause = 2 * time.Second
 	sampleLimit = 4 * time.Minute
-	// isolationTarget is how long a newcomer may take, in seconds.
+	// isolationTarget is the longest time that a new user may take, in seconds.
 	isolationTarget = 10
-	// rereadTarget is how long a changed Secret may take to be noticed: it is read every 30 s, and up to a tenth more.
+	// rereadTarget is the longest time until a changed Secret is noticed: it is read every 30 s, and up to a tenth later.
 	rereadTarget = 33 + isolationTarget
 )
 
@@ -106,17 +106,17 @@ func (r *isolationRun) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// tenantConnection is a connection to be declared.
+// tenantConnection is a connection to create.
 type tenantConnection struct {
 	name string
-	// tenant whose key pair it has; the one of its name when empty.
+	// tenant is the owner of its key pair. Default: the tenant of the same name.
 	tenant string
 	rate   int32
-	// endpoint is that of the second host; empty for the first.
+	// endpoint of the second host, or empty for the first.
 	endpoint string
 }
 
-// admit declares a connection and its key pair.
+// admit creates a connection and its key pair.
 func (r *isolationRun) admit(ctx context.Context, c tenantConnection) error {
 	if c.tenant == "" {
 		c.tenant = c.name
@@ -142,19 +142,19 @@ func (r *isolationRun) admit(ctx context.Context, c tenantConnection) error {
 	return r.admin.Create(ctx, connection)
 }
 
-// besideSlow measures beside many users whose connection has a pace of its own.
+// besideSlow measures beside many users of a connection with a slow pace.
 func (r *isolationRun) besideSlow(ctx context.Context) ([]figure, error) {
 	took, err := r.besideUsers(ctx, "slow", slowUsers)
 	return []figure{r.delay(fmt.Sprintf("another tenant's new user beside %d at 1 call a second", slowUsers), took)}, err
 }
 
-// besideCrowd measures beside as many users as keep the budget busy for half a minute.
+// besideCrowd measures beside so many users that the budget is used up for half a minute.
 func (r *isolationRun) besideCrowd(ctx context.Context) ([]figure, error) {
 	took, err := r.besideUsers(ctx, "crowd", crowdUsers)
 	return []figure{r.delay(fmt.Sprintf("another tenant's new user beside %d at %d calls a second", crowdUsers, usualLimit), took)}, err
 }
 
-// besideHanging measures beside users, and then connections, whose host has stopped answering.
+// besideHanging measures beside users, and then connections, whose host no longer responds.
 func (r *isolationRun) besideHanging(ctx context.Context) ([]figure, error) {
 	if err := r.becomes(ctx, "hanging", "Ready", time.Minute, isConnected); err != nil {
 		return nil, err
@@ -202,11 +202,11 @@ func (r *isolationRun) delay(name string, took []time.Duration) figure {
 	return f
 }
 
-// besideUsers declares users of a connection, and then users of the healthy one, one after the other, while the others wait. In the
-// end it removes the others.
+// besideUsers creates users of a connection, and then users of the healthy connection, one after the other, while the first ones
+// wait. At the end it removes the first ones.
 func (r *isolationRun) besideUsers(ctx context.Context, connection string, count int) (took []time.Duration, err error) {
 	all := names(connection, count)
-	if err := r.each(ctx, "declared", all, func(ctx context.Context, name string) error {
+	if err := r.each(ctx, "created", all, func(ctx context.Context, name string) error {
 		return r.admin.Create(ctx, personOf(connection, name))
 	}); err != nil {
 		return nil, err
@@ -276,7 +276,7 @@ func isConnected(conditions []metav1.Condition) bool {
 	return meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady)
 }
 
-// becomes waits until something is so of a connection's conditions.
+// becomes waits until a function returns true for a connection's conditions.
 func (r *isolationRun) becomes(ctx context.Context, name, what string, limit time.Duration, so func([]metav1.Condition) bool) error {
 	return r.until(ctx, fmt.Sprintf("the connection %s is %s", name, what), limit, func() (bool, string, error) {
 		var connection v1alpha1.SmileConnection

@@ -8,7 +8,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// jitterUsers bounds each run against the vendor's limit: 25 s.
+// jitterUsers is the largest number of users of each run: 25 s at the vendor's limit.
 const jitterUsers = 500
 
 var jitter = scenario{
@@ -54,7 +54,7 @@ type jitterRun struct {
 	users    int
 }
 
-// create has users created through delays of up to most. The pacing promises to keep the limit up to 30 ms; beyond that,
+// create has users created with delays of up to most. The pacing promises to keep the limit up to 30 ms. Beyond that,
 // figures only inform.
 func (r *jitterRun) create(ctx context.Context, most time.Duration, promised bool) ([]figure, error) {
 	n := jitterCrowd(r.options)

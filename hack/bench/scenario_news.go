@@ -14,24 +14,24 @@ import (
 
 const (
 	newsUsers = 1000
-	// calmNews is at how many pieces of news a second their calls and requests are counted.
+	// calmNews is the rate of news, per second, at which calls and requests are counted.
 	calmNews = 20
-	// firstNews is where the search for the highest sustained rate begins; fine is how near it comes.
+	// firstNews is the rate at which the search for the highest sustained rate begins. fine is its precision.
 	firstNews = 40
 	fine      = 1.1
-	// newsLasts is how long a rate must be sustained, if there are users enough, and newsLastsLeast how long in any case; inTime is what
-	// the 99th percentile may take.
+	// newsLasts is how long a rate must be sustained if there are enough users, newsLastsLeast how long in any case. inTime is the
+	// limit of the 99th percentile.
 	newsLasts      = 10 * time.Second
 	newsLastsLeast = 2 * time.Second
 	inTime         = time.Second
-	// drained is how long what was too much may take to arrive.
+	// drained is the longest time until the news of a rate that was too high has arrived.
 	drained = 3 * time.Minute
 )
 
 var news = scenario{
 	name: "news",
 	title: func(o options) string {
-		return fmt.Sprintf("what a piece of news costs, and how many a second of %d accounts are sustained, over a bare loop", newsCrowd(o))
+		return fmt.Sprintf("cost of a piece of news, and the highest sustained rate of news of %d accounts, over a bare loop", newsCrowd(o))
 	},
 	smile:    func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
 	workload: synced(newsCrowd, map[string]float64{"events a second, counted": calmNews, "events a second, first searched": firstNews}),
@@ -76,7 +76,7 @@ func runNews(ctx context.Context, st *stage) ([]figure, error) {
 	), nil
 }
 
-// costs counts what pieces of news cost when nothing is short.
+// costs counts the calls and requests for each piece of news at a low rate.
 func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 	place, err := w.audit.End()
 	if err != nil {
@@ -97,7 +97,7 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 	requests = only(requests, func(r audit.Request) bool { return r.Verb != "watch" })
 	calls := w.smile.Journal(mark)
 	w.say("%d pieces of news, %d a second: calls: %s; requests: %s", len(pieces), calmNews, tallyCalls(calls), tallyRequests(requests))
-	how := fmt.Sprintf("%d refreshes of as many accounts, %d a second, each told by a webhook; ", len(pieces), calmNews)
+	how := fmt.Sprintf("%d refreshes of as many accounts, %d a second, each reported by a webhook; ", len(pieces), calmNews)
 	return []figure{
 		{
 			Name: "Smile calls per piece of news told by webhook", Target: atMost(1), Measured: perUser(len(calls), len(pieces)),
@@ -105,7 +105,7 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 		},
 		{
 			Name: "API-server requests per piece of news", Target: atMost(5), Measured: perUser(len(requests), len(pieces)),
-			How: how + "the API server's audit log: the operator's requests of all kinds but watches and the leader lease, reads of Secrets included",
+			How: how + "the API server's audit log: all requests of the operator, including reads of Secrets, without watches and the leader lease",
 		},
 		{
 			Name: fmt.Sprintf("news at Smile to data in the Secret, by webhook, %d a second, p99", calmNews), Unit: "s", Target: atMost(0.25),
@@ -114,7 +114,7 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 	}, nil
 }
 
-// bare gives the highest rate that the bare loop sustains.
+// bare returns the highest rate that the bare loop sustains.
 func (w *newsroom) bare(ctx context.Context) (float64, error) {
 	p, err := w.launch(ctx, "bareloop", []string{
 		"-namespace=" + namespace, "-smile=" + w.smile.URL + "/v1", "-keys=" + apiKey + ":" + apiSecret, "-events=" + w.address,
@@ -159,7 +159,7 @@ func (w *newsroom) sustained(ctx context.Context, who string, alive func() error
 	return good, nil
 }
 
-// nextRate is the rate to try after the highest good one and the lowest bad one; 0 is for none.
+// nextRate is the rate to try after the highest good and the lowest bad rate. 0 means that there is none.
 func nextRate(good, bad float64) float64 {
 	switch {
 	case bad == 0:
@@ -171,7 +171,7 @@ func nextRate(good, bad float64) float64 {
 	}
 }
 
-// attempt has news happen at a rate, and gives the rate at which it did, and the 99th percentile of how long it took.
+// attempt has news happen at a rate, and returns the real rate and the 99th percentile of the delays.
 func (w *newsroom) attempt(ctx context.Context, rate float64, alive func() error) (made float64, p99 time.Duration, err error) {
 	pieces := w.names[:min(len(w.names), int(rate*newsLasts.Seconds()))]
 	waits, lasted, err := w.spread(ctx, pieces, rate, alive)
@@ -181,8 +181,8 @@ func (w *newsroom) attempt(ctx context.Context, rate float64, alive func() error
 	return float64(len(pieces)) / lasted.Seconds(), percentile(waits, 99), nil
 }
 
-// spread has a refresh of the account of each user happen, at a rate, and waits until all of it has arrived. It gives how long
-// each took, and how long it took until all had happened.
+// spread refreshes the account of each user, at a rate, and waits until all data has arrived. It returns the delay
+// of each, and the time until all had happened.
 func (w *newsroom) spread(
 	ctx context.Context, names []string, rate float64, alive func() error,
 ) (waits []time.Duration, lasted time.Duration, err error) {

@@ -19,7 +19,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// damagedEach bounds how many outputs are damaged in each way.
+// damagedEach is the largest number of outputs that are damaged in each way.
 const damagedEach = 10
 
 var outputs = scenario{
@@ -36,7 +36,7 @@ var outputs = scenario{
 		g := &gallery{newsroom{
 			stage: st, names: names("user", st.users), accounts: map[string]string{}, changes: map[string][]change{},
 		}}
-		if err := g.prepare(ctx, g.start, g.ask); err != nil {
+		if err := g.prepare(ctx, g.start, g.requestAll); err != nil {
 			return nil, err
 		}
 		var figures []figure
@@ -51,7 +51,7 @@ var outputs = scenario{
 	},
 }
 
-// gallery is people whose data is kept in Secrets that somebody damages.
+// gallery is a set of users whose data is in Secrets that are damaged.
 type gallery struct{ newsroom }
 
 // damages are the ways in which an output is damaged.
@@ -68,7 +68,7 @@ func patched(patch string) func(context.Context, client.Client, *corev1.Secret) 
 	}
 }
 
-// damaged is an output that was damaged, as it was before, and since when.
+// damaged is an output that was damaged, with its former content, and the time.
 type damaged struct {
 	kind   string
 	user   string
@@ -84,15 +84,15 @@ func (g *gallery) start(ctx context.Context) (err error) {
 
 func (g *gallery) flag() string { return "--output-check-interval=" + g.outputInterval.String() }
 
-// ask has the data of each be fetched now, without a webhook: what one tells is due again after a restart.
-func (g *gallery) ask(ctx context.Context) error {
+// requestAll requests a refresh of the data of each user, without a webhook, because events are due again after a restart.
+func (g *gallery) requestAll(ctx context.Context) error {
 	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"now"}}}`, v1alpha1.AnnotationRequestedAt)
-	return g.each(ctx, "asked for the data of", g.names, func(ctx context.Context, name string) error {
+	return g.each(ctx, "requested the data of", g.names, func(ctx context.Context, name string) error {
 		return g.admin.Patch(ctx, syncOf(name), client.RawPatch(types.MergePatchType, patch))
 	})
 }
 
-// damage damages some outputs in each way, spread over all, and measures how long it takes until each is repaired or its sync
+// damage damages some outputs in each way, and measures the time until each is repaired or its SmileAccountSync is
 // not Ready.
 func (g *gallery) damage(ctx context.Context) ([]figure, error) {
 	mark, began := g.mark(), time.Now()
@@ -161,7 +161,7 @@ func (g *gallery) damageSome(ctx context.Context) ([]*damaged, error) {
 	return all, nil
 }
 
-// unrepaired looks at what was damaged, once a second, and gives how many are neither repaired nor shown.
+// unrepaired checks the damaged outputs once a second, and returns how many are neither repaired nor reported.
 func (g *gallery) unrepaired(ctx context.Context, all []*damaged) (int, error) {
 	left := 0
 	for _, one := range all {
@@ -203,7 +203,7 @@ func (g *gallery) over(ctx context.Context, one *damaged) (bool, error) {
 	return err == nil && !meta.IsStatusConditionTrue(sync.Status.Conditions, v1alpha1.ConditionReady), err
 }
 
-// rest measures what the checks cost while nothing is wrong.
+// rest measures the cost of the checks while nothing is damaged.
 func (g *gallery) rest(ctx context.Context) ([]figure, error) {
 	if err := g.settle(ctx, g.operator); err != nil {
 		return nil, err
@@ -264,12 +264,12 @@ func (g *gallery) rest(ctx context.Context) ([]figure, error) {
 	}, nil
 }
 
-// isCheck picks the reads of data Secrets.
+// isCheck selects the reads of data Secrets.
 func isCheck(r audit.Request) bool {
 	return r.Verb == "get" && r.Resource == "secrets" && strings.HasSuffix(r.Name, dataOf(""))
 }
 
-// throughRestart measures what the looks at all outputs after a start cost.
+// throughRestart measures the cost of checking all outputs after a start.
 func (g *gallery) throughRestart(ctx context.Context) ([]figure, error) {
 	mark := g.mark()
 	place, err := g.audit.End()

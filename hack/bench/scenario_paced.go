@@ -8,7 +8,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// pacedUsers bounds the run against the vendor's limit: 50 s.
+// pacedUsers is the largest number of users of the run: 50 s at the vendor's limit.
 const pacedUsers = 1_000
 
 var paced = scenario{
@@ -51,7 +51,7 @@ func runPaced(ctx context.Context, st *stage) ([]figure, error) {
 	}}, limitKept("creating", calls, st.smile.Stats())...), nil
 }
 
-// limitKept tells whether the vendor's limit was, in any second.
+// limitKept reports whether the vendor's limit was kept in every second.
 func limitKept(doing string, calls []sandbox.JournalEntry, stats sandbox.Stats) []figure {
 	return []figure{
 		{

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// shortest is the least resyncInterval that a connection may have, and usual the default.
+	// shortest is the smallest resyncInterval, and usual the default.
 	shortest = time.Minute
 	usual    = 15 * time.Minute
-	// succession is how long the first new user after a restart may take: the operator waits until Smile's listings show
-	// for certain what the process before it created last.
-	succession = 5 * time.Minute
-	// restWindow is how long the users are watched at rest: three looks at the remote side.
+	// takeoverLimit is the longest time of the first new user after a restart: the operator waits until Smile's listings show
+	// for certain what the previous process created last.
+	takeoverLimit = 5 * time.Minute
+	// restWindow is how long the users are watched at rest: three polls.
 	restWindow = 3 * shortest
 	// restartWindow is how long the operator is watched after its start, and before, for comparison.
 	restartWindow = 45 * time.Second
@@ -24,7 +24,7 @@ const (
 var population = scenario{
 	name: "population",
 	title: func(o options) string {
-		return fmt.Sprintf("%d users: created without a limit, at rest, through a restart, with newcomers while all are asked for", o.users)
+		return fmt.Sprintf("%d users: created without a limit, at rest, through a restart, with new users while all are refreshed", o.users)
 	},
 	smile: unhurried,
 	workload: users(func(o options) int { return o.users + newcomers + 2 }, map[string]float64{
@@ -45,7 +45,7 @@ var population = scenario{
 	},
 }
 
-// crowd is the users of this scenario.
+// crowd is the set of users of this scenario.
 type crowd struct {
 	*stage
 	names    []string
@@ -53,7 +53,7 @@ type crowd struct {
 	operator *operator
 }
 
-// withMemory adds how much memory the operator has, or has had at most.
+// withMemory adds the present or the largest memory use of the operator.
 func (c *crowd) withMemory(figures []figure, doing string, atWorst bool) ([]figure, error) {
 	now, most, err := c.operator.memory()
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *crowd) withMemory(figures []figure, doing string, atWorst bool) ([]figu
 	return append(figures, f), nil
 }
 
-// again restarts the operator with another interval of looks.
+// again restarts the operator with another resyncInterval.
 func (c *crowd) again(ctx context.Context, resync time.Duration, perSecond int) error {
 	if err := c.operator.end(); err != nil {
 		return err
@@ -81,11 +81,11 @@ func (c *crowd) again(ctx context.Context, resync time.Duration, perSecond int) 
 	if c.operator, err = c.operate(ctx, perSecond); err != nil {
 		return err
 	}
-	c.say("restarted the operator, to look every %s", resync)
+	c.say("restarted the operator, with a resyncInterval of %s", resync)
 	return nil
 }
 
-// rest watches people who have an account each, and of whom all is known.
+// rest watches users with an account each, about whom nothing is new.
 func (c *crowd) rest(ctx context.Context) ([]figure, error) {
 	n := len(c.names)
 	if err := c.link(ctx, c.names, c.people); err != nil {
@@ -105,7 +105,7 @@ func (c *crowd) rest(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	mark := c.mark()
-	if err := c.pass(ctx, c.operator, restWindow, "three looks have come"); err != nil {
+	if err := c.pass(ctx, c.operator, restWindow, "three polls have been made"); err != nil {
 		return nil, err
 	}
 	requests, err := c.requests(place)
@@ -114,18 +114,18 @@ func (c *crowd) rest(ctx context.Context) ([]figure, error) {
 	}
 	calls := c.smile.Journal(mark)
 	c.say("calls: %s; requests: %s", tallyCalls(calls), tallyRequests(requests))
-	looks := per(shortest, len(calls), restWindow)
+	callsPerPoll := per(shortest, len(calls), restWindow)
 	return c.withMemory([]figure{
 		{
 			Name: fmt.Sprintf("calls a minute, %d users at rest", n), Target: atMost(2 * max(1, float64(n)/1000)),
 			Generic:  "1,000 for 1,000 users",
-			Measured: looks / usual.Minutes(),
-			How:      fmt.Sprintf("the sandbox's journal over %s of looks each %s: %.1f calls a look, taken each %s", restWindow, shortest, looks, usual),
+			Measured: callsPerPoll / usual.Minutes(),
+			How:      fmt.Sprintf("the sandbox's journal over %s with a poll every %s: %.1f calls a poll, converted to a poll every %s", restWindow, shortest, callsPerPoll, usual),
 		},
 		{
 			Name: fmt.Sprintf("API-server writes an hour, %d users at rest, lease aside", n), Target: atMost(0),
 			Measured: per(time.Hour, len(writes(requests)), restWindow),
-			How:      fmt.Sprintf("the audit log over %s with %d looks, scaled", restWindow, restWindow/shortest),
+			How:      fmt.Sprintf("the audit log over %s with %d polls, scaled", restWindow, restWindow/shortest),
 		},
 	}, "at rest", false)
 }
@@ -174,13 +174,13 @@ func (c *crowd) throughRestart(ctx context.Context) ([]figure, error) {
 		{
 			Name: "quiet after a restart", Unit: "s", Target: atMost(30),
 			Measured: max(quietAfter(c.operator.started, busy(requests)), calmAfter(c.operator.started, samples)).Seconds(),
-			How: fmt.Sprintf("from the start of the process to the later of its last request in the audit log that is no watch, no lease and no look at "+
+			How: fmt.Sprintf("from the start of the process to the later of its last request in the audit log other than watches, leases and reads of "+
 				"the connection's Secret, and the last second in which /proc shows more than %.0f %% of a core", 100*busyShare),
 		},
 	}, nil
 }
 
-// sample notes every second how much processor time the operator has used.
+// sample records the operator's processor time every second.
 func (c *crowd) sample(ctx context.Context, span time.Duration) ([]spent, error) {
 	var samples []spent
 	end, next := time.Now().Add(span), time.Now()
@@ -198,14 +198,14 @@ func (c *crowd) sample(ctx context.Context, span time.Duration) ([]spent, error)
 	return samples, err
 }
 
-// relist has somebody declared after the restart: nobody is created before all users at Smile were listed.
+// relist creates a SmileUser after the restart. It is not created at Smile before all users were listed.
 func (c *crowd) relist(ctx context.Context) ([]figure, error) {
 	n := len(c.names)
 	mark := c.mark()
 	if err := c.declare(ctx, []string{"late"}); err != nil {
 		return nil, err
 	}
-	if err := c.allAre(ctx, c.operator, c.people, "Ready", n+1, isReady, succession); err != nil {
+	if err := c.allAre(ctx, c.operator, c.people, "Ready", n+1, isReady, takeoverLimit); err != nil {
 		return nil, err
 	}
 	if err := c.settle(ctx, c.operator); err != nil {
@@ -216,7 +216,7 @@ func (c *crowd) relist(ctx context.Context) ([]figure, error) {
 	return []figure{{
 		Name: fmt.Sprintf("calls of a full relist of %d users and a creation after it", n), Target: atMost(float64(pages(n) + 3)),
 		Measured: float64(len(calls)), Generic: "10,000 for 10,000 users",
-		How: "the sandbox's journal, for the first SmileUser declared after a restart",
+		How: "the sandbox's journal, for the first SmileUser created after a restart",
 	}}, nil
 }
 
@@ -225,21 +225,21 @@ const (
 	newcomerInterval = 500 * time.Millisecond
 )
 
-// newcomers declares people one by one while all others are asked for, at the vendor's limit.
+// newcomers creates SmileUsers one by one while all others are refreshed, at the vendor's limit.
 func (c *crowd) newcomers(ctx context.Context) ([]figure, error) {
 	n := len(c.names)
 	if err := c.again(ctx, day, vendorLimit); err != nil {
 		return nil, err
 	}
-	// The first one after a restart has to wait until all users at Smile were listed: that is another figure.
+	// The first new user after a restart must wait until all users at Smile were listed. That is another figure.
 	if err := c.declare(ctx, []string{"first"}); err != nil {
 		return nil, err
 	}
-	if err := c.allAre(ctx, c.operator, c.people, "Ready", n+2, isReady, succession); err != nil {
+	if err := c.allAre(ctx, c.operator, c.people, "Ready", n+2, isReady, takeoverLimit); err != nil {
 		return nil, err
 	}
 	mark, asked := c.mark(), make(chan error, 1)
-	go func() { asked <- c.ask(ctx, c.names) }()
+	go func() { asked <- c.requestRefresh(ctx, c.names) }()
 	declared, err := c.arrive(ctx, names("newcomer", newcomers))
 	if err := <-asked; err != nil {
 		return nil, err
@@ -255,13 +255,13 @@ func (c *crowd) newcomers(ctx context.Context) ([]figure, error) {
 		waits = append(waits, c.people.of(name).ready.Sub(at))
 	}
 	calls := c.smile.Journal(mark)
-	c.say("calls: %s; the quickest of %d newcomers was Ready after %.2f s, half of them after %.2f s",
+	c.say("calls: %s; the fastest of %d new users was Ready after %.2f s, half of them after %.2f s",
 		tallyCalls(calls), len(waits), slices.Min(waits).Seconds(), percentile(waits, 50).Seconds())
 	return []figure{
 		{
 			Name: fmt.Sprintf("new user to Ready while %d are asked for at %d calls a second, p99", n, vendorLimit), Unit: "s", Target: atMost(10),
 			Measured: percentile(waits, 99).Seconds(),
-			How:      fmt.Sprintf("%d users declared every %s, from before the declaration to the Ready that a watch saw", newcomers, newcomerInterval),
+			How:      fmt.Sprintf("%d users created every %s, from before the creation to the Ready that a watch saw", newcomers, newcomerInterval),
 		},
 		{
 			Name: "largest one-second window of calls, asking for all", Target: atMost(vendorLimit), Measured: float64(peak(callTimes(calls))),
@@ -270,7 +270,7 @@ func (c *crowd) newcomers(ctx context.Context) ([]figure, error) {
 	}, nil
 }
 
-// arrive declares one person after the other, and tells when.
+// arrive creates one SmileUser after the other, and returns the times.
 func (c *crowd) arrive(ctx context.Context, all []string) (map[string]time.Time, error) {
 	tick := time.NewTicker(newcomerInterval)
 	defer tick.Stop()
@@ -286,6 +286,6 @@ func (c *crowd) arrive(ctx context.Context, all []string) (map[string]time.Time,
 			return nil, err
 		}
 	}
-	c.say("declared %d newcomers", len(all))
+	c.say("created %d new users", len(all))
 	return declared, nil
 }

@@ -35,7 +35,7 @@ var restore = scenario{
 
 func restoreCrowd(o options) int { return min(o.users, restoreUsers) }
 
-// archive is people whose data is in Secrets, and the backup of all of it.
+// archive is a set of users whose data is in Secrets, and the backup of everything.
 type archive struct {
 	*stage
 	names    []string
@@ -45,10 +45,10 @@ type archive struct {
 	secrets  map[string]*corev1.Secret
 }
 
-// recreation is a way to bring everything back. The operator runs meanwhile.
+// recreation is a way to restore everything while the operator runs.
 type recreation struct {
 	name string
-	// remove takes everything away that is to be brought back.
+	// remove removes everything that is restored later.
 	remove func(context.Context) error
 	bring  func(context.Context) error
 }
@@ -74,7 +74,7 @@ func runRestore(ctx context.Context, st *stage) ([]figure, error) {
 	return figures, nil
 }
 
-// prepare ends with everybody's data in a Secret, the accounts of every second person revoked, and a backup of all.
+// prepare brings the data of each user into a Secret, has the accounts of every second user revoked, and makes a backup.
 func (a *archive) prepare(ctx context.Context) error {
 	if err := a.connect(ctx); err != nil {
 		return err
@@ -102,14 +102,14 @@ func (a *archive) prepare(ctx context.Context) error {
 	return a.backUp(ctx)
 }
 
-// fill declares the syncs, every second one of which revokes, and ends when all data is in its Secret and nothing is
+// fill creates the SmileAccountSyncs. Every second one revokes. It returns when all data is in its Secret and nothing is
 // written any more.
 func (a *archive) fill(ctx context.Context) error {
 	released := map[string]bool{}
 	for i, name := range a.names {
 		released[name] = i%2 == 0
 	}
-	if err := a.each(ctx, "declared syncs of", a.names, func(ctx context.Context, name string) error {
+	if err := a.each(ctx, "created syncs for", a.names, func(ctx context.Context, name string) error {
 		sync := syncOf(name)
 		sync.Spec.RevokeAfterFetch = released[name]
 		return a.admin.Create(ctx, sync)
@@ -131,7 +131,7 @@ func (a *archive) fill(ctx context.Context) error {
 	return a.settle(ctx, a.operator)
 }
 
-// backUp keeps all objects without what belongs to their stored form.
+// backUp reads all objects, without the fields that belong to the cluster.
 func (a *archive) backUp(ctx context.Context) error {
 	a.users, a.syncs = map[string]*v1alpha1.SmileUser{}, map[string]*v1alpha1.SmileAccountSync{}
 	a.secrets = map[string]*corev1.Secret{}
@@ -172,12 +172,12 @@ func portable(obj client.Object) {
 	obj.SetManagedFields(nil)
 }
 
-// measure takes everything away and brings it back.
+// measure removes everything and restores it.
 func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error) {
 	if err := way.remove(ctx); err != nil {
 		return nil, err
 	}
-	a.say("%s: took everything away", way.name)
+	a.say("%s: removed everything", way.name)
 	people, mark, began := a.smile.Stats().Users, a.mark(), time.Now()
 	if err := way.bring(ctx); err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error)
 		return nil, err
 	}
 	calls := a.smile.Journal(mark)
-	a.say("%s: brought back in %.0f s; %s; calls: %s", way.name, brought.Seconds(), state, tallyCalls(calls))
+	a.say("%s: restored in %.0f s; %s; calls: %s", way.name, brought.Seconds(), state, tallyCalls(calls))
 	title := fmt.Sprintf("restore of %d, %s: ", len(a.names), way.name)
 	return []figure{
 		{
@@ -228,7 +228,7 @@ func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error)
 	}, nil
 }
 
-// lost counts the people whose Secrets do not hold the data of the backup.
+// lost counts the users whose Secrets do not contain the data of the backup.
 func (a *archive) lost(ctx context.Context) (lost int, state string, err error) {
 	var all corev1.SecretList
 	if err := a.admin.List(ctx, &all, client.InNamespace(namespace)); err != nil {
@@ -252,7 +252,7 @@ func (a *archive) lost(ctx context.Context) (lost int, state string, err error) 
 	return lost, fmt.Sprintf("%d outputs do not hold their data, %d of them do not exist", lost, absent), nil
 }
 
-// filled counts the Secrets that hold data.
+// filled counts the Secrets that contain data.
 func (a *archive) filled(ctx context.Context) (int, error) {
 	var all corev1.SecretList
 	err := a.admin.List(ctx, &all, client.InNamespace(namespace))
@@ -279,13 +279,13 @@ func dataIn(secret *corev1.Secret) map[string]string {
 // ready waits until all users and syncs exist and are Ready.
 func (a *archive) ready(ctx context.Context) error {
 	const limit = 10 * time.Minute
-	looked := time.Time{}
+	checked := time.Time{}
 	var state string
 	return a.until(ctx, "all users and syncs are Ready", limit, func() (bool, string, error) {
-		if time.Since(looked) < time.Second {
+		if time.Since(checked) < time.Second {
 			return false, state, nil
 		}
-		looked = time.Now()
+		checked = time.Now()
 		var users v1alpha1.SmileUserList
 		var syncs v1alpha1.SmileAccountSyncList
 		err := errors.Join(a.admin.List(ctx, &users), a.admin.List(ctx, &syncs), a.operator.alive())

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// startupUsers is how many the generic provider was given, too.
+// startupUsers is the number of users that the generic provider was measured with.
 const startupUsers = 300
 
 var startup = scenario{
 	name: "startup",
 	title: func(o options) string {
-		return fmt.Sprintf("%d users that were declared before the operator starts, no limit", startupCrowd(o))
+		return fmt.Sprintf("%d users that were created before the operator starts, no limit", startupCrowd(o))
 	},
 	smile:    unhurried,
 	workload: users(startupCrowd, nil),
@@ -37,7 +37,7 @@ var startup = scenario{
 			Name: fmt.Sprintf("%d users declared before, no limit: operator start to last Ready", n),
 			Unit: "s", Target: atMost(3), Generic: "74 s",
 			Measured: people.lastReady().Sub(o.started).Seconds(),
-			How:      "from the start of the process, on a cluster that knows the kinds but no operator yet, to the last Ready that a watch saw",
+			How:      "from the start of the process, on a cluster with the CRDs on which no operator has run yet, to the last Ready that a watch saw",
 		}}, nil
 	},
 }

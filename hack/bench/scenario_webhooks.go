@@ -25,7 +25,7 @@ const (
 	webhookRounds   = 2
 	// subscriptionName is the SmileWebhookSubscription of a scenario.
 	subscriptionName = "news"
-	// leaverShare is one in how many have their accounts disconnected in the end. More at once would be held as a mass
+	// leaverShare: one in so many users has the account disconnected at the end. More at a time would be held as a mass
 	// disappearance, unless they are fewLeavers at most.
 	leaverShare = 20
 	fewLeavers  = 9
@@ -34,7 +34,7 @@ const (
 var webhooks = scenario{
 	name: "webhooks",
 	title: func(o options) string {
-		return fmt.Sprintf("news and ends of %d accounts, %d a second, told by webhooks", webhookCrowd(o), eventsPerSecond)
+		return fmt.Sprintf("new data and disconnections of %d accounts, %d a second, reported by webhooks", webhookCrowd(o), eventsPerSecond)
 	},
 	smile:    func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
 	workload: synced(webhookCrowd, map[string]float64{"events a second": eventsPerSecond}),
@@ -53,11 +53,11 @@ func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
 	}
 	var news []time.Duration
 	for range webhookRounds {
-		round, err := w.tell(ctx, w.names, story{st.smile.Resync, func(had, has int) bool { return has > had }})
+		delays, err := w.tell(ctx, w.names, story{st.smile.Resync, func(had, has int) bool { return has > had }})
 		if err != nil {
 			return nil, err
 		}
-		news = append(news, round...)
+		news = append(news, delays...)
 	}
 	ends, err := w.tell(ctx, w.names[:leavers(len(w.names))], story{st.smile.Disconnect, func(_, has int) bool { return has == 0 }})
 	if err != nil {
@@ -79,7 +79,7 @@ func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
 	}, nil
 }
 
-// newsroom is people whose data is kept in Secrets, and what a watch has seen of these.
+// newsroom is a set of users whose data is in Secrets, and what a watch has shown of these.
 type newsroom struct {
 	*stage
 	names    []string
@@ -93,7 +93,7 @@ type newsroom struct {
 	changes  map[string][]change // by names of Secrets
 }
 
-// change is a Secret as it was seen: since when, and with how many items of data.
+// change is a state of a Secret: since when, and with how many items of data.
 type change struct {
 	at    time.Time
 	items int
@@ -101,7 +101,7 @@ type change struct {
 
 func dataOf(user string) string { return user + "-data" }
 
-// prepare starts the operator and ends with everybody's data in a Secret, once it was told of the accounts.
+// prepare starts the operator, links the accounts, and returns when the data of all users is in its Secret.
 func (w *newsroom) prepare(ctx context.Context, start, tell func(context.Context) error) error {
 	if err := w.connect(ctx); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (w *newsroom) prepare(ctx context.Context, start, tell func(context.Context
 	if err := w.declare(ctx, w.names); err != nil {
 		return err
 	}
-	if err := w.each(ctx, "declared syncs of", w.names, func(ctx context.Context, name string) error {
+	if err := w.each(ctx, "created syncs for", w.names, func(ctx context.Context, name string) error {
 		return w.admin.Create(ctx, syncOf(name))
 	}); err != nil {
 		return err
@@ -138,7 +138,7 @@ func (w *newsroom) prepare(ctx context.Context, start, tell func(context.Context
 	return w.settle(ctx, w.operator)
 }
 
-// patience is how long to wait for what concerns everybody.
+// patience is how long to wait for something that concerns all users.
 func (w *newsroom) patience() time.Duration {
 	return 3*time.Minute + time.Duration(len(w.names))*100*time.Millisecond
 }
@@ -155,12 +155,12 @@ func (w *newsroom) subscribe(ctx context.Context) error {
 	return w.subscribed(ctx, w.operator)
 }
 
-// receiving are the flags of an operator that takes webhooks at an address.
+// receiving returns the flags of an operator that receives webhooks at an address.
 func receiving(address string) []string {
 	return []string{"--receiver-bind-address=" + address, "--receiver-base-url=http://" + address}
 }
 
-// subscribed declares the subscription, and waits until Smile sends to the operator.
+// subscribed creates the SmileWebhookSubscription, and waits until it is Ready.
 func (st *stage) subscribed(ctx context.Context, o *operator) error {
 	subscription := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(),
@@ -193,7 +193,7 @@ func hasReady(conditions []any) bool {
 	return false
 }
 
-// syncOf keeps data of which every refresh brings more.
+// syncOf is a SmileAccountSync of data that grows with every refresh.
 func syncOf(user string) *v1alpha1.SmileAccountSync {
 	return &v1alpha1.SmileAccountSync{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: user},
@@ -215,7 +215,7 @@ func (w *newsroom) linkAll(ctx context.Context) error {
 	})
 }
 
-// watchSecrets notes every change of a Secret until ctx ends.
+// watchSecrets records every change of a Secret until ctx ends.
 func (w *newsroom) watchSecrets(ctx context.Context) {
 	w.follow(ctx, &corev1.SecretList{}, func(event watch.Event, now time.Time) {
 		if secret, ok := event.Object.(*corev1.Secret); ok {
@@ -247,13 +247,13 @@ func (w *newsroom) filled() int {
 	return n
 }
 
-// story is what happens to accounts, and whether a Secret shows it, by how many items it had and has.
+// story is something that happens to accounts, and how a Secret shows it: by the number of items before and after.
 type story struct {
 	happen func(accountID string) (sandbox.Account, error)
 	shows  func(had, has int) bool
 }
 
-// tell has a story happen to the accounts of users, so many a second, and gives how long each took to show.
+// tell has a story happen to the accounts of users, at a rate, and returns the delay of each.
 func (w *newsroom) tell(ctx context.Context, names []string, s story) ([]time.Duration, error) {
 	had, happened := w.items(), map[string]time.Time{}
 	tick := time.NewTicker(time.Second / eventsPerSecond)
@@ -293,7 +293,7 @@ func (w *newsroom) items() map[string]int {
 	return counts
 }
 
-// arrived gives, for each user whose Secret shows what happened, how long that took.
+// arrived returns the delay for each user whose Secret shows what happened.
 func (w *newsroom) arrived(had map[string]int, happened map[string]time.Time, s story) []time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()

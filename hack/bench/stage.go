@@ -23,7 +23,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// The service account of config/rbac, and what a scenario works with.
+// The service account of config/rbac, and the names that all scenarios use.
 const (
 	accountNamespace = "smile-operator-system"
 	accountName      = "smile-operator"
@@ -33,7 +33,7 @@ const (
 	apiSecret        = "sandbox-secret"
 )
 
-// stage is what one scenario plays on: a control plane and a Smile of its own.
+// stage is the environment of one scenario: its own control plane and sandbox.
 type stage struct {
 	*bench
 
@@ -47,7 +47,7 @@ type stage struct {
 	logs   []string
 }
 
-// newStage always returns a stage, to be cleared.
+// newStage always returns a stage, which the caller must clear, even with an error.
 func (b *bench) newStage(ctx context.Context, s scenario) (*stage, error) {
 	st := &stage{bench: b}
 	if err := st.startPlane(ctx, s.collects); err != nil {
@@ -62,7 +62,7 @@ func (b *bench) newStage(ctx context.Context, s scenario) (*stage, error) {
 	return st, nil
 }
 
-// startPlane does not hand on ctx: at an interrupt, the operator is to end before what it talks to.
+// startPlane does not stop the control plane when ctx ends: after an interrupt the operator must be stopped first.
 func (st *stage) startPlane(ctx context.Context, collects bool) error {
 	dir, err := os.MkdirTemp(st.work, "")
 	if err != nil {
@@ -90,8 +90,8 @@ func (st *stage) startPlane(ctx context.Context, collects bool) error {
 	return st.warm(ctx)
 }
 
-// warm has the API server serve each kind once, as it has on any cluster on which somebody has looked at them: to the very
-// first watch of a kind it says to come again in a second.
+// warm lists each kind once, as somebody has done on any real cluster. Without it, the API server
+// rejects the very first watch of a kind, to be retried in a second.
 func (st *stage) warm(ctx context.Context) error {
 	for _, list := range []client.ObjectList{
 		&v1alpha1.SmileConnectionList{}, &v1alpha1.SmileUserList{}, &v1alpha1.SmileAccountSyncList{}, &v1alpha1.SmileWebhookSubscriptionList{},
@@ -103,7 +103,7 @@ func (st *stage) warm(ctx context.Context) error {
 	return nil
 }
 
-// grant makes the clients and the kubeconfigs, and installs the operator's account with its rights.
+// grant creates the clients and the kubeconfigs, and installs the operator's account with its rights.
 func (st *stage) grant(ctx context.Context, dir string) error {
 	scheme, err := app.Scheme()
 	if err != nil {
@@ -137,7 +137,7 @@ func (st *stage) grant(ctx context.Context, dir string) error {
 	return os.WriteFile(st.access, access, 0o600)
 }
 
-// connect declares the connection that all users name. It looks at the remote side once a day until told otherwise.
+// connect creates the connection of all users. Its resyncInterval is a day until resync changes it.
 func (st *stage) connect(ctx context.Context) error {
 	named := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 	secret := &corev1.Secret{ObjectMeta: named("smile-keys"), StringData: map[string]string{"apiKey": apiKey, "apiSecret": apiSecret}}
@@ -153,14 +153,14 @@ func (st *stage) connect(ctx context.Context) error {
 	})
 }
 
-// resync changes how often the remote side is looked at.
+// resync changes the connection's resyncInterval.
 func (st *stage) resync(ctx context.Context, every time.Duration) error {
 	connection := &v1alpha1.SmileConnection{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: connectionName}}
 	patch := fmt.Sprintf(`{"spec":{"resyncInterval":%q}}`, every)
 	return st.admin.Patch(ctx, connection, client.RawPatch(types.MergePatchType, []byte(patch)))
 }
 
-// later has f called by clear, before what was registered earlier.
+// later registers f to be called by clear. What was registered last is called first.
 func (st *stage) later(f func() error) { st.undo = append(st.undo, f) }
 
 func (st *stage) clear() error {
@@ -172,7 +172,7 @@ func (st *stage) clear() error {
 	return errors.Join(errs...)
 }
 
-// explain is the end of the logs of what was run.
+// explain returns the end of the logs of the programs that were run.
 func (st *stage) explain() string {
 	const most = 3000
 	var text bytes.Buffer
@@ -186,13 +186,13 @@ func (st *stage) explain() string {
 	return text.String()
 }
 
-// requests are the operator's since a place in the audit log.
+// requests returns the operator's requests since a place in the audit log.
 func (st *stage) requests(place int64) ([]audit.Request, error) {
 	all, err := st.audit.After(place)
 	return own(all), err
 }
 
-// mark is the place in the journal behind all calls so far.
+// mark is the place in the journal after all calls so far.
 func (st *stage) mark() int {
 	journal := st.smile.Journal(0)
 	if len(journal) == 0 {

@@ -13,13 +13,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/child"
 )
 
-// subject is an operator that is measured: its sources, with its CRDs and rights, and what was built of them.
+// subject is an operator that is measured: its sources with CRDs and rights, and its binaries.
 type subject struct {
-	// name is what it is called in tables.
+	// name in tables.
 	name string
 	// root of its module.
 	root string
-	// binaries is the directory of what was built.
+	// binaries is the directory of the built programs.
 	binaries string
 }
 
@@ -48,7 +48,7 @@ func (b *bench) checkOut(ctx context.Context, commit string) (subject, error) {
 	)
 }
 
-// command runs a command to its end, and quotes what it says if it fails.
+// command runs a command until it ends, and quotes its output if it fails.
 func command(ctx context.Context, dir, name string, args ...string) error {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), name, args...)
 	var out bytes.Buffer

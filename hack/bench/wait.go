@@ -11,14 +11,14 @@ const (
 	tellInterval = 10 * time.Second
 )
 
-// until waits for something, and tells how far it is from time to time. look says whether it is so, and how far.
-func (st *stage) until(ctx context.Context, what string, limit time.Duration, look func() (done bool, state string, err error)) error {
+// until waits until check reports done, and prints the state that check returns from time to time.
+func (st *stage) until(ctx context.Context, what string, limit time.Duration, check func() (done bool, state string, err error)) error {
 	deadline := time.Now().Add(limit)
 	poll, tell := time.NewTicker(pollInterval), time.NewTicker(tellInterval)
 	defer poll.Stop()
 	defer tell.Stop()
 	for {
-		done, state, err := look()
+		done, state, err := check()
 		if done || err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (st *stage) until(ctx context.Context, what string, limit time.Duration, lo
 	}
 }
 
-// pass lets time pass while an operator runs.
+// pass waits for a time while an operator runs.
 func (st *stage) pass(ctx context.Context, o *operator, span time.Duration, why string) error {
 	end := time.Now().Add(span)
 	return st.until(ctx, why, span+time.Minute, func() (bool, string, error) {
@@ -54,12 +54,12 @@ func (st *stage) settle(ctx context.Context, o *operator) error {
 	if err != nil {
 		return err
 	}
-	since, looked, last := time.Now(), time.Now(), "none"
+	since, checked, last := time.Now(), time.Now(), "none"
 	return st.until(ctx, "nothing is written any more", longer, func() (bool, string, error) {
-		if time.Since(looked) < time.Second {
+		if time.Since(checked) < time.Second {
 			return false, "last writes: " + last, o.alive()
 		}
-		looked = time.Now()
+		checked = time.Now()
 		requests, err := st.requests(place)
 		written := writes(requests)
 		if err != nil || len(written) == 0 {

@@ -8,10 +8,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// watchPause is how long a watch that could not be opened is left alone.
+// watchPause is the time until a watch that could not be opened is retried.
 const watchPause = 200 * time.Millisecond
 
-// follow hands on all that happens to the objects of a list, until ctx or the scenario ends.
+// follow calls a function for all events of the objects of a list, until ctx or the scenario ends.
 func (st *stage) follow(ctx context.Context, list client.ObjectList, note func(watch.Event, time.Time)) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
@@ -32,7 +32,7 @@ func (st *stage) follow(ctx context.Context, list client.ObjectList, note func(w
 	st.later(func() error { cancel(); <-ended; return nil })
 }
 
-// hand hands on the events of one watch to its end.
+// hand calls the function for the events of one watch until it ends.
 func hand(ctx context.Context, watching watch.Interface, note func(watch.Event, time.Time)) {
 	defer watching.Stop()
 	for {

@@ -21,8 +21,8 @@ const patience = 25 * time.Second
 // pollInterval is how often a log file is read.
 const pollInterval = 20 * time.Millisecond
 
-// command returns a command that runs in dir. The end of ctx does not kill it, because it could not clean up then: await and serve
-// stop it.
+// command returns a command that runs in dir. The end of ctx does not kill it, because it could not clean up then: await and
+// serve stop it.
 func command(ctx context.Context, dir, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
 	cmd.Dir = dir
@@ -76,8 +76,8 @@ func (d *demo) show(ctx context.Context, args ...string) error {
 	return err
 }
 
-// serve starts a program of this module that runs until the end of the demo. If it ends earlier, the demo fails. env is added to its
-// environment.
+// serve starts a program of this module that runs until the end of the demo. If it ends earlier, the demo fails. env is added to
+// its environment.
 func (d *demo) serve(ctx context.Context, env, program string, args ...string) error {
 	d.note(wrapped(slices.Concat([]string{program}, args)...)...)
 	log, err := os.Create(d.log(program))

@@ -19,7 +19,7 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-func TestOutputTellsOfFailures(t *testing.T) {
+func TestOutputReportsFailures(t *testing.T) {
 	ended, end := context.WithCancelCause(t.Context())
 	end(errEnough)
 	for name, tt := range map[string]struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
-// startControlPlane starts the control plane, and first builds its binaries if some are missing. The end of ctx stops only the start,
-// not the running control plane: after an interrupt the operator must be stopped first.
+// startControlPlane starts the control plane, and first builds its binaries if some are missing. The end of ctx stops only the
+// start, not the running control plane: after an interrupt the operator must be stopped first.
 func (d *demo) startControlPlane(ctx context.Context) error {
 	var err error
 	if d.root, err = controlplane.ModuleRoot(); err != nil {

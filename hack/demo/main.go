@@ -1,5 +1,5 @@
-// Command demo shows the operator on this machine, offline. It starts a real control plane, a Smile sandbox and the operator, applies
-// the samples, links an account as the end user would, shows the result, and stops everything.
+// Command demo shows the operator on this machine, offline. It starts a real control plane, a Smile sandbox and the operator,
+// applies the samples, links an account as the end user would, shows the result, and stops everything.
 package main
 
 import (
@@ -32,8 +32,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run runs the demo and returns its exit code. It leaves nothing behind except the logs after a failure. A signal is the normal end
-// of a demo that stays.
+// run runs the demo and returns its exit code. It leaves nothing behind except the logs after a failure. A signal is the normal
+// end of a demo that stays.
 func run(signals context.Context, out io.Writer, stay bool) int {
 	ctx, fail := context.WithCancelCause(signals)
 	defer fail(nil)

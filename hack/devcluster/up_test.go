@@ -123,7 +123,7 @@ func startUp(t *testing.T, kubeconfig string) *session {
 		}
 	}
 	if len(s.pids) != 3 {
-		t.Fatalf("it told of %v, want three components", s.pids)
+		t.Fatalf("it printed %v, want three components", s.pids)
 	}
 	return s
 }

@@ -62,7 +62,7 @@ func main() {
 	}
 }
 
-// choose finds parts by their names; all if none is named.
+// choose returns the parts of these names, or all parts if there are none.
 func choose(names string) ([]part, error) {
 	wanted := strings.FieldsFunc(names, func(r rune) bool { return r == ',' || r == ' ' })
 	if len(wanted) == 0 {
@@ -79,7 +79,7 @@ func choose(names string) ([]part, error) {
 	return chosen, nil
 }
 
-// run runs the parts and writes the results. It fails when a part did.
+// run runs the parts and writes the results. It returns an error if a part failed.
 func run(ctx context.Context, chosen []part) error {
 	commit, err := output(ctx, "git", "describe", "--always", "--dirty", "--exclude=*")
 	if err != nil {
@@ -148,7 +148,7 @@ func (p part) run(ctx context.Context, logs string) (result, error) {
 	return made, nil
 }
 
-// load says how busy the machine was before, which the times that were measured depend on; "" where that is not known.
+// load describes the load of the machine before a part, because measured times depend on it. It is empty if it is not known.
 func load() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	fields := strings.Fields(string(text))

@@ -10,21 +10,21 @@ import (
 const (
 	passedState = "passed"
 	failedState = "FAILED"
-	// mostFigures is how many lines of a part are kept.
+	// mostFigures is the largest number of lines that are kept of a part.
 	mostFigures = 400
 )
 
 // result is the result of a part.
 type result struct {
 	state, took, date, commit, machine string
-	// figures are the lines that say what was measured.
+	// figures are the lines with measurements.
 	figures []string
 }
 
 const heading = `# The nightly run
 
 ` + "`make nightly`" + ` writes this file: the results and measurements of all tests, including those that take too long for CI.
-` + "`NIGHTLY_ONLY=fuzz,bench make nightly`" + ` runs only some parts; the others keep the results of an earlier run.
+` + "`NIGHTLY_ONLY=fuzz,bench make nightly`" + ` runs only some parts. The others keep the results of an earlier run.
 
 | part | result | took | on | commit | machine |
 |---|---|---|---|---|---|
@@ -79,7 +79,7 @@ var (
 	named = regexp.MustCompile(`^(=== (RUN|NAME) +(Test\w+)|\S+ Fuzz\w+$)`)
 )
 
-// figures picks the lines of an output that say what was measured.
+// figures selects the lines of an output that contain measurements.
 func figures(log string) []string {
 	var p picker
 	for line := range strings.Lines(log) {

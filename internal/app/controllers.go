@@ -63,10 +63,10 @@ type Environment struct {
 
 // Controllers are the controllers of all kinds, and what they share.
 type Controllers struct {
-	Connections   *connectioncontroller.Controller
-	Users         *user.Controller
+	Connections   *connectioncontroller.Reconciler
+	Users         *user.Reconciler
 	AccountSyncs  *accountsync.Controller
-	Subscriptions *webhook.Controller
+	Subscriptions *webhook.Reconciler
 
 	// Registry holds the connections to Smile.
 	Registry *connection.Registry
@@ -148,10 +148,10 @@ func (c *Controllers) build() error {
 	audit := auditlog.New(env.AuditLog, env.Clock, ctrl.Log.WithName("audit"))
 	c.Audit = audit
 	c.People = &broker.People{Users: env.Objects, Connections: c.Registry, Owners: owners, Fence: env.Fence}
-	c.Connections = &connectioncontroller.Controller{
+	c.Connections = &connectioncontroller.Reconciler{
 		Client: env.Objects, Connections: c.Registry, Mirrors: c.Mirrors, Events: env.Events, Clock: env.Clock,
 	}
-	c.Users = &user.Controller{
+	c.Users = &user.Reconciler{
 		Client: env.Objects, Live: env.Live, Connections: c.Registry, Mirrors: c.Mirrors, Owners: owners,
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileUser"), Identity: env.Identity, Audit: audit,
 		Creation: c.Creation, Events: env.Events, Clock: env.Clock,
@@ -161,7 +161,7 @@ func (c *Controllers) build() error {
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileAccountSync"), Checked: c.options.OutputCheckInterval > 0, Annotations: annotations,
 		Ledger: c.Ledger, Identity: env.Identity, Audit: audit, Events: env.Events, Clock: env.Clock,
 	}
-	c.Subscriptions = &webhook.Controller{
+	c.Subscriptions = &webhook.Reconciler{
 		Client: env.Objects, Secrets: env.Live, Connections: c.Registry, Mirrors: c.Mirrors,
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileWebhookSubscription"), Policy: urls, Overlap: c.options.WebhookOverlap,
 		HeadStart: env.HeadStart, Identity: env.Identity, Events: env.Events, Clock: env.Clock,

@@ -4,6 +4,6 @@ package child
 
 import "syscall"
 
-// attributes gives a child a process group of its own, so that an interrupt typed in the terminal reaches only this process, which
-// then stops its children in order.
+// attributes gives a child a process group of its own, so that an interrupt typed in the terminal reaches only this process,
+// which then stops its children in order.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

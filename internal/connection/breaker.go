@@ -11,35 +11,37 @@ import (
 )
 
 const (
-	// probeInterval is how often a refused key pair is tried again while its Secret stays the same.
+	// probeInterval is how often a refused key pair is probed again while its Secret stays the same.
 	probeInterval = 15 * time.Minute
-	// probeTrust is how long a passed probe speaks for the pair when a call is forbidden, which is as a rule the fault
-	// of what the call names.
+	// probeTrust is for how long after a successful probe a call that is forbidden does not cause another probe. Usually the
+	// reason is the object that the call names, not the pair.
 	probeTrust = time.Minute
 )
 
-// breaker keeps a refused key pair from being used: after one refusal, confirmed by one probe, nothing leaves but
-// a probe every 15 minutes.
+// breaker stops the use of a refused key pair. After one refusal that one probe confirms, nothing is sent except a probe every
+// 15 minutes.
 type breaker struct {
 	clock clock.PassiveClock
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// open is true while the pair is refused, and checking while a probe is under way.
 	open     bool
 	checking bool
-	wrong    bool
-	passedAt time.Time
-	probeAt  time.Time
+	// wrong is true once a token has shown that the pair is of the other mode.
+	wrong       bool
+	succeededAt time.Time
+	probeAt     time.Time
 }
 
 var (
 	errDenied = problem.NewNotReady(v1alpha1.ReasonConnectionNotReady,
-		"Smile refuses the key pair of the connection: nothing is called until its credentials Secret is mended").
+		"Smile refuses the key pair of the connection: no calls are made until its credentials Secret is fixed").
 		On(v1alpha1.ConditionConnectionReady)
 	errWrongMode = problem.NewNotReady(v1alpha1.ReasonConnectionNotReady,
-		"the key pair of the connection belongs to the other mode: nothing is called until its credentials Secret is mended").
+		"the key pair of the connection belongs to the other mode: no calls are made until its credentials Secret is fixed").
 		On(v1alpha1.ConditionConnectionReady)
-	// errUnchecked ends with the connection's first Ready condition, which wakes all that wait: nothing is written for them
-	// before.
+	// errUnchecked ends with the connection's first Ready condition, which wakes all objects that wait. Nothing is written for
+	// them before.
 	errUnchecked = &problem.Problem{
 		Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled,
 		Message: "the connection is being checked for the first time",
@@ -50,8 +52,8 @@ var (
 	}
 )
 
-// pass says whether an ordinary call may leave.
-func (b *breaker) pass() error {
+// refusal is why an ordinary call must not be sent; nil if it may.
+func (b *breaker) refusal() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -66,11 +68,11 @@ func (b *breaker) pass() error {
 	}
 }
 
-// suspect is told of a refusal. It says whether the caller is the one to probe; meanwhile nothing else leaves.
-func (b *breaker) suspect(forbidden bool) bool {
+// startProbe is called after a refusal. If it returns true, the caller must probe the pair, and nothing else is sent meanwhile.
+func (b *breaker) startProbe(forbidden bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	trusted := forbidden && !b.passedAt.IsZero() && b.clock.Since(b.passedAt) < probeTrust
+	trusted := forbidden && !b.succeededAt.IsZero() && b.clock.Since(b.succeededAt) < probeTrust
 	if b.open || b.checking || trusted {
 		return false
 	}
@@ -78,23 +80,23 @@ func (b *breaker) suspect(forbidden bool) bool {
 	return true
 }
 
-// due says whether a pair that was refused may be probed again.
-func (b *breaker) due() bool {
+// probeDue reports whether the pair may be probed: it is not refused, or the last probe was long enough ago.
+func (b *breaker) probeDue() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.open || !b.clock.Now().Before(b.probeAt)
 }
 
-// probed is told how a probe ended.
-func (b *breaker) probed(denied, passed bool) {
+// probed records the result of a probe.
+func (b *breaker) probed(denied, succeeded bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.checking = false
 	if denied {
 		b.open, b.probeAt = true, b.clock.Now().Add(probeInterval)
 	}
-	if passed {
-		b.open, b.passedAt = false, b.clock.Now()
+	if succeeded {
+		b.open, b.succeededAt = false, b.clock.Now()
 	}
 }
 
@@ -104,14 +106,14 @@ func (b *breaker) denied() bool {
 	return b.open
 }
 
-// condemn marks the pair as one of the other mode, for as long as it lives.
-func (b *breaker) condemn() {
+// setWrongMode records that the pair is of the other mode. That never changes.
+func (b *breaker) setWrongMode() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wrong = true
 }
 
-func (b *breaker) condemned() bool {
+func (b *breaker) wrongMode() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.wrong

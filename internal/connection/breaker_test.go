@@ -18,7 +18,7 @@ func TestTheBreaker(t *testing.T) {
 	t.Parallel()
 	const forbidden, refused = true, false
 	refusedTwice := func(b *breaker) {
-		b.suspect(refused)
+		b.startProbe(refused)
 		b.probed(true, false)
 	}
 	for name, test := range map[string]struct {
@@ -28,14 +28,14 @@ func TestTheBreaker(t *testing.T) {
 	}{
 		"nothing happened": {func(*breaker, *clocktesting.FakeClock) {}, nil, true},
 		"a refusal is being checked": {
-			func(b *breaker, _ *clocktesting.FakeClock) { b.suspect(refused) }, errChecking, true,
+			func(b *breaker, _ *clocktesting.FakeClock) { b.startProbe(refused) }, errChecking, true,
 		},
 		"the check was refused": {func(b *breaker, _ *clocktesting.FakeClock) { refusedTwice(b) }, errDenied, false},
 		"the check passed": {
-			func(b *breaker, _ *clocktesting.FakeClock) { b.suspect(refused); b.probed(false, true) }, nil, true,
+			func(b *breaker, _ *clocktesting.FakeClock) { b.startProbe(refused); b.probed(false, true) }, nil, true,
 		},
 		"the check told nothing": {
-			func(b *breaker, _ *clocktesting.FakeClock) { b.suspect(refused); b.probed(false, false) }, nil, true,
+			func(b *breaker, _ *clocktesting.FakeClock) { b.startProbe(refused); b.probed(false, false) }, nil, true,
 		},
 		"almost time to try again": {
 			func(b *breaker, c *clocktesting.FakeClock) { refusedTwice(b); c.Step(probeInterval - 1) }, errDenied, false,
@@ -64,36 +64,36 @@ func TestTheBreaker(t *testing.T) {
 				b.probed(false, true)
 			}, nil, true,
 		},
-		"of the other mode": {func(b *breaker, _ *clocktesting.FakeClock) { b.condemn() }, errWrongMode, true},
+		"of the other mode": {func(b *breaker, _ *clocktesting.FakeClock) { b.setWrongMode() }, errWrongMode, true},
 		"of the other mode, whatever follows": {
-			func(b *breaker, _ *clocktesting.FakeClock) { b.condemn(); b.probed(false, true) }, errWrongMode, true,
+			func(b *breaker, _ *clocktesting.FakeClock) { b.setWrongMode(); b.probed(false, true) }, errWrongMode, true,
 		},
 		"forbidden, soon after it passed": {
 			func(b *breaker, c *clocktesting.FakeClock) {
 				b.probed(false, true)
 				c.Step(probeTrust - 1)
-				b.suspect(forbidden)
+				b.startProbe(forbidden)
 			}, nil, true,
 		},
 		"forbidden, long after it passed": {
 			func(b *breaker, c *clocktesting.FakeClock) {
 				b.probed(false, true)
 				c.Step(probeTrust)
-				b.suspect(forbidden)
+				b.startProbe(forbidden)
 			}, errChecking, true,
 		},
 		"refused, soon after it passed": {
-			func(b *breaker, _ *clocktesting.FakeClock) { b.probed(false, true); b.suspect(refused) }, errChecking, true,
+			func(b *breaker, _ *clocktesting.FakeClock) { b.probed(false, true); b.startProbe(refused) }, errChecking, true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, now := newBreaker()
 			test.history(b, now)
-			if err := b.pass(); !errors.Is(err, test.want) {
+			if err := b.refusal(); !errors.Is(err, test.want) {
 				t.Errorf("a call gets %v, want %v", err, test.want)
 			}
-			if due := b.due(); due != test.due {
+			if due := b.probeDue(); due != test.due {
 				t.Errorf("a try is due: %v", due)
 			}
 		})
@@ -110,16 +110,16 @@ func TestARefusedPairIsHardlyUsed(t *testing.T) {
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			now.Step(rapid.Custom(step).Draw(t, "passes"))
 			if rapid.Bool().Draw(t, "an object calls") {
-				if b.pass() == nil {
+				if b.refusal() == nil {
 					call()
-					if b.suspect(rapid.Bool().Draw(t, "403")) {
+					if b.startProbe(rapid.Bool().Draw(t, "403")) {
 						call()
 						b.probed(true, false)
 					}
 				}
 				continue
 			}
-			if b.denied() && b.due() { // the connection's own pass
+			if b.denied() && b.probeDue() { // the connection's own pass
 				call()
 				b.probed(true, false)
 			}

@@ -30,21 +30,21 @@ type Connection struct {
 	ResyncInterval time.Duration
 	// RevokesPerDay in effect: how many revokes that specs ask for are made in 24 hours.
 	RevokesPerDay int
-	// AdoptionAllowed tells whether users that this installation did not create may be adopted by their id.
+	// AdoptionAllowed is whether users that this installation did not create may be adopted by their id.
 	AdoptionAllowed bool
 
-	// Undeclared is whether the Secret does not permit that its values are used as credentials. The pair is still used, because
-	// it was proven before that was required.
+	// Undeclared is whether the Secret does not permit that its values are used as credentials. The pair is still used because
+	// it was proven before the permission was required.
 	Undeclared bool
 
 	session *session
 	limiter *revokeLimiter
 	gate    gate
 	mutator *smile.Mutator
-	// proven is true once the pair was proven for this connection: that it works, and that it is of the tenant of the
-	// connection's users. Another connection may have proven the pair for a tenant of its own.
+	// proven is true once the pair was proven for this connection: it works, and it is of the tenant of the connection's users.
+	// Another connection may have proven the pair for a tenant of its own.
 	proven atomic.Bool
-	// made from this very object, to notice when it is another.
+	// uid and generation of the object that it was made from.
 	uid        types.UID
 	generation int64
 }
@@ -55,23 +55,23 @@ func (c *Connection) Account() string { return c.session.account }
 // Fingerprint of the key pair in use.
 func (c *Connection) Fingerprint() string { return c.session.fingerprint }
 
-// ModeConfirmed tells whether a token has shown that the pair is of the connection's mode.
+// ModeConfirmed reports whether a token has shown that the pair is of the connection's mode.
 func (c *Connection) ModeConfirmed() bool { return c.session.confirmed() }
 
-// WrongMode tells whether a token has shown that the pair is of the other mode.
-func (c *Connection) WrongMode() bool { return c.session.breaker.condemned() }
+// WrongMode reports whether a token has shown that the pair is of the other mode.
+func (c *Connection) WrongMode() bool { return c.session.breaker.wrongMode() }
 
-// Usable tells why no ordinary call may be made; nil when it may.
-func (c *Connection) Usable() error { return c.session.breaker.pass() }
+// Usable returns why no ordinary call may be made; nil if one may.
+func (c *Connection) Usable() error { return c.session.breaker.refusal() }
 
-// KnownUser is a user that the pair can see; "" when none is known.
+// KnownUser is a user that the pair can see; "" if none is known.
 func (c *Connection) KnownUser() string {
 	c.session.mu.Lock()
 	defer c.session.mu.Unlock()
 	return c.session.knownUser
 }
 
-// Prove makes sure that the key pair works and belongs to the tenant of knownUser, if one is named.
+// Prove checks that the key pair works and belongs to the tenant of knownUser, if that is not empty.
 func (c *Connection) Prove(ctx context.Context, knownUser string) error {
 	if err := c.session.prove(ctx, knownUser); err != nil {
 		return err
@@ -80,16 +80,16 @@ func (c *Connection) Prove(ctx context.Context, knownUser string) error {
 	return nil
 }
 
-// Turn returns nil when a call of the context would leave within about half a second, and keeps its place for the next call of
-// this reconcile; otherwise it returns the error with which that call would fail, having sent nothing. Then the reconcile ends,
-// and runs again when its turn is near. Turn comes before a step that must come right before a call, such as storing an
-// intent. The lane is that of the context. If no caller can be woken, Turn returns nil and the call waits.
+// Turn returns nil if a call of the context would be sent within about half a second, and keeps its place for the next call of
+// this reconcile. Otherwise it returns the error with which that call would fail, and sends nothing. Then the reconcile ends, and
+// runs again when its turn is near. Call Turn before a step that must come right before a call, such as storing an intent. The
+// lane is that of the context. If no caller can be woken, Turn returns nil and the call waits.
 func (c *Connection) Turn(ctx context.Context) error {
 	return c.session.transport.Turn(c.gate.calling(ctx))
 }
 
-// TurnToCreate is Turn for CreateUser: while the mode of the key pair is unknown, it is also an error while another create is
-// under way.
+// TurnToCreate is Turn for CreateUser. While the mode of the key pair is unknown, it also returns an error while another create
+// is under way.
 func (c *Connection) TurnToCreate(ctx context.Context) error {
 	if !c.session.confirmed() {
 		if err := c.session.first.turn(ctx); err != nil {
@@ -99,13 +99,13 @@ func (c *Connection) TurnToCreate(ctx context.Context) error {
 	return c.Turn(smile.WithLane(ctx, smile.LaneCreate))
 }
 
-// TurnIsNear reports whether a call of the context would leave within about half a second. It keeps no place.
+// TurnIsNear reports whether a call of the context would be sent within about half a second. It keeps no place.
 func (c *Connection) TurnIsNear(ctx context.Context) bool {
 	return c.session.transport.TurnIsNear(c.gate.calling(ctx))
 }
 
-// ShownAccount names the API account that the status of a connection shows: equal for connections of the same account, and ""
-// while none was proven.
+// ShownAccount identifies the API account that the status of a connection shows. It is equal for connections of the same account,
+// and "" while no pair was proven.
 func ShownAccount(conn *v1alpha1.SmileConnection) string {
 	if conn.Status.Credentials == nil || conn.Status.Credentials.Fingerprint == "" {
 		return ""

@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// defaultRevokesPerDay is how many declared revokes a connection makes in 24 hours where its spec names no limit.
+	// defaultRevokesPerDay is how many declared revokes a connection makes in 24 hours if its spec names no limit.
 	defaultRevokesPerDay = 5000
-	// declaredWindow is the time in which they count, and declaredStep the precision with which they are counted.
+	// declaredWindow is for how long a revoke counts, and declaredStep the precision of its time.
 	declaredWindow = 24 * time.Hour
 	declaredStep   = time.Minute
-	// declaredRetry is after how long a revoke that waits for the limit is retried at the latest.
+	// declaredRetry is the longest time until a revoke that waits for the limit is retried.
 	declaredRetry = 5 * time.Minute
-	// declaredRoom is which part of the limit must be free before the connection stops showing that it was reached, so that
-	// its condition does not change with each revoke.
+	// declaredRoom: one in so many of the limit must be free before the connection stops showing that the limit was reached.
+	// Otherwise its condition would change with each revoke.
 	declaredRoom = 20
 )
 
@@ -31,8 +31,8 @@ var errRevokeLimit = problem.NewNotReady(v1alpha1.ReasonRevokeLimitReached,
 	"the number of accounts revoked in 24 hours has reached spec.revokes.perDay of the SmileConnection: "+
 		"the others are revoked when the limit permits it; to revoke them sooner, raise spec.revokes.perDay")
 
-// declaredLimiter limits the revokes of a connection that specs ask for, as spec.revokeAfterFetch does. They are intended, so
-// none waits for an approval. It counts them by minute.
+// declaredLimiter limits the revokes of a connection that specs ask for by spec.revokeAfterFetch. They are intended, so none
+// waits for an approval. It counts them by minute.
 type declaredLimiter struct {
 	clock clock.PassiveClock
 	// before returns when the revokes of the last 24 hours were made, as the statuses of objects show. It is called once.
@@ -66,7 +66,7 @@ func (d *declaredLimiter) limit(perDay int) {
 	d.perDay = perDay
 }
 
-// take permits one revoke, or reports why not.
+// take permits one revoke, or returns why it must wait.
 func (d *declaredLimiter) take(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -121,7 +121,7 @@ func (d *declaredLimiter) show(reached bool) {
 	}
 }
 
-// untilRoom is for how long the oldest revoke still counts.
+// untilRoom is how long the oldest revoke still counts, within the bounds of a retry.
 func (d *declaredLimiter) untilRoom(now time.Time) time.Duration {
 	first := minuteOf(now)
 	for minute := range d.made {
@@ -144,12 +144,12 @@ func (d *declaredLimiter) giveBack() {
 	}
 }
 
-// waiting reports why a revoke would have to wait; nil when it need not.
+// waiting is why the next revoke would have to wait; nil if it need not.
 func (d *declaredLimiter) waiting(ctx context.Context) *problem.Problem {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.count(ctx); err != nil {
-		return nil // take reports it
+		return nil // take returns it
 	}
 	if now := d.clock.Now(); d.full(now) {
 		return errRevokeLimit.After(d.untilRoom(now))
@@ -157,7 +157,7 @@ func (d *declaredLimiter) waiting(ctx context.Context) *problem.Problem {
 	return nil
 }
 
-// shown is why the connection shows that declared revokes wait; nil when it does not.
+// shown is the problem that the connection shows while declared revokes wait; nil if it shows none.
 func (d *declaredLimiter) shown(ctx context.Context) *problem.Problem {
 	limit := d.waiting(ctx)
 	d.mu.Lock()
@@ -196,12 +196,12 @@ func (r *Registry) releases(ctx context.Context, of client.ObjectKey) ([]time.Ti
 	return released, nil
 }
 
-// RevokeLimitReached is why a connection shows that its declared revokes wait; nil when it does not.
+// RevokeLimitReached is the problem that a connection shows while its declared revokes wait; nil if it shows none.
 func (r *Registry) RevokeLimitReached(ctx context.Context, obj *v1alpha1.SmileConnection) *problem.Problem {
 	return r.limiterOf(obj).declared.shown(ctx)
 }
 
-// RevokeLimitReached is why the next declared revoke would have to wait, without asking for one; nil when it need not.
+// RevokeLimitReached is why the next declared revoke would have to wait; nil if it need not. It takes nothing from the limit.
 func (c *Connection) RevokeLimitReached(ctx context.Context) *problem.Problem {
 	return c.limiter.declared.waiting(ctx)
 }

@@ -9,24 +9,25 @@ import (
 )
 
 const (
-	// firstPatience is how long a create waits for the first one before it goes away.
+	// firstPatience is how long a create waits for the first one before its reconcile ends.
 	firstPatience = time.Second
-	// firstRetry is after how long a create that has gone away is retried in any case.
+	// firstRetry is after how long such a reconcile runs again if nothing wakes it.
 	firstRetry = 30 * time.Second
 )
 
-// first permits one create at a time while the mode of a key pair is not known. Creates that would wait for longer than a second
-// go away, and are woken when the current one has ended. The zero first is free.
-type first struct {
+// firstCreate permits one create at a time while the mode of a key pair is not known. The reconciles of creates that would wait
+// for longer than a second end, and are woken when the current create has ended. The zero firstCreate is free.
+type firstCreate struct {
 	mu sync.Mutex
 	// ended is closed when the create that is under way has ended; nil when none is.
 	ended chan struct{}
-	away  map[*smile.Caller]bool
+	// away are the callers to wake then.
+	away map[*smile.Caller]bool
 }
 
-// enter waits for the turn of a create, and returns the function that ends it. The error is that of the context, or a
-// PausedError.
-func (f *first) enter(ctx context.Context, needless func() bool) (leave func(), err error) {
+// enter waits until no other create is under way, or needless returns true. It returns the function that ends the create. The
+// error is that of the context, or a PausedError.
+func (f *firstCreate) enter(ctx context.Context, needless func() bool) (leave func(), err error) {
 	patience := time.NewTimer(firstPatience)
 	defer patience.Stop()
 	for !needless() {
@@ -49,8 +50,8 @@ func (f *first) enter(ctx context.Context, needless func() bool) (leave func(), 
 	return func() {}, nil
 }
 
-// take takes the turn if it is free, and otherwise returns a channel that is closed when it is.
-func (f *first) take() (ended chan struct{}) {
+// take begins a create if none is under way. Otherwise it returns a channel that is closed when that one has ended.
+func (f *firstCreate) take() (ended chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended != nil {
@@ -62,7 +63,7 @@ func (f *first) take() (ended chan struct{}) {
 
 // turn returns an error while a create is under way, and wakes the context's caller when that has ended. It returns nil if no
 // create is under way, or if there is no caller to wake.
-func (f *first) turn(ctx context.Context) error {
+func (f *firstCreate) turn(ctx context.Context) error {
 	caller := smile.CallerFrom(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +77,7 @@ func (f *first) turn(ctx context.Context) error {
 	return &smile.UnsentError{Cause: &smile.PausedError{RetryAfter: firstRetry, Kept: true}}
 }
 
-func (f *first) leave() {
+func (f *firstCreate) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	close(f.ended)

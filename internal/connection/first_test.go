@@ -15,7 +15,7 @@ import (
 // TestOneFirstCreateAtATime has many creates come while the mode is unknown: the first two fail.
 func TestOneFirstCreateAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f first
+		var f firstCreate
 		var known, running atomic.Int32
 		var group sync.WaitGroup
 		for i := range 20 {
@@ -50,7 +50,7 @@ func TestOneFirstCreateAtATime(t *testing.T) {
 // TestACreateDoesNotWaitForLong has callers wait while the first create hangs: they go away, and are woken when it has ended.
 func TestACreateDoesNotWaitForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f first
+		var f firstCreate
 		unknown := func() bool { return false }
 		leave, err := f.enter(t.Context(), unknown)
 		if err != nil {

@@ -82,7 +82,7 @@ func (r *Registry) replaced(obj *v1alpha1.SmileConnection) bool {
 	return former != nil && former.uid != obj.UID
 }
 
-// needed reports whether an object that names a connection will have to undo something at Smile when it is deleted.
+// needed reports whether an object that names a connection will need it to undo something at Smile when the object is deleted.
 func (r *Registry) needed(ctx context.Context, name types.NamespacedName) (bool, error) {
 	var users v1alpha1.SmileUserList
 	if err := r.config.Connections.List(ctx, &users, client.InNamespace(name.Namespace)); err != nil {
@@ -107,7 +107,8 @@ func (r *Registry) needed(ctx context.Context, name types.NamespacedName) (bool,
 	return false, nil
 }
 
-// forget drops the former key pair of a name, or all that is known of the name, and closes what nobody uses any more.
+// forget drops the former key pair of a name, or everything of the name if all is true, and closes the connections that are no
+// longer used.
 func (r *Registry) forget(name types.NamespacedName, all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,14 +18,14 @@ func WithAll(ctx context.Context) context.Context { return context.WithValue(ctx
 // ForAll reports whether calls are made for all connections of an API account.
 func ForAll(ctx context.Context) bool { return ctx.Value(forAllKey{}) != nil }
 
-// listings is the share of the budget of what is read for all connections of one API account. Its pace is that of the fastest
-// connection. A single connection has one share for everything, so that its calls together keep its pace.
+// listings is the share of the budget for calls that read for all connections of one API account. Its pace is that of the fastest
+// connection. A single connection has one share for everything, so that all its calls together keep its pace.
 type listings struct {
 	account string
 	share   transport.Share
 
 	mu sync.Mutex
-	// paces are the calls a second that each connection may make; 0 is as many as the budget permits.
+	// paces are how many calls a second each connection may make; 0 is as many as the budget permits.
 	paces map[types.NamespacedName]int32
 }
 
@@ -71,7 +71,8 @@ func (l *listings) adapt() {
 	l.share.Limit(int64(fastest))
 }
 
-// of returns flow and share of the calls that are made for all. The arguments are those of the connection that sends them.
+// of returns flow and share of the calls that are made for all connections. The arguments are those of the connection that
+// sends them.
 func (l *listings) of(flow string, own *transport.Share) (string, *transport.Share) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -4,11 +4,18 @@ import (
 	"context"
 	"errors"
 
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // The methods in this file are all calls that change something at Smile. Nothing else in the operator can make them. Each is
 // sent only if, once it has its slot in the budget, the fence of the registry permits it and the key pair is not refused.
+
+// ErrOutcomeUnknown is the problem of an object for which a call that creates may have succeeded.
+var ErrOutcomeUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
+	"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; "+
+		"nothing is created meanwhile")
 
 // CreateUser creates a user. Once the call has its slot, check is called after the fence, and the call is not sent if it
 // returns an error. While the mode of the key pair is unknown, creates run one at a time: the token that comes with the first
@@ -70,7 +77,9 @@ func (c *Connection) revoke(ctx context.Context, id string, call func(context.Co
 
 // RevokeDeclared revokes an account because a spec asks for it. If the limit of such revokes permits it, record is called, and
 // the call is sent only if record has stored that it is about to be. recorded reports whether it has.
-func (c *Connection) RevokeDeclared(ctx context.Context, id string, record func(context.Context) error) (recorded bool, err error) {
+func (c *Connection) RevokeDeclared(
+	ctx context.Context, id string, record func(context.Context) error,
+) (recorded bool, err error) {
 	limit := c.limiter.declared
 	if err := limit.take(ctx); err != nil {
 		return false, err

@@ -28,7 +28,7 @@ type Config struct {
 	Connections client.Reader
 	// Secrets reads Secrets, live.
 	Secrets client.Reader
-	// Hosts says where key pairs may be sent.
+	// Hosts are the hosts that key pairs may be sent to.
 	Hosts *transport.HostPolicy
 	// Budgets holds the call budget of each API host; the vendor's hosts share one.
 	Budgets *transport.BudgetSet
@@ -55,7 +55,7 @@ type Registry struct {
 
 	mu          sync.Mutex
 	connections map[types.NamespacedName]*Connection
-	// good holds the last connection that worked, where the present one has not been proven.
+	// good holds the former connection of each name whose pair was proven.
 	good     map[types.NamespacedName]*Connection
 	limiters map[types.NamespacedName]*revokeLimiter
 	// listings holds the share of each API account.
@@ -76,13 +76,13 @@ func NewRegistry(config Config, fence transport.Fence) *Registry {
 	}
 }
 
-// Events tells of connections whose status should be looked at again.
+// Events are the connections that must be reconciled because something that their status shows has changed.
 func (r *Registry) Events() <-chan event.TypedGenericEvent[*v1alpha1.SmileConnection] {
 	return r.events
 }
 
-// For gives the connection that an object of a namespace names. It is an error that says so, and on which
-// condition, when there is none that is ready. While a changed pair has not been proven, the last one is still used.
+// For returns the connection that an object of a namespace names. If it is not ready, the error is a problem that says so on the
+// right condition. While a changed pair has not been proven, the last proven one is still used.
 func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) (*Connection, error) {
 	name := types.NamespacedName{Namespace: namespace, Name: ref.Name}
 	var obj v1alpha1.SmileConnection
@@ -105,7 +105,7 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 	return nil, errNotReady
 }
 
-// ready gives the connection of an object that is Ready: with the pair that is in the Secret, or the last one that was proven.
+// ready returns the connection of an object that is Ready: with the pair that is in the Secret, or the last one that was proven.
 func (r *Registry) ready(ctx context.Context, obj *v1alpha1.SmileConnection) (*Connection, error) {
 	name := client.ObjectKeyFromObject(obj)
 	conn := r.current(name, obj)
@@ -124,8 +124,8 @@ func (r *Registry) ready(ctx context.Context, obj *v1alpha1.SmileConnection) (*C
 	return nil, errChecking
 }
 
-// former gives the last connection whose pair was proven, while the pair that is in the Secret now is refused and the
-// other still works. Nothing but the pair may have changed: what is wrong with a connection otherwise stops it.
+// former returns the last connection whose pair was proven, if the pair that is now in the Secret is refused and the former one
+// still works; otherwise nil. Nothing except the pair may have changed, because any other defect must stop the connection.
 func (r *Registry) former(obj *v1alpha1.SmileConnection) *Connection {
 	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil || ready.Reason != v1alpha1.ReasonInvalidCredentials {
@@ -139,12 +139,12 @@ func (r *Registry) former(obj *v1alpha1.SmileConnection) *Connection {
 	return last
 }
 
-// replaceable tells whether two connections differ in nothing but the key pair.
+// replaceable reports whether two connections differ only in the key pair.
 func (c *Connection) replaceable(by *Connection) bool {
 	return c.uid == by.uid && c.Endpoint == by.Endpoint && c.Mode == by.Mode && c.session != by.session
 }
 
-// Refused is the problem of a connection whose key pair is refused. It says so when the former pair is still used.
+// Refused is the problem of a connection whose key pair is refused. Its message says whether the former pair is still used.
 func (r *Registry) Refused(conn *Connection) *problem.Problem {
 	if last := r.lastProven(conn.Name); last != nil && last.replaceable(conn) && last.Usable() == nil {
 		return errFormerUsed
@@ -152,7 +152,7 @@ func (r *Registry) Refused(conn *Connection) *problem.Problem {
 	return errRefused
 }
 
-// KnownAccount names the API account of a connection, as far as this process knows it.
+// KnownAccount identifies the API account of a connection. known is false if this process has not proven its pair.
 func (r *Registry) KnownAccount(namespace string, ref v1alpha1.ConnectionReference) (account string, known bool) {
 	conn := r.lastProven(types.NamespacedName{Namespace: namespace, Name: ref.Name})
 	if conn == nil {
@@ -161,7 +161,7 @@ func (r *Registry) KnownAccount(namespace string, ref v1alpha1.ConnectionReferen
 	return conn.Account(), true
 }
 
-// lastProven is the last connection of a name whose pair was proven; nil when there was none.
+// lastProven is the last connection of a name whose pair was proven; nil if there was none.
 func (r *Registry) lastProven(name types.NamespacedName) *Connection {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -173,8 +173,8 @@ func (r *Registry) lastProven(name types.NamespacedName) *Connection {
 	return nil
 }
 
-// ForUndo gives the connection for undoing something: the one that is ready, else the last that was, even when
-// its Secret or the SmileConnection itself is gone by now.
+// ForUndo returns the connection to undo something with: the one that is ready, else the last one that was proven, even if its
+// Secret or the SmileConnection itself was deleted.
 func (r *Registry) ForUndo(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) (*Connection, error) {
 	conn, err := r.For(ctx, namespace, ref)
 	if err == nil {
@@ -186,8 +186,8 @@ func (r *Registry) ForUndo(ctx context.Context, namespace string, ref v1alpha1.C
 	return nil, err
 }
 
-// Refresh reads the Secret of a connection again and gives the connection as it is now. The error says what is
-// wrong with the spec or the Secret, and leaves the last good connection for undoing.
+// Refresh reads the Secret of a connection again and returns the connection as it is now. The error says what is wrong with the
+// spec or the Secret. After an error, ForUndo still returns the last proven connection.
 func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (*Connection, error) {
 	secret, err := SecretReference(obj).Read(ctx, r.config.Secrets)
 	if err != nil {
@@ -227,14 +227,14 @@ func (r *Registry) current(name types.NamespacedName, obj *v1alpha1.SmileConnect
 	return conn
 }
 
-// present is the connection of a name as it was last read; nil when it was not.
+// present is the connection of a name as it was last read; nil if it was not.
 func (r *Registry) present(name types.NamespacedName) *Connection {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.connections[name]
 }
 
-// build makes a connection. What is exempt is whether the vendor's hosts may be at the exempt addresses.
+// build makes a connection. exempt is whether the vendor's hosts may be at the exempt addresses.
 func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, exempt bool) *Connection {
 	s := r.session(obj, endpoint, pair, exempt)
 	rate := r.config.RequestsPerSecond
@@ -272,7 +272,7 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 	return conn
 }
 
-// session gives the session of a key pair at an endpoint, the existing one where there is one.
+// session returns the session of a key pair at an endpoint, the existing one if there is one.
 func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, exempt bool) *session {
 	account := r.config.Identity.Fingerprint("account", []byte(transport.Canonical(endpoint).String()), []byte(pair.Key.Reveal()))
 	fingerprint := r.fingerprint(pair)
@@ -284,17 +284,17 @@ func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pai
 		s.account, s.fingerprint, s.mode = account, fingerprint, obj.Spec.Mode
 	}
 	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
-	s.remember(obj.Status.Credentials, s.provenFor(obj), ready != nil && ready.Reason == v1alpha1.ReasonModeMismatch)
+	s.restore(obj.Status.Credentials, s.provenFor(obj), ready != nil && ready.Reason == v1alpha1.ReasonModeMismatch)
 	return s
 }
 
-// find gives the session for which something is so. That of an alias of the host is another one: whether an alias can be
-// reached is proven by itself.
-func (r *Registry) find(so func(*session) bool) *session {
+// find returns a session that matches; nil if there is none. An alias of a host has a session of its own, because whether the
+// alias can be reached must be proven too.
+func (r *Registry) find(matches func(*session) bool) *session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, conn := range r.held() {
-		if so(conn.session) {
+		if matches(conn.session) {
 			return conn.session
 		}
 	}
@@ -313,7 +313,10 @@ func (r *Registry) held() []*Connection {
 }
 
 func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exempt bool) *session {
-	s := &session{endpoint: endpoint.String(), exempt: exempt, changed: r.changed, clocks: r.clocks, host: transport.HostPort(endpoint)}
+	s := &session{
+		endpoint: endpoint.String(), exempt: exempt, changed: r.changed,
+		clocks: r.clocks, host: transport.HostPort(endpoint),
+	}
 	s.breaker.clock = r.config.Clock
 	s.transport = transport.New(transport.Config{
 		Credentials: func() transport.Credentials { return pair },

@@ -285,9 +285,9 @@ func TestSecretsAreReadWithoutTellingThem(t *testing.T) {
 		"missing":      {map[string]string{"apiKey": "a", "apiSecret": "b"}, `the Secret "keys": key "id" is missing`},
 		"empty":        {map[string]string{"id": "a", "apiSecret": ""}, `key "apiSecret" is empty`},
 		"too long":     {map[string]string{"id": "a", "apiSecret": strings.Repeat("~", 1025)}, "longer than 1024 bytes"},
-		"with a space": {map[string]string{"id": "very secret", "apiSecret": "b"}, "holds characters that no Smile key has"},
-		"with a tab":   {map[string]string{"id": "very\tsecret", "apiSecret": "b"}, "holds characters that no Smile key has"},
-		"not ASCII":    {map[string]string{"id": "very-sécret", "apiSecret": "b"}, "holds characters that no Smile key has"},
+		"with a space": {map[string]string{"id": "very secret", "apiSecret": "b"}, "contains characters that no Smile key has"},
+		"with a tab":   {map[string]string{"id": "very\tsecret", "apiSecret": "b"}, "contains characters that no Smile key has"},
+		"not ASCII":    {map[string]string{"id": "very-sécret", "apiSecret": "b"}, "contains characters that no Smile key has"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

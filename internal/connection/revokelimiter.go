@@ -24,8 +24,8 @@ const (
 )
 
 var errPaused = problem.NewNotReady(v1alpha1.ReasonRevokesPaused, fmt.Sprintf(
-	"more than %d revokes within %d minutes were asked of the SmileConnection, and none can be undone: "+
-		"to let go what waits, set its annotation %s to a new value",
+	"more than %d revokes were requested on the SmileConnection within %d minutes, and revokes cannot be undone: "+
+		"to permit those that wait, set its annotation %s to a new value",
 	revokeLimit, int(revokeWindow.Minutes()), v1alpha1.AnnotationApproveRevokes)).After(5 * time.Minute)
 
 // revokeLimiter pauses the revokes of a connection if many are requested at once, for example because a namespace was deleted
@@ -102,7 +102,7 @@ func (r *Registry) limiterOf(obj *v1alpha1.SmileConnection) *revokeLimiter {
 	defer r.mu.Unlock()
 	l := r.limiters[name]
 	if l == nil {
-		changed := func() { r.tell(name) }
+		changed := func() { r.wake(name) }
 		allowed := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionRevokesAllowed)
 		l = &revokeLimiter{
 			clock: r.config.Clock, changed: changed, paused: allowed != nil && allowed.Reason == v1alpha1.ReasonRevokesPaused,
@@ -125,5 +125,6 @@ func (r *Registry) RevokesPaused(obj *v1alpha1.SmileConnection) error {
 	return r.limiterOf(obj).waiting()
 }
 
-// RevokesPaused is the problem of a connection whose revokes wait for an approval, without a request for one; nil if none waits.
+// RevokesPaused is the problem of a connection whose revokes wait for an approval; nil if none waits. It takes nothing from the
+// limiter.
 func (c *Connection) RevokesPaused() error { return c.limiter.waiting() }

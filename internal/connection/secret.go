@@ -61,7 +61,9 @@ func SecretReference(obj *v1alpha1.SmileConnection) secretuse.Reference {
 // permittedPair reads the key pair if the Secret permits that. A pair that this connection has proven before stays in use
 // without the permission, and undeclared is true then. Defects of values that may not be used are not reported, because that
 // would reveal something about them.
-func (r *Registry) permittedPair(obj *v1alpha1.SmileConnection, secret *corev1.Secret) (pair transport.Credentials, undeclared bool, err error) {
+func (r *Registry) permittedPair(
+	obj *v1alpha1.SmileConnection, secret *corev1.Secret,
+) (pair transport.Credentials, undeclared bool, err error) {
 	ref := obj.Spec.CredentialsSecretRef
 	pair, err = pairFrom(secret, ref)
 	if hasDefaultKeys(ref) || secretuse.Permitted(secret.Annotations, secretuse.Credentials) {
@@ -81,7 +83,7 @@ func hasDefaultKeys(ref v1alpha1.CredentialsSecretReference) bool {
 		cmp.Or(ref.APISecretKey, defaultAPISecretKey) == defaultAPISecretKey
 }
 
-// fingerprint of a key pair, which may be shown.
+// fingerprint of a key pair. It may be shown.
 func (r *Registry) fingerprint(pair transport.Credentials) string {
 	return r.config.Identity.Fingerprint("pair", []byte(pair.Key.Reveal()), []byte(pair.Secret.Reveal()))
 }
@@ -102,7 +104,8 @@ func pairFrom(secret *corev1.Secret, ref v1alpha1.CredentialsSecretReference) (t
 		}
 		value, fault := credential(secret.Data, key)
 		if fault == "" && part.otherwise == defaultAPIKeyKey && strings.Contains(value, ":") {
-			fault = "holds a colon, which HTTP basic authentication cannot carry: store the API key alone, and the API secret under its own key"
+			fault = "contains a colon, which HTTP basic authentication does not allow: " +
+				"store only the API key here, and the API secret under its own key"
 		}
 		if fault != "" {
 			return pair, problem.NewInvalid(v1alpha1.ReasonSecretInvalid,
@@ -125,15 +128,15 @@ func credential(data map[string][]byte, key string) (value, fault string) {
 	}
 	for _, b := range raw {
 		if b <= ' ' || b > '~' {
-			return "", "holds characters that no Smile key has, such as spaces or a newline at the end"
+			return "", "contains characters that no Smile key has, such as spaces or a newline at the end"
 		}
 	}
 	return string(raw), ""
 }
 
-// endpoint gives the URL that the pair may be sent to. A custom host needs the consent of two: the operator's flag
-// and, by an annotation, whoever wrote the Secret; otherwise whoever can write a SmileConnection could have any
-// key pair of the namespace sent anywhere.
+// endpoint returns the URL that the pair may be sent to. A custom host must be permitted twice: by the operator's flag, and by an
+// annotation of the Secret. Otherwise a user who can write a SmileConnection could have any key pair of the namespace sent
+// anywhere.
 func (r *Registry) endpoint(obj *v1alpha1.SmileConnection, secret *corev1.Secret) (*url.URL, error) {
 	if obj.Spec.Endpoint == "" {
 		return r.config.Hosts.DefaultEndpoint(wireMode(obj.Spec.Mode)), nil

@@ -15,51 +15,50 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
-// session is what this process knows of one key pair at one endpoint. Connections that name the same pair share
-// one, and so its breaker.
+// session is what this process knows of one key pair at one endpoint. Connections with the same pair share one, with its breaker.
 type session struct {
-	// account tells API accounts apart: canonical endpoint and API key, hashed.
+	// account identifies the API account: canonical endpoint and API key, hashed.
 	account string
 	// endpoint as the connection names it.
 	endpoint string
-	// exempt is whether the Secret lets the vendor's hosts be at the exempt addresses.
+	// exempt is whether the Secret permits that the vendor's hosts are at the exempt addresses.
 	exempt bool
-	// fingerprint tells key pairs apart, and may be shown.
+	// fingerprint identifies the key pair, and may be shown.
 	fingerprint string
 	mode        v1alpha1.Mode
 
 	transport *transport.Transport
 	breaker   breaker
-	// prober calls past the breaker.
+	// prober makes calls that the breaker does not stop.
 	prober *smile.Client
-	// changed is told when something that the connection's status shows has changed.
+	// changed is called when something that the connection's status shows has changed.
 	changed func(*session)
 
-	// clocks knows the time of the API host, host.
+	// clocks has the time of the API host, host.
 	clocks *transport.Clocks
 	host   string
-	// timing is held while the host is asked for its time, and guards timeAsked, the time of the last such call.
+	// timing is held while the time is requested from the host, and guards timeAsked, the time of the last such call.
 	timing    sync.Mutex
 	timeAsked time.Time
 
-	// first is the first create of a pair, which runs alone: only a token shows the mode of a pair.
-	first first
+	// first runs the first create of a pair alone, because only a token shows the mode of the pair.
+	first firstCreate
 
 	mu            sync.Mutex
 	proven        bool
 	modeConfirmed bool
 	knownUser     string
-	// unseen are users that the pair could not see, and when they were asked for.
+	// unseen are users that the pair could not see, and when they were requested.
 	unseen map[string]time.Time
 }
 
-// observe looks at the error of an ordinary call. One refusal triggers one probe: if that is refused too, the pair
-// is bad; if it passes, the refusal is a problem of the object that made the call.
+// observe is called with the error of each ordinary call. One refusal causes one probe. If the probe is refused too, the pair is
+// bad. If it succeeds, the refusal is a problem of the object that made the call.
 func (s *session) observe(ctx context.Context, err error) error {
 	if !smile.IsDenied(err) {
 		return err
 	}
-	if s.breaker.suspect(smile.IsForbidden(err)) {
+	if s.breaker.startProbe(smile.IsForbidden(err)) {
 		_ = s.probe(context.WithoutCancel(ctx), s.prober.Probe)
 	}
 	if s.breaker.denied() {
@@ -73,28 +72,28 @@ func (s *session) observe(ctx context.Context, err error) error {
 		"Smile refused the key pair once and accepted it right after: retried with backoff").Because(err)
 }
 
-// probe lets the breaker know how a call ended. A panic proves nothing, and holds up no other call.
+// probe makes a call and reports the result to the breaker. A panic proves nothing, and blocks no other call.
 func (s *session) probe(ctx context.Context, call func(context.Context) error) error {
-	denied, passed := false, false
-	defer func() { s.breaker.probed(denied, passed) }()
+	denied, succeeded := false, false
+	defer func() { s.breaker.probed(denied, succeeded) }()
 	err := call(ctx)
-	denied, passed = smile.IsDenied(err), err == nil
+	denied, succeeded = smile.IsDenied(err), err == nil
 	return err
 }
 
-// prove makes sure, with at most one call, that the pair works, and that it belongs to the tenant of a user that
-// is known to be ours, if there is one. What was proven is not proven again; a user that the pair cannot see is asked
-// for again as rarely as a refused pair is tried.
+// prove checks, with at most one call, that the pair works and that it belongs to the tenant of knownUser, if that is not empty.
+// A pair that was proven is not checked again. A user that the pair cannot see is requested again as rarely as a refused pair is
+// probed.
 func (s *session) prove(ctx context.Context, knownUser string) error {
 	switch {
 	case knownUser == "" && s.isProven() && !s.breaker.denied():
 		return nil
-	case !s.breaker.due():
+	case !s.breaker.probeDue():
 		return errRefused
 	case s.cannotSee(knownUser):
 		return errOtherTenant
 	}
-	err := s.probe(ctx, func(ctx context.Context) error { return s.askFor(ctx, knownUser) })
+	err := s.probe(ctx, func(ctx context.Context) error { return s.probeUser(ctx, knownUser) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -111,9 +110,9 @@ func (s *session) prove(ctx context.Context, knownUser string) error {
 	return err
 }
 
-// askFor asks for a user that the pair should see, or for anything when none is known. That the pair cannot see the
-// user says nothing against the pair.
-func (s *session) askFor(ctx context.Context, knownUser string) error {
+// probeUser requests a user that the pair should see, or anything if knownUser is empty. If the pair cannot see the user, it may
+// still work.
+func (s *session) probeUser(ctx context.Context, knownUser string) error {
 	if knownUser == "" {
 		return s.prober.Probe(ctx)
 	}
@@ -124,7 +123,7 @@ func (s *session) askFor(ctx context.Context, knownUser string) error {
 	return err
 }
 
-// cannotSee tells whether the pair was found, not long ago, not to see a user.
+// cannotSee reports whether it was found, within the last probeInterval, that the pair cannot see a user.
 func (s *session) cannotSee(userID string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,15 +137,15 @@ func (s *session) isProven() bool {
 	return s.proven
 }
 
-// provenFor tells whether an earlier pass or process proved this very pair for a connection.
+// provenFor reports whether the status of a connection shows that this very pair was proven for it.
 func (s *session) provenFor(obj *v1alpha1.SmileConnection) bool {
 	held := obj.Status.Credentials
 	return held != nil && held.Fingerprint == s.fingerprint &&
 		meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionCredentialsValid)
 }
 
-// remember takes over what an earlier process stored about this very pair.
-func (s *session) remember(credentials *v1alpha1.CredentialsStatus, proven, wrongMode bool) {
+// restore takes what an earlier process stored about this very pair.
+func (s *session) restore(credentials *v1alpha1.CredentialsStatus, proven, wrongMode bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if credentials == nil || credentials.Fingerprint != s.fingerprint {
@@ -155,28 +154,28 @@ func (s *session) remember(credentials *v1alpha1.CredentialsStatus, proven, wron
 	s.proven = s.proven || proven
 	s.modeConfirmed = s.modeConfirmed || credentials.ModeConfirmed
 	if wrongMode {
-		s.breaker.condemn()
+		s.breaker.setWrongMode()
 	}
 }
 
-// learn takes what a token tells: the mode of the pair, and a user that the pair can see.
+// learn takes what a token shows: the mode of the pair, and a user that the pair can see.
 func (s *session) learn(mode smile.Mode, userID string) {
 	s.mu.Lock()
-	news := false
+	changed := false
 	switch {
 	case mode == "":
 	case mode != wireMode(s.mode):
-		s.breaker.condemn()
-		news = true
+		s.breaker.setWrongMode()
+		changed = true
 	default:
-		news = !s.modeConfirmed || s.knownUser == ""
+		changed = !s.modeConfirmed || s.knownUser == ""
 		s.modeConfirmed = true
 		if s.knownUser == "" {
 			s.knownUser = userID
 		}
 	}
 	s.mu.Unlock()
-	if news {
+	if changed {
 		s.changed(s)
 	}
 }
@@ -194,12 +193,12 @@ func wireMode(mode v1alpha1.Mode) smile.Mode {
 	return smile.ModeSandbox
 }
 
-// gate sends the calls of one connection through its share of the budget and the breaker of its key pair. The
-// breaker is asked once the call has its slot, so that nothing that had queued up leaves after a refusal.
+// gate sends the calls of one connection through its share of the budget and the breaker of its key pair. The breaker is checked
+// again once the call has its slot, so that calls that were queued are not sent after a refusal.
 type gate struct {
 	session *session
 	share   *transport.Share
-	// listings is the share of the API account, for what is read for all of its connections.
+	// listings is the share of the API account, for calls that read for all of its connections.
 	listings *listings
 	// flow names the connection, so that connections take turns.
 	flow string
@@ -216,8 +215,8 @@ func (g gate) calling(ctx context.Context) context.Context {
 
 func (g gate) Do(req *http.Request) (*http.Response, error) {
 	ctx := g.calling(req.Context())
-	if err := g.session.breaker.pass(); err != nil {
+	if err := g.session.breaker.refusal(); err != nil {
 		return nil, &smile.UnsentError{Cause: err}
 	}
-	return g.session.transport.Do(req.WithContext(smile.WithCheck(ctx, g.session.breaker.pass)))
+	return g.session.transport.Do(req.WithContext(smile.WithCheck(ctx, g.session.breaker.refusal)))
 }

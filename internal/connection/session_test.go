@@ -83,7 +83,7 @@ func TestOneRefusalIsCheckedByOneProbe(t *testing.T) {
 				t.Errorf("the breaker is open: %v; told %d times", s.breaker.denied(), *news)
 			}
 			if test.open {
-				if got := problem.Classify(s.breaker.pass()); got.Reason != v1alpha1.ReasonConnectionNotReady {
+				if got := problem.Classify(s.breaker.refusal()); got.Reason != v1alpha1.ReasonConnectionNotReady {
 					t.Errorf("the next call gets %+v", got)
 				}
 			}
@@ -103,7 +103,7 @@ func TestAProbeThatPanicsHoldsUpNoOtherCall(t *testing.T) {
 		}()
 		_ = s.observe(t.Context(), &smile.APIError{StatusCode: 401, Code: smile.CodeInvalidToken})
 	}()
-	if err := s.breaker.pass(); err != nil {
+	if err := s.breaker.refusal(); err != nil {
 		t.Errorf("the next call: %v", err)
 	}
 }
@@ -131,7 +131,7 @@ func TestProving(t *testing.T) {
 		"of another tenant, 403":  {[]int{403}, []try{{user: "user-1", want: errOtherTenant, calls: 1}, {user: "user-1", want: errOtherTenant, calls: 1}}},
 		"good for one of two":     {[]int{200, 404}, []try{{calls: 1}, {user: "user-1", want: errOtherTenant, calls: 2}, {calls: 2}}},
 		"bad, and nobody's":       {[]int{401}, []try{{user: "user-1", want: errRefused, calls: 1}, {user: "user-1", want: errRefused, calls: 1}}},
-		"another's, then mended":  {[]int{404, 200}, []try{{user: "user-1", want: errOtherTenant, calls: 1}, {after: probeInterval, user: "user-1", calls: 2}}},
+		"another's, then fixed":   {[]int{404, 200}, []try{{user: "user-1", want: errOtherTenant, calls: 1}, {after: probeInterval, user: "user-1", calls: 2}}},
 		"no answer about another": {[]int{500, 404}, []try{{user: "user-1", want: errAny, calls: 1}, {user: "user-1", want: errOtherTenant, calls: 2}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,10 +173,10 @@ func TestTokensTellTheModeAndAUser(t *testing.T) {
 		t.Errorf("confirmed %v, user %q, told %d times", s.confirmed(), s.knownUser, *news)
 	}
 	s.learn(smile.ModeProduction, "user-3")
-	if !s.breaker.condemned() || *news != 2 {
+	if !s.breaker.wrongMode() || *news != 2 {
 		t.Error("a token of the other mode goes unnoticed")
 	}
-	if err := s.breaker.pass(); !errors.Is(err, errWrongMode) {
+	if err := s.breaker.refusal(); !errors.Is(err, errWrongMode) {
 		t.Errorf("the next call gets %v", err)
 	}
 }
@@ -204,8 +204,8 @@ func TestAnEarlierProcessIsBelievedAboutTheVeryPair(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, _, _, _ := newSession(200)
-			s.remember(test.conn.Status.Credentials, s.provenFor(test.conn), test.wrongMode)
-			got := []bool{s.isProven(), s.confirmed(), s.breaker.condemned()}
+			s.restore(test.conn.Status.Credentials, s.provenFor(test.conn), test.wrongMode)
+			got := []bool{s.isProven(), s.confirmed(), s.breaker.wrongMode()}
 			known := test.conn.Status.Credentials != nil && test.conn.Status.Credentials.Fingerprint == "pair"
 			if diff := cmp.Diff([]bool{test.proven, test.confirmed, test.wrongMode && known}, got); diff != "" {
 				t.Error(diff)

@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// assetsVariable names the directory of the binaries, as it does for
-// controller-runtime's envtest.
+// assetsVariable names the directory of the binaries. controller-runtime's envtest uses it too.
 const assetsVariable = "KUBEBUILDER_ASSETS"
 
 const (
@@ -22,8 +21,8 @@ const (
 // binaries maps a component's name to its path.
 type binaries map[string]string
 
-// Assets is the directory to look for binaries in: that of KUBEBUILDER_ASSETS
-// if it is set, else bin/k8s of the module around the working directory.
+// Assets returns the directory of the binaries: KUBEBUILDER_ASSETS if it is set, else bin/k8s of the module that contains the
+// working directory.
 func Assets() (string, error) {
 	if dir := os.Getenv(assetsVariable); dir != "" {
 		return dir, nil
@@ -35,8 +34,7 @@ func Assets() (string, error) {
 	return filepath.Join(root, "bin", "k8s"), nil
 }
 
-// ModuleRoot is the nearest directory at or above the working directory that
-// holds a go.mod.
+// ModuleRoot returns the nearest directory with a go.mod, at or above the working directory.
 func ModuleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -54,15 +52,13 @@ func ModuleRoot() (string, error) {
 	}
 }
 
-// ControllerManagerAvailable tells whether Assets has kube-controller-manager,
-// which not all sources of binaries bring.
+// ControllerManagerAvailable reports whether Assets has kube-controller-manager. Some sources of binaries do not have it.
 func ControllerManagerAvailable() bool {
 	_, err := findBinaries(Options{ControllerManager: true})
 	return err == nil
 }
 
-// findBinaries looks for all the binaries that o needs, so that what is
-// missing is told at once.
+// findBinaries returns the paths of all binaries that o requires. The error names all that are missing.
 func findBinaries(o Options) (binaries, error) {
 	dir := o.Assets
 	if dir == "" {

@@ -40,7 +40,7 @@ func TestWhatACustomResourceOwnsIsCollected(t *testing.T) {
 	}
 	awaitGone(t, c, owned)
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(stays), stays); err != nil {
-		t.Errorf("what nobody owned went too: %v", err)
+		t.Errorf("an object without an owner was deleted too: %v", err)
 	}
 }
 

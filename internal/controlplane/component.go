@@ -26,18 +26,17 @@ const (
 
 var versionPattern = regexp.MustCompile(`v?\d+\.\d+\.\d+\S*`)
 
-// Component is one process of a control plane. It keeps its address, data and
-// log file over restarts.
+// Component is one process of a control plane. A restart keeps its address, data and log file.
 type Component struct {
-	// Name is that of the binary.
+	// Name of the binary.
 	Name string
-	// Log is the file that takes what the process prints, of all its runs.
+	// Log is the file with the output of all runs.
 	Log string
 
 	path   string
 	args   []string
 	url    string
-	probes []string // paths under url that answer 200 once it is ready
+	probes []string // paths under url that respond with 200 when the component is ready
 	client *http.Client
 
 	mu      sync.Mutex
@@ -51,12 +50,11 @@ var closed = func() chan struct{} {
 	return c
 }()
 
-// URL is where the component listens, for instance https://127.0.0.1:41234.
+// URL at which the component listens, for example https://127.0.0.1:41234.
 func (c *Component) URL() string { return c.url }
 
-// Start runs the component and returns when it is ready. It fails, leaving
-// nothing behind, when the process ends, is not ready within 90 seconds, or
-// ctx ends.
+// Start starts the component and returns when it is ready. If the process ends, is not ready within 90 seconds, or ctx ends,
+// Start stops it and returns an error.
 func (c *Component) Start(ctx context.Context) error {
 	p, err := c.launch(ctx)
 	if err != nil {
@@ -82,7 +80,7 @@ func (c *Component) launch(ctx context.Context) (*child.Process, error) {
 		return nil, err
 	}
 	defer log.Close()
-	// ctx bounds the start, not the life.
+	// ctx limits the start, not the run.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.path, c.args...)
 	cmd.Dir = filepath.Dir(c.Log)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -90,7 +88,7 @@ func (c *Component) launch(ctx context.Context) (*child.Process, error) {
 	return c.process, err
 }
 
-// awaitReady polls the probes until all of them answer.
+// awaitReady polls the probes until all of them succeed.
 func (c *Component) awaitReady(ctx context.Context, p *child.Process) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -109,7 +107,7 @@ func (c *Component) awaitReady(ctx context.Context, p *child.Process) error {
 	}
 }
 
-// probe returns why the component is not ready yet.
+// probe returns an error if the component is not ready.
 func (c *Component) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -126,7 +124,7 @@ func (c *Component) probe(ctx context.Context) error {
 			return err
 		}
 		if answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answers %s", path, answer.Status)
+			return fmt.Errorf("%s responded with %s", path, answer.Status)
 		}
 	}
 	return nil
@@ -148,8 +146,8 @@ func (c *Component) Done() <-chan struct{} {
 	return closed
 }
 
-// Signal sends a signal to the process: SIGSTOP and SIGCONT pause and resume it, a moment later. If the component does not run, the
-// error is os.ErrProcessDone.
+// Signal sends a signal to the process: SIGSTOP and SIGCONT pause and resume it, a moment later. If the component does not run,
+// the error is os.ErrProcessDone.
 func (c *Component) Signal(s syscall.Signal) error {
 	p := c.current()
 	if p == nil {
@@ -165,8 +163,8 @@ func (c *Component) Kill() {
 	}
 }
 
-// Stop ends the process in an orderly way, also if it is paused. After 20 seconds it kills the process and returns an error. It is
-// no error if the component does not run.
+// Stop ends the process in an orderly way, also if it is paused. After 20 seconds it kills the process and returns an error. It
+// is no error if the component does not run.
 func (c *Component) Stop() error {
 	if p := c.current(); p.Running() {
 		return p.Stop(stopTimeout)
@@ -174,7 +172,7 @@ func (c *Component) Stop() error {
 	return nil
 }
 
-// Version is what the binary says its version is, for instance v1.37.2.
+// Version returns the version that the binary prints, for example v1.37.2.
 func (c *Component) Version(ctx context.Context) (string, error) {
 	raw, err := exec.CommandContext(ctx, c.path, "--version").Output()
 	if err != nil {
@@ -189,7 +187,7 @@ func (c *Component) current() *child.Process {
 	return c.process
 }
 
-// LogTail is the end of Log, for an error message.
+// LogTail returns the end of Log, for an error message.
 func (c *Component) LogTail() string {
 	const lines = 15
 	raw, err := os.ReadFile(c.Log)

@@ -30,7 +30,7 @@ func TestTwoBesideEachOtherUpAndDownTwice(t *testing.T) {
 		}
 		err := admin(t, two).Get(t.Context(), client.ObjectKeyFromObject(marker), &corev1.Namespace{})
 		if !apierrors.IsNotFound(err) {
-			t.Errorf("the other one answers %v", err)
+			t.Errorf("the other one responds with %v", err)
 		}
 		for _, cp := range []*ControlPlane{one, two} {
 			pids := pidsOf(cp)

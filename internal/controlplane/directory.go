@@ -10,20 +10,19 @@ import (
 
 const (
 	temporaryPrefix = "smile-control-plane-"
-	// abandonedAfter keeps sweep away from a directory that is just being made.
+	// abandonedAfter protects a directory that is just being created from sweep.
 	abandonedAfter = time.Minute
 )
 
-// directory holds the files of one control plane. It is locked while its owner
-// lives: the kernel drops the lock however the owner ends.
+// directory is the directory of one control plane. It is locked while its owner runs. The kernel releases the lock when the owner
+// ends, for whatever reason.
 type directory struct {
 	path      string
 	lock      *os.File
 	temporary bool
 }
 
-// openDirectory takes the directory at path, or a new temporary one if path is
-// empty. It fails when another control plane uses it.
+// openDirectory opens the directory at path, or a new temporary one if path is empty. It fails if another control plane uses it.
 func openDirectory(path string) (*directory, error) {
 	d := &directory{path: path, temporary: path == ""}
 	var err error
@@ -50,7 +49,7 @@ func (d *directory) close() error {
 	return err
 }
 
-// lock fails at once when the directory is locked already.
+// lock fails at once if the directory is locked.
 func lock(path string) (*os.File, error) {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -62,8 +61,7 @@ func lock(path string) (*os.File, error) {
 	return dir, nil
 }
 
-// sweep removes the temporary directories in temp, unchanged since before,
-// whose owner was killed before it could remove them.
+// sweep removes the temporary directories in temp that have not changed since before and whose owner was killed.
 func sweep(temp string, before time.Time) {
 	paths, err := filepath.Glob(filepath.Join(temp, temporaryPrefix+"*"))
 	if err != nil {

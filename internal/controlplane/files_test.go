@@ -30,7 +30,7 @@ func TestAssetsAreFoundFromAnywhereInTheModule(t *testing.T) {
 	}
 }
 
-func TestMissingBinariesAreToldTogetherWithTheRemedy(t *testing.T) {
+func TestMissingBinariesAreReportedTogether(t *testing.T) {
 	empty := t.TempDir()
 	for name, tt := range map[string]struct {
 		options Options

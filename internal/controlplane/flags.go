@@ -10,10 +10,10 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// serviceNetwork is where services would get their addresses from.
+// serviceNetwork is the range of the addresses of services.
 const serviceNetwork = "10.0.0.0/24"
 
-// component describes a process. Its probes are made with the rights of access.
+// component returns a component. Its probes use access.
 func (cp *ControlPlane) component(bin binaries, name string, access *rest.Config, probes []string, flags ...[]string) (*Component, error) {
 	trust, err := rest.TLSConfigFor(access)
 	if err != nil {
@@ -43,10 +43,9 @@ func newEtcd(cp *ControlPlane, bin binaries, port, peerPort int, extra []string)
 	}, extra)
 }
 
-// newAPIServer runs with RBAC and all the default admission but that of
-// service accounts, which refuses pods where no controller makes the account
-// called default. Nothing here needs fair queueing or the endpoints of the
-// kubernetes service, and the start is quicker without.
+// newAPIServer returns an API server with RBAC and the default admission plugins, except ServiceAccount: that one refuses pods
+// unless a controller has created the account "default". Fair queueing and the endpoints of the service "kubernetes" are not
+// required, and without them it starts faster.
 func newAPIServer(cp *ControlPlane, bin binaries, port int, extra []string) (*Component, error) {
 	url := "https://" + hostPort(port)
 	return cp.component(bin, apiServerBinary, cp.keys.admin(url), []string{"/readyz", "/api/v1/namespaces/default"}, []string{
@@ -69,9 +68,8 @@ func newAPIServer(cp *ControlPlane, bin binaries, port int, extra []string) (*Co
 	}, extra)
 }
 
-// newControllerManager writes the component's own kubeconfig: it acts as
-// system:kube-controller-manager, each controller as its service account with
-// the rights that Kubernetes gives it.
+// newControllerManager also writes the component's kubeconfig. It acts as system:kube-controller-manager, and each controller
+// acts as its own service account, with the rights that Kubernetes gives it.
 func newControllerManager(cp *ControlPlane, bin binaries, port int, extra []string) (*Component, error) {
 	cert, key, err := cp.keys.client("system:kube-controller-manager")
 	if err != nil {

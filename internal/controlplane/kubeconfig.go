@@ -14,18 +14,17 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// tokenValid is how long the token of KubeconfigFor can be used.
+// tokenValid is how long the token of KubeconfigFor is valid.
 const tokenValid = 30 * 24 * time.Hour
 
 // contextName is the only context of the kubeconfigs written here.
 const contextName = "smile"
 
-// Kubeconfig is an administrator's access in the form of a kubeconfig file.
+// Kubeconfig returns an administrator's kubeconfig file.
 func (cp *ControlPlane) Kubeconfig() ([]byte, error) { return kubeconfig(cp.Config(), "default") }
 
-// KubeconfigFor is a kubeconfig file for an existing service account: whoever
-// uses it has exactly the account's rights, for 30 days. Its context names the
-// account's namespace.
+// KubeconfigFor returns a kubeconfig file for an existing service account, with exactly its rights, valid for 30 days. Its
+// context names the account's namespace.
 func (cp *ControlPlane) KubeconfigFor(ctx context.Context, account types.NamespacedName) ([]byte, error) {
 	config, err := cp.ConfigFor(ctx, account)
 	if err != nil {
@@ -34,7 +33,7 @@ func (cp *ControlPlane) KubeconfigFor(ctx context.Context, account types.Namespa
 	return kubeconfig(config, account.Namespace)
 }
 
-// ConfigFor is the access of an existing service account, like KubeconfigFor.
+// ConfigFor is like KubeconfigFor, and returns a rest.Config.
 func (cp *ControlPlane) ConfigFor(ctx context.Context, account types.NamespacedName) (*rest.Config, error) {
 	client, err := corev1client.NewForConfig(cp.Config())
 	if err != nil {

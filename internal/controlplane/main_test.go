@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// orphanVariable is set in the environment of the process that is to be killed.
+// orphanVariable is set in the environment of the process that will be killed.
 const orphanVariable = "CONTROL_PLANE_ORPHANS_IN"
 
 func TestMain(m *testing.M) {
@@ -32,9 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// raiseOrphans is what this test binary does when TestNoChildOutlivesItsParent
-// runs it: it starts a control plane, tells the process ids and waits to be
-// killed.
+// raiseOrphans is what this test binary does when TestNoChildOutlivesItsParent runs it: it starts a control plane, prints the ids of
+// its processes, and waits until it is killed.
 func raiseOrphans() {
 	cp, err := Start(context.Background(), Options{ControllerManager: true, Dir: os.Getenv(orphanVariable)})
 	if err != nil {

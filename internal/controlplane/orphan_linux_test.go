@@ -31,7 +31,7 @@ func TestNoChildOutlivesItsParent(t *testing.T) {
 	}
 	_ = parent.Wait()
 	if decodeErr != nil || len(pids) != 3 {
-		t.Fatalf("the parent told %v, %v", pids, decodeErr)
+		t.Fatalf("the parent printed %v, %v", pids, decodeErr)
 	}
 	await(t, func(context.Context) (bool, error) {
 		for _, pid := range pids {

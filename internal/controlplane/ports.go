@@ -6,10 +6,10 @@ import (
 	"strconv"
 )
 
-// loopback is the only address anything here listens on.
+// loopback is the only address that the components listen on.
 const loopback = "127.0.0.1"
 
-// freePorts returns n different TCP ports that nobody listens on.
+// freePorts returns n different TCP ports that are free.
 func freePorts(ctx context.Context, n int) ([]int, error) {
 	ports := make([]int, n)
 	for i := range ports {
@@ -21,17 +21,16 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 	return ports, nil
 }
 
-// FreeAddress returns an address of this machine, host:port, that nobody listens
-// on or is given for about a minute.
+// FreeAddress returns a loopback address, host:port, whose port is free. The kernel gives that port to nobody else for about a
+// minute.
 func FreeAddress(ctx context.Context) (string, error) {
 	port, err := freePort(ctx)
 	return hostPort(port), err
 }
 
-// freePort returns a port that the kernel gives to nobody else for about a
-// minute: a connection that the listening side closes first leaves the port in
-// TIME_WAIT, where it can still be asked for by number but is not handed out.
-// So two control planes starting at the same time do not collide.
+// freePort returns a port that the kernel gives to nobody else for about a minute. If the listening side of a connection closes
+// first, its port stays in TIME_WAIT: it can be requested by number, but is not chosen for others. So two control planes that
+// start at the same time do not collide.
 func freePort(ctx context.Context) (int, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
 	if err != nil {

@@ -9,13 +9,12 @@ import (
 	"time"
 )
 
-// parentCheck is how often the parent process is looked at.
+// parentCheck is how often the parent process is checked.
 const parentCheck = 500 * time.Millisecond
 
-// UntilInterrupted returns a context for the main function of a command that
-// runs a control plane: it ends at SIGINT, SIGTERM or SIGHUP, and when the
-// command was started by "go run" and that is gone, because "go run" dies of a
-// SIGTERM without passing it on. A second signal has its usual effect.
+// UntilInterrupted returns a context for the main function of a command that runs a control plane. It ends on SIGINT, SIGTERM or
+// SIGHUP. If the command was started by "go run", it also ends when "go run" has ended, because "go run" does not forward a
+// SIGTERM. A second signal has its usual effect.
 func UntilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, cancel)
@@ -25,8 +24,8 @@ func UntilInterrupted(ctx context.Context) (context.Context, context.CancelFunc)
 	return ctx, cancel
 }
 
-// builtByGoRun matches where "go run" puts an executable: its temporary
-// directory the first time, the build cache after that.
+// builtByGoRun matches the path of an executable of "go run": in its temporary directory the first time, later in the build
+// cache.
 var builtByGoRun = regexp.MustCompile(`/go-build\d+/b001/exe/[^/]+$|/[0-9a-f]{64}-d/[^/]+$`)
 
 func endWithParent(ctx context.Context, cancel context.CancelFunc) {

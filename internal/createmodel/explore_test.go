@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// visited is a state that can be reached, and how.
-type visited struct {
+// origin is a state that can be reached, and how.
+type origin struct {
 	parent int32
 	what   string
 }
@@ -14,7 +14,7 @@ type visited struct {
 // exploration is all that can be reached.
 type exploration struct {
 	states []state
-	ways   []visited
+	ways   []origin
 	index  map[state]int32
 	// good are the moves that need neither trouble nor people, from each state.
 	good [][]int32
@@ -31,11 +31,11 @@ func start() state {
 	}
 }
 
-// explore visits all states, breadth first, so that the way to each is a shortest one. It ends at the first second
-// user if that is what is looked for.
+// explore adds all states that can be reached, breadth first, so that the way to each is a shortest one. It ends at the first second
+// user if that is what is wanted.
 func explore(p protocol, first bool) *exploration {
 	e := &exploration{index: map[state]int32{}}
-	e.visit(start(), visited{parent: -1})
+	e.add(start(), origin{parent: -1})
 	for at := int32(0); int(at) < len(e.states); at++ {
 		for _, m := range p.next(e.states[at]) {
 			e.moves++
@@ -46,7 +46,7 @@ func explore(p protocol, first bool) *exploration {
 				}
 				continue
 			}
-			to := e.visit(m.to, visited{parent: at, what: m.what})
+			to := e.add(m.to, origin{parent: at, what: m.what})
 			if !m.bad {
 				e.good[at] = append(e.good[at], to)
 			}
@@ -55,7 +55,7 @@ func explore(p protocol, first bool) *exploration {
 	return e
 }
 
-func (e *exploration) visit(s state, how visited) int32 {
+func (e *exploration) add(s state, how origin) int32 {
 	at, known := e.index[s]
 	if !known {
 		at = int32(len(e.states))
@@ -78,7 +78,7 @@ func (e *exploration) way(at int32) string {
 	return text.String()
 }
 
-// done tells whether all is as it was declared: each object has the user, or another one has it.
+// done reports whether all is as it was declared: each object has the user, or another one has it.
 func (s state) done() bool {
 	someone := false
 	for _, o := range s.objects {

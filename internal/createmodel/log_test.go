@@ -98,13 +98,13 @@ func (s *steps) nameSubject(i int) {
 		to.leader.entry = note{why: open, by: uint8(i)}
 		to.writeLog()
 	}
-	to.leader.passes[i].at = named
+	to.leader.progress[i].at = named
 	s.add("name the subject in the log", to)
 	if s.full {
 		crowded := s.from
 		crowded.leader.rest = note{why: open, by: uint8(i)}
 		crowded.writeLog()
-		crowded.leader.passes[i].at = named
+		crowded.leader.progress[i].at = named
 		s.add("the log is full", crowded)
 	}
 	if !s.mayFail() || s.from.trouble.losses == 2 {
@@ -120,7 +120,7 @@ func (s *steps) nameSubject(i int) {
 			lost.unsent(i)
 		} else {
 			lost.leader.entry = note{why: open, by: uint8(i)}
-			lost.leader.passes[i].at = named
+			lost.leader.progress[i].at = named
 		}
 		s.fail("name the subject in the log, and do not hear of it", lost)
 	}

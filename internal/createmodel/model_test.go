@@ -18,7 +18,7 @@ func ours(sameName bool) protocol {
 		most = 3 // of two names there are many more states
 	}
 	return protocol{
-		lock: true, wait: true, renew: true, fence: true, reserve: true, keepFirst: true, lookAgain: true, remember: true,
+		lock: true, wait: true, renew: true, fence: true, reserve: true, keepFirst: true, searchAgain: true, remember: true,
 		logRules: logRules{
 			takeOver: true, inherit: true, keep: true, suspect: true, terms: true, keepSuspicion: true, after: true, again: true,
 			name: true, acknowledged: true, restamp: true, lag: true, keepUnknown: true, keepDeleted: true,
@@ -140,7 +140,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		"the fence is asked when a call has its turn":             {func(p *protocol) { p.fence = false }, ours(true)},
 		"a subject is reserved while it is created":               {func(p *protocol) { p.reserve = false }, ours(false)},
 		"a user is in memory before its subject is free":          {func(p *protocol) { p.keepFirst = false }, ours(false)},
-		"memory is looked at again once the subject is reserved":  {func(p *protocol) { p.lookAgain = false }, ours(false)},
+		"memory is searched again once the subject is reserved":   {func(p *protocol) { p.searchAgain = false }, ours(false)},
 		"an attempt that the status has lost is remembered": {
 			func(p *protocol) { p.remember, p.rollback, p.most = false, true, 2 }, ours(true),
 		},

@@ -1,11 +1,11 @@
 package createmodel
 
-// reconcile does the next step of the pass over an object: the code of internal/creation.
+// reconcile does the next step of the reconcile of an object: the code of internal/creation.
 func (s *steps) reconcile(i int) {
-	switch s.from.leader.passes[i].at {
+	switch s.from.leader.progress[i].at {
 	case idle:
-		s.look(i)
-	case looked:
+		s.search(i)
+	case searched:
 		s.hold(i)
 	case reserved:
 		s.intend(i)
@@ -19,7 +19,7 @@ func (s *steps) reconcile(i int) {
 		s.askFence(i)
 	case fenced:
 		to := s.from
-		to.leader.passes[i].at = sent
+		to.leader.progress[i].at = sent
 		if s.older {
 			to.quiet = 0
 		}
@@ -34,15 +34,15 @@ func (s *steps) reconcile(i int) {
 		to := s.from
 		to.leader.knows = true
 		to.leader.free(i)
-		to.leader.passes[i].at = kept
+		to.leader.progress[i].at = kept
 		s.add("keep the user in memory", to)
 	case kept:
 		s.store(i)
 	}
 }
 
-// look is how a pass begins: is the user known, or does anything that happened before forbid to create?
-func (s *steps) look(i int) {
+// search is how a reconcile begins: is the user known, or does anything that happened before forbid to create?
+func (s *steps) search(i int) {
 	to, o := s.from, s.from.objects[i]
 	if to.leader.behind[i] {
 		o.attempt, o.known = 0, false
@@ -89,7 +89,7 @@ func (s *steps) look(i int) {
 	}
 }
 
-// list looks at all users once more.
+// list lists all users again.
 func (s *state) list() {
 	p := &s.leader
 	p.knows = p.knows || s.user.listed
@@ -105,7 +105,7 @@ func (s *steps) attach(i int, to state) {
 	to.touch(i)
 	to.leader.memory[i] = memory{}
 	to.leader.free(i)
-	to.leader.passes[i] = pass{}
+	to.leader.progress[i] = progress{}
 	s.add("attach", to)
 }
 
@@ -125,7 +125,7 @@ func (s *steps) doubt(i int, to state, fresh bool) {
 			return
 		}
 	}
-	to.leader.passes[i] = pass{at: looked, fresh: fresh, stale: to.leader.behind[i]}
+	to.leader.progress[i] = progress{at: searched, fresh: fresh, stale: to.leader.behind[i]}
 	s.add("find nobody", to)
 }
 
@@ -135,7 +135,7 @@ func (s *steps) hold(i int) {
 	p := &to.leader
 	if s.reserve && p.reserved != 0 && p.reserved != uint8(i+1) {
 		if p.reservedFor < settled {
-			p.passes[i] = pass{}
+			p.progress[i] = progress{}
 			s.add("the subject is another's", to)
 			return
 		}
@@ -143,13 +143,13 @@ func (s *steps) hold(i int) {
 		p.reserved = 0
 	}
 	p.reserve(i)
-	if s.lookAgain && p.knows {
+	if s.searchAgain && p.knows {
 		p.free(i)
-		p.passes[i] = pass{}
+		p.progress[i] = progress{}
 		s.add("find the user after all", to)
 		return
 	}
-	p.passes[i].at = reserved
+	p.progress[i].at = reserved
 	s.add("reserve", to)
 }
 
@@ -167,10 +167,10 @@ func (p *process) free(i int) {
 
 // intend writes the attempt.
 func (s *steps) intend(i int) {
-	to, p := s.from, s.from.leader.passes[i]
+	to, p := s.from, s.from.leader.progress[i]
 	if to.objects[i].life != live || p.stale && s.lock {
 		to.leader.free(i)
-		to.leader.passes[i] = pass{}
+		to.leader.progress[i] = progress{}
 		s.add("a conflict", to)
 		return
 	}
@@ -185,11 +185,11 @@ func (s *steps) intend(i int) {
 	if s.mayFail() && s.from.trouble.losses < 2 {
 		lost := to
 		lost.leader.free(i)
-		lost.leader.passes[i] = pass{}
+		lost.leader.progress[i] = progress{}
 		lost.trouble.losses++
 		s.fail("write the attempt, and do not hear of it", lost)
 	}
-	to.leader.passes[i] = pass{at: intended}
+	to.leader.progress[i] = progress{at: intended}
 	s.add("write the attempt", to)
 }
 
@@ -203,10 +203,10 @@ func (s *steps) askFence(i int) {
 	}
 	to.leader.reserve(i)
 	to.leader.memory[i] = memory{outcome: unknown, attempt: to.objects[i].attempt}
-	if to.leader.passes[i].stale {
+	if to.leader.progress[i].stale {
 		to.leader.memory[i].attempt = to.objects[i].used
 	}
-	to.leader.passes[i].at = fenced
+	to.leader.progress[i].at = fenced
 	s.add("pass the fence", to)
 }
 
@@ -215,22 +215,22 @@ func (s *state) unsent(i int) {
 	s.leader.memory[i] = memory{outcome: unsent, attempt: s.objects[i].used}
 	s.leader.callOver(i, true)
 	s.leader.free(i)
-	s.leader.passes[i] = pass{}
+	s.leader.progress[i] = progress{}
 }
 
 // smile is what the remote side makes of a call that has arrived, whoever still listens.
 func (s *steps) smile(i int) {
-	if s.from.leader.passes[i].at != sent {
+	if s.from.leader.progress[i].at != sent {
 		return
 	}
 	made := s.from
-	made.leader.passes[i].at = created
+	made.leader.progress[i].at = created
 	s.commit("Smile makes the user", made, i)
 	if !s.mayFail() {
 		return
 	}
 	no := s.from
-	no.leader.passes[i].at = refused
+	no.leader.progress[i].at = refused
 	no.trouble.refusals++
 	s.fail("Smile refuses", no)
 	if s.from.trouble.losses == 2 || s.from.leader.stopped {
@@ -253,7 +253,7 @@ func (s *state) doubtful(i int, keep bool) {
 		s.leader.memory[i] = memory{outcome: unknown, attempt: s.objects[i].used}
 	}
 	s.leader.reserve(i)
-	s.leader.passes[i] = pass{}
+	s.leader.progress[i] = progress{}
 }
 
 // answer takes the answer, or not.
@@ -264,10 +264,10 @@ func (s *steps) answer(i int) {
 	if s.keepFirst {
 		to.leader.knows = true
 		to.leader.free(i)
-		to.leader.passes[i].at = kept
+		to.leader.progress[i].at = kept
 	} else {
 		to.leader.free(i)
-		to.leader.passes[i].at = answered
+		to.leader.progress[i].at = answered
 	}
 	s.add("the answer comes", to)
 	if s.mayFail() && s.from.trouble.losses < 2 {
@@ -281,7 +281,7 @@ func (s *steps) answer(i int) {
 // store writes the user's id into the status of the object, if it is still the same.
 func (s *steps) store(i int) {
 	to := s.from
-	to.leader.passes[i] = pass{}
+	to.leader.progress[i] = progress{}
 	if to.objects[i].life == live {
 		if s.mayFail() && s.from.trouble.losses < 2 {
 			lost := to

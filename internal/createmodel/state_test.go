@@ -104,7 +104,7 @@ type process struct {
 	// reserved is 1 + the object for which the subject is reserved, and since how many ticks.
 	reserved, reservedFor uint8
 	memory                [twins]memory
-	passes                [twins]pass
+	progress              [twins]progress
 	// behind is whether its cache does not show the attempt, or the user's id, that a process before it has written.
 	behind [twins]bool
 }
@@ -149,12 +149,12 @@ const (
 	unsent
 )
 
-// pass is a reconciliation of an object, as far as it has come.
-type pass struct {
+// progress is how far the reconcile of an object has come.
+type progress struct {
 	at phase
-	// stale is whether the object was changed after the pass has read it.
+	// stale is whether the object was changed after the reconcile read it.
 	stale bool
-	// fresh is whether the pass will write a new attempt, not the one that is there.
+	// fresh is whether the reconcile will write a new attempt, not the one that is there.
 	fresh bool
 	// waited is whether a tick has passed while the call waited for its turn.
 	waited bool
@@ -164,15 +164,15 @@ type phase uint8
 
 const (
 	idle phase = iota
-	// looked: it has found no user, and that nothing is open.
-	looked
+	// searched: it has found no user, and that nothing is open.
+	searched
 	// reserved: the subject is the object's.
 	reserved
 	// intended: the attempt is in the status.
 	intended
 	// named: the log names the subject, and the call waits for its turn.
 	named
-	// fenced: the fence has let the call pass.
+	// fenced: the fence permitted the call.
 	fenced
 	// sent: the call is at Smile.
 	sent

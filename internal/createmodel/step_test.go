@@ -14,8 +14,8 @@ type protocol struct {
 	reserve bool
 	// keepFirst: a user is in memory before its subject is free again.
 	keepFirst bool
-	// lookAgain: memory is looked at once more after the subject was reserved.
-	lookAgain bool
+	// searchAgain: memory is searched again after the subject was reserved.
+	searchAgain bool
 	// remember: an attempt that this process made stays open though the status has lost it.
 	remember bool
 	logRules
@@ -147,10 +147,10 @@ func (s *steps) people() {
 	}
 }
 
-// touch tells the passes that their object has changed.
+// touch marks an object as changed since its reconcile read it.
 func (s *state) touch(i int) {
-	if s.leader.passes[i].at != idle {
-		s.leader.passes[i].stale = true
+	if s.leader.progress[i].at != idle {
+		s.leader.progress[i].stale = true
 	}
 }
 
@@ -229,7 +229,7 @@ func (s *steps) tick() {
 	to := s.from
 	running := to.leader.alive && !to.leader.stopped
 	for i := range twins {
-		p := &to.leader.passes[i]
+		p := &to.leader.progress[i]
 		switch {
 		case to.wire[i], p.at == sent:
 			return
@@ -299,8 +299,8 @@ func (s *steps) processes() {
 }
 
 func (p process) resting() bool {
-	for _, pass := range p.passes {
-		if pass.at != idle {
+	for _, each := range p.progress {
+		if each.at != idle {
 			return false
 		}
 	}
@@ -310,7 +310,7 @@ func (p process) resting() bool {
 // without is the state after the leader's process has ended: what it has sent goes its way, or waits to be sent if it
 // was only stopped.
 func (s state) without() state {
-	for i, p := range s.leader.passes {
+	for i, p := range s.leader.progress {
 		s.wire[i] = s.wire[i] || p.at == sent
 		if s.leader.stopped && (p.at == named || p.at == fenced) {
 			s.late[i] = p.at

@@ -30,8 +30,6 @@ import (
 )
 
 var (
-	errUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
-		"a call that creates was interrupted and may have succeeded: waiting for a listing at Smile that shows it; nothing is created meanwhile")
 	errReserved = problem.NewWaiting(v1alpha1.ReasonProgressing,
 		"the same subject is being created for another object").After(5 * time.Second)
 	errInherited = problem.NewWaiting(v1alpha1.ReasonProgressing,
@@ -57,12 +55,12 @@ type Protocol struct {
 	memory memory
 
 	mu sync.Mutex
-	// settled is, for each API account, when the listing had to begin that last settled what former leaders or other accounts may
-	// have created.
+	// settled is a time for each API account: a listing that began then or later was read, to find what former leaders or other
+	// accounts may have created.
 	settled map[string]time.Time
 }
 
-// New returns a protocol that has created nobody yet.
+// New returns a protocol that has created no user yet.
 func New(config Config) *Protocol {
 	return &Protocol{Config: config, memory: newMemory(), settled: map[string]time.Time{}}
 }
@@ -71,11 +69,11 @@ func New(config Config) *Protocol {
 type Intent struct {
 	// ID of the attempt.
 	ID string
-	// StartedAt is shortly before the call may be sent.
+	// StartedAt is a time shortly before the call may be sent.
 	StartedAt time.Time
 }
 
-// Request asks for a user. One owner makes one request at a time.
+// Request is a request for a user. One owner makes one request at a time.
 type Request struct {
 	// Conn to create with.
 	Conn *connection.Connection
@@ -87,32 +85,33 @@ type Request struct {
 	Apart bool
 	// Metadata of the user besides the marker.
 	Metadata map[string]string
-	// Refused is why no user may be created; nil when one may. An existing user is attached nevertheless.
+	// Refused is why no user may be created; nil if one may. An existing user is attached all the same.
 	Refused error
 
-	// Intent that is stored; nil when there is none. It is changed, and afterwards the caller has to store it as it is then.
+	// Intent that is stored; nil if there is none. The protocol changes it, and afterwards the caller must store the result.
 	Intent *Intent
-	// StoreIntent stores Intent, and fails unless what it is stored in is exactly as the caller has read it.
+	// StoreIntent stores Intent. It fails unless the object that it is stored in is exactly as the caller has read it.
 	StoreIntent func(context.Context) error
 	// Attach takes one of the users that were found, and reports whether it did.
 	Attach func(context.Context, mirror.Found) (bool, error)
-	// Claim takes a user that was just created, before anybody else can find it.
+	// Claim takes a user that was just created, before another caller can find it.
 	Claim func(userID string)
 }
 
-// Forget drops what is known of an owner that is gone. An open call for its subject stays open.
+// Forget drops what the process remembers of an owner that was deleted. An open call for its subject stays open.
 func (p *Protocol) Forget(name types.NamespacedName) { p.memory.forget(name) }
 
-// LastSent is when this process may last have sent a call that creates a user; zero when it never did.
+// LastSent is when this process may last have sent a call that creates a user; zero if it never did.
 func (p *Protocol) LastSent() time.Time { return p.memory.lastSent() }
 
-// Ensure attaches a user that exists, or creates one; created is false when it was attached.
+// Ensure attaches a user that exists, or creates one. created reports which.
 func (p *Protocol) Ensure(ctx context.Context, r *Request) (user smile.CreatedUser, created bool, err error) {
 	if err := p.Log.TakeOver(ctx); err != nil {
 		return user, false, err
 	}
 	c := p.creation(r)
-	for _, step := range []func(context.Context) (bool, error){c.find, c.settle, c.succeed, c.reserve, c.elsewhere} {
+	steps := []func(context.Context) (bool, error){c.find, c.settleOwn, c.settleInherited, c.reserve, c.settleElsewhere}
+	for _, step := range steps {
 		if attached, err := step(ctx); attached || err != nil {
 			return user, false, err
 		}
@@ -121,13 +120,13 @@ func (p *Protocol) Ensure(ctx context.Context, r *Request) (user smile.CreatedUs
 	return user, err == nil, err
 }
 
-// Settle finds the outcome of an attempt if that is unknown, and attaches the user that the attempt has created.
-func (p *Protocol) Settle(ctx context.Context, r *Request) error {
+// Settle finds the outcome of an attempt if that is unknown. It attaches the user that the attempt has created, and reports
+// whether there is one.
+func (p *Protocol) Settle(ctx context.Context, r *Request) (attached bool, err error) {
 	if err := p.Log.TakeOver(ctx); err != nil {
-		return err
+		return false, err
 	}
-	_, err := p.creation(r).settle(ctx)
-	return err
+	return p.creation(r).settleOwn(ctx)
 }
 
 // creation is one request being served.
@@ -135,7 +134,7 @@ type creation struct {
 	*Protocol
 	*Request
 
-	known   *mirror.Mirror
+	mirror  *mirror.Mirror
 	subject subject
 }
 
@@ -145,14 +144,14 @@ func (p *Protocol) creation(r *Request) *creation {
 		key += "." + string(r.Marker.UID)
 	}
 	return &creation{
-		Protocol: p, Request: r, known: p.Mirrors.For(r.Conn),
+		Protocol: p, Request: r, mirror: p.Mirrors.For(r.Conn),
 		subject: subjectOf(key),
 	}
 }
 
-// find searches the mirror for the user, once a listing that began after the takeover has filled it.
+// find searches the mirror for the user. The mirror must contain a listing that began after the takeover.
 func (c *creation) find(ctx context.Context) (attached bool, err error) {
-	found, err := c.known.Find(ctx, c.Marker, c.Log.since())
+	found, err := c.mirror.Find(ctx, c.Marker, c.Log.since())
 	if err != nil {
 		return false, err
 	}
@@ -169,7 +168,7 @@ func (c *creation) attach(ctx context.Context, found mirror.Found) (bool, error)
 
 // over records that the outcomes of all attempts for the owner are known. ended is called with the call that was open.
 func (c *creation) over(ended func(*call)) {
-	if open := c.memory.settled(c.Request); open != nil {
+	if open := c.memory.end(c.Request); open != nil {
 		ended(open)
 	}
 	c.free()
@@ -178,7 +177,7 @@ func (c *creation) over(ended func(*call)) {
 
 func (c *creation) free() { c.memory.free(c.subject, c.Marker.UID) }
 
-// create stores the intent, has the log name the subject, and sends the call.
+// create stores the intent, names the subject in the log, and sends the call.
 func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 	if err := c.intend(ctx); err != nil {
 		c.free()
@@ -202,13 +201,13 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 		c.memory.renew(c.subject, c.Marker.UID, c.Clock.Now())
 		c.memory.created(c.subject, c.Conn.Account(), c.Clock.Now())
 		c.Log.unknown(named)
-		c.known.SuspectDuplicate()
-		return created, errUnknown.After(settleTime).Because(err)
+		c.mirror.SuspectDuplicate()
+		return created, connection.ErrOutcomeUnknown.After(smile.ListingLag).Because(err)
 	}
 }
 
-// intend stores the intent when the turn of the call is near. Before that, nothing is written and the log names no subject. A
-// refusal is reported last, when no user of the subject was found and no attempt may have created one.
+// intend stores the intent when the turn of the call is near. Before that, neither intent nor log is written. A refusal is returned
+// last, when no user of the subject was found and no attempt may have created one.
 func (c *creation) intend(ctx context.Context) error {
 	if c.Refused != nil {
 		return c.Refused
@@ -219,7 +218,7 @@ func (c *creation) intend(ctx context.Context) error {
 	return c.storeIntent(ctx)
 }
 
-// notCreated records that the attempt has certainly created nobody. A process that ends removes its intent, because the next
+// notCreated records that the attempt has certainly created no user. A process that ends removes its intent, because the next
 // process could not know that.
 func (c *creation) notCreated(err error) error {
 	c.memory.notCreated(c.Request)
@@ -235,7 +234,7 @@ func (c *creation) keep(named *call, created smile.CreatedUser) {
 	c.memory.sending(c.Request, named, c.Clock.Now())
 	marked := created.User // whether or not the response contains its marker
 	marked.ExternalMetadata = map[string]string{v1alpha1.MetadataOwner: c.Marker.String()}
-	c.known.Add(marked)
+	c.mirror.Add(marked)
 	c.Claim(marked.ID)
 	c.memory.created(c.subject, c.Conn.Account(), c.Clock.Now())
 	c.over(c.Log.created)
@@ -250,8 +249,8 @@ func (c *creation) mayBeSent(named *call) error {
 	return c.Log.permits(named)
 }
 
-// storeIntent stores the intent to create a user, also again after an attempt that is known to have created nothing. Its time
-// shows when the call may have been sent.
+// storeIntent stores the intent to create a user. It does so again after an attempt that certainly created nothing, because the
+// time of the intent must show when the call may have been sent.
 func (c *creation) storeIntent(ctx context.Context) error {
 	now := c.Clock.Now()
 	if c.Intent == nil {

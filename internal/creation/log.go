@@ -18,23 +18,21 @@ import (
 )
 
 const (
-	// settleTime is how long a listing at Smile may lag behind a creation: one that begins later shows every user that a call
-	// before it has created.
-	settleTime = 2 * time.Minute
-	// ancient is how old the record of another process's call must be, by two clocks, for the next listing to settle it. The clocks
-	// of two processes are compared only here, so the margin is wide.
+	// ancient is how old the record of another process's call must be, by two clocks, so that any listing shows its outcome. The
+	// clocks of two processes are compared only here, so the margin is wide.
 	ancient = 12 * time.Minute
-	// freshness is how long before its sending a call may have been named, so that what is ancient was sent long ago.
+	// freshness is the longest time between the naming of a call and its sending: a call whose name is ancient was sent long ago.
 	freshness = time.Minute
 	// takeOverRetry is how long after a failed takeover the next one is tried.
 	takeOverRetry = time.Second
 )
 
 var (
-	// ErrSucceeded ends a process that is no longer the leader: another one has taken over its log.
-	ErrSucceeded = errors.New("another process has taken over the creation log: this process creates no more users, and ends")
+	// ErrTakenOver ends a process that is no longer the leader: another one has taken over its log.
+	ErrTakenOver = errors.New("another process has taken over the creation log: this process creates no more users, and ends")
 
-	errNotNamed = problem.NewTransient(v1alpha1.ReasonProgressing, "the call waited too long after it was named in the creation log: it is named again")
+	errNotNamed = problem.NewTransient(v1alpha1.ReasonProgressing,
+		"the call waited too long after it was named in the creation log: it is named again")
 )
 
 // Term is a process's time as the leader, as the leader Lease shows it.
@@ -45,13 +43,13 @@ type Term struct {
 	Holder string
 	// Acquired is when it became the leader.
 	Acquired time.Time
-	// Former is the leader before; nil when there was no Lease.
+	// Former is the leader before; nil if there was no Lease.
 	Former *Former
 }
 
 // Former is a leader as the Lease shows it to the next one.
 type Former struct {
-	// Holder is its name; "" after it has released the Lease.
+	// Holder is its name; "" if it has released the Lease.
 	Holder string
 	// Acquired is when it became the leader. A release by a version that keeps no log replaces it.
 	Acquired time.Time
@@ -59,7 +57,7 @@ type Former struct {
 
 // LogConfig is what a Log needs.
 type LogConfig struct {
-	// Leases reads and writes Leases, past the cache and behind the fence.
+	// Leases reads and writes Leases, without a cache and behind the fence.
 	Leases client.Client
 	// Name of the Lease that holds the log.
 	Name types.NamespacedName
@@ -72,15 +70,15 @@ type LogConfig struct {
 }
 
 // Log is the creation log. It names the subjects for which a call may be open, so that the next leader knows them even if the
-// objects that the calls were made for are gone. It is stored in a Lease. The leader takes it over before it creates anybody,
-// names each subject in it before it sends the call, and drops a name once any listing shows the user that the call has created.
+// objects that the calls were made for were deleted. It is stored in a Lease. The leader takes it over before it creates any user.
+// It names each subject in the log before it sends the call, and drops the name once any listing shows the created user.
 type Log struct {
 	config LogConfig
-	// name of this process where there is no leader election.
+	// self is the name of this process if there is no leader election.
 	self string
-	// succeeded is closed when another process has taken over the log.
-	succeeded chan struct{}
-	taking    sync.Mutex
+	// lost is closed when another process has taken over the log.
+	lost   chan struct{}
+	taking sync.Mutex
 	// former is the term that was found first during the takeover. It is guarded by taking.
 	former *term
 
@@ -98,20 +96,20 @@ type Log struct {
 
 // NewLog returns a log that is not taken over yet.
 func NewLog(config LogConfig) *Log {
-	return &Log{config: config, self: string(uuid.NewUUID()), succeeded: make(chan struct{}), named: newNames()}
+	return &Log{config: config, self: string(uuid.NewUUID()), lost: make(chan struct{}), named: newNames()}
 }
 
 // NeedLeaderElection makes the manager start the log when this process leads.
 func (*Log) NeedLeaderElection() bool { return true }
 
-// Start takes the log over and returns when ctx ends, or with ErrSucceeded when another process has taken it over.
+// Start takes the log over and returns when ctx ends, or with ErrTakenOver when another process has taken it over.
 func (l *Log) Start(ctx context.Context) error {
 	for {
 		err := l.TakeOver(ctx)
 		switch {
 		case err == nil:
 			return l.watch(ctx)
-		case errors.Is(err, ErrSucceeded):
+		case errors.Is(err, ErrTakenOver):
 			return err
 		case ctx.Err() == nil:
 			log.FromContext(ctx).Error(err, "taking over the creation log failed and is retried; no user is created meanwhile")
@@ -128,19 +126,19 @@ func (l *Log) watch(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-l.succeeded:
-		return ErrSucceeded
+	case <-l.lost:
+		return ErrTakenOver
 	}
 }
 
-// TakeOver takes the log over, unless this process has it already. Nobody may be created before.
+// TakeOver takes the log over, unless this process already has. No user may be created before.
 func (l *Log) TakeOver(ctx context.Context) error {
 	if l.since().IsZero() {
 		l.taking.Lock()
 		defer l.taking.Unlock()
 	}
-	if l.isSucceeded() {
-		return ErrSucceeded
+	if l.isLost() {
+		return ErrTakenOver
 	}
 	if !l.since().IsZero() {
 		return nil
@@ -148,27 +146,27 @@ func (l *Log) TakeOver(ctx context.Context) error {
 	return l.takeOver(ctx)
 }
 
-// since is when the takeover was acknowledged; zero before. What listings before it did not show may exist.
+// since is when the takeover was acknowledged; zero before. A user that an earlier listing did not show may exist.
 func (l *Log) since() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.takenOver
 }
 
-// succeed records that another process has taken over the log.
-func (l *Log) succeed() {
+// lose records that another process has taken over the log.
+func (l *Log) lose() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case <-l.succeeded:
+	case <-l.lost:
 	default:
-		close(l.succeeded)
+		close(l.lost)
 	}
 }
 
-func (l *Log) isSucceeded() bool {
+func (l *Log) isLost() bool {
 	select {
-	case <-l.succeeded:
+	case <-l.lost:
 		return true
 	default:
 		return false

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 // cluster holds the Lease, and fails writes as told.
@@ -141,7 +142,7 @@ func unheard() (time.Time, bool) { return time.Time{}, false }
 
 // doubts reports how long a subject has to wait; negative when it need not.
 func (c *cluster) doubts(log *Log, key string, remote func() (time.Time, bool)) time.Duration {
-	settled, doubted := log.doubt(subjectOf(key), remote)
+	settled, doubted := log.mayBeOpen(subjectOf(key), remote)
 	if !doubted {
 		return -1
 	}
@@ -159,7 +160,7 @@ func TestTheNextLeaderWaitsForWhatWasNamed(t *testing.T) {
 	named(t, first, "last") // which stores what was dropped, too
 	next, _ := c.takeOver(1, own)
 	for key, want := range map[string]time.Duration{
-		"open": settleTime, "just created": settleTime, "last": settleTime, "refused": -1, "anybody else": -1,
+		"open": smile.ListingLag, "just created": smile.ListingLag, "last": smile.ListingLag, "refused": -1, "anybody else": -1,
 	} {
 		if got := c.doubts(next, key, unheard); got != want {
 			t.Errorf("%s: %v, want %v", key, got, want)
@@ -176,7 +177,7 @@ func TestAnOrderlyEndChangesNothingOfThat(t *testing.T) {
 	if got := c.doubts(next, "anybody else", unheard); got != -1 {
 		t.Errorf("anybody else: %v", got)
 	}
-	if got := c.doubts(next, "open", unheard); got != settleTime {
+	if got := c.doubts(next, "open", unheard); got != smile.ListingLag {
 		t.Errorf("open: %v", got)
 	}
 }
@@ -208,15 +209,15 @@ func TestEverybodyIsWaitedForWhenTheLogCannotTell(t *testing.T) {
 				number = former.Number + 1
 			}
 			next, own := c.takeOver(number, former)
-			if got := c.doubts(next, "anybody", unheard); got != settleTime {
-				t.Errorf("%v, want %v", got, settleTime)
+			if got := c.doubts(next, "anybody", unheard); got != smile.ListingLag {
+				t.Errorf("%v, want %v", got, smile.ListingLag)
 			}
 			// The log says so, and the one after waits too; from when nobody need wait any more it does not.
 			after, own := c.takeOver(number+1, own)
-			if got := c.doubts(after, "anybody", unheard); got != settleTime {
-				t.Errorf("the one after: %v, want %v", got, settleTime)
+			if got := c.doubts(after, "anybody", unheard); got != smile.ListingLag {
+				t.Errorf("the one after: %v, want %v", got, smile.ListingLag)
 			}
-			c.clock.Step(settleTime)
+			c.clock.Step(smile.ListingLag)
 			named(t, after, "somebody")
 			last, _ := c.takeOver(number+2, own)
 			if got := c.doubts(last, "anybody", unheard); got != -1 {
@@ -243,10 +244,10 @@ func TestTwoTakeoversInARow(t *testing.T) {
 	named(t, first, "open")
 	_, own = c.takeOver(1, own)
 	third, own := c.takeOver(2, own)
-	if got := c.doubts(third, "open", unheard); got != settleTime {
-		t.Errorf("%v, want %v", got, settleTime)
+	if got := c.doubts(third, "open", unheard); got != smile.ListingLag {
+		t.Errorf("%v, want %v", got, smile.ListingLag)
 	}
-	c.clock.Step(settleTime)
+	c.clock.Step(smile.ListingLag)
 	named(t, third, "somebody else")
 	if got := c.doubts(third, "open", unheard); got != 0 {
 		t.Errorf("within the same process: %v: a listing must settle it", got)
@@ -267,7 +268,7 @@ func TestOldCallsByTwoClocksWaitNoLonger(t *testing.T) {
 	for number := int64(1); number <= 12; number++ {
 		c.clock.Step(time.Minute)
 		log, own = c.takeOver(number, own)
-		if got := c.doubts(log, "open", func() (time.Time, bool) { return c.clock.Now(), true }); number < 12 && got != settleTime {
+		if got := c.doubts(log, "open", func() (time.Time, bool) { return c.clock.Now(), true }); number < 12 && got != smile.ListingLag {
 			t.Fatalf("after %d minutes: %v", number, got)
 		}
 	}
@@ -275,16 +276,16 @@ func TestOldCallsByTwoClocksWaitNoLonger(t *testing.T) {
 		"unheard":                 unheard,
 		"Smile's clock is before": func() (time.Time, bool) { return c.clock.Now().Add(-time.Second), true },
 	} {
-		if got := c.doubts(log, "open", remote); got != settleTime {
+		if got := c.doubts(log, "open", remote); got != smile.ListingLag {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	settled, _ := log.doubt(subjectOf("open"), func() (time.Time, bool) { return c.clock.Now(), true })
+	settled, _ := log.mayBeOpen(subjectOf("open"), func() (time.Time, bool) { return c.clock.Now(), true })
 	if !settled.Equal(c.clock.Now()) {
 		t.Errorf("settled by a listing from %v, want %v", settled, c.clock.Now())
 	}
 	c.clock.Step(time.Second)
-	if again, _ := log.doubt(subjectOf("open"), func() (time.Time, bool) { return c.clock.Now(), true }); !again.Equal(settled) {
+	if again, _ := log.mayBeOpen(subjectOf("open"), func() (time.Time, bool) { return c.clock.Now(), true }); !again.Equal(settled) {
 		t.Error("each time another listing is asked for")
 	}
 }
@@ -301,8 +302,8 @@ func TestAFullLogSaysSo(t *testing.T) {
 		t.Fatalf("unnamed %v, %d entries", stored.unnamed, len(stored.sent))
 	}
 	next, _ := c.takeOver(1, own)
-	if got := c.doubts(next, "anybody", unheard); got != settleTime {
-		t.Errorf("%v, want %v", got, settleTime)
+	if got := c.doubts(next, "anybody", unheard); got != smile.ListingLag {
+		t.Errorf("%v, want %v", got, smile.ListingLag)
 	}
 }
 
@@ -385,13 +386,13 @@ func TestAFormerLeaderNeverTakesTheLogBack(t *testing.T) {
 	call := named(t, former, "a")
 	c.takeOver(1, own)
 	before := c.stored()
-	if _, err := former.name(t.Context(), subjectOf("b")); !errors.Is(err, ErrSucceeded) {
+	if _, err := former.name(t.Context(), subjectOf("b")); !errors.Is(err, ErrTakenOver) {
 		t.Errorf("%v", err)
 	}
-	if err := former.permits(call); !errors.Is(err, ErrSucceeded) {
+	if err := former.permits(call); !errors.Is(err, ErrTakenOver) {
 		t.Errorf("what was named before: %v", err)
 	}
-	if err := former.Start(t.Context()); !errors.Is(err, ErrSucceeded) {
+	if err := former.Start(t.Context()); !errors.Is(err, ErrTakenOver) {
 		t.Errorf("the process does not end: %v", err)
 	}
 	if c.stored().term != before.term {
@@ -416,8 +417,8 @@ func TestALateWriteOfTheFormerLeaderIsInherited(t *testing.T) {
 	if err := next.TakeOver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.doubts(next, "late", unheard); got != settleTime {
-		t.Errorf("%v, want %v", got, settleTime)
+	if got := c.doubts(next, "late", unheard); got != smile.ListingLag {
+		t.Errorf("%v, want %v", got, smile.ListingLag)
 	}
 }
 
@@ -443,8 +444,8 @@ func TestATakeoverThatIsNotHeardOf(t *testing.T) {
 			if err := next.TakeOver(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got := c.doubts(next, "open", unheard); got != settleTime {
-				t.Errorf("open: %v, want %v", got, settleTime)
+			if got := c.doubts(next, "open", unheard); got != smile.ListingLag {
+				t.Errorf("open: %v, want %v", got, smile.ListingLag)
 			}
 			if got := c.doubts(next, "anybody else", unheard); got != -1 {
 				t.Errorf("anybody else: %v", got)
@@ -469,7 +470,7 @@ func TestOnlyOneOfTwoTakesOver(t *testing.T) {
 		}
 		return write()
 	}
-	if err := slow.TakeOver(t.Context()); !errors.Is(err, ErrSucceeded) {
+	if err := slow.TakeOver(t.Context()); !errors.Is(err, ErrTakenOver) {
 		t.Errorf("%v", err)
 	}
 }

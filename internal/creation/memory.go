@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// memory is what this process knows of the attempts to create users, and which owner each subject is reserved for meanwhile. An
-// attempt that it does not know was made by another process and has an unknown outcome.
+// memory is what this process remembers of attempts to create users, and the owner that each subject is reserved for meanwhile.
+// An attempt that it does not remember was made by another process, and its outcome is unknown.
 type memory struct {
 	mu       sync.Mutex
 	attempts map[types.NamespacedName]attempt
@@ -21,9 +21,9 @@ type attempt struct {
 	uid  types.UID
 	id   string
 	seen time.Time
-	// call that this process has made for it; nil when another process has.
+	// call that this process has made for it; nil if another process has.
 	call *call
-	// unsent is true when this process knows that the attempt created nothing.
+	// unsent is true if this process knows that the attempt created nothing.
 	unsent bool
 }
 
@@ -69,8 +69,8 @@ func (m *memory) open(r *Request, now time.Time) (open attempt, unknown bool) {
 	return known, !known.unsent
 }
 
-// settled records that no attempt of an owner is open any more, and returns the call that was; nil when this process made none.
-func (m *memory) settled(r *Request) *call {
+// end records that no attempt of an owner is open any more. It returns the call that was open; nil if this process made none.
+func (m *memory) end(r *Request) *call {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.attempts[r.Name]
@@ -87,14 +87,14 @@ func (m *memory) forget(name types.NamespacedName) {
 	delete(m.attempts, name)
 }
 
-// lastSent is when this process last may have sent a call that creates; zero when it never did.
+// lastSent is when this process last may have sent a call that creates; zero if it never did.
 func (m *memory) lastSent() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.last
 }
 
-// reserve reserves a subject for an owner, unless another owner has it. It returns the owner that has it then, and since when.
+// reserve reserves a subject for an owner, unless it is reserved for another one. It returns the reservation that holds then.
 func (m *memory) reserve(of subject, uid types.UID, now time.Time) reservation {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,8 +106,8 @@ func (m *memory) reserve(of subject, uid types.UID, now time.Time) reservation {
 	return held
 }
 
-// pass gives an owner a reservation that another one had, unless that was renewed or passed on since it was read.
-func (m *memory) pass(of subject, held reservation, uid types.UID, now time.Time) bool {
+// handOver gives an owner the reservation of another one. It fails if that was renewed or handed over since held was read.
+func (m *memory) handOver(of subject, held reservation, uid types.UID, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if current, ok := m.reserved[of]; ok && current != held {
@@ -124,7 +124,8 @@ func (m *memory) created(of subject, account string, now time.Time) {
 	m.outcomes.add(of, outcome{account, now})
 }
 
-// elsewhere is when the last call for a subject ended that may have created a user, if it was made with another API account.
+// elsewhere is when the last call for a subject that may have created a user ended. known is true if it was made with another
+// API account.
 func (m *memory) elsewhere(of subject, account string) (at time.Time, known bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -132,7 +133,7 @@ func (m *memory) elsewhere(of subject, account string) (at time.Time, known bool
 	return last.at, known && last.account != account
 }
 
-// renew updates the time of a reservation, and reports whether the owner still had it.
+// renew updates the time of an owner's reservation. It reports whether the owner still had it.
 func (m *memory) renew(of subject, uid types.UID, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -47,15 +47,15 @@ func TestAttempts(t *testing.T) {
 	}
 	namesake := with("")
 	namesake.Marker.UID = "2"
-	if _, unknown := m.open(namesake, later(7)); unknown || m.settled(namesake) != nil {
+	if _, unknown := m.open(namesake, later(7)); unknown || m.end(namesake) != nil {
 		t.Error("an attempt is open for another owner of the same name")
 	}
 	m.sending(with("ours"), made, later(7))
-	if m.settled(with("ours")) != made || m.settled(with("ours")) != nil {
+	if m.end(with("ours")) != made || m.end(with("ours")) != nil {
 		t.Error("the call that was open is not given, once")
 	}
 	expect("another one", later(7), later(7), true)
-	m.settled(with(""))
+	m.end(with(""))
 	expect("", later(8), time.Time{}, false)
 	expect("ours", later(8), later(8), true)
 	m.forget(george)
@@ -85,7 +85,7 @@ func TestASubjectIsReservedForOne(t *testing.T) {
 	if !m.renew(d, "1", later) {
 		t.Error("the holder cannot renew")
 	}
-	if m.pass(d, mine, "2", later) {
+	if m.handOver(d, mine, "2", later) {
 		t.Error("a reservation was passed on that its holder has renewed")
 	}
 	mine.since = later
@@ -97,7 +97,7 @@ func TestASubjectIsReservedForOne(t *testing.T) {
 		t.Error("renewed what is free")
 	}
 	expect("freed by the holder", reservation{"2", later}, m.reserve(d, "2", later))
-	if !m.pass(d, reservation{"2", later}, "1", noon) {
+	if !m.handOver(d, reservation{"2", later}, "1", noon) {
 		t.Error("a reservation was not passed on")
 	}
 	expect("passed on", reservation{"1", noon}, m.reserve(d, "2", later))

@@ -9,11 +9,12 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// unnamedFor is how long the log reports a call that it does not name. The call is sent within freshness, and over long before
-// this time ends.
-const unnamedFor = 2 * settleTime
+// unnamedFor is how long the log records that there was a call that it does not name. The call is sent within freshness, and has
+// ended long before this time ends.
+const unnamedFor = 2 * smile.ListingLag
 
 // call is a call that creates a user, from before it is named in the log until its name is no longer needed.
 type call struct {
@@ -27,7 +28,7 @@ type call struct {
 // names is what the log has to name for this process.
 type names struct {
 	calls map[*call]struct{}
-	// unnamed is when the last call was about to be sent that did not fit into the log; zero when none may still be open.
+	// unnamed is when the last call that did not fit into the log was about to be sent; zero if none may still be open.
 	unnamed time.Time
 }
 
@@ -40,14 +41,14 @@ const bytesPerSecond = 256 << 10
 type writes struct {
 	// wanted counts the changes whose callers wait until they are written, and done those that are written.
 	wanted, done int
-	// running is closed when the current write ends; nil while there is none.
+	// running is closed when the current write ends; nil if there is none.
 	running chan struct{}
 	// next is when the next write may begin.
 	next time.Time
 }
 
-// name names a call that is about to be sent in the log, and returns once that is acknowledged. If the log is full, it records
-// instead that there are calls that it does not name.
+// name writes a call that is about to be sent into the log, and returns when the write is acknowledged. If the log is full, it
+// records instead that there are calls that the log does not name.
 func (l *Log) name(ctx context.Context, of subject) (*call, error) {
 	l.mu.Lock()
 	now := l.config.Clock.Now()
@@ -68,13 +69,13 @@ func (l *Log) name(ctx context.Context, of subject) (*call, error) {
 	return c, nil
 }
 
-// written returns when a change is stored. It writes the log unless a write is under way. A write stores all waiting changes.
+// written returns when a change is stored. It writes the log unless a write is under way. Each write stores all waiting changes.
 func (l *Log) written(ctx context.Context, wanted int) error {
 	for {
 		l.mu.Lock()
-		if l.isSucceeded() {
+		if l.isLost() {
 			l.mu.Unlock()
-			return ErrSucceeded
+			return ErrTakenOver
 		}
 		if l.writes.done >= wanted {
 			l.mu.Unlock()
@@ -119,12 +120,12 @@ func (l *Log) write(ctx context.Context, running chan struct{}) error {
 func (l *Log) pause(ctx context.Context) {
 	select {
 	case <-time.After(time.Until(l.writes.next)):
-	case <-ctx.Done(): // others may wait for the write all the same
+	case <-ctx.Done(): // other calls may wait for the write all the same
 	}
 }
 
-// store writes a content. A write that failed may have been stored, so the log is read again and what is there is overwritten,
-// unless another process has taken it over. A log that was deleted is created again.
+// store writes a content. A write that failed may have been stored. So the log is then read and overwritten, unless another
+// process has taken it over. A log that was deleted is created again.
 func (l *Log) store(ctx context.Context, over *coordinationv1.Lease, content record) (*coordinationv1.Lease, error) {
 	lease, err := l.put(ctx, over, content)
 	if err == nil {
@@ -135,13 +136,13 @@ func (l *Log) store(ctx context.Context, over *coordinationv1.Lease, content rec
 	case readErr != nil:
 		return nil, errors.Join(err, readErr)
 	case found.lease != nil && found.term != content.term:
-		l.succeed()
-		return nil, ErrSucceeded
+		l.lose()
+		return nil, ErrTakenOver
 	}
 	return l.put(ctx, found.lease, content)
 }
 
-// content is what the log has to hold now.
+// content is what the log must contain now.
 func (l *Log) content() record {
 	now := l.config.Clock.Now()
 	l.prune(now)
@@ -156,9 +157,10 @@ func (l *Log) content() record {
 	return r
 }
 
-// keeps reports whether the next leader must know the calls that this one has inherited: until any listing shows their users.
+// keeps reports whether the log must still name the calls that this leader has inherited, because listings may not show their
+// users yet.
 func (l *Log) keeps(now time.Time) bool {
-	return l.takenOver.IsZero() || now.Before(l.takenOver.Add(settleTime))
+	return l.takenOver.IsZero() || now.Before(l.takenOver.Add(smile.ListingLag))
 }
 
 // kept are the inherited subjects that the log must still name.
@@ -183,8 +185,8 @@ func (l *Log) prune(now time.Time) {
 
 // permits is checked when a call is about to be sent. It refuses a call that was named too long ago.
 func (l *Log) permits(c *call) error {
-	if l.isSucceeded() {
-		return ErrSucceeded
+	if l.isLost() {
+		return ErrTakenOver
 	}
 	if l.config.Clock.Since(c.named) > freshness {
 		return errNotNamed
@@ -192,7 +194,7 @@ func (l *Log) permits(c *call) error {
 	return nil
 }
 
-// drop drops the name of a call that has certainly created nobody, or whose outcome a late enough listing has shown.
+// drop drops the name of a call that has certainly created no user, or whose outcome a listing has shown.
 func (l *Log) drop(c *call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -200,7 +202,7 @@ func (l *Log) drop(c *call) {
 }
 
 // created keeps the name of a call as long as listings may not show the user that it has created.
-func (l *Log) created(c *call) { l.ending(c, settleTime) }
+func (l *Log) created(c *call) { l.ending(c, smile.ListingLag) }
 
 // unknown keeps the name of a call whose outcome is unknown until it is settled, but no longer than until any listing shows the
 // outcome.

@@ -18,8 +18,8 @@ type outcome struct {
 	at time.Time
 }
 
-// outcomes are the calls of this process that may have created users. Another account of the same tenant needs them: after a
-// rotation of keys, say, its first listing may be too early to show the users that were created before.
+// outcomes are the calls of this process that may have created users. Another account of the same tenant needs them, for example
+// after a rotation of keys: its first listing may be too early to show the users that were created before.
 type outcomes struct {
 	of     map[subject]outcome
 	pruned time.Time

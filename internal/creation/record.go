@@ -31,7 +31,7 @@ func subjectOf(key string) subject {
 // record is the content of the log.
 type record struct {
 	term term
-	// unnamed is when the last call was sent that did not fit into the log; zero when none may still be open.
+	// unnamed is when the last call that did not fit into the log was sent; zero if none may still be open.
 	unnamed time.Time
 	// sent is when the last call for each subject was named, shortly before it was sent.
 	sent map[subject]time.Time
@@ -50,9 +50,9 @@ type term struct {
 
 var errUnreadable = errors.New("the creation log is unreadable")
 
-// encode writes a record as the annotation holds it: base64 of the version, the term, when unnamed calls were sent, the number
-// of entries, the entries in the order of their times, each as the seconds since the one before it and the subject, and a
-// CRC-32 (IEEE, big endian) of all this. Numbers are varints; times are seconds of Unix time, 0 for none.
+// encode returns the record as it is stored in the annotation, in base64: the version, the term, the time of unnamed calls, the
+// number of entries, the entries in the order of their times, and a CRC-32 (IEEE, big endian) of all this. An entry is the
+// seconds since the entry before it, and the subject. Numbers are varints. Times are seconds of Unix time, 0 for none.
 func (r record) encode() string {
 	out := []byte{recordVersion}
 	out = binary.AppendUvarint(out, uint64(r.term.number))
@@ -75,7 +75,7 @@ func (r record) byTime(a, b subject) int {
 	return cmp.Or(cmp.Compare(unixOf(r.sent[a]), unixOf(r.sent[b])), slices.Compare(a[:], b[:]))
 }
 
-// decode reads a record. Whatever encode cannot have written is unreadable.
+// decode reads a record. A text that encode cannot have written is unreadable.
 func decode(text string) (record, error) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(raw) < 1+checksumSize || raw[0] != recordVersion {
@@ -102,7 +102,7 @@ func decode(text string) (record, error) {
 	return r, nil
 }
 
-// reader reads the parts of an encoded record one by one, and remembers whether one was missing.
+// reader reads the parts of an encoded record in order, and remembers whether one was missing.
 type reader struct {
 	rest   []byte
 	failed bool
@@ -128,7 +128,7 @@ func (r *reader) skip(n int) {
 	r.rest = r.rest[n:]
 }
 
-// take returns so many bytes; zero bytes when there are fewer.
+// take returns n bytes; if there are fewer, bytes of value 0.
 func (r *reader) take(n uint64) []byte {
 	if n > uint64(len(r.rest)) {
 		r.failed, r.rest = true, nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/problem"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 func step(p *Protocol, by time.Duration) { p.Clock.(interface{ Step(time.Duration) }).Step(by) }
@@ -32,7 +33,7 @@ func waits(t *testing.T, p *Protocol, o *owner) {
 func TestOtherKeysOfTheTenantCreateNobodyTwice(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]bool{"created": false, "unknown outcome": true} {
-		for when, after := range map[string]time.Duration{"at once": 0, "later": 2 * settleTime} {
+		for when, after := range map[string]time.Duration{"at once": 0, "later": 2 * smile.ListingLag} {
 			t.Run(name+", declared again "+when, func(t *testing.T) {
 				t.Parallel()
 				smileTown := &town{hidden: true, fails: fails}
@@ -48,7 +49,7 @@ func TestOtherKeysOfTheTenantCreateNobodyTwice(t *testing.T) {
 				if after == 0 {
 					waits(t, p, again)
 				}
-				step(p, max(after, settleTime))
+				step(p, max(after, smile.ListingLag))
 				smileTown.hidden = false
 				if created, err := ensure(t, p, again); created || err != nil || again.has != "u0" {
 					t.Errorf("created %v, %v, has %q", created, err, again.has)
@@ -72,7 +73,7 @@ func TestAnotherTenantWaitsOnlyTheSettleTime(t *testing.T) {
 			gone(t, p, newOwner(conn, "1"))
 			again := newOwner(elsewhere, "2")
 			waits(t, p, again)
-			step(p, settleTime-10*time.Second)
+			step(p, smile.ListingLag-10*time.Second)
 			if created, err := ensure(t, p, again); !created || err != nil {
 				t.Errorf("created %v, %v", created, err)
 			}
@@ -89,7 +90,7 @@ func TestAnUnknownOutcomeReservesItsSubjectOnlyForTheSettleTime(t *testing.T) {
 	former, second := newOwner(conn, "1"), newOwner(rotated, "2")
 	waits(t, p, former)
 	waits(t, p, second)
-	step(p, settleTime-time.Second)
+	step(p, smile.ListingLag-time.Second)
 	waits(t, p, former)
 	step(p, time.Second)
 	smileTown.hidden = false

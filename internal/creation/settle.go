@@ -4,29 +4,31 @@ import (
 	"context"
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/problem"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// settle finds the outcome of an earlier attempt of the owner, if it is unknown.
-func (c *creation) settle(ctx context.Context) (attached bool, err error) {
+// settleOwn finds the outcome of an earlier attempt of the owner, if it is unknown.
+func (c *creation) settleOwn(ctx context.Context) (attached bool, err error) {
 	open, unknown := c.memory.open(c.Request, c.Clock.Now())
 	if !unknown {
 		return false, nil
 	}
-	c.known.SuspectDuplicate()
-	// It stays reserved when the owner is deleted and re-created, but no longer because the owner tries again.
+	c.mirror.SuspectDuplicate()
+	// The subject stays reserved if the owner is deleted and re-created, but a retry does not extend that.
 	c.memory.reserve(c.subject, c.Marker.UID, open.seen)
-	attempted, settled := open.seen, open.seen.Add(settleTime)
+	attempted, settled := open.seen, open.seen.Add(smile.ListingLag)
 	if c.Intent != nil {
 		attempted = earlier(attempted, c.Intent.StartedAt)
 		if open.call == nil {
-			settled = c.Log.settledBy(c.subject, c.Intent.StartedAt, settled, c.known.RemoteTime)
+			settled = c.Log.settledBy(c.subject, c.Intent.StartedAt, settled, c.mirror.RemoteTime)
 		}
 	}
 	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
-		return false, errUnknown.After(wait)
+		return false, connection.ErrOutcomeUnknown.After(wait)
 	}
-	found, err := c.known.Settle(ctx, c.Marker, attempted, settled)
+	found, err := c.mirror.Settle(ctx, c.Marker, attempted, settled)
 	if err != nil {
 		return false, err
 	}
@@ -37,26 +39,28 @@ func (c *creation) settle(ctx context.Context) (attached bool, err error) {
 	return attached, err
 }
 
-// succeed ensures that no earlier leader has created the subject unnoticed: for an owner that was since deleted together with its
-// intent, by a call whose user listings do not show yet. One listing settles that for all inherited calls.
-func (c *creation) succeed(ctx context.Context) (attached bool, err error) {
-	settled, doubted := c.Log.doubt(c.subject, c.known.RemoteTime)
-	if !doubted || !c.settledAt().Before(settled) {
+// settleInherited ensures that no earlier leader has created the subject unnoticed. That leader may have made the call for an
+// owner that was deleted since, together with its intent, and listings may not show the user yet. One listing settles all
+// inherited calls.
+func (c *creation) settleInherited(ctx context.Context) (attached bool, err error) {
+	settled, open := c.Log.mayBeOpen(c.subject, c.mirror.RemoteTime)
+	if !open || !c.settledAt().Before(settled) {
 		return false, nil
 	}
 	return c.settleBy(ctx, settled, errInherited)
 }
 
-// settleBy attaches the user if a listing that begins at settled or later shows it. It returns waiting until one may begin.
+// settleBy attaches the user if a listing that begins at settled or later shows it. Before that time it returns the problem
+// waiting.
 func (c *creation) settleBy(ctx context.Context, settled time.Time, waiting *problem.Problem) (attached bool, err error) {
 	if wait := settled.Sub(c.Clock.Now()); wait > 0 {
 		return false, waiting.After(wait)
 	}
-	found, err := c.known.Settle(ctx, c.Marker, c.Log.oldest(), settled)
+	found, err := c.mirror.Settle(ctx, c.Marker, c.Log.oldest(), settled)
 	if err != nil {
 		return false, err
 	}
-	c.settles(settled)
+	c.recordSettled(settled)
 	return c.attach(ctx, found)
 }
 
@@ -66,27 +70,27 @@ func (c *creation) settledAt() time.Time {
 	return c.settled[c.Conn.Account()]
 }
 
-func (c *creation) settles(at time.Time) {
+func (c *creation) recordSettled(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settled[c.Conn.Account()] = later(c.settled[c.Conn.Account()], at)
 }
 
-// reserve keeps the subject for this owner while it creates, so that two owners of one subject do not make two users. A
-// reservation that is older than the settle time was left by an attempt with an unknown outcome, perhaps of an owner that is gone
-// by now: a listing shows the outcome. Once the subject is reserved for this owner, the mirror is searched again, because another
-// owner may have created it since the first search.
+// reserve reserves the subject for this owner while it creates, so that two owners of one subject do not create two users. A
+// reservation that is older than smile.ListingLag was left by an attempt with an unknown outcome, perhaps of an owner that was
+// deleted. A listing shows the outcome. Once the subject is reserved for this owner, the mirror is searched again, because
+// another owner may have created the user since the first search.
 func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 	uid := c.Marker.UID
 	if held := c.memory.reserve(c.subject, uid, c.Clock.Now()); held.uid != uid {
-		settled := held.since.Add(settleTime)
+		settled := held.since.Add(smile.ListingLag)
 		if c.Clock.Now().Before(settled) {
 			return false, errReserved
 		}
-		if _, err := c.known.Settle(ctx, c.Marker, held.since, settled); err != nil {
+		if _, err := c.mirror.Settle(ctx, c.Marker, held.since, settled); err != nil {
 			return false, err
 		}
-		if !c.memory.pass(c.subject, held, uid, c.Clock.Now()) {
+		if !c.memory.handOver(c.subject, held, uid, c.Clock.Now()) {
 			return false, errReserved
 		}
 	}
@@ -97,11 +101,11 @@ func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 	return attached, err
 }
 
-// elsewhere ensures that this process has not created the subject with another API account, which may be of the same tenant: the
-// listings of this account may not show the user yet. It runs once the subject is reserved.
-func (c *creation) elsewhere(ctx context.Context) (attached bool, err error) {
+// settleElsewhere ensures that this process has not created the subject with another API account. That account may be of the same
+// tenant, and the listings of this account may not show the user yet. It runs once the subject is reserved.
+func (c *creation) settleElsewhere(ctx context.Context) (attached bool, err error) {
 	ended, known := c.memory.elsewhere(c.subject, c.Conn.Account())
-	settled := ended.Add(settleTime)
+	settled := ended.Add(smile.ListingLag)
 	if !known || !c.settledAt().Before(settled) {
 		return false, nil
 	}

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
 const (
@@ -25,17 +26,17 @@ var errBusy = errors.New("the creation log changed repeatedly while it was being
 type inheritance struct {
 	// sent is when a call for each subject was last named, by the wall clock of the process that named it.
 	sent map[subject]time.Time
-	// everybody is when the last call that the log does not name may have been sent; zero when it names all.
+	// everybody is when the last call that the log does not name may have been sent; zero if the log names all calls.
 	everybody time.Time
 	// oldest is when the earliest of all these calls was sent.
 	oldest time.Time
-	// reckoned is when a call was last found to be ancient.
-	reckoned time.Time
+	// ancientAt is when a call was last found to be ancient.
+	ancientAt time.Time
 }
 
 // stored is the log as the API server has it.
 type stored struct {
-	lease *coordinationv1.Lease // nil when there is none
+	lease *coordinationv1.Lease // nil if there is none
 	record
 	readable bool
 }
@@ -56,7 +57,7 @@ func (l *Log) read(ctx context.Context) (stored, error) {
 }
 
 // takeOver reads the log, keeps the names in it, and writes the term of this process. A write that failed may have been stored,
-// so the log is read again.
+// so the next try reads the log again.
 func (l *Log) takeOver(ctx context.Context) error {
 	for range takeOverTries {
 		err := l.tryTakeOver(ctx)
@@ -81,8 +82,8 @@ func (l *Log) tryTakeOver(ctx context.Context) error {
 	case l.former == nil:
 		l.former = &found.term
 	case found.lease != nil && found.term != *l.former && found.term != own:
-		l.succeed()
-		return ErrSucceeded
+		l.lose()
+		return ErrTakenOver
 	}
 	inherited, err := l.inherit(ctx, found, follows || found.term == own)
 	if err != nil {
@@ -194,45 +195,45 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// doubt reports whether an earlier leader may have sent a call for a subject, and when a listing that shows its outcome must
-// begin at the earliest.
-func (l *Log) doubt(of subject, remote func() (time.Time, bool)) (settled time.Time, doubted bool) {
+// mayBeOpen reports whether an earlier leader may have sent a call for a subject whose outcome is open. A listing that begins at
+// settled or later shows the outcome.
+func (l *Log) mayBeOpen(of subject, remote func() (time.Time, bool)) (settled time.Time, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sent, doubted := l.inherited.sent[of]
+	sent, open := l.inherited.sent[of]
 	if !l.inherited.everybody.IsZero() {
-		sent, doubted = later(sent, l.inherited.everybody), true
+		sent, open = later(sent, l.inherited.everybody), true
 	}
-	settled = l.takenOver.Add(settleTime)
-	if !doubted || l.config.Clock.Now().After(settled) {
-		return settled, doubted
+	settled = l.takenOver.Add(smile.ListingLag)
+	if !open || l.config.Clock.Now().After(settled) {
+		return settled, open
 	}
-	return earlier(settled, l.reckon(sent, settled, remote)), true
+	return earlier(settled, l.settledIfAncient(sent, settled, remote)), true
 }
 
-// settledBy is when a listing must begin at the earliest to settle an attempt that another process has stored. settled is when it
-// may begin in any case.
+// settledBy is the earliest time at which a listing may begin that shows the outcome of an attempt of another process. A listing
+// that begins at settled shows it in any case.
 func (l *Log) settledBy(of subject, stored, settled time.Time, remote func() (time.Time, bool)) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	stored = later(later(stored, l.inherited.everybody), l.inherited.sent[of])
-	return earlier(settled, l.reckon(stored, settled, remote))
+	return earlier(settled, l.settledIfAncient(stored, settled, remote))
 }
 
-// reckon is when a listing must begin at the earliest to settle a call that another process sent: now, if the call is ancient by
-// the wall clock and by Smile's; otherwise settled.
-func (l *Log) reckon(sent, settled time.Time, remote func() (time.Time, bool)) time.Time {
+// settledIfAncient is the earliest time at which a listing may begin that shows the outcome of a call of another process: now, if
+// the call is ancient by the wall clock and by Smile's; otherwise settled.
+func (l *Log) settledIfAncient(sent, settled time.Time, remote func() (time.Time, bool)) time.Time {
 	now, old := l.config.Clock.Now(), sent.Add(ancient)
 	if host, known := remote(); !known || host.Before(old) || now.Before(old) {
 		return settled
 	}
-	if l.inherited.reckoned.IsZero() || l.inherited.reckoned.Before(old) {
-		l.inherited.reckoned = now
+	if l.inherited.ancientAt.IsZero() || l.inherited.ancientAt.Before(old) {
+		l.inherited.ancientAt = now
 	}
-	return l.inherited.reckoned
+	return l.inherited.ancientAt
 }
 
-// oldest is when the earliest of the calls was sent that may have been open at the takeover.
+// oldest is when the earliest call that may have been open at the takeover was sent.
 func (l *Log) oldest() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -171,6 +171,7 @@ func records(t *testing.T, path string) map[string]int {
 // restores them into another cluster. For two of the three, only the erasure ledger says that their data must not come
 // back.
 func TestBackup(t *testing.T) {
+	t.Parallel()
 	n := 100
 	if testing.Short() {
 		n = 20

@@ -61,6 +61,10 @@ func (e *environment) registered() []webhook {
 	if err := json.Unmarshal(e.elsewhere(http.MethodGet, "/v1/webhooks?size=150", nil), &page); err != nil {
 		e.t.Errorf("listing webhooks: %v", err)
 	}
+	for i := range page.Data.Items { // the sandbox's quirk "future" shows an event type that nobody registered
+		all := &page.Data.Items[i].EventTypes
+		*all = slices.DeleteFunc(*all, func(event v1alpha1.EventType) bool { return event == "ADDED_LATER" })
+	}
 	return page.Data.Items
 }
 

@@ -27,6 +27,7 @@ const eventsPerSecond = 50
 // TestNoEventIsLost sends 50 genuine events a second while everything changes that can: the secret, what is subscribed to,
 // the URL, the processes, the leader, the API server. None is called forged, and what is acknowledged is kept.
 func TestNoEventIsLost(t *testing.T) {
+	t.Parallel()
 	common, err := shared()
 	if err != nil {
 		t.Fatal(err)

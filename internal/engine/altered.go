@@ -10,9 +10,9 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// Altered passes updates whose status is not what this process last wrote or read in a reconcile: somebody wiped it,
-// restored it from a backup, or edited it. Without this such a status would stay until something else wakes the object.
-// The process's own writes and those of receivers do not pass.
+// Altered selects updates whose status is not the one that this process last wrote, or read in a reconcile: somebody wiped
+// it, restored it from a backup, or edited it. Otherwise such a status would stay until something else wakes the object. It
+// does not select the writes of this process and of receivers.
 func (r *Reconciler[T]) Altered() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
@@ -25,7 +25,7 @@ func (r *Reconciler[T]) Altered() predicate.Predicate {
 	}
 }
 
-// ownStatus is the part of a status that only reconciles write: without what receivers write.
+// ownStatus is the part of a status that only reconciles write, without the fields that receivers write.
 func ownStatus(obj Object) any {
 	switch obj := obj.(type) {
 	case *v1alpha1.SmileConnection:
@@ -47,8 +47,8 @@ func ownStatus(obj Object) any {
 
 var statusSeed = maphash.MakeSeed()
 
-// statusHash is equal for statuses that are stored as equal, apart from what receivers write. It is JSON that is hashed
-// because an object that is about to be written holds times more precisely than they are stored.
+// statusHash is equal for statuses that are stored as equal, apart from the fields that receivers write. It hashes JSON,
+// because an object that is about to be written has more precise times than are stored.
 func statusHash(obj Object) uint64 {
 	text, _ := json.Marshal(ownStatus(obj)) // the API types always can be
 	return maphash.Bytes(statusSeed, text)

@@ -152,7 +152,7 @@ func TestAStatusThatIsWipedOrSetBackWakesItsObject(t *testing.T) {
 // reach does a reconcile after which the status names this user.
 func (l *life) reach(userID string) {
 	l.t.Helper()
-	l.pass = func(_ context.Context, p *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(_ context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		p.Object.Status.UserID = userID
 		return nil
 	}
@@ -182,7 +182,7 @@ func TestOwnWritesWakeNobodyWheneverTheyAreShown(t *testing.T) {
 	l := newLife(t)
 	l.reach("u1")
 	var intent *v1alpha1.SmileUser
-	l.pass = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		p.Object.Status.CreateAttempt = &v1alpha1.CreateAttempt{ID: "1"}
 		l.memory.writing(p.Object) // as far as WriteIntent comes before the request is sent
 		if l.Altered().Update(event.UpdateEvent{ObjectOld: l.user, ObjectNew: p.Object}) {
@@ -209,7 +209,7 @@ func TestAStatusThatIsWipedDuringAReconcileWakesItsObject(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
 	l.reach("u1")
-	l.pass = func(_ context.Context, p *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(_ context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		l.replaceStatus(v1alpha1.SmileUserStatus{})
 		p.Object.Status.Mode = v1alpha1.ModeSandbox
 		return nil

@@ -15,8 +15,8 @@ type away struct {
 	first, resumed bool
 }
 
-// calling names the caller of a reconcile's calls. Without a queue no caller can be woken, and each call waits for its slot. The
-// returned function ends the reconcile's use of its place.
+// calling names the caller of a reconcile's calls. Without a queue no caller can be woken, and each call waits for its slot.
+// The returned function ends the reconcile's use of its place.
 func (r *Reconciler[T]) calling(ctx context.Context, run *Run[T]) (context.Context, func()) {
 	queue := r.queue.Load()
 	if queue == nil {
@@ -46,7 +46,7 @@ func (m *memory) leave(name types.NamespacedName, gone away) {
 	m.away[name] = gone
 }
 
-// back returns what is remembered of an object that was away, and forgets it.
+// back returns what is remembered about an object that was away, and forgets it.
 func (m *memory) back(name types.NamespacedName) away {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -36,7 +36,7 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	l, place := newQueuedLife(t), new(kept)
 	version := l.version()
-	l.pass = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		p.WakeAfter(time.Second)
 		if !p.First {
 			t.Error("the first reconcile is not the first")
@@ -54,7 +54,7 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	if l.version() != version {
 		t.Error("something was written")
 	}
-	l.pass = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		if !p.First {
 			t.Error("the reconcile that goes on is not what the one before was")
 		}
@@ -76,11 +76,12 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue has a reconcile end because its turn is far away, although its call was due.
+// TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue has a reconcile end because its turn is far away, although its call was
+// due.
 func TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue(t *testing.T) {
 	t.Parallel()
 	l := newQueuedLife(t)
-	l.pass = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		p.WakeAt(p.Now.Add(-time.Second))
 		smile.CallerFrom(ctx).Hold(new(kept))
 		smile.CallerFrom(ctx).SendAway()
@@ -96,7 +97,7 @@ func TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue(t *testing.T) {
 func TestADeletedObjectHasNoPlace(t *testing.T) {
 	t.Parallel()
 	l, place := newQueuedLife(t), new(kept)
-	l.pass = func(ctx context.Context, _ *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(ctx context.Context, _ *Run[*v1alpha1.SmileUser]) error {
 		smile.CallerFrom(ctx).Hold(place)
 		smile.CallerFrom(ctx).SendAway()
 		return errTurn
@@ -119,7 +120,7 @@ func TestADeletedObjectHasNoPlace(t *testing.T) {
 func TestWithoutAQueueCallsWaitOnTheSpot(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	l.pass = func(ctx context.Context, _ *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(ctx context.Context, _ *Run[*v1alpha1.SmileUser]) error {
 		if !smile.CallerFrom(ctx).Stays() {
 			t.Error("it would be sent away")
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// A pass that a shutdown cuts short stores what it achieved, so that the next process need not find it out.
+// A reconcile that a shutdown cuts short stores what it achieved, so that the next process need not find it out.
 func TestWhatAPassAchievedOutlivesAShutdown(t *testing.T) {
 	t.Parallel()
 	c, user := stored(t)

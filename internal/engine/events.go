@@ -7,13 +7,23 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
 // actionReconcile is the action of the events that report a change of Ready.
 const actionReconcile = "Reconcile"
 
-// tell emits the events of a pass: what the phases reported, and Ready when its status or reason changed. That all is
-// well needs no event of its own where another tells what was done for that.
+// report logs the problem with which a reconcile ends. An error that nothing classifies is logged with its type, as an error.
+func report(logger logr.Logger, what string, found *problem.Problem) {
+	if found.Reason == v1alpha1.ReasonUnexpectedError {
+		logger.Error(found.Cause, what+": an unexpected error", "type", problem.TypeOf(found.Cause))
+		return
+	}
+	logger.Info(what, "reason", found.Reason, "cause", found.Error())
+}
+
+// tell records the events of a reconcile: those of the phases, and one about Ready if its status or reason changed. Success
+// needs no event of its own if another event says what was achieved.
 func (r *Reconciler[T]) tell(logger logr.Logger, run *Run[T], before metav1.Condition) {
 	emit := func(e happening) {
 		logger.Info(e.message, "reason", e.reason)
@@ -31,8 +41,8 @@ func (r *Reconciler[T]) tell(logger logr.Logger, run *Run[T], before metav1.Cond
 	}
 }
 
-// verdict tells whether a change of Ready is worth an event. done is whether others tell of what was achieved, and ordinary
-// that not to be ready is part of a start.
+// verdict reports whether a change of Ready is worth an event. done is true if other events say what was achieved, and
+// ordinary if not being ready is part of a start.
 func verdict(before, after metav1.Condition, done, ordinary bool) (kind string, worth bool) {
 	switch {
 	case after.Type == "" || after.Status == before.Status && after.Reason == before.Reason:
@@ -46,8 +56,8 @@ func verdict(before, after metav1.Condition, done, ordinary bool) (kind string, 
 	}
 }
 
-// reference names the object of an event. Without its version what happens to it again and again is one event that
-// counts. Warnings are told one by one, for what they say may differ.
+// reference names the object of an event. Without a version, equal events about the object become one event with a count.
+// Warnings keep the version and are recorded one by one, because their messages may differ.
 func (r *Reconciler[T]) reference(obj T, kind string) *metav1.PartialObjectMetadata {
 	about := &metav1.PartialObjectMetadata{
 		ObjectMeta: metav1.ObjectMeta{Namespace: obj.GetNamespace(), Name: obj.GetName(), UID: obj.GetUID()},

@@ -1,6 +1,5 @@
-// Package engine is the life of a reconciled object, written once: fetch, delete, suspend, run the phases of the
-// kind in order, classify what went wrong, write the status once if its meaning changed, tell the transition as
-// an event.
+// Package engine is the life of a reconciled object, written once: it fetches the object, handles deletion and suspension, runs
+// the phases of the kind in order, classifies a failure, writes the status once if its meaning changed, and records events.
 package engine
 
 import (
@@ -22,8 +21,8 @@ type Object interface {
 
 // Phase is one step of a kind. It does nothing when there is nothing to do.
 type Phase[T Object] struct {
-	// Condition that the phase writes, and no other phase; "" when it writes none. A failure of the phase shows on it, unless
-	// the problem names another condition.
+	// Condition that takes the outcome of the phase, and shows its failure unless the problem names another condition; "" for
+	// none. A condition has one writer: this phase, or Kind.Conclude if it depends on what several phases find.
 	Condition string
 	// Done is the condition's message while it is true.
 	Done string
@@ -44,11 +43,11 @@ type Kind[T Object] struct {
 	// Phases makes the phases of one reconcile, in the order in which they run, and what concludes them, which may be nil. They
 	// may share what they find.
 	Phases func() ([]Phase[T], Conclude[T])
-	// Guard does what must be done even for an object that is suspended; nil when nothing must.
+	// Guard does what must be done even while the object is suspended. May be nil.
 	Guard func(context.Context, *Run[T]) error
-	// Undo says what a deletion must undo at Smile; nil when nothing ever.
+	// Undo is what a deletion must undo at Smile; nil if a deletion of this kind never undoes anything.
 	Undo *Undo[T]
-	// Gone is told that an object no longer exists, to forget what is remembered of it. May be nil.
+	// Gone is called when an object no longer exists, and forgets what is remembered about it. May be nil.
 	Gone func(types.NamespacedName)
 }
 
@@ -56,12 +55,12 @@ type Kind[T Object] struct {
 type Undo[T Object] struct {
 	// Finalizer that holds the object.
 	Finalizer string
-	// Needed tells whether this object's deletion has something to undo.
+	// Needed reports whether the deletion of an object has something to undo.
 	Needed func(T) bool
-	// Live reads past the cache whether the kind itself is being deleted.
+	// Live reads past the cache. It shows whether the CustomResourceDefinition of the kind is being deleted.
 	Live client.Reader
 	// Run undoes it; nil means that nothing is left.
 	Run func(context.Context, *Run[T]) error
-	// GiveUp is how long after its deletion an object is let go although not all is undone; 0 is never.
+	// GiveUp is how long after its deletion an object is released although not everything is undone; 0 means never.
 	GiveUp time.Duration
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// life is an object whose passes end as told.
+// life is an object whose reconciles end as told.
 type life struct {
 	*Reconciler[*v1alpha1.SmileUser]
 
@@ -29,23 +29,23 @@ type life struct {
 	user  *v1alpha1.SmileUser
 	clock *clocktesting.FakeClock
 	told  *events.FakeRecorder
-	pass  func(context.Context, *Run[*v1alpha1.SmileUser]) error
+	phase func(context.Context, *Run[*v1alpha1.SmileUser]) error
 }
 
 func newLife(t *testing.T) *life {
 	t.Helper()
 	c, user := stored(t)
 	l := &life{t: t, c: c, user: user, clock: clocktesting.NewFakeClock(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC))}
-	l.Reconciler = reconciled(c, func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error { return l.pass(ctx, p) })
+	l.Reconciler = reconciled(c, func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error { return l.phase(ctx, p) })
 	l.told = events.NewFakeRecorder(64)
 	l.Events, l.Clock = l.told, l.clock
 	return l
 }
 
-// ends does one pass that ends with an error.
+// ends does one reconcile that ends with an error.
 func (l *life) ends(with error) (ctrl.Result, error) {
 	l.t.Helper()
-	l.pass = func(context.Context, *Run[*v1alpha1.SmileUser]) error { return with }
+	l.phase = func(context.Context, *Run[*v1alpha1.SmileUser]) error { return with }
 	return l.Reconcile(l.t.Context(), requestFor(l.user))
 }
 
@@ -114,10 +114,10 @@ func TestEachClassShowsInItsWay(t *testing.T) {
 			}
 			l.expect(test.want...)
 			if result.RequeueAfter < test.again || result.RequeueAfter > test.again+test.again/10 {
-				t.Errorf("the next pass is in %v, want %v", result.RequeueAfter, test.again)
+				t.Errorf("the next reconcile is in %v, want %v", result.RequeueAfter, test.again)
 			}
 			if result.Priority == nil || *result.Priority != handler.LowPriority {
-				t.Error("a planned pass goes before new and changed objects")
+				t.Error("a planned reconcile goes before new and changed objects")
 			}
 			version := l.version()
 			if _, err := l.ends(test.problem); err != nil {
@@ -190,7 +190,7 @@ func TestRestLeavesEverythingAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, version := l.conditions(), l.version()
-	l.pass = func(_ context.Context, p *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(_ context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		p.WakeAfter(time.Hour)
 		p.WakeAfter(time.Minute)
 		p.WakeAfter(2 * time.Hour)
@@ -291,7 +291,7 @@ func TestAValueThatIsTakenBackInTheSamePassIsNoTransition(t *testing.T) {
 		l.clock.Step(time.Hour)
 	}
 	if versions[0] != versions[1] {
-		t.Error("the second pass wrote the status, although it ended as the first")
+		t.Error("the second reconcile wrote the status, although it ended as the first")
 	}
 }
 
@@ -329,7 +329,7 @@ func TestASuspendedObjectIsLeftAlone(t *testing.T) {
 		}
 	}
 	suspend(true)
-	l.pass = func(context.Context, *Run[*v1alpha1.SmileUser]) error { return errors.New("must not run") }
+	l.phase = func(context.Context, *Run[*v1alpha1.SmileUser]) error { return errors.New("must not run") }
 	result, err := l.Reconcile(t.Context(), requestFor(l.user))
 	if err != nil || result != (ctrl.Result{}) {
 		t.Errorf("got %+v, %v", result, err)
@@ -405,7 +405,7 @@ func TestPhasesReturnTheValueOfTheirCondition(t *testing.T) {
 func TestReadyMayHaveAnotherReasonThanSuccess(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	l.pass = func(_ context.Context, r *Run[*v1alpha1.SmileUser]) error {
+	l.phase = func(_ context.Context, r *Run[*v1alpha1.SmileUser]) error {
 		r.SetReady(v1alpha1.ReasonAwaitingEndUser, "m")
 		return nil
 	}

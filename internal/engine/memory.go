@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// staleRetry is when to look again at an object of which the cache does not show our last write yet.
+	// staleRetry is when to reconcile an object again if the cache does not show the operator's last write yet.
 	staleRetry = 50 * time.Millisecond
-	// staleLimit is how long that is waited for.
+	// staleLimit is how long to wait for that.
 	staleLimit = 5 * time.Second
 )
 
-// memory is what a reconciler remembers of its objects from pass to pass. Losing it costs nothing but time.
+// memory is what a reconciler remembers about its objects from one reconcile to the next. Losing it costs only time.
 type memory struct {
 	mu       sync.Mutex
 	failures map[types.NamespacedName]int
@@ -25,11 +25,12 @@ type memory struct {
 	away     map[types.NamespacedName]away
 }
 
-// statuses are the hashes of what an object's status may be without anybody else having touched it.
+// statuses are the hashes of those statuses of an object that this process has written or read. Any other was changed by
+// somebody else.
 type statuses struct {
 	// last that this process read in a reconcile or wrote.
 	last uint64
-	// pending is that of a write that is under way, or failed; 0 when there is none.
+	// pending is the hash of a write that is under way or has failed; 0 if there is none.
 	pending uint64
 }
 
@@ -38,7 +39,7 @@ type write struct {
 	at      time.Time
 }
 
-// failed counts one more failure in a row, and tells how many there are.
+// failed counts one more failure in a row, and returns how many there are.
 func (m *memory) failed(name types.NamespacedName) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,8 +56,8 @@ func (m *memory) succeeded(name types.NamespacedName) {
 	delete(m.failures, name)
 }
 
-// met is told an object at the start of a reconcile, and reports whether it is the first of that object in this process. What
-// is known of its status already stays: the status may be why the reconcile runs.
+// met records an object at the start of a reconcile, and reports whether this process reconciles it for the first time.
+// Hashes that are remembered stay, because a changed status may be the reason for the reconcile.
 func (m *memory) met(obj Object) (first bool) {
 	m.mu.Lock()
 	_, known := m.statuses[client.ObjectKeyFromObject(obj)]
@@ -67,7 +68,7 @@ func (m *memory) met(obj Object) (first bool) {
 	return !known
 }
 
-// settled is told an object whose stored status is what a reconcile leaves.
+// settled records an object whose stored status is the outcome of a reconcile.
 func (m *memory) settled(obj Object) {
 	m.remember(obj, statuses{last: statusHash(obj)})
 }
@@ -125,7 +126,7 @@ func (m *memory) precedes(obj client.Object, now time.Time) bool {
 }
 
 // newerThan reports whether our last write is not in the object yet, which then comes from a cache that lags behind:
-// a pass over it would do again what has been done.
+// a reconcile over it would do again what has been done.
 func (m *memory) newerThan(obj client.Object, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -22,7 +22,7 @@ func versioned(version string) *v1alpha1.SmileUser {
 	return &v1alpha1.SmileUser{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "george", ResourceVersion: version}}
 }
 
-// A pass over what the cache held before our last write would do again what has been done.
+// A reconcile over what the cache held before our last write would do again what has been done.
 func TestALateCacheIsWaitedForButNotForEver(t *testing.T) {
 	t.Parallel()
 	began := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)

@@ -47,7 +47,8 @@ func False(reason, message string) Outcome {
 	return Outcome{effect: sets, status: metav1.ConditionFalse, reason: reason, message: message}
 }
 
-// Warning makes the condition false, and leaves Ready as it is. If that is new, it also records a Warning event with this action.
+// Warning makes the condition false, and leaves Ready as it is. If that is new, it also records a Warning event with this
+// action.
 func Warning(reason, action, message string) Outcome {
 	return Outcome{effect: sets, status: metav1.ConditionFalse, reason: reason, message: message, warning: action}
 }
@@ -55,6 +56,12 @@ func Warning(reason, action, message string) Outcome {
 // Step makes a Phase.Run of a function that has no other outcome than success or an error.
 func Step[T Object](run func(context.Context, *Run[T]) error) func(context.Context, *Run[T]) (Outcome, error) {
 	return func(ctx context.Context, r *Run[T]) (Outcome, error) { return Succeeded, run(ctx, r) }
+}
+
+// Gather makes a Phase.Run of a function that keeps the condition as it is unless it fails: Kind.Conclude writes the
+// condition from what several phases have found.
+func Gather[T Object](run func(context.Context, *Run[T]) error) func(context.Context, *Run[T]) (Outcome, error) {
+	return func(ctx context.Context, r *Run[T]) (Outcome, error) { return Unchanged, run(ctx, r) }
 }
 
 // Set gives a condition the value of an outcome. Phases return their outcomes; only Kind.Conclude needs Set.

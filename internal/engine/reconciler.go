@@ -24,14 +24,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// ErrRest ends a pass that found nothing due: all conditions stay as they are.
+// ErrRest ends a reconcile that found nothing due. All conditions stay as they are.
 var ErrRest = errors.New("nothing is due")
 
 const (
 	dependencyRetry = 5 * time.Minute
 	deniedRetry     = 15 * time.Minute
 	throttledRetry  = 30 * time.Second
-	// shownAfter is how many transient failures in a row it takes until Ready says so.
+	// shownAfter is how many transient failures in a row there are before Ready shows them.
 	shownAfter = 3
 )
 
@@ -47,7 +47,7 @@ type Reconciler[T Object] struct {
 	queue atomic.Pointer[queue]
 }
 
-// Reconcile does one pass. An error means backoff, RequeueAfter a schedule; never both.
+// Reconcile reconciles an object once. An error means backoff, RequeueAfter a schedule; it never returns both.
 func (r *Reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	obj := r.Kind.New()
 	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
@@ -108,7 +108,7 @@ func (r *Reconciler[T]) phases(ctx context.Context, run *Run[T]) (condition stri
 }
 
 // conclude turns the outcome of the phases into Ready, Reconciling and Stalled, writes the status if its meaning
-// changed, and says when the next pass is.
+// changed, and schedules the next reconcile.
 func (r *Reconciler[T]) conclude(ctx context.Context, run *Run[T], condition string, err error) (ctrl.Result, error) {
 	if err == nil {
 		r.memory.succeeded(nameOf(run))
@@ -123,11 +123,11 @@ func (r *Reconciler[T]) conclude(ctx context.Context, run *Run[T], condition str
 	if errors.Is(err, context.Canceled) {
 		return ctrl.Result{}, errors.Join(err, r.save(ctx, run))
 	}
-	if passing(err) {
+	if isOrdinary(err) {
 		return ctrl.Result{}, err
 	}
 	found := problem.Classify(err)
-	log.FromContext(ctx).V(1).Info("pass ended early", "reason", found.Reason, "cause", found.Error())
+	report(log.FromContext(ctx).V(1), "the reconcile ended early", found)
 	if found.Class == problem.Transient {
 		if r.memory.failed(nameOf(run)) >= shownAfter || found.AtOnce {
 			r.show(run, condition, found)
@@ -146,7 +146,7 @@ func (r *Reconciler[T]) conclude(ctx context.Context, run *Run[T], condition str
 }
 
 // retry requests another reconcile when the problem is due again, and none before. An object that keeps its place in the call
-// queue is woken, and earlier requests stay in place unless they are due: what is due waits for that call.
+// queue is woken when it is its turn. Then requests for later stay, and one that is due waits for that call.
 func (p *Run[T]) retry(found *problem.Problem) {
 	if !smile.KeepsPlace(found) || !p.next.After(p.Now) {
 		p.next = time.Time{}
@@ -154,8 +154,8 @@ func (p *Run[T]) retry(found *problem.Problem) {
 	p.WakeAfter(retryAfter(found))
 }
 
-// passing reports whether an error is part of the ordinary course: it is retried but neither counted nor shown.
-func passing(err error) bool {
+// isOrdinary reports whether an error is part of the ordinary course: it is retried but neither counted nor shown.
+func isOrdinary(err error) bool {
 	return apierrors.IsConflict(err) || errors.Is(err, context.Canceled)
 }
 
@@ -172,8 +172,8 @@ func retryAfter(p *problem.Problem) time.Duration {
 	}
 }
 
-// show makes a problem visible: Stalled when only a change helps, Reconciling otherwise. observedGeneration moves
-// only with the former, for a generation that is still tried is not handled.
+// show makes a problem visible: Stalled if only a change helps, otherwise Reconciling. Only Stalled updates observedGeneration,
+// because a generation that is still being tried is not handled.
 func (r *Reconciler[T]) show(run *Run[T], condition string, found *problem.Problem) {
 	if found.Condition != "" {
 		condition = found.Condition
@@ -206,7 +206,8 @@ func (r *Reconciler[T]) suspend(ctx context.Context, run *Run[T]) error {
 	return r.commit(ctx, run)
 }
 
-// schedule commits and asks for the next pass, at low priority: new and changed objects go before what is only due.
+// schedule commits, and requests the next reconcile at low priority: new and changed objects go before objects that are only
+// due.
 func (r *Reconciler[T]) schedule(ctx context.Context, run *Run[T]) (ctrl.Result, error) {
 	if err := r.commit(ctx, run); err != nil {
 		return ctrl.Result{}, err
@@ -220,7 +221,7 @@ func (r *Reconciler[T]) schedule(ctx context.Context, run *Run[T]) (ctrl.Result,
 	}, nil
 }
 
-// commit writes the status if it changed and then tells what happened.
+// commit writes the status if it changed, and then records the events.
 func (r *Reconciler[T]) commit(ctx context.Context, run *Run[T]) error {
 	before := readyOf(run.stored)
 	run.sortConditions()
@@ -233,8 +234,8 @@ func (r *Reconciler[T]) commit(ctx context.Context, run *Run[T]) error {
 	return nil
 }
 
-// save stores what a pass achieved that was cut short because the process ends. It may be ending because another one
-// has taken over, and then nothing of that one's is written over.
+// save stores what a reconcile achieved before the end of the process cut it short. The process may end because another one has
+// taken over. Nothing that the other one wrote is overwritten.
 func (r *Reconciler[T]) save(ctx context.Context, run *Run[T]) error {
 	if equality.Semantic.DeepEqual(run.stored, run.Object) {
 		return nil

@@ -19,7 +19,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// holdOrRelease keeps the finalizer exactly on the objects whose deletion has something to undo.
+// holdOrRelease adds the finalizer if the deletion of the object has something to undo, and removes it otherwise.
 func (r *Reconciler[T]) holdOrRelease(ctx context.Context, run *Run[T]) error {
 	undo := r.Kind.Undo
 	if undo == nil || undo.Needed(run.Object) == controllerutil.ContainsFinalizer(run.Object, undo.Finalizer) {
@@ -28,7 +28,7 @@ func (r *Reconciler[T]) holdOrRelease(ctx context.Context, run *Run[T]) error {
 	return r.setFinalizer(ctx, run, undo.Needed(run.Object))
 }
 
-// setFinalizer adds or removes the finalizer, and fails with a conflict on a stale object.
+// setFinalizer adds or removes the finalizer. It fails with a conflict if the object is stale.
 func (r *Reconciler[T]) setFinalizer(ctx context.Context, run *Run[T], held bool) error {
 	obj := run.stored.DeepCopyObject().(T)
 	if held {
@@ -44,8 +44,7 @@ func (r *Reconciler[T]) setFinalizer(ctx context.Context, run *Run[T], held bool
 	return nil
 }
 
-// remove undoes what the deletion must undo and then lets the object go. While that cannot be done the object
-// stays, and says why.
+// remove undoes what the deletion must undo, and then releases the object. While it cannot, the object stays and shows why.
 func (r *Reconciler[T]) remove(ctx context.Context, run *Run[T]) (ctrl.Result, error) {
 	undo := r.Kind.Undo
 	if undo == nil || !controllerutil.ContainsFinalizer(run.Object, undo.Finalizer) {
@@ -93,13 +92,13 @@ func (r *Reconciler[T]) orphan(ctx context.Context, run *Run[T], message string)
 	orphaned.WithLabelValues(r.Kind.Name).Inc()
 }
 
-// givesUp tells whether the object has waited long enough.
+// givesUp reports whether the object is to be released although not everything is undone.
 func (u *Undo[T]) givesUp(run *Run[T]) bool {
 	return u.GiveUp > 0 && !run.Now.Before(run.Object.GetDeletionTimestamp().Add(u.GiveUp))
 }
 
-// undoPatience is how long one try to undo may take. One that waits longer, for a remote side that does not answer, is
-// given up and said to be blocked; what it has undone until then stays undone.
+// undoPatience is how long one try to undo may take. A try that takes longer, because Smile does not respond, is aborted,
+// and the deletion is shown as blocked. What it has undone stays undone.
 const undoPatience = 8 * time.Second
 
 func (u *Undo[T]) within(ctx context.Context, run *Run[T]) error {
@@ -113,7 +112,7 @@ func forced(obj client.Object) bool {
 }
 
 func (r *Reconciler[T]) blocked(ctx context.Context, run *Run[T], err error) (ctrl.Result, error) {
-	if passing(err) {
+	if isOrdinary(err) {
 		return ctrl.Result{}, err
 	}
 	found := problem.Classify(err)
@@ -121,11 +120,11 @@ func (r *Reconciler[T]) blocked(ctx context.Context, run *Run[T], err error) (ct
 		run.retry(found)
 		return r.schedule(ctx, run)
 	}
-	log.FromContext(ctx).Info("deletion is blocked", "reason", found.Reason, "cause", found.Error())
+	report(log.FromContext(ctx), "the deletion is blocked", found)
 	r.show(run, "", &problem.Problem{
 		Class: problem.NotReady, Reason: v1alpha1.ReasonDeletionBlocked,
-		Message: "the deletion waits because something at Smile is still to be undone (" + found.Reason + "): " + found.Message +
-			"; to give up on it set the annotation " + v1alpha1.AnnotationForceOrphan + " to this object's uid",
+		Message: "the deletion waits until something at Smile is revoked or deleted (" + found.Reason + "): " + found.Message +
+			"; to delete the object without that, set the annotation " + v1alpha1.AnnotationForceOrphan + " to its UID",
 	})
 	if err := r.commit(ctx, run); err != nil {
 		return ctrl.Result{}, err

@@ -14,7 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-func TestPassingTroubleIsNotShown(t *testing.T) {
+func TestOrdinaryErrorsAreNotShown(t *testing.T) {
 	t.Parallel()
 	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "smileusers"}, "george", errors.New("changed"))
 	for err, want := range map[error]bool{
@@ -22,7 +22,7 @@ func TestPassingTroubleIsNotShown(t *testing.T) {
 		&smile.UnsentError{Cause: context.Canceled}: true,
 		context.DeadlineExceeded:                    false, errors.New("other"): false,
 	} {
-		if passing(err) != want {
+		if isOrdinary(err) != want {
 			t.Errorf("%v: %v", err, !want)
 		}
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -22,9 +20,9 @@ const writeTimeout = 10 * time.Second
 // Run is one reconcile of one object. The phases read Object, change its status in place, and say when the object is due
 // again. Nothing is written until the phases have ended, except what WriteIntent writes.
 type Run[T Object] struct {
-	// Object under reconciliation, a copy that the pass may change.
+	// Object that is reconciled: a copy, which the phases may change.
 	Object T
-	// Now is the time of this pass.
+	// Now is when the reconcile began.
 	Now time.Time
 	// Resumed is true when the object was suspended until now.
 	Resumed bool
@@ -36,9 +34,9 @@ type Run[T Object] struct {
 	memory *memory
 	next   time.Time
 	ready  metav1.Condition
-	// done is true when the reconcile has nothing left to call.
+	// done is true when the reconcile has no call left to make.
 	done bool
-	// ordinary is true when the pass ended as the passes of a start do.
+	// ordinary is true when the reconcile ended with an ordinary problem (problem.Problem).
 	ordinary bool
 	events   []happening
 }
@@ -48,18 +46,20 @@ type happening struct{ kind, reason, action, message string }
 func newRun[T Object](obj T, now time.Time, c client.Client, m *memory) *Run[T] {
 	return &Run[T]{
 		Object: obj, stored: obj.DeepCopyObject().(T), Now: now, client: c, memory: m,
-		ready: metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: "everything declared is in place"},
+		ready: metav1.Condition{
+			Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: "everything declared is in place",
+		},
 	}
 }
 
-// WakeAt asks for another pass at a time, or earlier; the zero time asks for none.
+// WakeAt requests another reconcile at a time or earlier. The zero time requests none.
 func (r *Run[T]) WakeAt(at time.Time) {
 	if !at.IsZero() && (r.next.IsZero() || at.Before(r.next)) {
 		r.next = at
 	}
 }
 
-// WakeAfter asks for another pass after a duration, or earlier.
+// WakeAfter requests another reconcile after a duration or earlier.
 func (r *Run[T]) WakeAfter(d time.Duration) { r.WakeAt(r.Now.Add(d)) }
 
 // SetReady gives Ready=True another reason than success, such as that the end user has not linked an account yet.
@@ -67,36 +67,28 @@ func (r *Run[T]) SetReady(reason, message string) {
 	r.ready.Reason, r.ready.Message = reason, message
 }
 
-// Event tells something that happened, once the status that goes with it is written.
+// Event records an event once the status is written.
 func (r *Run[T]) Event(kind, reason, action, message string) {
 	r.events = append(r.events, happening{kind, reason, action, message})
 }
 
-// WriteIntent stores the status as it is now, and fails with a conflict unless the stored object is the very one
-// that this pass has read: same UID, same resourceVersion. It is how an intent precedes a call that cannot be
-// undone. Writing the same intent again changes nothing but still checks.
+// WriteIntent stores the status as it is now. It fails with a conflict unless the stored object is exactly the one that was
+// read: same UID, same resourceVersion. So an intent is stored before a call that cannot be undone. Writing the same intent
+// again changes nothing, but still checks.
 func (r *Run[T]) WriteIntent(ctx context.Context) error {
 	return r.patchStatus(ctx, true)
 }
 
 func (r *Run[T]) patchStatus(ctx context.Context, exact bool) error {
-	data, err := client.MergeFrom(r.stored).Data(r.Object)
-	if err != nil {
-		return fmt.Errorf("computing the status patch: %w", err)
-	}
-	identity := map[string]any{"uid": r.Object.GetUID()}
-	if exact {
-		identity["resourceVersion"] = r.stored.GetResourceVersion()
-	}
-	data, err = withIdentity(data, identity)
+	patch, err := statusPatch(r.stored, r.Object, exact)
 	if err != nil {
 		return err
 	}
-	// A shutdown does not cut a write that tells what was done at Smile.
+	// The end of the process does not cut short a write that records what was done at Smile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	hash := r.memory.writing(r.Object)
-	if err := r.client.Status().Patch(ctx, r.Object, client.RawPatch(types.MergePatchType, data)); err != nil {
+	if err := r.client.Status().Patch(ctx, r.Object, patch); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	r.Object.SetManagedFields(nil) // nothing reads them, and the next patch is computed faster without
@@ -105,32 +97,19 @@ func (r *Run[T]) patchStatus(ctx context.Context, exact bool) error {
 	return nil
 }
 
-// withIdentity makes a status patch fail unless it meets the object that it was made for.
-func withIdentity(patch []byte, identity map[string]any) ([]byte, error) {
-	var doc map[string]any
-	if err := json.Unmarshal(patch, &doc); err != nil {
-		return nil, fmt.Errorf("reading the status patch: %w", err)
-	}
-	only := map[string]any{"metadata": identity}
-	if status, ok := doc["status"]; ok {
-		only["status"] = status
-	}
-	return json.Marshal(only)
-}
-
 func (r *Run[T]) condition(kind string, status metav1.ConditionStatus, reason, message string) {
 	changed := metav1.Condition{
 		Type: kind, Status: status, Reason: reason, Message: message,
 		ObservedGeneration: r.Object.GetGeneration(), LastTransitionTime: metav1.NewTime(r.Now),
 	}
-	// A value that a later phase of the same pass takes back was no transition.
+	// A value that a later phase of the same reconcile reverts is no transition.
 	if before := meta.FindStatusCondition(r.stored.CommonStatus().Conditions, kind); before != nil && before.Status == status {
 		changed.LastTransitionTime = before.LastTransitionTime
 	}
 	meta.SetStatusCondition(&r.Object.CommonStatus().Conditions, changed)
 }
 
-// summaries come before the conditions of the phases, so that who reads a status finds them at once.
+// summaries are listed before the conditions of the phases, where a reader of the status sees them first.
 var summaries = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended,
 }
@@ -153,7 +132,7 @@ func (r *Run[T]) clear(kinds ...string) {
 	}
 }
 
-// Jitter lengthens a duration by up to a tenth, so that what was made together is not due together.
+// Jitter returns a duration that is longer by up to a tenth, so that objects that were created together are not due together.
 func Jitter(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Int64N(int64(d)/10+1))
 }

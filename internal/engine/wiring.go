@@ -19,7 +19,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// LongestBackoff is how long an object that keeps failing waits at most.
+// LongestBackoff is how long an object that keeps failing waits at most before it is tried again.
 const LongestBackoff = 5 * time.Minute
 
 // Backoff is how long an object that failed waits: 1 s, doubled each time up to the longest.
@@ -27,13 +27,14 @@ func Backoff(longest time.Duration) workqueue.TypedRateLimiter[reconcile.Request
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, longest)
 }
 
-// Relevant passes the changes of an object that call for a pass: of its spec, its deletion and its annotations, by
-// which people ask for one. The status is the operator's own writing and calls for none, unless it is Altered.
+// Relevant selects the changes that require a reconcile: those of the spec and of the annotations, and the deletion. Users
+// request a reconcile by an annotation. A change of the status requires none, because the operator writes it, unless it is
+// Altered.
 func Relevant() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 }
 
-// Hinted passes users of whom Smile has hinted that something changed.
+// Hinted selects users for which a webhook event has hinted that something changed at Smile.
 func Hinted() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
@@ -45,10 +46,10 @@ func Hinted() predicate.Predicate {
 	}
 }
 
-// Wakes are objects, by name, that somebody asks to have reconciled.
+// Wakes are the names of objects that must be reconciled.
 type Wakes = <-chan event.TypedGenericEvent[types.NamespacedName]
 
-// Woken enqueues such objects at low priority: new and changed objects go first.
+// Woken enqueues these objects at low priority: new and changed objects go first.
 func Woken(wakes Wakes) source.Source {
 	return source.TypedChannel(wakes, handler.TypedFuncs[types.NamespacedName, reconcile.Request]{
 		GenericFunc: func(
@@ -64,8 +65,8 @@ func Woken(wakes Wakes) source.Source {
 	})
 }
 
-// BecameUsable selects connections that became usable for the objects that refer to them, that show for the first time whether
-// they are, or whose revokes are permitted again.
+// BecameUsable selects connections that became usable, that show for the first time whether they are usable, or whose
+// revokes are permitted again.
 func BecameUsable() predicate.Predicate {
 	usable := func(obj client.Object) bool {
 		conn := obj.(*v1alpha1.SmileConnection)
@@ -80,7 +81,8 @@ func BecameUsable() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return usable(e.ObjectNew) && !usable(e.ObjectOld) || checked(e.ObjectNew) && !checked(e.ObjectOld) || paused(e.ObjectOld) && !paused(e.ObjectNew)
+			return usable(e.ObjectNew) && !usable(e.ObjectOld) || checked(e.ObjectNew) && !checked(e.ObjectOld) ||
+				paused(e.ObjectOld) && !paused(e.ObjectNew)
 		},
 		DeleteFunc: func(event.DeleteEvent) bool { return false },
 	}

@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Tenant is the connection and host that the reconcile of an object works for. An object without a connection has no tenant, and
-// no limit applies to it.
+// Tenant is the connection and host that the reconcile of an object works for. An object without a connection has no tenant,
+// and no limit applies to it.
 type Tenant struct {
 	// Connection that the object names, as namespace/name.
 	Connection string
@@ -16,9 +16,9 @@ type Tenant struct {
 	Host string
 }
 
-// workers are the workers of a kind, shared among the tenants: while others have work, no connection and no host holds more than
-// a quarter of the workers; alone, three quarters. The connection with the fewest workers goes first, then the one that has
-// waited longest for its turn; within a connection the higher priority, then the older request.
+// workers are the workers of a kind, shared among the tenants: while others have work, no connection and no host holds more
+// than a quarter of the workers; alone, three quarters. The connection with the fewest workers goes first, then the one that
+// has waited longest for its turn; within a connection the higher priority, then the older request.
 type workers struct {
 	count       int
 	connections holders
@@ -53,8 +53,8 @@ func newWorkers(count int) *workers {
 	}
 }
 
-// add queues an object. If it is already waiting, it waits at the higher of both priorities. If it is running, it is queued again
-// when it has finished.
+// add queues an object. If it is already waiting, it waits at the higher of both priorities. If it is running, it is queued
+// again when it has finished.
 func (w *workers) add(object reconcile.Request, priority int, tenant Tenant) {
 	if running := w.running[object]; running != nil {
 		if running.again == nil || *running.again < priority {

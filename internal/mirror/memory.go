@@ -119,7 +119,7 @@ func (m *Memory) listed(began moment, all bool) (changed []string) {
 		return changed
 	}
 	for id, r := range m.users.byID {
-		if r.Mark == (Mark{}) || r.seenAt+uint32(listingLag.Seconds()) >= began.seconds() {
+		if r.Mark == (Mark{}) || r.seenAt+uint32(smile.ListingLag.Seconds()) >= began.seconds() {
 			continue
 		}
 		m.users.doubt(r)

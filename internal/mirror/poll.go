@@ -153,7 +153,7 @@ func refused(err error) bool { return smile.IsNotFound(err) || smile.IsForbidden
 // newestUsers lists the newest users if a second user of a person may have been created, and listings show it by now.
 func (p *poll) newestUsers(ctx context.Context) error {
 	suspected := p.backlog.suspected()
-	if suspected.IsZero() || p.began.Before(suspected.Add(listingLag)) {
+	if suspected.IsZero() || p.began.Before(suspected.Add(smile.ListingLag)) {
 		return nil
 	}
 	wanted := request{since: dayBefore(suspected), notBefore: suspected, reads: 1}

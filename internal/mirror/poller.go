@@ -22,8 +22,6 @@ const (
 	pollRetry    = 30 * time.Second
 	longestRetry = 15 * time.Minute
 	day          = 24 * time.Hour
-	// listingLag is how late a listing of users may show what was created.
-	listingLag = 2 * time.Minute
 )
 
 // poller polls an API account: it decides when. Polls of the same account do not overlap.

@@ -20,9 +20,9 @@ var (
 	reservedDomain = regexp.MustCompile(`^([a-z0-9.-]+\.)?(kubernetes\.io|k8s\.io|argoproj\.io|fluxcd\.io|helm\.sh|smile-operator\.io)/`)
 )
 
-// AnnotationPolicy decides which annotations a template may set on outputs. Other annotations could cause the data to be copied:
-// tools that replicate Secrets into other namespaces are controlled by annotations. The zero value permits those of Reloader
-// only.
+// AnnotationPolicy decides which annotations a template may set on outputs. Other annotations could cause the data to be
+// copied: tools that replicate Secrets into other namespaces are controlled by annotations. The zero value permits those of
+// Reloader only.
 type AnnotationPolicy struct{ patterns []string }
 
 // NewAnnotationPolicy permits annotations in addition. A pattern is a key, such as example.com/name, or example.com/* for all

@@ -142,8 +142,8 @@ func (l *Ledger) today() day {
 	return dayOf(now)
 }
 
-// limit is the oldest day that is kept. A clock that was set forward would end all entries, and data whose consent was withdrawn
-// could come back.
+// limit is the oldest day that is kept. A clock that was set forward would end all entries, and data whose consent was
+// withdrawn could come back.
 func (l *Ledger) limit() day {
 	now, confirmed := l.config.Today()
 	if !confirmed {

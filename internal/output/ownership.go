@@ -14,7 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// owns tells whether an object is the owner's: controlled by it, or marked as its and controlled by nobody, because
+// owns reports whether an object is the owner's: controlled by it, or marked as its and controlled by nobody, because
 // somebody cut the reference. Who can forge the mark can write the object anyway.
 func owns(owner, obj client.Object) bool {
 	if controller := metav1.GetControllerOf(obj); controller != nil {
@@ -42,23 +42,23 @@ func (w *Writer) own(owner, obj client.Object) error {
 	return nil
 }
 
-// dressed are the keys of the template's labels and annotations that an object carries.
-type dressed struct {
+// templateKeys are the keys of the template's labels and annotations that an object carries.
+type templateKeys struct {
 	Labels      []string `json:"labels,omitempty"`
 	Annotations []string `json:"annotations,omitempty"`
 }
 
-// dress gives an object the labels and annotations of a template, and takes away those of a former one. What others
-// have put there stays. The annotation that remembers the keys is there only while there are any.
-func dress(obj client.Object, template *v1alpha1.OutputTemplate) {
+// applyTemplate gives an object the labels and annotations of a template, and removes those of a former template. Labels and
+// annotations of others stay. An annotation records the keys of the template, if it has any.
+func applyTemplate(obj client.Object, template *v1alpha1.OutputTemplate) {
 	var wanted v1alpha1.OutputMetadata
 	if template != nil && template.Metadata != nil {
 		wanted = *template.Metadata
 	}
-	var former dressed
+	var former templateKeys
 	_ = json.Unmarshal([]byte(obj.GetAnnotations()[v1alpha1.AnnotationTemplateKeys]), &former)
 	labels, annotations := texts(wanted.Labels), texts(wanted.Annotations)
-	now := dressed{slices.Sorted(maps.Keys(labels)), slices.Sorted(maps.Keys(annotations))}
+	now := templateKeys{slices.Sorted(maps.Keys(labels)), slices.Sorted(maps.Keys(annotations))}
 	drop(obj, former.Labels, client.Object.GetLabels, client.Object.SetLabels)
 	drop(obj, append(former.Annotations, v1alpha1.AnnotationTemplateKeys), client.Object.GetAnnotations, client.Object.SetAnnotations)
 	if len(labels)+len(annotations) > 0 {

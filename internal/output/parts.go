@@ -97,7 +97,7 @@ func pack(documents []document) ([][]document, error) {
 
 func tooLarge() error {
 	return problem.NewInvalid(v1alpha1.ReasonOutputTooLarge, fmt.Sprintf(
-		"the data is more than %d objects of 900 KiB may hold, or an item is more than one may: select fewer datapoints, or fields of them", MaxParts))
+		"the data exceeds %d objects of 900 KiB, or an item exceeds one object: select fewer datapoints, or fields of them", MaxParts))
 }
 
 // sealed adds index.json, and part.json where there are parts, with the fingerprint of it all: they belong together
@@ -159,7 +159,7 @@ func withoutSeal(text []byte) []byte {
 	return bytes.Replace(text, unsealed(seal.Fingerprint), unsealed(""), 1)
 }
 
-// Sealed tells whether the content is whole and unchanged: as it was when it was given this fingerprint.
+// Sealed reports whether the content is whole and unchanged: as it was when it was given this fingerprint.
 func (s Set) Sealed(key identity.Key, fingerprint string) bool {
 	if len(s) == 0 || fingerprint == "" || s.Fingerprint(key) != fingerprint {
 		return false

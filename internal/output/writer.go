@@ -39,7 +39,7 @@ type Target struct {
 // Content is what an output holds, by key.
 type Content map[string][]byte
 
-// Equal tells whether two contents are the same.
+// Equal reports whether two contents are the same.
 func (c Content) Equal(other Content) bool { return maps.EqualFunc(c, other, bytes.Equal) }
 
 // Writer writes outputs. Its client must read live: Secrets are never cached.
@@ -118,16 +118,16 @@ func (w *Writer) Open(ctx context.Context, owner client.Object, target Target) (
 	if obj == nil {
 		return Absent(target), nil
 	}
-	whose, err := w.claimOf(ctx, owner, obj)
+	found, err := w.claimOf(ctx, owner, obj)
 	switch {
 	case err != nil:
 		return nil, err
-	case whose == foreign:
+	case found == foreign:
 		return nil, conflict(target)
-	case whose == collectable:
+	case found == collectable:
 		return nil, awaitingCollection(target)
 	default:
-		return &Stored{target: target, obj: obj, left: whose == leftBehind}, nil
+		return &Stored{target: target, obj: obj, left: found == leftBehind}, nil
 	}
 }
 
@@ -157,7 +157,7 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 	if err := w.own(owner, obj); err != nil {
 		return false, err
 	}
-	dress(obj, template)
+	applyTemplate(obj, template)
 	stored.stamp(obj)
 	equal := contentOf(obj).Equal(content)
 	if equal && equality.Semantic.DeepEqual(obj, stored.obj) {
@@ -191,7 +191,7 @@ func (w *Writer) Check(
 	return err
 }
 
-// AsDeclared tells whether the object that was opened carries the owner and the template's metadata.
+// AsDeclared reports whether the object that was opened carries the owner and the template's metadata.
 func (w *Writer) AsDeclared(owner client.Object, stored *Stored, template *v1alpha1.OutputTemplate) (bool, error) {
 	if stored.obj == nil {
 		return true, nil
@@ -201,7 +201,7 @@ func (w *Writer) AsDeclared(owner client.Object, stored *Stored, template *v1alp
 	if err := w.own(owner, after); err != nil {
 		return false, err
 	}
-	dress(after, template)
+	applyTemplate(after, template)
 	return equality.Semantic.DeepEqual(before, after), nil
 }
 
@@ -220,7 +220,7 @@ func (w *Writer) create(ctx context.Context, owner client.Object, stored *Stored
 	if err := w.own(owner, obj); err != nil {
 		return err
 	}
-	dress(obj, template)
+	applyTemplate(obj, template)
 	stored.stamp(obj)
 	setContent(obj, content)
 	err := w.client.Create(ForOwner(ctx, owner.GetUID()), obj)

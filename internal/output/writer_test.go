@@ -177,7 +177,7 @@ func assertOurs(t *testing.T, kube *cluster, target output.Target) {
 	}
 }
 
-// Somebody else writes between our read and our update: theirs stays, and the next pass sees it.
+// Somebody else writes between our read and our update: theirs stays, and the next reconcile sees it.
 func TestALateWriterChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, target := range targets {

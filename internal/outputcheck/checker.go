@@ -1,6 +1,6 @@
-// Package outputcheck looks after the Secrets and ConfigMaps that the operator has written. It reads the metadata of each
-// by name, evenly spread over an interval, and has the owner reconciled where the version is not the one that a reconcile
-// last read or wrote, or none has since the process started. It judges and repairs nothing itself.
+// Package outputcheck looks after the Secrets and ConfigMaps that the operator has written. It reads the metadata of each by
+// name, evenly spread over an interval. If the version is not the one that a reconcile of this process last read or wrote,
+// it wakes the owner. It judges and repairs nothing itself.
 package outputcheck
 
 import (
@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	// DefaultInterval is within what time an output is read again.
+	// DefaultInterval is the interval within which each output is read once.
 	DefaultInterval = 5 * time.Minute
-	// headStart is how long after its start a process leaves the API server to what is more urgent.
+	// headStart is how long a process waits after its start, because other requests are more urgent.
 	headStart = 10 * time.Second
 	// wakeBuffer is how many owners may wait for being enqueued.
 	wakeBuffer = 256
@@ -32,7 +32,7 @@ const (
 
 // Config is what a Checker needs.
 type Config struct {
-	// Objects reads the operator's objects from the cache, which RegisterIndexes was told.
+	// Objects reads the operator's objects from a cache with the indexes of RegisterIndexes.
 	Objects client.Reader
 	// Outputs reads past the cache.
 	Outputs client.Reader
@@ -40,7 +40,7 @@ type Config struct {
 	Interval time.Duration
 }
 
-// Checker reads outputs and wakes their owners. Only the leader's does.
+// Checker reads outputs and wakes their owners. It runs only in the leader.
 type Checker struct {
 	Config
 
@@ -57,7 +57,7 @@ func New(config Config) *Checker {
 	return c
 }
 
-// Wakes are the objects of a kind, as in SmileUser, whose outputs are to be looked at.
+// Wakes are the objects of a kind, as in SmileUser, whose outputs must be read by a reconcile.
 func (c *Checker) Wakes(kind string) engine.Wakes { return c.wakes[kind] }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -68,19 +68,19 @@ func (c *Checker) Start(ctx context.Context) error {
 	if c.Interval == 0 || !sleep(ctx, min(headStart, c.Interval)) {
 		return nil
 	}
-	share := round(c.Interval) / sliceCount
+	share := cycle(c.Interval) / sliceCount
 	for slice, end := 0, time.Now(); ctx.Err() == nil; slice = (slice + 1) % sliceCount {
 		end = later(end.Add(share), time.Now()) // what is late by more than a slice stays late
 		c.read(ctx, slice, end)
 		if slice == sliceCount-1 {
-			c.memory.turn()
+			c.memory.endCycle()
 		}
 	}
 	return nil
 }
 
-// look is one read that is due, and for whom.
-type look struct {
+// dueRead is a read that is due, and the owner of the output.
+type dueRead struct {
 	kind  string
 	owner types.NamespacedName
 	place place
@@ -89,10 +89,10 @@ type look struct {
 // read reads the outputs of a slice, evenly spread over the time until its end. A slice that takes longer, because the API
 // server is slow, delays all that follow.
 func (c *Checker) read(ctx context.Context, slice int, end time.Time) {
-	looks := c.looks(ctx, slice)
-	for i, one := range looks {
+	due := c.dueReads(ctx, slice)
+	for i, one := range due {
 		asked := time.Now()
-		pace := end.Sub(asked) / time.Duration(len(looks)-i)
+		pace := end.Sub(asked) / time.Duration(len(due)-i)
 		err := c.check(ctx, one)
 		if err != nil {
 			log.FromContext(ctx).V(1).Info("an output could not be read", "cause", err.Error())
@@ -104,9 +104,9 @@ func (c *Checker) read(ctx context.Context, slice int, end time.Time) {
 	sleep(ctx, time.Until(end))
 }
 
-// looks are the reads of a slice.
-func (c *Checker) looks(ctx context.Context, slice int) []look {
-	var looks []look
+// dueReads are the reads of a slice.
+func (c *Checker) dueReads(ctx context.Context, slice int) []dueRead {
+	var due []dueRead
 	for name, kind := range kinds {
 		list := kind.list()
 		err := c.Objects.List(ctx, list, client.MatchingFields{indexSlice: strconv.Itoa(slice)}, client.UnsafeDisableDeepCopy)
@@ -116,17 +116,17 @@ func (c *Checker) looks(ctx context.Context, slice int) []look {
 		_ = meta.EachListItem(list, func(item runtime.Object) error {
 			object := item.(engine.Object)
 			for _, target := range wanted(object) {
-				looks = append(looks, look{name, client.ObjectKeyFromObject(object), place{target, object.GetNamespace(), object.GetUID()}})
+				due = append(due, dueRead{name, client.ObjectKeyFromObject(object), place{target, object.GetNamespace(), object.GetUID()}})
 			}
 			return nil
 		})
 	}
-	return looks
+	return due
 }
 
 // check reads the metadata of an output as the API server's own cache has it, which costs etcd nothing and puts no data
-// on the wire. That may be old, so that a difference either way is a reason to look at the output itself.
-func (c *Checker) check(ctx context.Context, one look) error {
+// on the wire. That may be old, so that a difference either way is a reason to read the output itself.
+func (c *Checker) check(ctx context.Context, one dueRead) error {
 	read := &metav1.PartialObjectMetadata{}
 	read.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(string(one.place.target.Kind)))
 	key := client.ObjectKey{Namespace: one.place.namespace, Name: one.place.target.Name}

@@ -7,12 +7,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// refused is how long to wait at least when the API server does not answer, or answers that it is asked too much.
+// refused is how long to wait at least if the API server does not respond, or is overloaded.
 const refused = time.Second
 
-// round is how long it takes to read all outputs once: less than the interval, for what is found is to be repaired or
-// shown by the end of that, and a read may be late.
-func round(interval time.Duration) time.Duration { return interval * 9 / 10 }
+// cycle is how long it takes to read all outputs once. It is less than the interval, because what is found must be repaired or
+// shown within the interval, and a read may be late.
+func cycle(interval time.Duration) time.Duration { return interval * 9 / 10 }
 
 // pause is how long to wait after a read that took so long: until the next is due, or as long as it took, so that a slow
 // API server is never kept busy by more than half of the time.

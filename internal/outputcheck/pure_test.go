@@ -83,14 +83,14 @@ func TestTheMemoryForgetsWhatNobodyWants(t *testing.T) {
 	kept, gone := named("kept"), named("gone")
 	m.note(kept, "1")
 	m.note(gone, "1")
-	m.turn()
+	m.endCycle()
 	for range 2 {
 		if m.differs(kept, "1") {
 			t.Error("what is wanted was forgotten")
 		}
-		m.turn()
+		m.endCycle()
 	}
-	if len(m.known) != 1 || !m.differs(gone, "1") {
-		t.Errorf("%d are remembered", len(m.known))
+	if len(m.outputs) != 1 || !m.differs(gone, "1") {
+		t.Errorf("%d are remembered", len(m.outputs))
 	}
 }

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// indexSlice finds the objects whose outputs are read in one slice of a round.
+	// indexSlice finds the objects whose outputs are read in one slice of a cycle.
 	indexSlice = "outputcheck.slice"
-	// sliceCount is how many a round has. The objects of one slice are listed together, when its turn comes.
+	// sliceCount is how many slices a cycle has. The objects of one slice are listed together, when it is due.
 	sliceCount = 64
 )
 
@@ -30,7 +30,8 @@ var kinds = map[string]kind{
 		func() engine.Object { return &v1alpha1.SmileUser{} }, func() client.ObjectList { return &v1alpha1.SmileUserList{} },
 	},
 	"SmileAccountSync": {
-		func() engine.Object { return &v1alpha1.SmileAccountSync{} }, func() client.ObjectList { return &v1alpha1.SmileAccountSyncList{} },
+		func() engine.Object { return &v1alpha1.SmileAccountSync{} },
+		func() client.ObjectList { return &v1alpha1.SmileAccountSyncList{} },
 	},
 	"SmileWebhookSubscription": {
 		func() engine.Object { return &v1alpha1.SmileWebhookSubscription{} },
@@ -38,8 +39,8 @@ var kinds = map[string]kind{
 	},
 }
 
-// wanted are the outputs that an object has, as its status names them. One that is being deleted or suspended has none
-// to look after: nothing would be written for it.
+// wanted are the outputs that an object has, as its status names them. An object that is suspended or being deleted has
+// none, because nothing would be written for it.
 func wanted(object engine.Object) []output.Target {
 	if object.Suspended() || !object.GetDeletionTimestamp().IsZero() {
 		return nil
@@ -65,8 +66,8 @@ func wanted(object engine.Object) []output.Target {
 	return nil
 }
 
-// RegisterIndexes has the cache find objects by the slice in which their outputs are read. Objects without outputs are
-// in none.
+// RegisterIndexes lets the cache find objects by the slice in which their outputs are read. Objects without outputs have no
+// slice.
 func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, kind := range kinds {
 		if err := indexer.IndexField(ctx, kind.object(), indexSlice, sliceOf); err != nil {

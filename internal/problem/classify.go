@@ -2,6 +2,7 @@ package problem
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -15,7 +16,7 @@ var rules = []struct {
 }{
 	{is[*smile.RedirectError], Problem{
 		Class: Invalid, Reason: v1alpha1.ReasonRedirectRefused, RetryAfter: slowRetry,
-		Message: "Smile answered with a redirect, which is never followed: check the endpoint of the connection",
+		Message: "Smile responded with a redirect, which is never followed: check the endpoint of the connection",
 	}},
 	{is[*smile.HostError], Problem{
 		Class: Invalid, Reason: v1alpha1.ReasonEndpointNotAllowed, RetryAfter: slowRetry,
@@ -35,11 +36,11 @@ var rules = []struct {
 	}},
 	{endless, Problem{
 		Class: NotReady, Reason: v1alpha1.ReasonListingTooLong, RetryAfter: slowRetry,
-		Message: "a listing at Smile does not end, or is of more data than an output holds: it was given up and is read again later",
+		Message: "a listing at Smile does not end, or has more data than an output holds: reading was aborted and is retried later",
 	}},
 	{is[*smile.ResponseError], Problem{
 		Class: Transient, Reason: v1alpha1.ReasonInvalidResponse,
-		Message: "Smile's answers cannot be read: they are truncated, not JSON, too large or lack what they must have",
+		Message: "Smile's responses cannot be read: they are truncated, not JSON, too large, or without required fields",
 	}},
 	{is[*smile.APIError], Problem{Class: Transient, Reason: v1alpha1.ReasonSmileUnavailable, Message: unavailable}},
 	{is[*smile.TransportError], Problem{Class: Transient, Reason: v1alpha1.ReasonSmileUnavailable, Message: unavailable}},
@@ -47,12 +48,12 @@ var rules = []struct {
 }
 
 const (
-	unavailable = "Smile cannot be reached or answers with errors: retried with backoff"
+	unavailable = "Smile cannot be reached or responds with errors: the operator retries with backoff"
 	slowRetry   = 15 * time.Minute
 )
 
-// Classify finds the problem in an error: the one that it wraps, the one that the table above makes of an error of the Smile
-// client, or the one of an error of the Kubernetes API (refusal.go). What nothing knows is unexpected, and transient.
+// Classify returns the problem of an error: the one that it wraps, the one that the table above gives an error of the Smile
+// client, or the one of an error of the Kubernetes API (refusal.go). Any other error is unexpected, and transient.
 func Classify(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -61,7 +62,7 @@ func Classify(err error) *Problem {
 	if wait, ok := smile.ThrottledFor(err); ok {
 		return &Problem{
 			Class: Throttled, Reason: v1alpha1.ReasonThrottled, RetryAfter: wait,
-			Message: "the call budget is spent: waiting for it", Cause: err,
+			Message: "the call budget is used up: the operator waits", Cause: err,
 		}
 	}
 	for _, rule := range rules {
@@ -76,7 +77,27 @@ func Classify(err error) *Problem {
 	}
 	return &Problem{
 		Class: Transient, Reason: v1alpha1.ReasonUnexpectedError, Cause: err,
-		Message: "an unexpected error, which is in the operator's log: retried with backoff",
+		Message: "an unexpected error, see the operator's log: the operator retries with backoff",
+	}
+}
+
+// TypeOf names the type of the error at the root of an error, and of the first of several that are joined.
+func TypeOf(err error) string {
+	for {
+		switch wrapper := err.(type) { //nolint:errorlint // it unwraps step by step
+		case interface{ Unwrap() error }:
+			if wrapper.Unwrap() == nil {
+				return fmt.Sprintf("%T", err)
+			}
+			err = wrapper.Unwrap()
+		case interface{ Unwrap() []error }:
+			if len(wrapper.Unwrap()) == 0 {
+				return fmt.Sprintf("%T", err)
+			}
+			err = wrapper.Unwrap()[0]
+		default:
+			return fmt.Sprintf("%T", err)
+		}
 	}
 }
 

@@ -124,3 +124,18 @@ func TestProblemsAreCopiedWhenChanged(t *testing.T) {
 		t.Errorf("the error reads %q", got)
 	}
 }
+
+func TestTheTypeOfAnErrorIsThatOfItsRoot(t *testing.T) {
+	t.Parallel()
+	root := &smile.HostError{Field: "endpoint"}
+	for name, err := range map[string]error{
+		"itself": root, "wrapped": fmt.Errorf("a: %w", fmt.Errorf("b: %w", root)), "joined": errors.Join(root, errors.New("other")),
+	} {
+		if got := TypeOf(err); got != "*smile.HostError" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := TypeOf(NewTransient(v1alpha1.ReasonClusterError, "m")); got != "*problem.Problem" {
+		t.Errorf("without a cause: %s", got)
+	}
+}

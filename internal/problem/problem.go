@@ -1,5 +1,5 @@
-// Package problem says what kind of trouble an error is, and how the object shows it: five classes, and the table that
-// finds the class of an error.
+// Package problem classifies errors: five classes, which decide how an object shows an error and when it is retried, and the
+// table that finds the class of an error.
 package problem
 
 import (
@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Class is what kind of trouble a problem is, which decides how it shows and when it is tried again.
+// Class is the class of a problem. It decides how the problem is shown and when it is retried.
 type Class int
 
 // The classes.
 const (
-	// Transient problems pass by themselves: tried again with backoff, shown after the third in a row.
+	// Transient problems end by themselves: retried with backoff, shown after the third in a row.
 	Transient Class = iota
-	// Throttled means that the call budget, ours or Smile's, is spent: tried again when it is not, never shown.
+	// Throttled means that the call budget of the operator or of Smile is used up: retried when there is budget, never shown.
 	Throttled
 	// NotReady means that something this object depends on is absent or not ready yet.
 	NotReady
@@ -24,19 +24,20 @@ const (
 	Invalid
 )
 
-// Problem is an error with all that its condition needs. Reason is one of the API's reasons; Message is shown to
-// people and stays the same as long as the problem does: no ids, times, counters or remote text.
+// Problem is an error with everything that its condition needs. Reason is one of the reasons in package api. Message is
+// shown to users, and stays the same while the problem lasts: no ids, times, counters or remote text.
 type Problem struct {
 	Class   Class
 	Reason  string
 	Message string
-	// Condition that shows the problem; the phase's own when empty.
+	// Condition that shows the problem; if empty, the one of the phase that failed.
 	Condition string
-	// RetryAfter is when to look again; the default of the class when 0.
+	// RetryAfter is when to try again; 0 means the default of the class.
 	RetryAfter time.Duration
-	// Ordinary problems are what every start goes through: while nothing was ready before, they are no event.
+	// Ordinary problems occur in every start, such as a user that does not exist yet. They are no event if the object was not
+	// ready before.
 	Ordinary bool
-	// AtOnce problems are shown the first time, even if their class passes unseen.
+	// AtOnce problems are shown at the first failure, whatever their class.
 	AtOnce bool
 	// Cause is for logs only.
 	Cause error
@@ -51,43 +52,43 @@ func (p *Problem) Error() string {
 
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// After gives a copy with another time to look again.
+// After returns a copy that is retried after another duration.
 func (p *Problem) After(d time.Duration) *Problem {
 	changed := *p
 	changed.RetryAfter = d
 	return &changed
 }
 
-// On gives a copy that another condition shows.
+// On returns a copy that another condition shows.
 func (p *Problem) On(condition string) *Problem {
 	changed := *p
 	changed.Condition = condition
 	return &changed
 }
 
-// Because gives a copy with a cause, for logs.
+// Because returns a copy with a cause, for logs.
 func (p *Problem) Because(err error) *Problem {
 	changed := *p
 	changed.Cause = err
 	return &changed
 }
 
-// NewInvalid is a problem that only a change can fix.
+// NewInvalid returns a problem that only a change can fix.
 func NewInvalid(reason, message string) *Problem {
 	return &Problem{Class: Invalid, Reason: reason, Message: message}
 }
 
-// NewNotReady is a problem of something that this object waits for.
+// NewNotReady returns the problem that something is missing that the object depends on.
 func NewNotReady(reason, message string) *Problem {
 	return &Problem{Class: NotReady, Reason: reason, Message: message}
 }
 
-// NewWaiting is a problem of something that this object waits for in the ordinary course of a start.
+// NewWaiting returns the ordinary problem that something is missing that the object depends on, as during a start.
 func NewWaiting(reason, message string) *Problem {
 	return &Problem{Class: NotReady, Reason: reason, Message: message, Ordinary: true}
 }
 
-// NewTransient is a problem that passes by itself.
+// NewTransient returns a problem that ends by itself.
 func NewTransient(reason, message string) *Problem {
 	return &Problem{Class: Transient, Reason: reason, Message: message}
 }

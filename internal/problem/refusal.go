@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// refusedRetry is when a request that the cluster refused is tried again: nothing tells when its policies change.
+	// refusedRetry is when a request that the cluster refused is retried: nothing reports a change of its policies.
 	refusedRetry = 5 * time.Minute
 	// longestText is how many characters of the API server's message are shown.
 	longestText = 256
@@ -38,7 +38,7 @@ func Refusal(err error, object string, quotes func(text string) bool) *Problem {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return NewNotReady(v1alpha1.ReasonNamespaceTerminating,
 			"the namespace is being deleted: nothing more is written into it").Because(err)
-	case passes(status):
+	case isTemporary(status):
 		return nil
 	}
 	text := textOf(status)
@@ -60,22 +60,22 @@ var unauthorized = regexp.MustCompile(` is forbidden: User "[^"]*" cannot `)
 func clusterProblem(err error) *Problem {
 	var answer apierrors.APIStatus
 	if !errors.As(err, &answer) {
-		if is[*url.Error](err) {
-			return unanswered.Because(err)
+		if unanswered := (*url.Error)(nil); errors.As(err, &unanswered) && unanswered.Op != "parse" {
+			return noAnswer.Because(err)
 		}
 		return nil
 	}
 	if refusal := Refusal(err, objectOf(answer.Status().Details), nil); refusal != nil {
 		return refusal
 	}
-	return unanswered.Because(err)
+	return noAnswer.Because(err)
 }
 
-var unanswered = NewTransient(v1alpha1.ReasonClusterError,
-	"the Kubernetes API server did not answer a request, or only that it cannot serve it now: retried with backoff")
+var noAnswer = NewTransient(v1alpha1.ReasonClusterError,
+	"the Kubernetes API server did not respond to a request, or cannot serve it at the moment: the operator retries with backoff")
 
-// passes reports whether a failed request may succeed later without a change in the cluster.
-func passes(status metav1.Status) bool {
+// isTemporary reports whether a failed request may succeed later without a change in the cluster.
+func isTemporary(status metav1.Status) bool {
 	switch status.Code {
 	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusGone, http.StatusTooManyRequests:
 		return true
@@ -151,7 +151,7 @@ func fieldErrors(details *metav1.StatusDetails) []string {
 		words := cause.Message
 		if quoted := valued.FindString(words); quoted != "" {
 			words = strings.TrimPrefix(words, quoted)
-			if !strings.HasSuffix(quoted, `": `) { // a value without quotes ends nobody knows where
+			if !strings.HasSuffix(quoted, `": `) { // the end of a value without quotes is unknown
 				words = string(cause.Type)
 			}
 		}

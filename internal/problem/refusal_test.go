@@ -127,8 +127,9 @@ func TestErrorsOfTheKubernetesAPIAreNotUnexpected(t *testing.T) {
 		"a list":      {apierrors.NewForbidden(secrets, "", errors.New("no")), Invalid, v1alpha1.ReasonClusterRefused, "refuses secrets (Forbidden)"},
 		"no details":  {answered(http.StatusBadRequest, "", "bad"), Invalid, v1alpha1.ReasonClusterRefused, "refuses a request (BadRequest): bad"},
 		"terminating": {terminating, NotReady, v1alpha1.ReasonNamespaceTerminating, "being deleted"},
-		"no answer":   {&url.Error{Op: "Get", Err: errors.New("refused")}, Transient, v1alpha1.ReasonClusterError, "did not answer"},
-		"a 503":       {apierrors.NewServiceUnavailable("down"), Transient, v1alpha1.ReasonClusterError, "did not answer"},
+		"no answer":   {&url.Error{Op: "Get", Err: errors.New("refused")}, Transient, v1alpha1.ReasonClusterError, "did not respond"},
+		"a 503":       {apierrors.NewServiceUnavailable("down"), Transient, v1alpha1.ReasonClusterError, "did not respond"},
+		"no URL":      {&url.Error{Op: "parse", URL: ":", Err: errors.New("missing protocol scheme")}, Transient, v1alpha1.ReasonUnexpectedError, "unexpected"},
 		"unknown":     {errors.New("surprise"), Transient, v1alpha1.ReasonUnexpectedError, "unexpected"},
 	} {
 		t.Run(name, func(t *testing.T) {

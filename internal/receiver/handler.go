@@ -40,7 +40,7 @@ var dummy = hook.NewSecret()
 type handler struct {
 	pairs      pairs
 	hints      *hinter
-	sources    sources
+	sources    *sources
 	lastEvent  lastEvent
 	complaints complaints
 	log        logr.Logger
@@ -52,7 +52,7 @@ type handler struct {
 func newHandler(s *Server, hints *hinter) *handler {
 	return &handler{
 		hints: hints, log: s.Log, now: s.Now, known: make(chan struct{}, maxKnown), unknown: make(chan struct{}, maxUnknown),
-		sources: sources{now: s.Now}, lastEvent: lastEvent{live: s.Live, now: s.Now}, complaints: complaints{log: s.Log, now: s.Now},
+		sources: newSources(s.Now), lastEvent: lastEvent{live: s.Live, now: s.Now}, complaints: complaints{log: s.Log, now: s.Now},
 		pairs: pairs{
 			cache: s.Cache, live: s.Live, namespaces: s.Namespaces, selector: s.Selector, secrets: output.NewWriter(s.Live), now: s.Now,
 			listing: make(chan struct{}, 1), reading: make(chan struct{}, 1),

@@ -2,7 +2,6 @@ package receiver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -232,15 +232,8 @@ func (h *hinter) write(ctx context.Context, user *v1alpha1.SmileUser, now time.T
 
 // patch fails unless the stored object is the very one that was read.
 func (h *hinter) patch(ctx context.Context, user *v1alpha1.SmileUser, at time.Time, hints *v1alpha1.UserHints) error {
-	data, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": user.UID, "resourceVersion": user.ResourceVersion},
-		"status": map[string]any{
-			"hintedAt": metav1.NewMicroTime(at),
-			"hints":    map[string]any{"allAt": hints.AllAt, "accounts": hints.Accounts}, // null removes what is not there any more
-		},
+	return engine.PatchStatus(ctx, h.live, user, map[string]any{
+		"hintedAt": metav1.NewMicroTime(at),
+		"hints":    map[string]any{"allAt": hints.AllAt, "accounts": hints.Accounts}, // null removes what is not there any more
 	})
-	if err != nil {
-		return err
-	}
-	return h.live.Status().Patch(ctx, user.DeepCopy(), client.RawPatch(types.MergePatchType, data))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -316,29 +315,4 @@ func TestWhatCannotBeStoredIsAnError(t *testing.T) {
 		end()
 		h.work.Wait()
 	})
-}
-
-func TestSourcesAreBounded(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	s := sources{now: func() time.Time { return now }}
-	for i := range 3 * maxSources {
-		s.spend(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1).String())
-		if len(s.buckets) > maxSources {
-			t.Fatalf("%d sources are remembered", len(s.buckets))
-		}
-	}
-	for remote, source := range map[string]string{
-		"192.0.2.1:80": "192.0.2.1/32", "[::ffff:192.0.2.1]:80": "192.0.2.1/32", "[2001:db8:1:2:3::4]:80": "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:80": "fe80::/64",
-	} {
-		if got := sourceOf(remote).String(); got != source {
-			t.Errorf("%s is of %s, want %s", remote, got, source)
-		}
-	}
-	for _, odd := range []string{"", "x", "@", "pipe:1"} {
-		if sourceOf(odd).IsValid() {
-			t.Errorf("%q has a source", odd)
-		}
-	}
 }

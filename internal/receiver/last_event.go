@@ -2,7 +2,6 @@ package receiver
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
 // coarse is how often it is stored that events come.
@@ -30,17 +30,10 @@ func (l *lastEvent) tell(ctx context.Context, sub *v1alpha1.SmileWebhookSubscrip
 	if !l.due(sub, now) {
 		return
 	}
-	data, err := json.Marshal(map[string]any{
-		// Of several replicas whose caches show it due, one writes.
-		"metadata": map[string]any{"uid": sub.UID, "resourceVersion": sub.ResourceVersion},
-		"status":   map[string]any{"lastEventAt": metav1.NewTime(now)},
-	})
-	if err != nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if l.live.Status().Patch(ctx, sub.DeepCopy(), client.RawPatch(types.MergePatchType, data)) != nil {
+	// Of several replicas whose caches show it due, one writes.
+	if engine.PatchStatus(ctx, l.live, sub, map[string]any{"lastEventAt": metav1.NewTime(now)}) != nil {
 		l.forget(sub.UID) // the next event sees whether it was another replica that wrote
 	}
 }

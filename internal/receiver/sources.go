@@ -5,54 +5,49 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/utils/lru"
 )
 
 const (
-	// forgeries is how many requests a second a source may make that are not proven, and burst how many at once.
-	forgeries = 50
-	burst     = 100
-	// maxSources is how many sources are remembered; beyond that all are forgotten at once.
+	// unprovenRate is how many requests a second to unknown paths a source may make, and unprovenBurst how many at once.
+	unprovenRate  = 50
+	unprovenBurst = 100
+	// maxSources is how many sources are remembered. Beyond that, the one that has sent nothing for longest is forgotten.
 	maxSources = 4096
 )
 
-// sources holds the bucket of each source. Only what is not proven costs anything, and whoever knows a path is never
-// held up: behind an ingress all requests may have one source.
+// sources limits the requests of each source. Only requests to unknown paths count: behind an ingress all requests may have the same
+// source.
 type sources struct {
 	now func() time.Time
 
-	mu      sync.Mutex
-	buckets map[netip.Prefix]bucket
+	mu       sync.Mutex // a source gets one limiter
+	limiters *lru.Cache
 }
 
-type bucket struct {
-	level float64
-	at    time.Time
+func newSources(now func() time.Time) *sources {
+	return &sources{now: now, limiters: lru.New(maxSources)}
 }
 
-// spend takes one request out of the bucket of a source; false when it is empty.
+// spend counts a request. It returns false if the source has sent too many.
 func (s *sources) spend(remote string) bool {
-	source := sourceOf(remote)
+	return s.limiter(sourceOf(remote)).AllowN(s.now(), 1)
+}
+
+func (s *sources) limiter(source netip.Prefix) *rate.Limiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.now()
-	b, ok := s.buckets[source]
-	if !ok {
-		b = bucket{burst, now}
+	if found, ok := s.limiters.Get(source); ok {
+		return found.(*rate.Limiter)
 	}
-	if s.buckets == nil || !ok && len(s.buckets) >= maxSources {
-		s.buckets = map[netip.Prefix]bucket{}
-	}
-	b.level = min(burst, b.level+now.Sub(b.at).Seconds()*forgeries)
-	b.at = now
-	enough := b.level >= 1
-	if enough {
-		b.level--
-	}
-	s.buckets[source] = b
-	return enough
+	limiter := rate.NewLimiter(unprovenRate, unprovenBurst)
+	s.limiters.Add(source, limiter)
+	return limiter
 }
 
-// sourceOf is an IPv4 address, or the /64 that an IPv6 address is in: whoever has one of its addresses has all.
+// sourceOf is an IPv4 address, or the /64 of an IPv6 address: whoever has one of its addresses usually has all.
 func sourceOf(remote string) netip.Prefix {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {

@@ -31,8 +31,8 @@ const (
 	Subjects Use = "subjects"
 )
 
-// recheck is how often a Secret that is missing, or must not be used, is read again: Secrets are not watched.
-const recheck = 30 * time.Second
+// Recheck is how often a Secret that is missing, or must not be used, is read again: Secrets are not watched.
+const Recheck = 30 * time.Second
 
 // Permitted reports whether the annotations of a Secret permit a use of its values.
 func Permitted(annotations map[string]string, use Use) bool {
@@ -59,7 +59,7 @@ func (r Reference) Read(ctx context.Context, live client.Reader) (*corev1.Secret
 	err := live.Get(ctx, r.Key(), secret)
 	if apierrors.IsNotFound(err) {
 		return nil, problem.NewInvalid(v1alpha1.ReasonSecretNotFound,
-			fmt.Sprintf("the Secret %q that %s names does not exist in this namespace", r.Name, r.Field)).After(recheck)
+			fmt.Sprintf("the Secret %q that %s names does not exist in this namespace", r.Name, r.Field)).After(Recheck)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the Secret that %s names: %w", r.Field, err)
@@ -74,7 +74,7 @@ func (r Reference) Key() types.NamespacedName {
 
 // Refusal is the problem of a Secret that does not permit the use. It is the same whatever the Secret holds.
 func (r Reference) Refusal() *problem.Problem {
-	return problem.NewInvalid(v1alpha1.ReasonSecretUseNotPermitted, r.missing()+"; its values are not used").After(recheck)
+	return problem.NewInvalid(v1alpha1.ReasonSecretUseNotPermitted, r.missing()+"; its values are not used").After(Recheck)
 }
 
 // Warning is the message about a Secret that does not permit the use, where the use began before permission was required and

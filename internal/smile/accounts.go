@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ConnectionStatus is where the connection of an account to its provider stands.
+// ConnectionStatus is the status of the connection between an account and its provider.
 // The set is open.
 type ConnectionStatus string
 
@@ -57,7 +57,7 @@ const (
 )
 
 // Connection is the state of an account's connection to its provider. The vendor's
-// error message is not kept: it may speak about the person.
+// error message is not kept, because it may contain personal data.
 type Connection struct {
 	Status    ConnectionStatus
 	ErrorCode AccountErrorCode
@@ -125,7 +125,7 @@ func (w accountWire) domain() (Account, error) {
 }
 
 // AccountFilter narrows a listing of accounts: by user, and by the day (UTC) on
-// which they were linked. What is zero does not narrow it.
+// which they were linked. A zero field does not narrow it.
 type AccountFilter struct {
 	UserID    string
 	StartDate time.Time

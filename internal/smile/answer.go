@@ -39,7 +39,7 @@ func readAnswer(op Operation, response *http.Response, from io.Reader) (json.Raw
 	return data, nil
 }
 
-// readData opens the envelope of a successful answer. Its code is not looked at:
+// readData opens the envelope of a successful answer. Its code is ignored:
 // the vendor's own examples disagree about it.
 func readData(response *http.Response, body []byte) (json.RawMessage, error) {
 	if response.StatusCode == http.StatusNoContent {

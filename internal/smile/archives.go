@@ -18,7 +18,7 @@ const (
 	ArchiveRevoked     ArchiveStatus = "REVOKED"
 )
 
-// Archive is a set of documents that a user has uploaded. Of its contents nothing
+// Archive is a set of documents that a user has uploaded. Nothing of its contents
 // is kept.
 type Archive struct {
 	ID     string

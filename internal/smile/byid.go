@@ -2,7 +2,7 @@ package smile
 
 import "context"
 
-// fetchByID gets the object with an id, and makes sure that it is that one.
+// fetchByID gets the object with an id, and checks that the response is about that object.
 func fetchByID[W wire[T], T any](
 	ctx context.Context, c *Client, op Operation, collection, id string, idOf func(T) string,
 ) (T, error) {

@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// Place is a caller's place in a line.
+// Place is a caller's place in a queue.
 type Place interface {
-	// GiveUp leaves the line.
+	// GiveUp leaves the queue.
 	GiveUp()
 }
 
-// Caller makes calls for one object, from one reconcile of it to the next. A call whose turn is far away fails with a
-// PausedError that is Kept: the caller keeps its place, goes away, and is woken when its turn comes. Once it has had its turn,
-// further calls of the same reconcile wait on the spot. A nil Caller always waits on the spot.
+// Caller makes the calls for one object, across its reconciles. A call whose turn is far away fails with a PausedError that is
+// Kept: the reconcile ends, the caller keeps its place, and the object is reconciled again when the turn is near. Further calls of
+// that reconcile block until they have a slot. The calls of a nil Caller always block.
 type Caller struct {
 	wake func()
 
@@ -23,7 +23,7 @@ type Caller struct {
 	sentAway bool
 }
 
-// NewCaller returns a caller that wake has reconciled soon. wake must not block.
+// NewCaller returns a caller. wake must cause a reconcile of its object soon, and must not block.
 func NewCaller(wake func()) *Caller { return &Caller{wake: wake} }
 
 type callerKey struct{}
@@ -46,8 +46,8 @@ func (c *Caller) Begin() {
 	c.hadTurn, c.sentAway = false, false
 }
 
-// End is called when the reconcile ends. Done means that nothing is left to call: then a place that this reconcile has not asked
-// for is given up. It reports whether the caller keeps a place.
+// End is called when the reconcile ends. done means that no calls are left to make: then the caller gives up its place, unless
+// this reconcile has requested it. End reports whether the caller keeps a place.
 func (c *Caller) End(done bool) (keeps bool) {
 	c.mu.Lock()
 	place, keep := c.place, c.sentAway || !done
@@ -70,10 +70,10 @@ func (c *Caller) Forget() {
 	}
 }
 
-// Wake has the caller's object reconciled soon.
+// Wake causes a reconcile of the caller's object soon.
 func (c *Caller) Wake() { c.wake() }
 
-// Place returns the caller's place in line; nil when it has none.
+// Place returns the caller's place in the queue; nil if it has none.
 func (c *Caller) Place() Place {
 	if c == nil {
 		return nil
@@ -83,7 +83,7 @@ func (c *Caller) Place() Place {
 	return c.place
 }
 
-// Hold notes the caller's place in line; nil when it has none any more.
+// Hold records the caller's place in the queue; nil if it has none any more.
 func (c *Caller) Hold(place Place) {
 	if c == nil {
 		return
@@ -93,14 +93,14 @@ func (c *Caller) Hold(place Place) {
 	c.place = place
 }
 
-// SendAway notes that a call was refused because its turn is far away, and that the caller will be woken.
+// SendAway records that a call was refused because its turn is far away, and that the caller will be woken.
 func (c *Caller) SendAway() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sentAway = true
 }
 
-// Proceed notes that the caller has its turn.
+// Proceed records that the caller has its turn.
 func (c *Caller) Proceed() {
 	if c == nil {
 		return
@@ -110,7 +110,7 @@ func (c *Caller) Proceed() {
 	c.hadTurn = true
 }
 
-// Stays reports whether the caller waits on the spot: it has had its turn, or there is nobody to be woken.
+// Stays reports whether calls block until they have a slot: the caller has had its turn, or is nil.
 func (c *Caller) Stays() bool {
 	if c == nil {
 		return true

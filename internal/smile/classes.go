@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// notCreated are the statuses that are given before anything is made.
+// notCreated are the statuses of requests that Smile refuses before it creates anything.
 var notCreated = []int{
 	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 	http.StatusUnsupportedMediaType, http.StatusTooManyRequests,
 }
 
-// NotCreated reports whether a create that failed with err certainly made nothing.
-// Otherwise its outcome is unknown: it must be looked for before it is tried again.
+// NotCreated reports whether a call that failed with err has certainly created, or
+// changed, nothing. Otherwise its outcome is unknown, and must be found out before
+// the call is made again.
 func NotCreated(err error) bool {
 	if as[*UnsentError](err) {
 		return true
@@ -23,17 +24,17 @@ func NotCreated(err error) bool {
 	return ok && slices.Contains(notCreated, refused.StatusCode)
 }
 
-// IsNotFound reports whether the API itself said that the object does not exist.
-// A bare 404, as a proxy or a wrong path gives it, is no such statement: data is
-// erased on the strength of this one.
+// IsNotFound reports whether the API itself said that the object does not exist. A
+// bare 404, which a proxy or a wrong path may cause, does not count, because data
+// is erased if this returns true.
 func IsNotFound(err error) bool {
 	refused, ok := errors.AsType[*APIError](err)
 	return ok && (refused.Code == CodeMissingResource ||
 		refused.StatusCode == http.StatusNotFound && refused.Code != "")
 }
 
-// IsDenied reports whether the key pair was not accepted, for anything or for this
-// object. A wrong pair is answered with 400 as well as with 401.
+// IsDenied reports whether the key pair was refused, for everything or for this
+// object. Smile refuses a wrong pair with 400 or 401.
 func IsDenied(err error) bool {
 	refused, ok := errors.AsType[*APIError](err)
 	return ok && refused.denied()
@@ -48,14 +49,14 @@ func (e *APIError) denied() bool {
 	}
 }
 
-// IsForbidden reports whether the key pair may not touch this object (403).
+// IsForbidden reports whether the key pair may not access this object (403).
 func IsForbidden(err error) bool {
 	refused, ok := errors.AsType[*APIError](err)
 	return ok && refused.StatusCode == http.StatusForbidden
 }
 
-// IsInvalid reports whether the call itself is wrong, so that it fails again
-// however often it is tried.
+// IsInvalid reports whether the call itself is wrong, so that a retry would fail
+// too.
 func IsInvalid(err error) bool {
 	if as[*ArgumentError](err) {
 		return true
@@ -72,8 +73,8 @@ func IsInvalid(err error) bool {
 	}
 }
 
-// ThrottledFor reports whether the API asked for fewer calls, and for how long it
-// wants none: 0 when it did not say, at most 10 minutes.
+// ThrottledFor reports whether the API requires fewer calls, and for how long none
+// may be sent: 0 if it did not say, at most 10 minutes.
 func ThrottledFor(err error) (time.Duration, bool) {
 	if paused, ok := errors.AsType[*PausedError](err); ok {
 		return paused.RetryAfter, true
@@ -85,7 +86,7 @@ func ThrottledFor(err error) (time.Duration, bool) {
 	return refused.RetryAfter, true
 }
 
-// KeepsPlace reports whether a call was not sent because its turn is far away, and its caller will be woken.
+// KeepsPlace reports whether a call was not sent because its turn is far away. Its caller will be woken.
 func KeepsPlace(err error) bool {
 	paused, ok := errors.AsType[*PausedError](err)
 	return ok && paused.Kept

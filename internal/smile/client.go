@@ -9,8 +9,8 @@ import (
 	"net/url"
 )
 
-// Doer sends a request. The one to use is transport.Transport; a plain http.Client
-// knows neither credentials nor budget nor limits, and follows redirects.
+// Doer sends a request. Use transport.Transport: a plain http.Client has no
+// credentials, no budget and no limits, and follows redirects.
 type Doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
@@ -27,9 +27,9 @@ func NewClient(base *url.URL, doer Doer) *Client {
 	return &Client{base: base, doer: doer, observe: func(_ context.Context, err error) error { return err }}
 }
 
-// Observed returns a client that hands the error of each call that was refused, or
-// got no usable answer, to observe, and fails with what observe returns. An answer
-// whose contents are wrong is not an error of the call.
+// Observed returns a client that passes the error of each call that was refused, or
+// got no usable response, to observe, and returns the result as the error. A response
+// with wrong contents is not an error of the call.
 func (c *Client) Observed(observe func(context.Context, error) error) *Client {
 	return &Client{base: c.base, doer: c.doer, observe: observe}
 }
@@ -37,7 +37,7 @@ func (c *Client) Observed(observe func(context.Context, error) error) *Client {
 // call is one request to be made.
 type call struct {
 	operation Operation
-	// path is relative to the base; ids in it have been checked.
+	// path is relative to the base. Its ids have been checked.
 	path  []string
 	query url.Values
 	// body is sent as JSON, unless nil.
@@ -46,13 +46,13 @@ type call struct {
 	bounds bounds
 }
 
-// wire is the form that a T has in an answer.
+// wire is the form of a T in a response.
 type wire[T any] interface {
 	// domain converts, and reports a required field that is missing or bad as a Problem.
 	domain() (T, error)
 }
 
-// fetch makes a call whose answer is one W.
+// fetch makes a call whose response is one W.
 func fetch[W wire[T], T any](ctx context.Context, c *Client, what call) (T, error) {
 	value, err := receive[W](ctx, c, what)
 	if err != nil {
@@ -72,7 +72,7 @@ func translated[W wire[T], T any](op Operation, value W) (T, error) {
 	return result, nil
 }
 
-// receive makes a call and decodes the data of its answer.
+// receive makes a call and decodes the data of its response.
 func receive[W any](ctx context.Context, c *Client, what call) (W, error) {
 	var value W
 	data, err := c.send(ctx, what)
@@ -89,8 +89,8 @@ func receive[W any](ctx context.Context, c *Client, what call) (W, error) {
 	return value, nil
 }
 
-// send makes a call and returns the data of its answer. A read is made a second
-// time when its answer was damaged on the way.
+// send makes a call and returns the data of its response. A read whose response was
+// damaged on the way is made a second time.
 func (c *Client) send(ctx context.Context, what call) (json.RawMessage, error) {
 	data, err := c.sendOnce(ctx, what)
 	if err != nil && !what.operation.Mutates() && ctx.Err() == nil && damaged(err) {
@@ -132,7 +132,7 @@ func (c *Client) request(ctx context.Context, what call) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	// Without it net/http cannot rewind the body, and so never sends it again.
+	// Without GetBody, net/http cannot rewind the body, and so never sends it again.
 	request.GetBody = nil
 	request.Header.Set("Accept", mediaType)
 	if what.operation.Method == http.MethodPost {
@@ -149,7 +149,7 @@ func encode(body any) (*bytes.Reader, error) {
 	return bytes.NewReader(text), err
 }
 
-// failed gives an error of the Doer, or of reading a body, its type.
+// failed converts an error of the Doer, or of reading a body, to its type.
 func failed(op Operation, err error) error {
 	switch {
 	case as[*UnsentError](err), as[*HostError](err):

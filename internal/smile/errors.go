@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// APIError is an answer that says no: any status that is neither 2xx nor 3xx.
+// APIError is a refusal: a response with any status that is neither 2xx nor 3xx.
 type APIError struct {
 	// Operation is the vendor's name of the call, e.g. "create-user".
 	Operation string
@@ -13,10 +13,10 @@ type APIError struct {
 	StatusCode int
 	// Code is the envelope's code; empty when the body was not an envelope.
 	Code Code
-	// RequestID is what the vendor's support asks for; empty when absent or not of
-	// the form [A-Za-z0-9-]{1,64}. It is in no message, so that messages are stable.
+	// RequestID identifies the request for the vendor's support; empty if absent or not
+	// of the form [A-Za-z0-9-]{1,64}. It is in no message, so that messages are stable.
 	RequestID string
-	// RetryAfter is how long the server asked to be left alone, 0 to 10 minutes.
+	// RetryAfter is how long the server wants no calls, 0 to 10 minutes.
 	RetryAfter time.Duration
 }
 
@@ -27,10 +27,10 @@ func (e *APIError) Error() string {
 	return fmt.Sprintf("smile: %s: refused with status %d %s", e.Operation, e.StatusCode, e.Code)
 }
 
-// Problem says what is wrong with an answer or an argument, in fixed words.
+// Problem is what is wrong with a response or an argument, in fixed words.
 type Problem string
 
-// What can be wrong with an answer.
+// What can be wrong with a response.
 const (
 	ProblemTruncated    Problem = "truncated"
 	ProblemNotJSON      Problem = "not JSON"
@@ -54,8 +54,8 @@ func missing(field string) Problem { return Problem("missing field " + field) }
 
 func (p Problem) Error() string { return string(p) }
 
-// ResponseError is an answer with a status of success that cannot be used. What a
-// mutating call has done is then unknown.
+// ResponseError is a response with a status of success that cannot be used. The
+// outcome of a mutating call is then unknown.
 type ResponseError struct {
 	Operation string
 	Problem   Problem
@@ -68,7 +68,7 @@ func (e *ResponseError) Error() string {
 // Unwrap makes errors.Is(err, ProblemTruncated) and the like work.
 func (e *ResponseError) Unwrap() error { return e.Problem }
 
-// RedirectError is a 3xx answer. Redirects are never followed.
+// RedirectError is a 3xx response. Redirects are never followed.
 type RedirectError struct{ Operation string }
 
 func (e *RedirectError) Error() string {
@@ -82,12 +82,13 @@ func (e *UnsentError) Error() string { return "smile: request not sent: " + e.Ca
 
 func (e *UnsentError) Unwrap() error { return e.Cause }
 
-// PausedError is a call that was not sent because the API asked, in an answer to
-// another call, to be left alone, or because other calls go first. It is always the cause of an UnsentError.
+// PausedError is a call that was not sent, because the response to another call
+// requires a pause, or because other calls go first. It is always the cause of an
+// UnsentError.
 type PausedError struct {
-	// RetryAfter is how long this still lasts.
+	// RetryAfter is how long the pause still lasts.
 	RetryAfter time.Duration
-	// Kept means that the caller keeps its place in line and is woken when its turn comes, in all likelihood before RetryAfter.
+	// Kept means that the caller keeps its place in the queue, and is woken when its turn is near, usually before RetryAfter.
 	Kept bool
 }
 
@@ -98,8 +99,8 @@ func (e *PausedError) Error() string {
 	return "the API has asked for a pause"
 }
 
-// ArgumentError is an argument that the API cannot take. It is always the cause of
-// an UnsentError.
+// ArgumentError is an argument that the API does not accept. It is always the cause
+// of an UnsentError.
 type ArgumentError struct {
 	// Argument is its name, e.g. "id".
 	Argument string
@@ -114,8 +115,8 @@ func invalidArgument(name string, problem Problem) error {
 	return &UnsentError{Cause: &ArgumentError{Argument: name, Problem: problem}}
 }
 
-// TransportError is a call that was, at least in part, written and of which no
-// answer arrived. What a mutating call has done is then unknown.
+// TransportError is a call that was written, at least in part, and got no response.
+// The outcome of a mutating call is then unknown.
 type TransportError struct {
 	Operation string
 	// Cause is a Failure, context.DeadlineExceeded or context.Canceled.
@@ -130,7 +131,7 @@ func (e *TransportError) Unwrap() error { return e.Cause }
 
 // HostError is an endpoint to which no credentials are sent.
 type HostError struct {
-	// Field names where the endpoint was written, e.g. "endpoint".
+	// Field is the name of the field with the endpoint, e.g. "endpoint".
 	Field string
 	// Reason says what is wrong with it.
 	Reason string

@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// Failure is a reason why the network gave no answer, in fixed words: the errors
-// of the standard library quote what the remote side sent.
+// Failure is the reason why there was no response, in fixed words. The errors of the
+// standard library are not used, because they quote what the remote side sent.
 type Failure string
 
-// The failures that are told apart.
+// The failures that are distinguished.
 const (
 	FailureNameUnknown Failure = "host name not found"
 	FailureRefused     Failure = "connection refused"
@@ -53,7 +53,7 @@ var failures = []struct {
 }
 
 // Classify reduces a network error to a Failure, context.DeadlineExceeded or
-// context.Canceled, whose texts hold nothing that the remote side wrote.
+// context.Canceled. Their texts contain nothing that the remote side wrote.
 func Classify(err error) error {
 	if failure, ok := errors.AsType[Failure](err); ok {
 		return failure

@@ -5,17 +5,18 @@ import (
 	"net/http"
 )
 
-// Lane is how urgent a call is. Calls of a lane go before all of those below.
+// Lane is how urgent a call is. The calls of a lane go before those of all later
+// lanes.
 type Lane int
 
 // The lanes, the most urgent first.
 const (
-	// LaneRevoke is for what ends a consent.
+	// LaneRevoke is for calls that end a consent.
 	LaneRevoke Lane = iota
-	// LaneCreate is for what somebody waits for: users and link tokens, and the reads
-	// that they need.
+	// LaneCreate is for calls that somebody waits for: they create users and link
+	// tokens, or read what that needs.
 	LaneCreate
-	// LaneHint is for reads of what is known to have changed.
+	// LaneHint is for reads of objects that have changed, as an event has shown.
 	LaneHint
 	// LaneRefresh is for everything else.
 	LaneRefresh
@@ -23,8 +24,8 @@ const (
 
 type laneKey struct{}
 
-// WithLane puts the calls of a context into a lane. Without it a call's operation
-// decides: DELETE is LaneRevoke, POST is LaneCreate, GET is LaneRefresh.
+// WithLane puts the calls of a context into a lane. Without it, the method decides:
+// DELETE is LaneRevoke, POST is LaneCreate, GET is LaneRefresh.
 func WithLane(ctx context.Context, lane Lane) context.Context {
 	return context.WithValue(ctx, laneKey{}, min(max(lane, LaneRevoke), LaneRefresh))
 }

@@ -6,18 +6,18 @@ import (
 )
 
 const (
-	// maxHeld bounds the bytes of all answers, and of all listings whose callers keep every entry, that are in memory at once.
+	// maxHeld bounds the bytes in memory of all responses, and of all listings whose callers keep every entry.
 	maxHeld = 48 << 20
-	// freelyRead is how much of an answer is read in any case: the outcome of a mutating call must not be lost.
+	// freelyRead is how much of a response is read in any case, because the outcome of a mutating call must not be lost.
 	freelyRead = 64 << 10
 )
 
-// held counts for the whole process.
+// held is the memory that the whole process uses.
 var held memory
 
 type memory struct{ bytes atomic.Int64 }
 
-// take reports whether so many bytes more may be held; if so, give returns them.
+// take reports whether so many more bytes may be held. If so, they must be returned by give.
 func (m *memory) take(bytes int) bool {
 	if m.bytes.Add(int64(bytes)) <= maxHeld {
 		return true
@@ -28,7 +28,7 @@ func (m *memory) take(bytes int) bool {
 
 func (m *memory) give(bytes int) { m.bytes.Add(-int64(bytes)) }
 
-// heldReader reads a body while there is room for it. Close gives the room back.
+// heldReader reads a body as long as memory permits. Close returns the memory.
 type heldReader struct {
 	io.Reader
 	read, taken int

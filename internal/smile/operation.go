@@ -38,8 +38,8 @@ var (
 	opDeleteWebhook  = Operation{"delete-webhook", http.MethodDelete}
 )
 
-// Operations returns every operation that this client can call: a closed set, fit
-// for a metric's label.
+// Operations returns every operation that this client can call. The set is closed,
+// so it can be the label of a metric.
 func Operations() []Operation {
 	all := []Operation{
 		opListProviders, opGetProvider, opListUsers, opGetUser, opCreateUser, opCreateToken,

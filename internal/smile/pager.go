@@ -11,24 +11,28 @@ import (
 	"time"
 )
 
+// ListingLag is how long a listing may lag behind a creation: one that begins later shows every user and webhook that a call
+// before it has created.
+const ListingLag = 2 * time.Minute
+
 const (
-	// pageSize is the largest that the API gives.
+	// pageSize is the largest that the API permits.
 	pageSize = 150
-	// maxKept is more than an output can hold.
+	// maxKept is how many bytes of entries are kept: more than an output can hold.
 	maxKept = 16 << 20
-	// maxCursorLength bounds what is sent back in a URL.
+	// maxCursorLength bounds a cursor, which is sent back in a URL.
 	maxCursorLength = 2048
 )
 
 // bounds end a listing that does not end by itself.
 type bounds struct {
 	pages int
-	// bytes is how much the entries may have in all; 0 for any number, where the caller does not keep them.
+	// bytes bounds the size of all entries; 0 is no bound, for callers that do not keep them.
 	bytes int
 }
 
 var (
-	// ofTenant is for listings of everything, of which a caller keeps what it knows: 1.5 million entries.
+	// ofTenant is for listings of a whole tenant, whose entries are not kept: 1.5 million entries.
 	ofTenant = bounds{pages: 10_000}
 	// ofOne is for listings whose caller keeps all entries, such as those of a user: 15,000 entries.
 	ofOne = bounds{pages: 100, bytes: maxKept}
@@ -49,7 +53,7 @@ type page struct {
 	Items      []json.RawMessage `json:"items"`
 }
 
-// list walks through all pages of a listing. Nothing of a page is yielded before
+// list yields the entries of all pages of a listing. Nothing of a page is yielded before
 // all of it has been read; an error ends the sequence.
 func list[W wire[T], T any](ctx context.Context, c *Client, what call) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -19,7 +19,7 @@ var errUndecodable = errors.New("sensitive value: JSON of an unexpected type")
 // token, a person's data. Only Reveal gives it back. The zero Sensitive holds the
 // zero T.
 type Sensitive[T any] struct {
-	// A closure, not a field: printers that walk unexported fields by reflection,
+	// A closure, not a field: printers that read unexported fields by reflection,
 	// where no method is called, find a function pointer and nothing else.
 	reveal func() T
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Mode is the half of Smile that a key pair belongs to. It shows in tokens only.
+// Mode is the half of Smile that a key pair belongs to. Only tokens show it.
 type Mode string
 
 // The modes.
@@ -17,7 +17,7 @@ const (
 
 // Token is a link token: it initialises the widget for one user.
 type Token struct {
-	// ID is empty when the answer does not say.
+	// ID is empty if the response does not contain it.
 	ID          string
 	ExpiresAt   time.Time
 	Mode        Mode

@@ -18,9 +18,9 @@ const (
 // User is a person at Smile. It can neither be changed nor deleted.
 type User struct {
 	ID string
-	// ExternalMetadata is what it was created with; nil when there is none.
+	// ExternalMetadata is what it was created with; nil if there is none.
 	ExternalMetadata map[string]string
-	// CreatedAt is zero when the answer does not say.
+	// CreatedAt is zero if the response does not contain it.
 	CreatedAt time.Time
 }
 
@@ -30,8 +30,8 @@ type userWire struct {
 	CreatedAt        timestamp    `json:"createdAt"`
 }
 
-// metadataWire reads the pairs whose value is text. What else may stand there one day, with users of others perhaps,
-// is no reason to lose sight of all users.
+// metadataWire reads the pairs whose value is text, and ignores others. Metadata that this version cannot read, perhaps of one
+// user of somebody else, must not break the listing of all users.
 type metadataWire map[string]string
 
 func (m *metadataWire) UnmarshalJSON(data []byte) error {
@@ -75,8 +75,8 @@ func (c *Client) User(ctx context.Context, id string) (User, error) {
 // CreatedUser is a new user.
 type CreatedUser struct {
 	User User
-	// Token is the link token that comes with it; zero when none came, or none that
-	// is complete: that is no reason to lose sight of a user that exists.
+	// Token is the link token that came with the user; zero if there was none, or an
+	// incomplete one. That is no error, because the user exists.
 	Token Token
 }
 
@@ -97,8 +97,8 @@ func (w createdUserWire) domain() (CreatedUser, error) {
 	return CreatedUser{User: user, Token: token}, nil
 }
 
-// CreateUser makes a new user, each time it is called: the API knows no idempotency
-// key. After any error for which NotCreated is false the user may exist.
+// CreateUser creates a new user each time it is called: the API has no idempotency
+// key. After any error for which NotCreated is false, the user may exist.
 //
 // metadata is at most 5 pairs of printable ASCII, keys of 1 to 50 and values of up
 // to 500 characters; other metadata is an ArgumentError.

@@ -15,18 +15,18 @@ const (
 	MaxWebhookSecretLength = 64
 )
 
-// Webhook is a registration of a URL for events. Nothing but deletion ever changes
-// one through the API.
+// Webhook is a registration of a URL for events. The API can delete a webhook, but
+// not change it.
 type Webhook struct {
 	ID   string
 	Name string
-	// URL may hold what only sender and receiver know.
+	// URL may contain a secret of the receiver.
 	URL Sensitive[string]
-	// EventTypes are open.
+	// EventTypes is an open set.
 	EventTypes     []EventType
 	Active         bool
 	IncludePayload bool
-	// Secret that deliveries are signed with; empty when the answer does not say.
+	// Secret that deliveries are signed with; empty if the response does not contain it.
 	Secret Sensitive[string]
 }
 
@@ -56,9 +56,9 @@ type NewWebhook struct {
 	Secret         Sensitive[string]
 }
 
-// CreateWebhook registers an active webhook, each time it is called: the API knows
-// neither an idempotency key nor a rule that names or URLs are unique. After any
-// error for which NotCreated is false the webhook may exist.
+// CreateWebhook registers an active webhook each time it is called: the API has no
+// idempotency key, and names and URLs need not be unique. After any error for which
+// NotCreated is false, the webhook may exist.
 func (m *Mutator) CreateWebhook(ctx context.Context, wanted NewWebhook) (Webhook, error) {
 	if err := wanted.check(); err != nil {
 		return Webhook{}, err
@@ -77,8 +77,8 @@ func (m *Mutator) CreateWebhook(ctx context.Context, wanted NewWebhook) (Webhook
 	})
 }
 
-// CoveredBy reports whether a webhook that is shown with these event types sends all that were asked for. Smile may
-// show more than were registered.
+// CoveredBy reports whether a webhook that Smile shows with these event types sends all the wanted ones. Smile may show more than
+// were registered.
 func (w NewWebhook) CoveredBy(shown []EventType) bool {
 	return !slices.ContainsFunc(w.EventTypes, func(asked EventType) bool { return !slices.Contains(shown, asked) })
 }
@@ -99,8 +99,8 @@ func (w NewWebhook) check() error {
 	}
 }
 
-// Webhooks lists the webhooks of the key pair's tenant. The answers hold secrets in
-// clear, of others too.
+// Webhooks lists the webhooks of the key pair's tenant. The responses contain the
+// secrets of all of them in clear text.
 func (c *Client) Webhooks(ctx context.Context) iter.Seq2[Webhook, error] {
 	return list[webhookWire](ctx, c, call{
 		operation: opListWebhooks, path: []string{"webhooks"}, query: url.Values{}, bounds: ofOne,
@@ -113,7 +113,7 @@ func (c *Client) Webhook(ctx context.Context, id string) (Webhook, error) {
 }
 
 // DeleteWebhook deletes a webhook. Deliveries that have not succeeded by then are
-// not tried again.
+// not retried.
 func (m *Mutator) DeleteWebhook(ctx context.Context, id string) error {
 	return m.deleteByID(ctx, opDeleteWebhook, "webhooks", id)
 }

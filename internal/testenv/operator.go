@@ -79,8 +79,8 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	_ = o.Creations.TakeOver(ctx) // at the start, as the manager has it; tried again before a creation
 	o.changes = o.controllers.Mirrors.Changes()
 	o.reconcilers = reconcilers{
-		connections: o.controllers.Connections.Reconciler(), users: o.controllers.Users.Reconciler(),
-		syncs: o.controllers.AccountSyncs.Reconciler(), subscriptions: o.controllers.Subscriptions.Reconciler(),
+		connections: o.controllers.Connections.Engine(), users: o.controllers.Users.Engine(),
+		syncs: o.controllers.AccountSyncs.Reconciler(), subscriptions: o.controllers.Subscriptions.Engine(),
 	}
 	return o
 }

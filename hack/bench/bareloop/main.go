@@ -1,8 +1,8 @@
 // Command bareloop does the minimum of the operator's work, as fast as it can. hack/bench compares the operator's speed with it.
 // It verifies nothing, keeps no state and does not survive a restart.
 //
-//   - Without --events it creates a user for each SmileUser of a namespace: it stores an intent in the status, makes one call, and
-//     stores the outcome.
+//   - Without --events it creates a user for each SmileUser of a namespace: it stores an intent in the status, makes one call,
+//     and stores the outcome.
 //   - With --events it receives webhook events. For each it fetches the account's data and updates a Secret.
 package main
 

@@ -34,7 +34,7 @@ var binaries = []binary{
 	{name: controllerManager, module: kubernetesModule, pkg: kubernetesModule + "/cmd/kube-controller-manager", cold: "2 minutes"},
 }
 
-// names lists the binaries in their order: all of them, or those found.
+// names lists the binaries in order: all, or those that were found.
 func names(found ...map[string]string) []string {
 	var all []string
 	for _, b := range binaries {
@@ -50,8 +50,7 @@ func pick(wanted []string) []binary {
 	return slices.DeleteFunc(slices.Clone(binaries), func(b binary) bool { return !slices.Contains(wanted, b.name) })
 }
 
-// pinnedVersions reads the versions of the binaries' modules from go.mod, the
-// only place that names them.
+// pinnedVersions reads the versions of the binaries' modules from go.mod, the only file that names them.
 func pinnedVersions(ctx context.Context) (map[string]string, error) {
 	raw, err := exec.CommandContext(ctx, "go", "mod", "edit", "-json").Output()
 	if err != nil {
@@ -75,8 +74,8 @@ func pinnedVersions(ctx context.Context) (map[string]string, error) {
 	return versions, nil
 }
 
-// cacheDir is where the binaries of one Kubernetes version are kept for every
-// clone of the project. It is made if need be.
+// cacheDir returns the directory in which all clones of the project keep the binaries of one Kubernetes version. It is created if
+// it does not exist.
 func cacheDir(version string) (string, error) {
 	root := os.Getenv("XDG_CACHE_HOME")
 	if root == "" {
@@ -90,8 +89,7 @@ func cacheDir(version string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// link makes dir hold a link to every binary found. A binary that lies in dir
-// itself stays.
+// link creates links in dir to the binaries that were found. A binary that is in dir itself stays.
 func link(found map[string]string, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -1,7 +1,5 @@
-// Command fetch gathers the binaries of a Kubernetes control plane in one
-// directory: those of KUBEBUILDER_ASSETS if that is set, else those of the
-// user's cache, else what setup-envtest can download, and whatever is still
-// missing is built from this module's sources.
+// Command fetch puts the binaries of a Kubernetes control plane into one directory. For each binary it tries, in this order,
+// KUBEBUILDER_ASSETS, the user's cache, and a download by setup-envtest. What is still missing is built from Go modules.
 package main
 
 import (
@@ -17,9 +15,9 @@ import (
 )
 
 func main() {
-	out := flag.String("out", filepath.Join("..", "..", "bin", "k8s"), "directory to link the binaries into")
+	out := flag.String("out", filepath.Join("..", "..", "bin", "k8s"), "directory in which links to the binaries are created")
 	everything := flag.Bool("with-controller-manager", false,
-		"build kube-controller-manager too when it alone is missing")
+		"also build kube-controller-manager if it is missing")
 	flag.Parse()
 
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -31,8 +29,7 @@ func main() {
 	}
 }
 
-// fetch asks one source after the other for the binaries still missing and
-// links all of them into out.
+// fetch finds or builds the binaries, and links them into out.
 func fetch(ctx context.Context, out string, everything bool) error {
 	out, err := filepath.Abs(out)
 	if err != nil {
@@ -58,8 +55,7 @@ func fetch(ctx context.Context, out string, everything bool) error {
 	return nil
 }
 
-// gather returns the path of every binary wanted. A source is asked only for
-// what the sources before it did not have.
+// gather returns the paths of the binaries. Each source is used only for those that the earlier sources do not have.
 func gather(ctx context.Context, from []source, wanted []string, everything bool) (map[string]string, error) {
 	found := map[string]string{}
 	for _, src := range from {
@@ -68,8 +64,8 @@ func gather(ctx context.Context, from []source, wanted []string, everything bool
 			return found, nil
 		}
 		if src.costly && !everything && slices.Equal(missing, []string{controllerManager}) {
-			say("without %s: nothing is garbage collected and no namespace goes away "+
-				"(make kube-controller-manager builds it)", controllerManager)
+			say("%s is missing, so no garbage is collected and no namespace is removed. To add it: make kube-controller-manager",
+				controllerManager)
 			return found, nil
 		}
 		more, err := src.find(ctx, missing)

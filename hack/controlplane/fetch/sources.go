@@ -21,13 +21,13 @@ const (
 
 // source is a place that binaries may come from.
 type source struct {
-	// costly is set where asking means downloading or building.
+	// costly means that the source downloads or builds.
 	costly bool
-	// find returns the paths of those wanted that this source has.
+	// find returns the paths of those binaries that this source has.
 	find func(ctx context.Context, wanted []string) (map[string]string, error)
 }
 
-// sources lists them in the order in which they are asked.
+// sources lists the sources in the order in which they are used.
 func sources(cache string, pinned map[string]string) []source {
 	return []source{
 		{find: directory(os.Getenv("KUBEBUILDER_ASSETS"))},
@@ -41,7 +41,7 @@ func sources(cache string, pinned map[string]string) []source {
 	}
 }
 
-// directory is a source of what lies ready in dir.
+// directory is a source of the binaries in dir.
 func directory(dir string) func(context.Context, []string) (map[string]string, error) {
 	return func(_ context.Context, wanted []string) (map[string]string, error) {
 		found := map[string]string{}
@@ -60,8 +60,8 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// download fills the cache by setup-envtest. Its downloads being out of reach
-// is no error: then nothing is found, within seconds.
+// download fills the cache by setup-envtest. If the downloads cannot be reached, nothing is found within seconds, which is no
+// error.
 func download(ctx context.Context, cache, version string, wanted []string) (map[string]string, error) {
 	var offered []string
 	for _, b := range pick(wanted) {
@@ -97,8 +97,8 @@ func download(ctx context.Context, cache, version string, wanted []string) (map[
 	return adopt(dir, cache, offered)
 }
 
-// adopt moves those wanted from a partial directory into the cache, each in
-// one step, so that the cache never holds half a binary.
+// adopt moves the binaries from a partial directory into the cache, each in one step, so that the cache never holds half a
+// binary.
 func adopt(partial, cache string, wanted []string) (map[string]string, error) {
 	found := map[string]string{}
 	for _, name := range wanted {
@@ -114,7 +114,7 @@ func adopt(partial, cache string, wanted []string) (map[string]string, error) {
 	return found, nil
 }
 
-// build compiles those wanted into the cache.
+// build compiles the binaries into the cache.
 func build(ctx context.Context, cache string, pinned map[string]string, wanted []string) (map[string]string, error) {
 	partial, err := os.MkdirTemp(cache, ".partial-")
 	if err != nil {
@@ -136,8 +136,7 @@ func build(ctx context.Context, cache string, pinned map[string]string, wanted [
 	return found, nil
 }
 
-// compile builds one static binary into dir, telling every half minute that
-// it is still at it.
+// compile builds one static binary into dir, and prints every half minute that it is still building.
 func compile(ctx context.Context, b binary, version, dir string) error {
 	say("building %s %s from source, about %s on two cores the first time", b.name, version, b.cold)
 	began := time.Now()
@@ -169,8 +168,8 @@ func compile(ctx context.Context, b binary, version, dir string) error {
 
 func elapsed(since time.Time) time.Duration { return time.Since(since).Round(time.Second) }
 
-// ldflags strips the binary and stamps a Kubernetes version into it, which
-// kube-apiserver needs to know what it is compatible with. etcd knows its own.
+// ldflags strips the binary and stamps the Kubernetes version into it. kube-apiserver derives its compatibility from that. etcd
+// has a version of its own.
 func ldflags(b binary, version string) string {
 	flags := []string{"-s", "-w"}
 	if b.module != kubernetesModule {
@@ -197,8 +196,7 @@ func output(ctx context.Context, limit time.Duration, name string, args ...strin
 	return strings.TrimSpace(string(raw)), err
 }
 
-// command is interrupted rather than killed when ctx ends, so that it can stop
-// its own children.
+// command returns a command that is interrupted, not killed, when ctx ends, so that it can stop its children.
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }

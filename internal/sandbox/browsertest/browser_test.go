@@ -1,6 +1,6 @@
 //go:build e2e
 
-// Package browsertest drives the widget in Chromium, as people do.
+// Package browsertest tests the widget in Chromium.
 package browsertest
 
 import (
@@ -21,13 +21,13 @@ import (
 
 const day = 24 * time.Hour
 
-// patience is how long anything in the browser may take.
+// patience is how long an action in the browser may take.
 const patience = 40 * time.Second
 
-// browser is one Chromium for all tests; each opens a page of its own.
+// browser is one Chromium for all tests. Each test opens its own page.
 var browser context.Context
 
-// vendor is a sandbox that the browser finds under the vendor's host names.
+// vendor is a sandbox that the browser reaches under the vendor's host names.
 var vendor *sandbox.Server
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -107,7 +107,7 @@ func newTab(t *testing.T, s screen) *tab {
 		size = append(size, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch)
 	}
 	p.do(chromedp.EmulateViewport(s.width, s.height, size...))
-	p.prefer("prefers-reduced-motion", "reduce") // pictures are of what stays
+	p.prefer("prefers-reduced-motion", "reduce") // animations would blur the pictures
 	return p
 }
 
@@ -118,8 +118,8 @@ func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// ask evaluates an expression, waiting for a promise.
-func ask[T any](p *tab, expression string) T {
+// evaluate evaluates an expression, waiting for a promise.
+func evaluate[T any](p *tab, expression string) T {
 	p.t.Helper()
 	if p.within != nil {
 		expression = p.within(expression)
@@ -134,7 +134,7 @@ func ask[T any](p *tab, expression string) T {
 // until waits for an expression to become true.
 func (p *tab) until(expression string) {
 	p.t.Helper()
-	if !ask[bool](p, `(async () => {
+	if !evaluate[bool](p, `(async () => {
 		for (const end = Date.now() + 15000; !(`+expression+`); await new Promise((resolve) => setTimeout(resolve, 40))) {
 			if (Date.now() > end) return false;
 		}
@@ -145,13 +145,13 @@ func (p *tab) until(expression string) {
 	}
 }
 
-// click waits for something to be there and clicks it.
+// click waits for an element and clicks it.
 func (p *tab) click(selector string) {
 	p.t.Helper()
 	p.clickFound(fmt.Sprintf(`document.querySelector(%q)`, selector))
 }
 
-// clickText does so with the first button of that text.
+// clickText waits for a button with that text and clicks it.
 func (p *tab) clickText(text string) {
 	p.t.Helper()
 	p.clickFound(fmt.Sprintf(`[...document.querySelectorAll("button")].find((b) => b.textContent === %q)`, text))
@@ -160,10 +160,10 @@ func (p *tab) clickText(text string) {
 func (p *tab) clickFound(expression string) {
 	p.t.Helper()
 	p.until(`Boolean(` + expression + `)`)
-	ask[bool](p, expression+`.click() ?? true`)
+	evaluate[bool](p, expression+`.click() ?? true`)
 }
 
-// prefer sets what the person asks of all pages.
+// prefer sets a preference of the browser, such as dark mode.
 func (p *tab) prefer(feature, value string) {
 	p.t.Helper()
 	wanted := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: feature, Value: value}}}

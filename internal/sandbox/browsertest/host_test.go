@@ -99,18 +99,18 @@ func (c *company) page(set options) string {
 	return fmt.Sprintf(hostPage, c.box.URL+"/v2/smile.v2.js", text)
 }
 
-// visit opens the company's page, under the strictest policy that still lets
-// its own script run.
-func (c *company) visit(s screen, set options) *widget {
+// openWidget opens the company's page, with the strictest policy that allows its
+// own script.
+func (c *company) openWidget(s screen, set options) *widget {
 	c.t.Helper()
 	policy := "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' " + c.box.URL +
 		"; connect-src " + c.box.URL + "; require-trusted-types-for 'script'"
 	return c.open(s, c.page(set), policy)
 }
 
-// visitFramed opens a page that shows the company's in a frame without an
-// origin, and works inside that frame.
-func (c *company) visitFramed(s screen, set options) *widget {
+// openFramed opens a page that shows the company's page in a frame without an
+// origin. The returned widget is inside that frame.
+func (c *company) openFramed(s screen, set options) *widget {
 	c.t.Helper()
 	page := `<!DOCTYPE html><meta name="viewport" content="width=device-width"><body style="margin:0"><iframe title="Wink"
 		style="border:0;width:100%;height:100vh;display:block" sandbox="allow-scripts allow-popups allow-forms" srcdoc="` +
@@ -145,7 +145,7 @@ func (c *company) accounts() []sandbox.Account {
 	return rows[sandbox.Account](c, "/v1/accounts?userId="+c.userID)
 }
 
-// rows lists something as the company's backend.
+// rows lists objects as the company's backend does.
 func rows[T any](c *company, path string) []T {
 	c.t.Helper()
 	r := httptest.NewRequest(http.MethodGet, path, http.NoBody)

@@ -53,12 +53,12 @@ func TestLinkAndRevoke(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{LinkDelay: time.Millisecond, Quirks: how.quirks})
-			visit := c.visit
+			open := c.openWidget
 			if how.framed {
-				visit = c.visitFramed
+				open = c.openFramed
 			}
-			w := visit(how.screen, how.set(c))
-			if opaque := ask[bool](w.tab, `self.origin === "null"`); opaque != how.framed {
+			w := open(how.screen, how.set(c))
+			if opaque := evaluate[bool](w.tab, `self.origin === "null"`); opaque != how.framed {
 				t.Fatalf("the page has an opaque origin: %t", opaque)
 			}
 			c.linkAndRevoke(w)
@@ -106,7 +106,7 @@ func (c *company) linkAndRevoke(w *widget) {
 
 func TestDoneIsExit(t *testing.T) {
 	c := newCompany(t, sandbox.Options{})
-	w := c.visit(phone, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
+	w := c.openWidget(phone, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
 	w.at("Log in to CDE Corporation").enter("User name, e-mail or mobile number", "George").enter("Password", "123456").press("Log in")
 	w.at("CDE Corporation is connected").press("Done").gone()
 	account := c.theAccount()
@@ -120,7 +120,7 @@ func TestDoneIsExit(t *testing.T) {
 
 func TestWrongPasswordThenRight(t *testing.T) {
 	c := newCompany(t, sandbox.Options{})
-	w := c.visit(desktop, options{"providers": []string{"cdecorp"}})
+	w := c.openWidget(desktop, options{"providers": []string{"cdecorp"}})
 	w.at("This service asks to see your work and income data").press("Agree and continue")
 	w.at("Log in to CDE Corporation").enter("User name, e-mail or mobile number", "George").enter("Password", "wrong").press("Log in")
 	w.says("did not accept this login")
@@ -142,7 +142,7 @@ func TestWrongPasswordThenRight(t *testing.T) {
 
 func TestWrongCode(t *testing.T) {
 	c := newCompany(t, sandbox.Options{})
-	w := c.visit(desktop, options{"providers": []string{"sss_ph"}, "enableConsentPage": false})
+	w := c.openWidget(desktop, options{"providers": []string{"sss_ph"}, "enableConsentPage": false})
 	w.at("Log in to SSS").enter("User name, e-mail or mobile number", "George").enter("Password", "123456").press("Log in")
 	w.at("Enter the code").enter("One-time code", "0000").press("Continue").at("That code did not work")
 	calls := w.heard()
@@ -176,11 +176,11 @@ func TestExpiredToken(t *testing.T) {
 	t.Run("before", func(t *testing.T) {
 		c := newCompany(t, sandbox.Options{})
 		advance(c, 5*time.Hour)
-		over(c.visit(desktop, nil))
+		over(c.openWidget(desktop, nil))
 	})
 	t.Run("meanwhile", func(t *testing.T) {
 		c := newCompany(t, sandbox.Options{})
-		w := c.visit(phone, nil)
+		w := c.openWidget(phone, nil)
 		w.at("This service asks to see your work and income data").press("Agree and continue").at("Where do you work?").press("SSS")
 		w.at("Log in to SSS").enter("User name, e-mail or mobile number", "George").enter("Password", "123456")
 		advance(c, 5*time.Hour)
@@ -190,16 +190,16 @@ func TestExpiredToken(t *testing.T) {
 	t.Run("once", func(t *testing.T) {
 		c := newCompany(t, sandbox.Options{})
 		advance(c, 5*time.Hour-4*time.Second)
-		w := c.visit(desktop, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
+		w := c.openWidget(desktop, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
 		w.at("Log in to CDE Corporation").enter("User name, e-mail or mobile number", "George").enter("Password", "123456")
 		advance(c, 5*time.Second)
 		w.press("Log in").at("This session has ended")
-		ask[bool](w.tab, `new Promise((resolve) => setTimeout(resolve, 4500, true))`) // until the widget's own clock says so too
+		evaluate[bool](w.tab, `new Promise((resolve) => setTimeout(resolve, 4500, true))`) // until the widget's own clock says so too
 		over(w)
 	})
 	t.Run("voided", func(t *testing.T) {
 		c := newCompany(t, sandbox.Options{Quirks: map[string]string{"new-token": "voids"}})
-		w := c.visit(desktop, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
+		w := c.openWidget(desktop, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
 		w.at("Log in to CDE Corporation").enter("User name, e-mail or mobile number", "George").enter("Password", "123456")
 		c.post("/v1/tokens?userId="+c.userID, "")
 		w.press("Log in")
@@ -208,7 +208,7 @@ func TestExpiredToken(t *testing.T) {
 	t.Run("untouched", func(t *testing.T) {
 		c := newCompany(t, sandbox.Options{})
 		advance(c, 5*time.Hour-4*time.Second)
-		over(c.visit(desktop, nil))
+		over(c.openWidget(desktop, nil))
 	})
 }
 
@@ -216,7 +216,7 @@ func TestTokensThatOpenNothing(t *testing.T) {
 	for name, token := range map[string]string{"forged": "smile.e30.x", "none": "", "nonsense": "x"} {
 		t.Run(name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{})
-			w := c.visit(desktop, options{"userToken": token})
+			w := c.openWidget(desktop, options{"userToken": token})
 			w.at("This session cannot be opened").press("Exit").gone()
 			w.expect(closed("error"))
 		})

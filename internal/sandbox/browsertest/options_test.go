@@ -15,7 +15,7 @@ import (
 // listed is the names of all rows, with the headings of their sections.
 func (w *widget) listed() string {
 	w.t.Helper()
-	return ask[string](w.tab, `[...`+shadow+`.querySelectorAll("section")].map((s) => s.querySelector("h3").textContent + ": "
+	return evaluate[string](w.tab, `[...`+shadow+`.querySelectorAll("section")].map((s) => s.querySelector("h3").textContent + ": "
 		+ [...s.querySelectorAll(".row")].map((r) => r.querySelector("strong").textContent).join(", ")).join("; ")`)
 }
 
@@ -35,7 +35,7 @@ func TestOptions(t *testing.T) {
 		"top providers":    {options{"topProviders": []string{"nbi_ph", "nowhere", "grab"}}, "Popular: NBI, Grab; More: SSS, Upwork, Freelancer, ABC Platform, XYZ Gig Company, CDE Corporation", true, true, true},
 		"two providers":    {options{"providers": []string{"upwork", "sss_ph"}}, "All: SSS, Upwork", true, true, true},
 		"one kind":         {options{"providerTypes": []string{"GOVERNMENT"}}, "All: SSS, NBI", true, false, true},
-		"upload":           {options{"enableUpload": true}, "All: " + all + ", ABC Coporation; No login?: Hand in documents", true, true, true},
+		"upload":           {options{"enableUpload": true}, "All: " + all + ", ABC Coporation; No login?: Upload documents", true, true, true},
 		"of another type":  {options{"providers": "sss_ph", "enableSearchBar": "no", "onClose": 1, "companyName": 7}, "All: " + all, true, true, true},
 		"null":             {options{"providers": nil, "apiHost": nil, "templateId": nil}, "All: " + all, true, true, true},
 		"unknown template": {options{"templateId": "wtpl-1"}, "All: " + all, true, true, true},
@@ -43,18 +43,18 @@ func TestOptions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{})
-			w := c.visit(desktop, o.set)
+			w := c.openWidget(desktop, o.set)
 			w.at("This service asks to see your work and income data").press("Agree and continue").at("Where do you work?")
 			if diff := cmp.Diff(o.listed, w.listed()); diff != "" {
 				t.Error("listed (- wanted):", diff)
 			}
-			if got := ask[bool](w.tab, shadow+search); got != o.search {
+			if got := evaluate[bool](w.tab, shadow+search); got != o.search {
 				t.Errorf("search bar: %t", got)
 			}
-			if got := ask[bool](w.tab, shadow+types); got != o.types {
+			if got := evaluate[bool](w.tab, shadow+types); got != o.types {
 				t.Errorf("type bar: %t", got)
 			}
-			if got := ask[bool](w.tab, shadow+`.querySelector("dialog").offsetWidth < innerWidth`); got != o.upright {
+			if got := evaluate[bool](w.tab, shadow+`.querySelector("dialog").offsetWidth < innerWidth`); got != o.upright {
 				t.Errorf("smaller than its window: %t", got)
 			}
 		})
@@ -63,7 +63,7 @@ func TestOptions(t *testing.T) {
 
 func TestSearchAndTypes(t *testing.T) {
 	c := newCompany(t, sandbox.Options{})
-	w := c.visit(phone, nil)
+	w := c.openWidget(phone, nil)
 	w.at("This service asks to see your work and income data").press("Agree and continue").at("Where do you work?")
 	for _, step := range []struct{ search, kind, want string }{
 		{"", "Govt Service", "Results: SSS, NBI"},
@@ -83,17 +83,17 @@ func TestSearchAndTypes(t *testing.T) {
 // widget takes the place of the first.
 func TestHostPagesThatMisbehave(t *testing.T) {
 	c := newCompany(t, sandbox.Options{})
-	w := c.visit(desktop, nil)
+	w := c.openWidget(desktop, nil)
 	w.at("This service asks to see your work and income data").press("Close").gone()
-	ask[bool](w.tab, fmt.Sprintf(`new SmileLinkModal({userToken: %q, onUIEvent() { throw new Error("a bug of the host"); }}).open() ?? true`, c.token))
+	evaluate[bool](w.tab, fmt.Sprintf(`new SmileLinkModal({userToken: %q, onUIEvent() { throw new Error("a bug of the host"); }}).open() ?? true`, c.token))
 	w.at("This service asks to see your work and income data").press("Agree and continue").at("Where do you work?")
-	ask[bool](w.tab, `document.querySelector("#start").click() ?? true`)
+	evaluate[bool](w.tab, `document.querySelector("#start").click() ?? true`)
 	w.at("This service asks to see your work and income data")
-	if got := ask[int](w.tab, `document.querySelectorAll("[data-smile-link]").length`); got != 1 {
+	if got := evaluate[int](w.tab, `document.querySelectorAll("[data-smile-link]").length`); got != 1 {
 		t.Errorf("%d widgets", got)
 	}
 	w.press("Not now").gone()
-	if got := ask[string](w.tab, `document.documentElement.style.overflow`); got != "" {
+	if got := evaluate[string](w.tab, `document.documentElement.style.overflow`); got != "" {
 		t.Errorf("the page's overflow is left at %q", got)
 	}
 }
@@ -102,7 +102,7 @@ func TestHostPagesThatMisbehave(t *testing.T) {
 func TestNothingIsMarkup(t *testing.T) {
 	c := newCompany(t, sandbox.Options{})
 	evil := `<img src=x onerror="calls.push({name: 'evil', values: []})">`
-	w := c.visit(desktop, options{"companyName": evil})
+	w := c.openWidget(desktop, options{"companyName": evil})
 	w.at(evil + " asks to see your work and income data").press("Close").gone()
 	for _, heard := range w.heard() {
 		if strings.Contains(heard.Name, "evil") {

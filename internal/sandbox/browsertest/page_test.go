@@ -13,7 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// The page at / does what it offers, and reads well on every screen.
+// TestPage: all actions of the page at / work, on every screen.
 func TestPage(t *testing.T) {
 	for _, s := range screens {
 		t.Run(s.name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestPage(t *testing.T) {
 			p.click("#seed button")
 			p.until(`document.querySelector("#figures").textContent.includes("102 users")`)
 			p.until(`document.querySelectorAll("#journal .line").length > 0 && document.querySelectorAll("#deliveries .line .ok").length > 2`)
-			if got := ask[bool](p, `document.documentElement.scrollWidth <= innerWidth`); !got {
+			if got := evaluate[bool](p, `document.documentElement.scrollWidth <= innerWidth`); !got {
 				t.Error("the page is wider than the window")
 			}
 			p.picture("23-page-full")
@@ -68,7 +68,7 @@ func TestPage(t *testing.T) {
 			w.press("Close").gone()
 			p.until(`document.querySelector("#callbacks").textContent.includes("onClose")`)
 
-			ask[bool](p, `(window.confirm = () => true)()`)
+			evaluate[bool](p, `(window.confirm = () => true)()`)
 			p.click("#reset")
 			p.until(`document.querySelectorAll("#users > .person").length === 0`)
 			if got := c.box.Stats(); got.Users != 0 {

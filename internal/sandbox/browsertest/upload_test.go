@@ -11,10 +11,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
-// offer has the person choose a file, as the browser's own dialog would.
+// offer chooses a file, as a person does in the browser's dialog.
 func (w *widget) offer(name string, content []byte) *widget {
 	w.t.Helper()
-	ask[bool](w.tab, fmt.Sprintf(`(() => {
+	evaluate[bool](w.tab, fmt.Sprintf(`(() => {
 		const bytes = Uint8Array.from(atob(%q), (letter) => letter.codePointAt(0));
 		const chosen = new DataTransfer();
 		chosen.items.add(new File([bytes], %q));
@@ -29,15 +29,15 @@ func TestUpload(t *testing.T) {
 	for _, s := range screens {
 		t.Run(s.name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{})
-			w := c.visit(s, options{"enableUpload": true})
+			w := c.openWidget(s, options{"enableUpload": true})
 			w.at("This service asks to see your work and income data").press("Agree and continue")
 			w.at("Where do you work?").press("ABC Coporation").at("Which document do you have?").picture("15-file-types")
 			w.press("Payslip").at("Payslip")
-			w.offer("song.mp3", []byte("x")).says("song.mp3 is too large, empty or of another kind.")
+			w.offer("song.mp3", []byte("x")).says("song.mp3 is too large, empty, or not a PDF, PNG or JPEG file.")
 			w.offer("payslip.pdf", fixtures.SamplePayslip()).says("payslip.pdf")
 			w.fits()
 			w.picture("16-upload")
-			w.press("Upload").at("Thank you, it has arrived").picture("17-uploaded")
+			w.press("Upload").at("Thank you, your document was received").picture("17-uploaded")
 
 			archive := c.theArchive()
 			uploads := []map[string]any{{"uploads": []any{map[string]any{"id": archive.ID, "fileType": "PAYSLIP"}}, "userId": c.userID}}
@@ -56,16 +56,16 @@ func TestUpload(t *testing.T) {
 				t.Errorf("the archive is %+v", archive)
 			}
 
-			w.press("Hand in another document").at("Which document do you have?").press("Back").at("Where do you work?").picture("18-list-documents")
-			w.press("Payslip").at("Payslip").picture("19-take-back")
-			w.press("Take back").says("Payslip was taken back.").press("Close").gone()
+			w.press("Upload another document").at("Which document do you have?").press("Back").at("Where do you work?").picture("18-list-documents")
+			w.press("Payslip").at("Payslip").picture("19-delete")
+			w.press("Delete").says("Payslip was deleted.").press("Close").gone()
 			atRevoke := c.opened("RevokeArchivePageOpened", nil)
 			atRevoke.Values[0]["archive"] = map[string]any{"fileType": "PAYSLIP"}
 			w.expect(append(story,
 				c.opened("FileTypeListPageOpened", nil), c.opened("ProviderListPageOpened", nil), atRevoke,
 				call{"onUploadsRemoved", uploads}, c.opened("ProviderListPageOpened", nil), closed("close"))...)
 			if got := c.theArchive().State.Status; got != "REVOKED" {
-				t.Errorf("after taking it back the archive is %s", got)
+				t.Errorf("after its deletion the archive is %s", got)
 			}
 		})
 	}
@@ -76,7 +76,7 @@ type archive struct {
 	State          struct{ Status string }
 }
 
-// theArchive is the user's only one, as the backend sees it.
+// theArchive is the user's only archive, as the backend sees it.
 func (c *company) theArchive() archive {
 	c.t.Helper()
 	found := rows[archive](c, "/v1/archives?userId="+c.userID)

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// widget is what a person sees of it.
+// widget is the widget as a person sees it.
 type widget struct{ *tab }
 
 const shadow = `document.querySelector("[data-smile-link]")?.shadowRoot`
@@ -36,14 +36,14 @@ func (w *widget) press(text string) *widget {
 	found := fmt.Sprintf(`[...%s.querySelectorAll("button, summary, label.type")].find((b) =>
 		!b.disabled && (b.getAttribute("aria-label") ?? b.querySelector("strong")?.textContent ?? b.textContent) === %q)`, shadow, text)
 	w.until(`Boolean(` + found + `)`)
-	ask[bool](w.tab, found+`.click() ?? true`)
+	evaluate[bool](w.tab, found+`.click() ?? true`)
 	return w
 }
 
 // pressMine opens the person's own account at that provider.
 func (w *widget) pressMine(name string) *widget {
 	w.t.Helper()
-	if !ask[bool](w.tab, fmt.Sprintf(`[...%s.querySelectorAll("section")].find((s) => s.querySelector("h3").textContent === "Your accounts")
+	if !evaluate[bool](w.tab, fmt.Sprintf(`[...%s.querySelectorAll("section")].find((s) => s.querySelector("h3").textContent === "Your accounts")
 		?.querySelectorAll(".row").values().some((r) => r.querySelector("strong").textContent === %q && (r.click(), true)) ?? false`, shadow, name)) {
 		w.t.Fatalf("no account at %s", name)
 	}
@@ -53,7 +53,7 @@ func (w *widget) pressMine(name string) *widget {
 // enter types into the field with that label.
 func (w *widget) enter(label, text string) *widget {
 	w.t.Helper()
-	ask[bool](w.tab, fmt.Sprintf(`(() => {
+	evaluate[bool](w.tab, fmt.Sprintf(`(() => {
 		const root = %s, label = [...root.querySelectorAll("label")].find((l) => l.textContent === %q);
 		const input = label ? root.getElementById(label.htmlFor) : root.querySelector("input[aria-label=" + JSON.stringify(%q) + "]");
 		input.value = %q;
@@ -75,10 +75,10 @@ type call struct {
 	Values []map[string]any
 }
 
-// heard is every callback so far, without the times of events.
+// heard returns every callback so far, without the times of events.
 func (w *widget) heard() []call {
 	w.t.Helper()
-	calls := decode[[]call](w.t, ask[string](w.tab, "JSON.stringify(calls)"))
+	calls := decode[[]call](w.t, evaluate[string](w.tab, "JSON.stringify(calls)"))
 	for _, c := range calls {
 		if c.Name != "onUIEvent" {
 			continue
@@ -100,7 +100,7 @@ func (w *widget) expect(want ...call) {
 	}
 }
 
-// expectNames compares the names of the callbacks that are no UI events.
+// expectNames compares the names of the callbacks that are not UI events.
 func (w *widget) expectNames(want ...string) {
 	w.t.Helper()
 	got := []string{}

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// validity of the certificates made at start.
+// validity of the certificates that are created at start.
 const validity = 30 * 24 * time.Hour
 
-// vendorHosts are the names that a client may have mapped to the sandbox.
+// vendorHosts are the names that may resolve to the sandbox.
 var vendorHosts = []string{"localhost", "*.smileapi.io"}
 
-// selfSigned makes an authority and a certificate of it for this machine and
-// the vendor's hosts. The authority's key is thrown away.
+// selfSigned makes an authority and a certificate for this machine and the
+// vendor's hosts. The authority's key is discarded.
 func selfSigned(now time.Time) (security, error) {
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

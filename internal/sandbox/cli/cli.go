@@ -16,7 +16,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
-// settings is what the flags say.
+// settings are the values of the flags.
 type settings struct {
 	addr       string
 	selfSigned bool
@@ -34,7 +34,7 @@ type settings struct {
 	hooks      hookSettings
 }
 
-// Run serves until SIGINT or SIGTERM and gives the exit code.
+// Run serves until SIGINT or SIGTERM and returns the exit code.
 func Run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -64,18 +64,18 @@ func newCommand() *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&set.addr, "addr", "127.0.0.1:8484", "address to listen on; port 0 takes a free one")
-	flags.BoolVar(&set.selfSigned, "tls-self-signed", false, "serve HTTPS with a certificate made at start; GET /_sandbox/ca.pem is its authority")
-	flags.StringVar(&set.certFile, "tls-cert", "", "serve HTTPS with this certificate, PEM file")
-	flags.StringVar(&set.keyFile, "tls-key", "", "private key of --tls-cert, PEM file")
-	flags.StringVar(&set.keys, "keys", server.DefaultKeys, "accepted key pairs, each a tenant of its own: key:secret[:PRODUCTION],...")
-	flags.IntVar(&set.rateLimit, "rate-limit", 20, "calls within any second that one address may make; 0 is no limit")
-	flags.StringVar(&set.quirks, "quirks", "", "switches, see above: name=value,...")
-	flags.StringVar(&set.canary, "canary", "", "start of a marker put into every personal field, access token and error message")
-	flags.StringVar(&set.seed, "seed", "", "decides all ids; default is a new one at each start")
+	flags.StringVar(&set.addr, "addr", "127.0.0.1:8484", "address to listen on; port 0 selects a free one")
+	flags.BoolVar(&set.selfSigned, "tls-self-signed", false, "serve HTTPS with a certificate that is created at start; GET /_sandbox/ca.pem returns its authority")
+	flags.StringVar(&set.certFile, "tls-cert", "", "serve HTTPS with this certificate (PEM file)")
+	flags.StringVar(&set.keyFile, "tls-key", "", "private key of --tls-cert (PEM file)")
+	flags.StringVar(&set.keys, "keys", server.DefaultKeys, "accepted key pairs, one tenant each: key:secret[:PRODUCTION],...")
+	flags.IntVar(&set.rateLimit, "rate-limit", 20, "calls that one address may make within a second; 0 means no limit")
+	flags.StringVar(&set.quirks, "quirks", "", "quirks, see above: name=value,...")
+	flags.StringVar(&set.canary, "canary", "", "prefix of a marker in every personal field, access token and error message")
+	flags.StringVar(&set.seed, "seed", "", "determines all ids; default is random")
 	flags.DurationVar(&set.linkDelay, "link-delay", 0, "how long a new account stays PENDING, on the sandbox clock")
-	flags.DurationVar(&set.dataDelay, "data-delay", 0, "how long after connecting data becomes readable, on the sandbox clock")
-	flags.StringVar(&set.data, "data", "", "directory that keeps the state across restarts; default is memory alone")
+	flags.DurationVar(&set.dataDelay, "data-delay", 0, "how long after connecting the data becomes readable, on the sandbox clock")
+	flags.StringVar(&set.data, "data", "", "directory that keeps the state across restarts; by default the state is in memory")
 	flags.DurationVar(&set.dataLife, "data-life", 60*24*time.Hour, "how long data is kept after an account was connected, on the sandbox clock")
 	set.hooks.register(flags)
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
@@ -87,12 +87,12 @@ func newCommand() *cobra.Command {
 
 func longHelp() string {
 	var text strings.Builder
-	text.WriteString(`smile-sandbox serves Smile's Open API under /v1/, whatever the host name, and a
-control API under /_sandbox/ that does what people do in the widget. State is
-kept in memory, or with --data in a file that a killed process leaves whole.
+	text.WriteString(`smile-sandbox serves Smile's Open API under /v1/, for any host name, and a control
+API under /_sandbox/ that does what people do in the widget. The state is in
+memory, or with --data in a file that survives a kill of the process.
 
 Quirks are points that the vendor's documents leave open. The first value is the
-default, a DURATION is 0 by default:
+default. The default of a DURATION is 0:
 `)
 	for _, q := range quirks.All() {
 		fmt.Fprintf(&text, "  %-16s %-17s %s\n", q.Name, q.Values, q.Doc)

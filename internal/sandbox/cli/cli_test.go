@@ -22,7 +22,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
 
-// asProgram names the variable that turns the test binary into smile-sandbox.
+// asProgram is the environment variable that makes the test binary run as
+// smile-sandbox.
 const asProgram = "SMILE_SANDBOX_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 // started is a smile-sandbox that runs inside the test.
 type started struct {
 	url  string
-	stop func() error // gives what the command returned
+	stop func() error // returns the result of the command
 }
 
 func start(t *testing.T, args ...string) started {
@@ -59,12 +60,13 @@ func start(t *testing.T, args ...string) started {
 	return started{url, func() error { cancel(); return <-result }}
 }
 
-// fetch gives status and body; roots are whom the client trusts.
+// fetch returns status and body; roots are the authorities that the client
+// trusts.
 func fetch(t *testing.T, url string, roots *x509.CertPool) (int, []byte) {
 	t.Helper()
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: roots == nil},
-		// Any host name leads to the sandbox, as when somebody maps the vendor's.
+		// Every host name leads to the sandbox.
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			_, port, _ := net.SplitHostPort(address)
 			return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))

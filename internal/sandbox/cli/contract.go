@@ -11,7 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/contract/tour"
 )
 
-// contractSettings is what the flags of the contract command say.
+// contractSettings are the values of the flags of the contract command.
 type contractSettings struct {
 	spec    string
 	relaxed bool
@@ -22,24 +22,24 @@ func newContractCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "contract --spec FILE",
 		Short: "Check the sandbox against an OpenAPI description of Smile",
-		Long: `contract starts a sandbox, calls every operation that it shares with the
-description, with success and with every kind of error, and checks all calls
-and answers against the description. It prints a table, then the violations,
-and fails if there are any.
+		Long: `contract starts a sandbox. It calls every operation that the description also
+has, with success and with every kind of error, and checks all calls and
+responses against the description. It prints a table and the violations, and
+fails if there are any.
 
 A violation is a call that the sandbox accepts and the description does not
-allow, an answer that the description does not allow, and an operation of which
-no call succeeded. An error of a status that the description does not mention is
-none, if it is in the usual envelope: the table lists those as undocumented.
+allow, a response that the description does not allow, or an operation of which
+no call succeeded. An error whose status the description does not mention is not
+a violation if it is in the usual envelope. The table lists it as undocumented.
 
---relaxed tolerates where the vendor's description contradicts its own examples
-and documentation:
+--relaxed allows the points at which the vendor's description contradicts its
+own examples and documentation:
 ` + relaxations(),
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return set.run(command.OutOrStdout()) },
 	}
 	command.Flags().StringVar(&set.spec, "spec", "", "OpenAPI description, version 3.0 or 3.1, YAML or JSON")
-	command.Flags().BoolVar(&set.relaxed, "relaxed", false, "tolerate what is listed above")
+	command.Flags().BoolVar(&set.relaxed, "relaxed", false, "allow the points listed above")
 	_ = command.MarkFlagRequired("spec")
 	return command
 }
@@ -57,11 +57,11 @@ func (s contractSettings) run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var amendments []contract.Amendment
+	var changes []contract.Change
 	if s.relaxed {
-		amendments = append(amendments, contract.Relaxed(contract.Relaxations))
+		changes = append(changes, contract.Relaxed(contract.Relaxations))
 	}
-	document, err := contract.Read(text, amendments...)
+	document, err := contract.Read(text, changes...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.spec, err)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/contract"
 )
 
-// strictSpec describes users as the sandbox shows them, but for the cursor at
-// the end of a list, which it names as the vendor does.
+// strictSpec describes users as the sandbox shows them, except the cursor at
+// the end of a list, which it describes as the vendor does.
 const strictSpec = `
 openapi: 3.0.0
 info: {title: Users, version: '1'}
@@ -50,7 +50,7 @@ func TestContract(t *testing.T) {
 		out, errs []string
 	}{
 		"relaxed": {[]string{"--relaxed"}, 0, []string{"list-users", "1 operations", " 0 violations"}, nil},
-		"strict":  {nil, 1, []string{"GET /v1/users: answer 200: /data/nextCursor", " 1 violations"}, []string{"smile-sandbox: ", spec, "1 points"}},
+		"strict":  {nil, 1, []string{"GET /v1/users: response 200: /data/nextCursor", " 1 violations"}, []string{"smile-sandbox: ", spec, "1 points"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer

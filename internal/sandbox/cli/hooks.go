@@ -11,7 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
-// hookSettings is what the flags say about webhooks.
+// hookSettings are the values of the flags about webhooks.
 type hookSettings struct {
 	allowHTTP bool
 	caFile    string
@@ -22,13 +22,13 @@ type hookSettings struct {
 
 func (h *hookSettings) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&h.allowHTTP, "allow-http-webhooks", false, "accept webhooks whose URL starts with http://")
-	flags.StringVar(&h.caFile, "webhook-ca-file", "", "authorities that vouch for https:// webhooks beside the system's, PEM file")
+	flags.StringVar(&h.caFile, "webhook-ca-file", "", "additional authorities that https:// webhooks are verified with (PEM file)")
 	flags.DurationVar(&h.retry, "webhook-retry", 30*time.Second, "time between the three attempts of a delivery, on the sandbox clock")
 	flags.DurationVar(&h.timeout, "webhook-timeout", 10*time.Second, "how long a webhook may take to answer")
-	flags.IntVar(&h.workers, "webhook-workers", 16, "deliveries sent at the same time; 1 keeps the order of events")
+	flags.IntVar(&h.workers, "webhook-workers", 16, "deliveries that are sent at the same time; 1 keeps the order of events")
 }
 
-// apply puts the settings into options. It reads the file of authorities.
+// apply sets the options. It reads the file of authorities.
 func (h *hookSettings) apply(options *server.Options) error {
 	options.AllowHTTPWebhooks = h.allowHTTP
 	options.WebhookRetry, options.WebhookTimeout, options.WebhookWorkers = h.retry, h.timeout, h.workers

@@ -15,8 +15,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
-// TestWebhookAuthority: a sandbox set up by flags delivers to a server that
-// only the file vouches for.
+// TestWebhookAuthority: a sandbox that is configured by flags delivers to a
+// server that only the file can verify.
 func TestWebhookAuthority(t *testing.T) {
 	arrived := make(chan struct{}, 1)
 	receiver := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { arrived <- struct{}{} }))

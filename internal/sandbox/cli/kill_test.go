@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// program is a smile-sandbox in a process of its own.
+// program is a smile-sandbox in its own process.
 type program struct {
 	t       *testing.T
 	command *exec.Cmd
@@ -50,7 +50,7 @@ func (p *program) kill() {
 	p.client.CloseIdleConnections()
 }
 
-// call gives status and data of an answer; status 0 is none.
+// call returns status and data of a response; status 0 means no response.
 func (p *program) call(method, path, body string) (int, json.RawMessage) {
 	r, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
 	if err != nil {
@@ -75,11 +75,11 @@ func (p *program) call(method, path, body string) (int, json.RawMessage) {
 	return response.StatusCode, envelope.Data
 }
 
-// TestKillLosesNothing kills the program in the middle of a load, round after
-// round, and looks for everything that was answered.
+// TestKillLosesNothing kills the program under load, repeatedly, and then
+// expects everything that was acknowledged.
 func TestKillLosesNothing(t *testing.T) {
 	dir := t.TempDir()
-	seen := map[string]string{} // what was answered, by path
+	seen := map[string]string{} // the acknowledged data, by path
 	for range 3 {
 		p := launch(t, "--data", dir)
 		for path, want := range seen {
@@ -90,13 +90,12 @@ func TestKillLosesNothing(t *testing.T) {
 		before := len(seen)
 		load(p, seen)
 		if len(seen) < before+100 {
-			t.Fatalf("%d things were made in a round", len(seen)-before)
+			t.Fatalf("%d things were created between two kills", len(seen)-before)
 		}
 	}
 }
 
-// load makes users and links them from many sides, and kills the program while
-// it does.
+// load creates and links users concurrently, and kills the program meanwhile.
 func load(p *program, seen map[string]string) {
 	var mu sync.Mutex
 	note := func(path, data string) int {
@@ -121,8 +120,8 @@ func load(p *program, seen map[string]string) {
 	working.Wait()
 }
 
-// makeUser gives where a new user is and what the answer showed; no path when
-// the program is gone.
+// makeUser creates a user. It returns the path and the data of the response, or
+// no path if the program is gone.
 func (p *program) makeUser() (path, data string) {
 	status, text := p.call(http.MethodPost, "/v1/users", "{}")
 	if status != http.StatusCreated {
@@ -135,7 +134,7 @@ func (p *program) makeUser() (path, data string) {
 	return "/v1/users/" + idOf(p.t, made.User), string(made.User)
 }
 
-// linkUser is the same for an account.
+// linkUser links an account. It returns the same.
 func (p *program) linkUser() (path, data string) {
 	user, _ := p.makeUser()
 	status, text := p.call(http.MethodPost, "/_sandbox/link",

@@ -13,10 +13,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
-// graceful is how long calls in flight may take to end at shutdown.
+// graceful is how long calls in flight may take at shutdown.
 const graceful = 3 * time.Second
 
-// serve listens until the context ends, and says where on out.
+// serve listens until the context ends, and prints the address.
 func serve(ctx context.Context, set settings, out io.Writer) error {
 	options, err := set.options()
 	if err != nil {
@@ -68,7 +68,7 @@ func run(ctx context.Context, box *server.Sandbox, listening *http.Server, liste
 	return nil
 }
 
-// security is how connections are protected; the zero value is not at all.
+// security is the TLS configuration; the zero value means no TLS.
 type security struct {
 	config    *tls.Config
 	authority []byte // PEM, if the certificate was made at start
@@ -99,7 +99,8 @@ func (s security) scheme() string {
 	return "https"
 }
 
-// offering serves the authority beside the sandbox, so that clients can trust it.
+// offering serves the sandbox and also the authority, so that clients can trust
+// it.
 func (s security) offering(box http.Handler) http.Handler {
 	if s.authority == nil {
 		return box

@@ -15,8 +15,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// Exchange is one call and its answer. The body of Request is not read:
-// RequestBody is what was sent. Nothing but white space counts as no body.
+// Exchange is one call and its response. The body of Request is not read;
+// RequestBody is what was sent. White space counts as no body.
 type Exchange struct {
 	Request     *http.Request
 	RequestBody []byte
@@ -25,22 +25,22 @@ type Exchange struct {
 	Body        []byte
 }
 
-// Finding is what a check has found out about one exchange.
+// Finding is the result of the check of one exchange.
 type Finding struct {
 	Operation Operation
 	Status    int
-	// Undocumented says that the answer is an error of a status that the
-	// description does not mention, in the usual envelope. That is no
-	// violation: descriptions rarely list every error.
+	// Undocumented reports that the response is an error in the usual envelope
+	// with a status that the description does not mention. That is not a
+	// violation, because descriptions rarely list every error.
 	Undocumented bool
-	// Violations is every way in which call or answer contradict the
-	// description, a sentence each.
+	// Violations are the contradictions between the exchange and the
+	// description, one sentence each.
 	Violations []string
 }
 
-// Check compares an exchange with the description. A call is checked if the
-// answer accepts it, because one that is refused is wrong on purpose. It
-// reports false if the description has no such operation.
+// Check compares an exchange with the description. A refused call is not
+// checked, because it is wrong on purpose. Check returns false if the
+// description does not have the operation.
 func (d *Document) Check(e Exchange) (Finding, bool) {
 	r, variables := d.find(e.Request.Method, e.Request.URL)
 	if r == nil {
@@ -54,11 +54,11 @@ func (d *Document) Check(e Exchange) (Finding, bool) {
 	responses := r.plan.Operation.Responses
 	switch {
 	case responses.Status(e.Status) != nil || responses.Default() != nil:
-		f.add(fmt.Sprintf("answer %d", e.Status), openapi3filter.ValidateResponse(context.Background(), e.answer(call)))
+		f.add(fmt.Sprintf("response %d", e.Status), openapi3filter.ValidateResponse(context.Background(), e.response(call)))
 	case e.Status >= http.StatusBadRequest && isErrorEnvelope(e.Body):
 		f.Undocumented = true
 	default:
-		f.Violations = append(f.Violations, fmt.Sprintf("answer %d: the status is not described", e.Status))
+		f.Violations = append(f.Violations, fmt.Sprintf("response %d: the status is not described", e.Status))
 	}
 	return f, true
 }
@@ -82,14 +82,14 @@ func (e Exchange) call(r *route, variables map[string]string) *openapi3filter.Re
 	}
 }
 
-func (e Exchange) answer(call *openapi3filter.RequestValidationInput) *openapi3filter.ResponseValidationInput {
+func (e Exchange) response(call *openapi3filter.RequestValidationInput) *openapi3filter.ResponseValidationInput {
 	return &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: call, Status: e.Status, Header: e.Header, Options: call.Options,
 		Body: io.NopCloser(bytes.NewReader(e.Body)),
 	}
 }
 
-// isErrorEnvelope tells whether a body is an error as the API writes them.
+// isErrorEnvelope reports whether a body is an error as the API writes it.
 func isErrorEnvelope(body []byte) bool {
 	var envelope struct {
 		Code      string          `json:"code"`
@@ -107,8 +107,8 @@ func (f *Finding) add(where string, err error) {
 	}
 }
 
-// flatten writes an error of the validator as one sentence for each place that
-// is wrong, without the schemas that it likes to print.
+// flatten turns an error of the validator into one sentence per place, without
+// the schemas.
 func flatten(err error) []string {
 	if err == nil {
 		return nil
@@ -135,8 +135,8 @@ func flatten(err error) []string {
 	return []string{text}
 }
 
-// isNow is errors.As for the error itself, not for what it wraps: the wrapping
-// says where something is wrong.
+// isNow is errors.As for the error itself, not for the errors that it wraps:
+// the wrapping error says where something is wrong.
 func isNow[T error](err error, target *T) bool {
 	same, is := err.(T) //nolint:errorlint // see above
 	if is {
@@ -167,6 +167,6 @@ func explain(err *openapi3.SchemaError) []string {
 	return []string{"/" + strings.Join(err.JSONPointer(), "/") + ": " + repeated.ReplaceAllString(err.Reason, "")}
 }
 
-// repeated is the place that the validator of version 3.1 says again, at times
+// repeated is the place that the validator of version 3.1 repeats, sometimes
 // wrongly.
 var repeated = regexp.MustCompile(`^(error at "[^"]*": )?at '[^']*': `)

@@ -2,9 +2,9 @@ package contract
 
 import "github.com/getkin/kin-openapi/openapi3"
 
-// Closed forbids what a description does not mention: properties of objects
-// that list some. It is for a description that claims to be complete. Objects
-// made by combining schemas are left as they are.
+// Closed forbids the properties that a description does not list. It is for a
+// description that claims to be complete. It does not change schemas that
+// combine others.
 func Closed(spec *openapi3.T) error {
 	if spec.Components == nil {
 		return nil

@@ -14,7 +14,7 @@ import (
 const aBook = `{"id":"b1","title":"T","genre":"NOVEL","publisher":{"name":"P"},"shelf":"S","size":{"pages":3}}`
 
 // versions are the library in both versions of OpenAPI.
-func versions(t *testing.T, amendments ...Amendment) map[string]*Document {
+func versions(t *testing.T, changes ...Change) map[string]*Document {
 	t.Helper()
 	text, err := os.ReadFile("testdata/library.yaml")
 	if err != nil {
@@ -22,7 +22,7 @@ func versions(t *testing.T, amendments ...Amendment) map[string]*Document {
 	}
 	found := map[string]*Document{}
 	for _, version := range []string{"3.0.3", "3.1.0"} {
-		d, err := Read([]byte(strings.Replace(string(text), "openapi: 3.0.3", "openapi: "+version, 1)), amendments...)
+		d, err := Read([]byte(strings.Replace(string(text), "openapi: 3.0.3", "openapi: "+version, 1)), changes...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,15 +80,15 @@ func TestCheck(t *testing.T) {
 		"unknown method":          {exchange("PUT", "/v1/books", "", 200, aBook), "", nil},
 		"without the prefix":      {exchange("GET", "/books/b1", "", 200, aBook), "", nil},
 
-		"missing property":     {exchange("GET", "/v1/books/b1", "", 200, without(`"id":"b1",`)), "get-book", []string{`answer 200: /`}},
-		"wrong type":           {exchange("GET", "/v1/books/b1", "", 200, strings.Replace(aBook, `"T"`, `7`, 1)), "get-book", []string{"answer 200: /title: "}},
-		"wrong value":          {exchange("GET", "/v1/books/b1", "", 200, strings.Replace(aBook, "NOVEL", "OPERA", 1)), "get-book", []string{"answer 200: /genre: "}},
-		"null":                 {exchange("GET", "/v1/books/b1", "", 200, strings.Replace(aBook, `"NOVEL"`, `null`, 1)), "get-book", []string{"answer 200: /genre: "}},
-		"inside a list":        {exchange("GET", "/v1/books?from=2020-01-01", "", 200, `{"items":[`+aBook+`,`+without(`"name":"P"`)+`]}`), "list-books", []string{"answer 200: /items/1/publisher"}},
-		"no JSON":              {exchange("GET", "/v1/books/b1", "", 200, `<html>`), "get-book", []string{"answer 200: "}},
-		"undescribed success":  {exchange("GET", "/v1/books/latest", "", 202, aBook), "get-latest", []string{"answer 202: the status is not described"}},
-		"error without shape":  {exchange("GET", "/v1/books", "", 500, `{}`), "list-books", []string{"answer 500: the status is not described"}},
-		"error of other shape": {exchange("GET", "/v1/books/b1", "", 500, `{"code":"OOPS"}`), "get-book", []string{"answer 500: /code: "}},
+		"missing property":     {exchange("GET", "/v1/books/b1", "", 200, without(`"id":"b1",`)), "get-book", []string{`response 200: /`}},
+		"wrong type":           {exchange("GET", "/v1/books/b1", "", 200, strings.Replace(aBook, `"T"`, `7`, 1)), "get-book", []string{"response 200: /title: "}},
+		"wrong value":          {exchange("GET", "/v1/books/b1", "", 200, strings.Replace(aBook, "NOVEL", "OPERA", 1)), "get-book", []string{"response 200: /genre: "}},
+		"null":                 {exchange("GET", "/v1/books/b1", "", 200, strings.Replace(aBook, `"NOVEL"`, `null`, 1)), "get-book", []string{"response 200: /genre: "}},
+		"inside a list":        {exchange("GET", "/v1/books?from=2020-01-01", "", 200, `{"items":[`+aBook+`,`+without(`"name":"P"`)+`]}`), "list-books", []string{"response 200: /items/1/publisher"}},
+		"no JSON":              {exchange("GET", "/v1/books/b1", "", 200, `<html>`), "get-book", []string{"response 200: "}},
+		"undescribed success":  {exchange("GET", "/v1/books/latest", "", 202, aBook), "get-latest", []string{"response 202: the status is not described"}},
+		"error without shape":  {exchange("GET", "/v1/books", "", 500, `{}`), "list-books", []string{"response 500: the status is not described"}},
+		"error of other shape": {exchange("GET", "/v1/books/b1", "", 500, `{"code":"OOPS"}`), "get-book", []string{"response 500: /code: "}},
 		"wrong parameters": {
 			exchange("GET", "/v1/books?size=51", "", 200, `{"items":[]}`), "list-books",
 			[]string{"request: query parameter size: ", "request: query parameter from: "},

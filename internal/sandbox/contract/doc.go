@@ -1,7 +1,8 @@
-// Package contract checks calls and answers against an OpenAPI description,
-// version 3.0 or 3.1, whoever wrote it.
+// Package contract checks calls and responses against any OpenAPI description
+// of version 3.0 or 3.1.
 //
-// A Document is read once and checks any number of exchanges; a Report adds up
-// what it finds. The package knows no sandbox: the tests of the sandbox use it
-// with the sandbox's own description, and package tour with that of a vendor.
+// A Document is read once and checks any number of exchanges. A Report sums up
+// the findings. The package does not depend on the sandbox: the sandbox's tests
+// use it with the sandbox's own description, and package tour uses it with the
+// vendor's.
 package contract

@@ -12,14 +12,14 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// Operation is one operation that a description has. Path holds its variables
-// in braces and starts with the path of the description's server.
+// Operation is an operation of a description. Path has its variables in braces
+// and starts with the path of the description's server.
 type Operation struct {
 	Method, Path, ID string
 }
 
-// Key is the same for operations that answer the same calls, whatever the
-// names of their path variables.
+// Key identifies the calls that the operation answers. It does not depend on
+// the names of path variables.
 func (o Operation) Key() string {
 	segments := strings.Split(o.Path, "/")
 	for i, segment := range segments {
@@ -34,14 +34,13 @@ func isVariable(segment string) bool {
 	return strings.HasPrefix(segment, "{") && strings.HasSuffix(segment, "}")
 }
 
-// Document is an OpenAPI description that exchanges are checked against. It is
-// safe for concurrent use.
+// Document is an OpenAPI description for checks. It is safe for concurrent use.
 type Document struct {
 	spec   *openapi3.T
 	routes []*route
 }
 
-// route is an operation with what is needed to recognise and check its calls.
+// route recognises and checks the calls of an operation.
 type route struct {
 	Operation
 	segments []string
@@ -49,13 +48,13 @@ type route struct {
 	plan     *routers.Route
 }
 
-// Amendment changes a description after it was read.
-type Amendment func(*openapi3.T) error
+// Change modifies a description after it was read.
+type Change func(*openapi3.T) error
 
-// Read reads a description, YAML or JSON, and amends it. References must stay
-// within it. An error says why it is no usable description; examples that
-// contradict their schemas are no reason.
-func Read(text []byte, amendments ...Amendment) (*Document, error) {
+// Read reads a description in YAML or JSON and applies changes. References must
+// be internal. It returns an error if the description is not valid. Examples
+// that contradict their schemas are allowed.
+func Read(text []byte, changes ...Change) (*Document, error) {
 	loader := openapi3.NewLoader()
 	spec, err := loader.LoadFromData(text)
 	if err != nil {
@@ -64,8 +63,8 @@ func Read(text []byte, amendments ...Amendment) (*Document, error) {
 	if err := spec.Validate(context.Background(), openapi3.DisableExamplesValidation(), openapi3.AllowExtraSiblingFields("description")); err != nil {
 		return nil, fmt.Errorf("the description is not valid: %w", err)
 	}
-	for _, amend := range amendments {
-		if err := amend(spec); err != nil {
+	for _, change := range changes {
+		if err := change(spec); err != nil {
 			return nil, err
 		}
 	}

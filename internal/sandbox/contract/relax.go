@@ -9,19 +9,19 @@ import (
 )
 
 // Relaxation is a point at which a description is stricter than its own
-// examples, and what to do about it.
+// examples, and what to allow instead.
 type Relaxation struct {
-	// Field names a schema, or a property of it: Account, Account.monitor.status.
+	// Field is a schema or a property of it: Account, Account.monitor.status.
 	Field string
-	// How says what is allowed instead.
+	// How is what is allowed instead.
 	How Liberty
-	// Reason says why the description cannot be meant.
+	// Reason is why the description is wrong.
 	Reason string
 	// Value is what Extended adds.
 	Value string
 }
 
-// String says what is allowed, and why.
+// String describes what is allowed, and why.
 func (r Relaxation) String() string {
 	if r.Value != "" {
 		return fmt.Sprintf("%s by %s: %s", r.How, r.Value, r.Reason)
@@ -33,9 +33,9 @@ func (r Relaxation) String() string {
 type Liberty string
 
 const (
-	// Optional lets a property be absent.
+	// Optional allows a property to be absent.
 	Optional Liberty = "optional"
-	// Nullable lets a value be null.
+	// Nullable allows a value to be null.
 	Nullable Liberty = "nullable"
 	// Extended adds a value to an enumeration.
 	Extended Liberty = "extended"
@@ -49,10 +49,10 @@ const (
 	nullData  = "the documentation has null for what a provider does not know"
 )
 
-// Relaxations is where the vendor's description of API version 1 contradicts
-// its own examples or the documentation beside it, as far as accounts and
-// their data go. One whose schema or property a description lacks has no
-// effect on it.
+// Relaxations are the points at which the vendor's description of API version 1
+// contradicts its own examples or the documentation, for accounts and their
+// data. A relaxation of a schema or property that a description does not have
+// has no effect.
 var Relaxations = slices.Concat([]Relaxation{
 	{Field: "Provider.monitorSupported", How: Optional, Reason: lacking},
 	{Field: "User.providers", How: Optional, Reason: lacking},
@@ -89,7 +89,7 @@ func maybeNull(schema string, properties ...string) []Relaxation {
 }
 
 // Relaxed applies relaxations.
-func Relaxed(relaxations []Relaxation) Amendment {
+func Relaxed(relaxations []Relaxation) Change {
 	return func(spec *openapi3.T) error {
 		for _, r := range relaxations {
 			if err := r.apply(spec); err != nil {
@@ -123,8 +123,8 @@ func (r Relaxation) apply(spec *openapi3.T) error {
 	return nil
 }
 
-// lookUp walks from a component along properties. It gives the schema that has
-// the last property; for a component, one that has all components.
+// lookUp follows properties from a component. It returns the schema that has
+// the last property, or for a component one that has all components.
 func lookUp(spec *openapi3.T, names []string) (owner *openapi3.Schema, name string, found bool) {
 	at := &openapi3.Schema{Properties: spec.Components.Schemas}
 	for _, name := range names[:len(names)-1] {
@@ -139,9 +139,9 @@ func lookUp(spec *openapi3.T, names []string) (owner *openapi3.Schema, name stri
 	return at, name, slices.Contains(at.Required, name) || last != nil && last.Value != nil
 }
 
-// allowNull lets a component or property also be null. A component is changed
-// for all who refer to it; a property that refers to a component is not, and
-// gets a choice between the component and null.
+// allowNull allows null for a component or a property. A changed component
+// affects all references to it. A property that refers to a component becomes a
+// choice between the component and null.
 func allowNull(owner *openapi3.Schema, name string, modern bool) {
 	ref := owner.Properties[name]
 	if ref == nil {

@@ -10,25 +10,26 @@ import (
 	"text/tabwriter"
 )
 
-// Row is what was seen of one operation.
+// Row is the summary of one operation.
 type Row struct {
 	Operation
-	// Calls is how many calls were checked, Accepted how many of them succeeded.
+	// Calls is the number of checked calls. Accepted is how many of them
+	// succeeded.
 	Calls, Accepted int
-	// Undocumented counts answers of a status that the description lacks, by
-	// status. They are in the usual envelope and no violations.
+	// Undocumented counts the responses in the usual envelope with a status
+	// that the description does not have, by status. They are not violations.
 	Undocumented map[int]int
-	// Violations counts the different violations, by their text.
+	// Violations counts the violations by text.
 	Violations map[string]int
 }
 
-// Report adds up findings by operation.
+// Report sums up findings by operation.
 type Report struct {
 	rows map[string]*Row
 }
 
-// NewReport is a report on these operations, so that one that is never called
-// shows as such.
+// NewReport makes a report on these operations. It also lists those that are
+// never called.
 func NewReport(operations []Operation) *Report {
 	r := &Report{rows: map[string]*Row{}}
 	for _, o := range operations {
@@ -61,11 +62,11 @@ func (r *Report) Add(f Finding) {
 	}
 }
 
-// Blame counts a violation that no check has found.
+// Blame counts a violation that was not found by a check.
 func (r *Report) Blame(o Operation, violation string) { r.row(o).Violations[violation]++ }
 
-// Close says of every operation that none of its calls succeeded, if so: what
-// was never seen is not known to be right.
+// Close counts a violation for every operation of which no call succeeded,
+// because such an operation was not tested.
 func (r *Report) Close() {
 	for _, row := range r.rows {
 		if row.Accepted == 0 {
@@ -74,7 +75,7 @@ func (r *Report) Close() {
 	}
 }
 
-// Rows gives the operations by path and method.
+// Rows returns the operations by path and method.
 func (r *Report) Rows() []*Row {
 	return slices.SortedFunc(maps.Values(r.rows), func(a, b *Row) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))

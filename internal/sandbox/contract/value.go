@@ -8,9 +8,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// CheckValue compares a JSON value with a component of the description, for
-// what is no body of a call: lines of a stream, events. It gives a sentence for
-// each contradiction.
+// CheckValue compares a JSON value with a component of the description. It is
+// for values that are not the body of a call: lines of a stream, events. It
+// returns one sentence per contradiction.
 func (d *Document) CheckValue(component string, text []byte) ([]string, error) {
 	ref := d.spec.Components.Schemas[component]
 	if ref == nil {

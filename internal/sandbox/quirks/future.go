@@ -6,9 +6,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// future is how Smile may answer one day: its policy lets it add fields to objects, values to enumerations, and elements
-// to lists, also to those that repeat what a request asked for. What decides how things stand, such as the status of an
-// account or of a task that has finished, stays as it is.
+// future is how Smile may respond one day. Its policy allows new fields in objects, new values in enumerations and new
+// elements in lists, also in those that repeat a request. Values that decide about a state, such as the status of an
+// account or of a finished task, do not change.
 func future(object map[string]any) {
 	extraField(object)
 	unknownEnums(object)
@@ -45,7 +45,8 @@ var futureSession = having("channel", "channelId", func(session map[string]any) 
 	replacing(session, "status", "IN_PROGRESS")
 })
 
-// futureEchoes adds to what repeats a request: the event types of webhooks, the metadata of users, the files of archives.
+// futureEchoes adds an element to what repeats a request: the event types of webhooks, the metadata of users, the files of
+// archives.
 func futureEchoes(object map[string]any) {
 	if events, ok := object["eventTypes"].([]any); ok {
 		object["eventTypes"] = append(events, addedLater)

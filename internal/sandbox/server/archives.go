@@ -190,11 +190,11 @@ func (t *tenant) revokeArchive(a *archive, at time.Time) {
 // archiveStatusEvents returns the events about the new status of an archive.
 func archiveStatusEvents(a *archive, at time.Time) []occurrence {
 	kind := map[string]string{started: "ARCHIVE_STARTED", analyzed: "ARCHIVE_ANALYZED", failed: "ARCHIVE_FAILED", revoked: "ARCHIVE_REVOKED"}[a.status]
-	return []occurrence{{kind: kind, at: at, tell: func() details {
-		told := details{"userId": a.owner.id, "archiveId": a.id}
+	return []occurrence{{kind: kind, at: at, data: func() details {
+		data := details{"userId": a.owner.id, "archiveId": a.id}
 		if a.status == failed {
-			return told.with("errorCode", a.errorCode).with("errorMessage", a.errorMessage)
+			return data.with("errorCode", a.errorCode).with("errorMessage", a.errorMessage)
 		}
-		return told
+		return data
 	}}}
 }

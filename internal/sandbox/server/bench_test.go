@@ -40,7 +40,7 @@ func BenchmarkGetUser(b *testing.B) {
 	}
 }
 
-// BenchmarkGetUserOverTCP is calls a second over loopback, client included.
+// BenchmarkGetUserOverTCP measures calls over loopback, including the client.
 func BenchmarkGetUserOverTCP(b *testing.B) {
 	server, err := Start(Options{})
 	if err != nil {
@@ -67,7 +67,7 @@ func BenchmarkGetUserOverTCP(b *testing.B) {
 	b.ReportMetric(float64(b.N)/time.Since(begun).Seconds(), "calls/s")
 }
 
-// BenchmarkListUsers is a page of 150 out of the middle.
+// BenchmarkListUsers reads a page of 150 from the middle.
 func BenchmarkListUsers(b *testing.B) {
 	s, _ := seeded(b, 10_000)
 	b.ReportAllocs()
@@ -80,8 +80,8 @@ func BenchmarkListUsers(b *testing.B) {
 	}
 }
 
-// BenchmarkSeed100000 is 100,000 users with an account and a task each, and
-// what they take in memory.
+// BenchmarkSeed creates 100,000 users with an account and a task each, and
+// measures their memory.
 func BenchmarkSeed100000(b *testing.B) {
 	for b.Loop() {
 		before := memoryInUse()
@@ -91,7 +91,7 @@ func BenchmarkSeed100000(b *testing.B) {
 	}
 }
 
-// memoryInUse is what is in use after a collection, in bytes.
+// memoryInUse is the memory in use after a garbage collection, in bytes.
 func memoryInUse() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()

@@ -34,7 +34,7 @@ func (w *wall) advance(d time.Duration) {
 	w.at = w.at.Add(d)
 }
 
-// box is a sandbox that is called without a network.
+// box is a sandbox that tests call without a network.
 type box struct {
 	*Sandbox
 	t    *testing.T
@@ -54,7 +54,7 @@ func newBox(t *testing.T, options Options) *box {
 	return b
 }
 
-// answer is what came back, with the envelope opened.
+// answer is a response, with the fields of its envelope.
 type answer struct {
 	status  int
 	header  http.Header
@@ -102,7 +102,7 @@ func (b *box) get(path string, edits ...edit) answer {
 	return b.call(http.MethodGet, path, "", edits...)
 }
 
-// must fails the test unless the status is as wanted.
+// must fails the test if the status is not the wanted one.
 func (a answer) must(t *testing.T, status int) answer {
 	t.Helper()
 	if a.status != status {

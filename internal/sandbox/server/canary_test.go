@@ -7,7 +7,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 )
 
-// markedTexts is everything that a canary belongs into, of a sandbox that made some.
+// markedTexts returns every response that contains canaries.
 func markedTexts(b *box) string {
 	made := decode[createdUser](b.t, b.call("POST", "/v1/users", "").Data)
 	texts := []string{made.Token.AccessToken}
@@ -21,8 +21,8 @@ func markedTexts(b *box) string {
 	return strings.Join(append(texts, minted, refused, *failed.Connection.ErrorMessage), "\n")
 }
 
-// TestCanaries: every personal field, token and error carries one, once, and
-// the list has them all.
+// TestCanaries: every personal field, token and error contains one canary, and
+// the list has all of them.
 func TestCanaries(t *testing.T) {
 	b := newBox(t, Options{Canary: "CNRY"})
 	seen := markedTexts(b)
@@ -47,8 +47,8 @@ func TestCanaries(t *testing.T) {
 	}
 }
 
-// TestCanariesSurviveAResync: what was known keeps its canary, so that new data
-// is told from old.
+// TestCanariesSurviveAResync: old data keeps its canary, so that a test can
+// distinguish it from new data.
 func TestCanariesSurviveAResync(t *testing.T) {
 	b := newBox(t, Options{Canary: "CNRY"})
 	account := b.george(b.newUser(), "sss_ph")

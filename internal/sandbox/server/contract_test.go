@@ -22,8 +22,8 @@ var (
 
 const sourceFields = "accountId createdAt itemCreatedAt providerId sourceId sourceType userId"
 
-// shapes is what every operation answers: its status and the keys of its data.
-// Values in braces are looked up in a linked account before.
+// shapes are the status and the keys of the data of every operation. Values in
+// braces are taken from a linked account.
 var shapes = []struct {
 	method, path string
 	status       int
@@ -47,7 +47,8 @@ var shapes = []struct {
 	{"DELETE", "/v1/accounts/{account}", 200, "", false},
 }
 
-// itemFields is the keys of the items of each data point, without id and metadata.
+// itemFields are the keys of the items of each data point, without id and
+// metadata.
 var itemFields = map[string]string{
 	"identities":    "addresses citizenship countryResidence dob emails firstName fullName gender lastName latestEmployerName maritalStatus middleName phones photoUrl profileUrl referenceId socialProfiles suffix",
 	"ratings":       "calculatedPercentage currentRating jobsCompleted likesReceived maxRating reviewsReceived",
@@ -185,8 +186,8 @@ func TestIDsAndTimes(t *testing.T) {
 	}
 }
 
-// TestEveryOperationIsKnown proves that whatever the API has is answered, and
-// that what is not emulated says so.
+// TestEveryOperationIsKnown: every operation of the API is answered, and one
+// that is not emulated says so.
 func TestEveryOperationIsKnown(t *testing.T) {
 	b := newBox(t, Options{})
 	if len(operations) != 103 {

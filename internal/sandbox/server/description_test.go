@@ -28,9 +28,9 @@ func deviates(b *quirks.Behaviour) bool {
 	return b.InsightName == "INSIGHT" || b.CreatedCode != "OK" || b.Reshapes()
 }
 
-// conform fails the test if a call or its answer contradicts the description.
-// Every call of a box comes here, but not while faults or quirks have the
-// sandbox deviate from it.
+// conform fails the test if a call or its response contradicts the description.
+// It checks every call of a box, unless faults or quirks make the sandbox
+// deviate.
 func (b *box) conform(r *http.Request, body string, w *httptest.ResponseRecorder) {
 	b.t.Helper()
 	if deviates(&b.behaviour) || len(b.Faults()) > 0 || len(body) > maxBody {
@@ -48,8 +48,8 @@ func (b *box) conform(r *http.Request, body string, w *httptest.ResponseRecorder
 	}
 }
 
-// TestEverythingIsDescribed proves that the description has what the sandbox
-// serves, and nothing else.
+// TestEverythingIsDescribed: the description has exactly what the sandbox
+// serves.
 func TestEverythingIsDescribed(t *testing.T) {
 	document, err := described()
 	if err != nil {
@@ -110,8 +110,8 @@ func TestDescriptionIsServed(t *testing.T) {
 	}
 }
 
-// TestDescriptionIsStrict proves that conform notices what is wrong: each
-// change makes a good answer a bad one.
+// TestDescriptionIsStrict: conform notices errors. Each change makes a good
+// response a bad one.
 func TestDescriptionIsStrict(t *testing.T) {
 	document, err := described()
 	if err != nil {
@@ -174,7 +174,8 @@ func linesOf(text string) [][]byte {
 	return bytes.Split(bytes.TrimSpace([]byte(text)), []byte("\n"))
 }
 
-// TestJournalIsDescribed checks the lines of a stream, which is no JSON document.
+// TestJournalIsDescribed checks the lines of a stream, which is not a JSON
+// document.
 func TestJournalIsDescribed(t *testing.T) {
 	b, _ := inhabited(t)
 	b.get("/v1/users?size=1")

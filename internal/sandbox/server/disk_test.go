@@ -31,7 +31,7 @@ func (b *box) everything() map[string]string {
 	return shown
 }
 
-// populated has a bit of everything, some of it under way.
+// populated creates objects of every kind, some of them in progress.
 func populated(b *box) {
 	b.t.Helper()
 	userID := b.newUser()
@@ -53,8 +53,8 @@ func populated(b *box) {
 	b.newUser()
 }
 
-// reopened is the sandbox that finds the state of another one that was not
-// closed in time: nothing but what its calls had written is there.
+// reopened returns a sandbox with the data of another one that was killed: only
+// what its calls have written.
 func reopened(t *testing.T, b *box, options Options) *box {
 	t.Helper()
 	if err := b.disk.Abandon(); err != nil { // Close would write more
@@ -90,7 +90,7 @@ func TestStateIsKept(t *testing.T) {
 		if again, _ := after.Users("sandbox-key"); strings.Contains(string(wire.Encode(again)), after.newUser()) {
 			t.Error("an id was given twice")
 		}
-		_ = after.Advance(3 * time.Minute) // what was under way goes on
+		_ = after.Advance(3 * time.Minute) // what was in progress continues
 		for _, text := range after.list("/v1/tasks?size=150").Items {
 			if task := decode[taskWire](t, text); task.FinishedAt == nil {
 				t.Errorf("never finished: %s", text)
@@ -105,18 +105,18 @@ func TestStateIsKept(t *testing.T) {
 	})
 }
 
-// TestDeliveriesAreKept: what a receiver has not taken yet is sent by the next
-// process, what it has taken is not.
+// TestDeliveriesAreKept: the next process sends the deliveries that were not
+// acknowledged, and only those.
 func TestDeliveriesAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		options := Options{Data: t.TempDir()}
-		b, m := hooked(t, options, edited("url", `"https://127.0.0.1:1/"`)) // where the next process is refused
+		b, m := hooked(t, options, edited("url", `"https://127.0.0.1:1/"`)) // refuses the connections of the next process
 		b.newUser()
 		synctest.Wait()
 		m.answer = func(int) (int, error) { return 503, nil }
 		refused := b.newUser()
 		synctest.Wait()
-		b.get("/v1/users").must(t, 200) // anything that is answered
+		b.get("/v1/users").must(t, 200) // a response means that the state was written
 		after := reopened(t, b, options)
 		got := after.Deliveries(0)
 		if len(got) != 2 || got[0].State != delivery.Delivered || len(got[1].Attempts) == 0 || got[1].Attempts[0].Status != 503 {
@@ -154,7 +154,7 @@ func TestDataDirectory(t *testing.T) {
 	}
 }
 
-// TestFullDisk: what cannot be kept is not promised.
+// TestFullDisk: a call whose changes cannot be stored fails.
 func TestFullDisk(t *testing.T) {
 	b := newBox(t, Options{Data: t.TempDir()})
 	if err := b.disk.Abandon(); err != nil {

@@ -29,7 +29,7 @@ func TestAnEndlessListing(t *testing.T) {
 	}
 }
 
-// TestWhatCanBeEndless: an empty listing as well, and nothing that is no listing.
+// TestWhatCanBeEndless: also an empty listing, but only listings.
 func TestWhatCanBeEndless(t *testing.T) {
 	b := newBox(t, Options{})
 	if err := b.SetFaults([]Fault{{Operation: "create-user", Action: "endless"}}); err == nil {

@@ -15,7 +15,7 @@ type details map[string]any
 type occurrence struct {
 	kind string
 	at   time.Time
-	tell func() details
+	data func() details
 	// payload is added for webhooks that include it; nil for types without one.
 	payload func() any
 }
@@ -31,38 +31,38 @@ func (t *tenant) commit(changed object, happened ...occurrence) {
 
 // emit sends an event to the webhooks that subscribe to its type.
 func (t *tenant) emit(o occurrence) {
-	var told details
+	var data details
 	var id string
 	for _, hook := range t.webhooks.order {
 		if !hook.wants(o.kind) {
 			continue
 		}
-		if told == nil {
-			told, id = o.tell(), t.box.ids.Next("et-")
+		if data == nil {
+			data, id = o.data(), t.box.ids.Next("et-")
 		}
-		t.box.deliveries.Post(t.pair.Key, hook.target(), t.event(hook, o, id, told))
+		t.box.deliveries.Post(t.pair.Key, hook.target(), t.event(hook, o, id, data))
 	}
 }
 
-func (t *tenant) event(hook *webhook, o occurrence, id string, told details) delivery.Event {
+func (t *tenant) event(hook *webhook, o occurrence, id string, data details) delivery.Event {
 	if t.box.behaviour.EventID == "per-webhook" {
 		id = t.box.ids.Next("et-")
 	}
 	return delivery.Event{
 		ID: id, Version: 1, Type: o.kind, CreatedAt: wire.Timestamp{Time: o.at},
-		Data:       t.box.behaviour.Reshape(wire.Encode(t.withPayload(told, o.payload, hook.IncludePayload))),
+		Data:       t.box.behaviour.Reshape(wire.Encode(t.withPayload(data, o.payload, hook.IncludePayload))),
 		AddedLater: t.box.behaviour.FutureField(),
 	}
 }
 
 // withPayload is the data for a webhook. A quirk decides what replaces a
 // payload that the webhook does not include.
-func (t *tenant) withPayload(told details, payload func() any, wanted bool) details {
+func (t *tenant) withPayload(data details, payload func() any, wanted bool) details {
 	if payload == nil {
-		return told
+		return data
 	}
 	own := details{}
-	for name, value := range told {
+	for name, value := range data {
 		own[name] = value
 	}
 	switch {

@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// listening is a sandbox on a real port, with a client that tells what it saw.
+// listening is a sandbox on a real port, with a client that reports what it
+// received.
 type listening struct {
 	*Server
 	t      *testing.T
@@ -54,7 +55,8 @@ func (l *listening) post(ctx context.Context, path string) (*http.Response, stri
 	return response, string(text), err
 }
 
-// seen is what the client of a disturbed call gets. The journal says sent, too.
+// seen is what the client of an affected call receives. The journal has the
+// same status.
 type seen struct {
 	sent     int // 0 when nothing arrived
 	err      error
@@ -144,7 +146,7 @@ func TestHangEndsWithTheServer(t *testing.T) {
 		_, _, err := l.post(t.Context(), "/v1/users")
 		failed <- err
 	}()
-	for len(l.Journal(0)) == 0 { // written before the answer is withheld
+	for len(l.Journal(0)) == 0 { // it is written before the call hangs
 		runtime.Gosched()
 	}
 	l.Close()
@@ -153,8 +155,8 @@ func TestHangEndsWithTheServer(t *testing.T) {
 	}
 }
 
-// TestDelayedCommit: a delay before the commit is served to its end even if the
-// client is gone, as at a real server.
+// TestDelayedCommit: a call that is delayed before its commit is executed even
+// if the client is gone, as at a real server.
 func TestDelayedCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox(t, Options{})
@@ -176,8 +178,8 @@ func TestDelayedCommit(t *testing.T) {
 	})
 }
 
-// TestJournalIsWrittenBeforeTheDelay: a test can see that a create is done
-// while its caller still waits for the answer.
+// TestJournalIsWrittenBeforeTheDelay: a test can see that a create was executed
+// while its caller still waits for the response.
 func TestJournalIsWrittenBeforeTheDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox(t, Options{})
@@ -263,7 +265,7 @@ func TestRateLimitedCallsAreNotCounted(t *testing.T) {
 	b.get("/v1/users").must(t, 500)
 }
 
-// TestResetIsRST: the connection is reset, not closed in an orderly way.
+// TestResetIsRST: the connection is reset, not closed.
 func TestResetIsRST(t *testing.T) {
 	l := listen(t, Options{})
 	_ = l.SetFaults([]Fault{{Operation: "list-users", Action: "reset"}})
@@ -280,8 +282,8 @@ func TestResetIsRST(t *testing.T) {
 	}
 }
 
-// TestFaultsOverTLS: HTTP/1.1 has its connection reset under the encryption;
-// HTTP/2 has one stream reset, and its other calls go on.
+// TestFaultsOverTLS: with HTTP/1.1 the TCP connection is reset. With HTTP/2 one
+// stream is reset, and the other calls continue.
 func TestFaultsOverTLS(t *testing.T) {
 	for name, test := range map[string]struct {
 		http2 bool

@@ -13,8 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// fuzzForm feeds a form: what is refused has a reason, what is accepted can be
-// written and is accepted again.
+// fuzzForm fuzzes a form: a refused body has a reason, and an accepted one can
+// be encoded and is accepted again.
 func fuzzForm[T any](f *testing.F, wanted validate.Form, holds func(T) bool, seeds ...string) {
 	for _, seed := range append(seeds, "", "{}", "[]", "null", `{"a":`, `{"a":1,"a":2}`) {
 		f.Add([]byte(seed))
@@ -63,7 +63,7 @@ func FuzzArchiveBody(f *testing.F) {
 	}, archiveBody("tenant-0", otherFile))
 }
 
-// FuzzLinkToken: nothing but a token that was minted opens the widget.
+// FuzzLinkToken: only a token that was issued is accepted.
 func FuzzLinkToken(f *testing.F) {
 	s, err := New(Options{Seed: "fuzz"})
 	if err != nil {

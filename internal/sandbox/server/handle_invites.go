@@ -151,9 +151,9 @@ func (t *tenant) advance(i *invite, to InviteStatus, at time.Time) {
 	about := func() details { return details{"userId": i.owner.id, "inviteId": i.id} }
 	switch to {
 	case Invited:
-		t.commit(i, occurrence{kind: "INVITE_INVITED", at: at, tell: about})
+		t.commit(i, occurrence{kind: "INVITE_INVITED", at: at, data: about})
 	case Linked:
-		t.commit(i, occurrence{kind: "INVITE_LINKED", at: at, tell: about})
+		t.commit(i, occurrence{kind: "INVITE_LINKED", at: at, data: about})
 	default:
 		t.commit(i)
 	}

@@ -75,7 +75,7 @@ func resetSession(c *call) reply {
 		return missing()
 	}
 	u.completed, u.sessionSince = false, c.now
-	c.tenant.commit(u, occurrence{kind: "USER_SESSION_RESET", at: c.now, tell: func() details { return details{"session": u.session()} }})
+	c.tenant.commit(u, occurrence{kind: "USER_SESSION_RESET", at: c.now, data: func() details { return details{"session": u.session()} }})
 	c.committed = true
 	return done()
 }
@@ -86,7 +86,7 @@ func (t *tenant) completeSession(u *user, at time.Time) {
 		return
 	}
 	u.completed = true
-	t.commit(u, occurrence{kind: "USER_SESSION_COMPLETED", at: at, tell: func() details {
+	t.commit(u, occurrence{kind: "USER_SESSION_COMPLETED", at: at, data: func() details {
 		return details{"session": u.session(), "payload": t.sessionPayload(u)}
 	}})
 }

@@ -39,8 +39,8 @@ func TestMonthsLater(t *testing.T) {
 	}
 }
 
-// TestMonthlySync: monitored data is fetched on the day of the first
-// connection, and lives on.
+// TestMonthlySync: monitored data is fetched every month on the day of the
+// first connection, and is kept.
 func TestMonthlySync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, m := hooked(t, Options{}, edited("eventTypes", `["ACCOUNT_SYNC_TASK_FINISHED","CONTRIBUTIONS_UPDATED","ACCOUNT_DISCONNECTED"]`))
@@ -67,7 +67,7 @@ func TestMonthlySync(t *testing.T) {
 	})
 }
 
-// TestDataExpires after 60 days, in each of the ways that the quirks know.
+// TestDataExpires: data expires after 60 days, as the quirks say.
 func TestDataExpires(t *testing.T) {
 	for _, test := range []struct {
 		provider string
@@ -102,7 +102,8 @@ func TestDataExpires(t *testing.T) {
 	}
 }
 
-// TestANewLoginRenewsTheData: what belongs to the former login does not end it.
+// TestANewLoginRenewsTheData: the expiry of the former login does not delete
+// it.
 func TestANewLoginRenewsTheData(t *testing.T) {
 	b := newBox(t, Options{DataLife: 10 * days})
 	account := b.george(b.newUser(), "cdecorp")

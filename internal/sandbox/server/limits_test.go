@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestRateWindow: the call that would be one too many inside any second is
-// refused, wherever the second begins.
+// TestRateWindow: a call beyond the limit within any second is refused,
+// wherever the second begins.
 func TestRateWindow(t *testing.T) {
 	b := newBox(t, Options{RateLimit: 20})
 	ok := func(want bool) {
@@ -36,7 +36,7 @@ func TestRateWindow(t *testing.T) {
 	if err := b.Advance(time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	ok(false) // the limit is about real calls on a real wire
+	ok(false) // the limit follows the wall clock
 	b.wall.advance(time.Second)
 	ok(true)
 	if got := b.Stats().Requests["list-users"]; got[429] != 4 || got[200] != 32 {

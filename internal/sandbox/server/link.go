@@ -67,10 +67,10 @@ func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest,
 	if continued && req.MFA == "" {
 		return a
 	}
-	var told []occurrence
+	var happened []occurrence
 	if a == nil {
 		a = l.newAccount(t, u, p, now)
-		told = append(told, accountCreatedEvent(a, now))
+		happened = append(happened, accountCreatedEvent(a, now))
 	}
 	a.person = who
 	if !continued {
@@ -79,7 +79,7 @@ func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest,
 	a.attempt++
 	a.setStatus(Pending, "", "", now)
 	a.pending = &pendingLogin{req.outcome(p, who, continued), now.Add(l.linkDelay)}
-	t.commit(a, told...)
+	t.commit(a, happened...)
 	t.schedule(a.pending.due, loginSettled{l, a, a.attempt})
 	t.settle(now)
 	return a

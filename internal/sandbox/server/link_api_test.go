@@ -12,7 +12,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// newcomer makes a user and gives the id and a link token.
+// newcomer creates a user and returns the id and a link token.
 func (b *box) newcomer(edits ...edit) (userID, token string) {
 	b.t.Helper()
 	made := decode[createdUser](b.t, b.call(http.MethodPost, "/v1/users", "", edits...).must(b.t, http.StatusCreated).Data)
@@ -135,15 +135,15 @@ func TestLinkThroughTheLinkAPI(t *testing.T) {
 	if made.UserID != userID || made.ConnectionStatus != Pending {
 		t.Fatalf("the login made %+v", made)
 	}
-	look := func() Account {
+	read := func() Account {
 		b.wall.advance(time.Second)
 		return decode[Account](t, b.get("/v1/link/accounts/"+made.ID, bearer(token)).must(t, http.StatusOK).Data)
 	}
-	if got := look().ConnectionStatus; got != AwaitingMFA {
+	if got := read().ConnectionStatus; got != AwaitingMFA {
 		t.Fatalf("after the login the account is %s", got)
 	}
 	b.sendCode(token, made.ID, "1234").must(t, http.StatusOK)
-	if got := look().ConnectionStatus; got != Connected {
+	if got := read().ConnectionStatus; got != Connected {
 		t.Fatalf("after the code the account is %s", got)
 	}
 	b.sendCode(token, made.ID, "1234").must(t, http.StatusBadRequest)
@@ -231,7 +231,8 @@ func TestLinkAPIRefusals(t *testing.T) {
 	}
 }
 
-// The widget runs in people's browsers: it must not eat a backend's calls.
+// TestLinkAPIIsNotLimitedAndSuffersFaults: the widget runs in users' browsers,
+// so its calls must not count against a backend's limit.
 func TestLinkAPIIsNotLimitedAndSuffersFaults(t *testing.T) {
 	b := newBox(t, Options{RateLimit: 1})
 	_, token := b.newcomer()

@@ -124,7 +124,7 @@ func TestLinkNeedsUserAndProvider(t *testing.T) {
 	}
 }
 
-// TestDelays follows an account through its life on the sandbox clock.
+// TestDelays: an account and its task take their time on the sandbox clock.
 func TestDelays(t *testing.T) {
 	b := newBox(t, Options{LinkDelay: time.Minute, DataDelay: 5 * time.Minute})
 	userID := b.newUser()
@@ -189,8 +189,8 @@ func TestRevokedWhilePending(t *testing.T) {
 	}
 }
 
-// TestConsentEnds: revoked by the tenant or by the person, the account stays
-// readable and its data is gone.
+// TestConsentEnds: after a revoke by the tenant or the person, the account
+// stays readable and its data is deleted.
 func TestConsentEnds(t *testing.T) {
 	for name, end := range map[string]func(*box, string){
 		"revoked":      func(b *box, id string) { b.call("DELETE", "/v1/accounts/"+id, "").must(b.t, 200) },
@@ -278,7 +278,8 @@ func TestResyncBringsTheNextMonth(t *testing.T) {
 	}
 }
 
-// TestEverybodyHasEverything: whatever a provider supports, each person has it.
+// TestEverybodyHasEverything: each person has data for everything that a
+// provider supports.
 func TestEverybodyHasEverything(t *testing.T) {
 	everybody, err := fixtures.People()
 	if err != nil || len(everybody) != 4 {

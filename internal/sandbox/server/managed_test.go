@@ -22,8 +22,8 @@ const (
 		`"landingPage":{"header":"h","description":"d","button":"b"},"successPage":{"header":"h","description":"d","button":"b"}}`
 )
 
-// replaced is a JSON object with a value put at a path of fields, or with the
-// last of them removed if the value is empty.
+// replaced is a JSON object with the value at a path replaced, or removed if
+// the value is empty.
 func replaced(t *testing.T, object, path, value string) string {
 	t.Helper()
 	name, rest, nested := strings.Cut(path, ".")
@@ -40,7 +40,7 @@ func replaced(t *testing.T, object, path, value string) string {
 }
 
 // TestManagedLimits tries every documented limit of what tenants set up, and
-// one beyond.
+// one beyond it.
 func TestManagedLimits(t *testing.T) {
 	b := newBox(t, Options{})
 	templateID := idOf(t, b.call("POST", "/v1/inviteTemplates", templateBody).must(t, 201))
@@ -143,7 +143,7 @@ func TestInviteTemplates(t *testing.T) {
 	b.call("PUT", path, templateBody).must(t, 404)
 }
 
-// TestInvite follows an invited person from the mail to a linked account.
+// TestInvite: an invited person gets from the mail to a linked account.
 func TestInvite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, m := hooked(t, Options{}, edited("eventTypes", `["INVITE_INVITED","INVITE_LINKED","USER_CREATED"]`))

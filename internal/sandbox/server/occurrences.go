@@ -10,7 +10,7 @@ import (
 // The events for webhooks, by type.
 
 func userCreatedEvent(u *user, at time.Time) occurrence {
-	return occurrence{kind: "USER_CREATED", at: at, tell: func() details {
+	return occurrence{kind: "USER_CREATED", at: at, data: func() details {
 		return details{"userId": u.id, "session": u.session()}
 	}}
 }
@@ -27,7 +27,7 @@ func (d details) with(name string, value any) details {
 }
 
 func accountCreatedEvent(a *account, at time.Time) occurrence {
-	return occurrence{kind: "ACCOUNT_CREATED", at: at, tell: a.about}
+	return occurrence{kind: "ACCOUNT_CREATED", at: at, data: a.about}
 }
 
 func (t *tenant) aboutLogin(a *account) details {
@@ -39,15 +39,15 @@ func (t *tenant) aboutLogin(a *account) details {
 func (t *tenant) accountStatusEvents(a *account, at time.Time) []occurrence {
 	switch a.status {
 	case Connected:
-		return []occurrence{{kind: "ACCOUNT_CONNECTED", at: at, tell: func() details {
+		return []occurrence{{kind: "ACCOUNT_CONNECTED", at: at, data: func() details {
 			return t.aboutLogin(a)
 		}}}
 	case Failed:
-		return []occurrence{{kind: "ACCOUNT_FAILED", at: at, tell: func() details {
+		return []occurrence{{kind: "ACCOUNT_FAILED", at: at, data: func() details {
 			return t.aboutLogin(a).with("errorCode", a.errorCode).with("errorMessage", a.errorMessage)
 		}}}
 	case Disconnected:
-		return []occurrence{{kind: "ACCOUNT_DISCONNECTED", at: at, tell: a.about}}
+		return []occurrence{{kind: "ACCOUNT_DISCONNECTED", at: at, data: a.about}}
 	default:
 		return nil
 	}
@@ -63,7 +63,7 @@ func (t *task) about() details {
 }
 
 func taskStartEvent(t *task, at time.Time) occurrence {
-	return occurrence{kind: "TASK_STARTED", at: at, tell: t.about}
+	return occurrence{kind: "TASK_STARTED", at: at, data: t.about}
 }
 
 // taskEndEvent is the event about the end of a task. Its payload is the
@@ -71,23 +71,23 @@ func taskStartEvent(t *task, at time.Time) occurrence {
 func (t *tenant) taskEndEvent(ended *task, at time.Time) occurrence {
 	payload := func() any { return t.sourcePayload(ended) }
 	if ended.kind == updateAccount {
-		return occurrence{kind: "ACCOUNT_SYNC_TASK_FINISHED", at: at, payload: payload, tell: func() details {
-			told := ended.about().with("status", t.outcomeOf(ended)).with("monitorStatus", ended.account.monitor)
-			delete(told, "taskType")
-			return t.box.behaviour.SpellDatapoints(told, t.box.behaviour.Names(ended.datapoints))
+		return occurrence{kind: "ACCOUNT_SYNC_TASK_FINISHED", at: at, payload: payload, data: func() details {
+			data := ended.about().with("status", t.outcomeOf(ended)).with("monitorStatus", ended.account.monitor)
+			delete(data, "taskType")
+			return t.box.behaviour.SpellDatapoints(data, t.box.behaviour.Names(ended.datapoints))
 		}}
 	}
-	return occurrence{kind: "TASK_FINISHED", at: at, payload: payload, tell: func() details {
-		told := ended.about().with("datapoints", t.box.behaviour.Names(ended.datapoints))
+	return occurrence{kind: "TASK_FINISHED", at: at, payload: payload, data: func() details {
+		data := ended.about().with("datapoints", t.box.behaviour.Names(ended.datapoints))
 		if t.box.behaviour.TaskFinished == "short" {
-			delete(told, "taskType")
-			return told
+			delete(data, "taskType")
+			return data
 		}
 		var code any
 		if ended.errorCode != "" {
 			code = ended.errorCode
 		}
-		return told.with("status", t.outcomeOf(ended)).with("errorCode", code)
+		return data.with("status", t.outcomeOf(ended)).with("errorCode", code)
 	}}
 }
 
@@ -118,7 +118,7 @@ var itemEvents = map[string]struct{ added, idField, updated string }{
 // dataEvents returns the events about what the last refresh of an account
 // brought, one per data point.
 func (t *tenant) dataEvents(a *account, at time.Time) []occurrence {
-	var told []occurrence
+	var found []occurrence
 	for _, d := range fixtures.Datapoints {
 		items := t.box.linker.materialise(t, a, d.Path)
 		var fresh []*item
@@ -131,17 +131,17 @@ func (t *tenant) dataEvents(a *account, at time.Time) []occurrence {
 			continue
 		}
 		if len(a.refreshes) == 1 {
-			told = append(told, itemsAddedEvent(a, d, fresh, at))
+			found = append(found, itemsAddedEvent(a, d, fresh, at))
 		} else if itemEvents[d.Name].updated != "" {
-			told = append(told, itemsUpdatedEvent(a, d, fresh, at))
+			found = append(found, itemsUpdatedEvent(a, d, fresh, at))
 		}
 	}
-	return told
+	return found
 }
 
 func itemsAddedEvent(a *account, d fixtures.Datapoint, fresh []*item, at time.Time) occurrence {
 	news := itemEvents[d.Name]
-	return occurrence{kind: news.added, at: at, tell: func() details {
+	return occurrence{kind: news.added, at: at, data: func() details {
 		if news.idField != "" {
 			return a.about().with(news.idField, fresh[0].id)
 		}
@@ -151,7 +151,7 @@ func itemsAddedEvent(a *account, d fixtures.Datapoint, fresh []*item, at time.Ti
 
 // itemsUpdatedEvent is the event about an update, with the range of its dates.
 func itemsUpdatedEvent(a *account, d fixtures.Datapoint, fresh []*item, at time.Time) occurrence {
-	return occurrence{kind: itemEvents[d.Name].updated, at: at, tell: func() details {
+	return occurrence{kind: itemEvents[d.Name].updated, at: at, data: func() details {
 		first, last := fresh[0].on, fresh[0].on
 		for _, i := range fresh {
 			first, last = min(first, i.on), max(last, i.on)

@@ -13,7 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 )
 
-// walk follows a listing to its end and gives the ids and how many pages it took.
+// allPages reads a listing to its end and returns the ids and the number of
+// pages.
 func (b *box) allPages(path string) (ids []string, pages int) {
 	b.t.Helper()
 	cursor := ""
@@ -78,8 +79,8 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// TestWalkSeesNewcomers: whoever comes during a walk is seen at its end, and
-// nobody is skipped or seen twice.
+// TestPagingShowsNewUsers: users that are created during a listing are at its
+// end, and no user is skipped or repeated.
 func TestPagingShowsNewUsers(t *testing.T) {
 	b := newBox(t, Options{})
 	_ = b.Seed(SeedRequest{Users: 4})
@@ -91,7 +92,7 @@ func TestPagingShowsNewUsers(t *testing.T) {
 	}
 }
 
-// TestCursorsBelongToOneListing: a cursor leads on only where it came from.
+// TestCursorsBelongToOneListing: a cursor is valid only in its own listing.
 func TestCursorsBelongToOneListing(t *testing.T) {
 	b := newBox(t, Options{Keys: []KeyPair{{Key: "a", Secret: "sa"}, {Key: "b", Secret: "sb"}}})
 	a, other := as("a", "sa"), as("b", "sb")

@@ -19,7 +19,7 @@ func pairs(n int) string {
 
 func pair(key, value string) string { return `{"externalMetadata":{"` + key + `":"` + value + `"}}` }
 
-// TestBodies tries every documented limit, and one beyond.
+// TestBodies tries every documented limit, and one beyond it.
 func TestBodies(t *testing.T) {
 	b := newBox(t, Options{})
 	for name, test := range map[string]struct {
@@ -138,7 +138,7 @@ var refusals = map[string]struct {
 	"double slashes":        {"GET", "//v1//users/", "", nil, 200, "OK"},
 }
 
-// TestRefusals tries what is wrong with calls, beside what is barely right.
+// TestRefusals tries invalid calls, and valid ones at the limits.
 func TestRefusals(t *testing.T) {
 	b := newBox(t, Options{})
 	user := strings.NewReplacer("{user}", b.newUser())
@@ -158,7 +158,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// fieldOf is the parameter that a path of the table above tries.
+// fieldOf is the parameter that a path of the table above tests.
 func fieldOf(path string) string {
 	_, query, found := strings.Cut(path, "?")
 	switch {

@@ -10,7 +10,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
 
-// TestQuirksOfShape looks at answers that a quirk rewrites, and at the same without it.
+// TestQuirksOfShape compares responses with and without a quirk that changes
+// them.
 func TestQuirksOfShape(t *testing.T) {
 	for _, test := range []struct{ quirk, path, usual, instead string }{
 		{"nulls=absent", "/v1/identities?size=1", `"referenceId":null`, ""},

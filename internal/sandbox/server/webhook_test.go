@@ -74,7 +74,7 @@ func (m *mailbox) types() []string {
 	return types
 }
 
-// of gives the first event of a type.
+// of returns the first event of a type.
 func (m *mailbox) of(t *testing.T, kind string) received {
 	t.Helper()
 	for _, got := range m.all() {
@@ -88,8 +88,8 @@ func (m *mailbox) of(t *testing.T, kind string) received {
 
 const anyHook = `{"name":"all","url":"https://hooks.example/smile","eventTypes":["ALL_EVENTS"],"active":true,"secret":"a little secret"}`
 
-// hooked is a box in a synctest bubble whose clock is the bubble's, one worker
-// sending to a mailbox.
+// hooked is a box with webhooks in a synctest bubble. It uses the bubble's
+// clock, and one worker sends to a mailbox.
 func hooked(t *testing.T, options Options, hooks ...string) (*box, *mailbox) {
 	t.Helper()
 	m := &mailbox{}
@@ -205,7 +205,7 @@ func TestWebhookLimits(t *testing.T) {
 	}
 }
 
-// TestEventsOfALink follows one person through the widget, and out again.
+// TestEventsOfALink checks the events of a link and of a revoke.
 func TestEventsOfALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, m := hooked(t, Options{}, anyHook)
@@ -268,7 +268,7 @@ func TestEventsOfFailures(t *testing.T) {
 		_, _ = b.Link(LinkRequest{UserID: userID, ProviderID: "sss_ph", Login: "George", Password: "wrong"})
 		fetching := b.george(userID, "cdecorp")
 		_, _ = b.Disconnect(fetching.ID)
-		time.Sleep(2 * time.Minute) // nobody looks meanwhile
+		time.Sleep(2 * time.Minute) // no call arrives meanwhile
 		synctest.Wait()
 		failed := m.of(t, "ACCOUNT_FAILED").data
 		if failed["errorCode"] != "INVALID_CREDENTIALS" || failed["errorMessage"] == "" || failed["loginName"] != "George" {
@@ -330,8 +330,8 @@ func TestIncomesGrowWithAResync(t *testing.T) {
 	})
 }
 
-// TestPayloadIsCut: an event holds 300 items of a list, and its cursor leads to
-// the others.
+// TestPayloadIsCut: an event contains 300 items of a list, and a cursor to the
+// rest.
 func TestPayloadIsCut(t *testing.T) {
 	b := newBox(t, Options{})
 	account := b.george(b.newUser(), "upwork")
@@ -387,8 +387,7 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
-// TestClockHastensAttempts: what waits on the sandbox clock need not wait in
-// real time.
+// TestClockHastensAttempts: retries follow the sandbox clock, not real time.
 func TestClockHastensAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, m := hooked(t, Options{}, anyHook)
@@ -471,7 +470,8 @@ func TestDeliveryFaults(t *testing.T) {
 	}
 }
 
-// TestHeldDeliveriesAreReleased when the faults are taken away.
+// TestHeldDeliveriesAreReleased: deliveries that a fault held are sent when the
+// fault is removed.
 func TestHeldDeliveriesAreReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, m := hooked(t, Options{}, anyHook)
@@ -571,8 +571,8 @@ func TestEventIDPerAttempt(t *testing.T) {
 	})
 }
 
-// TestDeliveryOverTLS sends to a real server, which must not be able to send
-// the sandbox elsewhere, nor to keep it waiting.
+// TestDeliveryOverTLS sends to a real server. Its redirect must not be
+// followed.
 func TestDeliveryOverTLS(t *testing.T) {
 	arrived := make(chan string, 1)
 	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
@@ -590,7 +590,8 @@ func TestDeliveryOverTLS(t *testing.T) {
 	}
 }
 
-// TestSlowReceiver: an attempt ends at its timeout, and Close ends all.
+// TestSlowReceiver: an attempt ends at its timeout, and Close ends all
+// attempts.
 func TestSlowReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _ := hooked(t, Options{WebhookTimeout: 5 * time.Second, WebhookWorkers: 4, WebhookTransport: hanging{}}, anyHook)

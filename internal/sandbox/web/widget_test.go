@@ -13,8 +13,8 @@ func TestTheWidgetHasAllItsParts(t *testing.T) {
 	}
 }
 
-// What the widget builds must not depend on the host page's policies, nor on
-// anything but the sandbox.
+// TestTheWidgetNeedsNothingFromElsewhere: the widget must not depend on the
+// host page's policies, nor load anything from elsewhere.
 func TestTheWidgetNeedsNothingFromElsewhere(t *testing.T) {
 	script := string(widget())
 	for _, banned := range []string{"innerHTML", "eval(", "localStorage", "sessionStorage", "document.cookie", "indexedDB", "import "} {

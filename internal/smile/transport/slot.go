@@ -37,7 +37,7 @@ func slot(budget *Budget, metrics *Metrics, fence Fence) step {
 					return nil, &smile.UnsentError{Cause: err}
 				}
 				sent := time.Now()
-				response, err := next.RoundTrip(noting(budget, going, attempt(request, body)))
+				response, err := next.RoundTrip(reportingDeparture(budget, going, attempt(request, body)))
 				if err != nil || response.StatusCode != http.StatusTooManyRequests {
 					return response, err
 				}
@@ -84,8 +84,8 @@ func (f Fence) check() error {
 	return f()
 }
 
-// noting tells the budget when the request is written.
-func noting(budget *Budget, going *departure, request *http.Request) *http.Request {
+// reportingDeparture tells the budget when the request is written.
+func reportingDeparture(budget *Budget, going *departure, request *http.Request) *http.Request {
 	trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { budget.departed(going) }}
 	return request.WithContext(httptrace.WithClientTrace(request.Context(), trace))
 }

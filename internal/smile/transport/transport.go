@@ -166,7 +166,7 @@ func newChain(config Config, base http.RoundTripper) http.RoundTripper {
 		capBody(MaxBodyBytes),
 		payReplays(config.Budget),
 		config.Clocks.observe,
-		tellUnsent,
+		markUnsent,
 	}
 	chain := base
 	for i := len(steps) - 1; i >= 0; i-- {

@@ -10,9 +10,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// tellUnsent makes an UnsentError of a failure before there was a connection to
+// markUnsent makes an UnsentError of a failure before there was a connection to
 // write to. From then on, everything is taken as sent.
-func tellUnsent(next http.RoundTripper) http.RoundTripper {
+func markUnsent(next http.RoundTripper) http.RoundTripper {
 	return tripper(func(request *http.Request) (*http.Response, error) {
 		var connected, badHandshake atomic.Bool
 		trace := &httptrace.ClientTrace{

@@ -13,7 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
-// edit changes a request before it is made; nil is none.
+// edit changes a request before it is sent; nil changes nothing.
 type edit func(*http.Request)
 
 func withoutCredentials(r *http.Request) { r.Header.Del("Authorization") }
@@ -22,7 +22,8 @@ func withWrongCredentials(r *http.Request) { r.SetBasicAuth("sandbox-key", "wron
 
 func asText(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }
 
-// answer is what came back. Operation is zero if the description has none.
+// answer is the response. Operation is zero if the description does not have
+// it.
 type answer struct {
 	method, path string
 	operation    contract.Operation
@@ -30,7 +31,7 @@ type answer struct {
 	body         []byte
 }
 
-// call makes a call, checks it and counts it.
+// call sends a call, checks it and counts it.
 func (t *tour) call(method, path, body string, change edit) answer {
 	request := newRequest(method, path, body)
 	if change != nil {
@@ -46,7 +47,7 @@ func (t *tour) call(method, path, body string, change edit) answer {
 	return a
 }
 
-// send makes a call without a network.
+// send calls the handler without a network.
 func (t *tour) send(request *http.Request) *recorder {
 	w := &recorder{header: http.Header{}}
 	t.box.ServeHTTP(w, request)
@@ -71,7 +72,7 @@ func newRequest(method, path, body string) *http.Request {
 	return request
 }
 
-// recorder keeps what a handler writes.
+// recorder records what a handler writes.
 type recorder struct {
 	header http.Header
 	status int
@@ -91,8 +92,8 @@ func (r *recorder) Write(text []byte) (int, error) {
 	return r.body.Write(text)
 }
 
-// text is a value inside the data, by a path such as items.0.id; "" if there
-// is none.
+// text is a value inside the data, by a path such as items.0.id. It is "" if
+// there is none.
 func (a answer) text(pointer string) string {
 	var envelope struct {
 		Data any `json:"data"`

@@ -7,8 +7,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
-// TestOwnDescription drives everything there is: the sandbox keeps what its own
-// description promises, and the tour leaves no operation out.
+// TestOwnDescription: the sandbox conforms to its own description, and the tour
+// covers every operation.
 func TestOwnDescription(t *testing.T) {
 	d, err := contract.Read(server.Description(), contract.Closed)
 	if err != nil {

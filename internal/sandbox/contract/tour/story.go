@@ -10,15 +10,15 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
-// How long linking and fetching take on the sandbox clock, so that accounts
-// and tasks can be seen before they are done.
+// How long linking and fetching take on the sandbox clock, so that the tour
+// sees accounts and tasks in progress.
 const (
 	linkDelay = time.Minute
 	dataDelay = time.Minute
 )
 
-// step is one call of the tour, or something that happens between calls.
-// Words in angle brackets stand for what earlier steps kept.
+// step is one call of the tour, or an action between calls. A word in angle
+// brackets is a value that an earlier step stored.
 type step struct {
 	op    string // operation id
 	id    string // path variable
@@ -26,12 +26,12 @@ type step struct {
 	body  string
 	edit  edit
 	want  int               // status; 0 is any success
-	keep  map[string]string // name by path within the data
+	keep  map[string]string // name by path inside the data
 	do    func(*tour) error // instead of a call; op then says what it does
 }
 
-// story calls everything with success once, in an order in which that works,
-// and in the ways in which it must not.
+// story calls every operation once with success, in an order that works, and
+// also in ways that must fail.
 var story = join(users, accounts, webhooks, templates, invites, archives, sessions)
 
 var users = []step{
@@ -52,7 +52,7 @@ var users = []step{
 	{op: "create-token", query: "userId=", want: http.StatusBadRequest},
 }
 
-// The test persons, with what they enter.
+// The test people, with what they enter.
 var (
 	george    = person{"<user>", "George", "123456", "1234"}
 	ryan      = person{"<other>", "Ryan", "654321", "1234"}
@@ -104,7 +104,7 @@ var webhooks = []step{
 	{op: "list-webhooks"},
 }
 
-// webhook is one that gets no deliveries, as it is not active.
+// webhook is inactive, so it gets no deliveries.
 func webhook(event, url, secret string) string {
 	return `{"name":"tour","url":"` + url + `","eventTypes":["` + event + `"],"active":false,"secret":"` + secret + `","includePayload":true}`
 }
@@ -142,8 +142,8 @@ var invites = []step{
 	{op: "list-invites"},
 }
 
-// aFile is one byte in base64, which nobody could read; aSample is the payslip
-// that the sandbox can.
+// aFile is one byte in base64, which cannot be read as a document. aSample is
+// the payslip that the sandbox can read.
 const (
 	aFile   = `"fileContent":"AA==","fileExtensionType":"PDF"`
 	aSample = `"fileContent":"<sample>","fileExtensionType":"PDF"`
@@ -185,7 +185,7 @@ var archives = []step{
 	{op: "send-payslip-manual-result", body: `{}`, want: http.StatusBadRequest},
 }
 
-// fetchSample keeps the sample payslip, as base64.
+// fetchSample stores the sample payslip as base64.
 func fetchSample(t *tour) error {
 	w := t.send(newRequest(http.MethodGet, "/_sandbox/samples/payslip.pdf", ""))
 	if w.status != http.StatusOK {
@@ -203,8 +203,8 @@ var sessions = []step{
 	{op: "get-user", id: "<other>"},
 }
 
-// farewell takes away what the story has made, twice, and looks at what is left.
-var farewell = join(
+// cleanup deletes what the story has created, twice, and reads what is left.
+var cleanup = join(
 	twice("delete-webhook", "<webhook>"), twice("delete-consent-template", "<consent>"), twice("delete-invite-template", "<template>"),
 	twice("delete-archive", "<archive>"), twice("delete-account", "<account>"),
 	[]step{
@@ -226,10 +226,10 @@ func join(parts ...[]step) []step {
 	return all
 }
 
-// person is somebody who links accounts.
+// person is a person who links accounts.
 type person struct{ userID, login, password, mfa string }
 
-// link logs a person in and keeps the account's id under a name.
+// link logs a person in and stores the account's id under a name.
 func (t *tour) link(who person, provider, name string) error {
 	a, err := t.box.Link(server.LinkRequest{
 		UserID: t.recall(who.userID), ProviderID: provider, Login: who.login, Password: who.password, MFA: who.mfa,
@@ -241,7 +241,7 @@ func (t *tour) link(who person, provider, name string) error {
 	return nil
 }
 
-// everywhere is a provider of each kind of data.
+// everywhere are providers that together have every kind of data.
 var everywhere = []string{"upwork", "freelancer", "grab", "abcplatform", "xyzgigcompany", "cdecorp", "nbi_ph"}
 
 func (t *tour) linkEverywhere(who person) error {
@@ -253,16 +253,16 @@ func (t *tour) linkEverywhere(who person) error {
 	return nil
 }
 
-// linkSlowly looks at an account and its task while they are not done.
+// linkSlowly reads an account and its task while they are in progress.
 func linkSlowly(t *tour) error {
 	if err := t.link(george, "sss_ph", "account"); err != nil {
 		return err
 	}
-	look := func() error {
+	read := func() error {
 		return t.takeAll([]step{{op: "get-account", id: "<account>"}, {op: "list-tasks"}, {op: "list-accounts"}})
 	}
 	for range 3 {
-		if err := look(); err != nil {
+		if err := read(); err != nil {
 			return err
 		}
 		if err := t.box.Advance(linkDelay); err != nil {
@@ -292,7 +292,7 @@ func payloads(t *tour) error {
 	return nil
 }
 
-// providersByFilter uses every filter, right and wrong.
+// providersByFilter uses every filter, with valid and with invalid values.
 func providersByFilter(t *tour) error {
 	for _, query := range []string{
 		"type=GOVERNMENT", "subType=SERVICES", "active=true", "enabled=true", "accountConnection=true", "name=up",

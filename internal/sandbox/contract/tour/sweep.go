@@ -9,13 +9,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
-// unknownID is the id of nothing.
+// unknownID is the id of no object.
 const unknownID = "unknown"
 
-// looksPerList bounds how many objects of a list are also read one by one.
-const looksPerList = 20
+// readsPerList bounds how many objects of a list are also read individually.
+const readsPerList = 20
 
-// browse reads a list in every way, and then its objects.
+// browse reads a list with all kinds of parameters, and then its objects.
 func (t *tour) browse(o server.Operation) {
 	if o.Method != http.MethodGet || strings.Contains(o.Path, "{") {
 		return
@@ -37,13 +37,13 @@ func (t *tour) browse(o server.Operation) {
 	if !t.has(http.MethodGet, o.Path+"/{id}") {
 		return
 	}
-	for _, id := range ids[:min(len(ids), looksPerList)] {
+	for _, id := range ids[:min(len(ids), readsPerList)] {
 		t.expect(t.call(http.MethodGet, path+"/"+url.PathEscape(id), "", nil), 0)
 	}
 }
 
 func (t *tour) has(method, path string) bool {
-	for _, o := range t.known {
+	for _, o := range t.emulated {
 		if o.Method == method && o.Path == path {
 			return true
 		}
@@ -51,13 +51,13 @@ func (t *tour) has(method, path string) bool {
 	return false
 }
 
-// provoked are the errors that only a fault brings about.
+// provoked are the errors that only a fault causes.
 var provoked = []int{
 	http.StatusForbidden, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusNotImplemented,
 	http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 }
 
-// provoke gets every kind of error out of an operation.
+// provoke causes every kind of error of an operation.
 func (t *tour) provoke(o server.Operation) error {
 	path := pathOf(o, unknownID)
 	t.expect(t.call(o.Method, path, "", withoutCredentials), http.StatusUnauthorized)

@@ -1,5 +1,5 @@
-// Package tour drives a sandbox through everything it can do, and checks each
-// call and answer against a description.
+// Package tour calls every operation of a sandbox, and checks each call and
+// each response against a description.
 package tour
 
 import (
@@ -14,23 +14,23 @@ import (
 
 const base = "/v1"
 
-// ErrNothingShared says that a description has no operation of the sandbox,
-// which is the case when its first server has another path than /v1.
+// ErrNothingShared is returned if the description has no operation of the
+// sandbox, for example because the path of its first server is not /v1.
 var ErrNothingShared = errors.New("the description shares no operation with the sandbox; the path of its first server should be " + base)
 
-// tour is a sandbox being driven.
+// tour is the state of a tour.
 type tour struct {
 	box      *server.Sandbox
 	document *contract.Document
 	report   *contract.Report
-	known    map[string]server.Operation // by id
-	memory   map[string]string           // what steps keep for later ones
+	emulated map[string]server.Operation // by id
+	memory   map[string]string           // what steps store for later ones
 }
 
-// Run starts a sandbox, without a network, and calls every operation of the
-// Open API that it emulates: with success, so that every kind of data occurs,
-// and with every kind of error. The report is on the operations that the
-// description has too.
+// Run starts a sandbox without a network, and calls every emulated operation of
+// the Open API: with success, so that every kind of data occurs, and with every
+// kind of error. The report is about the operations that the description also
+// has.
 func Run(document *contract.Document) (*contract.Report, error) {
 	shared := Shared(document)
 	if len(shared) == 0 {
@@ -43,10 +43,10 @@ func Run(document *contract.Document) (*contract.Report, error) {
 	defer box.Close()
 	t := &tour{
 		box: box, document: document, report: contract.NewReport(shared),
-		known: map[string]server.Operation{}, memory: map[string]string{},
+		emulated: map[string]server.Operation{}, memory: map[string]string{},
 	}
 	for _, o := range server.Emulated() {
-		t.known[o.ID] = o
+		t.emulated[o.ID] = o
 	}
 	if err := t.drive(); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (t *tour) drive() error {
 			return err
 		}
 	}
-	return t.takeAll(farewell)
+	return t.takeAll(cleanup)
 }
 
 // Shared lists the operations of the description that the sandbox emulates.
@@ -85,8 +85,8 @@ func Shared(document *contract.Document) []contract.Operation {
 	return shared
 }
 
-// take does a step. One that needs an operation which is not emulated, or what
-// such a one would have given, is left out.
+// take does a step. It skips a step that needs an operation which is not
+// emulated, or a value that a skipped step would have stored.
 func (t *tour) take(s step) error {
 	if s.do != nil {
 		if err := s.do(t); err != nil {
@@ -94,7 +94,7 @@ func (t *tour) take(s step) error {
 		}
 		return nil
 	}
-	o, known := t.known[s.op]
+	o, known := t.emulated[s.op]
 	path := pathOf(o, s.id)
 	if s.query != "" {
 		path += "?" + s.query
@@ -113,8 +113,8 @@ func (t *tour) take(s step) error {
 	return nil
 }
 
-// expect counts another status than the wanted one as a violation; 0 stands
-// for any success.
+// expect counts a violation if the status is not the wanted one; 0 means any
+// success.
 func (t *tour) expect(a answer, want int) {
 	met := a.status == want
 	if want == 0 {
@@ -127,12 +127,12 @@ func (t *tour) expect(a answer, want int) {
 	if want != 0 {
 		wanted = fmt.Sprint(want)
 	}
-	t.report.Blame(a.operation, fmt.Sprintf("%s %s: answer %d %s, expected %s", a.method, a.path, a.status, a.message(), wanted))
+	t.report.Blame(a.operation, fmt.Sprintf("%s %s: response %d %s, expected %s", a.method, a.path, a.status, a.message(), wanted))
 }
 
 func (t *tour) keep(name, value string) { t.memory["<"+name+">"] = value }
 
-// recall fills in what earlier steps kept.
+// recall inserts the values that earlier steps stored.
 func (t *tour) recall(text string) string {
 	for name, value := range t.memory {
 		text = strings.ReplaceAll(text, name, value)
@@ -140,10 +140,10 @@ func (t *tour) recall(text string) string {
 	return text
 }
 
-// hasGap tells whether something was not kept.
+// hasGap reports whether a value is missing.
 func hasGap(text string) bool { return strings.Contains(text, "<") }
 
-// pathOf puts an id into the path of an operation.
+// pathOf inserts an id into the path of an operation.
 func pathOf(o server.Operation, id string) string {
 	segments := strings.Split(o.Path, "/")
 	for i, segment := range segments {

@@ -15,8 +15,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// made is a small description that somebody else might have written, with
-// something replaced.
+// made is a small description that another author could have written, with one
+// text replaced.
 func made(t *testing.T, replace ...string) *contract.Document {
 	t.Helper()
 	text, err := os.ReadFile("testdata/users.yaml")
@@ -73,8 +73,8 @@ func TestSharedOperations(t *testing.T) {
 	}
 }
 
-// TestCorruptedDescriptions: whatever is changed in a description that the
-// sandbox keeps is noticed, at the operation where it was changed.
+// TestCorruptedDescriptions: every change of a description that the sandbox
+// conforms to is noticed, at the operation where it was made.
 func TestCorruptedDescriptions(t *testing.T) {
 	for name, test := range map[string]struct {
 		old, new string
@@ -89,10 +89,10 @@ func TestCorruptedDescriptions(t *testing.T) {
 		"other type":      {"amount: {type: number}", "amount: {type: string}", []string{"list-contributions"}, "amount"},
 		"other values":    {"[IN_PROGRESS, COMPLETED]", "[RUNNING]", []string{"list-users", "create-user", "get-user"}, "session/status"},
 		"never null":      {"nextCursor: {type: string, nullable: true}", "nextCursor: {type: string}", []string{"list-users"}, "nextCursor"},
-		"other success":   {"'201'", "'200'", []string{"create-user"}, "answer 201"},
+		"other success":   {"'201'", "'200'", []string{"create-user"}, "response 201"},
 		"smaller pages":   {"maximum: 150", "maximum: 100", []string{"list-users"}, "request: query parameter size"},
 		"no metadata":     {"additionalProperties: {type: string}", "additionalProperties: {type: integer}", []string{"create-user"}, "request: body"},
-		"other error":     {"required: [code, message, requestId]", "required: [error]", []string{"list-users", "get-user"}, "answer 400"},
+		"other error":     {"required: [code, message, requestId]", "required: [error]", []string{"list-users", "get-user"}, "response 400"},
 		"other date":      {"date: {type: string, format: date}", "date: {type: string, format: date-time}", []string{"list-contributions"}, "/date"},
 		"other structure": {"required: [user, token]", "required: [user, token, extra]", []string{"create-user"}, "extra"},
 	} {

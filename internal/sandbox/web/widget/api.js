@@ -1,9 +1,9 @@
-// How long an answer may take, and how often an account that is still being
-// connected is looked at, in milliseconds.
+// How long a response may take, and the interval between two reads of an account
+// that is still being connected, in milliseconds.
 const PATIENCE = 30_000;
 const LOOK_EVERY = 700;
 
-// LinkError is an answer that is none: status is 0 when nothing came at all.
+// LinkError is a failed call. status is 0 if there was no response.
 class LinkError extends Error {
   constructor(status, code, reason, message) {
     super(message);
@@ -15,8 +15,8 @@ class LinkError extends Error {
   }
 }
 
-// LinkAPI is the Link API for one link token. It keeps the token to itself and
-// sends neither cookies nor the address of the host page.
+// LinkAPI is the Link API for one link token. The token is private. It sends
+// neither cookies nor the address of the host page.
 class LinkAPI {
   #base;
   #token;
@@ -39,8 +39,8 @@ class LinkAPI {
   upload(fileType, rawFiles) { return this.#call("POST", "/archives", { fileType, rawFiles }); }
   withdraw(id) { return this.#call("DELETE", `/archives/${encodeURIComponent(id)}`); }
 
-  // complete says that the person is done. The widget does not wait for it, and
-  // the page may be on its way out.
+  // complete completes the session. The widget does not wait for it, because the
+  // page may be closing.
   complete() {
     const headers = { Authorization: `Bearer ${this.#token}` };
     fetch(`${this.#base}/link/session/complete`, { method: "POST", headers, credentials: "omit", keepalive: true }).catch(() => {});

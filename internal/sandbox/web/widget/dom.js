@@ -1,6 +1,6 @@
-// el makes an element. Properties that start with "on" are listeners, the
-// others attributes; null, undefined and false leave them out. Text is always
-// text: nothing is ever parsed as HTML.
+// el makes an element. Properties that start with "on" are listeners, the others
+// are attributes. null, undefined and false omit them. Text is never parsed as
+// HTML.
 function el(tag, properties = {}, ...children) {
   return furnish(document.createElement(tag), properties, children);
 }
@@ -44,15 +44,15 @@ function button(label, onclick, properties = {}) {
   return el("button", { type: "button", class: "button", onclick, ...properties }, label);
 }
 
-// emblem is a drawing in a circle, above what it is about.
+// emblem is a drawing in a circle.
 function emblem(name, tone) {
   return el("div", { class: `emblem ${tone}` }, icon(name));
 }
 
 const TINTS = 6;
 
-// tile stands for a company: its initials or a short name, always in the same
-// colour. The sandbox has no logos, because it loads nothing from elsewhere.
+// tile is a company's initials or short name in a colour that depends on the name.
+// There are no logos, because the widget loads nothing from other hosts.
 function tile(name, size = "") {
   const initials = name.split(/\s+/).map((word) => word[0]).join("").slice(0, 2).toUpperCase();
   const letters = /^\p{Lu}{2,3}$/u.test(name) ? name : initials;
@@ -62,8 +62,8 @@ function tile(name, size = "") {
 
 let fields = 0;
 
-// field is a labelled input. complain(text) says what is wrong with it, in
-// words for the eye and for the screen reader; no text takes it back.
+// field is a labelled input. complain(text) shows a problem, also to screen readers;
+// complain() removes it.
 function field(label, attributes, addition = null) {
   const id = `smile-field-${(fields += 1)}`;
   const problem = el("p", { class: "problem", id: `${id}-problem`, role: "alert" });
@@ -96,7 +96,7 @@ function passwordField() {
   return made;
 }
 
-// form submits once at a time: while busy its fields cannot be changed.
+// form submits once at a time. While it is busy, its fields cannot be changed.
 function form(onsubmit, ...children) {
   const group = el("fieldset", {}, children);
   const node = el("form", {

@@ -1,4 +1,4 @@
-// Flow leads a person from page to page inside one dialog.
+// Flow shows one page after the other in a dialog.
 class Flow {
   #host = el("div", { "data-smile-link": "" });
   #dialog;
@@ -6,7 +6,7 @@ class Flow {
   #scroll = el("div", { class: "scroll" });
   #foot = el("footer");
   #notice = el("div", { class: "notice", role: "status" });
-  #turn = 0; // counts pages, so that a late answer does not move a person who has gone on
+  #turn = 0; // counts pages; a late response for an earlier page is ignored
   #scrolling = "";
 
   constructor(options, onclose) {
@@ -45,7 +45,7 @@ class Flow {
     this.act(() => {}, () => this.session.start(() => this.expire()), () => this.welcome());
   }
 
-  // welcome asks for consent. With one provider the host page may have asked.
+  // welcome asks for consent. With one provider the host page may do that itself.
   welcome() {
     if (this.session.only && !this.options.enableConsentPage) {
       this.begin();
@@ -62,7 +62,7 @@ class Flow {
     this.list();
   }
 
-  // consentAgain is the way back from the login of the only provider.
+  // consentAgain returns from the login of the only provider.
   consentAgain() {
     return this.options.enableConsentPage ? () => this.show(consentPage) : null;
   }
@@ -80,8 +80,8 @@ class Flow {
     this.show(provider.loginOptions.length > 1 ? loginOptionsPage : loginPage, provider);
   }
 
-  // arrive goes where an account has got to. refuse handles a wrong password
-  // on the page where it was entered.
+  // arrive shows the page for the state of an account. refuse handles a wrong
+  // password on the page where it was entered.
   arrive(account, refuse) {
     const code = account.connection.errorCode;
     if (account.connectionStatus === "AWAITING_MFA") {
@@ -95,8 +95,8 @@ class Flow {
     }
   }
 
-  // act does some work and goes on with its result, unless the person has left
-  // the page meanwhile. busy is told when it begins and when it is over.
+  // act runs work and then continues with its result, unless another page was shown
+  // meanwhile. It calls busy at the begin and at the end.
   async act(busy, work, done) {
     const turn = this.#turn;
     const here = () => turn === this.#turn && !this.session.ended;
@@ -168,7 +168,7 @@ class Flow {
     this.session.end(reason);
   }
 
-  // abandon makes room for another widget.
+  // abandon closes this widget because another one opens.
   abandon() {
     this.#remove();
     this.session.abandon();
@@ -182,7 +182,7 @@ class Flow {
   }
 }
 
-// There is one widget at a time on a page.
+// A page has one widget at a time.
 let current = null;
 
 // SmileLinkModal is what host pages use: new SmileLinkModal(options).open().

@@ -1,10 +1,10 @@
-// Where this script came from: the Link API is there too, unless the host page
-// names another base. A sandboxed frame has no origin of its own to go by.
+// The origin of this script. The Link API is there too, unless the host page names
+// another base. The page's own origin is unknown in a sandboxed frame.
 const SCRIPT = document.currentScript ?? document.querySelector('script[src*="/smile.v"]');
 const HOME = new URL(SCRIPT?.src || document.baseURI).origin;
 
-// What a host page may set, and what holds if it does not. Anything of another
-// type is ignored with a warning.
+// The options and their defaults. A value of another type is ignored with a
+// warning.
 const DEFAULTS = {
   userToken: "",
   templateId: "",

@@ -21,7 +21,7 @@ function loginPage(flow, provider, option = provider.loginOptions[0]) {
     status.textContent = yes ? `Connecting to ${provider.name} …` : "";
   };
   function submit() {
-    if (!filled(login, "Enter what you log in with.") || !filled(password, "Enter your password.")) {
+    if (!filled(login, "Enter your login.") || !filled(password, "Enter your password.")) {
       return;
     }
     const secret = password.input.value;
@@ -35,7 +35,7 @@ function loginPage(flow, provider, option = provider.loginOptions[0]) {
     event: "LoginPageOpened",
     detail: { account: { providerId: provider.id } },
     heading: `Log in to ${provider.name}`,
-    hint: `Use the login that you use at ${provider.longName}.`,
+    hint: `Use your login at ${provider.longName}.`,
     lead: tile(provider.name, "large"),
     body: [sheet.node, status, testPeople(flow, (person) => {
       login.input.value = person.login;
@@ -53,7 +53,7 @@ function filled({ input, complain }, text) {
   return given;
 }
 
-// testPeople helps whoever tries the sandbox. There is none in production.
+// testPeople shows the logins of test people. In production mode there are none.
 function testPeople(flow, onchoose) {
   if (flow.session.testPeople.length === 0) {
     return null;
@@ -96,7 +96,7 @@ function successPage(flow, account) {
     event: "ConnectSuccessPageOpened",
     detail: { account: { providerId: account.providerId, accountId: account.id } },
     heading: `${provider.name} is connected`,
-    hint: `${flow.options.companyName || "The service that you came from"} can see your data in a few minutes. You need not wait here.`,
+    hint: `${flow.options.companyName || "The service that you came from"} can see your data in a few minutes. You do not have to wait here.`,
     centred: true,
     lead: emblem("check", "good"),
     body: el("div", { class: "actions" },
@@ -125,7 +125,7 @@ function revokePage(flow, account) {
     body: [
       el("ul", { class: "promises" },
         bullet("person", "What is shared", sharedBy(provider)),
-        bullet("unlink", "If you disconnect", "Sharing ends at once and the data is deleted. It cannot be brought back.")),
+        bullet("unlink", "If you disconnect", "Sharing stops immediately and the data is deleted. This cannot be undone.")),
       status,
       el("div", { class: "actions" }, revoke, button("Keep connected", () => flow.list(), { class: "button quiet" })),
     ],
@@ -133,28 +133,28 @@ function revokePage(flow, account) {
   };
 }
 
-// What went wrong, in words that help. [heading, text, whether to try again]
+// Texts by error: [heading, text, offer to try again].
 const PROBLEMS = {
-  INVALID_CREDENTIALS: ["That login did not work", "Check what you log in with and your password.", true],
+  INVALID_CREDENTIALS: ["That login did not work", "Check your login and your password.", true],
   INVALID_MFA: ["That code did not work", "Log in again to get a new code.", true],
-  MFA_TIMEOUT: ["The code came too late", "Log in again to get a new code.", true],
+  MFA_TIMEOUT: ["The code was entered too late", "Log in again to get a new code.", true],
   ACCOUNT_DISABLED: ["Your account is disabled", "Ask the provider to enable it, then try again.", false],
-  ACCOUNT_INACCESSIBLE: ["Your account cannot be reached", "See whether you can log in at the provider itself.", true],
+  ACCOUNT_INACCESSIBLE: ["Your account cannot be reached", "Check whether you can log in at the provider itself.", true],
   ACCOUNT_INCOMPLETE: ["Your account is not complete", "Finish setting it up at the provider, then try again.", true],
   ACCOUNT_LOCKED: ["Your account is locked", "Unlock it at the provider, then try again.", true],
-  AUTH_REQUIRED: ["You need to log in again", "The provider asks for your login once more.", true],
+  AUTH_REQUIRED: ["You need to log in again", "The provider requires a new login.", true],
   EXPIRED_CREDENTIALS: ["Your password has expired", "Change it at the provider, then try again.", true],
   INVALID_ACCOUNT_TYPE: ["This kind of account has no data to share", "Choose another account.", true],
   SERVICE_UNAVAILABLE: ["The provider does not answer", "This is not your fault. Try again in a few minutes.", true],
   TOS_REQUIRED: ["The provider has new terms", "Accept them at the provider, then try again.", true],
-  EXPIRED: ["This session has ended", "For your safety it lasts a few hours only. Close this window and start again.", false],
+  EXPIRED: ["This session has ended", "For your security, a session lasts only a few hours. Close this window and start again.", false],
   TOKEN: ["This session cannot be opened", "Close this window and start again.", false],
   NETWORK: ["There is no connection", "Check whether you are online, then try again.", true],
 };
 
 const UNKNOWN_PROBLEM = ["Something went wrong", "This is not your fault. Try again in a few minutes.", true];
 
-// errorPage says what is wrong. retry is what trying again does.
+// errorPage shows an error. retry is the action of the button.
 function errorPage(flow, code, retry) {
   const [heading, text, again] = PROBLEMS[code] ?? UNKNOWN_PROBLEM;
   return {

@@ -1,5 +1,5 @@
-// A page is what the widget shows at a time: heading and body, the name of its
-// onUIEvent with what it is about, and where its back button leads.
+// A page has a heading, a body, the name and details of its onUIEvent, and the action
+// of its back button.
 
 function loadingPage() {
   return {
@@ -8,7 +8,7 @@ function loadingPage() {
   };
 }
 
-// What data points are called in front of people.
+// The names of data points on the pages.
 const DATA = {
   IDENTITIES: "name and contact details",
   EMPLOYMENTS: "employment history",
@@ -20,7 +20,7 @@ const DATA = {
   TRANSACTIONS: "earnings and fees",
   RATINGS: "ratings",
   LINK: "other applications",
-  INSIGHTS: "a summary of it all",
+  INSIGHTS: "a summary of all data",
 };
 
 function sharedBy(provider) {
@@ -43,12 +43,12 @@ function consentPage(flow) {
       el("ul", { class: "promises" },
         bullet("person", "What is shared", sharedBy(only)),
         bullet("lock", "Your login stays private", `You log in to ${source} yourself. ${company} never sees your password.`),
-        bullet("undo", "You can change your mind", "Disconnect here whenever you like. The data is deleted then."),
+        bullet("undo", "You can change your mind", "You can disconnect here at any time. The data is then deleted."),
       ),
       el("div", { class: "actions" },
         button("Agree and continue", () => flow.begin(), { class: "button primary" }),
         button("Not now", () => flow.close("close"), { class: "button quiet" }),
-        el("p", { class: "small" }, `By continuing you let Smile fetch this data from ${source} and pass it on to ${company}.`),
+        el("p", { class: "small" }, `By continuing, you allow Smile to fetch this data from ${source} and to share it with ${company}.`),
       ),
     ],
     lead: el("div", { class: "pair" }, tile(company, "large"), el("span", { class: "dots", "aria-hidden": "true" }), only ? tile(only.name, "large") : emblem("person", "calm")),
@@ -95,7 +95,7 @@ function searchBar(onchange) {
   return el("div", { class: "search" }, icon("search"), input);
 }
 
-// typeBar is a row of radio buttons, so that arrow keys work as people expect.
+// typeBar is a row of radio buttons, so that the arrow keys work as usual.
 function typeBar(providers, onchange) {
   const labels = new Map([["", "All"], ...providers.map((provider) => [provider.type, provider.typeLabel])]);
   if (labels.size < 3) {
@@ -106,8 +106,8 @@ function typeBar(providers, onchange) {
     el("span", {}, label))));
 }
 
-// sections are the person's accounts, what the host page wants on top, and all
-// the rest; what was searched for is one section.
+// sections are the user's accounts, the top providers, and the rest. The results of
+// a search are one section.
 function sections(flow, found, searching) {
   const { options, session } = flow;
   const top = options.topProviders.map((id) => found.find((provider) => provider.id === id)).filter(Boolean);
@@ -138,7 +138,7 @@ function row(provider, text, onclick, mark) {
 function providerRow(flow, provider) {
   const again = flow.session.accounts.some((account) => account.providerId === provider.id);
   const names = provider.longName === provider.name ? provider.subTypeLabel : provider.longName;
-  const text = provider.accountConnection ? names : "Hand in documents";
+  const text = provider.accountConnection ? names : "Upload documents";
   return row(provider, again ? "Add another account" : text, () => flow.choose(provider), icon("next"));
 }
 
@@ -149,8 +149,8 @@ function accountRow(flow, account) {
 
 function nothing(flow, { text }) {
   return el("div", { class: "nothing" },
-    el("p", {}, text ? `Nothing found for “${text}”.` : "There is nothing to choose from here."),
-    text ? el("p", { class: "small" }, "Try a shorter name, or another kind.") : null,
+    el("p", {}, text ? `Nothing found for “${text}”.` : "There are no providers to choose from."),
+    text ? el("p", { class: "small" }, "Try a shorter name or another type.") : null,
     text ? button("My employer is not listed", () => flow.show(surveyPage, text), { class: "button quiet" }) : null);
 }
 
@@ -165,7 +165,7 @@ function surveyPage(flow, name) {
   return {
     event: "EmployerSurveyPageOpened",
     heading: "Who do you work for?",
-    hint: "Tell us, so that it can be added.",
+    hint: "Tell us so that it can be added.",
     body: sheet.node,
     back: () => flow.list(),
   };

@@ -5,7 +5,7 @@ function plainRow(drawing, heading, text, onclick, mark = icon("next")) {
 }
 
 function uploadRow(flow) {
-  return plainRow("file", "Hand in documents", "Payslips, certificates and the like", () => flow.show(fileTypeListPage));
+  return plainRow("file", "Upload documents", "Payslips, certificates and other documents", () => flow.show(fileTypeListPage));
 }
 
 function archiveRow(flow, archive) {
@@ -17,14 +17,14 @@ function fileTypeListPage(flow) {
   return {
     event: "FileTypeListPageOpened",
     heading: "Which document do you have?",
-    hint: "A recent one that shows your name.",
+    hint: "Choose a recent document that shows your name.",
     body: el("ul", { class: "rows" }, flow.session.fileTypes.map((type) => el("li", {},
       plainRow("file", type.typeLabel, null, () => flow.show(fileTypePage, type))))),
     back: () => flow.list(),
   };
 }
 
-// fileTypePage takes files of one type, chosen or dropped.
+// fileTypePage accepts files of one type, chosen or dropped.
 function fileTypePage(flow, type) {
   const chosen = [];
   const list = el("ul", { class: "files" });
@@ -46,7 +46,7 @@ function fileTypePage(flow, type) {
       event.preventDefault();
       take([...event.dataTransfer.files]);
     },
-  }, picker, icon("file"), el("strong", {}, "Choose files"), el("span", { class: "small" }, "PDF, PNG or JPEG, 15 MB each at most"));
+  }, picker, icon("file"), el("strong", {}, "Choose files"), el("span", { class: "small" }, "PDF, PNG or JPEG, up to 15 MB each"));
   const sheet = form(submit, drop, problem, list, send);
   const busy = (yes) => {
     sheet.busy(yes);
@@ -55,7 +55,7 @@ function fileTypePage(flow, type) {
 
   function take(files) {
     const refused = files.find((file) => !acceptable(file));
-    problem.textContent = refused ? `${refused.name} is too large, empty or of another kind.` : "";
+    problem.textContent = refused ? `${refused.name} is too large, empty, or not a PDF, PNG or JPEG file.` : "";
     chosen.push(...files.filter(acceptable));
     drawFiles();
   }
@@ -77,7 +77,7 @@ function fileTypePage(flow, type) {
     event: "FileTypePageOpened",
     detail: { archive: { fileType: type.type } },
     heading: type.typeLabel,
-    hint: "Every page, in full and easy to read.",
+    hint: "Upload every page, complete and readable.",
     body: [sheet.node, status],
     back: () => flow.show(fileTypeListPage),
   };
@@ -91,37 +91,37 @@ function archiveSuccessPage(flow, type) {
   return {
     event: "ArchiveSuccessPageOpened",
     detail: { archive: { fileType: type.type } },
-    heading: "Thank you, it has arrived",
-    hint: `${flow.options.companyName || "The service that you came from"} can see what is in it in a few minutes.`,
+    heading: "Thank you, your document was received",
+    hint: `${flow.options.companyName || "The service that you came from"} can see its data in a few minutes.`,
     centred: true,
     lead: emblem("check", "good"),
     body: el("div", { class: "actions" },
       button("Done", () => flow.close("exit"), { class: "button primary" }),
-      button("Hand in another document", () => flow.show(fileTypeListPage), { class: "button quiet" })),
+      button("Upload another document", () => flow.show(fileTypeListPage), { class: "button quiet" })),
   };
 }
 
 function revokeArchivePage(flow, archive) {
   const label = flow.session.fileType(archive.type).typeLabel;
   const status = el("p", { class: "progress", role: "status" });
-  const revoke = button("Take back", submit, { class: "button danger" });
+  const revoke = button("Delete", submit, { class: "button danger" });
   const busy = (yes) => {
     revoke.disabled = yes;
     status.textContent = yes ? "Deleting …" : "";
   };
   function submit() {
-    flow.act(busy, () => flow.session.withdraw(archive), () => flow.list(`${label} was taken back.`));
+    flow.act(busy, () => flow.session.withdraw(archive), () => flow.list(`${label} was deleted.`));
   }
   return {
     event: "RevokeArchivePageOpened",
     detail: { archive: { fileType: archive.type } },
     heading: label,
-    hint: `Handed in on ${longDate(archive.createdAt)}.`,
+    hint: `Uploaded on ${longDate(archive.createdAt)}.`,
     lead: emblem("file", "calm"),
     body: [
       el("ul", { class: "promises" },
         bullet("file", archive.rawFiles.length === 1 ? "The file" : "The files", archive.rawFiles.map((file) => file.name).join(", ")),
-        bullet("unlink", "If you take it back", "It is deleted, with what was read from it. It cannot be brought back.")),
+        bullet("unlink", "If you delete it", "The document and the data read from it are deleted. This cannot be undone.")),
       status,
       el("div", { class: "actions" }, revoke, button("Keep it", () => flow.list(), { class: "button quiet" })),
     ],

@@ -1,11 +1,11 @@
-// Session is what happens between a person and the Link API while the widget is
-// open, and tells the host page about it. It knows no pages.
+// Session calls the Link API for the open widget, and notifies the host page. It
+// does not depend on the pages.
 class Session {
   #options;
   #api;
   #end = new AbortController();
   #expired = false;
-  #known = new Set(); // ids of accounts that the host page has heard of
+  #known = new Set(); // ids of the accounts that the host page was notified of
 
   constructor(options) {
     this.#options = options;
@@ -21,8 +21,8 @@ class Session {
 
   get ended() { return this.#end.signal.aborted; }
 
-  // start loads everything that the pages show. onexpire is called when the
-  // link token runs out while the widget is open.
+  // start loads everything that the pages show. onexpire is called if the link token
+  // expires while the widget is open.
   async start(onexpire) {
     const fileTypes = this.#options.enableUpload ? this.#api.fileTypes() : [];
     const [session, providers, types] = await Promise.all([this.#api.session(), this.#api.providers(), fileTypes]);
@@ -41,7 +41,7 @@ class Session {
       && (provider.accountConnection || enableUpload);
   }
 
-  // only is the provider to go to without a choice, if the host page named one.
+  // only is the only provider, if the host page named exactly one.
   get only() {
     return this.#options.providers.length === 1 ? this.providers[0] : undefined;
   }
@@ -53,8 +53,8 @@ class Session {
 
   nameEmployer(employer) { return this.#api.nameEmployer(employer); }
 
-  // logIn and sendCode resolve to the account as soon as it waits for nothing
-  // but the person.
+  // logIn and sendCode resolve to the account when it waits for nothing except the
+  // person.
   async logIn(provider, login, password) {
     return this.#follow(await this.#api.logIn(provider.id, login, password));
   }
@@ -129,7 +129,7 @@ class Session {
     this.tell("onClose", { reason });
   }
 
-  // abandon ends without a word: another widget takes the place of this one.
+  // abandon ends without a callback, because another widget replaces this one.
   abandon() { this.#end.abort(); }
 
   // opened reports that a page is shown.
@@ -139,7 +139,7 @@ class Session {
     });
   }
 
-  // tell calls the host page. What goes wrong there must not stop the widget.
+  // tell calls the host page. An exception there must not stop the widget.
   tell(callback, ...values) {
     try {
       this.#options[callback](...values);
@@ -149,7 +149,7 @@ class Session {
   }
 }
 
-// gone waits for something to be removed. What is gone already is as good.
+// gone waits for a deletion. Something that does not exist counts as deleted.
 async function gone(removal) {
   try {
     await removal;
@@ -160,7 +160,7 @@ async function gone(removal) {
   }
 }
 
-// What can be handed in, and how large a file may be, in bytes.
+// The types of files that can be uploaded, and the maximum size in bytes.
 const FORMATS = ["PDF", "PNG", "JPG", "JPEG"];
 const LARGEST_FILE = 15 * 1024 * 1024;
 
@@ -168,7 +168,7 @@ function formatOf(file) {
   return file.name.split(".").pop().toUpperCase();
 }
 
-// packed is a file as the Link API takes it.
+// packed is a file as the Link API accepts it.
 async function packed(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   let text = "";

@@ -35,16 +35,16 @@ import (
 const (
 	concurrency = 8
 
-	// DefaultOverlap is how long a webhook that was replaced stays at Smile, and how long after its deletion events
-	// signed with its pair are still taken. Smile tries an event three times within a minute or two.
+	// DefaultOverlap is how long a webhook that was replaced stays at Smile, and how long after its deletion events that are
+	// signed with its pair are accepted. Smile sends an event up to three times within a minute or two.
 	DefaultOverlap = 10 * time.Minute
 
-	// giveUp is how long a deletion waits for Smile. What is left then sends events that nobody takes.
+	// giveUp is how long a deletion waits for Smile. A webhook that is left then sends events that no receiver accepts.
 	giveUp = 15 * time.Minute
 )
 
-// Controller holds what the reconciling of webhooks needs.
-type Controller struct {
+// Reconciler reconciles SmileWebhookSubscriptions. It lives as long as the process; a scope lives for one reconcile.
+type Reconciler struct {
 	// Client writes; it reads SmileWebhookSubscriptions from the cache.
 	Client client.Client
 	// Secrets reads Secrets, live.
@@ -55,9 +55,9 @@ type Controller struct {
 	Mirrors *mirror.Set
 	// Outputs writes the Secrets that hold the pairs.
 	Outputs *output.Writer
-	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
+	// Checks are the objects whose output may have been deleted or changed.
 	Checks engine.Wakes
-	// Policy says where events may be sent.
+	// Policy decides where events may be sent.
 	Policy *hook.Policy
 	// Overlap between a webhook and the one that replaces it.
 	Overlap time.Duration
@@ -65,8 +65,7 @@ type Controller struct {
 	Identity identity.Key
 	// Events of the objects.
 	Events events.EventRecorder
-	// HeadStart is waited for between the intent and the call, if set: every replica's receiver is to know the pair
-	// before Smile does.
+	// HeadStart waits between the intent and the call until the receivers of all replicas know the pair; nil does not wait.
 	HeadStart func(context.Context) error
 	// Clock of everything.
 	Clock clock.PassiveClock
@@ -74,63 +73,65 @@ type Controller struct {
 	attempts attempts
 }
 
-// Reconciler makes the reconciler of SmileWebhookSubscriptions.
-func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileWebhookSubscription] {
+// Engine returns the life of SmileWebhookSubscriptions, with the phases of this kind.
+func (r *Reconciler) Engine() *engine.Reconciler[*v1alpha1.SmileWebhookSubscription] {
 	return &engine.Reconciler[*v1alpha1.SmileWebhookSubscription]{
-		Client: c.Client, Events: c.Events, Clock: c.Clock,
+		Client: r.Client, Events: r.Events, Clock: r.Clock,
 		Kind: engine.Kind[*v1alpha1.SmileWebhookSubscription]{
-			Name: "SmileWebhookSubscription",
-			New:  func() *v1alpha1.SmileWebhookSubscription { return &v1alpha1.SmileWebhookSubscription{} },
-			Phases: func() ([]engine.Phase[*v1alpha1.SmileWebhookSubscription], engine.Conclude[*v1alpha1.SmileWebhookSubscription]) {
-				v := &visit{Controller: c}
-				return []engine.Phase[*v1alpha1.SmileWebhookSubscription]{
-					{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: v.connect},
-					{Condition: v1alpha1.ConditionRegistered, Done: "Smile sends the events", Run: engine.Step(v.register)},
-					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSecretUse},
-				}, nil
-			},
-			Guard: func(ctx context.Context, p *pass) error {
-				v := &visit{Controller: c}
-				v.conn, v.connErr = c.Connections.For(ctx, p.Object.Namespace, p.Object.Spec.ConnectionRef)
-				return v.withdraw(ctx, p)
+			Name:   "SmileWebhookSubscription",
+			New:    func() *v1alpha1.SmileWebhookSubscription { return &v1alpha1.SmileWebhookSubscription{} },
+			Phases: r.phases,
+			Guard: func(ctx context.Context, run *run) error {
+				s := &scope{r: r}
+				s.findRemote(ctx, run)
+				return s.withdraw(ctx, run)
 			},
 			Undo: &engine.Undo[*v1alpha1.SmileWebhookSubscription]{
 				Finalizer: v1alpha1.FinalizerWebhook,
-				Live:      c.Secrets,
+				Live:      r.Secrets,
 				Needed: func(sub *v1alpha1.SmileWebhookSubscription) bool {
 					return sub.Spec.DeletionPolicy != v1alpha1.WebhookRetain
 				},
-				Run: func(ctx context.Context, p *pass) error {
-					return (&visit{Controller: c}).unregister(ctx, p)
-				},
+				Run:    func(ctx context.Context, run *run) error { return (&scope{r: r}).unregister(ctx, run) },
 				GiveUp: giveUp,
 			},
 		},
 	}
 }
 
-// SetupWithManager registers the controller.
-func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
-	reconciler := c.Reconciler()
+func (r *Reconciler) phases() (
+	[]engine.Phase[*v1alpha1.SmileWebhookSubscription], engine.Conclude[*v1alpha1.SmileWebhookSubscription],
+) {
+	s := &scope{r: r}
+	return []engine.Phase[*v1alpha1.SmileWebhookSubscription]{
+		{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: s.connect},
+		{Condition: v1alpha1.ConditionRegistered, Done: "Smile sends the events", Run: engine.Step(s.register)},
+		{Condition: v1alpha1.ConditionSecretUsePermitted, Run: s.checkSecretUse},
+	}, nil
+}
+
+// SetupWithManager adds the controller to a manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := r.Engine()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smilewebhooksubscription").
 		For(&v1alpha1.SmileWebhookSubscription{}, builder.WithPredicates(predicate.Or(engine.Relevant(), reconciler.Altered()))).
-		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
+		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(r.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
-		WatchesRawSource(engine.Woken(c.Checks)).
-		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, c.tenant)).
+		WatchesRawSource(engine.Woken(r.Checks)).
+		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, r.tenant)).
 		Complete(reconciler)
 }
 
-func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
+func (r *Reconciler) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
 	var sub v1alpha1.SmileWebhookSubscription
-	if c.Client.Get(ctx, name, &sub) != nil {
+	if r.Client.Get(ctx, name, &sub) != nil {
 		return engine.Tenant{}
 	}
-	return c.Connections.Tenant(ctx, sub.Namespace, sub.Spec.ConnectionRef)
+	return r.Connections.Tenant(ctx, sub.Namespace, sub.Spec.ConnectionRef)
 }
 
-func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
-	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileWebhookSubscriptionList{},
+func (r *Reconciler) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
+	return engine.RequestsFor(ctx, r.Client, &v1alpha1.SmileWebhookSubscriptionList{},
 		client.InNamespace(conn.GetNamespace()), client.MatchingFields{index.Connection: conn.GetName()})
 }

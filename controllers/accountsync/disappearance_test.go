@@ -14,8 +14,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// vanishing answers as if there were no account at all.
-func vanishing(w http.ResponseWriter, r *http.Request) bool {
+// withoutAccounts answers as if there were no account at all.
+func withoutAccounts(w http.ResponseWriter, r *http.Request) bool {
 	if !strings.HasPrefix(r.URL.Path, "/v1/accounts") {
 		return false
 	}
@@ -78,8 +78,8 @@ var _ = Describe("The data of many", func() {
 		happens func()
 		restart bool
 	}{
-		"disappear at once": {happens: func() { s.Smile.Instead = vanishing }},
-		"disappear at once, and a new process looks first":     {func() { s.Smile.Instead = vanishing }, true},
+		"disappear at once": {happens: func() { s.Smile.Instead = withoutAccounts }},
+		"disappear at once, and a new process looks first":     {func() { s.Smile.Instead = withoutAccounts }, true},
 		"are disconnected at once":                             {happens: disconnecting},
 		"are disconnected at once, and a new process finds it": {disconnecting, true},
 	} {
@@ -138,7 +138,7 @@ var _ = Describe("The data of many", func() {
 		s.Create(other, keys)
 		s.op.Run(other)
 		s.op.Live(interval, append(all, other)...)
-		s.Smile.Instead = vanishing
+		s.Smile.Instead = withoutAccounts
 		s.op.Live(interval, append(all, other)...)
 		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("False/MassDisappearance"))
 		Expect(s.Condition(other, v1alpha1.ConditionMirrored)).To(Equal("True/Succeeded"), "nothing of its own waits")
@@ -152,8 +152,27 @@ var _ = Describe("The data of many", func() {
 		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("False/MassDisappearance"))
 	})
 
-	It("stays when the accounts vanish and come back", func() {
-		s.Smile.Instead = vanishing
+	It("stays when somebody removes an approval from an earlier time", func() {
+		s.Annotate(s.conn, v1alpha1.AnnotationApproveErasure, "at an earlier time")
+		s.op.Live(interval, all...)
+		s.Smile.Instead = withoutAccounts
+		s.op.Live(interval, all...)
+		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("False/MassDisappearance"))
+
+		s.Change(s.conn, func() { s.conn.Annotations = nil })
+		s.op.Live(interval, all...)
+		for i, sync := range syncs {
+			Expect(holds(data(i))).To(HaveLen(1))
+			Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonMassDisappearance)))
+		}
+
+		s.Annotate(s.conn, v1alpha1.AnnotationApproveErasure, "now")
+		s.op.Live(time.Minute, all...)
+		Expect(holds(data(0))).To(BeEmpty())
+	})
+
+	It("stays when the accounts disappear and come back", func() {
+		s.Smile.Instead = withoutAccounts
 		s.op.Live(interval, all...)
 		s.Smile.Instead = nil
 		s.op.Live(interval, all...)

@@ -39,8 +39,8 @@ import (
 // Calls are paced by the budget, not by this.
 const concurrency = 22
 
-// Controller holds what the reconciling of users needs.
-type Controller struct {
+// Reconciler reconciles SmileUsers. It lives as long as the process; a scope lives for one reconcile.
+type Reconciler struct {
 	// Client writes; it reads SmileUsers from the cache.
 	Client client.Client
 	// Live reads past the cache.
@@ -49,15 +49,15 @@ type Controller struct {
 	Connections *connection.Registry
 	// Mirrors of the remote side.
 	Mirrors *mirror.Set
-	// Owners tells whose a remote user is.
+	// Owners checks which object owns a remote user.
 	Owners *ownership.Checker
 	// Outputs writes the Secrets of link tokens.
 	Outputs *output.Writer
 	// Identity makes the digests of the audit log.
 	Identity identity.Key
-	// Audit gets a record of each revoke.
+	// Audit receives a record of each revoke.
 	Audit *auditlog.Log
-	// Checks are the objects whose output is to be looked at, because it may be gone or changed.
+	// Checks are the objects whose output may have been deleted or changed.
 	Checks engine.Wakes
 	// Events of the objects.
 	Events events.EventRecorder
@@ -66,91 +66,89 @@ type Controller struct {
 	// Clock of everything.
 	Clock clock.PassiveClock
 
-	asks   asks
-	minted minted
-	// looking is how many passes wait for a call that reads accounts.
-	looking atomic.Int32
+	refreshes requestedRefreshes
+	minted    minted
+	// readers is how many reconciles wait for a call that reads accounts.
+	readers atomic.Int32
 }
 
-// Reconciler makes the reconciler of SmileUsers.
-func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileUser] {
+// Engine returns the life of SmileUsers, with the phases of this kind.
+func (r *Reconciler) Engine() *engine.Reconciler[*v1alpha1.SmileUser] {
 	return &engine.Reconciler[*v1alpha1.SmileUser]{
-		Client: c.Client, Events: c.Events, Clock: c.Clock,
+		Client: r.Client, Events: r.Events, Clock: r.Clock,
 		Kind: engine.Kind[*v1alpha1.SmileUser]{
-			Name: "SmileUser",
-			New:  func() *v1alpha1.SmileUser { return &v1alpha1.SmileUser{} },
-			Phases: func() ([]engine.Phase[*v1alpha1.SmileUser], engine.Conclude[*v1alpha1.SmileUser]) {
-				v := &visit{Controller: c}
-				return []engine.Phase[*v1alpha1.SmileUser]{
-					{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: v.connect},
-					{Condition: v1alpha1.ConditionSecretUsePermitted, Run: v.checkSubjectUse},
-					{Condition: v1alpha1.ConditionProvisioned, Done: "the person is a user at Smile", Run: engine.Step(v.provision)},
-					{Condition: v1alpha1.ConditionTokenIssued, Done: "the Secret holds a fresh link token", Run: v.issueToken},
-					{Run: engine.Step(v.countAccounts)},
-					{Run: engine.Step(func(context.Context, *pass) error { return v.trouble })},
-				}, nil
-			},
+			Name:   "SmileUser",
+			New:    func() *v1alpha1.SmileUser { return &v1alpha1.SmileUser{} },
+			Phases: r.phases,
 			Undo: &engine.Undo[*v1alpha1.SmileUser]{
 				Finalizer: v1alpha1.FinalizerRevoke,
-				Live:      c.Live,
+				Live:      r.Live,
 				Needed: func(user *v1alpha1.SmileUser) bool {
 					return user.Spec.DeletionPolicy == v1alpha1.UserRevokeAccounts
 				},
-				Run: func(ctx context.Context, pass *engine.Run[*v1alpha1.SmileUser]) error {
-					return (&visit{Controller: c}).revoke(ctx, pass)
-				},
+				Run: func(ctx context.Context, run *run) error { return (&scope{r: r}).revoke(ctx, run) },
 			},
-			Gone: c.forget,
+			Gone: r.forget,
 		},
 	}
 }
 
-func (c *Controller) forget(name types.NamespacedName) {
-	c.Creation.Forget(name)
-	c.asks.forget(name)
-	c.minted.forget(name)
-	c.Mirrors.ForgetHint(name)
-	c.Mirrors.ForgetClaims(name)
+func (r *Reconciler) phases() ([]engine.Phase[*v1alpha1.SmileUser], engine.Conclude[*v1alpha1.SmileUser]) {
+	s := &scope{r: r}
+	return []engine.Phase[*v1alpha1.SmileUser]{
+		{Condition: v1alpha1.ConditionConnectionReady, Done: "the connection can be used", Run: s.connect},
+		{Condition: v1alpha1.ConditionSecretUsePermitted, Run: s.checkSubjectUse},
+		{Condition: v1alpha1.ConditionProvisioned, Done: "the person is a user at Smile", Run: engine.Step(s.provision)},
+		{Condition: v1alpha1.ConditionTokenIssued, Done: "the Secret holds a fresh link token", Run: s.issueToken},
+		{Run: engine.Step(s.countAccounts)},
+	}, s.conclude
 }
 
-// SetupWithManager registers the controller.
-func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
-	reconciler := c.Reconciler()
+func (r *Reconciler) forget(name types.NamespacedName) {
+	r.Creation.Forget(name)
+	r.refreshes.forget(name)
+	r.minted.forget(name)
+	r.Mirrors.ForgetHint(name)
+	r.Mirrors.ForgetClaims(name)
+}
+
+// SetupWithManager adds the controller to a manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := r.Engine()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smileuser").
 		For(&v1alpha1.SmileUser{}, builder.WithPredicates(predicate.Or(engine.Relevant(), engine.Hinted(), reconciler.Altered()))).
-		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
+		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(r.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
-		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
-		WatchesRawSource(engine.Woken(c.Checks)).
-		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, c.tenant)).
+		WatchesRawSource(source.TypedChannel(r.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(r.ofRemoteUser))).
+		WatchesRawSource(engine.Woken(r.Checks)).
+		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, r.tenant)).
 		Complete(reconciler)
 }
 
-func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
+func (r *Reconciler) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
 	var user v1alpha1.SmileUser
-	if c.Client.Get(ctx, name, &user) != nil {
+	if r.Client.Get(ctx, name, &user) != nil {
 		return engine.Tenant{}
 	}
-	return c.Connections.Tenant(ctx, user.Namespace, user.Spec.ConnectionRef)
+	return r.Connections.Tenant(ctx, user.Namespace, user.Spec.ConnectionRef)
 }
 
-// ofConnection finds the users to wake when their connection becomes usable or stops being it.
-func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
-	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileUserList{},
+// ofConnection returns the users to reconcile when their connection becomes usable.
+func (r *Reconciler) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
+	return engine.RequestsFor(ctx, r.Client, &v1alpha1.SmileUserList{},
 		client.InNamespace(conn.GetNamespace()), client.MatchingFields{index.Connection: conn.GetName()})
 }
 
-// ofRemoteUser finds the users to whom what the mirror has learned is news. After a start their statuses are all that
-// was known before.
-func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []reconcile.Request {
+// ofRemoteUser returns the SmileUsers whose status differs from what the mirror has read about their remote user.
+func (r *Reconciler) ofRemoteUser(ctx context.Context, change mirror.Change) []reconcile.Request {
 	var users v1alpha1.SmileUserList
-	if err := c.Client.List(ctx, &users, client.MatchingFields{index.RemoteUser: change.UserID}); err != nil {
+	if err := r.Client.List(ctx, &users, client.MatchingFields{index.RemoteUser: change.UserID}); err != nil {
 		return nil // a synced cache does not fail
 	}
 	var requests []reconcile.Request
 	for i := range users.Items {
-		if users.Items[i].UID != change.Reader && c.isNews(&users.Items[i]) {
+		if users.Items[i].UID != change.Reader && r.isNews(&users.Items[i]) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&users.Items[i])})
 		}
 	}

@@ -8,46 +8,47 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// Every page is reached at every size, fits its width and can be looked at.
+// TestEveryPage: every page of the widget can be reached on every screen and fits
+// its width.
 func TestEveryPage(t *testing.T) {
 	for _, s := range screens {
 		t.Run(s.name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{})
-			w := c.visit(s, options{"companyName": "Niceloan", "topProviders": []string{"sss_ph", "grab"}})
-			look := func(name string) { w.fits(); w.readsWell(); w.picture(name) }
+			w := c.openWidget(s, options{"companyName": "Niceloan", "topProviders": []string{"sss_ph", "grab"}})
+			check := func(name string) { w.fits(); w.readsWell(); w.picture(name) }
 			w.at("Niceloan asks to see your work and income data")
-			look("01-consent")
+			check("01-consent")
 			w.press("Agree and continue").at("Where do you work?")
-			look("02-list")
+			check("02-list")
 			w.enter("Search employers and platforms", "zzz").says("Nothing found")
-			look("03-list-empty")
+			check("03-list-empty")
 			w.press("My employer is not listed").at("Who do you work for?")
-			look("03-survey")
+			check("03-survey")
 			w.press("Send").says("Thank you for telling us.").press("Grab").at("How do you log in to Grab?")
-			look("04-login-options")
+			check("04-login-options")
 			w.press("Back").at("Where do you work?").press("SSS").at("Log in to SSS")
-			look("05-login")
+			check("05-login")
 			w.press("Test accounts")
-			look("06-login-test-accounts")
-			w.press("Log in").says("Enter what you log in with.")
+			check("06-login-test-accounts")
+			w.press("Log in").says("Enter your login.")
 			w.enter("User name, e-mail or mobile number", "George").enter("Password", "wrong").press("Log in").says("did not accept")
-			look("07-login-refused")
+			check("07-login-refused")
 			w.enter("Password", "123456").press("Log in").at("Enter the code")
-			look("08-code")
+			check("08-code")
 			w.enter("One-time code", "1234").press("Continue").at("SSS is connected")
-			look("09-success")
+			check("09-success")
 			w.press("Connect another account").at("Where do you work?")
-			look("10-list-connected")
+			check("10-list-connected")
 			w.pressMine("SSS").at("Your SSS account")
-			look("11-revoke")
+			check("11-revoke")
 			w.press("Disconnect").says("SSS was disconnected.")
-			look("12-list-revoked")
+			check("12-list-revoked")
 			if err := c.box.SetFaults([]sandbox.Fault{{Operation: "link-create-account", Action: "status:503"}}); err != nil {
 				t.Fatal(err)
 			}
 			w.press("CDE Corporation").at("Log in to CDE Corporation")
 			w.enter("User name, e-mail or mobile number", "George").enter("Password", "123456").press("Log in").says("Something went wrong")
-			look("13-error")
+			check("13-error")
 			w.press("Exit").gone()
 			pages := map[any]bool{}
 			for _, heard := range w.heard() {
@@ -70,7 +71,7 @@ func TestEveryPage(t *testing.T) {
 // fits fails when something is wider than the window.
 func (w *widget) fits() {
 	w.t.Helper()
-	if got := ask[bool](w.tab, shadow+`.querySelector(".scroll").scrollWidth <= `+shadow+`.querySelector(".scroll").clientWidth`); !got {
+	if got := evaluate[bool](w.tab, shadow+`.querySelector(".scroll").scrollWidth <= `+shadow+`.querySelector(".scroll").clientWidth`); !got {
 		w.t.Error("the page is wider than the widget")
 	}
 }
