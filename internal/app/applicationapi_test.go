@@ -9,7 +9,10 @@ func TestTheApplicationAPINeedsACertificate(t *testing.T) {
 	t.Parallel()
 	const certificate, key = "--application-api-tls-cert-file=x", "--application-api-tls-key-file=y"
 	for _, args := range [][]string{
-		{}, {"--application-api-bind-address=0"}, {"--application-api-bind-address=127.0.0.1:8444"}, {"--application-api-bind-address=[::1]:8444"},
+		{},
+		{"--application-api-bind-address=0"},
+		{"--application-api-bind-address=127.0.0.1:8444"},
+		{"--application-api-bind-address=[::1]:8444"},
 		{"--application-api-bind-address=:8444", certificate, key},
 	} {
 		if _, err := parsed(t, args...); err != nil {
@@ -17,8 +20,10 @@ func TestTheApplicationAPINeedsACertificate(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{"--application-api-bind-address=:8444"}, {"--application-api-bind-address=10.0.0.1:8444"},
-		{"--application-api-bind-address=:8444", certificate}, {"--application-api-bind-address=127.0.0.1:8444", "--application-api-audience="},
+		{"--application-api-bind-address=:8444"},
+		{"--application-api-bind-address=10.0.0.1:8444"},
+		{"--application-api-bind-address=:8444", certificate},
+		{"--application-api-bind-address=127.0.0.1:8444", "--application-api-audience="},
 	} {
 		if _, err := parsed(t, args...); err == nil || !strings.Contains(err.Error(), "--application-api-") {
 			t.Errorf("%v: %v", args, err)

@@ -148,12 +148,8 @@ func (c *Call) read(r *http.Request) (body []byte, err error) {
 	if r.URL.RawQuery != "" {
 		return nil, NewProblem(ReasonInvalidQuery)
 	}
-	for name, into := range map[string]*string{HeaderConsentRef: &c.ConsentRef, HeaderPurpose: &c.Purpose} {
-		values := r.Header.Values(name)
-		if len(values) > 1 || len(values) == 1 && (len(values[0]) > maxNote || !noteForm.MatchString(values[0])) {
-			return nil, NewProblem(ReasonInvalidHeader)
-		}
-		*into = strings.Join(values, "")
+	if !c.readNotes(r.Header) {
+		return nil, NewProblem(ReasonInvalidHeader)
 	}
 	body, err = io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
 	var large *http.MaxBytesError
@@ -170,6 +166,18 @@ func (c *Call) read(r *http.Request) (body []byte, err error) {
 		return nil, NewProblem(ReasonInvalidBody)
 	}
 	return body, nil
+}
+
+// readNotes reads the headers that are for the audit log. It reports whether they are valid.
+func (c *Call) readNotes(header http.Header) bool {
+	for name, into := range map[string]*string{HeaderConsentRef: &c.ConsentRef, HeaderPurpose: &c.Purpose} {
+		values := header.Values(name)
+		if len(values) > 1 || len(values) == 1 && (len(values[0]) > maxNote || !noteForm.MatchString(values[0])) {
+			return false
+		}
+		*into = strings.Join(values, "")
+	}
+	return true
 }
 
 func isJSON(header http.Header) bool {

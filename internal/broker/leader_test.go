@@ -183,7 +183,7 @@ func serve(t *testing.T, address string, own *broker.Ephemeral, handler http.Han
 	dir := t.TempDir()
 	certificate(t, dir)
 	server := &broker.Server{Address: address, CertFile: dir + "/tls.crt", KeyFile: dir + "/tls.key", Own: own, Handler: handler}
-	ctx, end := context.WithCancel(context.Background())
+	ctx, end := context.WithCancel(t.Context())
 	stopped := make(chan error)
 	go func() { stopped <- server.Start(ctx) }()
 	t.Cleanup(func() {
