@@ -30,43 +30,43 @@ func regenerated(sync *v1alpha1.SmileAccountSync) bool {
 }
 
 // observe updates the status from the accounts that Smile shows, and then decides about data that only the output has.
-func (s *scope) observe(ctx context.Context, r *run) error {
-	if err := s.observeAccounts(ctx, r); err != nil {
+func (s *scope) observe(ctx context.Context, run *run) error {
+	if err := s.observeAccounts(ctx, run); err != nil {
 		return err
 	}
-	return s.readBack(ctx, r)
+	return s.readBack(ctx, run)
 }
 
 // observeAccounts keeps the list of the accounts that the sync covers.
-func (s *scope) observeAccounts(ctx context.Context, r *run) error {
-	s.now = r.Now
-	s.plan.refetch = outdated(r.Object) || requested(r.Object) || r.Object.Status.DataPending
+func (s *scope) observeAccounts(ctx context.Context, run *run) error {
+	s.now = run.Now
+	s.plan.refetch = outdated(run.Object) || requested(run.Object) || run.Object.Status.DataPending
 	s.plan.writeIf(s.plan.refetch)
-	s.plan.writeIf(regenerated(r.Object))
+	s.plan.writeIf(regenerated(run.Object))
 	if s.connErr != nil {
 		if s.plan.write {
 			return s.connErr
 		}
 		return engine.ErrRest
 	}
-	s.schedule(r)
-	accounts, err := s.accounts(ctx, r.Object)
+	s.schedule(run)
+	accounts, err := s.accounts(ctx, run.Object)
 	asKnown := errors.Is(err, errAsKnown)
 	if err != nil && !asKnown {
 		return err
 	}
-	if err := s.inspectFirst(r); err != nil {
+	if err := s.inspectFirst(run); err != nil {
 		return err
 	}
-	if err := s.c.Owners.Verify(ctx, s.conn, s.user, s.user.Status.UserID); err != nil {
+	if err := s.r.Owners.Verify(ctx, s.conn, s.user, s.user.Status.UserID); err != nil {
 		return err
 	}
 	if !asKnown {
-		if err := s.takeIn(ctx, r, accounts); err != nil {
+		if err := s.takeIn(ctx, run, accounts); err != nil {
 			return err
 		}
 	}
-	s.observed(r.Object)
+	s.observed(run.Object)
 	return nil
 }
 
@@ -78,34 +78,34 @@ func (s *scope) observed(sync *v1alpha1.SmileAccountSync) {
 }
 
 // takeIn updates the status from a listing. Accounts that are missing from the listing are first read one by one.
-func (s *scope) takeIn(ctx context.Context, r *run, accounts []smile.Account) error {
-	covered, err := s.confirmGone(ctx, r, s.covered(r.Object, accounts))
+func (s *scope) takeIn(ctx context.Context, run *run, accounts []smile.Account) error {
+	covered, err := s.confirmGone(ctx, run, s.covered(run.Object, accounts))
 	if err != nil {
 		return err
 	}
 	s.listed = accounts
-	setAccounts(r.Object, covered)
+	setAccounts(run.Object, covered)
 	return nil
 }
 
 // schedule decides how fresh the accounts and tasks must be that are read, and when the next reconcile is due. Everything
 // else is listed by the mirror for all users, and the mirror wakes the objects that it concerns.
-func (s *scope) schedule(r *run) {
-	hint := s.c.Mirrors.Hint(s.user, s.conn.ResyncInterval)
-	r.WakeAt(hint.Next)
+func (s *scope) schedule(run *run) {
+	hint := s.r.Mirrors.Hint(s.user, s.conn.ResyncInterval)
+	run.WakeAt(hint.Next)
 	s.notBefore = hint.Last
-	s.takeHints(r.Object, hint.Accounts)
-	for _, account := range r.Object.Status.Accounts {
+	s.takeHints(run.Object, hint.Accounts)
+	for _, account := range run.Object.Status.Accounts {
 		if connected(account) && account.FinishedTasks == 0 && account.ConnectedAt != nil {
-			looks := schedule.AfterActivity(account.ConnectedAt.Time, r.Now)
-			r.WakeAt(looks.Next)
-			if looks.Last.After(s.c.Mirrors.Started()) && looks.Last.After(s.notBefore) {
+			looks := schedule.AfterActivity(account.ConnectedAt.Time, run.Now)
+			run.WakeAt(looks.Next)
+			if looks.Last.After(s.r.Mirrors.Started()) && looks.Last.After(s.notBefore) {
 				s.notBefore = looks.Last
 			}
 		}
 	}
-	if (requested(r.Object) || s.undecided || r.Resumed) && r.Now.After(s.notBefore) { // the hint may be from this reconcile
-		s.notBefore = r.Now
+	if (requested(run.Object) || s.undecided || run.Resumed) && run.Now.After(s.notBefore) { // the hint may be from this reconcile
+		s.notBefore = run.Now
 	}
 }
 
@@ -170,15 +170,15 @@ func among(selected []string, value string) bool {
 
 // confirmGone reads each account that is missing from a listing before its data is erased, because a listing may be
 // incomplete. If many disappeared at once, none of that changes the status.
-func (s *scope) confirmGone(ctx context.Context, r *run, listed []smile.Account) ([]smile.Account, error) {
-	sync := r.Object
+func (s *scope) confirmGone(ctx context.Context, run *run, listed []smile.Account) ([]smile.Account, error) {
+	sync := run.Object
 	for _, before := range sync.Status.Accounts {
 		i := slices.IndexFunc(listed, func(a smile.Account) bool { return a.ID == before.ID })
 		linked := i >= 0 && listed[i].Connection.Status != smile.ConnectionDisconnected
 		if linked || !selected(sync, before) || disconnected(before) {
 			continue
 		}
-		if err := s.mayLose(ctx, r, before); err != nil {
+		if err := s.mayLose(ctx, run, before); err != nil {
 			return nil, err
 		}
 		if i >= 0 {
@@ -198,8 +198,8 @@ func (s *scope) confirmGone(ctx context.Context, r *run, listed []smile.Account)
 
 // mayLose reports why the data of an account that Smile no longer shows as linked must stay; nil when it may be erased, or when
 // there is none.
-func (s *scope) mayLose(ctx context.Context, r *run, account v1alpha1.SyncedAccount) error {
-	if !mirror.AtStake(r.Object, account) || mirror.Ended(account, s.ttlTime(ctx, r)) {
+func (s *scope) mayLose(ctx context.Context, run *run, account v1alpha1.SyncedAccount) error {
+	if !mirror.AtStake(run.Object, account) || mirror.Ended(account, s.ttlTime(ctx, run)) {
 		return nil
 	}
 	return s.mirror.MayErase(s.conn.Name, s.userID(), account.ID)

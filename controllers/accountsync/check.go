@@ -24,16 +24,16 @@ var errDamaged = problem.NewTransient(v1alpha1.ReasonOutputDamaged,
 // inspect compares the output with what was written. It fails only if the output cannot be read; the following phases handle
 // what it finds. It also ends the reconcile of a ConfigMap that would hold more than named fields, before Smile is called.
 // If that ConfigMap exists already, data may have to be erased from it first: then fetch ends the reconcile.
-func (s *scope) inspect(ctx context.Context, r *run) error {
-	sync := r.Object
+func (s *scope) inspect(ctx context.Context, run *run) error {
+	sync := run.Object
 	if isUnnamed(sync) && sync.Status.Output == nil {
 		return errUnnamedFields
 	}
 	target, wanted := targetOf(sync)
 	if !wanted {
-		return s.dropOutput(ctx, r)
+		return s.dropOutput(ctx, run)
 	}
-	if s.spared = s.c.Checked && r.First && !r.Resumed && isAtRest(sync); s.spared {
+	if s.spared = s.r.Checked && run.First && !run.Resumed && isAtRest(sync); s.spared {
 		return nil
 	}
 	// An output is compared even if there is no SmileUser.
@@ -90,12 +90,12 @@ func isAtRest(sync *v1alpha1.SmileAccountSync) bool {
 
 // inspectFirst ends a reconcile that has something to do but has not compared the output. Another reconcile follows at once and
 // compares it before the status is updated from Smile, because the seal may be more recent than a status that was restored.
-func (s *scope) inspectFirst(r *run) error {
+func (s *scope) inspectFirst(run *run) error {
 	if !s.spared {
 		return nil
 	}
 	s.again = true
-	r.WakeAt(r.Now)
+	run.WakeAt(run.Now)
 	return engine.ErrRest
 }
 
@@ -105,7 +105,7 @@ func (s *scope) findUserObject(ctx context.Context, sync *v1alpha1.SmileAccountS
 	if s.user != nil || s.userErr != nil {
 		return s.userErr
 	}
-	user, err := s.c.userOf(ctx, sync)
+	user, err := s.r.userOf(ctx, sync)
 	if err != nil {
 		s.userErr = err
 		return err
@@ -125,7 +125,7 @@ func (s *scope) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	}
 	for n := range s.formerSet(target) {
 		stored := s.opened[target.Part(n+1)]
-		if _, err := s.c.Outputs.Write(ctx, sync, stored, stored.Content(), s.c.templateOf(sync)); err != nil {
+		if _, err := s.r.Outputs.Write(ctx, sync, stored, stored.Content(), s.r.templateOf(sync)); err != nil {
 			return err
 		}
 	}
@@ -148,7 +148,7 @@ func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 		// An object that cannot be opened now is not overwritten later.
 		_ = s.open(ctx, sync, one)
 	}
-	s.asWritten = holds(sync, target) && set.Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
+	s.asWritten = holds(sync, target) && set.Sealed(s.r.Identity, sync.Status.Output.Fingerprint)
 	s.hasMetadata, err = s.carriesMetadata(sync, target, len(set))
 	return err
 }
@@ -162,7 +162,7 @@ func (s *scope) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	}
 	for n := range s.formerSet(target) {
 		if stored := s.opened[target.Part(n+1)]; stored.Immutable() {
-			if err := s.c.Outputs.Thaw(ctx, sync, stored, s.c.templateOf(sync)); err != nil {
+			if err := s.r.Outputs.Thaw(ctx, sync, stored, s.r.templateOf(sync)); err != nil {
 				return err
 			}
 		}
@@ -173,7 +173,7 @@ func (s *scope) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 // carriesMetadata reports whether the objects of an output have their owner and the template's metadata.
 func (s *scope) carriesMetadata(sync *v1alpha1.SmileAccountSync, target output.Target, objects int) (bool, error) {
 	for n := range objects {
-		ok, err := s.c.Outputs.AsDeclared(sync, s.opened[target.Part(n+1)], s.c.templateOf(sync))
+		ok, err := s.r.Outputs.AsDeclared(sync, s.opened[target.Part(n+1)], s.r.templateOf(sync))
 		if err != nil || !ok {
 			return false, err
 		}

@@ -26,9 +26,9 @@ var (
 )
 
 // ttlTime is the time at which ttls are evaluated. Unless the clock is confirmed it is the zero time, at which none has passed.
-func (s *scope) ttlTime(ctx context.Context, r *run) time.Time {
-	if s.skew(ctx, r.Object).Confirmed() {
-		return r.Now
+func (s *scope) ttlTime(ctx context.Context, run *run) time.Time {
+	if s.skew(ctx, run.Object).Confirmed() {
+		return run.Now
 	}
 	return time.Time{}
 }
@@ -39,21 +39,21 @@ func (s *scope) skew(ctx context.Context, sync *v1alpha1.SmileAccountSync) conne
 		return s.conn.Skew()
 	}
 	if err := s.findUserObject(ctx, sync); err != nil {
-		return s.c.Connections.Skew()
+		return s.r.Connections.Skew()
 	}
-	return s.c.Connections.SkewOf(s.user.Namespace, s.user.Spec.ConnectionRef)
+	return s.r.Connections.SkewOf(s.user.Namespace, s.user.Spec.ConnectionRef)
 }
 
 // heldByClock is why data whose ttl has passed is kept; nil when there is none.
-func (s *scope) heldByClock(ctx context.Context, r *run) *problem.Problem {
-	now := s.ttlTime(ctx, r)
-	held := slices.ContainsFunc(r.Object.Status.Accounts, func(account v1alpha1.SyncedAccount) bool {
-		return expired(r.Object, account, r.Now) && !expired(r.Object, account, now)
+func (s *scope) heldByClock(ctx context.Context, run *run) *problem.Problem {
+	now := s.ttlTime(ctx, run)
+	held := slices.ContainsFunc(run.Object.Status.Accounts, func(account v1alpha1.SyncedAccount) bool {
+		return expired(run.Object, account, run.Now) && !expired(run.Object, account, now)
 	})
 	if !held {
 		return nil
 	}
-	return s.clockFault(ctx, r.Object)
+	return s.clockFault(ctx, run.Object)
 }
 
 func (s *scope) clockFault(ctx context.Context, sync *v1alpha1.SmileAccountSync) *problem.Problem {
@@ -64,12 +64,12 @@ func (s *scope) clockFault(ctx context.Context, sync *v1alpha1.SmileAccountSync)
 }
 
 // confirmClock asks Smile for its time if a ttl has passed and no response has shown the time since the start.
-func (s *scope) confirmClock(ctx context.Context, r *run) error {
+func (s *scope) confirmClock(ctx context.Context, run *run) error {
 	if s.held == nil || s.conn == nil || s.conn.Skew().Known {
 		return nil
 	}
 	if err := s.conn.AskTime(ctx); err != nil && problem.Classify(err).Class == problem.Throttled {
 		return err
 	}
-	return s.erase(ctx, r)
+	return s.erase(ctx, run)
 }

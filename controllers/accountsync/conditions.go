@@ -89,18 +89,18 @@ func (f findings) outputReady() engine.Outcome {
 const dataExpired = "data was erased because spec.retention.ttl has passed: it comes back when Smile has newer data"
 
 // conclude writes the conditions that depend on several phases, and returns the problem with which the reconcile ends.
-func (s *scope) conclude(r *run, err error) error {
+func (s *scope) conclude(run *run, err error) error {
 	if err == nil {
-		err = s.finish(r)
+		err = s.finish(run)
 	}
 	if f := s.found.fetch; f == fetchFailed || f == fetchComplete {
-		s.found.expired = slices.ContainsFunc(r.Object.Status.Accounts, s.isExpired)
+		s.found.expired = slices.ContainsFunc(run.Object.Status.Accounts, s.isExpired)
 	}
-	r.Set(v1alpha1.ConditionAccountsConnected, s.found.accountsConnected())
-	r.Set(v1alpha1.ConditionDataSynced, s.found.dataSynced())
-	r.Set(v1alpha1.ConditionOutputReady, s.found.outputReady())
-	if accounts := s.found.accounts; accounts != nil && r.Object.Status.ConnectedAccounts == 0 {
-		r.SetReady(accounts.reason, accounts.message)
+	run.Set(v1alpha1.ConditionAccountsConnected, s.found.accountsConnected())
+	run.Set(v1alpha1.ConditionDataSynced, s.found.dataSynced())
+	run.Set(v1alpha1.ConditionOutputReady, s.found.outputReady())
+	if accounts := s.found.accounts; accounts != nil && run.Object.Status.ConnectedAccounts == 0 {
+		run.SetReady(accounts.reason, accounts.message)
 	}
 	return s.explain(err)
 }

@@ -57,13 +57,13 @@ func ownershipOf(source smile.Source, userID, accountID string) dataOwner {
 // errUnproven means that a hint alone does not permit using the fetched data: account and tasks must be read first.
 var errUnproven = errors.New("the response does not prove what the hint says")
 
-// errForeign is data of somebody else in a response about an account of this user.
+// errForeign means that a response about an account of this user contains data of another user.
 var errForeign = &smile.ResponseError{Operation: "get-account-payload", Problem: smile.ProblemWrongObject}
 
 // contentOf reads datapoints of an account: the list when only one is wanted, else everything at once, and again the
 // list of every datapoint that was truncated.
 func (s *scope) contentOf(ctx context.Context, sync *v1alpha1.SmileAccountSync, accountID string) (content, error) {
-	wanted, shared := sync.Spec.Datapoints, len(s.c.ofUser(ctx, s.user)) > 1
+	wanted, shared := sync.Spec.Datapoints, len(s.r.ofUser(ctx, s.user)) > 1
 	if len(wanted) == 1 && !shared {
 		return s.readList(ctx, accountID, smile.Datapoint(wanted[0].Type))
 	}
@@ -115,7 +115,7 @@ func (s *scope) payload(ctx context.Context, accountID string, shared bool) (con
 		return read()
 	}
 	key := payloadKey{s.conn.Account(), s.user.Status.UserID, accountID}
-	return s.c.payloads.get(key, s.fresh(accountID), s.c.Clock.Now, read)
+	return s.r.payloads.get(key, s.fresh(accountID), s.r.Clock.Now, read)
 }
 
 // fresh is when a fetch of an account must have begun at the earliest to hold what this reconcile fetches it for.

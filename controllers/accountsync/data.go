@@ -26,9 +26,9 @@ type fetched struct {
 
 // fetch reads the data of the accounts that have new data, after it has erased what must be erased. It is all or nothing:
 // after an error, the last good data and the status stay as they are.
-func (s *scope) fetch(ctx context.Context, r *run) error {
-	sync := r.Object
-	if err := s.eraseJudged(ctx, r); err != nil {
+func (s *scope) fetch(ctx context.Context, run *run) error {
+	sync := run.Object
+	if err := s.eraseJudged(ctx, run); err != nil {
 		return err
 	}
 	if isUnnamed(sync) {
@@ -42,20 +42,20 @@ func (s *scope) fetch(ctx context.Context, r *run) error {
 		s.found.noData = &accounts
 		return nil
 	}
-	gathered, err := s.gathered(ctx, r)
+	gathered, err := s.gathered(ctx, run)
 	if err != nil {
 		return err
 	}
-	s.watchPromise(r)
-	s.plan.writeIf(s.refreshDue(r))
+	s.watchPromise(run)
+	s.plan.writeIf(s.refreshDue(run))
 	if err := s.tryToWrite(ctx, sync); err != nil {
 		return err
 	}
 	sync.Status.DataPending = s.plan.write // until it is written, whatever becomes of this reconcile and this process
 	if s.plan.write {
-		err = s.fetchChanged(ctx, r, gathered)
+		err = s.fetchChanged(ctx, run, gathered)
 	}
-	s.auditFetched(r)
+	s.auditFetched(run)
 	if err == nil && s.plan.problem == nil {
 		s.plan.problem, err = s.unsupported(ctx, sync)
 	}
@@ -93,56 +93,56 @@ func (s *scope) isExpired(account v1alpha1.SyncedAccount) bool {
 }
 
 // fetchChanged fetches new data, and fetches again if an assumption turns out to be wrong.
-func (s *scope) fetchChanged(ctx context.Context, r *run, gathered map[string]tasksOf) error {
-	err := s.fetchAll(s.urgently(ctx), r.Object, gathered, r.Now)
+func (s *scope) fetchChanged(ctx context.Context, run *run, gathered map[string]tasksOf) error {
+	err := s.fetchAll(s.urgently(ctx), run.Object, gathered, run.Now)
 	switch {
 	case errors.Is(err, errUnproven):
-		return s.fetchUnhinted(ctx, r)
+		return s.fetchUnhinted(ctx, run)
 	case smile.IsNotFound(err):
-		return s.fetchRest(ctx, r, gathered)
+		return s.fetchRest(ctx, run, gathered)
 	default:
 		return err
 	}
 }
 
 // fetchRest fetches again if an account disappeared while it was read: without that account, whose data is erased.
-func (s *scope) fetchRest(ctx context.Context, r *run, gathered map[string]tasksOf) error {
-	accounts, err := s.mirror.Accounts(ctx, "", s.user.Status.UserID, s.c.Clock.Now())
+func (s *scope) fetchRest(ctx context.Context, run *run, gathered map[string]tasksOf) error {
+	accounts, err := s.mirror.Accounts(ctx, "", s.user.Status.UserID, s.r.Clock.Now())
 	if err != nil {
 		return err
 	}
-	if err := s.takeIn(ctx, r, accounts); err != nil {
+	if err := s.takeIn(ctx, run, accounts); err != nil {
 		return err
 	}
-	return s.fetchAgain(ctx, r, gathered)
+	return s.fetchAgain(ctx, run, gathered)
 }
 
 // fetchUnhinted fetches again, after reading accounts and tasks, if a response did not prove what a hint said.
-func (s *scope) fetchUnhinted(ctx context.Context, r *run) error {
+func (s *scope) fetchUnhinted(ctx context.Context, run *run) error {
 	s.distrust()
-	accounts, err := s.accounts(ctx, r.Object)
+	accounts, err := s.accounts(ctx, run.Object)
 	if err != nil {
 		return err
 	}
-	if err := s.takeIn(ctx, r, accounts); err != nil {
+	if err := s.takeIn(ctx, run, accounts); err != nil {
 		return err
 	}
-	gathered, err := s.gathered(ctx, r)
+	gathered, err := s.gathered(ctx, run)
 	if err != nil {
 		return err
 	}
-	return s.fetchAgain(s.urgently(ctx), r, gathered)
+	return s.fetchAgain(s.urgently(ctx), run, gathered)
 }
 
-func (s *scope) fetchAgain(ctx context.Context, r *run, gathered map[string]tasksOf) error {
-	if err := s.erase(ctx, r); err != nil {
+func (s *scope) fetchAgain(ctx context.Context, run *run, gathered map[string]tasksOf) error {
+	if err := s.erase(ctx, run); err != nil {
 		return err
 	}
 	s.fetched = nil
-	if err := s.compare(ctx, r.Object); err != nil {
+	if err := s.compare(ctx, run.Object); err != nil {
 		return err
 	}
-	return s.fetchAll(ctx, r.Object, gathered, r.Now)
+	return s.fetchAll(ctx, run.Object, gathered, run.Now)
 }
 
 func (s *scope) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, gathered map[string]tasksOf, now time.Time) error {
@@ -187,15 +187,15 @@ func refreshDueAt(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount,
 }
 
 // watchPromise plans to report an account that has waited for its data longer than Smile promises.
-func (s *scope) watchPromise(r *run) {
-	for i := range r.Object.Status.Accounts {
-		entry := &r.Object.Status.Accounts[i]
+func (s *scope) watchPromise(run *run) {
+	for i := range run.Object.Status.Accounts {
+		entry := &run.Object.Status.Accounts[i]
 		waiting := connected(*entry) && entry.FinishedTasks == 0 && entry.ConnectedAt != nil
-		if s.plan.problem != nil && waiting && r.Now.Sub(entry.ConnectedAt.Time) >= promise {
+		if s.plan.problem != nil && waiting && run.Now.Sub(entry.ConnectedAt.Time) >= promise {
 			s.plan.problem = problem.NewNotReady(v1alpha1.ReasonDataOverdue,
 				"an account has been connected for more than five minutes, but Smile has not gathered its data yet: "+
 					"if this persists, ask Smile's support").
-				After(untilNextRefresh(r, entry))
+				After(untilNextRefresh(run, entry))
 			return
 		}
 	}
@@ -210,14 +210,14 @@ type tasksOf struct {
 // gathered returns the tasks of each account whose data Smile has gathered, and plans to write if there is new data. A
 // connected account whose data is still being gathered is a problem that ends by itself. If the mirror has no tasks of an
 // account, those in the status count, because finished tasks stay finished.
-func (s *scope) gathered(ctx context.Context, r *run) (map[string]tasksOf, error) {
-	tasks, err := s.tasks(ctx, r.Object)
+func (s *scope) gathered(ctx context.Context, run *run) (map[string]tasksOf, error) {
+	tasks, err := s.tasks(ctx, run.Object)
 	if err != nil {
 		return nil, err
 	}
 	gathered := map[string]tasksOf{}
-	for i := range r.Object.Status.Accounts {
-		entry := &r.Object.Status.Accounts[i]
+	for i := range run.Object.Status.Accounts {
+		entry := &run.Object.Status.Accounts[i]
 		if !connected(*entry) && !hasData(*entry) {
 			continue
 		}
@@ -230,7 +230,7 @@ func (s *scope) gathered(ctx context.Context, r *run) (map[string]tasksOf, error
 		s.plan.writeIf(toFetch)
 		if of.finished == 0 && !toFetch {
 			s.plan.problem = problem.NewWaiting(v1alpha1.ReasonProgressing,
-				"Smile is still gathering the data of a connected account").After(untilNextRefresh(r, entry))
+				"Smile is still gathering the data of a connected account").After(untilNextRefresh(run, entry))
 			continue
 		}
 		gathered[entry.ID] = of
@@ -262,9 +262,9 @@ func fetchedOf(entry v1alpha1.SyncedAccount) tasksOf {
 }
 
 // refreshDue reports whether the spec requires that the data is fetched again although there is nothing new.
-func (s *scope) refreshDue(r *run) bool {
-	next, due := nextRefresh(r.Object, r.Now)
-	r.WakeAt(next)
+func (s *scope) refreshDue(run *run) bool {
+	next, due := nextRefresh(run.Object, run.Now)
+	run.WakeAt(next)
 	return due
 }
 

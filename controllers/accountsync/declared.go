@@ -31,19 +31,19 @@ func isUnnamed(sync *v1alpha1.SmileAccountSync) bool {
 }
 
 // templateOf is the template of the output without the annotations that the operator does not allow.
-func (c *Controller) templateOf(sync *v1alpha1.SmileAccountSync) *v1alpha1.OutputTemplate {
+func (r *Reconciler) templateOf(sync *v1alpha1.SmileAccountSync) *v1alpha1.OutputTemplate {
 	if sync.Spec.Output == nil {
 		return nil
 	}
-	allowed, _ := c.Annotations.Apply(sync.Spec.Output.Template)
+	allowed, _ := r.Annotations.Apply(sync.Spec.Output.Template)
 	return allowed
 }
 
 // checkTemplate warns of annotations that the operator does not allow. The output is written without them.
-func (s *scope) checkTemplate(_ context.Context, r *run) (engine.Outcome, error) {
+func (s *scope) checkTemplate(_ context.Context, run *run) (engine.Outcome, error) {
 	var dropped []string
-	if out := r.Object.Spec.Output; out != nil {
-		_, dropped = s.c.Annotations.Apply(out.Template)
+	if out := run.Object.Spec.Output; out != nil {
+		_, dropped = s.r.Annotations.Apply(out.Template)
 	}
 	if len(dropped) == 0 {
 		return engine.Absent, nil

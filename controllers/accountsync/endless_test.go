@@ -52,7 +52,7 @@ var _ = Describe("A list of data that never ends", func() {
 		_, written := s.Secret(testenv.DataName)
 		Expect(written).To(BeFalse())
 
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(16*time.Minute, sync)
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})

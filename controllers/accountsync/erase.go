@@ -16,8 +16,8 @@ import (
 // erase removes data from the output that must not be kept. It needs only the status and the output, neither Smile nor the
 // SmileUser. Data is removed from the status only after it was removed from the output. So if this reconcile is interrupted,
 // the next one continues.
-func (s *scope) erase(ctx context.Context, r *run) error {
-	done, err := s.eraseDue(ctx, r)
+func (s *scope) erase(ctx context.Context, run *run) error {
+	done, err := s.eraseDue(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -28,12 +28,12 @@ func (s *scope) erase(ctx context.Context, r *run) error {
 
 // eraseJudged erases after it was decided what to do with data that only the output has. While some of it is undecided, the
 // reconcile ends here: nothing is fetched, and the output is not overwritten.
-func (s *scope) eraseJudged(ctx context.Context, r *run) error {
-	if err := s.erase(ctx, r); err != nil {
+func (s *scope) eraseJudged(ctx context.Context, run *run) error {
+	if err := s.erase(ctx, run); err != nil {
 		return err
 	}
 	if len(s.unjudged) > 0 {
-		return s.clockFault(ctx, r.Object)
+		return s.clockFault(ctx, run.Object)
 	}
 	return nil
 }
@@ -55,10 +55,10 @@ type cause struct {
 }
 
 // eraseDue erases what must be erased now.
-func (s *scope) eraseDue(ctx context.Context, r *run) (erasure, error) {
-	sync := r.Object
+func (s *scope) eraseDue(ctx context.Context, run *run) (erasure, error) {
+	sync := run.Object
 	gone, withdrawn := erasures{}, []string{}
-	now := s.ttlTime(ctx, r)
+	now := s.ttlTime(ctx, run)
 	for _, account := range sync.Status.Accounts {
 		reason := mustErase(sync, account, now)
 		if reason != "" {
@@ -74,12 +74,12 @@ func (s *scope) eraseDue(ctx context.Context, r *run) (erasure, error) {
 		return erasure{}, err
 	}
 	if len(gone) > 0 {
-		if err := s.eraseOutput(ctx, r, gone); err != nil {
+		if err := s.eraseOutput(ctx, run, gone); err != nil {
 			return erasure{}, err
 		}
 	}
-	expired := s.forget(r, gone)
-	return erasure{expired: expired, held: s.heldByClock(ctx, r)}, nil
+	expired := s.forget(run, gone)
+	return erasure{expired: expired, held: s.heldByClock(ctx, run)}, nil
 }
 
 // recordWithdrawn adds accounts to the erasure ledger before their data is erased, so that no backup brings the data back.
@@ -87,31 +87,31 @@ func (s *scope) recordWithdrawn(ctx context.Context, accounts ...string) error {
 	if len(accounts) == 0 {
 		return nil
 	}
-	return s.c.Ledger.Record(ctx, accounts...)
+	return s.r.Ledger.Record(ctx, accounts...)
 }
 
 // forget removes data from the status that was erased from the output. It reports whether a ttl has ended the data of an
 // account that is still linked and selected.
-func (s *scope) forget(r *run, gone erasures) (expired bool) {
-	sync := r.Object
+func (s *scope) forget(run *run, gone erasures) (expired bool) {
+	sync := run.Object
 	for i, account := range sync.Status.Accounts {
 		why, isGone := gone[account.ID]
 		if isGone && why.action == auditlog.ActionErased {
 			expired = expired || !disconnected(account) && selected(sync, account)
-			sync.Status.Accounts[i] = erased(account, r.Now)
-		} else if at := expiresAt(sync, account); at.After(r.Now) {
-			r.WakeAt(at)
+			sync.Status.Accounts[i] = erased(account, run.Now)
+		} else if at := expiresAt(sync, account); at.After(run.Now) {
+			run.WakeAt(at)
 		}
 	}
 	return expired
 }
 
 // eraseOutput writes the output again without some accounts.
-func (s *scope) eraseOutput(ctx context.Context, r *run, gone erasures) error {
-	sync := r.Object
+func (s *scope) eraseOutput(ctx context.Context, run *run, gone erasures) error {
+	sync := run.Object
 	known := knownObjects(sync)
 	if len(known) == 0 {
-		s.tellErased(r, gone, auditlog.OutcomeSucceeded)
+		s.tellErased(run, gone, auditlog.OutcomeSucceeded)
 		return nil
 	}
 	place := whereToErase(sync, known[0], gone)
@@ -125,21 +125,21 @@ func (s *scope) eraseOutput(ctx context.Context, r *run, gone erasures) error {
 			return err
 		}
 		sync.Status.Output.Others, sync.Status.Output.Fingerprint = nil, ""
-		s.tellErased(r, gone, outcomeOf(foreign))
+		s.tellErased(run, gone, outcomeOf(foreign))
 		return nil
 	}
 	rest, err := s.remaining(ctx, sync, gone)
 	if err != nil {
 		return err
 	}
-	asWritten := place == known[0] && set.Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
-	if _, err := s.store(ctx, r, place, rest, s.remembers(r, gone)); err != nil {
+	asWritten := place == known[0] && set.Sealed(s.r.Identity, sync.Status.Output.Fingerprint)
+	if _, err := s.store(ctx, run, place, rest, s.remembers(run, gone)); err != nil {
 		return err
 	}
 	if !asWritten { // then the remaining data must be fetched again
 		sync.Status.Output.Fingerprint = ""
 	}
-	s.tellErased(r, gone, auditlog.OutcomeSucceeded)
+	s.tellErased(run, gone, auditlog.OutcomeSucceeded)
 	return nil
 }
 
@@ -189,11 +189,11 @@ func (s *scope) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, 
 }
 
 // remembers are the entries that the status will have once the data of some accounts is erased.
-func (s *scope) remembers(r *run, gone erasures) []v1alpha1.SyncedAccount {
-	entries := slices.Clone(r.Object.Status.Accounts)
+func (s *scope) remembers(run *run, gone erasures) []v1alpha1.SyncedAccount {
+	entries := slices.Clone(run.Object.Status.Accounts)
 	for i, entry := range entries {
 		if gone[entry.ID].action == auditlog.ActionErased {
-			entries[i] = erased(entry, r.Now)
+			entries[i] = erased(entry, run.Now)
 		}
 	}
 	return entries
@@ -215,14 +215,14 @@ var whyNotTakenBack = map[auditlog.Reason]string{
 }
 
 // tellErased writes an audit record for each erasure, and an event for each cause.
-func (s *scope) tellErased(r *run, gone erasures, outcome auditlog.Outcome) {
+func (s *scope) tellErased(run *run, gone erasures, outcome auditlog.Outcome) {
 	causes := map[cause]bool{}
 	for _, id := range slices.Sorted(maps.Keys(gone)) {
 		why := gone[id]
 		causes[why] = true
-		s.audit(r, id, why.action, why.reason, outcome)
+		s.audit(run, id, why.action, why.reason, outcome)
 	}
-	tell := func(kind, message string) { r.Event(kind, v1alpha1.ReasonDataErased, "Erase", message) }
+	tell := func(kind, message string) { run.Event(kind, v1alpha1.ReasonDataErased, "Erase", message) }
 	for _, why := range slices.SortedFunc(maps.Keys(causes), byReason) {
 		switch {
 		case why.action == auditlog.ActionNotTakenBack:

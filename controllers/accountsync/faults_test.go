@@ -105,13 +105,13 @@ var _ = Describe("Fetching", func() {
 		Expect(s.data().Data).To(Equal(held))
 		Expect(s.op.Reasons(sync)).To(Equal(told), "nothing new was written")
 		Expect(s.data().Annotations[v1alpha1.AnnotationSeal]).NotTo(Equal(sealed), "only the seal was: it says when the data was fetched")
-		Expect(s.Smile.Calls(before)).To(Equal(5), "what is only due again needs no look at anything else")
+		Expect(s.Smile.Calls(before)).To(Equal(5), "a refresh that is due needs no other call")
 
 		before = s.Smile.Mark()
 		s.ask(sync)
 		s.op.Run(sync)
 		Expect(s.Smile.Calls(before, "get-account-payload")).To(Equal(5))
-		Expect(s.Smile.Calls(before)).To(Equal(6), "the accounts are looked at as well")
+		Expect(s.Smile.Calls(before)).To(Equal(6), "the accounts are read as well")
 	})
 
 	It("fetches only the account that has news", func() {

@@ -73,7 +73,7 @@ func (h *heeded) forget(name types.NamespacedName) { h.done(name, nil) }
 func (s *scope) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.HintedAccount) {
 	s.heeding, s.hinted, s.direct = hints, map[string]hintsOf{}, map[string]bool{}
 	for _, hint := range hints {
-		if s.c.heeded.isDone(client.ObjectKeyFromObject(sync), hint) || isServed(sync, hint) || !s.mayCover(sync, hint.ID) {
+		if s.r.heeded.isDone(client.ObjectKeyFromObject(sync), hint) || isServed(sync, hint) || !s.mayCover(sync, hint.ID) {
 			continue
 		}
 		of := s.hinted[hint.ID]

@@ -442,7 +442,7 @@ var _ = Describe("A hint about an account", func() {
 		s.HintAbout(s.user, s.DataOf(linked[0].ID))
 		s.Smile.Break(sandbox.Fault{Operation: "get-account-payload", Nth: 1, Count: 2, Phase: "before", Action: "status:503"})
 		s.op.Fail(sync, 1)
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Run(sync)
 		Expect(s.contributions()).To(BeNumerically(">", had))
 	})

@@ -189,8 +189,8 @@ func (k *keeping) mayKeep(secret *corev1.Secret, before *v1alpha1.SmileAccountSy
 	return consent && k.covers(sealed.Provider) && k.within(last)
 }
 
-// pass does one reconcile and holds it against the invariants.
-func (k *keeping) pass() {
+// reconcile does one reconcile and holds it against the invariants.
+func (k *keeping) reconcile() {
 	GinkgoHelper()
 	k.Pass(time.Second)
 	k.Get(k.sync)
@@ -325,7 +325,7 @@ var retentions = []*v1alpha1.Retention{
 	{TTL: &metav1.Duration{Duration: 9 * time.Hour}, OnDisconnect: v1alpha1.DisconnectRetain},
 }
 
-// happenings are what can come between two passes.
+// happenings are what can come between two reconciles.
 var happenings = map[string]func(k *keeping, n int){
 	"link": func(k *keeping, n int) {
 		if len(k.linked) < 6 {
@@ -401,8 +401,8 @@ func (k *keeping) poll() {
 	GinkgoHelper()
 	_, _ = k.op.Reconcile(k.conn)
 	_, _ = k.op.Reconcile(k.user)
-	k.pass()
-	k.op.Survey()
+	k.reconcile()
+	k.op.Poll()
 }
 
 // lots are what happens to one person's data, drawn so that each can be had again by its seed.
@@ -438,14 +438,14 @@ var _ = Describe("Whatever becomes of status and output", func() {
 			for _, one := range append([]move{{"link", 0}, {"ask", 0}}, lots().Example(seed)...) {
 				k.log = append(k.log, fmt.Sprint(one.Name, " ", one.N))
 				happenings[one.Name](k, one.N)
-				k.pass()
+				k.reconcile()
 			}
 			k.log = append(k.log, "all is well again")
 			k.failing = 0
 			for range 3 {
 				k.poll()
-				k.pass()
-				k.pass()
+				k.reconcile()
+				k.reconcile()
 			}
 			k.settled()
 		})

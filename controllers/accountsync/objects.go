@@ -71,7 +71,7 @@ func (s *scope) open(ctx context.Context, sync *v1alpha1.SmileAccountSync, targe
 	if s.opened[target] != nil {
 		return nil
 	}
-	stored, err := s.c.Outputs.Open(ctx, sync, target)
+	stored, err := s.r.Outputs.Open(ctx, sync, target)
 	if err == nil {
 		s.opened[target] = stored
 	}
@@ -180,18 +180,18 @@ func (s *scope) vouched(sync *v1alpha1.SmileAccountSync, place output.Target, se
 		return false
 	}
 	if fingerprint := sync.Status.Output.Fingerprint; fingerprint != "" {
-		return place == known[0] && set.Own().Sealed(s.c.Identity, fingerprint)
+		return place == known[0] && set.Own().Sealed(s.r.Identity, fingerprint)
 	}
-	return set.Own().Consistent(s.c.Identity)
+	return set.Own().Consistent(s.r.Identity)
 }
 
 // store writes the data of these accounts, and nothing else, to the output, and reports whether that changed anything. The
 // object with the index is written last. Then the objects that are no longer needed are deleted. entries are the ones of the
 // status afterwards.
 func (s *scope) store(
-	ctx context.Context, r *run, target output.Target, held []holding, entries []v1alpha1.SyncedAccount,
+	ctx context.Context, run *run, target output.Target, held []holding, entries []v1alpha1.SyncedAccount,
 ) (changed bool, err error) {
-	sync := r.Object
+	sync := run.Object
 	if target.Kind == output.ConfigMap && !namesFields(sync) && !holds(sync, target) {
 		return false, errUnnamedFields
 	}
@@ -199,7 +199,7 @@ func (s *scope) store(
 	for i, one := range held {
 		accounts[i] = one.data
 	}
-	set, err := output.Render(accounts, sync.Spec.Datapoints, target, s.c.Identity)
+	set, err := output.Render(accounts, sync.Spec.Datapoints, target, s.r.Identity)
 	if err != nil {
 		return false, err
 	}
@@ -208,7 +208,7 @@ func (s *scope) store(
 	for i := range set {
 		needed[i] = target.Part(i + 1)
 	}
-	if err := s.announce(ctx, r, needed); err != nil {
+	if err := s.announce(ctx, run, needed); err != nil {
 		return false, err
 	}
 	if changed, err = s.writeAll(ctx, sync, set, needed, sealText); err != nil {
@@ -220,7 +220,7 @@ func (s *scope) store(
 		return changed, err
 	}
 	sync.Status.Output = outputStatus(needed)
-	sync.Status.Output.Fingerprint = set.Fingerprint(s.c.Identity)
+	sync.Status.Output.Fingerprint = set.Fingerprint(s.r.Identity)
 	return changed, nil
 }
 
@@ -237,7 +237,7 @@ func (s *scope) writeAll(
 			stored.SetSeal(sealText)
 		}
 		changed = changed || !stored.Content().Equal(content)
-		if _, err := s.c.Outputs.Write(ctx, sync, stored, content, s.c.templateOf(sync)); err != nil {
+		if _, err := s.r.Outputs.Write(ctx, sync, stored, content, s.r.templateOf(sync)); err != nil {
 			return changed, err
 		}
 	}
@@ -246,8 +246,8 @@ func (s *scope) writeAll(
 
 // announce stores in the status which objects are going to hold data, unless it names them all already. It fails with a
 // conflict if the SmileAccountSync has changed since it was read.
-func (s *scope) announce(ctx context.Context, r *run, needed []output.Target) error {
-	known := knownObjects(r.Object)
+func (s *scope) announce(ctx context.Context, run *run, needed []output.Target) error {
+	known := knownObjects(run.Object)
 	isNew := func(t output.Target) bool { return !slices.Contains(known, t) }
 	if !slices.ContainsFunc(needed, isNew) {
 		return nil
@@ -258,8 +258,8 @@ func (s *scope) announce(ctx context.Context, r *run, needed []output.Target) er
 			all = append(all, one)
 		}
 	}
-	r.Object.Status.Output = outputStatus(all)
-	return r.WriteIntent(ctx)
+	run.Object.Status.Output = outputStatus(all)
+	return run.WriteIntent(ctx)
 }
 
 func outputStatus(objects []output.Target) *v1alpha1.OutputStatus {
@@ -273,7 +273,7 @@ func outputStatus(objects []output.Target) *v1alpha1.OutputStatus {
 // drop deletes objects that hold personal data.
 func (s *scope) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objects []output.Target) error {
 	for _, one := range objects {
-		if err := s.c.Outputs.Delete(ctx, sync, one); err != nil {
+		if err := s.r.Outputs.Delete(ctx, sync, one); err != nil {
 			return err
 		}
 	}
@@ -281,8 +281,8 @@ func (s *scope) drop(ctx context.Context, sync *v1alpha1.SmileAccountSync, objec
 }
 
 // dropOutput deletes an output that the spec no longer asks for. It needs neither Smile nor the SmileUser.
-func (s *scope) dropOutput(ctx context.Context, r *run) error {
-	sync := r.Object
+func (s *scope) dropOutput(ctx context.Context, run *run) error {
+	sync := run.Object
 	s.found.output = outputUnwanted
 	if sync.Status.Output == nil {
 		return nil
@@ -295,6 +295,6 @@ func (s *scope) dropOutput(ctx context.Context, r *run) error {
 	for _, id := range namesOf(sync.Status.Accounts, isKept) {
 		gone[id] = cause{auditlog.ActionErased, auditlog.ReasonSpecChanged}
 	}
-	s.tellErased(r, gone, auditlog.OutcomeSucceeded)
+	s.tellErased(run, gone, auditlog.OutcomeSucceeded)
 	return nil
 }

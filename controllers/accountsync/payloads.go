@@ -44,7 +44,7 @@ func (p *payloads) get(key payloadKey, notBefore time.Time, now func() time.Time
 			own = true
 			return p.read(key, now(), read)
 		})
-		if err != nil && !own && smile.KeepsPlace(err) { // the one who read has gone away until it is its turn
+		if err != nil && !own && smile.KeepsPlace(err) { // the caller that read it waits for its turn in the call budget
 			continue
 		}
 		if err != nil {

@@ -112,7 +112,7 @@ var moves = map[string]func(s *scene, sync *v1alpha1.SmileAccountSync, n int){
 	"fail": func(s *scene, _ *v1alpha1.SmileAccountSync, n int) {
 		s.account(n, func(id string) (sandbox.Account, error) { return s.Smile.Fail(id, "ACCOUNT_LOCKED") })
 	},
-	"pass": func(s *scene, sync *v1alpha1.SmileAccountSync, _ int) { _, _ = s.op.Reconcile(sync) },
+	"reconcile": func(s *scene, sync *v1alpha1.SmileAccountSync, _ int) { _, _ = s.op.Reconcile(sync) },
 	"ask": func(s *scene, sync *v1alpha1.SmileAccountSync, _ int) {
 		s.ask(sync)
 		_, _ = s.op.Reconcile(sync)
@@ -126,7 +126,7 @@ var moves = map[string]func(s *scene, sync *v1alpha1.SmileAccountSync, n int){
 			Action: []string{"status:500", "truncate:80", "reset"}[n%3],
 		})
 	},
-	"mend":    func(s *scene, _ *v1alpha1.SmileAccountSync, _ int) { s.Smile.Mend() },
+	"repair":  func(s *scene, _ *v1alpha1.SmileAccountSync, _ int) { s.Smile.ClearFaults() },
 	"restart": func(s *scene, _ *v1alpha1.SmileAccountSync, _ int) { s.op = s.Operator() },
 	"edit": func(s *scene, _ *v1alpha1.SmileAccountSync, _ int) {
 		if data, ok := s.Secret(testenv.DataName); ok {
@@ -167,7 +167,7 @@ func lives() *rapid.Generator[[]move] {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	names = append(names, "link", "link", "pass", "pass", "wait", "ask")
+	names = append(names, "link", "link", "reconcile", "reconcile", "wait", "ask")
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) move {
 		return move{rapid.SampledFrom(names).Draw(t, "move"), rapid.IntRange(0, 120).Draw(t, "n")}
 	}), 12, 40)
@@ -183,7 +183,7 @@ var _ = Describe("Whatever happens in whatever order", func() {
 			for _, one := range append([]move{{"link", 0}, {"ask", 0}}, life...) {
 				moves[one.Name](s, sync, one.N)
 			}
-			s.Smile.Mend()
+			s.Smile.ClearFaults()
 			s.op.Live(2*interval, s.conn, s.user, sync)
 			Expect(s.Outcome(sync).Reason).NotTo(BeEmpty())
 			if _, ok := s.Secret(testenv.DataName); !ok {

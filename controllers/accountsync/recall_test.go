@@ -121,7 +121,7 @@ var _ = Describe("An account that was to be revoked", func() {
 		},
 		"because Smile has too many calls": func(s *scene) func() {
 			s.Smile.Break(sandbox.Fault{Operation: "delete-account", Count: -1, Action: "status:429"})
-			return s.Smile.Mend
+			return s.Smile.ClearFaults
 		},
 	} {
 		It("loses its data when the person withdraws after the revoke was not sent, or refused, "+name, func() {
@@ -220,7 +220,7 @@ var _ = Describe("A copy that must not be taken back", func() {
 		}
 		Expect(holds(s.data().Data)).NotTo(ContainElement(linked[0].ID))
 		Expect(s.audited(sync)[known:]).To(Equal([]string{"NotTakenBack/InErasureLedger"}))
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Run(sync)
 		Expect(holds(s.data().Data)).To(Equal([]string{linked[1].ID}))
 		_, there := s.Secret("elsewhere")

@@ -19,8 +19,8 @@ import (
 // release revokes the accounts whose data is in the output, if the spec asks for that. A revoke cannot be undone, so each
 // step is stored before the next: the data is written; it is read back; the status records the revoke; and only then is the
 // call sent. A process that ends between two steps is continued from the status.
-func (s *scope) release(ctx context.Context, r *run) error {
-	sync := r.Object
+func (s *scope) release(ctx context.Context, run *run) error {
+	sync := run.Object
 	if !sync.Spec.RevokeAfterFetch {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (s *scope) release(ctx context.Context, r *run) error {
 		if err := s.proveWritten(ctx, sync, sync.Status.Accounts[i].ID); err != nil {
 			return err
 		}
-		if err := s.releaseAccount(ctx, r, i); err != nil {
+		if err := s.releaseAccount(ctx, run, i); err != nil {
 			return errors.Join(err, s.sealReleased(ctx, sync))
 		}
 		revoked = true
@@ -44,7 +44,7 @@ func (s *scope) release(ctx context.Context, r *run) error {
 		return nil
 	}
 	s.observed(sync)
-	if err := s.erase(ctx, r); err != nil {
+	if err := s.erase(ctx, run); err != nil {
 		return err
 	}
 	return s.sealReleased(ctx, sync)
@@ -106,7 +106,7 @@ func (s *scope) proveWritten(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 	if err != nil {
 		return err
 	}
-	proven := holds(sync, target) && set.Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
+	proven := holds(sync, target) && set.Sealed(s.r.Identity, sync.Status.Output.Fingerprint)
 	for _, account := range set.Accounts() {
 		if proven && account.ID == accountID {
 			return nil
@@ -124,59 +124,59 @@ func (s *scope) sealReleased(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 	return s.reseal(ctx, sync)
 }
 
-func (s *scope) releaseAccount(ctx context.Context, r *run, i int) error {
-	first := r.Object.Status.Accounts[i].ReleasedAt == nil
+func (s *scope) releaseAccount(ctx context.Context, run *run, i int) error {
+	first := run.Object.Status.Accounts[i].ReleasedAt == nil
 	if err := s.conn.Turn(smile.WithLane(ctx, smile.LaneRevoke)); err != nil {
 		return err // before the intent is stored
 	}
-	recorded, err := s.conn.RevokeDeclared(ctx, r.Object.Status.Accounts[i].ID, func(ctx context.Context) error {
+	recorded, err := s.conn.RevokeDeclared(ctx, run.Object.Status.Accounts[i].ID, func(ctx context.Context) error {
 		if first {
-			r.Object.Status.Accounts[i].ReleasedAt = &metav1.Time{Time: r.Now}
+			run.Object.Status.Accounts[i].ReleasedAt = &metav1.Time{Time: run.Now}
 		}
-		return r.WriteIntent(ctx)
+		return run.WriteIntent(ctx)
 	})
 	if !recorded {
 		return err
 	}
-	entry := &r.Object.Status.Accounts[i] // which the write has read again
+	entry := &run.Object.Status.Accounts[i] // which the write has read again
 	if err != nil && !smile.IsNotFound(err) {
-		return s.notReleased(ctx, r, i, first, err)
+		return s.notReleased(ctx, run, i, first, err)
 	}
 	if err != nil && first {
 		entry.ReleasedAt = nil // the person was faster: it is their disconnection, and their data goes
-		if err := s.mayLose(ctx, r, *entry); err != nil {
+		if err := s.mayLose(ctx, run, *entry); err != nil {
 			return err
 		}
 	}
 	entry.ConnectionStatus, entry.ConnectedAt = string(smile.ConnectionDisconnected), nil
 	entry.ErrorCode, entry.MonitorStatus = "", ""
-	s.acknowledge(r, entry, err == nil)
+	s.acknowledge(run, entry, err == nil)
 	return nil
 }
 
 // acknowledge records Smile's response to a revoke. Only an acknowledged revoke is sealed, because it proves that it was not
 // the end user who disconnected the account.
-func (s *scope) acknowledge(r *run, entry *v1alpha1.SyncedAccount, acknowledged bool) {
+func (s *scope) acknowledge(run *run, entry *v1alpha1.SyncedAccount, acknowledged bool) {
 	if acknowledged {
-		entry.RevokeAcknowledgedAt = &metav1.Time{Time: r.Now}
-		s.audit(r, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, auditlog.OutcomeSucceeded)
+		entry.RevokeAcknowledgedAt = &metav1.Time{Time: run.Now}
+		s.audit(run, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, auditlog.OutcomeSucceeded)
 	}
 	if entry.ReleasedAt != nil {
-		r.Event(corev1.EventTypeNormal, v1alpha1.ReasonReleased, "Revoke", "revoked an account whose data is in the output")
+		run.Event(corev1.EventTypeNormal, v1alpha1.ReasonReleased, "Revoke", "revoked an account whose data is in the output")
 	}
 }
 
 // notReleased records that a revoke failed. If it certainly changed nothing, its intent is removed: if the account ends now,
 // the end user ended it. The removal is stored only over that very intent, because another process may lead by now.
-func (s *scope) notReleased(ctx context.Context, r *run, i int, first bool, err error) error {
-	entry, outcome := &r.Object.Status.Accounts[i], auditlog.OutcomeUnknown
+func (s *scope) notReleased(ctx context.Context, run *run, i int, first bool, err error) error {
+	entry, outcome := &run.Object.Status.Accounts[i], auditlog.OutcomeUnknown
 	if smile.NotCreated(err) {
 		outcome = auditlog.OutcomeFailed
 	}
-	s.audit(r, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, outcome)
+	s.audit(run, entry.ID, auditlog.ActionRevoked, auditlog.ReasonReleased, outcome)
 	if !first || outcome != auditlog.OutcomeFailed {
 		return err
 	}
 	entry.ReleasedAt = nil
-	return errors.Join(err, r.WriteIntent(ctx))
+	return errors.Join(err, run.WriteIntent(ctx))
 }

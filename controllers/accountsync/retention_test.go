@@ -193,7 +193,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 			}
 			return count
 		}
-		pass := func() {
+		reconcile := func() {
 			GinkgoHelper()
 			for _, sync := range syncs {
 				s.op.Run(sync)
@@ -213,7 +213,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 			s.ask(sync)
 			syncs = append(syncs, sync)
 		}
-		pass()
+		reconcile()
 		Expect(released()).To(Equal(perDay))
 		Expect(s.Outcome(s.conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(s.Condition(s.conn, v1alpha1.ConditionRevokesAllowed)).To(Equal("False/RevokeLimitReached"))
@@ -229,14 +229,14 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 			s.op = s.Operator()
 			s.op.Run(s.conn)
 			before := s.Smile.Mark()
-			pass()
+			reconcile()
 			Expect(released()).To(Equal(perDay), "the next process counts what this one has revoked")
 			Expect(s.Smile.Calls(before)).To(BeZero(), "what waits calls nothing")
 		}
 		Expect(s.fetches()).To(Equal(fetched))
 
 		s.Pass(25 * time.Hour)
-		pass()
+		reconcile()
 		Expect(released()).To(Equal(many))
 		Expect(s.Condition(s.conn, v1alpha1.ConditionRevokesAllowed)).To(BeEmpty())
 		Expect(s.Smile.Calls(0, "delete-account")).To(Equal(many))

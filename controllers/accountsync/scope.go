@@ -17,9 +17,9 @@ import (
 
 type run = engine.Run[*v1alpha1.SmileAccountSync]
 
-// scope is what the phases of one reconcile share.
+// scope lives for one reconcile. It holds what its phases have found.
 type scope struct {
-	c *Controller
+	r *Reconciler
 
 	user    *v1alpha1.SmileUser
 	userErr error
@@ -78,8 +78,8 @@ var (
 )
 
 // findUser finds the SmileUser. A connection that is not ready stops only what needs one.
-func (s *scope) findUser(ctx context.Context, r *run) (err error) {
-	err = s.findUserObject(ctx, r.Object)
+func (s *scope) findUser(ctx context.Context, run *run) (err error) {
+	err = s.findUserObject(ctx, run.Object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return errUserNotFound
@@ -90,10 +90,10 @@ func (s *scope) findUser(ctx context.Context, r *run) (err error) {
 	case s.user.Spec.Suspend:
 		s.connErr = errUserSuspended
 	default:
-		s.conn, s.connErr = s.c.Connections.For(ctx, s.user.Namespace, s.user.Spec.ConnectionRef)
+		s.conn, s.connErr = s.r.Connections.For(ctx, s.user.Namespace, s.user.Spec.ConnectionRef)
 	}
 	if s.connErr == nil {
-		s.mirror = s.c.Mirrors.For(s.conn)
+		s.mirror = s.r.Mirrors.For(s.conn)
 	}
 	return nil
 }

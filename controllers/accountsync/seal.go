@@ -26,7 +26,7 @@ func (s *scope) userID() string {
 func (s *scope) unseal(
 	sync *v1alpha1.SmileAccountSync, target output.Target, set output.Set,
 ) (map[string]output.AccountFacts, bool) {
-	facts, ok := set.Own().Unseal(s.c.Identity, sync.Namespace, target, s.opened[target].Seal())
+	facts, ok := set.Own().Unseal(s.r.Identity, sync.Namespace, target, s.opened[target].Seal())
 	if !ok || s.userID() != "" && s.userID() != facts.UserID {
 		return nil, false
 	}
@@ -44,7 +44,7 @@ func (s *scope) sealOf(
 ) string {
 	facts := output.Facts{UserID: s.userID()}
 	if facts.UserID == "" {
-		former, _ := s.formerSet(target).Own().Unseal(s.c.Identity, sync.Namespace, target, s.opened[target].Seal())
+		former, _ := s.formerSet(target).Own().Unseal(s.r.Identity, sync.Namespace, target, s.opened[target].Seal())
 		facts.UserID = former.UserID
 	}
 	if facts.UserID == "" {
@@ -55,7 +55,7 @@ func (s *scope) sealOf(
 	}
 	facts.Accounts = append(facts.Accounts, remembered(entries)...)
 	slices.SortFunc(facts.Accounts, func(a, b output.AccountFacts) int { return cmp.Compare(a.ID, b.ID) })
-	return set.Seal(s.c.Identity, sync.Namespace, target, facts)
+	return set.Seal(s.r.Identity, sync.Namespace, target, facts)
 }
 
 // formerSet is the output as it was opened.
@@ -78,7 +78,7 @@ func (s *scope) reseal(ctx context.Context, sync *v1alpha1.SmileAccountSync) err
 	if stored.Content() == nil || !s.renewSeal(sync, target) {
 		return nil
 	}
-	_, err := s.c.Outputs.Write(ctx, sync, stored, stored.Content(), s.c.templateOf(sync))
+	_, err := s.r.Outputs.Write(ctx, sync, stored, stored.Content(), s.r.templateOf(sync))
 	return err
 }
 
@@ -116,7 +116,7 @@ func (s *scope) recallRevokes(ctx context.Context, sync *v1alpha1.SmileAccountSy
 			continue
 		}
 		if entry.ReleasedAt == nil {
-			erasedBefore, err := s.c.Ledger.Contains(ctx, entry.ID)
+			erasedBefore, err := s.r.Ledger.Contains(ctx, entry.ID)
 			if err != nil {
 				return err
 			}

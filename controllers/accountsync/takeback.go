@@ -68,8 +68,8 @@ func forgotten(sync *v1alpha1.SmileAccountSync, facts map[string]output.AccountF
 
 // readBack decides about the strays, now that Smile has shown the accounts: they are added to the status, or erased. Until
 // then they stay. If only a confirmed clock can decide about a stray, it delays no erasure of other data.
-func (s *scope) readBack(ctx context.Context, r *run) error {
-	strays, err := s.strays(ctx, r.Object)
+func (s *scope) readBack(ctx context.Context, run *run) error {
+	strays, err := s.strays(ctx, run.Object)
 	if err != nil || !s.undecided {
 		return ignoreForeign(err)
 	}
@@ -77,20 +77,20 @@ func (s *scope) readBack(ctx context.Context, r *run) error {
 	s.refused = erasures{}
 	took := false
 	for _, one := range strays {
-		taken, err := s.decideAbout(ctx, r, one)
+		taken, err := s.decideAbout(ctx, run, one)
 		if err != nil {
 			return err
 		}
 		took = took || taken
 	}
-	s.restoreOutputStatus(r.Object)
+	s.restoreOutputStatus(run.Object)
 	if !took {
 		return nil
 	}
-	r.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataTakenBack, "TakeBack",
+	run.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataTakenBack, "TakeBack",
 		"the output holds data that was missing from the status: it was added to the status again, "+
 			"because the output's seal proves its origin")
-	s.observed(r.Object)
+	s.observed(run.Object)
 	return nil
 }
 
@@ -113,8 +113,8 @@ func (s stray) entry(sync *v1alpha1.SmileAccountSync) v1alpha1.SyncedAccount {
 }
 
 // decideAbout adds one account to the status again, or refuses it, and reports whether data was added.
-func (s *scope) decideAbout(ctx context.Context, r *run, one stray) (taken bool, err error) {
-	sync, id := r.Object, one.data.ID
+func (s *scope) decideAbout(ctx context.Context, run *run, one stray) (taken bool, err error) {
+	sync, id := run.Object, one.data.ID
 	entry := one.entry(sync)
 	if one.sealed && len(one.facts.FetchedAt) == 0 {
 		rememberErased(sync, id, one.facts, one.facts.ErasedAt)
@@ -122,7 +122,7 @@ func (s *scope) decideAbout(ctx context.Context, r *run, one stray) (taken bool,
 	}
 	restored := takenBack(entry, one.facts, one.data)
 	copied := copied{
-		sealed: one.sealed, selected: selected(sync, entry), expired: expired(sync, restored, r.Now),
+		sealed: one.sealed, selected: selected(sync, entry), expired: expired(sync, restored, run.Now),
 		acknowledged: !one.facts.RevokeAcknowledgedAt.IsZero() || entry.RevokeAcknowledgedAt != nil, retain: retains(sync),
 	}
 	if err := s.ask(ctx, id, &copied); err != nil {
@@ -135,7 +135,7 @@ func (s *scope) decideAbout(ctx context.Context, r *run, one stray) (taken bool,
 	switch verdict.what {
 	case take:
 		putEntry(sync, s.shownAs(restored, copied.shown))
-		s.audit(r, id, auditlog.ActionTakenBack, verdict.reason, auditlog.OutcomeSucceeded)
+		s.audit(run, id, auditlog.ActionTakenBack, verdict.reason, auditlog.OutcomeSucceeded)
 		return true, nil
 	case replace:
 		return false, nil
@@ -143,7 +143,7 @@ func (s *scope) decideAbout(ctx context.Context, r *run, one stray) (taken bool,
 		s.unjudged = append(s.unjudged, id)
 		return false, nil
 	default:
-		return false, s.refuse(ctx, r, one, verdict)
+		return false, s.refuse(ctx, run, one, verdict)
 	}
 }
 
@@ -165,7 +165,7 @@ func (s *scope) verdictOn(
 }
 
 // refuse plans to erase a copy. If its ttl has passed, that is remembered: it is fetched again only if there is newer data.
-func (s *scope) refuse(ctx context.Context, r *run, one stray, verdict verdict) error {
+func (s *scope) refuse(ctx context.Context, run *run, one stray, verdict verdict) error {
 	if verdict.withdrawn {
 		if err := s.recordWithdrawn(ctx, one.data.ID); err != nil {
 			return err
@@ -173,7 +173,7 @@ func (s *scope) refuse(ctx context.Context, r *run, one stray, verdict verdict) 
 	}
 	s.refused[one.data.ID] = cause{auditlog.ActionNotTakenBack, verdict.reason}
 	if verdict.reason == auditlog.ReasonExpired {
-		rememberErased(r.Object, one.data.ID, one.facts, r.Now)
+		rememberErased(run.Object, one.data.ID, one.facts, run.Now)
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (s *scope) ask(ctx context.Context, id string, c *copied) (err error) {
 	if !c.sealed {
 		return nil
 	}
-	if c.erasedBefore, err = s.c.Ledger.Contains(ctx, id); err != nil {
+	if c.erasedBefore, err = s.r.Ledger.Contains(ctx, id); err != nil {
 		return err
 	}
 	if i >= 0 {
@@ -266,7 +266,7 @@ func (s *scope) restoreOutputStatus(sync *v1alpha1.SmileAccountSync) {
 		delete(facts, id)
 	}
 	if sealed && holds(sync, target) && set.IsOwn() && agrees(sync.Status.Accounts, facts) {
-		sync.Status.Output.Fingerprint = set.Fingerprint(s.c.Identity)
+		sync.Status.Output.Fingerprint = set.Fingerprint(s.r.Identity)
 		s.broken = nil
 	}
 }

@@ -40,7 +40,7 @@ var _ = Describe("A SmileAccountSync in trouble", func() {
 				s.op.Quiet(sync)
 				Expect(s.data()).To(Equal(before))
 
-				s.Smile.Mend()
+				s.Smile.ClearFaults()
 				s.op.Run(sync)
 				Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 				Expect(len(items(s.data().Data["contributions.json"]))).To(BeNumerically(">", 3))
@@ -60,10 +60,10 @@ var _ = Describe("A SmileAccountSync in trouble", func() {
 				Expect(err).NotTo(HaveOccurred())
 			}
 			s.Smile.Break(sandbox.Fault{Operation: "get-account-payload", Nth: i + 1, Action: "status:500"})
-			s.op.Survey()
+			s.op.Poll()
 			s.op.Fail(sync, 1)
 			Expect(s.data()).To(Equal(before))
-			s.Smile.Mend()
+			s.Smile.ClearFaults()
 
 			s.op = s.Operator()
 			s.op.Live(time.Minute, sync)

@@ -38,7 +38,7 @@ func (s *scope) moves(sync *v1alpha1.SmileAccountSync) bool {
 		return false
 	}
 	former := knownObjects(sync)[0]
-	return s.opened[former] != nil && s.formerSet(former).Sealed(s.c.Identity, sync.Status.Output.Fingerprint)
+	return s.opened[former] != nil && s.formerSet(former).Sealed(s.r.Identity, sync.Status.Output.Fingerprint)
 }
 
 // tryToWrite checks by a dry run whether the API server lets the output be written, before data is fetched for it. An output
@@ -49,7 +49,7 @@ func (s *scope) tryToWrite(ctx context.Context, sync *v1alpha1.SmileAccountSync)
 	if !wanted || !s.plan.write || inOrder {
 		return nil
 	}
-	err := s.c.Outputs.Check(ctx, sync, s.opened[target], output.Blank(sync.Spec.Datapoints), s.c.templateOf(sync))
+	err := s.r.Outputs.Check(ctx, sync, s.opened[target], output.Blank(sync.Spec.Datapoints), s.r.templateOf(sync))
 	if err == nil {
 		return nil
 	}

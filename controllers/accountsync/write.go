@@ -17,8 +17,8 @@ import (
 
 // write writes the data that is kept to the output: the data that was fetched, and the data of other accounts that it holds
 // already.
-func (s *scope) write(ctx context.Context, r *run) error {
-	sync := r.Object
+func (s *scope) write(ctx context.Context, run *run) error {
+	sync := run.Object
 	target, wanted := targetOf(sync)
 	if !wanted {
 		s.record(sync)
@@ -28,7 +28,7 @@ func (s *scope) write(ctx context.Context, r *run) error {
 	if !s.plan.write {
 		return nil
 	}
-	held, lost, err := s.kept(ctx, r)
+	held, lost, err := s.kept(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -36,19 +36,19 @@ func (s *scope) write(ctx context.Context, r *run) error {
 		s.found.output = outputEmpty
 		return nil
 	}
-	changed, err := s.store(ctx, r, target, held, recorded(sync.Status.Accounts, s.fetched))
+	changed, err := s.store(ctx, run, target, held, recorded(sync.Status.Accounts, s.fetched))
 	if err != nil {
 		return err
 	}
 	if changed {
-		s.audit(r, "", auditlog.ActionWritten, s.why(r), auditlog.OutcomeSucceeded)
+		s.audit(run, "", auditlog.ActionWritten, s.why(run), auditlog.OutcomeSucceeded)
 	}
 	s.broken = nil
 	s.record(sync)
 	sync.Status.DataPending = false
-	s.tellLost(r, lost)
+	s.tellLost(run, lost)
 	if changed && len(held) > 0 {
-		r.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
+		run.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
 	}
 	s.found.output = outputWritten
 	return nil
@@ -72,33 +72,33 @@ func recorded(entries []v1alpha1.SyncedAccount, all []fetched) []v1alpha1.Synced
 
 // kept returns the data that is to be kept, and the accounts whose data is lost: it is no longer in the output and cannot be
 // fetched again.
-func (s *scope) kept(ctx context.Context, r *run) (data []holding, lost []v1alpha1.SyncedAccount, err error) {
+func (s *scope) kept(ctx context.Context, run *run) (data []holding, lost []v1alpha1.SyncedAccount, err error) {
 	for _, one := range s.fetched {
 		data = append(data, holding{data: one.data, facts: factsOf(one.entry)})
 	}
-	rest := namesOf(r.Object.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !s.isFetched(a.ID) })
+	rest := namesOf(run.Object.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !s.isFetched(a.ID) })
 	if len(rest) == 0 {
 		return data, nil, nil
 	}
-	held, err := s.holdings(ctx, r.Object)
+	held, err := s.holdings(ctx, run.Object)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range r.Object.Status.Accounts {
-		entry := &r.Object.Status.Accounts[i]
+	for i := range run.Object.Status.Accounts {
+		entry := &run.Object.Status.Accounts[i]
 		if !slices.Contains(rest, entry.ID) {
 			continue
 		}
-		if one, ok := held[entry.ID]; ok && s.adopt(ctx, r, entry, &one) {
+		if one, ok := held[entry.ID]; ok && s.adopt(ctx, run, entry, &one) {
 			data = append(data, one)
 			continue
 		}
 		if disconnected(*entry) {
 			lost = append(lost, *entry)
-			*entry = erased(*entry, r.Now)
+			*entry = erased(*entry, run.Now)
 			entry.LostAt = entry.ErasedAt
 		} else {
-			*entry = erased(*entry, r.Now)
+			*entry = erased(*entry, run.Now)
 			entry.FinishedTasks, entry.DataAsOf, entry.ErasedAt = 0, nil, nil
 		}
 	}
@@ -107,10 +107,10 @@ func (s *scope) kept(ctx context.Context, r *run) (data []holding, lost []v1alph
 
 // adopt updates an entry from the copy of its data in the output, which may be older than the status says. It reports false
 // if the copy must not be kept.
-func (s *scope) adopt(ctx context.Context, r *run, entry *v1alpha1.SyncedAccount, one *holding) bool {
+func (s *scope) adopt(ctx context.Context, run *run, entry *v1alpha1.SyncedAccount, one *holding) bool {
 	if one.sealed && !sameFetch(*entry, one.facts) {
 		older := takenBack(*entry, one.facts, one.data)
-		if mustErase(r.Object, older, s.ttlTime(ctx, r)) != "" {
+		if mustErase(run.Object, older, s.ttlTime(ctx, run)) != "" {
 			return false
 		}
 		*entry = older
@@ -120,7 +120,7 @@ func (s *scope) adopt(ctx context.Context, r *run, entry *v1alpha1.SyncedAccount
 }
 
 // tellLost records an event about lost data, and an audit record for each account.
-func (s *scope) tellLost(r *run, lost []v1alpha1.SyncedAccount) {
+func (s *scope) tellLost(run *run, lost []v1alpha1.SyncedAccount) {
 	if len(lost) == 0 {
 		return
 	}
@@ -129,9 +129,9 @@ func (s *scope) tellLost(r *run, lost []v1alpha1.SyncedAccount) {
 		reason = auditlog.ReasonOutputMissing
 	}
 	for _, account := range lost {
-		s.audit(r, account.ID, auditlog.ActionLost, reason, auditlog.OutcomeSucceeded)
+		s.audit(run, account.ID, auditlog.ActionLost, reason, auditlog.OutcomeSucceeded)
 	}
-	r.Event(corev1.EventTypeWarning, v1alpha1.ReasonDataLost, "Write",
+	run.Event(corev1.EventTypeWarning, v1alpha1.ReasonDataLost, "Write",
 		"data of an account is no longer in the output, and cannot be fetched again because Smile no longer has it")
 }
 
@@ -141,11 +141,11 @@ var errLost = problem.NewInvalid(v1alpha1.ReasonDataLost,
 	On(v1alpha1.ConditionDataSynced)
 
 // finish records that a reconcile has done all that was due, and returns the problem that remains; nil when there is none.
-func (s *scope) finish(r *run) error {
-	s.c.heeded.done(client.ObjectKeyFromObject(r.Object), s.heeding)
-	status := &r.Object.Status
-	status.LastHandledRequest, status.DataGeneration = engine.Echo(r.Object, v1alpha1.AnnotationRequestedAt), r.Object.Generation
-	status.DataSpec, status.DataPending = dataSpecOf(r.Object), false
+func (s *scope) finish(run *run) error {
+	s.r.heeded.done(client.ObjectKeyFromObject(run.Object), s.heeding)
+	status := &run.Object.Status
+	status.LastHandledRequest, status.DataGeneration = engine.Echo(run.Object, v1alpha1.AnnotationRequestedAt), run.Object.Generation
+	status.DataSpec, status.DataPending = dataSpecOf(run.Object), false
 	switch {
 	case s.plan.problem != nil && s.plan.problem.Condition == "":
 		return s.plan.problem.On(v1alpha1.ConditionDataSynced)
@@ -153,7 +153,7 @@ func (s *scope) finish(r *run) error {
 		return s.plan.problem
 	case s.held != nil:
 		return s.held
-	case findLost(r.Object, r.Now):
+	case findLost(run.Object, run.Now):
 		return errLost
 	default:
 		return nil
@@ -174,16 +174,16 @@ func findLost(sync *v1alpha1.SmileAccountSync, now time.Time) bool {
 }
 
 // untilNextRefresh is when to read the tasks of an account again whose data is still being gathered.
-func untilNextRefresh(r *run, entry *v1alpha1.SyncedAccount) time.Duration {
+func untilNextRefresh(run *run, entry *v1alpha1.SyncedAccount) time.Duration {
 	if entry.ConnectedAt == nil {
 		return promise
 	}
-	next := schedule.AfterActivity(entry.ConnectedAt.Time, r.Now).Next
+	next := schedule.AfterActivity(entry.ConnectedAt.Time, run.Now).Next
 	if next.IsZero() {
 		return promise
 	}
-	if overdue := entry.ConnectedAt.Add(promise); overdue.After(r.Now) && overdue.Before(next) {
+	if overdue := entry.ConnectedAt.Add(promise); overdue.After(run.Now) && overdue.Before(next) {
 		next = overdue
 	}
-	return max(next.Sub(r.Now), time.Second)
+	return max(next.Sub(run.Now), time.Second)
 }

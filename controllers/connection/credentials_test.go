@@ -15,7 +15,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// repaired is how soon a connection works after its Secret was mended.
+// repaired is how soon a connection works after its Secret was fixed.
 const repaired = 10 * time.Second
 
 var _ = Describe("The credentials of a SmileConnection", func() {
@@ -32,7 +32,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		w.Create(conn)
 	})
 
-	mend := func() {
+	fix := func() {
 		secret, ok := w.Secret(testenv.KeysName)
 		if ok {
 			w.Delete(secret)
@@ -70,7 +70,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		Expect(w.Smile.Calls(0)).To(Equal(1))
 	})
 
-	DescribeTable("that cannot be read cost no call, are told, and work as soon as they are mended",
+	DescribeTable("that cannot be read cost no call, are reported, and work as soon as they are fixed",
 		func(data map[string]string, reason, message string) {
 			if data != nil {
 				w.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: testenv.KeysName}, StringData: data})
@@ -83,7 +83,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 			op.Live(time.Minute, conn)
 			Expect(w.Smile.Calls(0)).To(BeZero())
 
-			mend()
+			fix()
 			op.Live(repaired, conn)
 			Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		},
@@ -114,7 +114,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	DescribeTable("that Smile refuses are tried rarely, and work as soon as they are mended",
+	DescribeTable("that Smile refuses are retried rarely, and work as soon as they are fixed",
 		func(status string) {
 			w = testenv.New(GinkgoTB(), testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"bad-credentials": status}}})
 			op = w.Operator()
@@ -132,7 +132,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 			Expect(w.Smile.Calls(before)).To(Equal(1), "4 probes an hour")
 			op.Quiet(conn)
 
-			mend()
+			fix()
 			op.Live(repaired, conn)
 			Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		},
@@ -152,7 +152,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		Expect(w.Outcome(conn)).To(Equal(testenv.Stalled(v1alpha1.ReasonInvalidCredentials)))
 		Expect(w.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "nothing is due for it")
 
-		w.Smile.Mend()
+		w.Smile.ClearFaults()
 		op.Live(16*time.Minute, conn, user)
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
@@ -207,7 +207,7 @@ var _ = Describe("A key pair of another tenant", func() {
 		Expect(conn.Status.Credentials.ModeConfirmed).To(BeTrue())
 	})
 
-	It("is refused, asked about rarely, and forgiven when the old one is back", func() {
+	It("is refused, retried rarely, and forgotten when the old one is back", func() {
 		before := conn.Status.Credentials.Fingerprint
 		use(testenv.Two)
 		mark := w.Smile.Mark()
@@ -222,7 +222,7 @@ var _ = Describe("A key pair of another tenant", func() {
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("is used for nothing before it was asked about, whatever is reconciled first", func() {
+	It("is not used before it was proven, whatever is reconciled first", func() {
 		another := testenv.User("another")
 		w.Create(another, testenv.Keys("other-keys", testenv.Two))
 		w.Change(conn, func() { conn.Spec.CredentialsSecretRef.Name = "other-keys" })
@@ -244,7 +244,7 @@ var _ = Describe("A key pair of another tenant", func() {
 		Expect(w.Smile.People(testenv.Two)).To(BeEmpty())
 	})
 
-	It("is used for nothing while it is asked about", func() {
+	It("is not used while it is being proven", func() {
 		another := testenv.User("another")
 		w.Create(another)
 		use(testenv.Two)

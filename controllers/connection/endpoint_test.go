@@ -106,7 +106,7 @@ var _ = Describe("The endpoint of a SmileConnection", func() {
 		op.Quiet(conn)
 		Expect(requests.Load()).To(BeZero())
 
-		w.Smile.Mend()
+		w.Smile.ClearFaults()
 		op.Live(16*time.Minute, conn)
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})

@@ -1,5 +1,5 @@
-// Package connection reconciles SmileConnections: it reads the key pair, proves it with one cheap call, and says
-// what is wrong when it does not work.
+// Package connection reconciles SmileConnections. It reads the key pair, proves it with one cheap call, and shows what is wrong if
+// the pair does not work.
 package connection
 
 import (
@@ -66,7 +66,7 @@ func (r *Reconciler) phases() ([]engine.Phase[*v1alpha1.SmileConnection], engine
 		{Condition: v1alpha1.ConditionRevokesAllowed, Run: s.checkRevokes},
 		{Condition: v1alpha1.ConditionCredentialsValid, Done: "Smile accepts the key pair", Run: engine.Step(s.prove)},
 		{Condition: v1alpha1.ConditionSecretUsePermitted, Run: s.checkSecretUse},
-		{Condition: v1alpha1.ConditionMirrored, Done: "what is known of Smile is up to date", Run: s.checkMirror},
+		{Condition: v1alpha1.ConditionMirrored, Done: "the listings of Smile are up to date", Run: s.checkMirror},
 		{Condition: v1alpha1.ConditionClockSynchronized, Done: "the clocks of the operator and of Smile agree", Run: s.checkClock},
 	}, nil
 }

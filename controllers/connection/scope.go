@@ -125,7 +125,7 @@ func (s *scope) checkMirror(_ context.Context, run *run) (engine.Outcome, error)
 		run.SetReady(held.Reason, held.Message)
 		return engine.False(held.Reason, held.Message), nil
 	case view.Stale(s.conn.ResyncInterval):
-		return engine.False(v1alpha1.ReasonStale, "what is known of Smile is older than two resync intervals: its listings fail or wait"), nil
+		return engine.False(v1alpha1.ReasonStale, "the last listings of Smile are older than two resync intervals: listings fail or wait"), nil
 	default:
 		return engine.Succeeded, nil
 	}

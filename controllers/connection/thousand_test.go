@@ -20,7 +20,7 @@ import (
 // population is how many users there are on one key pair.
 const population = 1000
 
-// together does one pass over each user, as many at once as there are workers.
+// together reconciles each user once, as many at a time as there are workers.
 func together(op *testenv.Operator, users []*v1alpha1.SmileUser) {
 	queue := make(chan *v1alpha1.SmileUser)
 	var workers sync.WaitGroup
@@ -97,7 +97,7 @@ var _ = Describe("A key pair that is revoked under a thousand users", func() {
 			Expect(w.Outcome(conn)).To(Equal(testenv.Stalled(v1alpha1.ReasonInvalidCredentials)))
 
 			some := users[:100]
-			if i == 0 { // all of them once: a pass takes its time
+			if i == 0 { // all of them only once, because a reconcile takes time
 				some = users
 				together(op, users)
 				for _, user := range users {

@@ -37,7 +37,7 @@ var _ = Describe("A SmileConnection", func() {
 			Expect(w.Condition(conn, v1alpha1.ConditionCredentialsValid)).To(Equal("False/" + reason))
 			op.Quiet(conn)
 
-			w.Smile.Mend()
+			w.Smile.ClearFaults()
 			op.Run(conn)
 			Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 			Expect(op.Reasons(conn)).To(Equal([]string{reason, v1alpha1.ReasonSucceeded}))
@@ -67,7 +67,7 @@ var _ = Describe("A SmileConnection", func() {
 		op.Quiet(conn)
 	})
 
-	It("waits as long as Smile asks when there were too many calls", func() {
+	It("waits as long as Smile requests after too many calls", func() {
 		w.Smile.Break(sandbox.Fault{Operation: "*", Action: "status:429"})
 		Expect(op.Run(conn)).To(Equal(5 * time.Minute))
 		Expect(w.Outcome(conn)).To(Equal(testenv.Fresh), "being throttled does not show")
@@ -104,7 +104,7 @@ var _ = Describe("A SmileConnection", func() {
 		op.Quiet(conn)
 	})
 
-	It("tells the rate and the interval in effect", func() {
+	It("shows the rate and the interval in effect", func() {
 		w = testenv.New(GinkgoTB(), testenv.Config{RequestsPerSecond: 15})
 		op = w.Operator()
 		w.Create(testenv.Keys(testenv.KeysName, testenv.One))

@@ -35,7 +35,7 @@ var _ = Describe("A Secret that a SmileConnection names", func() {
 		op = w.Operator()
 	})
 
-	DescribeTable("is not sent to Smile unless it permits that, and nothing is told about it", func(data map[string]string) {
+	DescribeTable("is not sent to Smile unless it permits that, and nothing is reported about it", func(data map[string]string) {
 		secret := named(data)
 		op.Run(conn)
 		Expect(w.Outcome(conn)).To(Equal(testenv.Stalled(v1alpha1.ReasonSecretUseNotPermitted)))

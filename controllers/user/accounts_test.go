@@ -26,9 +26,9 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		s = newScene(testenv.Config{})
 		user = s.provisioned(testenv.UserName)
 	})
-	looks := func(since testenv.Mark) int { return s.Smile.Calls(since, "list-accounts") }
+	reads := func(since testenv.Mark) int { return s.Smile.Calls(since, "list-accounts") }
 
-	It("are counted: those connected, and those that only the person can mend", func() {
+	It("are counted: those connected, and those that only the person can fix", func() {
 		id := user.Status.UserID
 		s.Smile.LinkGeorge(id, "sss_ph")
 		s.Smile.LinkGeorge(id, "cdecorp")
@@ -50,10 +50,10 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		s.op.Quiet(user)
 	})
 
-	It("are looked at once an interval, not because of a restart, and written only when they changed", func() {
+	It("are read once an interval, not because of a restart, and written only when they changed", func() {
 		before := s.Smile.Mark()
 		s.op.Live(time.Hour, user)
-		Expect(looks(before)).To(Equal(4))
+		Expect(reads(before)).To(Equal(4))
 		Expect(s.Smile.Calls(before) - s.Smile.Calls(before, "get-user", "list-users")).To(Equal(4))
 		version := user.ResourceVersion
 		s.op.Live(time.Hour, user)
@@ -67,27 +67,27 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(s.Smile.Calls(before)).To(BeZero())
 	})
 
-	It("are looked at as often as the connection says", func() {
+	It("are read as often as the connection says", func() {
 		s.Change(s.conn, func() { s.conn.Spec.ResyncInterval = &metav1.Duration{Duration: 5 * time.Minute} })
 		s.op.Run(s.conn)
 		before := s.Smile.Mark()
 		s.op.Live(time.Hour, user)
-		Expect(looks(before)).To(Equal(12))
+		Expect(reads(before)).To(Equal(12))
 	})
 
-	It("are looked at soon after a fresh link token", func() {
+	It("are read soon after a fresh link token", func() {
 		other := s.provisioned("other", testenv.WithToken(testenv.TokenName))
 		before := s.Smile.Mark()
 		s.op.Live(6*time.Second, other)
-		Expect(looks(before)).To(Equal(1))
+		Expect(reads(before)).To(Equal(1))
 		s.Smile.LinkGeorge(other.Status.UserID, "sss_ph")
 		s.op.Live(5*time.Second, other)
 		Expect(other.Status.Accounts.Connected).To(BeEquivalentTo(1))
 		s.op.Live(10*time.Minute, other)
-		Expect(looks(before)).To(And(BeNumerically(">=", 6), BeNumerically("<=", 9)), "5, 10, 20, 40, 80, 160, 320 s")
+		Expect(reads(before)).To(And(BeNumerically(">=", 6), BeNumerically("<=", 9)), "5, 10, 20, 40, 80, 160, 320 s")
 	})
 
-	It("are looked at now when somebody asks, once", func() {
+	It("are read at once, and once, when an annotation requests it", func() {
 		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
 		s.Pass(time.Second)
 		before := s.Smile.Mark()
@@ -98,35 +98,35 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
 		Expect(user.Status.LastHandledRequest).To(Equal("now"))
 		s.op.Quiet(user)
-		Expect(looks(before)).To(Equal(1))
+		Expect(reads(before)).To(Equal(1))
 	})
 
-	It("are looked at when somebody asks at more length than a status can echo, once", func() {
+	It("are read once when the requesting annotation is longer than a status can hold", func() {
 		s.Pass(time.Second)
 		before := s.Smile.Mark()
 		s.Annotate(user, v1alpha1.AnnotationRequestedAt, strings.Repeat("ñ", 300))
 		s.op.Run(user)
 		Expect(user.Status.LastHandledRequest).To(Equal(strings.Repeat("ñ", 256)))
 		s.op.Quiet(user)
-		Expect(looks(before)).To(Equal(1))
+		Expect(reads(before)).To(Equal(1))
 	})
 
-	It("are read once more when Smile hints at a change after the read that somebody asked for", func() {
+	It("are read once more when Smile hints at a change after a requested read", func() {
 		s.Pass(time.Second)
 		s.Annotate(user, v1alpha1.AnnotationRequestedAt, "now")
 		s.Smile.Break(sandbox.Fault{Operation: "list-accounts", Count: -1, Action: "status:500"})
 		s.op.Fail(user, 1) // asked for at this time
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
 		s.Pass(time.Second)
-		s.op.Survey()
+		s.op.Poll()
 		before := s.Smile.Mark()
 		s.Pass(time.Second)
 		s.Smile.LinkGeorge(user.Status.UserID, "upwork")
 		s.Hint(user)
 		s.Pass(time.Second)
 		s.op.Run(user)
-		Expect(looks(before)).To(Equal(1))
+		Expect(reads(before)).To(Equal(1))
 		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(2))
 		Expect(user.Status.LastHandledRequest).To(Equal("now"))
 	})
@@ -140,11 +140,11 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
 		s.HintAt(user, s.Clock.Now().Add(-60*time.Millisecond))
 		s.op.Run(user)
-		Expect(looks(before)).To(Equal(1))
+		Expect(reads(before)).To(Equal(1))
 		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
 		s.Pass(time.Minute)
 		s.op.Run(user)
-		Expect(looks(before)).To(Equal(1))
+		Expect(reads(before)).To(Equal(1))
 	})
 
 	It("are read soon after an event, and once, though the receiver's clock is ahead", func() {
@@ -154,11 +154,11 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		s.Pass(s.op.Run(user))
 		s.op.Run(user)
 		Expect(s.Clock.Since(hinted)).To(BeNumerically("<=", hook.Pause+time.Second))
-		Expect(looks(before)).To(Equal(1))
+		Expect(reads(before)).To(Equal(1))
 		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
 		s.Pass(11 * time.Minute)
 		s.op.Run(user)
-		Expect(looks(before)).To(Equal(1))
+		Expect(reads(before)).To(Equal(1))
 	})
 
 	It("are read after the last of a burst of events, though the receiver's clock is behind", func() {
@@ -174,11 +174,11 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph") // about which the receiver stores nothing
 		s.Pass(wait - 3*time.Second)
 		s.op.Run(user)
-		Expect(looks(before)).To(Equal(2))
+		Expect(reads(before)).To(Equal(2))
 		Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
 	})
 
-	It("of many people are read together when all are asked for, and few passes wait for that", func() {
+	It("of many people are read together when all are requested, and few reconciles wait for that", func() {
 		users := make([]engine.Object, 40)
 		for i := range users {
 			user := s.provisioned(fmt.Sprintf("person-%d", i))
@@ -190,9 +190,9 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		before := s.Smile.Mark()
 		s.Smile.Break(sandbox.Fault{Operation: "list-accounts", Count: -1, Action: "delay:1s"})
 		together(s, users)
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(2*time.Second, users...)
-		Expect(looks(before)).To(BeNumerically("<=", len(users)/2))
+		Expect(reads(before)).To(BeNumerically("<=", len(users)/2))
 		for _, user := range users {
 			user := user.(*v1alpha1.SmileUser)
 			Expect(user.Status.LastHandledRequest).To(Equal("now"))
@@ -200,7 +200,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		}
 	})
 
-	It("are asked for in vain while the connection is not ready, which then shows", func() {
+	It("are requested in vain while the connection is not ready, which then shows", func() {
 		keys, _ := s.Secret(testenv.KeysName)
 		s.Delete(keys)
 		s.op.Run(s.conn, user)
@@ -224,7 +224,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 			Expect(user.Status.Accounts.Connected).To(BeEquivalentTo(1))
 			s.op.Quiet(user)
 
-			s.Smile.Mend()
+			s.Smile.ClearFaults()
 			s.op.Run(user)
 			Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 			Expect(user.Status.LastHandledRequest).To(Equal("now"))
@@ -235,7 +235,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Entry("no answer", "reset", v1alpha1.ReasonSmileUnavailable),
 	)
 
-	It("of a user that Smile does not know any more are missed at the next look of the next process", func() {
+	It("of a user that Smile no longer knows are missed at the next read of the next process", func() {
 		s.Smile.Reset()
 		s.op = s.Operator()
 		s.op.Live(16*time.Minute, user)

@@ -94,7 +94,7 @@ var _ = Describe("Two SmileUsers with the same subject", func() {
 		return s.user("first", testenv.WithSubject("customers", "george")), s.user("second", testenv.WithSubject("customers", "george"))
 	}
 
-	It("have one user: the second is told, and gets it when the first is gone", func() {
+	It("have one user: the second object shows that, and gets the user when the first is deleted", func() {
 		s := newScene(testenv.Config{})
 		first, second := twins(s)
 		s.op.Run(first)
@@ -185,7 +185,7 @@ var _ = Describe("Two SmileUsers with the same subject", func() {
 })
 
 var _ = Describe("A person with more than one user at Smile", func() {
-	It("keeps the one with accounts, else the oldest, and is told of the others", func() {
+	It("keeps the one with accounts, else the oldest, and counts the others", func() {
 		s := newScene(testenv.Config{})
 		user := s.provisioned(testenv.UserName)
 		marker := s.Smile.People(testenv.One)[0].ExternalMetadata

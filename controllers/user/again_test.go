@@ -136,14 +136,14 @@ var _ = Describe("A cache that shows the past", func() {
 		Expect(s.posts()).To(Equal(1))
 	}
 
-	It("makes nobody twice when it stops before the user was created", func() {
+	It("creates nobody twice when it stops before the user was created", func() {
 		s, f, user := declared("110s")
 		s.op = s.Operator(f.wrap)
 		s.op.Live(10*time.Minute, user)
 		thawed(s, f, user)
 	})
 
-	It("makes nobody twice when it stops before the user was created by another process", func() {
+	It("creates nobody twice when it stops before the user was created by another process", func() {
 		s, f, user := declared("110s")
 		s.op.Run(user)
 		s.op = s.Operator(f.wrap)
@@ -152,7 +152,7 @@ var _ = Describe("A cache that shows the past", func() {
 		thawed(s, f, user)
 	})
 
-	It("makes nobody twice when it stops before a creation by another process was cut off", func() {
+	It("creates nobody twice when it stops before a creation by another process was cut off", func() {
 		s, f, user := declared("110s")
 		s.Smile.Break(sandbox.Fault{Operation: "create-user", Phase: "after", Action: "reset"})
 		s.op.Run(user)
@@ -162,7 +162,7 @@ var _ = Describe("A cache that shows the past", func() {
 		thawed(s, f, user)
 	})
 
-	It("makes nobody for an object that has been deleted and declared again", func() {
+	It("creates nobody for an object that was deleted and re-created", func() {
 		s, f, user := declared("0s")
 		s.Delete(user)
 		again := s.user(testenv.UserName)

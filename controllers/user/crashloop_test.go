@@ -31,7 +31,7 @@ func (l *loop) life() {
 	GinkgoHelper()
 	l.lives++
 	ends := &killer{nth: 1000}
-	l.Smile.Mend()
+	l.Smile.ClearFaults()
 	if l.lives <= busy {
 		ends = &killer{nth: 2 + l.random.IntN(30), after: l.random.IntN(2) == 0}
 		l.Smile.Break(sandbox.Fault{Operation: "create-user", Nth: 1 + l.random.IntN(4), Count: 2, Phase: "after", Action: "reset"})

@@ -81,7 +81,7 @@ func (t *turmoil) fault() {
 	t.note("faults %+v", faults)
 }
 
-// misfortune is something that happens between two passes.
+// misfortune is something that happens between two reconciles.
 func (t *turmoil) misfortune() {
 	switch t.random.IntN(6) {
 	case 0:
@@ -112,7 +112,7 @@ func (t *turmoil) survive() {
 		_, err := t.op.Reconcile(t.users[i])
 		t.note("%s: attempt %v, user %q, %v", t.users[i].Name, t.users[i].Status.CreateAttempt, t.users[i].Status.UserID, err)
 	}
-	t.Smile.Mend()
+	t.Smile.ClearFaults()
 	t.op = t.Operator()
 	all := []engine.Object{t.conn}
 	for _, user := range t.users {

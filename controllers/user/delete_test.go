@@ -139,7 +139,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 			Expect(s.Exists(user)).To(BeTrue())
 			Expect(s.Smile.Calls(before)).To(BeNumerically("<=", 32), "with backoff")
 
-			s.Smile.Mend()
+			s.Smile.ClearFaults()
 			s.op.Live(20*time.Minute, s.conn, user)
 			Expect(s.Exists(user)).To(BeFalse())
 			Expect(revoked(s)).To(BeNumerically(">=", 2))

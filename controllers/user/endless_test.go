@@ -25,7 +25,7 @@ var _ = Describe("A listing of users that never ends", func() {
 		Expect(s.Outcome(user)).To(Equal(testenv.Waiting(v1alpha1.ReasonListingTooLong)))
 		Expect(s.Condition(user, v1alpha1.ConditionProvisioned)).To(Equal("False/ListingTooLong"))
 		Expect(s.posts()).To(BeZero())
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(20*time.Minute, user)
 		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})

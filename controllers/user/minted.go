@@ -13,8 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// minted is what this process knows of link tokens beyond the statuses: when the last one of a remote user was minted, for
-// as long as no other may follow, also when its object has been deleted; and the tokens that could not be stored yet.
+// minted is what this process knows of link tokens beyond the statuses: the tokens that could not be stored yet, and when the last
+// token of each remote user was minted. The time is kept for as long as no other token may follow, even if the object is deleted.
 type minted struct {
 	mu      sync.Mutex
 	lastOf  map[string]time.Time
@@ -27,14 +27,14 @@ type waitingToken struct {
 	token  issuedToken
 }
 
-// created is told the token that came with a user; that of no user is empty.
+// created records the token that came with a user. Without a user, the token is empty.
 func (m *minted) created(user *v1alpha1.SmileUser, token smile.Token, now time.Time) {
 	if token.AccessToken.Reveal() != "" && m.unstored(user) == nil {
 		m.now(user, token, now)
 	}
 }
 
-// now is told a token that was minted, which waits to be stored.
+// now records a token that was minted and must be stored.
 func (m *minted) now(user *v1alpha1.SmileUser, token smile.Token, at time.Time) *issuedToken {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -48,14 +48,14 @@ func (m *minted) now(user *v1alpha1.SmileUser, token smile.Token, at time.Time) 
 	return &issued
 }
 
-// last is when the last token of a remote user was minted; zero when that is long ago, or not known.
+// last returns when the last token of a remote user was minted; zero if that is long ago or unknown.
 func (m *minted) last(userID string) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.lastOf[userID]
 }
 
-// unstored is the token of an object that waits to be stored; nil when there is none.
+// unstored returns the token of an object that must be stored; nil if there is none.
 func (m *minted) unstored(user *v1alpha1.SmileUser) *issuedToken {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,7 +66,7 @@ func (m *minted) unstored(user *v1alpha1.SmileUser) *issuedToken {
 	return &found.token
 }
 
-// stored is told that nothing of an object waits any more.
+// stored records that no token of an object is left to store.
 func (m *minted) stored(user *v1alpha1.SmileUser) { m.forget(client.ObjectKeyFromObject(user)) }
 
 func (m *minted) forget(name types.NamespacedName) {

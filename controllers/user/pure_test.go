@@ -141,7 +141,7 @@ func TestCount(t *testing.T) {
 		want    v1alpha1.AccountCounts
 	}{
 		"connected":               {account("CONNECTED", "", "ACTIVE"), v1alpha1.AccountCounts{Total: 1, Connected: 1}},
-		"connected, to be mended": {account("CONNECTED", "", "USER_ACTION_REQUIRED"), v1alpha1.AccountCounts{Total: 1, Connected: 1, NeedsAction: 1}},
+		"connected, to be fixed":  {account("CONNECTED", "", "USER_ACTION_REQUIRED"), v1alpha1.AccountCounts{Total: 1, Connected: 1, NeedsAction: 1}},
 		"pending":                 {account("PENDING", "", ""), v1alpha1.AccountCounts{Total: 1}},
 		"awaiting a code":         {account("AWAITING_MFA", "", ""), v1alpha1.AccountCounts{Total: 1, NeedsAction: 1}},
 		"a wrong password":        {account("ERROR", "INVALID_CREDENTIALS", ""), v1alpha1.AccountCounts{Total: 1, NeedsAction: 1}},

@@ -73,7 +73,7 @@ var steps = map[string]func(*trial) string{
 	"break listing": func(t *trial) string {
 		return t.breaks(sandbox.Fault{Operation: "list-users", Count: 1 + t.random.IntN(4), Action: t.pick(misfortunes)})
 	},
-	"mend": func(t *trial) string { t.Smile.Mend(); return "" },
+	"clear faults": func(t *trial) string { t.Smile.ClearFaults(); return "" },
 	"restart": func(t *trial) string {
 		t.restart(1 + t.random.IntN(6))
 		return fmt.Sprintf("%+v", *t.killer)
@@ -111,7 +111,7 @@ func (t *trial) restart(nth int) {
 var _ = Describe("However much goes wrong", func() {
 	names := []string{
 		"declare", "delete", "pass 1", "pass 2", "pass 3", "pass 4", "wait", "break creating", "refuse creating", "break listing",
-		"mend", "restart",
+		"clear faults", "restart",
 	}
 	for seed := range trials() {
 		It(fmt.Sprintf("a person has one user at Smile, and whoever is declared gets it: seed %d", seed), func() {
@@ -132,7 +132,7 @@ var _ = Describe("However much goes wrong", func() {
 			}
 
 			t.log = append(t.log, "all is well again")
-			t.Smile.Mend()
+			t.Smile.ClearFaults()
 			steps["declare"](t)
 			t.op = t.Operator()
 			for _, user := range t.users {

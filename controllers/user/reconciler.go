@@ -1,5 +1,5 @@
-// Package user reconciles SmileUsers: it creates each person at Smile exactly once, keeps a link token where one is
-// wanted, counts the linked accounts and, where the policy says so, revokes them on deletion.
+// Package user reconciles SmileUsers. It creates each person at Smile exactly once, keeps a link token if the spec asks for one,
+// counts the linked accounts, and revokes them on deletion if the policy says so.
 package user
 
 import (
@@ -35,8 +35,8 @@ import (
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=smileusers.smile-operator.io,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// concurrency is how many users are reconciled at once: 16 of a connection that is alone, which has three quarters of the workers.
-// Calls are paced by the budget, not by this.
+// concurrency is how many users are reconciled at once. A connection that is alone has three quarters of the workers, which is 16.
+// The budget limits the rate of calls, not this.
 const concurrency = 22
 
 // Reconciler reconciles SmileUsers. It lives as long as the process; a scope lives for one reconcile.

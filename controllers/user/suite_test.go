@@ -36,7 +36,7 @@ func newScene(config testenv.Config) *scene {
 	return s
 }
 
-// user creates a SmileUser, without a pass.
+// user creates a SmileUser without reconciling it.
 func (s *scene) user(name string, changes ...func(*v1alpha1.SmileUser)) *v1alpha1.SmileUser {
 	GinkgoHelper()
 	user := testenv.User(name, changes...)
@@ -53,7 +53,7 @@ func (s *scene) provisioned(name string, changes ...func(*v1alpha1.SmileUser)) *
 	return user
 }
 
-// together does a pass over each object, all at once.
+// together reconciles all objects at once.
 func together[T engine.Object](s *scene, objects []T) {
 	GinkgoHelper()
 	var group sync.WaitGroup

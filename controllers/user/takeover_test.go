@@ -20,7 +20,7 @@ func lagging(lag string) *scene {
 	return newScene(testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"list-lag": lag}}})
 }
 
-// created has a creation succeed of which this process never hears.
+// created lets a creation succeed without this process learning of it.
 func (s *scene) created(name string, changes ...func(*v1alpha1.SmileUser)) *v1alpha1.SmileUser {
 	GinkgoHelper()
 	s.Smile.Break(sandbox.Fault{Operation: "create-user", Phase: "after", Action: "reset"})
@@ -32,7 +32,7 @@ func (s *scene) created(name string, changes ...func(*v1alpha1.SmileUser)) *v1al
 
 var _ = Describe("A process that leads after another", func() {
 	for _, lag := range []string{"0s", "110s"} {
-		It("makes nobody twice of whom the other left no trace: deleted and declared again, with a listing "+lag+" late", func() {
+		It("creates nobody twice of whom the other process left no trace: deleted and re-created, with a listing "+lag+" late", func() {
 			s := lagging(lag)
 			former := s.created(testenv.UserName)
 			s.op = s.Operator()
@@ -50,7 +50,7 @@ var _ = Describe("A process that leads after another", func() {
 			Expect(s.posts()).To(Equal(1))
 		})
 
-		It("makes nobody twice who is declared again only later, with a listing "+lag+" late", func() {
+		It("creates nobody twice whose object is re-created only later, with a listing "+lag+" late", func() {
 			s := lagging(lag)
 			former := s.created(testenv.UserName)
 			s.op = s.Operator()
@@ -63,7 +63,7 @@ var _ = Describe("A process that leads after another", func() {
 			Expect(s.posts()).To(Equal(2), "one for somebody")
 		})
 
-		It("makes nobody twice who is declared under another name too, with a listing "+lag+" late", func() {
+		It("creates nobody twice who is also declared under another name, with a listing "+lag+" late", func() {
 			s := lagging(lag)
 			s.Create(customers(map[string]string{"george": "C-4711"}))
 			second := s.user("second", testenv.WithSubject("customers", "george"))

@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// shortestLife and longestLife bound what is believed of a token's expiry: a wrong clock, here or at Smile, must
-	// neither make tokens by the minute nor keep one for ever.
+	// shortestLife and longestLife bound the life that a token's expiry implies: a wrong clock, here or at Smile, must not cause a
+	// new token every minute, nor keep one for ever.
 	shortestLife = 10 * time.Minute
 	longestLife  = 24 * time.Hour
-	// mintPause is the least time between two tokens of a user.
+	// mintPause is the minimum time between two tokens of a user.
 	mintPause = 5 * time.Minute
-	// usualLength is how many characters an access token has, roughly.
+	// usualLength is roughly how many characters an access token has.
 	usualLength = 512
 )
 
@@ -113,7 +113,7 @@ func (s *scope) openToken(ctx context.Context, run *run) (secret tokenSecret, er
 	return secret, nil
 }
 
-// issuedToken is a token as it is stored, and when it was and will be minted.
+// issuedToken is a token as it is stored, with the times of its issue, expiry and renewal.
 type issuedToken struct {
 	content                  output.Content
 	issued, expires, renewal time.Time
@@ -240,20 +240,20 @@ func (s *scope) storeToken(ctx context.Context, run *run, secret tokenSecret, to
 	run.WakeAt(token.renewal)
 	if secret.takenBack {
 		run.Event(corev1.EventTypeNormal, v1alpha1.ReasonOutputTakenBack, "Write",
-			"took back the Secret of the link token, which a deleted object has left behind")
+			"took back the Secret of the link token, which a deleted object had left behind")
 	}
 	if held == nil || held.SecretName == name {
 		return nil
 	}
 	if err := s.r.Outputs.Delete(ctx, run.Object, secretOf(held.SecretName)); err != nil {
-		now.SecretName = held.SecretName // it is still to be removed
+		now.SecretName = held.SecretName // it must still be deleted
 		return err
 	}
 	return nil
 }
 
-// renewAt is half of a token's life after its issue, minus up to a tenth of that, so that tokens made together are
-// not renewed together. It is computed once and stored: recomputed from what remains it would creep to the end.
+// renewAt returns when to renew a token: after half of its life, minus up to a tenth of that, so that tokens that were minted
+// together are not renewed together. It is computed once and stored. Recomputed from the remaining life, it would move to the end.
 func renewAt(issued, expires time.Time, jitter float64) time.Time {
 	life := min(max(expires.Sub(issued), shortestLife), longestLife)
 	half := life / 2

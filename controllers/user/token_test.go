@@ -163,7 +163,7 @@ var _ = Describe("A link token", func() {
 		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("moves with its Secret's name, and goes when nobody wants it any more", func() {
+	It("moves with its Secret's name, and is deleted when the spec no longer asks for it", func() {
 		s.Change(user, func() { user.Spec.LinkToken.SecretName = "elsewhere" })
 		s.op.Run(user)
 		_, ok := s.Secret(testenv.TokenName)
@@ -223,7 +223,7 @@ var _ = Describe("A link token", func() {
 		s.op.Quiet(user)
 		Expect(token()).To(Equal(before))
 
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		failed := minted()
 		s.op.Run(user)
 		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))

@@ -138,10 +138,10 @@ var _ = Describe("A creation of which the outcome is unknown", func() {
 			Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		}
 		Expect(s.people()).To(HaveLen(8))
-		Expect(s.Smile.Calls(before, "list-users")).To(Equal(2), "two passes of one page")
+		Expect(s.Smile.Calls(before, "list-users")).To(Equal(2), "two listings of one page")
 	})
 
-	It("is told as it is, then as it turned out", func() {
+	It("is shown as unknown, then as it turned out", func() {
 		s := newScene(testenv.Config{})
 		user := s.user(testenv.UserName)
 		s.Smile.Break(sandbox.Fault{Operation: "create-user", Phase: "after", Action: "reset"})

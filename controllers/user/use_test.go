@@ -16,7 +16,7 @@ import (
 var _ = Describe("A Secret that spec.subjectFrom names", func() {
 	password := testenv.WithSubject("database", "password")
 
-	DescribeTable("is not used unless it permits that, and nothing is told about it", func(data map[string]string) {
+	DescribeTable("is not used unless it permits that, and nothing is reported about it", func(data map[string]string) {
 		s := newScene(testenv.Config{})
 		before := s.Smile.Mark()
 		database := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "database"}, StringData: data}

@@ -79,7 +79,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		Expect(s.webhooks()).To(BeEmpty())
 	})
 
-	It("of what was replaced and does not carry out keeps the registration, and its events are taken", func() {
+	It("of what was replaced and does not carry out keeps the registration, and its events are accepted", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		replaced := s.only()
@@ -107,7 +107,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		s.Change(sub, func() { all(sub) })
 		s.op.Fail(sub, 1)
 		Expect(s.creates()).To(Equal(2))
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(overlap+time.Minute, sub)
 		Expect(s.only().EventTypes).To(Equal([]string{"ALL_EVENTS"}))
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))

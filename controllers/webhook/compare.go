@@ -129,7 +129,7 @@ func (s *scope) ours(ctx context.Context, run *run, webhookID string) (remote sm
 		return remote, !ok || name.UID == run.Object.UID, nil
 	}
 	run.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
-		"a webhook of this object was renamed at Smile so that it cannot be told from others: delete it there by hand")
+		"a webhook of this object was renamed at Smile and can no longer be recognised: delete it at Smile by hand")
 	return remote, false, nil
 }
 

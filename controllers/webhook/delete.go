@@ -58,7 +58,7 @@ func (s *scope) notFound(run *run, r *registration) error {
 	}
 	if ofOtherKeys(*r, conn) {
 		run.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
-			"Smile does not know the webhook under the key pair that the connection has now: if that is another tenant's, it is left with the former one, and sends events")
+			"Smile does not know the webhook under the connection's present key pair: if that pair belongs to another tenant, the webhook still exists at the former tenant and sends events")
 	}
 	s.recordDeletion(run, r)
 	return nil

@@ -19,7 +19,7 @@ import (
 )
 
 var _ = Describe("Meddling", func() {
-	DescribeTable("with the Secret in the middle of a pass is not undone", func(meddle func(*scene, *corev1.Secret)) {
+	DescribeTable("with the Secret in the middle of a reconcile is not undone", func(meddle func(*scene, *corev1.Secret)) {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		before := string(s.store(sub).Data[hook.KeySecret])
@@ -91,7 +91,7 @@ var _ = Describe("Meddling", func() {
 		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonOutputConflict)))
 	})
 
-	DescribeTable("with the name of a webhook at Smile hides it from nobody", func(end func(*scene, *v1alpha1.SmileWebhookSubscription), left int, changes ...change) {
+	DescribeTable("with the name of a webhook at Smile does not hide it", func(end func(*scene, *v1alpha1.SmileWebhookSubscription), left int, changes ...change) {
 		s := newScene(sandbox.Options{})
 		sub := s.registered(changes...)
 		s.op.Live(overlap, sub)
@@ -110,7 +110,7 @@ var _ = Describe("Meddling", func() {
 		}, 0),
 	)
 
-	It("with the name where Smile tells no secret is told", func() {
+	It("with the name where Smile shows no secret is reported", func() {
 		s := newScene(sandbox.Options{Quirks: map[string]string{"webhook-secret": "hidden"}})
 		sub := s.registered(to("https://app.example.com/smile"))
 		s.op.Live(overlap, sub)
@@ -119,7 +119,7 @@ var _ = Describe("Meddling", func() {
 		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonOrphaned))
 	})
 
-	It("that Smile keeps from being repaired for a while is still told as a repair", func() {
+	It("that Smile keeps from being repaired for a while is still reported as a repair", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.op.Live(overlap, sub)
@@ -152,7 +152,7 @@ func (s *scene) useKeys(pair sandbox.KeyPair) {
 	s.Change(secret, func() { secret.StringData = testenv.Keys("", pair).StringData })
 }
 
-// looked lets the time pass in which a change at Smile is found, and mended.
+// looked advances the clock until a change at Smile is found and repaired.
 func looked(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 	GinkgoHelper()
 	s.op.Live(2*time.Hour, sub, s.conn)

@@ -138,7 +138,7 @@ func (s *scope) storePairs(ctx context.Context, run *run) error {
 	if s.takenBack {
 		s.takenBack = false
 		run.Event(corev1.EventTypeNormal, v1alpha1.ReasonOutputTakenBack, "Write",
-			"took back the Secret of the webhook's pairs, which a deleted object has left behind; its generated secret stays in use")
+			"took back the Secret of the webhook's pairs, which a deleted object had left behind; its generated secret stays in use")
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package webhook reconciles SmileWebhookSubscriptions: it registers each as exactly one webhook at Smile, replaces it
-// when anything about it changes so that no event is lost in between, and deletes it with the object.
+// Package webhook reconciles SmileWebhookSubscriptions. It registers each as exactly one webhook at Smile, replaces the webhook
+// after every change without losing an event, and deletes it with the object.
 package webhook
 
 import (

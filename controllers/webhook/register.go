@@ -294,7 +294,7 @@ func explained(err error, w *wanted) error {
 		where = "the operator's --receiver-base-url"
 	}
 	return problem.NewInvalid(v1alpha1.ReasonInvalidSpec, "Smile refuses the webhook as invalid: check "+where+
-		", which must be https and of a host that Smile can reach, and spec.eventTypes").Because(err)
+		", which must be an https URL of a host that Smile can reach, and spec.eventTypes").Because(err)
 }
 
 // recordCreation records an event about why a webhook was created.
@@ -305,7 +305,7 @@ func recordCreation(run *run, conn *connection.Connection, id string) {
 	case slices.ContainsFunc(others, func(r registration) bool { return r.Fingerprint == at(run, id).Fingerprint && !ofOtherKeys(r, conn) }):
 		reason, message = v1alpha1.ReasonWebhookRepaired, "registered the webhook again: it, or its Secret, was changed or deleted"
 	case len(others) > 0:
-		reason, message = v1alpha1.ReasonWebhookReplaced, "registered another webhook in place of the one before"
+		reason, message = v1alpha1.ReasonWebhookReplaced, "registered another webhook in place of the previous one"
 	}
 	run.Event(corev1.EventTypeNormal, reason, "Register", message)
 }

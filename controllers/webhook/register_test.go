@@ -93,14 +93,14 @@ var _ = Describe("Registering", func() {
 		Expect(string(s.store(sub).Data[hook.KeySecret])).To(Equal(s.only().Secret), "the application finds the secret here")
 	})
 
-	It("asks for a receiver where there is none", func() {
+	It("reports that there is no receiver", func() {
 		s := newSceneAt("", sandbox.Options{})
 		sub := s.subscription()
 		s.op.Run(sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonReceiverNotConfigured)))
 	})
 
-	DescribeTable("takes a secret that somebody else keeps, if it is one", func(value string, outcome testenv.Outcome) {
+	DescribeTable("accepts a secret in another Secret, if it is usable", func(value string, outcome testenv.Outcome) {
 		s := newScene(sandbox.Options{})
 		sub := s.subscription(signedWith("mine"))
 		s.op.Run(sub)
@@ -140,12 +140,12 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		sub := s.subscription()
 		s.op.Run(sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Waiting(v1alpha1.ReasonCreateOutcomeUnknown)))
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		if restart {
 			s.restart()
 		}
 		s.op.Live(settle-time.Second, sub)
-		Expect(s.creates()).To(Equal(1), "nothing is sent before a listing can tell")
+		Expect(s.creates()).To(Equal(1), "nothing is sent before a listing can show the outcome")
 		s.op.Live(time.Minute, sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(s.creates()).To(Equal(creates))
@@ -201,7 +201,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		sub := s.subscription()
 		s.op.Live(time.Hour, sub)
 		Expect(s.creates()).To(BeNumerically("~", 4, 1))
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(17*time.Minute, sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
@@ -215,7 +215,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		Expect(s.webhooks()).To(HaveLen(1))
 	})
 
-	It("takes for its own no Secret that the operator makes", func() {
+	It("does not accept the Secret that the operator makes for it", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		sub.Spec.SecretRef = &v1alpha1.SecretKeyReference{Name: hook.SecretName(sub.Name), Key: hook.KeySecret}
@@ -227,7 +227,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: 3, Action: "status:429"})
 		sub := s.subscription()
 		s.op.Run(sub)
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Live(time.Minute, sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 		Expect(s.webhooks()).To(HaveLen(1))

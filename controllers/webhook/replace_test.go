@@ -65,7 +65,7 @@ var _ = Describe("A change", func() {
 			mine, _ := s.Secret("mine")
 			s.Change(mine, func() { mine.Data["secret"] = []byte(strings.Repeat("b", 40)) })
 		}, true, false),
-		Entry("of the secret, deleted and made anew, with restarts", func(s *scene, _ *v1alpha1.SmileWebhookSubscription) {
+		Entry("of the secret, deleted and re-created, with restarts", func(s *scene, _ *v1alpha1.SmileWebhookSubscription) {
 			mine, _ := s.Secret("mine")
 			s.Delete(mine)
 			s.secret("mine", strings.Repeat("c", 40))
@@ -75,7 +75,7 @@ var _ = Describe("A change", func() {
 		}, true, true),
 	)
 
-	DescribeTable("of the generated secret is asked for by deleting or editing its Secret", func(how func(*scene, *v1alpha1.SmileWebhookSubscription), restart bool) {
+	DescribeTable("of the generated secret is requested by deleting or editing its Secret", func(how func(*scene, *v1alpha1.SmileWebhookSubscription), restart bool) {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		old := s.only()
@@ -125,7 +125,7 @@ var _ = Describe("A change", func() {
 		Expect(s.webhooks()).To(ContainElement(HaveField("Secret", strings.Repeat("e", 50))))
 	})
 
-	It("of a lost Secret whose pair Smile does not tell removes the webhook that nobody can prove", func() {
+	It("of a lost Secret whose pair Smile does not show removes the webhook that cannot be verified", func() {
 		s := newScene(sandbox.Options{Quirks: map[string]string{"webhook-secret": "hidden"}})
 		sub := s.registered()
 		old := s.only()
@@ -179,7 +179,7 @@ var _ = Describe("A replacement that comes to nothing", func() {
 			Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonInvalidSpec)))
 			Expect(s.webhooks()).To(HaveLen(1))
 		}
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{v1alpha1.EventAll} })
 		s.op.Run(sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
@@ -196,7 +196,7 @@ var _ = Describe("A replacement that comes to nothing", func() {
 		s.op.Fail(sub, 1)
 		Expect(s.webhooks()).To(HaveLen(2))
 		s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{"USER_CREATED"} })
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Run(sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
 		s.op.Live(3*overlap, sub)
@@ -204,7 +204,7 @@ var _ = Describe("A replacement that comes to nothing", func() {
 		Expect(s.only().EventTypes).To(ConsistOf("USER_CREATED"))
 	})
 
-	It("because the pairs of both were lost, and Smile does not tell them, is begun anew", func() {
+	It("because the pairs of both were lost, and Smile does not show them, starts again", func() {
 		s := newScene(sandbox.Options{Quirks: map[string]string{"webhook-secret": "hidden"}})
 		sub := s.registered()
 		s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{v1alpha1.EventAll} })
@@ -219,7 +219,7 @@ var _ = Describe("A replacement that comes to nothing", func() {
 		Expect(s.creates()).To(Equal(3))
 	})
 
-	It("because both were switched off at Smile is begun anew", func() {
+	It("because both were switched off at Smile starts again", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.op.Live(settle+time.Minute, sub)
@@ -240,7 +240,7 @@ var _ = Describe("A replacement that comes to nothing", func() {
 })
 
 var _ = Describe("Whatever somebody does at Smile", func() {
-	It("is looked for when somebody asks at more length than a status can echo", func() {
+	It("is searched for when the requesting annotation is longer than a status can hold", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.Annotate(sub, v1alpha1.AnnotationRequestedAt, strings.Repeat("ñ", 300))
@@ -251,7 +251,7 @@ var _ = Describe("Whatever somebody does at Smile", func() {
 		Expect(s.Smile.Calls(calls)).To(BeZero())
 	})
 
-	It("a webhook that was deleted is registered anew, and its last events are taken", func() {
+	It("a webhook that was deleted is registered again, and its last events are accepted", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.op.Live(10*time.Minute, sub)
@@ -291,7 +291,7 @@ var _ = Describe("Whatever somebody does at Smile", func() {
 		Expect(s.webhooks()).To(ContainElements(HaveField("Name", "somebody's"), HaveField("Name", HaveSuffix("another.pair"))))
 	})
 
-	It("a status that was lost is taken up again", func() {
+	It("a status that was lost is restored", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.ChangeStatus(sub, func() { sub.Status.Registrations = nil })
@@ -366,7 +366,7 @@ var _ = Describe("Deleting", func() {
 		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Phase: "after", Action: "reset"})
 		sub := s.subscription()
 		s.op.Run(sub)
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.Delete(sub)
 		s.op.Live(settle+time.Minute, sub)
 		Expect(s.Exists(sub)).To(BeFalse())

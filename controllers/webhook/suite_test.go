@@ -73,7 +73,7 @@ func (s *scene) restart() {
 
 type change = func(*v1alpha1.SmileWebhookSubscription)
 
-// subscription creates one, without a pass.
+// subscription creates one without reconciling it.
 func (s *scene) subscription(changes ...change) *v1alpha1.SmileWebhookSubscription {
 	GinkgoHelper()
 	sub := &v1alpha1.SmileWebhookSubscription{
@@ -176,7 +176,7 @@ func (s *scene) store(sub *v1alpha1.SmileWebhookSubscription) *corev1.Secret {
 	return secret
 }
 
-// takes tells whether events of a webhook would be proven: the status finds its path, and the Secret holds its pair.
+// takes reports whether events of a webhook would be accepted: its path is in the status, and its pair in the Secret.
 func (s *scene) takes(sub *v1alpha1.SmileWebhookSubscription, hooked remote) bool {
 	GinkgoHelper()
 	s.Get(sub)

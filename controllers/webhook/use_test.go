@@ -15,7 +15,7 @@ import (
 )
 
 var _ = Describe("A Secret that spec.secretRef names", func() {
-	DescribeTable("is not registered at Smile unless it permits that, and nothing is told about it", func(data map[string]string) {
+	DescribeTable("is not registered at Smile unless it permits that, and nothing is reported about it", func(data map[string]string) {
 		s := newScene(sandbox.Options{})
 		database := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "database"}, StringData: data}
 		s.Create(database)

@@ -81,7 +81,7 @@ func (s *scope) wantedSecret(ctx context.Context, run *run) (secret string, perm
 		s.secret = hook.NewSecret().Reveal()
 		return s.secret, true, s.storePairs(ctx, run)
 	case !hook.UsableSecret(s.secret):
-		return "", false, unusable(target(run).Name, hook.KeySecret, "that status.secretName names", ", or not have it, and another one is generated")
+		return "", false, unusable(target(run).Name, hook.KeySecret, "that status.secretName names", "; if you delete the key, the operator generates another secret")
 	default:
 		return s.secret, true, nil
 	}
@@ -115,7 +115,7 @@ func (s *scope) namedSecret(ctx context.Context, run *run) (value string, permit
 }
 
 // isRegistered reports whether this configuration was registered at Smile for this object before. The fingerprint is keyed, so a
-// status cannot be forged for a value that is not known.
+// status cannot be forged without the value.
 func isRegistered(run *run, w *wanted) bool {
 	return slices.ContainsFunc(run.Object.Status.Registrations, func(r registration) bool {
 		return r.WebhookID != "" && r.Fingerprint == w.fingerprint

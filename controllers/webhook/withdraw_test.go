@@ -33,12 +33,12 @@ var _ = Describe("Taking a host off the list", func() {
 		Expect(s.webhooks()).To(BeEmpty())
 		Expect(sub.Status.URL).To(BeEmpty())
 	},
-		Entry("which is still asked for", "https://app.example.com/smile", testenv.Stalled(v1alpha1.ReasonWebhookURLNotAllowed)),
-		Entry("though nothing takes its place", "https://other.example.com/smile", testenv.Stalled(v1alpha1.ReasonInvalidSpec)),
+		Entry("which the spec still names", "https://app.example.com/smile", testenv.Stalled(v1alpha1.ReasonWebhookURLNotAllowed)),
+		Entry("although nothing replaces it", "https://other.example.com/smile", testenv.Stalled(v1alpha1.ReasonInvalidSpec)),
 		Entry("though the operator's receiver is to take its place", "", testenv.Stalled(v1alpha1.ReasonInvalidSpec)),
 	)
 
-	It("stops sending events there while the object is suspended, as soon as Smile can be told", func() {
+	It("stops sending events there while the object is suspended, as soon as Smile can be called", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered(to("https://app.example.com/smile"))
 		s.Change(sub, func() { sub.Spec.Suspend = true })
@@ -50,7 +50,7 @@ var _ = Describe("Taking a host off the list", func() {
 		_, err := s.op.Reconcile(sub)
 		Expect(err).To(HaveOccurred(), "so that it is tried again")
 		Expect(s.webhooks()).To(HaveLen(1))
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Run(sub)
 		Expect(s.webhooks()).To(BeEmpty())
 		s.op.Quiet(sub)
@@ -74,7 +74,7 @@ var _ = Describe("Taking a host off the list", func() {
 		takeOff(s)
 		s.Smile.Break(after...)
 		s.op.Live(soon, sub, s.conn)
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		Expect(s.webhooks()).NotTo(ContainElement(HaveField("URL", application)))
 		Expect(sub.Status.URL).NotTo(Equal(application))
 	},
@@ -106,12 +106,12 @@ var _ = Describe("Taking a host off the list", func() {
 		s.op.Fail(sub, 1)
 		Expect(s.webhooks()).To(HaveLen(1))
 		takeOff(s)
-		s.Smile.Mend()
+		s.Smile.ClearFaults()
 		s.op.Run(sub)
 		Expect(s.webhooks()).To(BeEmpty())
 	})
 
-	It("is told to Smile again soon when that has failed", func() {
+	It("is sent to Smile again soon after a failure", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered(to(application))
 		takeOff(s)

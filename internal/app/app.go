@@ -86,12 +86,12 @@ func Run(ctx context.Context, options Options) error {
 	return mgr.Start(ctx)
 }
 
-// withheld takes what libraries write to the standard logger, which is where net/http reports what it did not expect
-// of a server, in the server's own words: those may be personal, so only the fact is logged.
+// withheld replaces what libraries write to the standard logger. net/http writes unexpected responses of a server there, word for
+// word. They may contain personal data, so only the fact is logged.
 type withheld struct{ logr.Logger }
 
 func (w withheld) Write(text []byte) (int, error) {
-	w.Info("a library wrote to the standard logger; its text is withheld, for it may quote remote data")
+	w.Info("a library wrote to the standard logger; the text is withheld because it may quote remote data")
 	return len(text), nil
 }
 

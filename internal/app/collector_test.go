@@ -39,7 +39,7 @@ func TestALargeHeapGrowsLess(t *testing.T) {
 	}
 }
 
-func TestGOGCHolds(t *testing.T) {
+func TestGOGCIsRespected(t *testing.T) {
 	t.Setenv("GOGC", "200")
 	before := debug.SetGCPercent(200)
 	defer debug.SetGCPercent(before)

@@ -65,12 +65,12 @@ type Environment struct {
 type Controllers struct {
 	Connections   *connectioncontroller.Reconciler
 	Users         *user.Reconciler
-	AccountSyncs  *accountsync.Controller
+	AccountSyncs  *accountsync.Reconciler
 	Subscriptions *webhook.Reconciler
 
 	// Registry holds the connections to Smile.
 	Registry *connection.Registry
-	// Mirrors hold what is known of the remote side.
+	// Mirrors of the remote side.
 	Mirrors *mirror.Set
 	// Checker finds outputs that were changed or deleted.
 	Checker *outputcheck.Checker
@@ -156,7 +156,7 @@ func (c *Controllers) build() error {
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileUser"), Identity: env.Identity, Audit: audit,
 		Creation: c.Creation, Events: env.Events, Clock: env.Clock,
 	}
-	c.AccountSyncs = &accountsync.Controller{
+	c.AccountSyncs = &accountsync.Reconciler{
 		Client: env.Objects, Connections: c.Registry, Mirrors: c.Mirrors, Owners: owners,
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileAccountSync"), Checked: c.options.OutputCheckInterval > 0, Annotations: annotations,
 		Ledger: c.Ledger, Identity: env.Identity, Audit: audit, Events: env.Events, Clock: env.Clock,

@@ -6,9 +6,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// fenced gives the same access to the API server, by which nothing is written while the fence refuses. A leader that
-// was paused goes on where it was when it is woken, for as long as it takes to find out that another has taken over:
-// what it would write is of the past, and would stay, for nobody looks again at an object that is as it should be.
+// fenced returns the same access to the API server, except that nothing is written while the fence refuses. A leader that was
+// paused continues for a moment before it notices that another process has taken over. What it would write is out of date, and
+// would stay, because the new leader does not reconcile an object in which nothing is due.
 func fenced(access *rest.Config, fence func() error) *rest.Config {
 	access = rest.CopyConfig(access)
 	access.Wrap(func(next http.RoundTripper) http.RoundTripper { return fencedWrites{next, fence} })

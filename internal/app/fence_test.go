@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-func TestWhoIsNoLeaderWritesNothing(t *testing.T) {
+func TestOnlyTheLeaderWrites(t *testing.T) {
 	t.Parallel()
 	var arrived []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +69,7 @@ func TestWhoIsNoLeaderWritesNothing(t *testing.T) {
 }
 
 // The timeout that the lease needs would end every watch of everybody else.
-func TestTheLeaseKeepsItsTimeoutToItself(t *testing.T) {
+func TestTheTimeoutOfTheLeaseAppliesToTheLeaseOnly(t *testing.T) {
 	t.Parallel()
 	access := &rest.Config{Host: "http://127.0.0.1:1", UserAgent: "somebody"}
 	if _, err := newFencedLock(access, "n", "leader", func(l coordinationv1.LeasesGetter) coordinationv1.LeasesGetter { return l }, clock.RealClock{}); err != nil {

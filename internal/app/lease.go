@@ -25,7 +25,7 @@ const (
 
 	leaseDuration = 30 * time.Second
 	renewDeadline = 20 * time.Second
-	// retryPeriod is how often the Lease is renewed, and about how often a standby looks at it. A failover takes up to four of
+	// retryPeriod is how often the Lease is renewed, and roughly how often a standby reads it. A failover takes up to four of
 	// these periods longer than the lease.
 	retryPeriod = 2 * time.Second
 )
@@ -40,11 +40,11 @@ type fencedLock struct {
 	clock   clock.PassiveClock
 	renewed atomic.Pointer[time.Time]
 
-	// lastSent returns when this process may last have sent a call that creates a user; nil when that is not known.
+	// lastSent returns when this process may last have sent a call that creates a user; nil if that is unknown.
 	lastSent func() time.Time
-	// seen is the record that was last read; nil when there was no Lease.
+	// seen is the record that was last read; nil if there was no Lease.
 	seen *resourcelock.LeaderElectionRecord
-	// term of this process; nil while it has not become the leader.
+	// term of this process; nil until it has become the leader.
 	term atomic.Pointer[creation.Term]
 	// sent is when a leader before this one may last have sent such a call, for a former version that leads next.
 	sent time.Time
@@ -72,8 +72,8 @@ func newFencedLock(
 	return &fencedLock{Interface: lock, clock: clk}, nil
 }
 
-// clockSkew is by how much the clocks of two leaders may differ, and a call of the one that was renewed last may have
-// been sent later.
+// clockSkew is by how much the clocks of two leaders may differ. A call of the leader that was renewed last may have been sent so
+// much later.
 const clockSkew = time.Minute
 
 // Get reads the record, which identifies the previous leader.
@@ -137,7 +137,7 @@ func (l *fencedLock) Update(ctx context.Context, record resourcelock.LeaderElect
 	return l.renew(record, func() error { return l.Interface.Update(ctx, record) })
 }
 
-// renew counts a renewal from before it was sent, and a release not at all.
+// renew records when a renewal was sent. A release clears it.
 func (l *fencedLock) renew(record resourcelock.LeaderElectionRecord, write func() error) error {
 	now := l.clock.Now()
 	if err := write(); err != nil {

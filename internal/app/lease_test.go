@@ -14,7 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/creation"
 )
 
-// lease is a lock whose writes fail as told and take as long as told.
+// lease is a lock whose writes fail, and take time, as configured.
 type lease struct {
 	resourcelock.Interface
 
@@ -58,7 +58,7 @@ func (l *lease) store(record resourcelock.LeaderElectionRecord) error {
 	return err
 }
 
-func TestTheFenceStandsUntilTheRenewalDeadline(t *testing.T) {
+func TestFenceUntilTheRenewalDeadline(t *testing.T) {
 	t.Parallel()
 	mine := resourcelock.LeaderElectionRecord{HolderIdentity: "me"}
 	released := resourcelock.LeaderElectionRecord{}
@@ -122,7 +122,7 @@ type twoClocks struct {
 
 func (c *twoClocks) Now() time.Time { return c.FakeClock.Now().Add(c.jumped) }
 
-func TestTheFenceBelievesWhicheverClockSaysMore(t *testing.T) {
+func TestFenceUsesTheClockThatShowsMore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		passes, jumps time.Duration
@@ -150,7 +150,7 @@ func TestTheFenceBelievesWhicheverClockSaysMore(t *testing.T) {
 	}
 }
 
-// A call that cannot be undone takes 8 s at most from the moment that the fence let it pass.
+// A call that cannot be undone ends at most 8 s after the fence has permitted it.
 func TestACallOfTheOldLeaderIsOverBeforeTheNewOneStarts(t *testing.T) {
 	t.Parallel()
 	const longestCall = 8 * time.Second
@@ -193,7 +193,7 @@ func release(t *testing.T, lock *fencedLock) {
 }
 
 // A former version that leads next goes by it.
-func TestTheLeaseTellsUntilWhenALeaderMayHaveSent(t *testing.T) {
+func TestLeaseShowsUntilWhenALeaderMayHaveSent(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
-func TestTheLogNeverHoldsBodies(t *testing.T) {
+func TestBodiesAreNotLogged(t *testing.T) {
 	t.Parallel()
 	for level, want := range map[string]int{"": 0, "info": 0, "debug": 1, "5": 5, "7": 7, "8": 7, "10": 7, "100": 7} {
 		var options Options

@@ -93,9 +93,9 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.LeaseName, "lease-name", defaultLeaseName,
 		"name of the leader Lease, in the operator's namespace; Lease <name>-creations holds the creation log; operators that divide the objects among them each need a different name")
 	flags.StringVar(&o.AuditLog, "audit-log", auditlog.Stdout,
-		"where each act on a person's data is recorded, one line of JSON each: a file, which is appended to, or "+auditlog.Stdout)
+		"where each act on a person's data is recorded as a line of JSON: a file, to which lines are appended, or "+auditlog.Stdout)
 	flags.IntVar(&o.ErasureLedgerDays, "erasure-ledger-days", output.LedgerDays,
-		"how many days the operator remembers, by keyed digests, which accounts' data was erased, so that no backup brings it back")
+		"how many days the operator remembers, by keyed digests, whose data was erased, so that a restored backup does not bring it back")
 	logging := flag.NewFlagSet("", flag.ContinueOnError)
 	o.Log.BindFlags(logging)
 	flags.AddGoFlagSet(logging)
@@ -110,7 +110,7 @@ func (o *Options) bindReceiver(flags *pflag.FlagSet) {
 	flags.StringVar(&o.ReceiverTLSCertFile, "receiver-tls-cert-file", "", "PEM file of the receiver's certificate, read again when it changes; plain HTTP when empty")
 	flags.StringVar(&o.ReceiverTLSKeyFile, "receiver-tls-key-file", "", "PEM file of the receiver's private key")
 	flags.DurationVar(&o.WebhookOverlap, "webhook-overlap", webhook.DefaultOverlap,
-		"how long a webhook that was replaced stays at Smile, and how long after that its events are still taken")
+		"how long a webhook that was replaced stays at Smile, and how long after that its events are still accepted")
 }
 
 func (o *Options) validate() error {
@@ -142,7 +142,7 @@ func (o *Options) validateLease() error {
 
 func (o *Options) validateReceiver() error {
 	if (o.ReceiverTLSCertFile == "") != (o.ReceiverTLSKeyFile == "") {
-		return errors.New("--receiver-tls-cert-file and --receiver-tls-key-file go together")
+		return errors.New("--receiver-tls-cert-file and --receiver-tls-key-file must be set together")
 	}
 	if o.ReceiverBaseURL != "" && !o.receives() {
 		return errors.New("--receiver-base-url is set and --receiver-bind-address is not, so nothing would receive the events that Smile sends there: " +
@@ -159,10 +159,10 @@ func (o *Options) receives() bool {
 	return o.ReceiverBindAddress != "" && o.ReceiverBindAddress != "0"
 }
 
-// warn tells of flags that the offline sandbox takes and Smile does not.
+// warn logs warnings about flags that only the offline sandbox accepts, or that should not stay set.
 func (o *Options) warn(log logr.Logger) {
 	if scheme, _, _ := strings.Cut(o.ReceiverBaseURL, ":"); strings.EqualFold(scheme, "http") {
-		log.Info("WARNING: --receiver-base-url starts with http://, which Smile refuses: only the offline sandbox takes it, with --allow-http-webhooks")
+		log.Info("WARNING: --receiver-base-url starts with http://, which Smile refuses: only the offline sandbox accepts it, with --allow-http-webhooks")
 	}
 	if o.NewIdentityKey {
 		log.Info("WARNING: --new-identity-key is set: whenever the identity Secret is missing, a new key replaces it; " +
@@ -215,12 +215,12 @@ func (o *Options) rootCAs() (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--api-ca-file: %s holds no certificate", o.APICAFile)
+		return nil, fmt.Errorf("--api-ca-file: %s contains no certificate", o.APICAFile)
 	}
 	return pool, nil
 }
 
-// onLoopback tells whether only this machine can reach an address.
+// onLoopback reports whether only this machine can reach an address.
 func onLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -62,7 +62,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestAReceiverThatIsRegisteredListens(t *testing.T) {
+func TestReceiverBaseURLRequiresABindAddress(t *testing.T) {
 	t.Parallel()
 	const base = "--receiver-base-url=https://hooks.example.com"
 	for _, args := range [][]string{{base}, {base, "--receiver-bind-address=0"}} {
@@ -78,7 +78,7 @@ func TestAReceiverThatIsRegisteredListens(t *testing.T) {
 	}
 }
 
-func TestAReceiverWithoutTLSIsWarnedOf(t *testing.T) {
+func TestWarningAboutAReceiverWithoutTLS(t *testing.T) {
 	t.Parallel()
 	for base, want := range map[string]int{
 		"http://127.0.0.1:8082": 1, "HTTP://hooks.example.com": 1, "https://hooks.example.com": 0, "https://http:8443": 0, "": 0,

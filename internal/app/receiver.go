@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/receiver"
 )
 
-// addReceiver has this process take webhooks, whoever leads: what it writes are hints, which no fence need keep back.
+// addReceiver adds the server that receives webhooks. Every replica receives, whether it leads or not. Hints need no fence.
 func addReceiver(mgr ctrl.Manager, options Options) error {
 	if !options.receives() {
 		return nil
@@ -31,7 +31,7 @@ func addReceiver(mgr ctrl.Manager, options Options) error {
 	return mgr.Add(server)
 }
 
-// headStart waits for as long as every replica needs to know of a pair before events signed with it can come.
+// headStart waits until the receivers of all replicas know a pair that was just stored, before events signed with it can arrive.
 func headStart(ctx context.Context) error {
 	timer := time.NewTimer(hook.HeadStart)
 	defer timer.Stop()

@@ -14,7 +14,7 @@ import (
 // have in common. Writes are patches of differences, so nothing is lost at the API server.
 func (s *sharedTexts) trim(obj any) (any, error) {
 	object, ok := obj.(metav1.Object)
-	if !ok { // the notice that an object is gone
+	if !ok { // the notice that an object was deleted
 		return obj, nil
 	}
 	object.SetManagedFields(nil)

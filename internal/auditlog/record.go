@@ -1,5 +1,5 @@
-// Package auditlog writes the audit log: one JSON line for each act on a person's data, in a stream of its own, for
-// those who must account for that data. docs/audit-log.md is its schema.
+// Package auditlog writes the audit log: one JSON line for each act on personal data, in a stream of its own, for auditors.
+// docs/audit-log.md is its schema.
 package auditlog
 
 import (
@@ -12,7 +12,7 @@ import (
 type Record struct {
 	// Time of the act by the operator's clock, in UTC. Write sets it.
 	Time time.Time `json:"time"`
-	// Actor is the kind whose controller acted, or ActorApplicationAPI.
+	// Actor is the kind of the controller that acted, or ActorApplicationAPI.
 	Actor string `json:"actor"`
 	Object
 	// Call of the application API; nil for acts of a controller.
@@ -29,7 +29,7 @@ type Record struct {
 	Outcome Outcome `json:"outcome"`
 }
 
-// Object is the Kubernetes object on whose behalf the operator acted.
+// Object is the Kubernetes object for which the operator acted.
 type Object struct {
 	Namespace string `json:"namespace,omitempty"`
 	Kind      string `json:"kind"`

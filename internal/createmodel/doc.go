@@ -1,7 +1,8 @@
-// Package createmodel is a model of how a person is created at Smile, small enough to be explored completely. It has
-// no code but its tests, which explore every state that can be reached and check that nobody is ever made twice, and
-// that from wherever trouble has led, a way without further trouble leads to a person that the object knows.
+// Package createmodel is a model of how a user is created at Smile. It is small enough to be explored completely, and consists of
+// tests only. They explore every state that can be reached. They check that no subject is ever created twice, and that from every
+// state, if no more faults occur, the object gets its user.
 //
-// state_test.go is what there is, step_test.go what can happen to it, explore_test.go the search, and model_test.go
-// what is asserted, and what each rule of the protocol is for: without it, the model finds a person made twice.
+// state_test.go defines the state, step_test.go and its neighbours what can change it, and explore_test.go the search.
+// model_test.go contains the assertions. It also shows that each rule of the protocol is needed: without the rule, the model finds
+// a user that is created twice.
 package createmodel

@@ -31,8 +31,8 @@ func start() state {
 	}
 }
 
-// explore adds all states that can be reached, breadth first, so that the way to each is a shortest one. It ends at the first second
-// user if that is what is wanted.
+// explore adds all states that can be reached, breadth first, so that the way to each is a shortest one. It ends at the first
+// second user if that is what is wanted.
 func explore(p protocol, first bool) *exploration {
 	e := &exploration{index: map[state]int32{}}
 	e.add(start(), origin{parent: -1})
@@ -65,7 +65,7 @@ func (e *exploration) add(s state, how origin) int32 {
 	return at
 }
 
-// way tells how a state was reached.
+// way lists the steps to a state.
 func (e *exploration) way(at int32) string {
 	var steps []string
 	for ; e.ways[at].parent >= 0; at = e.ways[at].parent {
@@ -92,7 +92,8 @@ func (s state) done() bool {
 	return !someone || s.user.owner != 0
 }
 
-// stuck gives a state from which no way without trouble leads to the end, or leads away from it again.
+// stuck returns how to reach a state from which no way without faults leads to the end, or leads away from the end; "" if there
+// is none.
 func (e *exploration) stuck() string {
 	back := make([][]int32, len(e.states))
 	reaches := make([]bool, len(e.states))

@@ -1,6 +1,6 @@
 package createmodel
 
-// keepLog is what happens to the log while no call waits for it: the leader takes it over, and writes it for other subjects.
+// keepLog changes the log while no call waits for it: the leader takes it over, or writes it for other subjects.
 func (s *steps) keepLog() {
 	switch {
 	case s.noLog || s.from.leader.older:
@@ -55,7 +55,7 @@ func (s *state) writeLog() {
 	}
 }
 
-// grow lets a tick pass, and drops what no listing from now on could miss.
+// grow advances the time by a tick, and drops what every listing from now on shows.
 func (p *process) grow() {
 	p.doubt = min(p.doubt+1, settled)
 	if p.tookOver {
@@ -84,14 +84,14 @@ func (l *creationLog) grow() {
 	}
 }
 
-// maySettle reports whether a listing that begins now shows all that leaders before have created: those that the log tells of are over
-// for long by the takeover, or were sent very long ago.
+// maySettle reports whether a listing that begins now shows all that leaders before have created: those that the log tells of are
+// over for long by the takeover, or were sent very long ago.
 func (p process) maySettle() bool {
 	recent := func(n note) bool { return n.why == taken && n.age < ancient }
 	return p.since == settled || !recent(p.entry) && !recent(p.rest)
 }
 
-// nameSubject has the log name the subject, or say that it has no room: the code of names.go.
+// nameSubject names the subject in the log, or records that there is no room: the code of names.go.
 func (s *steps) nameSubject(i int) {
 	to := s.from
 	if s.restamp || !s.from.log.named || !s.from.log.current {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// everything has more trouble explored, which takes minutes.
+// everything explores more faults, which takes minutes.
 var everything = os.Getenv("SMILE_MODEL") == "full"
 
-// ours is the protocol as it is, in a world with some trouble: processes die, stop, end and take over from each
-// other, calls, answers and writes are lost, while people declare and delete two objects of one subject.
+// ours is the real protocol, in a world with some faults. Processes die, stop, end and take over from each other. Calls,
+// responses and writes are lost. Meanwhile people create and delete two objects of one subject.
 func ours(sameName bool) protocol {
 	most := uint8(2)
 	if sameName || everything {
@@ -27,13 +27,13 @@ func ours(sameName bool) protocol {
 	}
 }
 
-// withErasures has the log deleted, too.
+// withErasures also deletes the log.
 func withErasures(p protocol) protocol {
 	p.erase, p.most = true, 3
 	return p
 }
 
-// bounded explores no more trouble than takes seconds, unless everything is to be explored.
+// bounded explores as many faults as takes seconds, unless everything is to be explored.
 func bounded(p protocol) protocol {
 	if !everything {
 		p.most = 2
@@ -41,8 +41,8 @@ func bounded(p protocol) protocol {
 	return p
 }
 
-// intents is the protocol without the creation log, for one object that nobody deletes: what the intent in its status is worth by
-// itself.
+// intents is the protocol without the creation log, for one object that is never deleted. It shows what the intent in the status
+// does by itself.
 func intents() protocol {
 	p := ours(true)
 	p.logRules, p.noLog, p.single = logRules{}, true, true
@@ -83,7 +83,7 @@ func TestNobodyIsMadeTwiceAndEverybodyOnce(t *testing.T) {
 	}
 }
 
-// A status that is set back does no harm while the log is as it was.
+// A status that is set back does no harm if the log is not set back, too.
 func TestAStatusThatIsSetBackMakesNobodyTwice(t *testing.T) {
 	t.Parallel()
 	p := bounded(ours(true))
@@ -93,7 +93,7 @@ func TestAStatusThatIsSetBackMakesNobodyTwice(t *testing.T) {
 	}
 }
 
-// Two ways to a second user remain, and each needs what the protocol cannot prevent.
+// Two ways to a second user remain. Each needs something that the protocol cannot prevent.
 func TestOnlyTheAdmittedWaysRemain(t *testing.T) {
 	for name, c := range map[string]struct {
 		allow func(*protocol)
@@ -128,7 +128,7 @@ func TestOnlyTheAdmittedWaysRemain(t *testing.T) {
 	}
 }
 
-// Each rule is needed: without it, somebody is made twice.
+// Each rule is needed: without it, a user is created twice.
 func TestEveryRuleIsNeeded(t *testing.T) {
 	for name, c := range map[string]struct {
 		without func(*protocol)

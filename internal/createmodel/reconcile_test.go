@@ -13,10 +13,10 @@ func (s *steps) reconcile(i int) {
 		if s.name && !s.from.leader.older {
 			s.nameSubject(i)
 		} else {
-			s.askFence(i)
+			s.checkFence(i)
 		}
 	case named:
-		s.askFence(i)
+		s.checkFence(i)
 	case fenced:
 		to := s.from
 		to.leader.progress[i].at = sent
@@ -41,7 +41,7 @@ func (s *steps) reconcile(i int) {
 	}
 }
 
-// search is how a reconcile begins: is the user known, or does anything that happened before forbid to create?
+// search begins a reconcile: it looks for the user, and for an earlier attempt that forbids to create one.
 func (s *steps) search(i int) {
 	to, o := s.from, s.from.objects[i]
 	if to.leader.behind[i] {
@@ -109,7 +109,7 @@ func (s *steps) attach(i int, to state) {
 	s.add("attach", to)
 }
 
-// doubt holds an object back whose subject a process before this one may have sent a call for.
+// doubt makes an object wait if an earlier process may have sent a call for its subject.
 func (s *steps) doubt(i int, to state, fresh bool) {
 	p := &to.leader
 	if p.older && !p.cleared || !p.older && p.inherited && !p.cleared {
@@ -193,8 +193,8 @@ func (s *steps) intend(i int) {
 	s.add("write the attempt", to)
 }
 
-// askFence is the last question before the call is sent. Until it is answered, the call does no harm.
-func (s *steps) askFence(i int) {
+// checkFence is the last check before the call is sent.
+func (s *steps) checkFence(i int) {
 	to := s.from
 	if s.reserve && to.leader.reserved != uint8(i+1) {
 		to.unsent(i)
@@ -210,7 +210,7 @@ func (s *steps) askFence(i int) {
 	s.add("pass the fence", to)
 }
 
-// unsent is what a process knows of a call that has certainly created nobody.
+// unsent records that a call has certainly created no user.
 func (s *state) unsent(i int) {
 	s.leader.memory[i] = memory{outcome: unsent, attempt: s.objects[i].used}
 	s.leader.callOver(i, true)
@@ -218,7 +218,7 @@ func (s *state) unsent(i int) {
 	s.leader.progress[i] = progress{}
 }
 
-// smile is what the remote side makes of a call that has arrived, whoever still listens.
+// smile handles a call that has arrived, even if its sender no longer waits for the response.
 func (s *steps) smile(i int) {
 	if s.from.leader.progress[i].at != sent {
 		return
@@ -244,7 +244,7 @@ func (s *steps) smile(i int) {
 	s.fail("a call is given up while it is on its way", lost)
 }
 
-// doubtful is what a process knows of a call of which it has heard nothing.
+// doubtful records that a call has an unknown outcome.
 func (s *state) doubtful(i int, keep bool) {
 	if !keep {
 		s.leader.callOver(i, true)
@@ -256,7 +256,7 @@ func (s *state) doubtful(i int, keep bool) {
 	s.leader.progress[i] = progress{}
 }
 
-// answer takes the answer, or not.
+// answer delivers the response, or loses it.
 func (s *steps) answer(i int) {
 	to := s.from
 	to.leader.memory[i] = memory{}

@@ -1,45 +1,45 @@
 package createmodel
 
-// twins is how many objects there may be, each declared and deleted once. Both have the same subject: they are two
-// declared at a time, or one that is deleted and declared again under the same name.
+// twins is how many objects there may be, each created and deleted once. Both have the same subject: two objects at the same
+// time, or one that is deleted and re-created with the same name.
 const twins = 2
 
-// Time is counted in ticks. A call that was sent is over before the next tick, and a lease that is not renewed has
-// expired by then; a listing shows a user two ticks after its creation at the latest, which is the settle time.
+// Time is counted in ticks. A call that was sent has ended before the next tick, and a lease that is not renewed has expired by
+// then. A listing shows a user at most two ticks after its creation; that is the listing lag.
 const (
 	settled = 2
-	// ancient is how old what another process has recorded must be, to be settled by the next listing.
+	// ancient is how old the record of another process must be, so that any listing shows the outcome.
 	ancient = 4
 )
 
-// state is everything. It is compared and used as a key, so it holds no pointers.
+// state is the whole state of the world. It is compared and used as a key, so it contains no pointers.
 type state struct {
 	objects [twins]object
 	leader  process
 	lease   lease
 	log     creationLog
-	// quiet is for how many ticks no leader before the present one can have sent anything, as the lease tells a former version.
+	// quiet is for how many ticks no earlier leader can have sent anything. A former version reads this from the lease.
 	quiet uint8
-	// user is the one at Smile; there is never a second, or the search ends.
+	// user is the user at Smile. If there would be a second, the search ends.
 	user user
-	// wire are calls on their way whose sender is gone.
+	// wire are calls on their way whose sender has ended.
 	wire [twins]bool
-	// late are calls of a stopped leader that are not sent yet: before the fence or past it. Nothing but the end of their
-	// process stops the latter.
+	// late are calls of a stopped leader that are not sent yet: before the fence or past it. Only the end of the process stops
+	// the latter.
 	late [twins]phase
-	// trouble that there was.
+	// trouble is the faults so far.
 	trouble trouble
 }
 
-// creationLog is the log as the API server has it. Of one subject there is one entry.
+// creationLog is the log as the API server has it. There is one entry, because there is one subject.
 type creationLog struct {
-	// exists is false when it was deleted, or cannot be read.
+	// exists is false if the log was deleted or cannot be read.
 	exists bool
-	// current is whether its term is that of the last leader: false when one led since that keeps no log.
+	// current is whether its term is that of the last leader. It is false if a leader without a log came after.
 	current bool
-	// named is whether the subject is in it, and unnamed whether it says that there are calls that are not.
+	// named is whether it names the subject. unnamed is whether it says that there are calls that it does not name.
 	named, unnamed bool
-	// namedAge and unnamedAge are how long ago what they tell of was sent, as far as is recorded, up to ancient.
+	// namedAge and unnamedAge are the recorded ages of these calls, up to ancient.
 	namedAge, unnamedAge uint8
 }
 
@@ -62,14 +62,15 @@ const (
 // object is a SmileUser as the API server has it.
 type object struct {
 	life life
-	// attempt in the status; 0 is none. used is how many there were, and age how long ago the attempt was stored last, up to ancient.
+	// attempt in the status; 0 is none. used is how many there were. age is how long ago the attempt was last stored, up to
+	// ancient.
 	attempt, used, age uint8
-	// known is whether the status has the user's id.
+	// known is whether the status contains the user's id.
 	known bool
 }
 
 type user struct {
-	// owner is 1 + the object whose mark it carries; 0 when there is no user.
+	// owner is 1 + the object whose marker the user has; 0 if there is no user.
 	owner uint8
 	age   uint8
 	// listed is whether listings show it.
@@ -86,37 +87,38 @@ const (
 
 type process struct {
 	alive, stopped bool
-	// older is whether it is of a former version, which keeps no log.
+	// older is whether it runs a former version, which has no log.
 	older bool
-	// listed is whether it has a listing from which it may conclude that nobody exists, and knows whether the user is in its memory.
+	// listed is whether it has a listing that can show that the user does not exist. knows is whether the user is in its memory.
 	listed, knows bool
-	// doubt is, for a former version, the number of ticks since one before it may have sent something; settled and more is none.
+	// doubt is, for a former version, the ticks since an earlier process may have sent something; from settled on, there is no
+	// doubt.
 	doubt uint8
-	// cleared is whether a listing was made that shows all that leaders before it have created.
+	// cleared is whether a listing was made that shows everything that earlier leaders have created.
 	cleared bool
-	// tookOver is whether the log is its own, and since for how many ticks.
+	// tookOver is whether it has taken over the log. since is for how many ticks.
 	tookOver bool
 	since    uint8
-	// inherited is whether leaders before it may have sent a call for the subject.
+	// inherited is whether earlier leaders may have sent a call for the subject.
 	inherited bool
-	// entry is what the process has in memory for the log to hold of the subject, and rest of calls that it cannot name.
+	// entry is why the log must name the subject. rest is why it must say that there are calls that it does not name.
 	entry, rest note
-	// reserved is 1 + the object for which the subject is reserved, and since how many ticks.
+	// reserved is 1 + the object that the subject is reserved for. reservedFor is for how many ticks.
 	reserved, reservedFor uint8
 	memory                [twins]memory
 	progress              [twins]progress
-	// behind is whether its cache does not show the attempt, or the user's id, that a process before it has written.
+	// behind is whether its cache does not show yet the attempt, or the user's id, that an earlier process has written.
 	behind [twins]bool
 }
 
-// note is why the log has to hold something.
+// note is why the log must contain something.
 type note struct {
 	why why
 	// by is the object whose call it is.
 	by uint8
-	// age is how long ago what it tells of was sent, as far as is recorded, up to ancient.
+	// age is the recorded age of the call, up to ancient.
 	age uint8
-	// over is for how many ticks the call has been over.
+	// over is for how many ticks the call has ended.
 	over uint8
 }
 
@@ -124,15 +126,15 @@ type why uint8
 
 const (
 	noReason why = iota
-	// open: a call of this process, whose outcome is not known.
+	// open: a call of this process whose outcome is not known.
 	open
-	// ended: a call of this process that is over, and may have created somebody.
+	// ended: a call of this process that has ended, and may have created the user.
 	ended
-	// taken: what the process before has left.
+	// taken: the process before has left it.
 	taken
 )
 
-// memory is what a process knows of the attempt of an object.
+// memory is what a process remembers of the attempt of an object.
 type memory struct {
 	outcome outcome
 	attempt uint8
@@ -164,7 +166,7 @@ type phase uint8
 
 const (
 	idle phase = iota
-	// searched: it has found no user, and that nothing is open.
+	// searched: it has found no user and no open attempt.
 	searched
 	// reserved: the subject is the object's.
 	reserved

@@ -1,6 +1,6 @@
 package createmodel
 
-// protocol says which of its rules are kept, and which trouble the world makes. The zero value breaks every rule.
+// protocol is the set of rules that are kept, and of faults that occur. The zero value breaks every rule.
 type protocol struct {
 	// lock: an intent is not written over an object that was changed since it was read.
 	lock bool
@@ -77,9 +77,9 @@ type logRules struct {
 type move struct {
 	to   state
 	what string
-	// bad is what nobody can count on: trouble, or what people do. Without it, all must come to a good end.
+	// bad is true for a fault and for an act of people. Without such moves, every state must lead to the end.
 	bad bool
-	// twice is whether a second user was made.
+	// twice is whether a second user was created.
 	twice bool
 }
 
@@ -120,7 +120,7 @@ func (s *steps) leads() bool {
 	return s.from.leader.alive && !s.from.leader.stopped && s.from.lease == held
 }
 
-// people declare and delete objects.
+// people create and delete objects.
 func (s *steps) people() {
 	for i := range twins {
 		to := s.from
@@ -154,7 +154,7 @@ func (s *state) touch(i int) {
 	}
 }
 
-// world is what happens at Smile and to what the API server has.
+// world is what happens at Smile and in the API server.
 func (s *steps) world() {
 	if s.from.user.owner != 0 && !s.from.user.listed {
 		to := s.from
@@ -188,7 +188,7 @@ func (s *steps) world() {
 	}
 }
 
-// commit makes a user.
+// commit creates a user.
 func (s *steps) commit(what string, to state, i int) {
 	twice := to.user.owner != 0
 	if !twice {
@@ -197,8 +197,8 @@ func (s *steps) commit(what string, to state, i int) {
 	s.moves = append(s.moves, move{to: to, what: what, twice: twice})
 }
 
-// restore gives an object a status that it had before: none, or its last attempt. With a backup of everything, the log is what it was
-// then too.
+// restore sets the status of an object back: to none, or to its last attempt. With a backup of everything, the log is set back,
+// too.
 func (s *steps) restore(i int) {
 	o := s.from.objects[i]
 	if !s.rollback || !s.mayFail() || s.from.trouble.rollbacks > 0 || o.life != live {
@@ -224,7 +224,7 @@ func (s *steps) restore(i int) {
 
 func (s *steps) mayFail() bool { return s.from.trouble.total() < s.most }
 
-// tick lets time pass, once everything that takes less time has come to its end.
+// tick advances the time, once everything that takes less time has ended.
 func (s *steps) tick() {
 	to := s.from
 	running := to.leader.alive && !to.leader.stopped
@@ -307,8 +307,8 @@ func (p process) resting() bool {
 	return true
 }
 
-// without is the state after the leader's process has ended: what it has sent goes its way, or waits to be sent if it
-// was only stopped.
+// without is the state after the leader's process has ended. Calls that it has sent are on their way. If it was only stopped,
+// calls may still be sent later.
 func (s state) without() state {
 	for i, p := range s.leader.progress {
 		s.wire[i] = s.wire[i] || p.at == sent
@@ -320,8 +320,8 @@ func (s state) without() state {
 	return s
 }
 
-// takeOverLease makes another process the leader. Whoever ended in good order has told when it last sent something, which only a
-// former version asks. A standby may have listed the users, at any time before.
+// takeOverLease makes another process the leader. A process that ended in good order has recorded when it last sent something;
+// only a former version reads that. A standby may have listed the users at any time before.
 func (s *steps) takeOverLease() {
 	to := s.from.without()
 	to.leader = process{alive: true, doubt: settled}

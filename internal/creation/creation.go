@@ -206,8 +206,8 @@ func (c *creation) create(ctx context.Context) (smile.CreatedUser, error) {
 	}
 }
 
-// intend stores the intent when the turn of the call is near. Before that, neither intent nor log is written. A refusal is returned
-// last, when no user of the subject was found and no attempt may have created one.
+// intend stores the intent when the turn of the call is near. Before that, neither intent nor log is written. A refusal is
+// returned last, when no user of the subject was found and no attempt may have created one.
 func (c *creation) intend(ctx context.Context) error {
 	if c.Refused != nil {
 		return c.Refused

@@ -70,8 +70,8 @@ type LogConfig struct {
 }
 
 // Log is the creation log. It names the subjects for which a call may be open, so that the next leader knows them even if the
-// objects that the calls were made for were deleted. It is stored in a Lease. The leader takes it over before it creates any user.
-// It names each subject in the log before it sends the call, and drops the name once any listing shows the created user.
+// objects that the calls were made for were deleted. It is stored in a Lease. The leader takes it over before it creates any
+// user. It names each subject in the log before it sends the call, and drops the name once any listing shows the created user.
 type Log struct {
 	config LogConfig
 	// self is the name of this process if there is no leader election.

@@ -19,8 +19,8 @@ import (
 // answerLimit is how long Smile may wait for an answer. Its own patience is not documented.
 const answerLimit = 8 * time.Second
 
-// told declares persons of whom an operator is told by events, and gives it, the ids of the persons, and who sends.
-func (e *environment) told(n int) (*operator, []string, *sender) {
+// withEvents declares persons about whom an operator receives events, and returns it, the ids of the persons, and the sender.
+func (e *environment) withEvents(n int) (*operator, []string, *sender) {
 	e.t.Helper()
 	sub, address := e.subscription("events"), freeAddress(e.t)
 	e.create(sub)
@@ -35,7 +35,7 @@ func (e *environment) told(n int) (*operator, []string, *sender) {
 // acknowledged some.
 func TestOnlyWhatIsKeptIsAcknowledged(t *testing.T) {
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
-	o, people, sender := e.told(5)
+	o, people, sender := e.withEvents(5)
 	aboutEach := func(i int) []byte { return eventOf("TASK_FINISHED", people[i]) }
 
 	resume := e.pauseAPIServer()
@@ -59,12 +59,12 @@ func TestOnlyWhatIsKeptIsAcknowledged(t *testing.T) {
 	o.kill()
 	e.fail()
 	o.start()
-	told := map[string]time.Time{}
+	sentAt := map[string]time.Time{}
 	for _, person := range people {
-		told[person] = sent
+		sentAt[person] = sent
 	}
-	took = e.lookedAt(told)
-	t.Logf("of %d persons told of before the operator was killed, all were looked at %s after its start", len(people), seconds(took))
+	took = e.allRead(sentAt)
+	t.Logf("of %d persons with events before the operator was killed, all were read %s after its start", len(people), seconds(took))
 }
 
 // pauseAPIServer stops the API server in its tracks, and gives what lets it go on.
@@ -85,17 +85,17 @@ func (e *environment) pauseAPIServer() (resume func()) {
 	return resume
 }
 
-// TestDuplicatesCostNextToNothing delivers one event a thousand times. Those that ask for a look at once are grouped for
+// TestDuplicatesCostNextToNothing delivers one event a thousand times. Those that request a read at once are grouped for
 // a tenth of a second, the others for five.
 func TestDuplicatesCostNextToNothing(t *testing.T) {
 	for kind, apart := range map[string]time.Duration{"IDENTITY_ADDED": hook.Pause, "TASK_FINISHED": 100 * time.Millisecond} {
 		t.Run(kind, func(t *testing.T) {
 			e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
-			_, people, sender := e.told(1)
+			_, people, sender := e.withEvents(1)
 			body, place, before := eventOf(kind, people[0]), e.end(), e.remote.mark()
 			statuses, span := sender.many(1000, func(int) []byte { return body })
 			during(t, hook.Pause+time.Second, func() string { return "" })
-			writes, looks := 0, 0
+			writes, reads := 0, 0
 			for _, request := range e.writes(place) {
 				if request.Resource == "smileusers/status" {
 					writes++
@@ -103,10 +103,10 @@ func TestDuplicatesCostNextToNothing(t *testing.T) {
 			}
 			for _, call := range e.remote.Journal(before) {
 				if call.Operation == "list-accounts" {
-					looks++
+					reads++
 				}
 			}
-			t.Logf("1,000 duplicates in %s: answered %v, %d writes of the hint, %d looks", seconds(span), statuses, writes, looks)
+			t.Logf("1,000 duplicates in %s: answered %v, %d writes of the hint, %d reads", seconds(span), statuses, writes, reads)
 			if statuses[http.StatusNoContent] != 1000 {
 				t.Errorf("want all acknowledged")
 			}
@@ -114,8 +114,8 @@ func TestDuplicatesCostNextToNothing(t *testing.T) {
 			if most := 2 + int((span+hook.Pause+time.Second)/apart); writes == 0 || writes > most {
 				t.Errorf("want 1 to %d writes of the hint", most)
 			}
-			if looks == 0 || looks > writes {
-				t.Errorf("want no more looks than writes")
+			if reads == 0 || reads > writes {
+				t.Errorf("want no more reads than writes")
 			}
 		})
 	}

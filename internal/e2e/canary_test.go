@@ -35,7 +35,7 @@ const (
 // secrets must be nowhere but where they were asked for: the canary, and what the sandbox does not mark with it.
 var secrets = []string{canary, apiSecretEnd, "Palomero", "1970-08-24", "9559991234"}
 
-// allowed tells whether a Secret, by its name, may hold some of them.
+// allowed reports whether a Secret, by its name, may hold some of them.
 func allowed(name string) bool {
 	return slices.Contains([]string{"smile-keys", "wrong-keys", "george-token", "george-data", "hook-secret"}, name) ||
 		strings.HasSuffix(name, hook.SecretName(""))
@@ -137,7 +137,7 @@ func (e *environment) failInManyWays(account sandbox.Account) {
 	}
 	e.failAlways("list-accounts", ask)
 	e.failAlways("get-account-payload", ask)
-	e.failAlways("list-tasks", func(string) { // who wants the data anew in any case does not ask for tasks, but an event does
+	e.failAlways("list-tasks", func(string) { // a requested refresh lists no tasks, but an event does
 		if _, err := e.remote.Resync(account.ID); err != nil {
 			e.t.Fatal(err)
 		}

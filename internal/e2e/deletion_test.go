@@ -187,7 +187,7 @@ func (e *environment) sync(user string) *v1alpha1.SmileAccountSync {
 	}
 }
 
-// events tells all events of the namespace.
+// events returns all events of the namespace.
 func (e *environment) events() string {
 	e.t.Helper()
 	var list eventsv1.EventList

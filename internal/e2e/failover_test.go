@@ -43,7 +43,7 @@ func failOver(t *testing.T, wakeWhenDone bool) {
 
 	caught := e.remote.arm(1+random(t).IntN(users/3), arrived)
 	e.create(e.crowd("user", users)...)
-	within(t, succession, "a call to create a user is caught", func() (bool, string) {
+	within(t, takeover, "a call to create a user is caught", func() (bool, string) {
 		return caught.isSprung(), e.calls(0)
 	})
 	old.signal(syscall.SIGSTOP)
@@ -90,7 +90,7 @@ func (o *operator) wake() {
 	}
 }
 
-// led waits until somebody else than before leads, and tells who.
+// led waits until another process leads, and returns it.
 func (e *environment) led(before string) string {
 	e.t.Helper()
 	var holder string
@@ -101,7 +101,7 @@ func (e *environment) led(before string) string {
 	return holder
 }
 
-// holder tells who leads; "" if nobody does.
+// holder returns the process that leads; "" if none does.
 func (e *environment) holder() string {
 	e.t.Helper()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: e.namespace}}

@@ -21,7 +21,7 @@ type journey struct {
 	prepare func(*environment)
 	// begin is what people do.
 	begin func(*environment)
-	// done tells what is still missing.
+	// done returns what is still missing.
 	done func(*environment) string
 	// right asserts that all is as it must be.
 	right func(*environment)

@@ -30,7 +30,7 @@ const (
 )
 
 // TestKilledWhileCreating declares many persons at once and kills the operator again and again while it creates
-// them. Then it looks at the same persons at rest, declares them anew and takes their statuses away.
+// them. Then it checks the same persons at rest, re-creates their objects and clears their statuses.
 func TestKilledWhileCreating(t *testing.T) {
 	t.Parallel()
 	users, kills := 200, 5
@@ -184,8 +184,8 @@ func (e *environment) restartAtRest(o *operator, users int) {
 	began := time.Now()
 	o.start()
 	took := within(e.t, time.Minute, "all users were reconciled", func() (bool, string) {
-		passes := o.metric("controller_runtime_reconcile_total", "smileuser")
-		return passes >= float64(users), fmt.Sprintf("%v passes", passes)
+		reconciles := o.metric("controller_runtime_reconcile_total", "smileuser")
+		return reconciles >= float64(users), fmt.Sprintf("%v reconciles", reconciles)
 	})
 	during(e.t, 20*time.Second, o.alive)
 	e.nothingSince(place, mark, from)

@@ -189,8 +189,8 @@ func TestUnrelatedSecretsTakeNoMemory(t *testing.T) {
 	settled := func() float64 {
 		o.start()
 		within(t, time.Minute, "all users were reconciled", func() (bool, string) {
-			passes := o.metric("controller_runtime_reconcile_total", "smileuser")
-			return passes >= users, fmt.Sprintf("%v passes", passes)
+			reconciles := o.metric("controller_runtime_reconcile_total", "smileuser")
+			return reconciles >= users, fmt.Sprintf("%v reconciles", reconciles)
 		})
 		return o.least(t, 10*time.Second)
 	}

@@ -121,7 +121,7 @@ func (o *operator) kill() {
 	<-o.process.Done()
 }
 
-// stop ends the process in an orderly way and tells how long that took.
+// stop ends the process in an orderly way and returns how long that took.
 func (o *operator) stop() time.Duration {
 	o.t.Helper()
 	began := time.Now()

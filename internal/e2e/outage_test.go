@@ -73,7 +73,7 @@ func outages(t *testing.T, spans []time.Duration, away func(e *environment, mean
 	for i, span := range spans {
 		before := e.remote.mark()
 		e.create(e.crowd(fmt.Sprintf("wave-%d", i), wave)...)
-		within(t, succession, "users are being created", func() (bool, string) {
+		within(t, takeover, "users are being created", func() (bool, string) {
 			return len(e.remote.committed("create-user", before)) >= 5, e.calls(before)
 		})
 		began, mark, created := time.Now(), 0, 0
@@ -86,7 +86,7 @@ func outages(t *testing.T, spans []time.Duration, away func(e *environment, mean
 			t.Errorf("%d users were created while no intent could be stored for %s, want %d at most", created, span, workers)
 		}
 		restarted := false
-		took := within(t, 2*succession, "all users are Ready", func() (bool, string) {
+		took := within(t, 2*takeover, "all users are Ready", func() (bool, string) {
 			if !o.running() { // Kubernetes starts a leader again that ended because it could not renew its lease
 				o.start()
 				restarted = true

@@ -53,7 +53,7 @@ func (e *environment) allReady(n int, limit time.Duration) time.Duration {
 	})
 }
 
-// unready tells how the persons are, unless there are so many and all are Ready.
+// unready returns the state of the persons, or "" if there are so many and all are Ready.
 func (e *environment) unready(n int) string {
 	e.t.Helper()
 	return notReady(e.users(), n)

@@ -44,7 +44,7 @@ func TestSamples(t *testing.T) {
 	during(t, 5*time.Second, func() string { return cmp.Diff(settled, e.versions()) })
 }
 
-// versions tells which version each object has that the samples declare.
+// versions returns the resourceVersion of each object of the samples.
 func (e *environment) versions() map[string]string {
 	e.t.Helper()
 	versions := map[string]string{}

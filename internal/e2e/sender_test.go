@@ -195,14 +195,14 @@ func (s *sender) report() {
 			s.e.t.Errorf("an event of %s was acknowledged, and the look is due at %v", sent, hint)
 		}
 	}
-	s.e.lookedAt(s.acked)
+	s.e.allRead(s.acked)
 }
 
-// lookedAt waits until everybody of whom an event was acknowledged has been looked at since it was sent.
-func (e *environment) lookedAt(acked map[string]time.Time) time.Duration {
+// allRead waits until each person about whom an event was acknowledged has been read since it was sent.
+func (e *environment) allRead(acked map[string]time.Time) time.Duration {
 	e.t.Helper()
-	return within(e.t, time.Minute, "everybody of whom an event was acknowledged has been looked at since", func() (bool, string) {
-		seen, waiting := e.lastLooks(), 0
+	return within(e.t, time.Minute, "everybody about whom an event was acknowledged has been read since", func() (bool, string) {
+		seen, waiting := e.lastReads(), 0
 		for person, sent := range acked {
 			if !sent.Before(seen[person]) && !sent.Before(seen[everybody]) {
 				waiting++
@@ -215,8 +215,8 @@ func (e *environment) lookedAt(acked map[string]time.Time) time.Duration {
 // everybody stands for whom a listing without a filter is about.
 const everybody = ""
 
-// lastLooks tells when Smile was last asked for the accounts of each person.
-func (e *environment) lastLooks() map[string]time.Time {
+// lastReads returns when the accounts of each person were last read from Smile.
+func (e *environment) lastReads() map[string]time.Time {
 	seen := map[string]time.Time{}
 	for _, call := range e.remote.Journal(0) {
 		if call.Operation == "list-accounts" && call.Status == http.StatusOK && call.Time.After(seen[call.UserID]) {

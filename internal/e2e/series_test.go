@@ -51,7 +51,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	within(t, 5*time.Minute, "all subscriptions and syncs were reconciled", func() (bool, string) {
 		subscriptions := len(e.remote.committed("create-webhook", 0))
 		syncs := o.metric("controller_runtime_reconcile_total", "smileaccountsync")
-		return subscriptions >= tenants && syncs >= tenants, fmt.Sprintf("%d webhooks, %v passes over syncs", subscriptions, syncs)
+		return subscriptions >= tenants && syncs >= tenants, fmt.Sprintf("%d webhooks, %v reconciles of syncs", subscriptions, syncs)
 	})
 	series := 0
 	for line := range bytes.Lines(o.scrape()) {

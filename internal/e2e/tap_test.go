@@ -102,7 +102,7 @@ func (t *tap) name(side string, request *http.Request) string {
 	return side + " " + request.Method + " " + strings.ReplaceAll(path, "/leases/"+t.namespace, "/leases/{ns}")
 }
 
-// caught takes a call down, and tells whether it is the one to hold.
+// caught records a call, and reports whether it is the one to hold.
 func (t *tap) caught(name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -13,20 +13,20 @@ import (
 
 const (
 	pollInterval = 100 * time.Millisecond
-	// succession is how long a leader may hold back new users after another one, until Smile's listings show for certain
+	// takeover is how long a leader may hold back new users after another one, until Smile's listings show for certain
 	// what that one created last.
-	succession = 4 * time.Minute
+	takeover = 4 * time.Minute
 )
 
-// within waits until something is so, and tells how long that took. look says whether it is, and how far it is,
+// within waits until something is done, and returns how long that took. check reports whether it is done, and the progress,
 // which the failure quotes.
-func within(t *testing.T, limit time.Duration, what string, look func() (done bool, state string)) time.Duration {
+func within(t *testing.T, limit time.Duration, what string, check func() (done bool, state string)) time.Duration {
 	t.Helper()
 	began := time.Now()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
-		done, state := look()
+		done, state := check()
 		took := time.Since(began)
 		switch {
 		case done:
@@ -40,15 +40,15 @@ func within(t *testing.T, limit time.Duration, what string, look func() (done bo
 	}
 }
 
-// during watches for a while that nothing happens. look says what did, if anything.
-func during(t *testing.T, span time.Duration, look func() (happened string)) {
+// during checks for a while that nothing happens. check returns what happened, if anything.
+func during(t *testing.T, span time.Duration, check func() (happened string)) {
 	t.Helper()
 	end := time.NewTimer(span)
 	defer end.Stop()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
-		if happened := look(); happened != "" {
+		if happened := check(); happened != "" {
 			t.Fatal(happened)
 		}
 		select {

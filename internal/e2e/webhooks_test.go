@@ -155,7 +155,7 @@ func (e *environment) leading(replicas []*operator) *operator {
 	return found
 }
 
-// flood tells whether to send for as long, and as much, as is promised.
+// flood reports whether to send for as long, and as much, as is promised.
 func flood() bool { return os.Getenv("E2E_FLOOD") != "" }
 
 const (
@@ -176,7 +176,7 @@ func TestForgeriesDoNotDrownEvents(t *testing.T) {
 	}
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
 	e.asReleased()
-	o, people, sender := e.told(50)
+	o, people, sender := e.withEvents(50)
 	// memory is what the operator had at most, sampled while it is sent to.
 	run := func(span time.Duration, rate int) (forged int, memory float64) {
 		ctx, stop := context.WithTimeout(t.Context(), span)

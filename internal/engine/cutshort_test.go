@@ -20,8 +20,8 @@ import (
 func TestWhatAPassAchievedOutlivesAShutdown(t *testing.T) {
 	t.Parallel()
 	c, user := stored(t)
-	_, err := reconciled(c, func(_ context.Context, pass *Run[*v1alpha1.SmileUser]) error {
-		pass.Object.Status.UserID = "made"
+	_, err := reconciled(c, func(_ context.Context, r *Run[*v1alpha1.SmileUser]) error {
+		r.Object.Status.UserID = "made"
 		return errors.Join(errors.New("reading on"), context.Canceled)
 	}).Reconcile(t.Context(), requestFor(user))
 	if !errors.Is(err, context.Canceled) {
@@ -36,13 +36,13 @@ func TestWhatAPassAchievedOutlivesAShutdown(t *testing.T) {
 func TestAProcessThatEndsOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	c, user := stored(t)
-	_, err := reconciled(c, func(ctx context.Context, pass *Run[*v1alpha1.SmileUser]) error {
+	_, err := reconciled(c, func(ctx context.Context, r *Run[*v1alpha1.SmileUser]) error {
 		other := statusOf(t, c, user)
 		other.UserID = "of the new leader"
-		if err := c.Status().Update(ctx, &v1alpha1.SmileUser{ObjectMeta: pass.stored.ObjectMeta, Spec: pass.stored.Spec, Status: other}); err != nil {
+		if err := c.Status().Update(ctx, &v1alpha1.SmileUser{ObjectMeta: r.stored.ObjectMeta, Spec: r.stored.Spec, Status: other}); err != nil {
 			t.Fatal(err)
 		}
-		pass.Object.Status.UserID = "of the old leader"
+		r.Object.Status.UserID = "of the old leader"
 		return context.Canceled
 	}).Reconcile(t.Context(), requestFor(user))
 	if !errors.Is(err, context.Canceled) {

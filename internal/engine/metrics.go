@@ -7,7 +7,7 @@ import (
 
 var orphaned = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "smile_operator_orphaned_total",
-	Help: "Objects released, by annotation or because they waited long enough, while something at Smile was still to be undone.",
+	Help: "Objects that were released, by annotation or after a time limit, while something at Smile had not been undone.",
 }, []string{"kind"})
 
 var (

@@ -25,7 +25,7 @@ func TestWhenConnectionsWakeTheirObjects(t *testing.T) {
 		want          bool
 	}{
 		"became ready":             {conn(false, broken), conn(false, ready), true},
-		"was never looked at":      {conn(false), conn(false, ready), true},
+		"was never checked":        {conn(false), conn(false, ready), true},
 		"is broken from the start": {conn(false), conn(false, broken), true},
 		"stays ready":              {conn(false, ready), conn(false, ready), false},
 		"broke":                    {conn(false, ready), conn(false, broken), false},

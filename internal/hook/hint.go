@@ -3,27 +3,27 @@ package hook
 import "time"
 
 const (
-	// Pause is how far apart the looks are that events ask for that can wait.
+	// Pause is the time between two reads that events request which are not urgent.
 	Pause = 5 * time.Second
-	// Slack is how far the clocks of two receivers may be apart: a look that one of them sees coming within it may have
+	// Slack is by how much the clocks of two receivers may differ. A read that one of them expects within this time may have
 	// begun already.
 	Slack = time.Second
 )
 
-// Hint says from when on a person is to be looked at after an event at now, given what is stored about earlier events
-// (zero for nothing); store is false when what is stored will do. The time asked for is never before now, so that each
-// event is followed by a look that begins after it.
+// Hint returns the time from which a user must be read after an event at now. stored is the time that earlier events have
+// requested; zero if none has. store is false if that suffices. The returned time is never before now, so a read that begins
+// after the event follows each event.
 //
-// Urgent events ask for now. Others ask for now once, then again Pause after that (so that the last of a burst is seen
-// too), and for nothing while that is surely still to come. Times are in whole microseconds, as they are stored, and what is
-// stored always changes.
+// An urgent event requests now. Another event requests now or, if a read was requested within the last Pause, Pause after that
+// one, so that a burst costs two reads. While that read certainly lies ahead, an event requests nothing. Times are whole
+// microseconds, as they are stored, and a stored time always differs from the one before.
 func Hint(stored, now time.Time, urgent bool) (at time.Time, store bool) {
 	now = roundUp(now)
 	ahead := stored.Sub(now)
 	switch {
 	case urgent && ahead == 0:
 		return now.Add(time.Microsecond), true
-	case urgent, ahead > Pause+Slack: // nobody asks for more than that, except by a clock that was wrong
+	case urgent, ahead > Pause+Slack: // a later time is from a clock that was wrong
 		return now, true
 	case ahead >= Slack:
 		return stored, false

@@ -26,7 +26,7 @@ type News struct {
 	At time.Time
 }
 
-// NewsOf is what an event asks for. Only events whose meaning is certain narrow it down to one account.
+// NewsOf is what an event asks the leader to read. Only an event whose meaning is certain limits it to one account.
 func NewsOf(event smile.Event) News {
 	news := News{AccountID: event.AccountID, At: event.CreatedAt}
 	switch {
@@ -42,7 +42,8 @@ func NewsOf(event smile.Event) News {
 	return news
 }
 
-// AddNews adds one piece of news to others that are stored together. Of the same account and subject the newest counts.
+// AddNews adds one piece of news to others that are stored together. If there is one of the same account and subject, the newer
+// stays.
 func AddNews(all []News, one News) []News {
 	i := slices.IndexFunc(all, func(other News) bool { return other.AccountID == one.AccountID && other.About == one.About })
 	switch {

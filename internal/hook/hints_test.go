@@ -17,7 +17,7 @@ var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
 func after(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 
-// hinted is a status in which events about accounts were stored one after another, a second apart.
+// hinted is a status in which events about accounts were stored one second apart.
 func hinted(ids ...string) v1alpha1.SmileUserStatus {
 	var status v1alpha1.SmileUserStatus
 	for i, id := range ids {
@@ -82,7 +82,7 @@ func TestHintsAreMergedByUnion(t *testing.T) {
 	}
 }
 
-func TestMoreHintsThanThereIsRoomForBecomeOneAboutEverything(t *testing.T) {
+func TestTooManyHintsBecomeOneAboutEverything(t *testing.T) {
 	t.Parallel()
 	var ids []string
 	for i := range hook.MostHints {
@@ -105,7 +105,7 @@ func TestMoreHintsThanThereIsRoomForBecomeOneAboutEverything(t *testing.T) {
 	}
 }
 
-func TestOldHintsGoWithTheNextOne(t *testing.T) {
+func TestOldHintsAreDroppedAtTheNext(t *testing.T) {
 	t.Parallel()
 	status := hinted("a", "b")
 	store(&status, after(15*60+1), hook.News{AccountID: "c", About: v1alpha1.HintData})
@@ -114,7 +114,7 @@ func TestOldHintsGoWithTheNextOne(t *testing.T) {
 	}
 }
 
-func TestAnUrgentEventBringsForwardWhatWaits(t *testing.T) {
+func TestAnUrgentEventBringsOtherHintsForward(t *testing.T) {
 	t.Parallel()
 	status := hinted("a")
 	store(&status, after(5), hook.News{AccountID: "b", About: v1alpha1.HintAccount})
@@ -124,8 +124,8 @@ func TestAnUrgentEventBringsForwardWhatWaits(t *testing.T) {
 	}
 }
 
-// A receiver that knows no hints stores hintedAt alone. What it asks for stays when another receiver stores a hint.
-func TestWhatAnOlderReceiverStoredIsAboutEverything(t *testing.T) {
+// A receiver of an older version stores only hintedAt. Its request remains when another receiver stores a hint.
+func TestAHintOfAnOlderReceiverIsAboutEverything(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]v1alpha1.SmileUserStatus{"first": {}, "later": hinted("a")} {
 		status.HintedAt = &metav1.MicroTime{Time: after(7)}
@@ -139,7 +139,7 @@ func TestWhatAnOlderReceiverStoredIsAboutEverything(t *testing.T) {
 	}
 }
 
-func TestALookToComeCoversWhatItIsAbout(t *testing.T) {
+func TestAComingReadCoversItsSubjects(t *testing.T) {
 	t.Parallel()
 	status := hinted("a", "b")
 	for id, want := range map[string]bool{"a": false, "b": true, "c": false} {

@@ -13,9 +13,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// Whatever events come, each is followed by a time to look that is not before it, what is stored always changes, urgent
-// events wait for nothing, and those that can wait ask for looks that are at least a pause apart.
-func TestEachEventIsFollowedByALook(t *testing.T) {
+// Each event is followed by a read that is not before it, a stored time always differs from the one before, urgent events do not
+// wait, and the reads that other events request are at least a pause apart.
+func TestEachEventIsFollowedByARead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
@@ -26,7 +26,7 @@ func TestEachEventIsFollowedByALook(t *testing.T) {
 			at, store := hook.Hint(stored, now, urgent)
 			switch {
 			case at.Before(now):
-				t.Fatalf("an event at %v has a look at %v", now, at)
+				t.Fatalf("an event at %v has a read at %v", now, at)
 			case store == at.Equal(stored):
 				t.Fatalf("store is %v, from %v to %v", store, stored, at)
 			case at.Sub(now) > hook.Pause+hook.Slack+time.Microsecond:
@@ -57,21 +57,21 @@ func TestHint(t *testing.T) {
 		at     time.Time
 		store  bool
 	}{
-		"first":                   {time.Time{}, false, now, true},
-		"first, urgent":           {time.Time{}, true, now, true},
-		"long after":              {now.Add(-time.Hour), false, now, true},
-		"a pause after":           {now.Add(-hook.Pause), false, now, true},
-		"soon after":              {now.Add(-time.Second), false, now.Add(4 * time.Second), true},
-		"soon after, urgent":      {now.Add(-time.Second), true, now, true},
-		"a look will come":        {now.Add(4 * time.Second), false, now.Add(4 * time.Second), false},
-		"a look comes too late":   {now.Add(4 * time.Second), true, now, true},
-		"a look may have begun":   {now.Add(hook.Slack - 1000), false, now.Add(hook.Slack + hook.Pause - 1000), true},
-		"a look will surely come": {now.Add(hook.Slack), false, now.Add(hook.Slack), false},
-		"the latest look":         {now.Add(hook.Pause + hook.Slack), false, now.Add(hook.Pause + hook.Slack), false},
-		"a look is now":           {now, false, now.Add(hook.Pause), true},
-		"at once, urgent":         {now, true, now.Add(time.Microsecond), true},
-		"by a clock in error":     {now.Add(time.Hour), false, now, true},
-		"by a clock in error, u":  {now.Add(time.Hour), true, now, true},
+		"first":                  {time.Time{}, false, now, true},
+		"first, urgent":          {time.Time{}, true, now, true},
+		"long after":             {now.Add(-time.Hour), false, now, true},
+		"a pause after":          {now.Add(-hook.Pause), false, now, true},
+		"soon after":             {now.Add(-time.Second), false, now.Add(4 * time.Second), true},
+		"soon after, urgent":     {now.Add(-time.Second), true, now, true},
+		"a read will come":       {now.Add(4 * time.Second), false, now.Add(4 * time.Second), false},
+		"a read comes too late":  {now.Add(4 * time.Second), true, now, true},
+		"a read may have begun":  {now.Add(hook.Slack - 1000), false, now.Add(hook.Slack + hook.Pause - 1000), true},
+		"a read certainly comes": {now.Add(hook.Slack), false, now.Add(hook.Slack), false},
+		"the latest read":        {now.Add(hook.Pause + hook.Slack), false, now.Add(hook.Pause + hook.Slack), false},
+		"a read is now":          {now, false, now.Add(hook.Pause), true},
+		"at once, urgent":        {now, true, now.Add(time.Microsecond), true},
+		"by a clock in error":    {now.Add(time.Hour), false, now, true},
+		"by a clock in error, u": {now.Add(time.Hour), true, now, true},
 	} {
 		if at, store := hook.Hint(test.stored, now, test.urgent); !at.Equal(test.at) || store != test.store {
 			t.Errorf("%s: %v, %v; want %v, %v", name, at, store, test.at, test.store)
@@ -200,7 +200,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Whatever name a subscription may have, that of its Secret is one, and nobody else's.
+// The name of the Secret is valid and unique, whatever the name of the subscription.
 func TestEachSubscriptionHasASecretName(t *testing.T) {
 	t.Parallel()
 	if got := hook.SecretName("events"); got != "events-webhook" {

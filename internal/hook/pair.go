@@ -1,5 +1,5 @@
-// Package hook is what who registers webhooks and who receives their events agree on: the pairs of path and secret, how
-// they are stored, how a webhook at Smile says whose it is, and where events may be sent.
+// Package hook is what the registration of webhooks and the receiver of their events have in common: the pairs of path and
+// secret, how they are stored, the names of webhooks at Smile, where events may be sent, and the hints that events leave.
 package hook
 
 import (
@@ -19,33 +19,32 @@ import (
 )
 
 const (
-	// HeadStart is how long who registers a pair waits, once it is stored, before Smile is told of it: who receives events
-	// must know by then that their path is one.
+	// HeadStart is the time between storing a pair and registering it at Smile: by then, the receivers of all replicas must know
+	// the path.
 	HeadStart = 2 * time.Second
 
-	// Prefix is where the operator's own receiver takes events.
+	// Prefix is the start of the paths at which the operator's own receiver accepts events.
 	Prefix = "/hooks/v1/"
 
-	// KeySecret is the key of a subscription's Secret under which applications that receive events themselves find
-	// what those are signed with.
+	// KeySecret is the key of a subscription's Secret that holds the secret with which events are signed, for applications that
+	// receive the events themselves.
 	KeySecret = "secret"
-	// KeyPrevious is the same for what they were signed with before, while such events may still come.
+	// KeyPrevious is the same for the secret before, while events signed with it may still come.
 	KeyPrevious = "previousSecret"
 	// KeyPairs is the key under which the operator keeps the pairs.
 	KeyPairs = "pairs.json"
 
-	// MinSecretLength is how long the secret is at least that events are signed with: the vendor takes less, but that
-	// proves little.
+	// MinSecretLength is the shortest secret with which events are signed. The vendor accepts shorter ones, which prove little.
 	MinSecretLength = 32
-	// MaxSecretLength is the vendor's bound.
+	// MaxSecretLength is the vendor's limit.
 	MaxSecretLength = smile.MaxWebhookSecretLength
 
 	pathBytes   = 32
 	secretBytes = 48
 )
 
-// SecretName is the name of the Secret that holds the pairs of a subscription: the subscription's own and a suffix. One that
-// is too long for that is cut, and told apart from others by a hash.
+// SecretName is the name of the Secret that holds the pairs of a subscription: the name of the subscription and a suffix. A name
+// that is too long for that is cut, and gets a hash.
 func SecretName(subscription string) string {
 	const suffix, longest, kept = "-webhook", 253, 200
 	if len(subscription)+len(suffix) <= longest {
@@ -55,13 +54,13 @@ func SecretName(subscription string) string {
 	return strings.TrimRight(subscription[:kept], "-.") + "-" + hex.EncodeToString(hash[:8]) + suffix
 }
 
-// Pair is what a webhook was registered with, once and for all.
+// Pair is what a webhook was registered with. It never changes.
 type Pair struct {
-	// ID of the pair; it stands in the webhook's name at Smile.
+	// ID of the pair; it is part of the webhook's name at Smile.
 	ID string
-	// Path is what follows Prefix in the URL that events come to; empty when they go elsewhere.
+	// Path follows Prefix in the URL of the operator's receiver; empty if events are sent elsewhere.
 	Path smile.Sensitive[string]
-	// Secret that events are signed with.
+	// Secret with which events are signed.
 	Secret smile.Sensitive[string]
 }
 
@@ -73,7 +72,7 @@ type pairDocument struct {
 
 var errPairs = errors.New("the document of pairs cannot be read")
 
-// MarshalPairs makes the document of pairs.
+// MarshalPairs returns the document of pairs.
 func MarshalPairs(pairs []Pair) ([]byte, error) {
 	documents := make([]pairDocument, 0, len(pairs))
 	for _, p := range pairs {
@@ -83,7 +82,7 @@ func MarshalPairs(pairs []Pair) ([]byte, error) {
 	return json.Marshal(documents) //nolint:gosec // it goes into a Secret
 }
 
-// ParsePairs reads the document of pairs. Its error quotes nothing.
+// ParsePairs parses the document of pairs. Its error quotes nothing.
 func ParsePairs(document []byte) ([]Pair, error) {
 	var documents []pairDocument
 	if err := json.Unmarshal(document, &documents); err != nil {
@@ -99,10 +98,10 @@ func ParsePairs(document []byte) ([]Pair, error) {
 	return pairs, nil
 }
 
-// NewPath makes a path of 256 random bits.
+// NewPath returns a path of 256 random bits.
 func NewPath() smile.Sensitive[string] { return smile.NewSensitive(random(pathBytes)) }
 
-// NewSecret makes a secret of 64 characters.
+// NewSecret returns a secret of 64 characters.
 func NewSecret() smile.Sensitive[string] { return smile.NewSensitive(random(secretBytes)) }
 
 func random(bytes int) string {
@@ -111,7 +110,7 @@ func random(bytes int) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// UsableSecret tells whether events may be signed with a secret: 32 to 64 printable characters without spaces.
+// UsableSecret reports whether events may be signed with a secret: 32 to 64 printable characters without spaces.
 func UsableSecret(secret string) bool {
 	if len(secret) < MinSecretLength || len(secret) > MaxSecretLength {
 		return false
@@ -119,13 +118,13 @@ func UsableSecret(secret string) bool {
 	return !strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// HashPath is what may be told of a path: enough to find it again, nothing to make it from.
+// HashPath is a hash of a path. It may be shown: the path can be found by it, but not computed from it.
 func HashPath(path string) string {
 	sum := sha256.Sum256([]byte(path))
 	return hex.EncodeToString(sum[:])
 }
 
-// Name is how a webhook at Smile says whose it is: the object that it was created for, and the pair.
+// Name identifies a webhook at Smile: the object that it was created for, and the pair.
 type Name struct {
 	UID  types.UID
 	Pair string
@@ -133,10 +132,10 @@ type Name struct {
 
 const nameStart = "smile-operator v1."
 
-// String is the name as Smile keeps it.
+// String is the name as it is stored at Smile.
 func (n Name) String() string { return nameStart + string(n.UID) + "." + n.Pair }
 
-// ParseName reads the name of a webhook; ok is false when it is none of an operator's.
+// ParseName parses the name of a webhook; ok is false if no operator has created it.
 func ParseName(text string) (n Name, ok bool) {
 	rest, ok := strings.CutPrefix(text, nameStart)
 	if !ok {

@@ -20,8 +20,8 @@ type Policy struct {
 	hosts map[string]bool
 }
 
-// NewPolicy permits the operator's own receiver at a base URL (empty for none), and the hosts of the list, each as host
-// or host:port.
+// NewPolicy permits the operator's own receiver at a base URL (empty for none), and the hosts of a list, each as host or
+// host:port.
 func NewPolicy(receiverBase string, allowedHosts []string) (*Policy, error) {
 	p := &Policy{hosts: map[string]bool{}}
 	for i, entry := range allowedHosts {
@@ -30,7 +30,7 @@ func NewPolicy(receiverBase string, allowedHosts []string) (*Policy, error) {
 		case reason != "":
 			return nil, fmt.Errorf("--allowed-webhook-hosts: entry %d: %s", i+1, reason)
 		case parsed.Path != "":
-			return nil, fmt.Errorf("--allowed-webhook-hosts: entry %d: only host and host:port are understood", i+1)
+			return nil, fmt.Errorf("--allowed-webhook-hosts: entry %d: only host and host:port are permitted", i+1)
 		}
 		p.hosts[parsed.Host] = true
 	}
@@ -50,18 +50,18 @@ func NewPolicy(receiverBase string, allowedHosts []string) (*Policy, error) {
 
 const maxBaseLength = smile.MaxWebhookURLLength - len(Prefix) - 64
 
-// Receives tells whether the operator has a receiver of its own.
+// Receives reports whether the operator has its own receiver.
 func (p *Policy) Receives() bool { return p.base != nil }
 
-// Own is the URL at which the operator's receiver takes events of a path.
+// Own is the URL at which the operator's receiver accepts events of a path.
 func (p *Policy) Own(path string) string { return p.base.String() + Prefix + path }
 
-// OwnShown is what may be told of it.
+// OwnShown is the part of it that may be shown.
 func (p *Policy) OwnShown() string { return p.base.String() + Prefix + "…" }
 
-// Check reads a URL that somebody wrote into a subscription, and gives its one spelling, or a reason, in fixed words, why
-// no events are sent there.
-func (p *Policy) Check(text string) (spelled, reason string) {
+// Check parses the URL of a subscription. It returns the URL in a canonical form, or the reason why no events are sent there. The
+// reason quotes nothing.
+func (p *Policy) Check(text string) (canonical, reason string) {
 	parsed, reason := parse(text)
 	switch {
 	case reason != "":
@@ -74,7 +74,7 @@ func (p *Policy) Check(text string) (spelled, reason string) {
 	return parsed.String(), ""
 }
 
-// odd are characters that parsers of URLs read in different ways.
+// odd are characters that parsers of URLs interpret differently.
 var odd = []struct{ characters, reason string }{
 	{"@", "it contains user information"},
 	{"?", "it contains a query"},
@@ -98,7 +98,7 @@ func badText(text string) (reason string) {
 	return ""
 }
 
-// parse reads an absolute URL whose meaning nobody can doubt, and gives it in one spelling: lower-case host, no default
+// parse parses an absolute URL that all parsers interpret alike, and returns it in a canonical form: lower-case host, no default
 // port.
 func parse(text string) (parsed *url.URL, reason string) {
 	if reason := badText(text); reason != "" {
@@ -108,7 +108,7 @@ func parse(text string) (parsed *url.URL, reason string) {
 	if err != nil || parsed.Opaque != "" || parsed.Host == "" {
 		return nil, "it is not an absolute URL"
 	}
-	if _, known := defaultPorts[parsed.Scheme]; !known {
+	if _, ok := defaultPorts[parsed.Scheme]; !ok {
 		return nil, "its scheme is neither https nor http"
 	}
 	host, reason := hostOf(parsed)
@@ -150,7 +150,8 @@ func validPort(port string) bool {
 	return err == nil && number != 0 && strconv.FormatUint(number, 10) == port
 }
 
-// dnsName tells whether a name is lower-case DNS labels, the last one no number: 127.1 and 0x7f.1 are addresses to some.
+// dnsName reports whether a name consists of lower-case DNS labels and does not end in a number: some parsers read 127.1 and
+// 0x7f.1 as addresses.
 func dnsName(name string) bool {
 	labels := strings.Split(name, ".")
 	last := labels[len(labels)-1]

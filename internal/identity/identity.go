@@ -1,7 +1,7 @@
-// Package identity knows who an object is at Smile: the marker that a remote user carries, the digest by which a
-// person is recognised when declared again, and keyed fingerprints of what must not be shown.
+// Package identity has the marker that a remote user carries, the digest of a person's business key, by which a re-created object
+// finds its user again, and fingerprints of values that must not be shown.
 //
-// Everything is keyed with the installation's identity key, so that a digest tells nothing to whoever lacks it.
+// Digests and fingerprints are keyed with the installation's identity key: without that key, they reveal nothing.
 package identity
 
 import (
@@ -22,21 +22,20 @@ import (
 // KeySize is the length of an identity key in bytes.
 const KeySize = 32
 
-// Key is an installation's identity key. Clusters that are to know the same persons share one.
+// Key is an installation's identity key. Clusters that must recognise the same users share one.
 type Key struct {
-	// A closure, because printers walk unexported fields without calling any method: of a function they find a
-	// pointer and nothing else.
+	// A function, because fmt prints unexported fields without calling their methods: of a function it prints only a pointer.
 	secret func() [KeySize]byte
 }
 
-// NewKey makes a random key and gives its bytes for storing.
+// NewKey returns a random key, and its bytes to be stored.
 func NewKey() (Key, []byte) {
 	var secret [KeySize]byte
 	_, _ = rand.Read(secret[:]) // crypto/rand.Read never fails
 	return keyOf(secret), secret[:]
 }
 
-// ParseKey reads a stored key.
+// ParseKey parses a stored key.
 func ParseKey(stored []byte) (Key, error) {
 	if len(stored) != KeySize {
 		return Key{}, fmt.Errorf("identity key has %d bytes, want %d", len(stored), KeySize)
@@ -58,8 +57,8 @@ func (Key) MarshalText() ([]byte, error) { return []byte("[REDACTED]"), nil }
 type Subject struct {
 	// Mode of the connection: a person in the sandbox is not the person in production.
 	Mode v1alpha1.Mode
-	// Scope is the namespace of the connection. One key pair is often shared by several namespaces, so that the
-	// remote side gives no isolation: nobody reaches a person of another namespace by guessing its business key.
+	// Scope is the namespace of the connection. Several namespaces often share one key pair, so Smile does not isolate them. With
+	// the scope, nobody can reach a user of another namespace by guessing its business key.
 	Scope string
 	// Name is the business key.
 	Name string
@@ -68,13 +67,13 @@ type Subject struct {
 // Digest is what Smile sees of a subject.
 type Digest string
 
-// Digest makes the digest of a subject. It depends neither on the key pair nor on how the host is spelled: a
-// rotation of the keys must not make strangers of known persons.
+// Digest returns the digest of a subject. It depends neither on the key pair nor on the name of the host, so that users are still
+// recognised after a rotation of keys.
 func (k Key) Digest(s Subject) Digest {
 	return Digest(k.mac("subject", []byte(s.Mode), []byte(s.Scope), []byte(s.Name)))
 }
 
-// Fingerprint is a keyed hash of parts that changes when they do and reveals nothing of them.
+// Fingerprint is a keyed hash of some values: it changes when they do, and reveals nothing of them.
 func (k Key) Fingerprint(purpose string, parts ...[]byte) string {
 	return k.mac("fingerprint/"+purpose, parts...)[:22]
 }
@@ -85,7 +84,7 @@ func (k Key) Account(id string) string { return k.Fingerprint("account", []byte(
 // Erased is the digest of an account's id for the erasure ledger. It cannot be matched with that of the audit log.
 func (k Key) Erased(id string) string { return k.Fingerprint("erased account", []byte(id)) }
 
-// mac hashes parts so that no two lists of parts look the same: each is preceded by its length.
+// mac hashes a list of parts. Each is preceded by its length, so that no other list gives the same input.
 func (k Key) mac(purpose string, parts ...[]byte) string {
 	var secret [KeySize]byte
 	if k.secret != nil {
@@ -99,7 +98,7 @@ func (k Key) mac(purpose string, parts ...[]byte) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// Marker is what a remote user carries to say whose it is: the object that created it and the person it is.
+// Marker is the ownership marker of a remote user: the UID of the object that it was created for, and the digest of the person.
 type Marker struct {
 	UID    types.UID
 	Digest Digest
@@ -107,15 +106,15 @@ type Marker struct {
 
 const markerVersion = "v1"
 
-// ErrMarker is an ownership marker that is not of a form this version knows.
+// ErrMarker is an ownership marker in a form that this version does not know.
 var ErrMarker = errors.New("ownership marker of an unknown form")
 
-// String is the marker as it stands in externalMetadata.
+// String is the marker as it is stored in externalMetadata.
 func (m Marker) String() string {
 	return strings.Join([]string{markerVersion, string(m.UID), string(m.Digest)}, ".")
 }
 
-// ParseMarker reads a marker from externalMetadata; ok is false when there is none.
+// ParseMarker parses the marker in externalMetadata; ok is false if there is none.
 func ParseMarker(metadata map[string]string) (m Marker, ok bool, err error) {
 	text, ok := metadata[v1alpha1.MetadataOwner]
 	if !ok {

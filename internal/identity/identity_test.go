@@ -62,8 +62,7 @@ func TestAKeyOfAnotherLengthIsRefused(t *testing.T) {
 	}
 }
 
-// The digest and the fingerprint are stored at Smile and in statuses: a change of either makes strangers of all
-// known persons.
+// Digests and fingerprints are stored at Smile and in statuses: if either changed, no user would be recognised.
 func TestDigestsNeverChange(t *testing.T) {
 	t.Parallel()
 	key := keyOf(t, 7)
@@ -99,8 +98,8 @@ func TestADigestIsOfOneKeyAndOneSubject(t *testing.T) {
 	}
 }
 
-// However parts are cut, two lists of parts that differ have different fingerprints.
-func TestFingerprintsTellListsOfPartsApart(t *testing.T) {
+// Two lists of parts that differ have different fingerprints, even if their concatenations are equal.
+func TestDifferentListsHaveDifferentFingerprints(t *testing.T) {
 	t.Parallel()
 	key := keyOf(t, 3)
 	rapid.Check(t, func(t *rapid.T) {
@@ -125,7 +124,7 @@ func TestFingerprintsTellListsOfPartsApart(t *testing.T) {
 
 func TestAKeyNeverPrints(t *testing.T) {
 	t.Parallel()
-	secret := []byte("0123456789-the-identity-key-abcd")
+	secret := []byte("wxyz456789-the-identity-key-abcd") // no start that a time in a log may contain
 	key, err := identity.ParseKey(secret)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +154,7 @@ func TestAKeyNeverPrints(t *testing.T) {
 	}
 }
 
-// assertSecret looks for the beginning of the secret in every form that a printer may give it.
+// assertSecret searches for the start of the secret in every form in which it may be printed.
 func assertSecret(t *testing.T, how string, secret []byte, printed string) {
 	t.Helper()
 	start := secret[:4]
@@ -173,7 +172,7 @@ func assertSecret(t *testing.T, how string, secret []byte, printed string) {
 	}
 }
 
-func TestAMarkerComesBackAsItWent(t *testing.T) {
+func TestAMarkerIsParsedAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		key, _ := identity.NewKey()
@@ -227,7 +226,7 @@ func TestMarkersOfOtherForms(t *testing.T) {
 	}
 }
 
-// What is taken for a marker reads as it is written, so that nothing is lost or added by reading it.
+// A marker that is accepted is written as it was read: parsing loses and adds nothing.
 func FuzzParseMarker(f *testing.F) {
 	for _, seed := range []string{"", "v1.uid.digest", "v1..", "v1.a.b.c", "v2.a.b", "v1.\x00.\xff"} {
 		f.Add(seed)

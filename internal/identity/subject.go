@@ -10,9 +10,9 @@ import (
 
 const byteOrderMark = '\uFEFF'
 
-// SubjectFault says why a business key is most likely not the one that was meant, in words that continue "the key ..."
-// and quote nothing of it; empty when nothing is wrong. Such keys look like another one, which makes two persons of
-// one. The digest is made of the bytes as they are in any case.
+// SubjectFault returns why a business key is probably not the intended one: it looks like another key, so a person would get two
+// users. The text continues "the key ..." and quotes nothing of it; it is empty if nothing is wrong. The digest is computed from
+// the bytes as they are in any case.
 func SubjectFault(key string) string {
 	switch {
 	case !utf8.ValidString(key):

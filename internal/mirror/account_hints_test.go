@@ -13,8 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
-// tell stores an event as a receiver does whose clock shows a time after noon, and reports whether it wrote anything.
-func (h *hinted) tell(clock time.Duration, urgent bool, news ...hook.News) (stored bool) {
+// receive stores an event as a receiver does whose clock shows this time after noon, and reports whether it wrote anything.
+func (h *hinted) receive(clock time.Duration, urgent bool, news ...hook.News) (stored bool) {
 	status := &h.user.Status
 	var before time.Time
 	if status.HintedAt != nil {
@@ -36,10 +36,10 @@ func (h *hinted) at(now time.Duration) Hinted {
 
 func dataOf(id string) hook.News { return hook.News{AccountID: id, About: v1alpha1.HintData} }
 
-func TestAHintAboutAnAccountAsksForNothingElse(t *testing.T) {
+func TestAHintAboutAnAccountRequestsNothingElse(t *testing.T) {
 	t.Parallel()
 	h := newHinted(t)
-	h.tell(time.Minute, true, dataOf("a"))
+	h.receive(time.Minute, true, dataOf("a"))
 	got := h.at(61 * time.Second)
 	if got.Due != (schedule.Due{}) || len(got.Accounts) != 1 || got.Accounts[0].ID != "a" || !got.Accounts[0].Since.Equal(noon.Add(61*time.Second)) {
 		t.Errorf("%+v", got)
@@ -47,7 +47,7 @@ func TestAHintAboutAnAccountAsksForNothingElse(t *testing.T) {
 	if again := h.at(70 * time.Second); !again.Accounts[0].Since.Equal(got.Accounts[0].Since) {
 		t.Errorf("the same hint becomes another one: %+v", again)
 	}
-	h.tell(80*time.Second, true, dataOf("b"))
+	h.receive(80*time.Second, true, dataOf("b"))
 	if got = h.at(80 * time.Second); len(got.Accounts) != 2 || !got.Accounts[0].Since.Equal(noon.Add(61*time.Second)) || !got.Accounts[1].Since.Equal(noon.Add(80*time.Second)) {
 		t.Errorf("%+v", got)
 	}
@@ -57,13 +57,13 @@ func TestAHintAboutAnAccountAsksForNothingElse(t *testing.T) {
 func TestAHintOfAnOlderReceiverIsAboutEverything(t *testing.T) {
 	t.Parallel()
 	h := newHinted(t)
-	h.tell(time.Minute, true, dataOf("a"))
+	h.receive(time.Minute, true, dataOf("a"))
 	h.at(time.Minute)
 	h.user.Status.HintedAt = &metav1.MicroTime{Time: noon.Add(2 * time.Minute)}
 	if got := h.at(2 * time.Minute); !got.Last.Equal(noon.Add(2 * time.Minute)) {
 		t.Errorf("%+v", got)
 	}
-	h.tell(121*time.Second, true, dataOf("b"))
+	h.receive(121*time.Second, true, dataOf("b"))
 	late := newHinted(t)
 	late.user.Status = h.user.Status
 	if got := late.at(122 * time.Second); got.Last.IsZero() {
@@ -71,23 +71,23 @@ func TestAHintOfAnOlderReceiverIsAboutEverything(t *testing.T) {
 	}
 }
 
-func TestOldHintsAreNotHeededAfterAStart(t *testing.T) {
+func TestOldHintsAreIgnoredAfterAStart(t *testing.T) {
 	t.Parallel()
 	h := newHinted(t)
-	h.tell(-20*time.Minute, true, dataOf("old"))
-	h.tell(-10*time.Minute, true, dataOf("recent"))
+	h.receive(-20*time.Minute, true, dataOf("old"))
+	h.receive(-10*time.Minute, true, dataOf("recent"))
 	got := h.at(time.Second)
 	if len(got.Accounts) != 1 || got.Accounts[0].ID != "recent" || !got.Accounts[0].Inherited || !got.Last.IsZero() {
 		t.Errorf("%+v", got)
 	}
-	h.tell(2*time.Second, true, dataOf("new"))
+	h.receive(2*time.Second, true, dataOf("new"))
 	if got = h.at(2 * time.Second); got.Accounts[len(got.Accounts)-1].Inherited {
 		t.Errorf("%+v", got)
 	}
 }
 
-// Whatever events about whichever accounts reach receivers, whose clocks are off by anything and by hook.Slack from one
-// another, each is followed by a read of its account that begins after it, at most two pauses later.
+// Events about accounts reach receivers whose clocks are wrong by any amount, and differ by at most hook.Slack. Each is followed
+// by a read of its account that begins after it, at most two pauses later.
 func TestEveryEventLeadsToAReadOfItsAccount(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -100,7 +100,7 @@ func TestEveryEventLeadsToAReadOfItsAccount(t *testing.T) {
 		waiting := map[string]time.Duration{} // the first event about an account that waits for a read; "" for all
 		read := map[string]time.Time{}        // which hint was heeded last
 		now, next := time.Duration(0), time.Duration(0)
-		pass := func() {
+		reconcile := func() {
 			hinted := h.at(now)
 			if !hinted.Last.IsZero() && hinted.Last.After(read[""]) {
 				read[""] = hinted.Last
@@ -120,7 +120,7 @@ func TestEveryEventLeadsToAReadOfItsAccount(t *testing.T) {
 		until := func(end time.Duration) {
 			for next != 0 && next < end { // of a read and an event at the same time, the event is first
 				now = next
-				pass()
+				reconcile()
 			}
 			now = end
 			for id, since := range waiting {
@@ -139,8 +139,8 @@ func TestEveryEventLeadsToAReadOfItsAccount(t *testing.T) {
 				waiting[news.AccountID] = now
 			}
 			clock := now + skew + time.Duration(apart.Draw(rt, "apart"))*time.Microsecond
-			if h.tell(clock, rapid.Bool().Draw(rt, "urgent"), news) {
-				pass()
+			if h.receive(clock, rapid.Bool().Draw(rt, "urgent"), news) {
+				reconcile()
 			}
 			if kept := h.user.Status.Hints; kept != nil && len(kept.Accounts) > hook.MostHints {
 				rt.Fatalf("%d hints", len(kept.Accounts))

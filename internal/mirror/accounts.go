@@ -59,8 +59,8 @@ func (r *record) account(id string) int {
 	return slices.IndexFunc(r.accounts, func(a account) bool { return a.id == id })
 }
 
-// unlisted are the accounts that a listing does not show and need not show: they are known only from tasks, or from a later read of
-// the account alone.
+// unlisted are the accounts that a listing does not show and need not show: they are known only from tasks, or from a later read
+// of the account alone.
 func (r *record) unlisted(accounts []smile.Account, later func(accountID string) bool) []account {
 	var others []account
 	for _, a := range r.accounts {
@@ -105,8 +105,8 @@ func (m *Memory) RecordNoAccounts(userID string) {
 	}
 }
 
-// learnAccounts stores a read of all accounts of some users, unless a later one is known. It returns the users that changed. The guard
-// is told under the same lock: otherwise it could see two reads in the wrong order.
+// learnAccounts stores a read of all accounts of some users, unless a later one is known. It returns the users that changed. It
+// calls the guard under the same lock, so that the guard sees reads in their order.
 func (m *Memory) learnAccounts(began moment, read map[string][]smile.Account, stake atStake) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -11,8 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/identity"
 )
 
-// TestAliasesOfAHostShareAMirror has two connections name the vendor's sandbox by its two names: a person of the one cannot be
-// claimed by an object of the other.
+// Two connections use the two names of the vendor's sandbox. A user of one cannot be claimed by an object of the other.
 func TestAliasesOfAHostShareAMirror(t *testing.T) {
 	t.Parallel()
 	key, _ := identity.NewKey()

@@ -83,8 +83,8 @@ func (m *Mirror) SuspectDuplicate() { m.poller.backlog.suspect(m.poller.clock.No
 // TasksSince is the day from which tasks must be listed. After a restart, ResumeTasks continues from it.
 func (m *Mirror) TasksSince() time.Time { return m.poller.backlog.tasksFrom() }
 
-// ResumeTasks says up to which day the tasks of a connection's users were read before, by this process or another. It has an effect
-// if the connection is new, or was away for so long that polls went on without it.
+// ResumeTasks says up to which day the tasks of a connection's users were read before, by this process or another. It has an
+// effect if the connection is new, or was away for so long that polls went on without it.
 func (m *Mirror) ResumeTasks(conn *connection.Connection, tasksSince *metav1.Time) {
 	if m.poller.members.reconciled(conn) && tasksSince != nil {
 		m.poller.backlog.resume(tasksSince.Time)

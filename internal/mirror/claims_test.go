@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-func TestARemoteUserIsClaimedByOne(t *testing.T) {
+func TestARemoteUserIsClaimedByOneObject(t *testing.T) {
 	t.Parallel()
 	m, _ := startMirror(t)
 	first := Claim{Object: types.NamespacedName{Namespace: "shop", Name: "a"}, UID: "1"}
@@ -25,7 +25,7 @@ func TestARemoteUserIsClaimedByOne(t *testing.T) {
 	assertHolder("another user", second, m.Claim("u2", second))
 	m.Unclaim("u1", second)
 	m.Unclaim("u1", reborn)
-	assertHolder("let go by others", first, m.Claim("u1", second))
+	assertHolder("released by others", first, m.Claim("u1", second))
 	m.Unclaim("u1", first)
-	assertHolder("let go", second, m.Claim("u1", second))
+	assertHolder("released", second, m.Claim("u1", second))
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
-// registryWith makes a registry that reads a key pair, Secret keys in the namespace shop.
+// registryWith returns a registry that reads the key pair in the Secret shop/keys.
 func registryWith(t *testing.T, key identity.Key) *connection.Registry {
 	t.Helper()
 	kube := kubeWith(t)
@@ -50,7 +50,7 @@ func newScheme(t *testing.T) *runtime.Scheme {
 	return scheme
 }
 
-// connect makes a connection, named smile in the namespace shop, that calls r.
+// connect returns the connection shop/smile, which calls r.
 func connect(t *testing.T, r *remote, key identity.Key) *connection.Connection {
 	t.Helper()
 	conn, err := registryWith(t, key).Refresh(t.Context(), &v1alpha1.SmileConnection{
@@ -64,7 +64,7 @@ func connect(t *testing.T, r *remote, key identity.Key) *connection.Connection {
 	return conn
 }
 
-// The mirrors of connections are told apart by the API account, not by the connection.
+// There is one mirror for each API account, not for each connection.
 func TestConnectionsOfOneAccountShareAMirror(t *testing.T) {
 	t.Parallel()
 	key, _ := identity.NewKey()
@@ -74,6 +74,6 @@ func TestConnectionsOfOneAccountShareAMirror(t *testing.T) {
 	other := connect(t, newRemote(), otherKey)
 	set := NewSet(t.Context(), Config{Clock: clock.RealClock{}})
 	if set.For(one).shared != set.For(two).shared || set.For(one).shared == set.For(other).shared {
-		t.Error("mirrors do not go by the account")
+		t.Error("there is not one mirror for each account")
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// TestAListingThatPanicsIsTriedAgain panics while users are listed for somebody who waits, and in a round.
-func TestAListingThatPanicsIsTriedAgain(t *testing.T) {
+// A listing panics while a reconcile waits for it, and in a poll.
+func TestAListingThatPanicsIsRetried(t *testing.T) {
 	before := testutil.ToFloat64(panics)
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -33,19 +33,19 @@ func TestAListingThatPanicsIsTriedAgain(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 8)
+		w := newFixture(t, 8)
 		w.remote.during = func(int) { panic("a person's name") }
 		w.RequestRefresh("u3")
 		w.live(t, 2*tick)
-		w.expect(t, "in a round", map[string]int{"accounts": 1})
+		w.expect(t, "in a poll", map[string]int{"accounts": 1})
 		w.live(t, pollRetry-3*tick)
-		w.expect(t, "before it is tried again", map[string]int{})
+		w.expect(t, "before it is retried", map[string]int{})
 		w.live(t, 2*tick)
-		w.expect(t, "when it is tried again", map[string]int{"accounts": 1})
+		w.expect(t, "when it is retried", map[string]int{"accounts": 1})
 		w.remote.during = func(int) {}
 		w.live(t, longestRetry)
 		if !w.AccountsReadSince("u3", time.Now().Add(-longestRetry)) {
-			t.Error("what was wanted was not read in the end")
+			t.Error("a requested refresh was not made in the end")
 		}
 	})
 	if got := testutil.ToFloat64(panics) - before; got != 3 {
@@ -53,7 +53,7 @@ func TestAListingThatPanicsIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestWhatADeletedUserHasClaimedIsForgotten(t *testing.T) {
+func TestClaimsOfADeletedUserAreDropped(t *testing.T) {
 	t.Parallel()
 	set := NewSet(t.Context(), Config{Clock: clock.RealClock{}})
 	m := newShared(set, "account")
@@ -67,28 +67,28 @@ func TestWhatADeletedUserHasClaimedIsForgotten(t *testing.T) {
 	}
 }
 
-// TestTheMirrorOfADeletedConnectionIsForgotten deletes the only connection of an API account.
-func TestTheMirrorOfADeletedConnectionIsForgotten(t *testing.T) {
+// The only connection of an API account is deleted.
+func TestTheMirrorOfADeletedConnectionIsDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 2)
+		w := newFixture(t, 2)
 		held := func() bool { w.set.forgetUnused(); return len(w.set.all()) == 1 }
 		w.live(t, 2*unusedFor)
 		if !held() {
-			t.Error("a mirror that has a connection was forgotten")
+			t.Error("a mirror that has a connection was dropped")
 		}
 		w.conn.err = problem.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
 		w.set.For(w.conn.conn) // as the last reconcile did
 		w.live(t, unusedFor-time.Minute)
 		if !held() {
-			t.Error("it was forgotten while somebody may still hold it")
+			t.Error("it was dropped while a reconcile may still hold it")
 		}
 		w.live(t, 2*unusedFor)
 		if held() {
-			t.Error("it was not forgotten")
+			t.Error("it was not dropped")
 		}
 		if again := w.set.For(w.conn.conn); again.shared == w.shared || len(w.set.all()) != 1 {
-			t.Error("a new connection gets what was forgotten")
+			t.Error("a new connection gets the mirror that was dropped")
 		}
 	})
 }

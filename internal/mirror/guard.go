@@ -139,8 +139,8 @@ func (g *guard) setTotal(total int) {
 	g.total = total
 }
 
-// MayErase returns, for an object of a connection, why the data of an account that a read did not show as linked may not be erased;
-// nil if it may.
+// MayErase returns, for an object of a connection, why the data of an account that a read did not show as linked may not be
+// erased; nil if it may.
 func (g *guard) MayErase(conn types.NamespacedName, userID, accountID string) error {
 	g.ensureTotal()
 	g.mu.Lock()
@@ -157,8 +157,8 @@ func (g *guard) MayErase(conn types.NamespacedName, userID, accountID string) er
 	return nil
 }
 
-// ensureTotal counts the accounts at stake if the number matters and no poll has counted them. If they cannot be counted, the data
-// stays.
+// ensureTotal counts the accounts at stake if the number matters and no poll has counted them. If they cannot be counted, the
+// data stays.
 func (g *guard) ensureTotal() {
 	g.mu.Lock()
 	matters := g.total == 0 && len(g.missing)+1 >= fewDisappear
@@ -184,8 +184,8 @@ func (g *guard) ErasureHeld(conn types.NamespacedName) *problem.Problem {
 	return nil
 }
 
-// ApproveErasure lets the objects of a connection erase the data of what is missing now, and wakes those that wait. It has no effect
-// on the objects of other connections, for which the same accounts are still missing.
+// ApproveErasure lets the objects of a connection erase the data of what is missing now, and wakes those that wait. It has no
+// effect on the objects of other connections, for which the same accounts are still missing.
 func (g *guard) ApproveErasure(conn types.NamespacedName) {
 	users := g.approve(conn)
 	slices.Sort(users)

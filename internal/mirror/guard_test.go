@@ -21,8 +21,8 @@ var (
 	theirs = types.NamespacedName{Namespace: "bank", Name: "smile"}
 )
 
-// disconnected are the accounts of so many users, of which those from the first on were disconnected.
-func (w *town) disconnected(users, first int) []string {
+// disconnected are the accounts of so many users. Those from first on are disconnected.
+func (w *fixture) disconnected(users, first int) []string {
 	accounts := w.accounts(users)
 	for i := first; i < users; i++ {
 		accounts[i] = strings.Replace(accounts[i], "CONNECTED", "DISCONNECTED", 1)
@@ -30,9 +30,8 @@ func (w *town) disconnected(users, first int) []string {
 	return accounts
 }
 
-// asks has the syncs of a town ask whether they may erase, those of the users from the first on, and counts those that may not.
-// Half of the users have a sync.
-func (w *town) asks(users, first int) (held int) {
+// heldErasures counts the syncs of users from first on that may not erase. Half of the users have a sync.
+func (w *fixture) heldErasures(users, first int) (held int) {
 	for i := first + first%2; i < users; i += 2 {
 		if w.MayErase(ours, fmt.Sprint("u", i), fmt.Sprint("a", i)) != nil {
 			held++
@@ -41,7 +40,7 @@ func (w *town) asks(users, first int) (held int) {
 	return held
 }
 
-func TestWhatManyHaveLostIsHeldUntilSomebodyApproves(t *testing.T) {
+func TestMassDisappearanceIsHeldUntilApproved(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		users, left int
@@ -55,14 +54,14 @@ func TestWhatManyHaveLostIsHeldUntilSomebodyApproves(t *testing.T) {
 		"none":                         {40, 40, false},
 		"those that no sync has a use": {20, 20, false},
 	} {
-		for shown, remaining := range map[string]func(*town) []string{
-			"absent":       func(w *town) []string { return w.accounts(c.left) },
-			"disconnected": func(w *town) []string { return w.disconnected(c.users, c.left) },
+		for shown, remaining := range map[string]func(*fixture) []string{
+			"absent":       func(w *fixture) []string { return w.accounts(c.left) },
+			"disconnected": func(w *fixture) []string { return w.disconnected(c.users, c.left) },
 		} {
 			t.Run(name+", "+shown, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := newTown(t, c.users)
+					w := newFixture(t, c.users)
 					w.live(t, toGrid)
 					w.remote.set("accounts", remaining(w)...)
 					w.live(t, 15*time.Minute)
@@ -72,18 +71,18 @@ func TestWhatManyHaveLostIsHeldUntilSomebodyApproves(t *testing.T) {
 					if c.held {
 						want = gone
 					}
-					if held := w.asks(c.users, c.left); held != want {
+					if held := w.heldErasures(c.users, c.left); held != want {
 						t.Fatalf("%d of %d are held, want %d", held, gone, want)
 					}
 					if shown := w.ErasureHeld(ours) != nil; shown != c.held {
 						t.Errorf("shows that it holds: %v", shown)
 					}
-					told(w.changes)
+					changed(w.changes)
 					w.ApproveErasure(ours)
-					if woken := len(told(w.changes)); woken != want {
+					if woken := len(changed(w.changes)); woken != want {
 						t.Errorf("%d are woken, want %d", woken, want)
 					}
-					if held := w.asks(c.users, c.left); held != 0 || w.ErasureHeld(ours) != nil {
+					if held := w.heldErasures(c.users, c.left); held != 0 || w.ErasureHeld(ours) != nil {
 						t.Errorf("%d are held after the approval", held)
 					}
 				})
@@ -92,15 +91,15 @@ func TestWhatManyHaveLostIsHeldUntilSomebodyApproves(t *testing.T) {
 	}
 }
 
-// After a start only the objects know what there was.
-func TestWhatManyHaveLostWhileNobodyLookedIsHeldToo(t *testing.T) {
+// After a start, only the objects show what there was before.
+func TestMassDisappearanceBeforeTheStartIsHeldToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 40)
+		w := newFixture(t, 40)
 		w.remote.set("accounts")
 		w.live(t, toGrid)
 		synctest.Wait()
-		if held := w.asks(40, 0); held != 20 || w.ErasureHeld(ours) == nil {
+		if held := w.heldErasures(40, 0); held != 20 || w.ErasureHeld(ours) == nil {
 			t.Fatalf("%d are held", held)
 		}
 		w.remote.set("accounts", w.accounts(40)...)
@@ -112,7 +111,7 @@ func TestWhatManyHaveLostWhileNobodyLookedIsHeldToo(t *testing.T) {
 	})
 }
 
-func TestManyWhoDisappearOneByOneAreHeldToo(t *testing.T) {
+func TestMassDisappearanceOneByOneIsHeldToo(t *testing.T) {
 	t.Parallel()
 	m, _ := startMirror(t)
 	for i := range fewDisappear {
@@ -122,19 +121,19 @@ func TestManyWhoDisappearOneByOneAreHeldToo(t *testing.T) {
 	}
 }
 
-// Ten who disconnect soon after a start are few where there are two hundred, and no listing has counted them yet.
-func TestHowManyThereAreIsCountedBeforeTheFirstListing(t *testing.T) {
+// Ten of two hundred accounts are disconnected soon after a start. They are few, although no poll has counted the accounts yet.
+func TestAccountsAtStakeAreCountedBeforeTheFirstPoll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 400)
-		if held := w.asks(20, 0); held != 0 {
+		w := newFixture(t, 400)
+		if held := w.heldErasures(20, 0); held != 0 {
 			t.Errorf("%d are held", held)
 		}
 	})
 }
 
-// An approval lets nobody else's data go, however few are left without those that were approved.
-func TestAnApprovalCountsForItsConnectionOnly(t *testing.T) {
+// An approval has no effect on the data of other connections, however few accounts are missing without the approved ones.
+func TestAnApprovalAppliesToItsConnectionOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := startMirror(t)
@@ -146,7 +145,7 @@ func TestAnApprovalCountsForItsConnectionOnly(t *testing.T) {
 			t.Fatal("the other connection's is not held")
 		}
 		m.ApproveErasure(ours)
-		if woken := told(changes); slices.Contains(woken, "v") || len(woken) != 3 {
+		if woken := changed(changes); slices.Contains(woken, "v") || len(woken) != 3 {
 			t.Errorf("woken: %v", woken)
 		}
 		for i := range 12 {
@@ -169,13 +168,13 @@ func TestAnApprovalCountsForItsConnectionOnly(t *testing.T) {
 		}
 		time.Sleep(disappearingSpan + time.Second)
 		if err := m.MayErase(theirs, "x", "d"); err != nil {
-			t.Errorf("one who leaves later is held: %v", err)
+			t.Errorf("an account that is disconnected later is held: %v", err)
 		}
 	})
 }
 
-// What waited, and was deleted since, does not hold the data of those who leave much later.
-func TestWhoDoesNotAskAgainHoldsNobody(t *testing.T) {
+// An erasure that waited, and whose object was deleted, does not hold the data of accounts that are disconnected much later.
+func TestErasuresThatAreNotRetriedStopCounting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := startMirror(t)
@@ -191,35 +190,35 @@ func TestWhoDoesNotAskAgainHoldsNobody(t *testing.T) {
 			t.Errorf("held: %v", err)
 		}
 		if m.ErasureHeld(theirs) != nil {
-			t.Error("shown although nobody waits")
+			t.Error("shown although none waits")
 		}
 	})
 }
 
-// Where users are asked for one by one, nobody hears of a disappearance before all were asked for.
-func TestNobodyErasesBeforeAllWereAskedFor(t *testing.T) {
+// If users are read one by one, no disappearance is reported before all were read.
+func TestNoDisappearanceIsReportedBeforeAllUsersWereRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 40)
+		w := newFixture(t, 40)
 		w.live(t, toGrid)
-		w.poller.refresher.costs.accounts.pages = 1000 // a listing is not worth it
+		w.poller.refresher.costs.accounts.pages = 1000 // a listing needs more calls
 		w.remote.set("accounts", w.disconnected(40, 0)...)
-		told(w.changes)
+		changed(w.changes)
 		during := 0
 		w.remote.during = func(call int) {
 			if w.remote.made()[call-1] == "accounts" {
-				during += len(told(w.changes))
+				during += len(changed(w.changes))
 			}
 		}
 		w.live(t, 15*time.Minute)
 		synctest.Wait()
 		if calls := w.calls()["accounts"]; calls < 40 {
-			t.Fatalf("%d calls: they were not asked for one by one", calls)
+			t.Fatalf("%d calls: they were not read one by one", calls)
 		}
 		if during > 20 { // the users without a sync lose nothing
-			t.Errorf("%d were woken before all were asked for", during)
+			t.Errorf("%d were woken before all were read", during)
 		}
-		if held := w.asks(40, 0); held != 20 {
+		if held := w.heldErasures(40, 0); held != 20 {
 			t.Errorf("%d are held", held)
 		}
 	})
@@ -272,7 +271,7 @@ func TestWhenAnAccountEndsByItself(t *testing.T) {
 	}
 }
 
-// Accounts end by themselves after 60 days. As long as no response of Smile confirms the clock, none is known to have.
+// Smile ends accounts after 60 days. While no response of Smile confirms the clock, none counts as ended.
 func TestAccountsThatEndByThemselvesDoNotCount(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -280,10 +279,10 @@ func TestAccountsThatEndByThemselvesDoNotCount(t *testing.T) {
 		confirmed bool
 		want      int
 	}{
-		"ended":                               {-time.Second, true, 0},
-		"ended by a clock that may be wrong":  {-time.Second, false, 1},
-		"not ended yet":                       {time.Minute, true, 1},
-		"of which it is not known when it is": {0, true, 1},
+		"ended":                              {-time.Second, true, 0},
+		"ended by a clock that may be wrong": {-time.Second, false, 1},
+		"not ended yet":                      {time.Minute, true, 1},
+		"without a known end":                {0, true, 1},
 	} {
 		g, now := newGuard(clock.RealClock{}), time.Now()
 		one := staked{id: "a"}

@@ -13,18 +13,18 @@ import (
 	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
-// hint is what is known of the newest hint about a user. Its time is from the clock of a receiver, which may be wrong. When reads
-// must begin is determined by the clock of this process alone.
+// hint is the newest hint of a kind about a user. Its time is from the clock of a receiver, which may be wrong. The clock of this
+// process alone decides when a read must begin.
 type hint struct {
 	// stored identifies it: microseconds of Unix time, as in the status.
 	stored int64
-	// at is from when on a read shows what the hint was about; never when a listing has covered it.
+	// at is from when on a read shows what the hint is about; never if a poll has covered it.
 	at moment
 	// earlier is the same of the hint before it, for which a read may still be due until at.
 	earlier moment
 }
 
-// userHints are what is known of the hints about a user.
+// userHints are the hints about a user.
 type userHints struct {
 	// newest follows hintedAt, whatever it is about; all follows those about everything of the user.
 	newest, all hint
@@ -38,8 +38,8 @@ type hintKey struct {
 
 // Hinted is what must be read of a user because of hints.
 type Hinted struct {
-	// Due is from when on all accounts and tasks of the user must have been read (Last, zero when they need not), and when
-	// anything that is hinted at changes by itself (Next).
+	// Due.Last is from when on all accounts and tasks of the user must have been read; zero if they need not be. Due.Next is when
+	// this result changes next without another hint.
 	schedule.Due
 	// Accounts are those that must be read, by id.
 	Accounts []HintedAccount
@@ -51,13 +51,13 @@ type HintedAccount struct {
 	About v1alpha1.HintSubject
 	// Since is from when on a read of the account shows what the hint was about.
 	Since time.Time
-	// EventAt is when the event was created, by Smile's clock; zero when it does not say.
+	// EventAt is when the event was created, by Smile's clock; zero if the event does not say.
 	EventAt time.Time
 	// Inherited reports that the hint was stored before this process began, so the previous one may have processed it.
 	Inherited bool
 }
 
-// hints are what is known of the hints about all users, by the name of the SmileUser.
+// hints are the hints about all users, by the name of the SmileUser.
 type hints struct {
 	timeline
 	mu     sync.Mutex
@@ -101,7 +101,7 @@ type hintReader struct {
 	// seenAt is now.
 	seenAt moment
 	newest hint
-	// oldest is the time before which hints are ignored; zero when none are.
+	// oldest is the time before which hints are ignored; zero if none are.
 	oldest time.Time
 }
 
@@ -176,13 +176,13 @@ func accountHints(status *v1alpha1.SmileUserStatus) []v1alpha1.AccountHint {
 	return status.Hints.Accounts
 }
 
-// next is the hint after h, which is zero when none is known, as it is first seen now. It was to be looked at when a
-// receiver's clock shows a time, which is claimed if all clocks are right.
+// next is the hint after h that is first seen now; h is zero if there was none. A receiver has asked for a read at a time of its
+// clock, which is claimed if all clocks are right.
 //
-// No look is too early: it begins when the hint has been seen, so after its event. The receivers store nothing about
-// events that come before a look that is still to come, so that this one must not begin before it is time by their
-// clock: as much later than the one before as they have put it off. None is too late either: they never put one off
-// for longer than hook.Pause, and hook.Slack.
+// No read is too early: it begins after the hint was seen, so after the event. The receivers store nothing for events that come
+// before a read that lies ahead. So this read must not begin before its time by their clock: it is as much later than the one
+// before as they have postponed it. None is too late either: they postpone a read by at most hook.Pause, and their clocks differ
+// by hook.Slack.
 func (h hint) next(stored int64, claimed, now moment) hint {
 	at := claimed
 	if h.at != never && stored == h.stored+hook.Pause.Microseconds() {
@@ -195,10 +195,10 @@ func (h hint) next(stored int64, claimed, now moment) hint {
 func (h hint) follow(stored int64, at, now moment) hint {
 	n := hint{stored: stored, at: at}
 	earlier := h.at
-	if h.earlier > now { // however many hints follow each other, the first look is not put off
+	if h.earlier > now { // further hints do not postpone the first read
 		earlier = h.earlier
 	}
-	if earlier < n.at { // what brings a look forward replaces it
+	if earlier < n.at { // a hint that is due earlier replaces it
 		n.earlier = earlier
 	}
 	return n

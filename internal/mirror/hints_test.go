@@ -14,7 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
-// hinted is a set of a process that started at noon, and a person in whose status hints are stored.
+// hinted is the set of a process that started at noon, and a SmileUser in whose status hints are stored.
 type hinted struct {
 	*Set
 	clock *clocktesting.FakeClock
@@ -27,7 +27,7 @@ func newHinted(t *testing.T) *hinted {
 	return &hinted{Set: NewSet(t.Context(), Config{Clock: clock}), clock: clock}
 }
 
-// see asks at a time after noon of a hint that is stored with another one.
+// see returns what is due at a time after noon because of a hint that is stored with another time.
 func (h *hinted) see(at, stored time.Duration) schedule.Due {
 	h.clock.SetTime(noon.Add(at))
 	h.user.Status.HintedAt = &metav1.MicroTime{Time: noon.Add(stored)}
@@ -36,7 +36,7 @@ func (h *hinted) see(at, stored time.Duration) schedule.Due {
 
 const interval = 15 * time.Minute
 
-func TestAHintIsHeededByTheClockOfThisProcess(t *testing.T) {
+func TestHintsAreDueByTheClockOfThisProcess(t *testing.T) {
 	t.Parallel()
 	type seen struct{ at, stored, last, next int }
 	const no = -1 // no time
@@ -73,7 +73,7 @@ func TestAHintIsHeededByTheClockOfThisProcess(t *testing.T) {
 	}
 }
 
-func TestHintsOfWhoIsGoneAreForgotten(t *testing.T) {
+func TestHintsOfADeletedUserAreForgotten(t *testing.T) {
 	t.Parallel()
 	h := newHinted(t)
 	h.see(time.Minute, time.Minute)
@@ -87,9 +87,9 @@ func TestHintsOfWhoIsGoneAreForgotten(t *testing.T) {
 	}
 }
 
-// Events reach receivers whose clocks are off by anything, and by hook.Slack from one another. Each must be followed by a
-// look that begins after it, at most two pauses later, and at rest there is none.
-func TestEveryEventLeadsToALookWhateverTheClocksShow(t *testing.T) {
+// Events reach receivers whose clocks are wrong by any amount, and differ by at most hook.Slack. Each is followed by a read that
+// begins after it, at most two pauses later, and there are no other reads.
+func TestEveryEventLeadsToARead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		h := newHinted(t)
@@ -100,13 +100,13 @@ func TestEveryEventLeadsToALookWhateverTheClocksShow(t *testing.T) {
 		gap := rapid.OneOf(
 			rapid.Int64Range(1, (hook.Pause/10).Microseconds()), rapid.Int64Range(1, (3*hook.Pause).Microseconds()),
 		)
-		var looked, waiting time.Duration // when a look began last, and the first event that waits for one
-		looks, stores := 0, 0
-		pass := func(now time.Duration) (next time.Duration) {
+		var readAt, waiting time.Duration // when the last read began, and the first event that waits for one
+		reads, stores := 0, 0
+		reconcile := func(now time.Duration) (next time.Duration) {
 			due := h.see(now, h.user.Status.HintedAt.Sub(noon))
-			if !due.Last.IsZero() && due.Last.Sub(noon) > looked {
-				looked, waiting = now, 0
-				looks++
+			if !due.Last.IsZero() && due.Last.Sub(noon) > readAt {
+				readAt, waiting = now, 0
+				reads++
 			}
 			if due.Next.IsZero() {
 				return 0
@@ -115,9 +115,9 @@ func TestEveryEventLeadsToALookWhateverTheClocksShow(t *testing.T) {
 		}
 		now, next := time.Duration(0), time.Duration(0)
 		until := func(end time.Duration) {
-			for next != 0 && next < end { // of a look and an event at the same time, the event is first
+			for next != 0 && next < end { // an event comes before a read at the same time
 				now = next
-				next = pass(now)
+				next = reconcile(now)
 			}
 			now = end
 			if waiting != 0 && now-waiting > 2*hook.Pause {
@@ -136,12 +136,12 @@ func TestEveryEventLeadsToALookWhateverTheClocksShow(t *testing.T) {
 			if at, store := hook.Hint(before, noon.Add(now+skew+time.Duration(apart.Draw(rt, "apart"))*time.Microsecond), rapid.Bool().Draw(rt, "urgent")); store {
 				stores++
 				h.user.Status.HintedAt = &metav1.MicroTime{Time: at}
-				next = pass(now)
+				next = reconcile(now)
 			}
 		}
 		until(now + 3*hook.Pause)
-		if waiting != 0 || next != 0 || looks > stores {
-			rt.Fatalf("%v waits, the next look is at %v; %d looks for %d hints", waiting, next, looks, stores)
+		if waiting != 0 || next != 0 || reads > stores {
+			rt.Fatalf("%v waits, the next read is at %v; %d reads for %d hints", waiting, next, reads, stores)
 		}
 	})
 }

@@ -23,10 +23,10 @@ func assertCalls(t *testing.T, r *remote, want ...string) {
 	}
 }
 
-// twoDaysBefore is the day two days before that on which a bubble's clock starts.
+// twoDaysBefore is two days before the day on which a bubble's clock starts.
 const twoDaysBefore = "1999-12-30"
 
-func TestOneListingServesAllWhoWait(t *testing.T) {
+func TestOneListingServesAllCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -50,7 +50,7 @@ func TestOneListingServesAllWhoWait(t *testing.T) {
 	})
 }
 
-func TestAClearingListingStartsLateEnoughAndIsWalkedTwice(t *testing.T) {
+func TestASettlingListingStartsLateAndIsReadTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -80,8 +80,8 @@ func TestAClearingListingStartsLateEnoughAndIsWalkedTwice(t *testing.T) {
 	})
 }
 
-// What a standby has listed before it leads is continued, not believed.
-func TestNobodyIsAbsentByAListingFromBefore(t *testing.T) {
+// A listing that a process made before it became the leader is continued, but proves no absence.
+func TestAnEarlierListingProvesNoAbsence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -96,7 +96,7 @@ func TestNobodyIsAbsentByAListingFromBefore(t *testing.T) {
 		find(time.Time{}, 0, "users")
 		r.set("users", marked("u1", "uid-george", "digest-george", 0))
 		if _, known := m.RemoteTime(); known {
-			t.Error("the time at Smile is known, though no response has said it")
+			t.Error("the time at Smile is known, although no response has shown it")
 		}
 		r.date = noon
 		time.Sleep(time.Hour)
@@ -113,7 +113,7 @@ func TestNobodyIsAbsentByAListingFromBefore(t *testing.T) {
 	})
 }
 
-func TestWhichListingWillDo(t *testing.T) {
+func TestWhichListingSuffices(t *testing.T) {
 	t.Parallel()
 	done, everything := &listing{request: settling(noon, time.Time{}), started: noon}, request{reads: 1}
 	for name, c := range map[string]struct {
@@ -123,8 +123,8 @@ func TestWhichListingWillDo(t *testing.T) {
 	}{
 		"none":                   {nil, everything, false},
 		"that of everything":     {&listing{request: request{reads: 1}, started: noon}, everything, true},
-		"everything, one pass":   {&listing{request: request{reads: 1}, started: noon}, settling(noon, noon), false},
-		"everything, two passes": {&listing{request: settling(time.Time{}, noon), started: noon}, settling(noon, noon), true},
+		"everything, read once":  {&listing{request: request{reads: 1}, started: noon}, settling(noon, noon), false},
+		"everything, read twice": {&listing{request: settling(time.Time{}, noon), started: noon}, settling(noon, noon), true},
 		"of some days":           {done, everything, false},
 		"just in time":           {done, settling(noon, noon), true},
 		"too early":              {done, settling(noon, noon.Add(1)), false},
@@ -137,8 +137,8 @@ func TestWhichListingWillDo(t *testing.T) {
 	}
 }
 
-// A listing of some days says nothing about who is missing from all of them.
-func TestFindIsNotAnsweredFromAClearingListing(t *testing.T) {
+// A listing of some days does not show which users there are.
+func TestFindIsNotAnsweredFromASettlingListing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -152,7 +152,7 @@ func TestFindIsNotAnsweredFromAClearingListing(t *testing.T) {
 	})
 }
 
-func TestAFailedListingIsTriedAgainByTheNext(t *testing.T) {
+func TestAFailedListingIsRetriedByTheNextCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -171,7 +171,7 @@ func TestAFailedListingIsTriedAgainByTheNext(t *testing.T) {
 	})
 }
 
-func TestHalfAClearingListingClearsNothing(t *testing.T) {
+func TestHalfASettlingListingSettlesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -184,13 +184,13 @@ func TestHalfAClearingListingClearsNothing(t *testing.T) {
 		}
 		now := time.Now()
 		if _, err := m.Settle(t.Context(), george, now, now); err == nil {
-			t.Error("the second pass failed and nobody was told")
+			t.Error("the second read failed without an error")
 		}
 		if _, err := m.Settle(t.Context(), george, now, now); err != nil {
 			t.Error(err)
 		}
 		if got := len(r.made()); got != 4 {
-			t.Errorf("%d calls, want one good pass, one bad, and two more", got)
+			t.Errorf("%d calls, want one read that succeeds, one that fails, and two more", got)
 		}
 	})
 }
@@ -223,7 +223,7 @@ func TestAListingOutlivesItsCallerButNotTheProcess(t *testing.T) {
 		caller, leave := context.WithCancelCause(t.Context())
 		leave(gone)
 		if _, err := m.Find(caller, george, time.Time{}); !errors.Is(err, gone) {
-			t.Errorf("the caller is told %v", err)
+			t.Errorf("the caller gets %v", err)
 		}
 		if _, err := m.Find(t.Context(), george, time.Time{}); err != nil {
 			t.Error(err)

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// remote is Smile in memory. What a path answers is set by its items, each a JSON object.
+// remote is Smile in memory. A path returns its items, each a JSON object.
 type remote struct {
 	mu    sync.Mutex
 	items map[string][]string
@@ -31,13 +31,13 @@ type remote struct {
 	calls []string
 	// takes is how long a call takes.
 	takes time.Duration
-	// fails is how many calls are answered with an error first.
+	// fails is how many calls fail first.
 	fails int
-	// forbidden is a user of whom nothing may be read; "" for none.
+	// forbidden is a user whose reads are refused; "" for none.
 	forbidden string
-	// date is what the Date header says, if anything.
+	// date is the Date header; none if zero.
 	date time.Time
-	// during happens in each call, before its answer is made.
+	// during runs in each call, before it returns.
 	during func(call int)
 }
 
@@ -47,14 +47,14 @@ func (r *remote) client() *smile.Client {
 	return smile.NewClient(&url.URL{Scheme: "https", Host: "api.test", Path: "/v1"}, r)
 }
 
-// set makes a path answer with these from now on.
+// set has a path return these items from now on.
 func (r *remote) set(path string, items ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.items[path] = items
 }
 
-// forbid refuses to tell of a user from now on.
+// forbid refuses the reads of a user from now on.
 func (r *remote) forbid(userID string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,7 +77,7 @@ func (r *remote) Do(request *http.Request) (*http.Response, error) {
 	failed := number <= r.fails
 	takes := r.takes
 	r.mu.Unlock()
-	// What is answered is what there was when the reading began.
+	// The response shows the items as of the beginning of the call.
 	status, body := r.answer(path, request.URL.Query().Get("userId"), failed)
 	r.during(number)
 	select {
@@ -94,7 +94,7 @@ func (r *remote) Do(request *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// answer gives what a path answers: of a listing only what is of the user, where one is named.
+// answer returns the response of a path. A listing that names a user shows only the items of that user.
 func (r *remote) answer(path, userID string, failed bool) (status int, body string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -117,7 +117,7 @@ func (r *remote) answer(path, userID string, failed bool) (status int, body stri
 	return http.StatusOK, `{"code":"OK","message":"m","requestId":"r","data":` + data + `}`
 }
 
-// marked is a remote user with a marker, made so many minutes after noon.
+// marked is a remote user with a marker, created so many minutes after noon.
 func marked(id, uid, digest string, minutes int) string {
 	return user(id, identity.Marker{UID: types.UID(uid), Digest: identity.Digest(digest)}.String(), minutes)
 }
@@ -135,7 +135,7 @@ func user(id, marker string, minutes int) string {
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// startMirror makes an empty mirror of a remote side without items, in the time of the caller's bubble if it is in one.
+// startMirror returns an empty mirror of a remote side without items. In a bubble, it uses the bubble's clock.
 func startMirror(t *testing.T) (*Mirror, *remote) {
 	t.Helper()
 	life, end := context.WithCancel(t.Context())

@@ -100,7 +100,8 @@ type usable struct {
 	confirmed time.Time
 }
 
-// usable returns the connections that can be used now. It forgets those that were deleted or have the keys of another API account.
+// usable returns the connections that can be used now. It forgets those that were deleted or have the keys of another API
+// account.
 func (m *members) usable(ctx context.Context) usable {
 	var found usable
 	for _, name := range m.names() {

@@ -46,8 +46,8 @@ func (m *Memory) notifyOthers(reader types.UID, userIDs []string) {
 	}
 }
 
-// Add records a user that this process created or has seen. It reports whether the user carries a marker of ours; if not, nothing is
-// recorded.
+// Add records a user that this process created or has seen. It reports whether the user carries a marker of ours; if not, nothing
+// is recorded.
 func (m *Memory) Add(remote smile.User) bool { return m.add(remote, m.now()) }
 
 func (m *Memory) add(remote smile.User, seenAt moment) bool {

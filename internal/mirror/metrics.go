@@ -7,7 +7,7 @@ import (
 
 var refreshes = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "smile_operator_mirror_refreshes_total",
-	Help: "Refreshes of the accounts or tasks of all users that were due, by a listing or user by user, whichever needs fewer calls.",
+	Help: "Refreshes of the accounts or tasks of all users that were due, by a listing or user by user.",
 }, []string{"resource", "how"})
 
 var panics = prometheus.NewCounter(prometheus.CounterOpts{

@@ -1,17 +1,19 @@
-// Package mirror holds what this process knows of the remote side, per API account, however many connections use the account: which
-// users are ours, their accounts, and when data of the accounts was last gathered. It answers reconciles from memory where it can,
-// makes calls where it must, and wakes the objects whose remote side changed. It holds only users that are ours or that an object
-// names, and no personal data.
+// Package mirror holds what this process knows of the remote side, per API account, however many connections use the account:
+// which users are ours, their accounts, and when data of the accounts was last gathered. It answers reconciles from memory where
+// it can, makes calls where it must, and wakes the objects whose remote side changed. It holds only users that are ours or that
+// an object names, and no personal data.
 //
 // Four words have one meaning each:
 //   - A listing is one paged LIST at Smile, of users, accounts, tasks or webhooks.
-//   - A refresh reads again what is known of a user, or of one account of it. A reconcile makes it, or requests it from the next poll.
-//   - A poll refreshes all users that are due, by a listing or user by user, whichever needs fewer calls (poller.go: when; poll.go:
-//     how). Polls are on a wall-clock grid, or at once if a refresh was requested.
+//   - A refresh reads again what is known of a user, or of one account of it. A reconcile makes it, or requests it from the next
+//     poll.
+//   - A poll refreshes all users that are due, by a listing or user by user, whichever needs fewer calls (poller.go: when;
+//     poll.go: how). Polls are on a wall-clock grid, or at once if a refresh was requested.
 //   - A sync is a SmileAccountSync.
 //
-// Each part has its own lock: the memory, the claims, the guard against mass disappearance, the webhooks, the providers, the listings
-// of users, and the poller. The memory calls the guard while it is locked; otherwise no part calls another with its lock held.
+// Each part has its own lock: the memory, the claims, the guard against mass disappearance, the webhooks, the providers, the
+// listings of users, the poller and its members. Two parts call others while they are locked: the memory calls the guard, and the
+// set calls the members and the listings.
 package mirror
 
 import (
@@ -72,8 +74,8 @@ func (s *Set) Started() time.Time { return s.timeline.started }
 // Changes opens a channel of the changes of remote users. If the channel is full, a change is sent again after the next read.
 func (s *Set) Changes() <-chan event.TypedGenericEvent[Change] { return s.changes.open() }
 
-// Hint returns what must be read of a user because of hints, for a connection that is polled in this interval. All callers get the
-// same result for the same hint.
+// Hint returns what must be read of a user because of hints, for a connection that is polled in this interval. All callers get
+// the same result for the same hint.
 func (s *Set) Hint(user *v1alpha1.SmileUser, interval time.Duration) Hinted {
 	return s.hints.of(user, interval)
 }

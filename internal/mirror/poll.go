@@ -15,8 +15,8 @@ import (
 // cost is how many pages a listing of everything has, or how many at least. The zero cost is not known.
 type cost struct{ pages int }
 
-// limit is how many pages a listing may have so that it needs no more calls than reading so many users one by one; 0 if it certainly
-// has more.
+// limit is how many pages a listing may have so that it needs no more calls than reading so many users one by one; 0 if it
+// certainly has more.
 func (c cost) limit(users int) int {
 	if users < 2 || c.pages > users {
 		return 0
@@ -28,9 +28,9 @@ const pageSize = 150
 
 func pages(items int) int { return max(1, (items+pageSize-1)/pageSize) }
 
-// listed passes on the items of a listing until it has more pages than its limit, and learns its cost. It reports whether those were
-// all items.
-func listed[T any](listing iter.Seq2[T, error], learned *cost, limit int, take func(T)) (all bool, err error) {
+// readUpTo passes on the items of a listing until it has more pages than its limit, and learns its cost. It reports whether those
+// were all items.
+func readUpTo[T any](listing iter.Seq2[T, error], learned *cost, limit int, take func(T)) (all bool, err error) {
 	items := 0
 	for item, err := range listing {
 		if err != nil {
@@ -104,8 +104,8 @@ func (p *poll) olderThan(at time.Time, what func(*record) moment) func(userID st
 	return func(userID string) bool { return !p.memory.readSince(userID, at, what) }
 }
 
-// users checks once a day whether all users are still there and whether any has a duplicate. In between it lists the newest users if a
-// duplicate is suspected.
+// users checks once a day whether all users are still there and whether any has a duplicate. In between it lists the newest users
+// if a duplicate is suspected.
 func (p *poll) users(ctx context.Context) error {
 	daily := schedule.Grid(p.account, day, p.began).Last
 	if !daily.After(p.memory.started) || !p.usersAt.Before(daily) {
@@ -188,7 +188,7 @@ func (p *poll) allAccounts(ctx context.Context, limit int) (all bool, err error)
 	for id := range p.inUse {
 		read[id] = nil
 	}
-	all, err = listed(p.fetcher.client.Accounts(ctx, smile.AccountFilter{}), &p.costs.accounts, limit, func(a smile.Account) {
+	all, err = readUpTo(p.fetcher.client.Accounts(ctx, smile.AccountFilter{}), &p.costs.accounts, limit, func(a smile.Account) {
 		if _, used := read[a.UserID]; used {
 			read[a.UserID] = append(read[a.UserID], a)
 		}
@@ -221,8 +221,8 @@ func (p *poll) accountsOneByOne(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// tasks does the same for the tasks of the users that have a sync and are due. A listing begins with the day from which not all tasks
-// are known.
+// tasks does the same for the tasks of the users that have a sync and are due. A listing begins with the day from which not all
+// tasks are known.
 func (p *poll) tasks(ctx context.Context, due func(string) bool) error {
 	ids := p.inUse.due(true, due)
 	if len(ids) == 0 {
@@ -248,7 +248,7 @@ func (p *poll) tasks(ctx context.Context, due func(string) bool) error {
 func (p *poll) allTasks(ctx context.Context, ids []string, limit int, unfinished *oldest) (all bool, err error) {
 	began, found := p.memory.now(), finished{}
 	tasks := p.fetcher.client.Tasks(ctx, smile.TaskFilter{StartDate: p.backlog.tasksFrom()})
-	all, err = listed(tasks, &p.costs.tasks, limit, func(t smile.Task) {
+	all, err = readUpTo(tasks, &p.costs.tasks, limit, func(t smile.Task) {
 		found.add(t.Source.UserID, t)
 		unfinished.see(t)
 	})

@@ -29,7 +29,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// only gives one connection, or an error.
+// only returns one connection, or an error.
 type only struct {
 	conn *connection.Connection
 	err  error
@@ -43,8 +43,8 @@ func (o *only) For(context.Context, string, v1alpha1.ConnectionReference) (*conn
 	return o.conn, o.err
 }
 
-// town is a mirror of an API account whose users have objects.
-type town struct {
+// fixture is a mirror of an API account whose users have objects.
+type fixture struct {
 	*Mirror
 	set     *Set
 	remote  *remote
@@ -53,9 +53,9 @@ type town struct {
 	changes <-chan event.TypedGenericEvent[Change]
 }
 
-// newTown makes a mirror, and objects of so many users, u0, u1 ...: half of them have an account sync that knows of an
-// account, a0, a1 ...
-func newTown(t *testing.T, users int) *town {
+// newFixture returns a mirror, and objects for so many users, u0, u1 ... Half of them have a sync whose status shows an account,
+// a0, a2 ...
+func newFixture(t *testing.T, users int) *fixture {
 	t.Helper()
 	r := newRemote()
 	key, err := identity.ParseKey(make([]byte, identity.KeySize)) // always the same, and so the grid too
@@ -82,7 +82,7 @@ func newTown(t *testing.T, users int) *town {
 			builder.WithObjects(sync)
 		}
 	}
-	w := &town{remote: r, conn: &only{conn: conn}, objects: builder.Build()}
+	w := &fixture{remote: r, conn: &only{conn: conn}, objects: builder.Build()}
 	life, end := context.WithCancel(t.Context())
 	set := NewSet(life, Config{Clock: clock.RealClock{}, Connections: w.conn, Objects: w.objects})
 	w.set, w.changes = set, set.Changes()
@@ -92,8 +92,8 @@ func newTown(t *testing.T, users int) *town {
 	return w
 }
 
-// live lets time pass, and everything happen that is due meanwhile.
-func (w *town) live(t *testing.T, d time.Duration) {
+// live lets time pass, and makes the polls that are due meanwhile.
+func (w *fixture) live(t *testing.T, d time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(d); ; {
 		next, ok := w.set.NextPoll()
@@ -106,8 +106,8 @@ func (w *town) live(t *testing.T, d time.Duration) {
 	}
 }
 
-// accounts are those of so many users.
-func (w *town) accounts(users int) (accounts []string) {
+// accounts are the accounts of so many users.
+func (w *fixture) accounts(users int) (accounts []string) {
 	for i := range users {
 		account := accountJSON(fmt.Sprint("a", i), "CONNECTED", "", "ACTIVE")
 		accounts = append(accounts, strings.Replace(account, `"u1"`, fmt.Sprintf(`"u%d"`, i), 1))
@@ -115,8 +115,8 @@ func (w *town) accounts(users int) (accounts []string) {
 	return accounts
 }
 
-// calls gives what was called since it was last asked, by path.
-func (w *town) calls() map[string]int {
+// calls counts the calls since it was last called, by path.
+func (w *fixture) calls() map[string]int {
 	w.remote.mu.Lock()
 	defer w.remote.mu.Unlock()
 	counts := map[string]int{}
@@ -128,7 +128,7 @@ func (w *town) calls() map[string]int {
 	return counts
 }
 
-func (w *town) expect(t *testing.T, when string, want map[string]int) {
+func (w *fixture) expect(t *testing.T, when string, want map[string]int) {
 	t.Helper()
 	synctest.Wait()
 	if diff := cmp.Diff(want, w.calls()); diff != "" {
@@ -138,10 +138,10 @@ func (w *town) expect(t *testing.T, when string, want map[string]int) {
 
 const toGrid = 15*time.Minute + 2*tick
 
-func TestOneListingServesEverybodyOnceAnInterval(t *testing.T) {
+func TestOneListingPerIntervalServesAllUsers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 20)
+		w := newFixture(t, 20)
 		life, end := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { _ = w.set.Start(life) })
@@ -149,16 +149,16 @@ func TestOneListingServesEverybodyOnceAnInterval(t *testing.T) {
 		defer end()
 		grid := schedule.Grid(w.poller.account, 15*time.Minute, time.Now())
 		time.Sleep(time.Until(grid.Next) - tick)
-		w.expect(t, "before the grid strikes", map[string]int{})
+		w.expect(t, "before a time of the grid", map[string]int{})
 		time.Sleep(2 * tick)
-		w.expect(t, "after it struck", map[string]int{"accounts": 1, "tasks": 1})
-		if ids := told(w.changes); len(ids) != 20 {
-			t.Errorf("%d were told at the first sight", len(ids))
+		w.expect(t, "after it", map[string]int{"accounts": 1, "tasks": 1})
+		if ids := changed(w.changes); len(ids) != 20 {
+			t.Errorf("%d were woken at the first poll", len(ids))
 		}
 		time.Sleep(time.Hour)
 		w.expect(t, "an hour later", map[string]int{"accounts": 4, "tasks": 4})
-		if ids := told(w.changes); len(ids) != 0 {
-			t.Errorf("told without news: %v", ids)
+		if ids := changed(w.changes); len(ids) != 0 {
+			t.Errorf("woken without a change: %v", ids)
 		}
 		if w.Stale(15 * time.Minute) {
 			t.Error("stale")
@@ -166,43 +166,43 @@ func TestOneListingServesEverybodyOnceAnInterval(t *testing.T) {
 	})
 }
 
-func TestAListingThatIsNotWorthItsCallsIsNotMadeTwice(t *testing.T) {
+func TestAListingThatNeedsMoreCallsIsNotMadeTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 2)
-		w.remote.set("accounts", w.accounts(301)...) // of many whom we do not know
+		w := newFixture(t, 2)
+		w.remote.set("accounts", w.accounts(301)...) // most of them of other users
 		w.live(t, toGrid)
-		w.expect(t, "the first round finds out", map[string]int{"accounts": 1 + 2, "tasks": 1})
+		w.expect(t, "the first poll finds out", map[string]int{"accounts": 1 + 2, "tasks": 1})
 		w.live(t, 15*time.Minute)
-		w.expect(t, "the second round knows", map[string]int{"accounts": 2, "tasks": 1})
+		w.expect(t, "the second poll knows", map[string]int{"accounts": 2, "tasks": 1})
 	})
 }
 
-func TestOneUserIsAskedAboutAlone(t *testing.T) {
+func TestOneUserIsReadAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 1)
+		w := newFixture(t, 1)
 		w.live(t, toGrid)
-		w.expect(t, "the round", map[string]int{"accounts": 1, "tasks": 1})
+		w.expect(t, "the poll", map[string]int{"accounts": 1, "tasks": 1})
 		if accounts, ok := w.CachedAccounts("u0"); !ok || len(accounts) != 1 {
 			t.Errorf("%v, %v", accounts, ok)
 		}
 	})
 }
 
-func TestWhatIsWantedTogetherIsReadTogether(t *testing.T) {
+func TestRefreshesRequestedTogetherAreMadeTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 20)
+		w := newFixture(t, 20)
 		for i := range 20 {
 			w.RequestRefresh(fmt.Sprint("u", i))
 		}
 		w.live(t, 2*tick)
-		w.expect(t, "twenty wanted, of whom nobody knows yet whose they are", map[string]int{"accounts": 1, "users": 1})
+		w.expect(t, "twenty are requested, whose markers are not known", map[string]int{"accounts": 1, "users": 1})
 		w.RequestRefresh("u3")
 		w.RequestRefreshSince("u4", time.Now().Add(-time.Hour))
 		w.live(t, 2*tick)
-		w.expect(t, "one wanted, and one that is fresh enough", map[string]int{"accounts": 1})
+		w.expect(t, "one is requested, and one that is fresh enough", map[string]int{"accounts": 1})
 		w.remote.fails = len(w.remote.made()) + 2 // a read is repeated once by the client
 		w.RequestRefresh("u3")
 		w.live(t, 2*tick)
@@ -213,12 +213,12 @@ func TestWhatIsWantedTogetherIsReadTogether(t *testing.T) {
 	})
 }
 
-// A user who is refused, as one of another tenant may be, holds up nobody else.
-func TestOneWhoIsRefusedHoldsUpNobody(t *testing.T) {
+// A user whose read is refused, perhaps because it is of another tenant, does not delay the others.
+func TestARefusedUserDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 4)
-		w.remote.set("accounts", w.accounts(1000)...) // a listing is not worth its calls
+		w := newFixture(t, 4)
+		w.remote.set("accounts", w.accounts(1000)...) // a listing needs more callss calls
 		w.remote.forbid("u2")
 		w.live(t, toGrid)
 		for i := range 4 {
@@ -228,15 +228,15 @@ func TestOneWhoIsRefusedHoldsUpNobody(t *testing.T) {
 			}
 		}
 		if w.Stale(15 * time.Minute) {
-			t.Error("the round did not end")
+			t.Error("the poll did not end")
 		}
 	})
 }
 
-func TestTasksAreListedFromTheDayOnUpToWhichAllAreRead(t *testing.T) {
+func TestTasksAreListedFromTheLastDayThatWasRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 8)
+		w := newFixture(t, 8)
 		w.ResumeTasks(w.conn.conn, &metav1.Time{Time: time.Date(1999, 12, 20, 0, 0, 0, 0, time.UTC)})
 		w.live(t, toGrid)
 		assertTasks := func(when, since string) {
@@ -263,15 +263,15 @@ func TestTasksAreListedFromTheDayOnUpToWhichAllAreRead(t *testing.T) {
 		}
 		w.live(t, 12*24*time.Hour)
 		if got := w.TasksSince().Format(time.DateOnly); got != "2000-01-17" {
-			t.Errorf("one that never finishes keeps it back for ever: %s", got)
+			t.Errorf("a task that never finishes keeps it back for ever: %s", got)
 		}
 	})
 }
 
-func TestARoundThatFailedIsMadeUpFor(t *testing.T) {
+func TestAFailedPollIsRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 8)
+		w := newFixture(t, 8)
 		w.conn.err = errors.New("not ready")
 		w.live(t, toGrid)
 		w.expect(t, "while the connection is not ready", map[string]int{})
@@ -280,7 +280,7 @@ func TestARoundThatFailedIsMadeUpFor(t *testing.T) {
 		w.live(t, pollRetry)
 		synctest.Wait()
 		if calls := w.calls(); calls["accounts"] == 0 || calls["tasks"] > 0 {
-			t.Errorf("the failing round called %v", calls)
+			t.Errorf("the failing poll called %v", calls)
 		}
 		w.remote.fails = 0
 		w.live(t, pollRetry)
@@ -295,10 +295,10 @@ func TestARoundThatFailedIsMadeUpFor(t *testing.T) {
 	})
 }
 
-func TestAConnectionThatIsGoneIsListedForNoMore(t *testing.T) {
+func TestADeletedConnectionIsNotPolled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 8)
+		w := newFixture(t, 8)
 		w.conn.err = problem.NewWaiting(v1alpha1.ReasonConnectionNotFound, "gone")
 		w.live(t, time.Hour)
 		w.expect(t, "without a connection", map[string]int{})
@@ -308,10 +308,10 @@ func TestAConnectionThatIsGoneIsListedForNoMore(t *testing.T) {
 	})
 }
 
-func TestOnceADayUsersAreLookedFor(t *testing.T) {
+func TestUsersAreListedOnceADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 4)
+		w := newFixture(t, 4)
 		all := []string{
 			marked("u0", "uid-0", "d0", 0), marked("u1", "uid-1", "d1", 0), marked("u2", "uid-2", "d2", 0),
 			marked("u3", "uid-3", "d3", 0), marked("twin", "uid-3", "d3", 5),
@@ -325,15 +325,15 @@ func TestOnceADayUsersAreLookedFor(t *testing.T) {
 		if w.Duplicates("uid-3", "u3") != 1 || w.Duplicates("uid-2", "u2") != 0 {
 			t.Error("the twin was not noticed")
 		}
-		told(w.changes)
+		changed(w.changes)
 		w.remote.set("users", all[1:]...)
 		w.live(t, 24*time.Hour)
 		synctest.Wait()
 		if !w.Doubted("u0") || w.Doubted("u1") {
-			t.Error("the one that is not listed any more is not doubted, or another is")
+			t.Error("the user that is not listed any more is not doubted, or another is")
 		}
-		if ids := told(w.changes); !slices.Contains(ids, "u0") || slices.Contains(ids, "u1") {
-			t.Errorf("told %v", ids)
+		if ids := changed(w.changes); !slices.Contains(ids, "u0") || slices.Contains(ids, "u1") {
+			t.Errorf("woken: %v", ids)
 		}
 		if mark, err := w.Marker(t.Context(), "u0"); mark != (Mark{}) || !smile.IsNotFound(err) {
 			t.Errorf("its marker comes from memory: %v, %v", mark, err)
@@ -341,10 +341,10 @@ func TestOnceADayUsersAreLookedFor(t *testing.T) {
 	})
 }
 
-func TestWhereASecondUserMayHaveComeToBeTheNewestAreListed(t *testing.T) {
+func TestTheNewestUsersAreListedIfADuplicateIsSuspected(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, 4)
+		w := newFixture(t, 4)
 		w.SuspectDuplicate()
 		w.live(t, 15*time.Minute+toGrid)
 		synctest.Wait()
@@ -361,7 +361,7 @@ func TestWhereASecondUserMayHaveComeToBeTheNewestAreListed(t *testing.T) {
 		w.live(t, time.Hour)
 		synctest.Wait()
 		if calls := w.calls(); calls["users"] != 0 {
-			t.Errorf("again, without cause: %v", calls)
+			t.Errorf("again, without reason: %v", calls)
 		}
 	})
 }

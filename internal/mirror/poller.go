@@ -17,8 +17,8 @@ import (
 const (
 	// tick is how often it is checked which polls are due. Refreshes that are requested within one tick are made together.
 	tick = time.Second
-	// pollRetry is after how long a poll is retried that failed, or for which no connection was ready. The delay doubles with each
-	// failure in a row, up to longestRetry.
+	// pollRetry is after how long a poll is retried that failed, or for which no connection was ready. The delay doubles with
+	// each failure in a row, up to longestRetry.
 	pollRetry    = 30 * time.Second
 	longestRetry = 15 * time.Minute
 	day          = 24 * time.Hour
@@ -125,8 +125,8 @@ func (p *poller) begin(now time.Time) (poll func(context.Context), ok bool) {
 	}, true
 }
 
-// next is when the next poll is due: on the grid, or at once if a refresh was requested. A time of the grid before this process began
-// is not made up for.
+// next is when the next poll is due: on the grid, or at once if a refresh was requested. A time of the grid before this process
+// began is not made up for.
 func (p *poller) next(now time.Time) (next time.Time, ok bool) {
 	grid, ok := p.grid(now)
 	if !ok {

@@ -63,8 +63,8 @@ func (f fetcher) tasks(ctx context.Context, reader types.UID, userID string, see
 
 func (m *Mirror) fetcher() fetcher { return fetcher{m.client, m.Memory} }
 
-// Accounts returns the accounts of a user as of notBefore or later: from memory, or by a call. The reader is the object for which the
-// call is made: it is not woken by what the call shows. It is empty if all objects are to be woken.
+// Accounts returns the accounts of a user as of notBefore or later: from memory, or by a call. The reader is the object for which
+// the call is made: it is not woken by what the call shows. It is empty if all objects are to be woken.
 func (m *Mirror) Accounts(ctx context.Context, reader types.UID, userID string, notBefore time.Time) ([]smile.Account, error) {
 	fresh := func() bool { return m.AccountsReadSince(userID, notBefore) }
 	err := m.refresh(ctx, "accounts/"+userID, fresh, func() error {
@@ -94,9 +94,9 @@ func (m *Mirror) Gathered(
 	return m.CachedGathered(userID), nil
 }
 
-// RefreshAccount ensures that memory shows one account of a user as of notBefore or later, by a call for the reader unless it does
-// already. Afterwards CachedAccounts has the account if it is the user's. If the user's accounts were never read, it reads them all,
-// which is one call too.
+// RefreshAccount ensures that memory shows one account of a user as of notBefore or later, by a call for the reader unless it
+// does already. Afterwards CachedAccounts has the account if it is the user's. If the user's accounts were never read, it reads
+// them all, which is one call too.
 func (m *Mirror) RefreshAccount(ctx context.Context, reader types.UID, userID, accountID string, notBefore time.Time) error {
 	if _, read := m.CachedAccounts(userID); !read {
 		_, err := m.Accounts(ctx, reader, userID, notBefore)
@@ -108,8 +108,8 @@ func (m *Mirror) RefreshAccount(ctx context.Context, reader types.UID, userID, a
 	})
 }
 
-// refresh reads unless memory is fresh, once for all callers that want the same at the same time. It reads again if the read that the
-// caller waited for began too early, or was given up because its own caller's turn is too far away.
+// refresh reads unless memory is fresh, once for all callers that want the same at the same time. It reads again if the read that
+// the caller waited for began too early, or was given up because its own caller's turn is too far away.
 func (m *Mirror) refresh(ctx context.Context, what string, fresh func() bool, read func() error) error {
 	for {
 		if fresh() {
@@ -143,8 +143,8 @@ func (m *Mirror) Marker(ctx context.Context, userID string) (Mark, error) {
 	return m.addRead(userID, remote), nil
 }
 
-// Find returns the remote users of an object and its subject, from a listing that began at a time or later. If there is none yet, it
-// makes one: of all users, or of the newest if an earlier listing has shown all.
+// Find returns the remote users of an object and its subject, from a listing that began at a time or later. If there is none yet,
+// it makes one: of all users, or of the newest if an earlier listing has shown all.
 func (m *Mirror) Find(ctx context.Context, wanted identity.Marker, after time.Time) (Found, error) {
 	if missing, listed := m.listings.missing(after); !listed {
 		if err := m.listings.ensure(ctx, m.client, missing); err != nil {
@@ -154,8 +154,8 @@ func (m *Mirror) Find(ctx context.Context, wanted identity.Marker, after time.Ti
 	return m.find(wanted), nil
 }
 
-// Settle returns the users of an object after a creation whose outcome is unknown, from a listing that is read twice, starts at settled
-// or later, and reaches back to two days before the attempt. A user that it does not show was not created.
+// Settle returns the users of an object after a creation whose outcome is unknown, from a listing that is read twice, starts at
+// settled or later, and reaches back to two days before the attempt. A user that it does not show was not created.
 func (m *Mirror) Settle(ctx context.Context, wanted identity.Marker, attempted, settled time.Time) (Found, error) {
 	since := attempted.UTC().Truncate(day).AddDate(0, 0, -2)
 	if err := m.listings.ensure(ctx, m.client, settling(since, settled)); err != nil {
@@ -164,8 +164,8 @@ func (m *Mirror) Settle(ctx context.Context, wanted identity.Marker, attempted, 
 	return m.find(wanted), nil
 }
 
-// RemoteTime is a lower bound of the current time at Smile, from the Date headers of the last listing of users; ok is false if there
-// were none.
+// RemoteTime is a lower bound of the current time at Smile, from the Date headers of the last listing of users; ok is false if
+// there were none.
 func (m *Mirror) RemoteTime() (now time.Time, ok bool) { return m.listings.remoteTime() }
 
 // RequestRefresh has the next poll read the accounts of a user, at once. It wakes the user's objects then.

@@ -20,7 +20,7 @@ func accountJSON(id, connection, errorCode, monitor string) string {
 		`"connection":{"status":%q,"errorCode":%q},"monitor":{"status":%q}}`, id, connection, errorCode, monitor)
 }
 
-// taskJSON is a task of an account of u1 that began at noon and finished so many seconds later, or has not yet when 0.
+// taskJSON is a task of an account of u1 that began at noon and finished so many seconds later; 0 if it has not finished.
 func taskJSON(id, account string, took int) string {
 	status, finished := "Started", "null"
 	if took > 0 {
@@ -30,8 +30,8 @@ func taskJSON(id, account string, took int) string {
 		`"metadata":{"userId":"u1","sourceId":%q,"sourceType":"ACCOUNT"}}`, id, status, noon.Format(time.RFC3339), finished, account)
 }
 
-// told empties the channel and gives who changed.
-func told(changes <-chan event.TypedGenericEvent[Change]) []string {
+// changed empties the channel and returns the users that changed.
+func changed(changes <-chan event.TypedGenericEvent[Change]) []string {
 	var ids []string
 	for {
 		select {
@@ -64,8 +64,8 @@ func TestAccountsComeFromMemoryWhenFreshEnough(t *testing.T) {
 	})
 }
 
-// What a reading gives may be as old as its beginning, whenever it ends.
-func TestAViewIsAsOldAsTheBeginningOfItsReading(t *testing.T) {
+// What a read shows may be as old as the beginning of the read, whenever it ends.
+func TestAReadIsAsOldAsItsBeginning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -80,7 +80,7 @@ func TestAViewIsAsOldAsTheBeginningOfItsReading(t *testing.T) {
 	})
 }
 
-func TestChangesAreToldExactlyWhenSomethingChanged(t *testing.T) {
+func TestObjectsAreWokenExactlyWhenSomethingChanged(t *testing.T) {
 	t.Parallel()
 	calm := accountJSON("a1", "CONNECTED", "", "ACTIVE")
 	for name, c := range map[string]struct {
@@ -102,35 +102,35 @@ func TestChangesAreToldExactlyWhenSomethingChanged(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m, r := startMirror(t)
 				first, second := m.changes.open(), m.changes.open()
-				look := func() []string {
+				read := func() []string {
 					t.Helper()
 					time.Sleep(time.Second)
 					if _, err := m.Accounts(t.Context(), "", "u1", time.Now()); err != nil {
 						t.Fatal(err)
 					}
-					ids := told(first)
-					if diff := cmp.Diff(ids, told(second)); diff != "" {
-						t.Errorf("two listeners were told differently:\n%s", diff)
+					ids := changed(first)
+					if diff := cmp.Diff(ids, changed(second)); diff != "" {
+						t.Errorf("two channels got different changes:\n%s", diff)
 					}
 					return ids
 				}
 				r.set("accounts", c.before...)
-				if diff := cmp.Diff([]string{"u1"}, look()); diff != "" {
-					t.Errorf("the first sight:\n%s", diff)
+				if diff := cmp.Diff([]string{"u1"}, read()); diff != "" {
+					t.Errorf("the first read:\n%s", diff)
 				}
 				r.set("accounts", c.after...)
-				if got := len(look()) == 1; got != c.changed {
-					t.Errorf("told: %v", got)
+				if got := len(read()) == 1; got != c.changed {
+					t.Errorf("woken: %v", got)
 				}
-				if again := look(); len(again) > 0 {
-					t.Errorf("told again: %v", again)
+				if again := read(); len(again) > 0 {
+					t.Errorf("woken again: %v", again)
 				}
 			})
 		})
 	}
 }
 
-func TestWhatIsGatheredIsToldWhenATaskEnds(t *testing.T) {
+func TestObjectsAreWokenWhenATaskFinishes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -138,29 +138,29 @@ func TestWhatIsGatheredIsToldWhenATaskEnds(t *testing.T) {
 		for i, c := range []struct {
 			tasks []string
 			want  Gathered
-			told  bool
+			woken bool
 		}{
 			{[]string{taskJSON("t1", "a1", 0)}, Gathered{}, false},
 			{[]string{taskJSON("t1", "a1", 10)}, Gathered{secondOf(noon) + 10, 1}, true},
 			{[]string{taskJSON("t1", "a1", 10)}, Gathered{secondOf(noon) + 10, 1}, false},
 			{[]string{taskJSON("t1", "a1", 10), taskJSON("t2", "a1", 10)}, Gathered{secondOf(noon) + 10, 2}, true},
-			{[]string{taskJSON("t2", "a1", 10)}, Gathered{secondOf(noon) + 10, 2}, false}, // a listing that came out short
+			{[]string{taskJSON("t2", "a1", 10)}, Gathered{secondOf(noon) + 10, 2}, false}, // a listing that lacks some
 			{[]string{taskJSON("t3", "a1", 20), taskJSON("t2", "a1", 10)}, Gathered{secondOf(noon) + 20, 1}, true},
 		} {
 			r.set("tasks", c.tasks...)
 			time.Sleep(time.Second)
 			gathered, err := m.Gathered(t.Context(), "", "u1", time.Now())
 			if err != nil || gathered["a1"] != c.want {
-				t.Fatalf("look %d: %v, %v", i, gathered, err)
+				t.Fatalf("read %d: %v, %v", i, gathered, err)
 			}
-			if got := len(told(changes)) == 1; got != c.told {
-				t.Errorf("look %d: told %v", i, got)
+			if got := len(changed(changes)) == 1; got != c.woken {
+				t.Errorf("read %d: woken %v", i, got)
 			}
 		}
 	})
 }
 
-func TestWhatIsNewer(t *testing.T) {
+func TestNewer(t *testing.T) {
 	t.Parallel()
 	g := Gathered{last: secondOf(noon), Tasks: 2}
 	for name, c := range map[string]struct {
@@ -184,8 +184,8 @@ func TestWhatIsNewer(t *testing.T) {
 	}
 }
 
-// Two reads overlap. What the later one saw stays, whichever ends first.
-func TestAViewGivesWayOnlyToALaterRead(t *testing.T) {
+// Two reads overlap. The result of the later one remains, whichever ends first.
+func TestOnlyALaterReadReplacesWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	read := func(status smile.ConnectionStatus) map[string][]smile.Account {
 		return map[string][]smile.Account{"u1": {{ID: "a1", UserID: "u1", Connection: smile.Connection{Status: status}}}}
@@ -206,8 +206,8 @@ func TestAViewGivesWayOnlyToALaterRead(t *testing.T) {
 	}
 }
 
-// Whoever wants to know how it is now cannot do with a read that began before, but with one that began since.
-func TestReadsOfAUserAreJoined(t *testing.T) {
+// A caller that needs the present state cannot use a read that began before, but one that began since.
+func TestConcurrentReadsOfAUserAreMerged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -240,7 +240,7 @@ func TestAFailedReadChangesNothing(t *testing.T) {
 		if accounts, err := m.Accounts(t.Context(), "", "u1", time.Now()); err == nil || accounts != nil {
 			t.Errorf("%v, %v", accounts, err)
 		}
-		if known, ok := m.CachedAccounts("u1"); !ok || len(known) != 1 || len(told(changes)) > 0 {
+		if known, ok := m.CachedAccounts("u1"); !ok || len(known) != 1 || len(changed(changes)) > 0 {
 			t.Errorf("%v, %v", known, ok)
 		}
 	})
@@ -269,8 +269,8 @@ func TestANewUserHasNoAccounts(t *testing.T) {
 	})
 }
 
-// News that nobody takes holds up nobody, and is told again with the next read.
-func TestAFullChannelHoldsUpNobody(t *testing.T) {
+// A change that does not fit into a channel blocks nothing, and is sent again after the next read.
+func TestAFullChannelBlocksNothing(t *testing.T) {
 	t.Parallel()
 	m, _ := startMirror(t)
 	changes := m.changes.open()
@@ -280,17 +280,17 @@ func TestAFullChannelHoldsUpNobody(t *testing.T) {
 		m.notify([]string{"u1"})
 	}
 	m.notify([]string{"u2"})
-	if got := len(told(changes)); got != changeBuffer {
-		t.Errorf("%d told", got)
+	if got := len(changed(changes)); got != changeBuffer {
+		t.Errorf("%d were sent", got)
 	}
 	for i, want := range []int{1, 0} {
 		if again := m.learnAccounts(m.now(), none, atStake{}); len(again) != want {
-			t.Errorf("read %d: %v are to be told", i, again)
+			t.Errorf("read %d: %v changed", i, again)
 		}
 	}
 }
 
-func TestAProviderIsAskedAboutOnce(t *testing.T) {
+func TestAProviderIsReadOnce(t *testing.T) {
 	t.Parallel()
 	m, r := startMirror(t)
 	if _, err := m.Provider(t.Context(), "sss_ph"); !smile.IsNotFound(err) {
@@ -305,8 +305,8 @@ func TestAProviderIsAskedAboutOnce(t *testing.T) {
 	assertCalls(t, r, "providers/sss_ph", "providers/sss_ph")
 }
 
-// A reader that waits for another one's read goes on when its own context ends.
-func TestAReaderHeedsItsContext(t *testing.T) {
+// A caller that waits for the read of another one continues when its own context ends.
+func TestAMergedReadHeedsTheContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -323,8 +323,8 @@ func TestAReaderHeedsItsContext(t *testing.T) {
 	})
 }
 
-// When the one that reads has gone away until it is its turn, another one reads for itself.
-func TestAReaderDoesNotWaitForOneThatIsAway(t *testing.T) {
+// If the caller that reads gives up until its turn is near, another caller reads for itself.
+func TestACallerDoesNotWaitForOneThatGaveUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := startMirror(t)

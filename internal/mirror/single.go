@@ -7,7 +7,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// mostSingleReads limits how many reads of single accounts are remembered. If one is forgotten whose hint still exists, it is repeated.
+// mostSingleReads limits how many reads of single accounts are remembered. If one is forgotten whose hint still exists, it is
+// repeated.
 const mostSingleReads = 1_000
 
 // single is an account that was read alone, for a user.
@@ -28,8 +29,8 @@ func (s singleReads) note(what single, began moment) bool {
 	return true
 }
 
-// IsForeign reports whether an account is known to belong to another user. Then a hint about this user and the account requires no
-// call.
+// IsForeign reports whether an account is known to belong to another user. Then a hint about this user and the account requires
+// no call.
 func (m *Memory) IsForeign(userID, accountID string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -65,8 +66,8 @@ func (m *Memory) AccountReadSince(userID, accountID string, notBefore time.Time)
 	return r != nil && r.accountsAt >= at || m.singles[single{userID, accountID}] >= at
 }
 
-// learnAccount stores a read of one account, unless a later read of all accounts of its user is known. It returns the user if something
-// changed.
+// learnAccount stores a read of one account, unless a later read of all accounts of its user is known. It returns the user if
+// something changed.
 func (m *Memory) learnAccount(began moment, shown smile.Account) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

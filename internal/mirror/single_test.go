@@ -18,7 +18,7 @@ func statusOf(m *Mirror, userID, accountID string) smile.ConnectionStatus {
 	return account.Connection.Status
 }
 
-func TestOneAccountIsAskedAboutAlone(t *testing.T) {
+func TestOneAccountIsReadAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -43,7 +43,7 @@ func TestOneAccountIsAskedAboutAlone(t *testing.T) {
 	})
 }
 
-func TestWhereNothingIsKnownAllAccountsAreRead(t *testing.T) {
+func TestAllAccountsAreReadIfNoneIsKnown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -58,7 +58,7 @@ func TestWhereNothingIsKnownAllAccountsAreRead(t *testing.T) {
 	})
 }
 
-func TestAnAccountOfSomebodyElseIsAskedAboutOnce(t *testing.T) {
+func TestAForeignAccountIsReadOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
@@ -77,12 +77,12 @@ func TestAnAccountOfSomebodyElseIsAskedAboutOnce(t *testing.T) {
 			t.Error("the account is not its owner's")
 		}
 		if !m.IsForeign("u1", "a2") || m.IsForeign("u2", "a2") || m.IsForeign("u1", "none") {
-			t.Error("whose the account is, is not known")
+			t.Error("the owner of the account is not known")
 		}
 	})
 }
 
-// A read of all accounts that began before one of a single account does not bring back what was before.
+// A read of all accounts does not replace the result of a read of one account that began later.
 func TestALaterReadOfOneAccountPrevails(t *testing.T) {
 	t.Parallel()
 	for name, later := range map[string]string{"disconnected": ownedJSON("a1", "u1", "DISCONNECTED"), "gone": ""} {

@@ -11,7 +11,7 @@ import (
 // staked is an account whose data would be erased if it disappeared.
 type staked struct {
 	id string
-	// until is when Smile ends the account by itself; 0 when it is not known.
+	// until is when Smile ends the account by itself; 0 if it is not known.
 	until second
 }
 
@@ -23,7 +23,7 @@ func AtStake(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) bo
 		account.ConnectionStatus != string(smile.ConnectionDisconnected)
 }
 
-// endsBy is when Smile ends an account by itself, because it keeps data for a limited time; the zero time when that is not known,
+// endsBy is when Smile ends an account by itself, because it keeps data for a limited time; zero if that is not known,
 // or never happens because the account is monitored.
 func endsBy(account v1alpha1.SyncedAccount) time.Time {
 	if account.AvailableUntil == nil || account.MonitorStatus == string(smile.MonitorActive) {

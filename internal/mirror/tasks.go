@@ -30,7 +30,8 @@ func (g *Gathered) add(finished second) {
 	}
 }
 
-// Newer reports whether there is more data than was gathered when the newest task had finished at last, and so many in that second.
+// Newer reports whether there is more data than was gathered when the newest task had finished at last, and so many in that
+// second.
 func (g Gathered) Newer(last time.Time, tasks int32) bool {
 	return g.last > secondOf(last) || g.last == secondOf(last) && g.Tasks > tasks
 }
@@ -82,8 +83,8 @@ func (m *Memory) CachedGathered(userID string) map[string]Gathered {
 	return gathered
 }
 
-// learnTasks stores a read of the finished tasks of some users, unless a later one is known. The read was of all tasks, or of those
-// since a day: then it continues an earlier read of all. It returns the users that changed.
+// learnTasks stores a read of the finished tasks of some users, unless a later one is known. The read was of all tasks, or of
+// those since a day: then it continues an earlier read of all. It returns the users that changed.
 func (m *Memory) learnTasks(began moment, users []string, found finished, all bool) (changed []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

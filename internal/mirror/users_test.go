@@ -28,7 +28,7 @@ func TestOnlyUsersThatCarryAMarkerAreKept(t *testing.T) {
 	}
 }
 
-func TestFindTellsOwnFromSame(t *testing.T) {
+func TestFindSeparatesOwnFromSame(t *testing.T) {
 	t.Parallel()
 	m, r := startMirror(t)
 	r.set("users",
@@ -55,7 +55,7 @@ func TestFindTellsOwnFromSame(t *testing.T) {
 	}
 }
 
-func TestAMarkerIsAskedForOnce(t *testing.T) {
+func TestAMarkerIsReadOnce(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		user string
@@ -82,7 +82,7 @@ func TestAMarkerIsAskedForOnce(t *testing.T) {
 	}
 }
 
-func TestAMarkerSeenInAListingIsNotAskedFor(t *testing.T) {
+func TestAMarkerSeenInAListingIsNotRead(t *testing.T) {
 	t.Parallel()
 	m, r := startMirror(t)
 	r.set("users", marked("u1", "uid-george", "digest-george", 0))
@@ -95,22 +95,22 @@ func TestAMarkerSeenInAListingIsNotAskedFor(t *testing.T) {
 	assertCalls(t, r, "users")
 }
 
-func TestAMarkNamesItsOwnerAndSubjectAndNobodyElse(t *testing.T) {
+func TestAMarkMatchesOnlyItsOwnerAndSubject(t *testing.T) {
 	t.Parallel()
 	mark := markOf(george)
 	if !mark.Of("uid-george") || !mark.Same("digest-george") {
-		t.Error("it does not know its own")
+		t.Error("it does not match its own")
 	}
 	if mark.Of("uid-ana") || mark.Same("digest-ana") || mark.Of("") || mark.Same("") {
-		t.Error("it knows others")
+		t.Error("it matches others")
 	}
 	if (Mark{}).Of("") || (Mark{}).Same("") {
-		t.Error("a user without a marker is somebody's")
+		t.Error("a user without a marker matches")
 	}
 }
 
-// Any order of marking and unmarking leaves exactly those findable that are marked.
-func TestPeopleAreFoundByTheirMarks(t *testing.T) {
+// After any sequence of marks and unmarks, exactly the marked users are found.
+func TestUsersAreFoundByTheirMarks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m, want := newUsers(), map[string]Mark{}

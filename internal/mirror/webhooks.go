@@ -17,22 +17,22 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// Webhook is a webhook at Smile that some operator registered.
+// Webhook is a webhook at Smile that an operator registered.
 type Webhook struct {
 	ID   string
 	Name hook.Name
 
 	// events that it sends, as the listing showed them.
 	events []smile.EventType
-	// seen is a keyed hash of what else a listing tells, secret and all: secrets of others are not kept, nor are ours.
+	// seen is a keyed hash of the other properties that a listing shows. It includes the secret, which is not kept otherwise.
 	seen [sha256.Size]byte
-	// hidden is true when the listing did not tell the secret.
+	// hidden is whether the listing did not show the secret.
 	hidden bool
 	key    *[sha256.Size]byte
 }
 
-// Is reports whether the webhook is what was registered, as far as the listing shows. It may send more events than were
-// asked for: Smile may add some.
+// Is reports whether the webhook is as it was registered, as far as the listing shows. It may send more types of events: Smile
+// may add some.
 func (w Webhook) Is(wanted smile.NewWebhook) bool {
 	secret := wanted.Secret.Reveal()
 	if w.hidden {
@@ -61,13 +61,13 @@ func digest(key *[sha256.Size]byte, w smile.Webhook) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// webhooks is the listing of webhooks that all subscriptions of an API account share.
+// webhooks is the last listing of webhooks, for all subscriptions of an API account.
 type webhooks struct {
 	clock  clock.PassiveClock
 	mu     sync.Mutex
 	key    *[sha256.Size]byte
 	readAt time.Time
-	// running is closed when the listing under way has ended.
+	// running is closed when the listing that is running has ended; nil if none is.
 	running chan struct{}
 	listed  []Webhook
 }
@@ -78,8 +78,8 @@ func newWebhooks(clock clock.PassiveClock) *webhooks {
 	return w
 }
 
-// Webhooks gives the webhooks that operators registered with this API account, as a listing that began at notBefore or
-// later told them, and when it began. However many ask, one listing answers.
+// Webhooks returns the webhooks that operators registered with this API account, from a listing that began at notBefore or later,
+// and when it began. One listing serves all callers.
 func (m *Mirror) Webhooks(ctx context.Context, notBefore time.Time) ([]Webhook, time.Time, error) {
 	for {
 		running, mine, readAt := m.webhooks.enter(notBefore)
@@ -100,8 +100,8 @@ func (m *Mirror) Webhooks(ctx context.Context, notBefore time.Time) ([]Webhook, 
 	}
 }
 
-// enter tells whether what is known will do (nothing is returned to wait for), whether the caller is to list, or what to
-// wait for.
+// enter returns the running listing to wait for, or a new one that the caller must make (mine). running is nil if the last
+// listing suffices.
 func (w *webhooks) enter(notBefore time.Time) (running chan struct{}, mine bool, readAt time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,7 +115,7 @@ func (w *webhooks) enter(notBefore time.Time) (running chan struct{}, mine bool,
 	return w.running, true, w.clock.Now()
 }
 
-// list makes the listing of whoever entered for it. However it ends, by a panic too, those who wait for it go on.
+// list makes the listing of a caller that has entered. However it ends, even by a panic, the other callers continue.
 func (w *webhooks) list(ctx context.Context, client *smile.Client, readAt time.Time) error {
 	defer w.leave()
 	listed, err := listWebhooks(connection.WithAll(ctx), client, w.key)
@@ -157,12 +157,12 @@ func listWebhooks(ctx context.Context, client *smile.Client, key *[sha256.Size]b
 	return found, nil
 }
 
-// WebhooksOf are those of a listing that were registered for one object.
+// WebhooksOf are the webhooks of a listing that were registered for one object.
 func WebhooksOf(listed []Webhook, uid types.UID) []Webhook {
 	return slices.DeleteFunc(slices.Clone(listed), func(w Webhook) bool { return w.Name.UID != uid })
 }
 
-// DropWebhook forgets a webhook that was deleted after it was listed.
+// DropWebhook removes a webhook that was deleted after the last listing.
 func (m *Mirror) DropWebhook(id string) {
 	m.webhooks.mu.Lock()
 	defer m.webhooks.mu.Unlock()

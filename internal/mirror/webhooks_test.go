@@ -19,7 +19,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// webhookLister answers listings, counted, when it is let.
+// webhookLister counts listings, and returns them when let is closed.
 func webhookLister(t *testing.T, items string) (client *smile.Client, calls *atomic.Int64, let chan struct{}) {
 	t.Helper()
 	calls, let = &atomic.Int64{}, make(chan struct{})
@@ -37,7 +37,7 @@ func webhookLister(t *testing.T, items string) (client *smile.Client, calls *ato
 	return smile.NewClient(base, server.Client()), calls, let
 }
 
-func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
+func TestWebhooksAreListedOnceForAllCallers(t *testing.T) {
 	ours := hook.Name{UID: "one", Pair: "p"}
 	secret := "CNRY" + strings.Repeat("s", 40)
 	client, calls, let := webhookLister(t, fmt.Sprintf(
@@ -64,7 +64,7 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 	clock.Step(time.Minute)
 	listed, readAt, err := m.Webhooks(t.Context(), began)
 	if err != nil || !readAt.Equal(began) || calls.Load() != 1 {
-		t.Errorf("what is known will do: %v, %v, %d", readAt, err, calls.Load())
+		t.Errorf("the last listing suffices: %v, %v, %d", readAt, err, calls.Load())
 	}
 	if shown := fmt.Sprintf("%+v %#v", listed, listed); strings.Contains(shown, "CNRY") {
 		t.Error("a secret is kept")
@@ -75,7 +75,7 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 	}
 	right := smile.NewWebhook{URL: smile.NewSensitive("https://x/"), EventTypes: []smile.EventType{"A", "B"}, Secret: smile.NewSensitive(secret)}
 	if !mine[0].Is(right) {
-		t.Error("a webhook is not what it was registered as")
+		t.Error("a webhook is not as it was registered")
 	}
 	for what, spoil := range map[string]func(*smile.NewWebhook){
 		"url": func(w *smile.NewWebhook) { w.URL = smile.NewSensitive("https://y/") }, "event": func(w *smile.NewWebhook) { w.EventTypes = []smile.EventType{"A", "C"} },
@@ -89,7 +89,7 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 	}
 	right.EventTypes = []smile.EventType{"A"}
 	if !mine[0].Is(right) {
-		t.Error("a webhook that sends more than was asked for is not what it was registered as")
+		t.Error("a webhook that sends more is not as it was registered")
 	}
 	if WebhooksOf(listed, "two")[0].Is(right) {
 		t.Error("whether a webhook is active does not matter")
@@ -100,7 +100,7 @@ func TestWebhooksAreListedOnceForAllWhoAsk(t *testing.T) {
 	}
 }
 
-func TestAListingThatFailsIsTriedByTheNext(t *testing.T) {
+func TestAWebhookListingThatFailsIsRetried(t *testing.T) {
 	client, _, let := webhookLister(t, `{"id":"../x"}`)
 	close(let)
 	m := Mirror{newShared(NewSet(t.Context(), Config{Clock: clocktesting.NewFakeClock(time.Now())}), "account"), client}
@@ -111,8 +111,8 @@ func TestAListingThatFailsIsTriedByTheNext(t *testing.T) {
 	}
 }
 
-// Who panics ends alone: of those who wait for the listing, one makes another.
-func TestAListingThatPanicsIsTriedByTheNext(t *testing.T) {
+// A panic ends only its own caller. One of the others makes another listing.
+func TestAWebhookListingThatPanicsIsRetriedByAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)

@@ -19,13 +19,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// claim is whose an existing object is.
+// claim is who an existing object belongs to.
 type claim int
 
 const (
-	// foreign objects belong to somebody else, or to nobody, and stay as they are.
+	// foreign objects belong to another owner or to none, and are left unchanged.
 	foreign claim = iota
-	// owned objects are the owner's.
+	// owned objects belong to the owner.
 	owned
 	// collectable objects are controlled by a deleted object of this operator: the garbage collector removes them.
 	collectable
@@ -34,11 +34,11 @@ const (
 	leftBehind
 )
 
-// collectionRetry is when an object that the garbage collector is to remove is looked for again.
+// collectionRetry is when an object is read again that the garbage collector is going to delete.
 const collectionRetry = 3 * time.Second
 
-// claimOf finds out whose an object is. An object that bears another UID than the owner's costs a live list of the kinds
-// that it may name: the cache may lag, or leave out what a label selector does not select.
+// claimOf finds out who an object belongs to. If it names another UID than the owner's, the kinds that it may name are listed
+// live: the cache may lag, or a label selector may leave objects out.
 func (w *Writer) claimOf(ctx context.Context, owner, obj client.Object) (claim, error) {
 	if owns(owner, obj) {
 		return owned, nil
@@ -57,7 +57,7 @@ func (w *Writer) claimOfControlled(ctx context.Context, owner client.Object, con
 	kind := v1alpha1.GroupVersion.WithKind(controller.Kind)
 	group, err := schema.ParseGroupVersion(controller.APIVersion)
 	if err != nil || group.Group != v1alpha1.GroupVersion.Group || !slices.Contains(w.kinds(), kind) {
-		return foreign, nil //nolint:nilerr // whether it is live is not ours to know
+		return foreign, nil //nolint:nilerr // the operator does not know whether it exists
 	}
 	own, err := apiutil.GVKForObject(owner, w.scheme)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/identity"
 )
 
-// IndexKey is the key under which an output tells what it holds.
+// IndexKey is the key of the document that lists what an output holds.
 const IndexKey = "index.json"
 
 // Account is the data of one linked account.
@@ -24,17 +24,17 @@ type Account struct {
 	DataAsOf time.Time
 	// Items by datapoint: as Smile sent them, or as an output holds them.
 	Items map[v1alpha1.DatapointType][]json.RawMessage
-	// Held is true of data that was read from an output, where fields were selected already.
+	// Held is true for data that was read from an output: its fields were selected already.
 	Held bool
 }
 
-// Set is the content of an output: of the object that the spec names, and of further ones when that is not enough.
+// Set is the content of an output: of the object that the spec names, and of further objects if one is not enough.
 type Set []Content
 
-// Render makes the content of an output: for each datapoint <type>.json, a list of the items of all accounts, each
-// with its accountId and providerId, and index.json. The JSON is canonical: the same data always gives the same
-// bytes, and numbers keep the decimals that Smile sent. Without an account only the index is left, which then says
-// that what was there is gone.
+// Render makes the content of an output: for each datapoint <type>.json, a list of the items of all accounts, each with its
+// accountId and providerId, and index.json. The JSON is canonical: the same data always gives the same bytes, and numbers
+// keep the decimals that Smile sent. Without accounts there is only the index, which then says that there is no data any
+// more.
 func Render(accounts []Account, datapoints []v1alpha1.Datapoint, target Target, key identity.Key) (Set, error) {
 	accounts = slices.SortedFunc(slices.Values(accounts), func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
 	index := indexOf(accounts, datapoints)
@@ -155,7 +155,7 @@ func indexOf(accounts []Account, datapoints []v1alpha1.Datapoint) indexDocument 
 	return index
 }
 
-// Accounts reads back what an output holds. What cannot be read is left out.
+// Accounts reads the data in an output. Data that cannot be read is left out.
 func (s Set) Accounts() []Account {
 	if len(s) == 0 {
 		return nil
@@ -206,7 +206,7 @@ func decodeObject(raw json.RawMessage) (map[string]any, error) {
 	return item, nil
 }
 
-// canonical writes JSON with sorted keys, two spaces of indent and a newline at the end, for people read it too.
+// canonical writes JSON with sorted keys, an indent of two spaces and a newline at the end, because people read it too.
 func canonical(value any, prefix string) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

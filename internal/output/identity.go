@@ -31,10 +31,9 @@ type IdentityOptions struct {
 	New bool
 }
 
-// Identity reads the installation's identity key, and generates it on the very first start. A key that existed and
-// is gone is not replaced unless the options permit it: with another key the operator does not recognise people
-// who are declared again, and creates each of them a second time. The Secret is meant to be backed up, and to be
-// shared between clusters that are to know the same persons.
+// Identity reads the installation's identity key, and generates it on the first start. A key that existed and is gone is not
+// replaced unless the options permit it: with another key the operator does not recognise its own users at Smile, and creates
+// each of them a second time. Back up the Secret, and share it between clusters that manage the same users.
 func Identity(ctx context.Context, live client.Client, options IdentityOptions) (identity.Key, error) {
 	key, err := storedIdentity(ctx, live, options.Namespace)
 	if !apierrors.IsNotFound(err) {

@@ -11,8 +11,8 @@ import (
 // Immutable reports whether the object that was opened cannot be changed.
 func (s *Stored) Immutable() bool { return s != nil && s.obj != nil && immutable(s.obj) }
 
-// Thaw replaces an immutable object by one that can be changed, with the same content and seal. Between the two there is
-// none, so its content should be one that can be had again.
+// Thaw replaces an immutable object by one that can be changed, with the same content and seal. For a moment there is no
+// object, so use it only for content that can be fetched again.
 func (w *Writer) Thaw(ctx context.Context, owner client.Object, stored *Stored, template *v1alpha1.OutputTemplate) error {
 	content := stored.Content()
 	stored.SetSeal(stored.Seal())

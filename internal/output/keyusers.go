@@ -22,7 +22,7 @@ type Watched struct {
 	Selector labels.Selector
 }
 
-// keyUser names an object whose status only a process with an identity key can have written; empty when there is none.
+// keyUser names an object with a status that only a process with an identity key can have written; empty if there is none.
 func (w Watched) keyUser(ctx context.Context, live client.Reader) (string, error) {
 	namespaces := w.Namespaces
 	if len(namespaces) == 0 {

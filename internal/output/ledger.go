@@ -95,10 +95,9 @@ func (l *Ledger) Record(ctx context.Context, accountIDs ...string) error {
 	}
 }
 
-// Contains reports whether an account was entered within the days that entries are kept. If the ledger cannot be read
-// completely, it returns an error, because then nobody can say that an account is not in it. An account that this process
-// does not know of is looked for once more in what is stored: the process that led before may have entered it last, or the
-// ledger was restored meanwhile.
+// Contains reports whether an account was added within the days that entries are kept. It returns an error if the ledger
+// cannot be read completely, because then the account may be in the missing part. Before it reports false, it reads the stored
+// ledger again: the previous leader may have added the account last, or the ledger was restored meanwhile.
 func (l *Ledger) Contains(_ context.Context, accountID string) (bool, error) {
 	if err := l.load(); err != nil {
 		return false, err
@@ -119,7 +118,7 @@ func (l *Ledger) knows(accountID string) bool {
 	return found && on >= l.limit()
 }
 
-// readAgain learns what other processes have written. Callers that wait for one reading share the next.
+// readAgain reads what other processes have written. Callers that wait for a reading to end share the next one.
 func (l *Ledger) readAgain() error {
 	begun := l.readings.Load()
 	l.storing.Lock()
@@ -130,7 +129,7 @@ func (l *Ledger) readAgain() error {
 	l.readings.Add(1)
 	ctx, cancel := context.WithTimeout(l.life, ledgerReading)
 	defer cancel()
-	current := l.store // what is to be written still goes over what was read before, so that nothing is lost unnoticed
+	current := l.store // a pending write still replaces the version that was read before, so that no entry is lost unnoticed
 	_, l.reread = current.refresh(ctx, l.learn)
 	return l.reread
 }

@@ -34,7 +34,7 @@ type ledgerStore struct {
 	span   span
 	head   *corev1.ConfigMap // nil when it does not exist
 	tail   *corev1.ConfigMap // the last shard; nil when there is none
-	// content of the tail as far as this process knows; an older copy may have been restored meanwhile.
+	// content of the tail as this process last saw it; an older copy may have been restored meanwhile.
 	content shard
 	// newest day of each shard.
 	newest map[int]day
@@ -42,7 +42,7 @@ type ledgerStore struct {
 	swept day
 }
 
-// load reads the whole ledger and passes on what it finds. A shard that is missing is an error.
+// load reads the whole ledger and reports each entry. A missing shard is an error.
 func (s *ledgerStore) load(ctx context.Context, found func(shard)) error {
 	if s.loaded {
 		return nil
@@ -58,8 +58,8 @@ func (s *ledgerStore) load(ctx context.Context, found func(shard)) error {
 	return nil
 }
 
-// refresh reads what another process may have written. It returns entries that this process knows of and that the
-// last shard has lost, because an older copy of it was restored.
+// refresh reads what another process may have written. It returns the entries that the last shard has lost because an older
+// copy of it was restored.
 func (s *ledgerStore) refresh(ctx context.Context, found func(shard)) (lost shard, err error) {
 	remembered, number := s.content, s.span.last
 	if err := s.readHead(ctx); err != nil {
@@ -76,7 +76,7 @@ func (s *ledgerStore) refresh(ctx context.Context, found func(shard)) (lost shar
 	return remembered, nil
 }
 
-// readHead reads which shards there are. Without a head, those count that this process knows of.
+// readHead reads which shards exist. Without a head, it takes those that this process has seen.
 func (s *ledgerStore) readHead(ctx context.Context) error {
 	stored, err := s.read(ctx, 0)
 	if err != nil {
@@ -233,7 +233,7 @@ func (s *ledgerStore) write(ctx context.Context, obj *corev1.ConfigMap) error {
 	return s.live.Update(ctx, obj)
 }
 
-// read gives a ConfigMap of the ledger; nil when it does not exist.
+// read returns a ConfigMap of the ledger; nil if it does not exist.
 func (s *ledgerStore) read(ctx context.Context, n int) (*corev1.ConfigMap, error) {
 	stored := s.object(n, nil)
 	err := s.live.Get(ctx, client.ObjectKeyFromObject(stored), stored)
@@ -254,7 +254,7 @@ func shardName(n int) string { return fmt.Sprintf("%s-%d", ErasureLedger, n) }
 
 var errMissing = errors.New("it does not exist")
 
-// incomplete is the problem of a ledger of which a ConfigMap is missing or cannot be read: only a restore helps.
+// incomplete is the problem of a ledger with a ConfigMap that is missing or cannot be read: only a restore helps.
 func incomplete(name string, cause error) error {
 	return problem.NewNotReady(v1alpha1.ReasonErasureLedgerIncomplete, fmt.Sprintf(
 		"the ConfigMap %q of the erasure ledger, in the operator's namespace, is missing or damaged: restore it from its newest copy; "+

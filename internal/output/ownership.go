@@ -14,8 +14,8 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// owns reports whether an object is the owner's: controlled by it, or marked as its and controlled by nobody, because
-// somebody cut the reference. Who can forge the mark can write the object anyway.
+// owns reports whether an object belongs to the owner: either the owner controls it, or it has the mark of the owner and no
+// controller, because the owner reference was removed. Whoever can forge the mark can write the object anyway.
 func owns(owner, obj client.Object) bool {
 	if controller := metav1.GetControllerOf(obj); controller != nil {
 		return controller.UID == owner.GetUID()
@@ -23,7 +23,7 @@ func owns(owner, obj client.Object) bool {
 	return owner.GetUID() != "" && obj.GetAnnotations()[v1alpha1.AnnotationOwner] == string(owner.GetUID())
 }
 
-// own marks an object as the owner's.
+// own gives an object the owner reference and the mark of the owner.
 func (w *Writer) own(owner, obj client.Object) error {
 	gvk, err := apiutil.GVKForObject(owner, w.scheme)
 	if err != nil {
@@ -34,7 +34,7 @@ func (w *Writer) own(owner, obj client.Object) error {
 		return nil
 	}
 	others := slices.DeleteFunc(slices.Clone(obj.GetOwnerReferences()), func(r metav1.OwnerReference) bool { return r.UID == owner.GetUID() })
-	// Without blockOwnerDeletion, which some clusters refuse to whoever may not set the owner's finalizers.
+	// Without blockOwnerDeletion: some clusters refuse it to clients that may not set the owner's finalizers.
 	obj.SetOwnerReferences(append(others, metav1.OwnerReference{
 		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,
 		Name: owner.GetName(), UID: owner.GetUID(), Controller: ptr.To(true),

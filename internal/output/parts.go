@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// MaxBytes is how much an object may hold: etcd refuses objects above 1.5 MiB, and a Secret is stored with its
+	// MaxBytes is how many bytes an object may hold. etcd refuses objects above 1.5 MiB, and a Secret is stored with its
 	// managed fields and metadata.
 	MaxBytes = 900 << 10
-	// MaxParts is how many objects an output may be.
+	// MaxParts is how many objects an output may have.
 	MaxParts = 16
-	// PartKey is the key under which a further part tells what it belongs to.
+	// PartKey is the key under which a further part names what it belongs to.
 	PartKey = "part.json"
 
 	// partBytes is what a part may hold of data; the rest is for index.json or part.json.
@@ -33,21 +33,21 @@ func (t Target) Part(n int) Target {
 	return t
 }
 
-// indexPart tells where data is that the object of the index has no room for.
+// indexPart names a further part with data that does not fit into the object with the index.
 type indexPart struct {
 	Name string   `json:"name"`
 	Keys []string `json:"keys"`
 }
 
-// partDocument tells what a part belongs to: to the index with the same fingerprint.
+// partDocument names the index that a part belongs to, by its fingerprint.
 type partDocument struct {
 	Of          string  `json:"of"`
 	Part        int     `json:"part"`
 	Fingerprint *string `json:"fingerprint"`
 }
 
-// split puts the documents into as many objects as it takes. An object is filled before the next one is begun, and a
-// list that does not fit goes on under the same key in the next.
+// split distributes the documents over as many objects as necessary. An object is filled before the next one is begun. A list
+// that does not fit continues under the same key in the next object.
 func split(index indexDocument, documents []document, target Target, key identity.Key) (Set, error) {
 	pieces, err := pack(documents)
 	if err != nil {
@@ -100,8 +100,8 @@ func tooLarge() error {
 		"the data exceeds %d objects of 900 KiB, or an item exceeds one object: select fewer datapoints, or fields of them", MaxParts))
 }
 
-// sealed adds index.json, and part.json where there are parts, with the fingerprint of it all: they belong together
-// when all name the same one.
+// sealed adds index.json, and part.json to further parts, with the fingerprint of everything. Parts belong together if they
+// name the same fingerprint.
 func sealed(set Set, index indexDocument, target Target, key identity.Key) (Set, error) {
 	if len(index.Accounts) > 0 {
 		index.Fingerprint = new(string)
@@ -134,7 +134,7 @@ func sealKey(i int) string {
 
 func unsealed(fingerprint string) []byte { return []byte(`"fingerprint": "` + fingerprint + `"`) }
 
-// Fingerprint of the content, keyed, the same for the same content. It leaves out itself where the content names it.
+// Fingerprint is a keyed digest of the content. It leaves out the places where the content contains the fingerprint itself.
 func (s Set) Fingerprint(key identity.Key) string {
 	var parts [][]byte
 	for i, content := range s {
@@ -159,7 +159,7 @@ func withoutSeal(text []byte) []byte {
 	return bytes.Replace(text, unsealed(seal.Fingerprint), unsealed(""), 1)
 }
 
-// Sealed reports whether the content is whole and unchanged: as it was when it was given this fingerprint.
+// Sealed reports whether the content is complete and unchanged: it has this fingerprint.
 func (s Set) Sealed(key identity.Key, fingerprint string) bool {
 	if len(s) == 0 || fingerprint == "" || s.Fingerprint(key) != fingerprint {
 		return false
@@ -176,7 +176,7 @@ func (s Set) Sealed(key identity.Key, fingerprint string) bool {
 	return len(index.Accounts) == 0 || index.Fingerprint != nil && *index.Fingerprint == fingerprint
 }
 
-// PartsOf gives how many objects an output is, as its first one tells.
+// PartsOf is how many objects an output has, according to its first object.
 func PartsOf(first Content) int {
 	var index indexDocument
 	if json.Unmarshal(first[IndexKey], &index) != nil {

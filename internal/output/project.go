@@ -8,10 +8,10 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// Project keeps only what the paths select, whatever their order. A path that leads to nothing selects nothing:
-// absent stays absent and null stays null. Of a list, [] keeps every element in its place, as an empty object where
-// nothing of an object is selected and as null where the element is no object; [n] keeps that element, if there is
-// one. The item stays as it is, and the result shares with it what is kept whole.
+// Project keeps only what the paths select; their order does not matter. A path that does not exist in the item selects
+// nothing: absent stays absent and null stays null. [] keeps every element of a list in its place: an element of which
+// nothing is selected becomes an empty object, and one that is not an object becomes null. [n] keeps one element, if it
+// exists. The item is not changed, and the result shares values with it.
 func Project(item map[string]any, paths []v1alpha1.FieldPath) map[string]any {
 	wanted := make([][]step, len(paths))
 	for i, path := range paths {
@@ -116,8 +116,8 @@ func behindElement(i int, paths [][]step) [][]step {
 	return rests
 }
 
-// ofSelected are the paths by which what they selected before is selected again: of a list that was thinned out, every
-// element that is left.
+// ofSelected are the paths that select the same data again from data that they have selected before: of a list that has fewer
+// elements now, every element.
 func ofSelected(paths []v1alpha1.FieldPath) []v1alpha1.FieldPath {
 	again := make([]v1alpha1.FieldPath, len(paths))
 	for i, path := range paths {

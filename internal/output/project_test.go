@@ -145,13 +145,13 @@ func FuzzProject(f *testing.F) {
 // leaves gives one of the scalars behind each path of names through a value, lists being passed through.
 func leaves(value any, at string) map[string]any {
 	found := map[string]any{}
-	walkLeaves(value, at, func(name string, leaf any) { found[name] = leaf })
+	eachLeaf(value, at, func(name string, leaf any) { found[name] = leaf })
 	return found
 }
 
 func leavesNamed(value any, wanted string) []any {
 	var found []any
-	walkLeaves(value, "", func(name string, leaf any) {
+	eachLeaf(value, "", func(name string, leaf any) {
 		if name == wanted {
 			found = append(found, leaf)
 		}
@@ -159,18 +159,18 @@ func leavesNamed(value any, wanted string) []any {
 	return found
 }
 
-func walkLeaves(value any, at string, visit func(string, any)) {
+func eachLeaf(value any, at string, do func(string, any)) {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, inner := range value {
-			walkLeaves(inner, at+"/"+name, visit)
+			eachLeaf(inner, at+"/"+name, do)
 		}
 	case []any:
 		for _, inner := range value {
-			walkLeaves(inner, at+"/*", visit)
+			eachLeaf(inner, at+"/*", do)
 		}
 	case nil: // stands for an element of which nothing is selected
 	default:
-		visit(at, value)
+		do(at, value)
 	}
 }

@@ -16,10 +16,10 @@ import (
 // sealVersion is the version of the seal that this file writes and reads. Version 1 is the fingerprint in index.json alone.
 const sealVersion = 2
 
-// Facts are what a seal proves of an output, besides its content: whose data it is, and what its status said of it when it
-// was written. They are all that is left when the status is lost.
+// Facts are what a seal proves about an output, besides its content: the user of the data, and what the status said about it
+// when it was written. If the status is lost, only they remain.
 type Facts struct {
-	// UserID is the remote user's.
+	// UserID is the id of the remote user.
 	UserID string `json:"user"`
 	// Accounts of which the output holds data, or whose data a ttl has ended.
 	Accounts []AccountFacts `json:"accounts,omitempty"`
@@ -60,7 +60,7 @@ func (s Set) Seal(key identity.Key, namespace string, target Target, facts Facts
 	return string(text)
 }
 
-// Unseal gives the facts of a seal. It reports false unless the seal was made for exactly this target and content.
+// Unseal returns the facts of a seal. It reports false unless the seal was made for exactly this target and content.
 func (s Set) Unseal(key identity.Key, namespace string, target Target, text string) (Facts, bool) {
 	var read sealDocument
 	var facts Facts
@@ -87,8 +87,7 @@ func (a AccountFacts) inSeconds() AccountFacts {
 	return a
 }
 
-// Own is the content without keys that the index does not name: what others have added is none of ours, and takes nothing
-// away from what is.
+// Own is the content without keys that the index does not name. Keys that others have added do not affect the operator's own.
 func (s Set) Own() Set {
 	if len(s) == 0 {
 		return nil
@@ -114,8 +113,8 @@ func (s Set) Own() Set {
 // IsOwn reports whether the content has no keys but those that the index names.
 func (s Set) IsOwn() bool { return slices.EqualFunc(s, s.Own(), Content.Equal) }
 
-// Consistent reports whether this installation wrote exactly this content at some time: it carries its own fingerprint. It
-// does not say for whom, or when.
+// Consistent reports whether this installation wrote exactly this content at some time, because it contains its own
+// fingerprint. It does not prove the user or the time.
 func (s Set) Consistent(key identity.Key) bool {
 	var index indexDocument
 	if len(s) == 0 || json.Unmarshal(s[0][IndexKey], &index) != nil || index.Fingerprint == nil {
@@ -124,7 +123,7 @@ func (s Set) Consistent(key identity.Key) bool {
 	return s.Sealed(key, *index.Fingerprint)
 }
 
-// Seal is the seal that the object carried when it was read, or carries since it was written; "" when it has none.
+// Seal is the seal of the object as it was last read or written; "" if it has none.
 func (s *Stored) Seal() string {
 	if s == nil || s.obj == nil {
 		return ""
@@ -132,8 +131,8 @@ func (s *Stored) Seal() string {
 	return s.obj.GetAnnotations()[v1alpha1.AnnotationSeal]
 }
 
-// SetSeal makes the next write put this seal on the object, or take off the one that it carries when the text is "". A write
-// without it leaves the seal as it is.
+// SetSeal lets the next write set the seal of the object, or remove it if the text is "". Without SetSeal, a write keeps the
+// seal.
 func (s *Stored) SetSeal(text string) { s.seal = &text }
 
 func (s *Stored) stamp(obj client.Object) {

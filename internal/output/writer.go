@@ -1,5 +1,5 @@
-// Package output is the only writer of Secrets and ConfigMaps: it guards whose they are, selects what goes into
-// them, and leaves alone what would not change.
+// Package output is the only writer of Secrets and ConfigMaps. It never changes an object of another owner, selects the content
+// of outputs, and writes only if something changes.
 package output
 
 import (
@@ -66,12 +66,12 @@ type Stored struct {
 
 type ownerKey struct{}
 
-// ForOwner says on whose behalf a client reads or writes. A Writer does so itself.
+// ForOwner returns a context that names the owner for which a client reads or writes. A Writer uses it itself.
 func ForOwner(ctx context.Context, owner types.UID) context.Context {
 	return context.WithValue(ctx, ownerKey{}, owner)
 }
 
-// OwnerOf is on whose behalf a client reads or writes; "" when that was not said.
+// OwnerOf is the owner for which a client reads or writes; "" if the context names none.
 func OwnerOf(ctx context.Context) types.UID {
 	owner, _ := ctx.Value(ownerKey{}).(types.UID)
 	return owner
@@ -92,7 +92,7 @@ func (s *Stored) Content() Content {
 // is not taken back. It is not written until it is.
 func (s *Stored) LeftBehind() bool { return s.left }
 
-// TakeBack lets an object that was left behind be written, by which it becomes the owner's.
+// TakeBack permits writing an object that was left behind. By that it becomes the owner's.
 func (s *Stored) TakeBack() { s.left = false }
 
 // HoldsOnly reports whether the object holds no keys but these.
@@ -105,11 +105,11 @@ func (s *Stored) HoldsOnly(keys ...string) bool {
 	return true
 }
 
-// Conflict is the problem of an object that is left alone because it does not belong to its owner.
+// Conflict is the problem of an object that is left unchanged because it does not belong to the owner.
 func (s *Stored) Conflict() error { return conflict(s.target) }
 
-// Open reads an object of an output. One that was left behind is given as such. One that the garbage collector is to remove
-// is Progressing, and one of somebody else an OutputConflict.
+// Open reads an object of an output. An object that was left behind is returned as such (LeftBehind). One that the garbage
+// collector is going to delete is a problem Progressing, and one of another owner a problem OutputConflict.
 func (w *Writer) Open(ctx context.Context, owner client.Object, target Target) (*Stored, error) {
 	obj, err := w.get(ctx, owner, target)
 	if err != nil {
@@ -131,8 +131,8 @@ func (w *Writer) Open(ctx context.Context, owner client.Object, target Target) (
 	}
 }
 
-// Read gives the content of an output of owner; nil when it does not exist. One that is not the owner's, or not any more,
-// is a conflict.
+// Read returns the content of an output of owner; nil if it does not exist. An object that does not belong to owner is a
+// problem OutputConflict.
 func (w *Writer) Read(ctx context.Context, owner client.Object, target Target) (Content, error) {
 	obj, err := w.get(ctx, owner, target)
 	if err != nil || obj == nil {
@@ -144,8 +144,8 @@ func (w *Writer) Read(ctx context.Context, owner client.Object, target Target) (
 	return contentOf(obj), nil
 }
 
-// Write makes the object that was opened hold exactly this content, and carry the metadata of the template, and tells
-// whether that changed anything. An update names the UID and the resourceVersion that were read.
+// Write gives the object that was opened exactly this content and the metadata of the template, and reports whether that
+// changed anything. An update names the UID and the resourceVersion that were read.
 func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate) (bool, error) {
 	if stored.left {
 		return false, stored.Conflict()
@@ -177,8 +177,8 @@ func (w *Writer) Write(ctx context.Context, owner client.Object, stored *Stored,
 	return true, nil
 }
 
-// Check asks the API server, by a dry run, whether it would take what Write writes. The content stands for one that is not
-// known yet, with the same keys. Of an object that is immutable, which is replaced, only the deletion can be tried.
+// Check finds out by a dry run whether the API server would accept a Write. The content stands for one with the same keys that
+// is not known yet. An immutable object would be replaced: only its deletion can be tried.
 func (w *Writer) Check(
 	ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate,
 ) error {
@@ -191,7 +191,7 @@ func (w *Writer) Check(
 	return err
 }
 
-// AsDeclared reports whether the object that was opened carries the owner and the template's metadata.
+// AsDeclared reports whether the object that was opened has the owner and the template's metadata.
 func (w *Writer) AsDeclared(owner client.Object, stored *Stored, template *v1alpha1.OutputTemplate) (bool, error) {
 	if stored.obj == nil {
 		return true, nil

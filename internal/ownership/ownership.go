@@ -23,8 +23,8 @@ const (
 	secretRecheck = 30 * time.Second
 )
 
-// Checker checks whether an object may use a remote user. People can write any id into a spec or a status, so an id alone gives no
-// access.
+// Checker checks whether an object may use a remote user. People can write any id into a spec or a status, so an id alone gives
+// no access.
 type Checker struct {
 	// Key of the installation.
 	Key identity.Key
@@ -53,8 +53,9 @@ func (c *Checker) Person(ctx context.Context, conn *connection.Connection, user 
 	if fault := identity.SubjectFault(key); fault != "" && user.Spec.SubjectFrom != nil {
 		ref := user.Spec.SubjectFrom.SecretKeyRef
 		person.Refused = problem.NewInvalid(v1alpha1.ReasonSecretInvalid,
-			fmt.Sprintf("spec.subjectFrom: the value under the key %q of the Secret %q %s, so nobody new is created at Smile under it, "+
-				"because people cannot be deleted there: store the business key as plain text, without a line break", ref.Key, ref.Name, fault)).
+			fmt.Sprintf("spec.subjectFrom: the value under the key %q of the Secret %q %s, so no new user is created at Smile with it, "+
+				"because users cannot be deleted there: store the business key as plain text, without a line break",
+				ref.Key, ref.Name, fault)).
 			After(secretRecheck)
 	}
 	return person, nil
@@ -95,8 +96,9 @@ func (c *Checker) subject(ctx context.Context, user *v1alpha1.SmileUser) (string
 	return string(subject), nil
 }
 
-// Verify returns nil if an object may use the remote user with this id: the user was created for the object, or for the same subject,
-// or the object adopts it by id and the owner of the credentials Secret permits that. It returns ErrMissing if there is no such user.
+// Verify returns nil if an object may use the remote user with this id: the user was created for the object, or for the same
+// subject, or the object adopts it by id and the owner of the credentials Secret permits that. It returns ErrMissing if there is
+// no such user.
 func (c *Checker) Verify(ctx context.Context, conn *connection.Connection, user *v1alpha1.SmileUser, userID string) error {
 	mark, err := c.Mirrors.For(conn).Marker(ctx, userID)
 	if smile.IsNotFound(err) {
@@ -124,7 +126,8 @@ func (c *Checker) Verify(ctx context.Context, conn *connection.Connection, user 
 var (
 	// ErrMissing is a remote user that does not exist.
 	ErrMissing = problem.NewInvalid(v1alpha1.ReasonRemoteUserMissing,
-		"the user of this object does not exist at Smile, or no longer: it is not created again; delete and re-create the object, or fix spec.userID")
+		"the user of this object does not exist at Smile, or no longer: it is not created again; "+
+			"delete and re-create the object, or fix spec.userID")
 	errNotOwned = problem.NewInvalid(v1alpha1.ReasonUserNotOwned,
 		"the user at Smile was not created for this object: to adopt it by spec.userID, annotate the credentials Secret with "+
 			v1alpha1.AnnotationAllowAdoption+`: "true"`).After(time.Minute)

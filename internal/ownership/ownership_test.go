@@ -156,7 +156,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// When Smile cannot be asked nobody knows whose a user is, and nothing is concluded.
+// If the marker cannot be read, nothing is concluded.
 func TestVerifyConcludesNothingFromAFailure(t *testing.T) {
 	t.Parallel()
 	key, _ := identity.NewKey()
@@ -211,7 +211,7 @@ func TestTheSubjectOfAnObject(t *testing.T) {
 	}
 }
 
-// A Secret that does not permit it is not compared, and its error is the same whatever it holds. A person who exists goes on.
+// If a Secret does not permit the use of its values, the error does not depend on the value. An existing user continues.
 func TestASubjectIsTakenOnlyFromASecretThatPermitsIt(t *testing.T) {
 	t.Parallel()
 	key, _ := identity.NewKey()
@@ -241,7 +241,7 @@ func TestASubjectIsTakenOnlyFromASecretThatPermitsIt(t *testing.T) {
 	})
 	existing.Status.UserID = "u1"
 	if _, err := checker.Person(t.Context(), conn, existing); err != nil {
-		t.Errorf("a person who exists: %v", err)
+		t.Errorf("an existing user: %v", err)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// TestWhichConnectionsAreOfOneAccount: an event of one is about the users of all that are.
+// An event of one connection concerns the users of all connections with the same API account.
 func TestWhichConnectionsAreOfOneAccount(t *testing.T) {
 	const sandbox, alias = "https://sandbox.smileapi.io/v1", "https://open-sandbox.smileapi.io/v1"
 	connection := func(name, endpoint, fingerprint string) *v1alpha1.SmileConnection {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Certificate writes a new certificate of 127.0.0.1 with this number, as a mounted Secret is updated: all at once.
+// Certificate writes a new certificate for 127.0.0.1 with this serial number, atomically, as a mounted Secret is updated.
 func Certificate(t *testing.T, dir string, number int64) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -42,7 +42,7 @@ func Certificate(t *testing.T, dir string, number int64) *x509.Certificate {
 	return parsed
 }
 
-// Replace replaces a file, all at once.
+// Replace replaces a file atomically.
 func Replace(t *testing.T, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", content, 0o600); err != nil {

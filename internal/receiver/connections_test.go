@@ -16,10 +16,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/receiver"
 )
 
-// mostConnections is how many the receiver has at once.
+// mostConnections is the limit of connections.
 const mostConnections = 1024
 
-func TestOnlyWhoSendsEventsKeepsAConnection(t *testing.T) {
+func TestConnectionsAreKeptOnlyAfterGenuineEvents(t *testing.T) {
 	s := newScene(t)
 	body := event("TASK_FINISHED", s.user.Status.UserID)
 	genuine := receiver.Sign(body, s.hook.secret)
@@ -71,7 +71,7 @@ func (s *scene) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// deliver sends a genuine event over a connection, and gives the status of the answer if it comes in time.
+// deliver sends a genuine event over a connection, and returns the status of the response if it arrives in time.
 func (s *scene) deliver(t *testing.T, within time.Duration) (status int) {
 	t.Helper()
 	body := event("TASK_FINISHED", s.user.Status.UserID)
@@ -91,9 +91,8 @@ func (s *scene) deliver(t *testing.T, within time.Duration) (status int) {
 	return answer.StatusCode
 }
 
-// TestAnonymousSendersHoldUpNobodyForLong has one open more connections than there may be, and send on each what keeps
-// it open longest.
-func TestAnonymousSendersHoldUpNobodyForLong(t *testing.T) {
+// One client opens more connections than the limit, and sends on each what keeps it open longest.
+func TestAnonymousSendersDelayGenuineEventsOnlyShortly(t *testing.T) {
 	const held = 1100
 	s := newScene(t)
 	for name, start := range map[string]string{
@@ -122,8 +121,8 @@ func TestAnonymousSendersHoldUpNobodyForLong(t *testing.T) {
 	}
 }
 
-// However many connect, those beyond the limit wait for one to end, and are served then.
-func TestThereAreOnlySoManyConnections(t *testing.T) {
+// Connections beyond the limit wait for one to end, and are served then.
+func TestConnectionsAreLimited(t *testing.T) {
 	s := newScene(t)
 	var silent []net.Conn
 	for range mostConnections {

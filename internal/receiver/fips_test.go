@@ -20,7 +20,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// Under fips140=only the standard library panics on keys that are too short, and on all that is not approved.
+// With fips140=only the standard library panics at keys that are too short and at algorithms that are not approved.
 func TestAReceiverUnderFIPS(t *testing.T) {
 	if os.Getenv("FIPS_CHILD") != "" {
 		if !fips140.Enforced() {
@@ -38,11 +38,11 @@ func TestAReceiverUnderFIPS(t *testing.T) {
 				t.Errorf("signed with %s: %d, want %d", name, got, test.status)
 			}
 		}
-		d, short := newDesk(t), smile.NewSensitive(strings.Repeat("k", 13))
-		d.pairs.remember("events-uid/"+pairOf.ID, short, nil)
+		d, short := newFixture(t), smile.NewSensitive(strings.Repeat("k", 13))
+		d.pairs.secrets.put("events-uid/"+pairOf.ID, short, nil, d.now())
 		body := eventOf("TASK_FINISHED")
 		if got := d.answerTo(delivery(t.Context(), pairOf.Path.Reveal(), strings.NewReader(body), strings.Repeat("0", 128))); got != http.StatusUnauthorized {
-			t.Errorf("should a short key be read all the same: %d", got)
+			t.Errorf("with a short key that was read nevertheless: %d", got)
 		}
 		return
 	}
@@ -54,11 +54,11 @@ func TestAReceiverUnderFIPS(t *testing.T) {
 	}
 }
 
-// overTLS sends an event that is signed with this secret, which is the one of the pair, to a receiver that was just started.
+// overTLS starts a receiver and sends it an event that is signed with the secret of the pair, which is this one.
 func overTLS(t *testing.T, secret string) int {
 	t.Helper()
 	pair := hook.Pair{ID: pairOf.ID, Path: pairOf.Path, Secret: smile.NewSensitive(secret)}
-	kube := knowing(t, pair)
+	kube := apiServerWith(t, pair)
 	dir := t.TempDir()
 	roots := x509.NewCertPool()
 	roots.AddCert(Certificate(t, dir, 1))

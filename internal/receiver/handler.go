@@ -18,45 +18,49 @@ import (
 )
 
 const (
-	// maxBody is how large an event may be. Ours come without contents.
+	// maxBody is how large an event may be. Ours have no payload.
 	maxBody = 256 << 10
-	// maxKnown and maxUnknown are how many requests are under way at once, to paths that are known and to others: who
-	// knows no path cannot take the place of who does.
-	maxKnown   = 64
-	maxUnknown = 16
-	// queueing is how long a request to a known path waits for a place before it is sent away to be tried again.
-	queueing = time.Second
-	// answering bounds the handling of a request, from its header on.
-	answering = 8 * time.Second
+	// maxRegistered and maxUnregistered are how many requests are processed at once, to registered paths and to others. Requests
+	// to other paths cannot take the places of the first.
+	maxRegistered   = 64
+	maxUnregistered = 16
+	// slotWait is how long a request to a registered path waits for a place. Then it is refused, so that Smile sends it again.
+	slotWait = time.Second
+	// requestTimeout limits the processing of a request, after its header was read.
+	requestTimeout = 8 * time.Second
 
 	maxPath = 128
 )
 
-// dummy stands in for the secret of a path that is none, so that it takes as long.
-var dummy = hook.NewSecret()
+// dummySecret is used for a path that is not registered, so that verification takes as long as for one that is.
+var dummySecret = hook.NewSecret()
 
-// handler takes events. What is not proven costs the API server a listing now and then, however much it is, and nothing
-// is acknowledged before it is kept.
+// handler accepts events. However many forgeries there are, they cost the API server a listing from time to time. No event is
+// acknowledged before its hint is stored.
 type handler struct {
-	pairs      pairs
-	hints      *hinter
-	sources    *sources
-	lastEvent  lastEvent
-	complaints complaints
-	log        logr.Logger
-	now        func() time.Time
-
-	known, unknown chan struct{}
+	pairs     pairs
+	hints     *hinter
+	sources   *sources
+	lastEvent lastEvent
+	errors    errorLog
+	log       logr.Logger
+	now       func() time.Time
+	slots     slots
 }
+
+// slots are the places for requests that are being processed.
+type slots struct{ registered, unregistered chan struct{} }
 
 func newHandler(s *Server, hints *hinter) *handler {
 	return &handler{
-		hints: hints, log: s.Log, now: s.Now, known: make(chan struct{}, maxKnown), unknown: make(chan struct{}, maxUnknown),
-		sources: newSources(s.Now), lastEvent: lastEvent{live: s.Live, now: s.Now}, complaints: complaints{log: s.Log, now: s.Now},
 		pairs: pairs{
-			cache: s.Cache, live: s.Live, namespaces: s.Namespaces, selector: s.Selector, secrets: output.NewWriter(s.Live), now: s.Now,
+			cache: s.Cache, lister: lister{live: s.Live, namespaces: s.Namespaces, selector: s.Selector},
+			outputs: output.NewWriter(s.Live), now: s.Now,
 			listing: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 		},
+		hints: hints, sources: newSources(s.Now), lastEvent: lastEvent{live: s.Live, now: s.Now},
+		errors: errorLog{log: s.Log, now: s.Now}, log: s.Log, now: s.Now,
+		slots: slots{registered: make(chan struct{}, maxRegistered), unregistered: make(chan struct{}, maxUnregistered)},
 	}
 }
 
@@ -70,15 +74,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.log.V(1).Info("request", "status", o.status(), "outcome", string(o), "event", string(kind),
 		"source", sourceOf(r.RemoteAddr).Addr().String(), "duration", h.now().Sub(began).String())
-	answer(w, o)
+	respond(w, o)
 }
 
-// answer keeps the connection only of who has sent an event: nobody else can hold one of the few that there are.
-func answer(w http.ResponseWriter, o outcome) {
+// respond keeps the connection open only after a genuine event. So no other client can hold one of the few connections.
+func respond(w http.ResponseWriter, o outcome) {
 	status := o.status()
 	if status != http.StatusNoContent {
 		w.Header().Set("Connection", "close")
-		// Otherwise net/http waits for the rest of the body.
+		// Without this, net/http waits for the rest of the body.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 	}
 	if o == methodNotAllowed {
@@ -87,33 +91,33 @@ func answer(w http.ResponseWriter, o outcome) {
 	w.WriteHeader(status)
 }
 
-// safely makes a panic one more outcome. Nothing of it is logged: it may quote the request.
+// safely turns a panic into an outcome. The value of the panic is not logged, because it may quote the request.
 func (h *handler) safely(w http.ResponseWriter, r *http.Request) (o outcome, kind smile.EventType) {
 	defer func() {
 		if recover() != nil {
 			o, kind = panicked, ""
-			h.log.Error(nil, "a request made the receiver panic; what it was is withheld")
+			h.log.Error(nil, "the receiver panicked at a request; the value of the panic is not logged")
 		}
 	}()
-	ctx, cancel := context.WithTimeout(r.Context(), answering)
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
-	return h.take(ctx, w, r)
+	return h.handle(ctx, w, r)
 }
 
-func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Request) (outcome, smile.EventType) {
-	path, refused := addressed(r)
+func (h *handler) handle(ctx context.Context, w http.ResponseWriter, r *http.Request) (outcome, smile.EventType) {
+	path, refused := pathOf(r)
 	if refused != "" {
 		return refused, ""
 	}
-	found, lagging, refused := h.lookUp(ctx, path, r.RemoteAddr)
+	found, lagging, refused := h.findPath(ctx, path, r.RemoteAddr)
 	if refused != "" {
 		return refused, ""
 	}
-	room, patience := h.known, queueing
+	room, wait := h.slots.registered, slotWait
 	if found.sub == nil {
-		room, patience = h.unknown, 0
+		room, wait = h.slots.unregistered, 0
 	}
-	if !enter(ctx, room, patience) {
+	if !acquireWithin(ctx, room, wait) {
 		return overloaded, ""
 	}
 	defer func() { <-room }()
@@ -121,9 +125,9 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if refused != "" {
 		return refused, ""
 	}
-	o, kind := h.judge(ctx, r, found, path, body)
-	if lagging && o == unknownUser { // of a cache that lacks the path it is not believed that it lacks only that
-		h.complaints.about(found.sub, nil, "an event was not acknowledged: the cache lags behind and does not show whom it is about")
+	o, kind := h.verify(ctx, r, found, path, body)
+	if lagging && o == unknownUser { // a cache that lacks the path may lack the user too
+		h.errors.report(found.sub, nil, "an event was not acknowledged: the cache lags and does not show the user")
 		o = unavailable
 	}
 	return o, kind
@@ -131,35 +135,35 @@ func (h *handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 
 const cannotList = "a request was not acknowledged: the subscriptions cannot be listed"
 
-// lookUp finds the registration of a path, if it is one; lagging is whether the cache did not show it.
-func (h *handler) lookUp(ctx context.Context, path, source string) (found registered, lagging bool, refused outcome) {
-	came := h.now()
-	found, known, err := h.pairs.find(ctx, path)
+// findPath returns the registration of a path, if there is one; lagging is whether the cache did not show it.
+func (h *handler) findPath(ctx context.Context, path, source string) (found registered, lagging bool, refused outcome) {
+	arrived := h.now()
+	found, listed, err := h.pairs.find(ctx, path)
 	switch {
 	case err != nil:
-		h.complaints.about(nil, err, cannotList)
+		h.errors.report(nil, err, cannotList)
 		return registered{}, false, unavailable
 	case found.sub != nil:
 		return found, false, ""
-	case !known && !h.sources.spend(source):
+	case !listed && !h.sources.spend(source):
 		return registered{}, true, rateLimited
 	}
-	if found, err = h.pairs.confirm(ctx, path, came); err != nil {
-		h.complaints.about(nil, err, cannotList)
+	if found, err = h.pairs.confirm(ctx, path, arrived); err != nil {
+		h.errors.report(nil, err, cannotList)
 		return registered{}, true, unavailable
 	}
 	return found, true, ""
 }
 
-// enter takes a place, and waits for one no longer than patience.
-func enter(ctx context.Context, room chan struct{}, patience time.Duration) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// acquireWithin takes a place, and waits for one for a limited time.
+func acquireWithin(ctx context.Context, room chan struct{}, wait time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return occupy(ctx, room) == nil
+	return acquire(ctx, room) == nil
 }
 
-// occupy takes a place, and waits for one no longer than ctx.
-func occupy(ctx context.Context, room chan struct{}) error {
+// acquire takes a place, and waits for one until ctx ends.
+func acquire(ctx context.Context, room chan struct{}) error {
 	select {
 	case room <- struct{}{}:
 		return nil
@@ -173,9 +177,9 @@ func occupy(ctx context.Context, room chan struct{}) error {
 	}
 }
 
-// addressed gives the path of a request that may be an event.
-func addressed(r *http.Request) (path string, refused outcome) {
-	at := strings.LastIndex(r.URL.Path, hook.Prefix) // the base URL may have a path that no ingress takes away
+// pathOf returns the path of a request that may be an event.
+func pathOf(r *http.Request) (path string, refused outcome) {
+	at := strings.LastIndex(r.URL.Path, hook.Prefix) // the base URL may have a path that the ingress does not remove
 	if at < 0 {
 		return "", notFound
 	}
@@ -196,7 +200,7 @@ func isJSON(header http.Header) bool {
 	return err == nil && kind == "application/json" && header.Get("Content-Encoding") == ""
 }
 
-// read reads the body, whose time is bounded by the server.
+// read reads the body. The server limits the time for that.
 func read(w http.ResponseWriter, r *http.Request) ([]byte, outcome) {
 	if r.ContentLength > maxBody {
 		return nil, tooLarge
@@ -212,13 +216,15 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, outcome) {
 	return body, ""
 }
 
-// judge proves an event and keeps it. For a path that is none it does the same work, in vain.
-func (h *handler) judge(ctx context.Context, r *http.Request, found registered, path string, body []byte) (outcome, smile.EventType) {
-	secret := dummy
+// verify verifies an event and stores its hint. For a path that is not registered it does the same work, without effect.
+func (h *handler) verify(
+	ctx context.Context, r *http.Request, found registered, path string, body []byte,
+) (outcome, smile.EventType) {
+	secret := dummySecret
 	if found.sub != nil {
 		var err error
 		if secret, err = h.pairs.secret(ctx, found, path); err != nil {
-			h.complaints.about(found.sub, err, "a request was not acknowledged: the pair of path and secret cannot be read")
+			h.errors.report(found.sub, err, "a request was not acknowledged: the pair of path and secret cannot be read")
 			return unavailable, ""
 		}
 	}
@@ -227,25 +233,25 @@ func (h *handler) judge(ctx context.Context, r *http.Request, found registered, 
 		return unauthorized, ""
 	}
 	event, err := smile.ParseEvent(body)
-	if err != nil { // in fixed words
-		h.complaints.about(found.sub, err, "a genuine event was refused: it cannot be read")
+	if err != nil { // the error quotes nothing
+		h.errors.report(found.sub, err, "a genuine event was refused: it cannot be read")
 		return unreadable, ""
 	}
-	return h.keep(ctx, found.sub, event), event.Type
+	return h.store(ctx, found.sub, event), event.Type
 }
 
-// keep stores what an event calls for.
-func (h *handler) keep(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, event smile.Event) outcome {
+// store stores the hint of an event.
+func (h *handler) store(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, event smile.Event) outcome {
 	if event.UserID == "" {
-		h.lastEvent.tell(ctx, sub)
+		h.lastEvent.record(ctx, sub)
 		return noUser
 	}
 	hinted, err := h.hints.hint(ctx, sub, event)
 	if err != nil {
-		h.complaints.about(sub, err, "an event could not be kept and was not acknowledged")
+		h.errors.report(sub, err, "an event could not be stored and was not acknowledged")
 		return unavailable
 	}
-	h.lastEvent.tell(ctx, sub)
+	h.lastEvent.record(ctx, sub)
 	if hinted == 0 {
 		return unknownUser
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/hook"
 )
 
-// bomb is a cache that goes off once.
+// bomb is a cache that panics once.
 type bomb struct {
 	client.Reader
 	spent bool
@@ -36,7 +36,7 @@ func (b *bomb) List(ctx context.Context, list client.ObjectList, options ...clie
 	return b.Reader.List(ctx, list, options...)
 }
 
-func TestAPanicIsAnAnswerLikeOthers(t *testing.T) {
+func TestAPanicIsAnsweredLikeAnyOutcome(t *testing.T) {
 	var logged strings.Builder
 	kube := apiServer(t)
 	server := &Server{
@@ -62,7 +62,7 @@ func TestAPanicIsAnAnswerLikeOthers(t *testing.T) {
 	}
 }
 
-// pipes are connections without a network, so that time can be made up.
+// pipes are connections without a network, so that a fake clock can be used.
 type pipes struct {
 	made   chan net.Conn
 	closed chan struct{}
@@ -84,7 +84,7 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// overPipes serves until the test ends, in a bubble of synctest, and gives what connects to the server.
+// overPipes serves until the test ends, in a bubble of synctest, and returns a function that connects to the server.
 func overPipes(t *testing.T, under *http.Server) func() net.Conn {
 	t.Helper()
 	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
@@ -122,7 +122,7 @@ func TestSlowRequestsAreEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				near := overPipes(t, over(t, knowing(t, pairOf)))()
+				near := overPipes(t, httpServer(t, apiServerWith(t, pairOf)))()
 				began := time.Now()
 				dribbles := test.start != whole.String()
 				var sender sync.WaitGroup

@@ -21,62 +21,62 @@ import (
 )
 
 const (
-	// grouping is how far apart the writes to one person are at least. What comes in between is written together.
-	grouping = 100 * time.Millisecond
-	// storing bounds one write with its repetitions. A delivery that waits longer is better tried again.
-	storing = 5 * time.Second
-	// retries of a write that met another one.
+	// writeInterval is the shortest time between two writes to one SmileUser. Events that come in between are written together.
+	writeInterval = 100 * time.Millisecond
+	// storeTimeout limits one write with its retries. After that, it is better if Smile sends the event again.
+	storeTimeout = 5 * time.Second
+	// retries of a write that conflicts.
 	retries = 8
 )
 
-// hinter stores that a person is to be looked at. Writes to one person never overlap, and each is for all events that
-// came before it began.
+// hinter stores in SmileUsers that they must be read. Writes to one SmileUser never overlap, and each covers all events that came
+// before it began.
 type hinter struct {
-	// cache reads SmileUsers and SmileConnections; it may lag behind.
+	// cache reads SmileUsers and SmileConnections; it may lag.
 	cache client.Reader
-	// live reads and writes past the cache.
+	// live bypasses the cache.
 	live client.Client
 	now  func() time.Time
-	// life of the server, which no single delivery ends.
+	// life of the server: a write does not end with the request that caused it.
 	life context.Context
 
-	mu      sync.Mutex
-	flights map[types.UID]*queue
-	work    sync.WaitGroup
+	mu     sync.Mutex
+	writes map[types.UID]*writeQueue
+	work   sync.WaitGroup
 }
 
-// queue is the write to a person that is to come, if any. It is there while one is under way or was just now.
-type queue struct{ next *flight }
+// writeQueue holds the next write to a SmileUser, if any. It exists while a write is running, and for writeInterval after it.
+type writeQueue struct{ next *pendingWrite }
 
-// flight is one write, and what those who wait for it need to know.
-type flight struct {
-	user v1alpha1.SmileUser
-	wish wish
-	done chan struct{}
-	err  error
+// pendingWrite is a write that several requests may wait for.
+type pendingWrite struct {
+	user    v1alpha1.SmileUser
+	content content
+	done    chan struct{}
+	err     error
 }
 
-// wish is what a write is to store.
-type wish struct {
+// content is what a write stores.
+type content struct {
 	news   []hook.News
 	urgent bool
 }
 
-// hint stores a hint for every SmileUser that has the remote user under the same API account, and tells how many have.
+// hint stores a hint in every SmileUser that has the remote user under the same API account, and returns their number.
 func (h *hinter) hint(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, event smile.Event) (int, error) {
 	users, err := h.owners(ctx, sub, event.UserID)
 	if err != nil {
 		return 0, err
 	}
-	flights := make([]*flight, 0, len(users))
+	writes := make([]*pendingWrite, 0, len(users))
 	for i := range users {
-		flights = append(flights, h.join(&users[i], event))
+		writes = append(writes, h.join(&users[i], event))
 	}
-	for _, f := range flights {
+	for _, write := range writes {
 		select {
-		case <-f.done:
-			if f.err != nil {
-				return 0, f.err
+		case <-write.done:
+			if write.err != nil {
+				return 0, write.err
 			}
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
@@ -85,9 +85,11 @@ func (h *hinter) hint(ctx context.Context, sub *v1alpha1.SmileWebhookSubscriptio
 	return len(users), nil
 }
 
-// owners finds the SmileUsers to hint. Ids are the same word in different accounts: whoever can send events of one must
-// not reach the persons of another.
-func (h *hinter) owners(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, userID string) ([]v1alpha1.SmileUser, error) {
+// owners returns the SmileUsers that have a remote user. Ids may be equal in different API accounts: events of one account must
+// not affect the users of another.
+func (h *hinter) owners(
+	ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, userID string,
+) ([]v1alpha1.SmileUser, error) {
 	var found v1alpha1.SmileUserList
 	if err := h.cache.List(ctx, &found, client.MatchingFields{index.RemoteUser: userID}); err != nil {
 		return nil, fmt.Errorf("finding the user: %w", err)
@@ -105,9 +107,11 @@ func (h *hinter) owners(ctx context.Context, sub *v1alpha1.SmileWebhookSubscript
 	return users, nil
 }
 
-// sameAccount tells whether a user's connection uses the API account of the subscription's: it is the same object, or
-// one with the same key pair at the same endpoint.
-func (h *hinter) sameAccount(ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, user *v1alpha1.SmileUser) (bool, error) {
+// sameAccount reports whether a user and a subscription use the same API account: the same SmileConnection, or two with the same
+// key pair and endpoint.
+func (h *hinter) sameAccount(
+	ctx context.Context, sub *v1alpha1.SmileWebhookSubscription, user *v1alpha1.SmileUser,
+) (bool, error) {
 	mine := types.NamespacedName{Namespace: sub.Namespace, Name: sub.Spec.ConnectionRef.Name}
 	other := types.NamespacedName{Namespace: user.Namespace, Name: user.Spec.ConnectionRef.Name}
 	if mine == other {
@@ -132,94 +136,97 @@ func (h *hinter) account(ctx context.Context, name types.NamespacedName) (string
 	return connection.ShownAccount(&conn), nil
 }
 
-// join takes part in the next write to a person, which begins at once unless one is under way or was just now.
-func (h *hinter) join(user *v1alpha1.SmileUser, event smile.Event) *flight {
+// join adds an event to the next write to a SmileUser, which begins at once unless one is running or has just ended.
+func (h *hinter) join(user *v1alpha1.SmileUser, event smile.Event) *pendingWrite {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	q := h.flights[user.UID]
+	q := h.writes[user.UID]
 	if q == nil {
-		q = &queue{}
-		if h.flights == nil {
-			h.flights = map[types.UID]*queue{}
+		q = &writeQueue{}
+		if h.writes == nil {
+			h.writes = map[types.UID]*writeQueue{}
 		}
-		h.flights[user.UID] = q
+		h.writes[user.UID] = q
 		h.work.Go(func() { h.serve(user.UID, q) })
 	}
 	if q.next == nil {
-		q.next = &flight{done: make(chan struct{})}
+		q.next = &pendingWrite{done: make(chan struct{})}
 	}
 	q.next.user = *user
-	q.next.wish.urgent = q.next.wish.urgent || event.Type.Urgent()
-	q.next.wish.news = hook.AddNews(q.next.wish.news, hook.NewsOf(event))
+	q.next.content.urgent = q.next.content.urgent || event.Type.Urgent()
+	q.next.content.news = hook.AddNews(q.next.content.news, hook.NewsOf(event))
 	return q.next
 }
 
-// serve writes for as long as there is something to write.
-func (h *hinter) serve(uid types.UID, q *queue) {
+// serve writes until there is nothing left to write.
+func (h *hinter) serve(uid types.UID, q *writeQueue) {
 	for {
 		h.mu.Lock()
-		f := q.next
+		write := q.next
 		q.next = nil
-		if f == nil {
-			delete(h.flights, uid)
+		if write == nil {
+			delete(h.writes, uid)
 			h.mu.Unlock()
 			return
 		}
 		h.mu.Unlock()
-		f.err = h.safely(&f.user, f.wish)
-		close(f.done)
+		write.err = h.safely(&write.user, write.content)
+		close(write.done)
 		select {
-		case <-time.After(grouping):
+		case <-time.After(writeInterval):
 		case <-h.life.Done():
 		}
 	}
 }
 
-// safely makes a panic an error of those who wait for the write: here is no request whose end it would be.
-func (h *hinter) safely(user *v1alpha1.SmileUser, w wish) (err error) {
+// safely turns a panic into an error of the requests that wait for the write. There is no other place that would recover it.
+func (h *hinter) safely(user *v1alpha1.SmileUser, c content) (err error) {
 	defer func() {
 		if recover() != nil {
-			err = errors.New("storing the hint: a panic; what it was is withheld")
+			err = errors.New("storing the hint: a panic, whose value is not logged")
 		}
 	}()
-	return h.store(user, w)
+	return h.store(user, c)
 }
 
-// store writes the hint. What the cache shows will do for a write, which fails if it is out of date; that nothing need
-// be written is believed of the API server alone.
-func (h *hinter) store(user *v1alpha1.SmileUser, w wish) error {
-	ctx, cancel := context.WithTimeout(h.life, storing)
+// store writes the hint. What the cache shows suffices to write, because a write to an outdated object fails. But only the API
+// server can show that no write is needed.
+func (h *hinter) store(user *v1alpha1.SmileUser, c content) error {
+	ctx, cancel := context.WithTimeout(h.life, storeTimeout)
 	defer cancel()
 	now := h.now()
 	for try := range retries {
-		stored, err := h.write(ctx, user, now, w, try > 0)
+		stored, err := h.write(ctx, user, now, c, try > 0)
 		if stored || err != nil {
 			return err
 		}
 		latest := &v1alpha1.SmileUser{}
 		err = h.live.Get(ctx, client.ObjectKeyFromObject(user), latest)
 		if apierrors.IsNotFound(err) || err == nil && latest.UID != user.UID {
-			return nil // who is gone needs no look
+			return nil // the SmileUser was deleted
 		}
 		if err != nil {
 			return fmt.Errorf("reading the user: %w", err)
 		}
 		user = latest
 	}
-	return fmt.Errorf("storing the hint: %d writes in a row met another one", retries)
+	return fmt.Errorf("storing the hint: %d writes in a row conflicted", retries)
 }
 
-// write tells whether what is stored now makes sure of a look; if not, the object must be read again.
-func (h *hinter) write(ctx context.Context, user *v1alpha1.SmileUser, now time.Time, w wish, fresh bool) (stored bool, err error) {
+// write returns whether the stored object now requests a read; if not, it must be read again. fresh is whether the object comes
+// from the API server.
+func (h *hinter) write(
+	ctx context.Context, user *v1alpha1.SmileUser, now time.Time, c content, fresh bool,
+) (stored bool, err error) {
 	var before time.Time
 	if user.Status.HintedAt != nil {
 		before = user.Status.HintedAt.Time
 	}
-	at, needed := hook.Hint(before, now, w.urgent)
-	if !needed && hook.Covered(user.Status, w.news) {
+	at, needed := hook.Hint(before, now, c.urgent)
+	if !needed && hook.Covered(user.Status, c.news) {
 		return fresh, nil
 	}
-	err = h.patch(ctx, user, at, hook.Merge(user.Status, w.news, at, now))
+	err = h.patch(ctx, user, at, hook.Merge(user.Status, c.news, at, now))
 	switch {
 	case err == nil, apierrors.IsNotFound(err):
 		return true, nil
@@ -230,10 +237,10 @@ func (h *hinter) write(ctx context.Context, user *v1alpha1.SmileUser, now time.T
 	}
 }
 
-// patch fails unless the stored object is the very one that was read.
+// patch fails if the stored object is not exactly the one that was read.
 func (h *hinter) patch(ctx context.Context, user *v1alpha1.SmileUser, at time.Time, hints *v1alpha1.UserHints) error {
 	return engine.PatchStatus(ctx, h.live, user, map[string]any{
 		"hintedAt": metav1.NewMicroTime(at),
-		"hints":    map[string]any{"allAt": hints.AllAt, "accounts": hints.Accounts}, // null removes what is not there any more
+		"hints":    map[string]any{"allAt": hints.AllAt, "accounts": hints.Accounts}, // null removes a stored value
 	})
 }

@@ -25,14 +25,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// stored is what the API server holds of a person, with all that was ever written, and when.
+// stored is an API server that records each write to a SmileUser, and when it was made.
 type stored struct {
 	client.WithWatch
 	mu     sync.Mutex
 	writes []write
-	// told are the writes to subscriptions, and read what is read of each kind past the cache.
-	told int
-	read map[string]int
+	// lastEvents are the writes to subscriptions, and read the reads of each kind from the API server.
+	lastEvents int
+	read       map[string]int
 }
 
 type write struct {
@@ -40,7 +40,7 @@ type write struct {
 	hints    v1alpha1.UserHints
 }
 
-// covers reports whether a look is stored that shows what an event was about which came at a time.
+// covers reports whether a read is stored that will show what an event at this time was about.
 func (w write) covers(event smile.Event, came time.Time) bool {
 	if w.hints.AllAt != nil && !w.hints.AllAt.Time.Before(came) {
 		return true
@@ -52,7 +52,7 @@ func (w write) covers(event smile.Event, came time.Time) bool {
 
 var taskFinished = smile.Event{Type: smile.EventTaskFinished, UserID: "u-1", AccountID: "a-1"}
 
-// apiServer answers after a moment, and keeps what is written.
+// apiServer responds after a short time, and stores what is written.
 func apiServer(t *testing.T, objects ...client.Object) *stored {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -92,7 +92,7 @@ func (s *stored) wrote(obj client.Object) {
 		s.writes = append(s.writes, write{time.Now(), user.Status.HintedAt.Time, *user.Status.Hints.DeepCopy()})
 		return
 	}
-	s.told++
+	s.lastEvents++
 }
 
 func (s *stored) all() []write {
@@ -116,7 +116,7 @@ func subscription() *v1alpha1.SmileWebhookSubscription {
 	}
 }
 
-// lagging is a cache that shows what was there a while ago.
+// lagging is a cache that shows an earlier state.
 type lagging struct {
 	client.Reader
 	user v1alpha1.SmileUser
@@ -127,9 +127,9 @@ func (l lagging) List(_ context.Context, list client.ObjectList, _ ...client.Lis
 	return nil
 }
 
-// Two replicas, whose caches show nothing of what is written, take events in any order. Whatever they acknowledge is
-// followed by a time to look that was stored before and is not before the event; a thousand events make a few writes.
-func TestWhatIsAcknowledgedIsStored(t *testing.T) {
+// Two replicas, whose caches show none of the writes, accept events in any order. Before each acknowledgement, the time of a read
+// was stored that is not before the event. A thousand events cause few writes.
+func TestHintsAreStoredBeforeTheAcknowledgement(t *testing.T) {
 	t.Parallel()
 	for _, urgent := range []int{0, 50, 100} {
 		t.Run(fmt.Sprintf("%d %% urgent", urgent), func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestWhatIsAcknowledgedIsStored(t *testing.T) {
 						writes := server.all()
 						last := writes[len(writes)-1]
 						if last.hint.Before(arrived) {
-							t.Errorf("an event of %v is acknowledged with a look due at %v", arrived, last.hint)
+							t.Errorf("an event of %v is acknowledged with a read due at %v", arrived, last.hint)
 						}
 						if !last.covers(event, arrived) {
 							t.Errorf("an event of %v about %q is acknowledged with %v", arrived, event.AccountID, last.hints)
@@ -175,7 +175,7 @@ func TestWhatIsAcknowledgedIsStored(t *testing.T) {
 				}
 				work.Wait()
 				writes := len(server.all())
-				if most := 2*int(lasting/grouping) + 4; urgent > 0 && writes > most {
+				if most := 2*int(lasting/writeInterval) + 4; urgent > 0 && writes > most {
 					t.Errorf("%d writes, want %d at most", writes, most)
 				}
 				if urgent == 0 && writes > int(lasting/(5*time.Second))+2 {
@@ -190,9 +190,9 @@ func TestWhatIsAcknowledgedIsStored(t *testing.T) {
 	}
 }
 
-// Forty events about twenty accounts of one user within 100 ms make few writes, and none of the accounts is forgotten: not by
-// those that share a write, nor for lack of room.
-func TestHintsThatShareAWriteAreAllKept(t *testing.T) {
+// Forty events about twenty accounts of one user within 100 ms cause few writes, and no account is lost, neither in a shared
+// write nor because a status holds a limited number of hints.
+func TestHintsThatShareAWriteAreAllStored(t *testing.T) {
 	t.Parallel()
 	for _, accounts := range []int{hook.MostHints, 20} {
 		t.Run(fmt.Sprintf("%d accounts", accounts), func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestHintsThatShareAWriteAreAllKept(t *testing.T) {
 				var work sync.WaitGroup
 				for i := range events {
 					work.Go(func() {
-						<-time.After(time.Duration(i) * grouping / events)
+						<-time.After(time.Duration(i) * writeInterval / events)
 						if _, err := replicas[i%2].hint(t.Context(), subscription(), eventOf(i)); err != nil {
 							t.Error(err)
 						}
@@ -239,8 +239,8 @@ func TestHintsThatShareAWriteAreAllKept(t *testing.T) {
 	}
 }
 
-// A person who was deleted, or made anew under the same name, needs no look, and the other one gets none.
-func TestWhoIsGoneNeedsNoLook(t *testing.T) {
+// A SmileUser that was deleted or re-created gets no hint.
+func TestADeletedUserGetsNoHint(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := apiServer(t, person())
@@ -264,7 +264,7 @@ func TestWhoIsGoneNeedsNoLook(t *testing.T) {
 	})
 }
 
-// A panic in a write is an error of the events that wait for it, and of no other.
+// A panic in a write fails only the requests that wait for it.
 func TestAPanicInAWriteIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -291,7 +291,7 @@ func TestAPanicInAWriteIsAnError(t *testing.T) {
 	})
 }
 
-// A server that ends answers what it cannot keep any more with an error.
+// A server that shuts down responds with an error to events that it can no longer store.
 func TestWhatCannotBeStoredIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -304,7 +304,7 @@ func TestWhatCannotBeStoredIsAnError(t *testing.T) {
 			},
 		}), now: time.Now, life: life}
 		began := time.Now()
-		if _, err := h.hint(t.Context(), subscription(), taskFinished); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != storing {
+		if _, err := h.hint(t.Context(), subscription(), taskFinished); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != storeTimeout {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		impatient, cancel := context.WithTimeout(t.Context(), time.Second)

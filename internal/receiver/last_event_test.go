@@ -26,7 +26,7 @@ func readAgain(t *testing.T, live client.Client) *v1alpha1.SmileWebhookSubscript
 	return sub
 }
 
-func TestOfReplicasThatSeeTheSameOneTells(t *testing.T) {
+func TestOnlyOneReplicaWritesTheLastEvent(t *testing.T) {
 	t.Parallel()
 	live := apiServer(t, showingNothing())
 	read := func() *v1alpha1.SmileWebhookSubscription {
@@ -38,51 +38,51 @@ func TestOfReplicasThatSeeTheSameOneTells(t *testing.T) {
 		return &lastEvent{live: live, now: func() time.Time { return now.Add(-behind) }}
 	}
 	one, other, seen := replica(0), replica(time.Second), read()
-	one.tell(t.Context(), seen)
-	other.tell(t.Context(), seen)
-	told := read()
-	if !told.Status.LastEventAt.Time.Equal(now) {
-		t.Fatalf("the last event is shown at %s, and came to the first at %s", told.Status.LastEventAt, now)
+	one.record(t.Context(), seen)
+	other.record(t.Context(), seen)
+	updated := read()
+	if !updated.Status.LastEventAt.Time.Equal(now) {
+		t.Fatalf("the last event is shown at %s, and came at %s", updated.Status.LastEventAt, now)
 	}
-	other.tell(t.Context(), told)
-	if got := read().ResourceVersion; got != told.ResourceVersion {
-		t.Error("both told")
+	other.record(t.Context(), updated)
+	if got := read().ResourceVersion; got != updated.ResourceVersion {
+		t.Error("both replicas wrote")
 	}
 
-	now = now.Add(coarse)
+	now = now.Add(lastEventInterval)
 	behind := read()
 	fresh := read()
 	fresh.Status.SecretName = "events-webhook" // something else that was written meanwhile
 	if err := live.Status().Update(t.Context(), fresh); err != nil {
 		t.Fatal(err)
 	}
-	one.tell(t.Context(), behind)
-	one.tell(t.Context(), read())
+	one.record(t.Context(), behind)
+	one.record(t.Context(), read())
 	if got := read().Status.LastEventAt; !got.Time.Equal(now) {
-		t.Errorf("what met another write is not made up for: %s", got)
+		t.Errorf("a conflicting write is not retried: %s", got)
 	}
 }
 
-// Of a clock that was wrong once every replica knows better: the one that had it, when it is right again, and the others.
-func TestALastEventFarAheadIsMendedByTheNext(t *testing.T) {
+// A time from a wrong clock is corrected by the replica that had it, when its clock is right again, and by any other replica.
+func TestALastEventInTheFutureIsCorrectedByTheNext(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
-	for name, mends := range map[string]func(wrong, other *lastEvent) *lastEvent{
+	for name, corrector := range map[string]func(wrong, other *lastEvent) *lastEvent{
 		"the same replica": func(wrong, _ *lastEvent) *lastEvent { return wrong },
 		"another":          func(_, other *lastEvent) *lastEvent { return other },
 	} {
 		live, ahead := apiServer(t, showingNothing()), 30*24*time.Hour
 		wrong := &lastEvent{live: live, now: func() time.Time { return now.Add(ahead) }}
-		wrong.tell(t.Context(), readAgain(t, live))
+		wrong.record(t.Context(), readAgain(t, live))
 		ahead = 0
-		mends(wrong, &lastEvent{live: live, now: wrong.now}).tell(t.Context(), readAgain(t, live))
+		corrector(wrong, &lastEvent{live: live, now: wrong.now}).record(t.Context(), readAgain(t, live))
 		if got := readAgain(t, live).Status.LastEventAt; !got.Time.Equal(now) {
 			t.Errorf("%s shows %s", name, got)
 		}
 	}
 }
 
-func TestALastEventThatCouldNotBeStoredIsMadeUpForByTheNext(t *testing.T) {
+func TestALastEventThatCouldNotBeStoredIsRetriedAtTheNext(t *testing.T) {
 	t.Parallel()
 	down := true
 	live := interceptor.NewClient(apiServer(t, showingNothing()), interceptor.Funcs{
@@ -93,10 +93,10 @@ func TestALastEventThatCouldNotBeStoredIsMadeUpForByTheNext(t *testing.T) {
 			return c.SubResource(sub).Patch(ctx, obj, patch, options...)
 		},
 	})
-	told := &lastEvent{live: live, now: time.Now}
-	told.tell(t.Context(), readAgain(t, live))
+	replica := &lastEvent{live: live, now: time.Now}
+	replica.record(t.Context(), readAgain(t, live))
 	down = false
-	told.tell(t.Context(), readAgain(t, live))
+	replica.record(t.Context(), readAgain(t, live))
 	if readAgain(t, live).Status.LastEventAt == nil {
 		t.Error("nothing is shown")
 	}

@@ -16,13 +16,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/hook"
 )
 
-// padded is the body of an event that is this long.
+// padded is the body of an event of this length.
 func padded(length int) string {
 	body := strings.TrimSuffix(eventOf("TASK_FINISHED"), "}") + `,"more":""}`
 	return strings.TrimSuffix(body, `"}`) + strings.Repeat("x", length-len(body)) + `"}`
 }
 
-// raw gives the answer to what is written to a connection, of which the server may not want all.
+// raw returns the status of the response to what is written to a connection. The server may not read all of it.
 func raw(t *testing.T, conn net.Conn, write func(io.Writer)) int {
 	t.Helper()
 	var writing sync.WaitGroup
@@ -38,9 +38,9 @@ func raw(t *testing.T, conn net.Conn, write func(io.Writer)) int {
 	return answer.StatusCode
 }
 
-// A body of the limit is taken, and one that is a byte longer is refused before even the pair is read that could prove it;
-// when its length is declared, without waiting for it.
-func TestABodyOfTheLimitIsTakenAndNoneThatIsLarger(t *testing.T) {
+// A body at the limit is accepted. One that is a byte longer is refused before the pair is read; if its length is declared,
+// without waiting for it.
+func TestBodiesAreLimited(t *testing.T) {
 	for name, test := range map[string]struct {
 		length  int
 		chunked bool
@@ -53,8 +53,8 @@ func TestABodyOfTheLimitIsTakenAndNoneThatIsLarger(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				kube := knowing(t, pairOf)
-				dial := overPipes(t, over(t, kube))
+				kube := apiServerWith(t, pairOf)
+				dial := overPipes(t, httpServer(t, kube))
 				r := genuineOf(t.Context(), padded(test.length))
 				if test.chunked {
 					r.ContentLength = -1
@@ -73,14 +73,14 @@ func TestABodyOfTheLimitIsTakenAndNoneThatIsLarger(t *testing.T) {
 				head := "POST " + hook.Prefix + "x HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 				got := raw(t, dial(), func(w io.Writer) { fmt.Fprintf(w, head, 256<<10+1) })
 				if took := time.Since(began); got != http.StatusRequestEntityTooLarge || took > 0 {
-					t.Errorf("what is declared too large is answered with %d after %v", got, took)
+					t.Errorf("a body that is declared too large is answered with %d after %v", got, took)
 				}
 			})
 		})
 	}
 }
 
-// waiting is a body that begins when it is let.
+// waiting is a body that is sent only when let is signalled.
 type waiting struct {
 	io.Reader
 	begun  bool
@@ -97,14 +97,14 @@ func (w *waiting) Read(p []byte) (int, error) {
 	return w.Reader.Read(p)
 }
 
-// crowd are deliveries that come at once.
+// crowd are deliveries that arrive at once.
 type crowd struct {
 	inside  atomic.Int64
 	let     chan struct{}
 	answers chan int
 }
 
-func (d *desk) crowd(t *testing.T, count int) *crowd {
+func (d *fixture) crowd(t *testing.T, count int) *crowd {
 	c := &crowd{let: make(chan struct{}), answers: make(chan int, count)}
 	body := eventOf("TASK_FINISHED")
 	for range count {
@@ -116,7 +116,7 @@ func (d *desk) crowd(t *testing.T, count int) *crowd {
 	return c
 }
 
-// expect lets some time pass, and checks how many bodies have begun until then and what was answered since it was asked.
+// expect waits for some time, and checks how many bodies are being read by then and which responses came since the last call.
 func (c *crowd) expect(t *testing.T, after time.Duration, inside int64, want map[int]int) {
 	t.Helper()
 	<-time.After(after)
@@ -130,27 +130,27 @@ func (c *crowd) expect(t *testing.T, after time.Duration, inside int64, want map
 	}
 }
 
-// Of more bodies than there are places the others wait a moment for one, and are sent away to be tried again; when all is
-// over, so are all places free.
-func TestOnlySoManyBodiesAreReadAtATime(t *testing.T) {
+// If there are more requests than places, the others wait a second and are then refused, so that Smile sends them again. At the
+// end all places are free.
+func TestConcurrentBodiesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t)
+		d := newFixture(t)
 		d.answerTo(genuineOf(t.Context(), eventOf("TASK_FINISHED"))) // the pair is read now
 		first := d.crowd(t, 80)
-		first.expect(t, queueing/2, 64, map[int]int{})
+		first.expect(t, slotWait/2, 64, map[int]int{})
 		first.let <- struct{}{}
-		first.expect(t, queueing/4, 65, map[int]int{http.StatusNoContent: 1})
-		first.expect(t, queueing/4, 65, map[int]int{http.StatusServiceUnavailable: 15})
+		first.expect(t, slotWait/4, 65, map[int]int{http.StatusNoContent: 1})
+		first.expect(t, slotWait/4, 65, map[int]int{http.StatusServiceUnavailable: 15})
 		close(first.let)
-		first.expect(t, queueing, 65, map[int]int{http.StatusNoContent: 64})
+		first.expect(t, slotWait, 65, map[int]int{http.StatusNoContent: 64})
 		again := d.crowd(t, 64)
 		again.expect(t, 0, 64, map[int]int{})
 		close(again.let)
-		again.expect(t, queueing, 64, map[int]int{http.StatusNoContent: 64})
+		again.expect(t, slotWait, 64, map[int]int{http.StatusNoContent: 64})
 	})
 }
 
-// net/http grants 4 KiB more than it is told, for what its buffer has read ahead.
+// net/http accepts 4 KiB more than its limit, because its buffer reads ahead.
 func TestALargeHeaderIsRefused(t *testing.T) {
 	for length, want := range map[int]int{
 		16 << 10: http.StatusNoContent,
@@ -158,10 +158,10 @@ func TestALargeHeaderIsRefused(t *testing.T) {
 		1 << 20:  http.StatusRequestHeaderFieldsTooLarge,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			kube := knowing(t, pairOf)
+			kube := apiServerWith(t, pairOf)
 			r := genuineOf(t.Context(), eventOf("TASK_FINISHED"))
 			r.Header.Set("X-More", strings.Repeat("x", length))
-			if got := raw(t, overPipes(t, over(t, kube))(), func(w io.Writer) { _ = r.Write(w) }); got != want {
+			if got := raw(t, overPipes(t, httpServer(t, kube))(), func(w io.Writer) { _ = r.Write(w) }); got != want {
 				t.Errorf("%d bytes: %d, want %d", length, got, want)
 			}
 			if hinted := len(kube.all()) > 0; hinted != (want == http.StatusNoContent) {
@@ -171,11 +171,11 @@ func TestALargeHeaderIsRefused(t *testing.T) {
 	}
 }
 
-// Those who never read their answers are cut off, and hold no place until then.
-func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
+// Connections whose responses are never read are closed, and occupy no place until then.
+func TestUnreadResponsesEndTheirConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		under := over(t, knowing(t, pairOf))
-		ended := make(chan struct{}, maxKnown+1)
+		under := httpServer(t, apiServerWith(t, pairOf))
+		ended := make(chan struct{}, maxRegistered+1)
 		under.ConnState = func(_ net.Conn, state http.ConnState) {
 			if state == http.StateClosed {
 				ended <- struct{}{}
@@ -183,7 +183,7 @@ func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 		}
 		dial := overPipes(t, under)
 		began := time.Now()
-		for range maxKnown {
+		for range maxRegistered {
 			conn := dial()
 			t.Cleanup(func() { conn.Close() })
 			go func() { _ = genuineOf(t.Context(), eventOf("TASK_FINISHED")).Write(conn) }()
@@ -193,7 +193,7 @@ func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 			t.Errorf("beside them: %d", got)
 		}
 		late := time.After(2 * writeTimeout)
-		for range maxKnown + 1 {
+		for range maxRegistered + 1 {
 			select {
 			case <-ended:
 			case <-late:
@@ -206,15 +206,15 @@ func TestAnswersThatNobodyReadsAreCut(t *testing.T) {
 	})
 }
 
-// mine is a body that makes the receiver panic where it holds a place.
+// mine is a body that makes the receiver panic while it holds a place.
 type mine struct{}
 
 func (mine) Read([]byte) (int, error) { panic("the person is called George") }
 
-func TestAPanicGivesItsPlaceBack(t *testing.T) {
+func TestAPanicFreesItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t)
-		for path, places := range map[string]int{pairOf.Path.Reveal(): maxKnown, "x": maxUnknown} {
+		d := newFixture(t)
+		for path, places := range map[string]int{pairOf.Path.Reveal(): maxRegistered, "x": maxUnregistered} {
 			for range places + 1 {
 				if got := d.answerTo(delivery(t.Context(), path, mine{}, "")); got != http.StatusInternalServerError {
 					t.Fatalf("a panic is answered with %d", got)

@@ -17,82 +17,73 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// errUnreadable is a pair that is to be accepted and cannot be read: nothing signed with it may be called forged.
+// errUnreadable is a registered pair that cannot be read. No request to its path may be called a forgery.
 var errUnreadable = errors.New("the Secret of the pairs does not hold the pair")
 
 const (
-	// unreadableFor is how long what could not be read is not asked for again.
-	unreadableFor = time.Second
-	// maxPairs is how many pairs are remembered at most: far more than there are.
+	// failureInterval is after how long a read that failed is repeated.
+	failureInterval = time.Second
+	// maxPairs limits how many pairs are remembered: there are far fewer.
 	maxPairs = 4096
 )
 
-// pairs finds what events of a path are signed with. Pairs never change, so each is read once.
+// pairs finds the secret with which the events of a path are signed. Pairs never change, so each is read once.
 type pairs struct {
 	cache client.Reader
-	// live lists subscriptions past the cache, in the namespaces, or in all when there are none, by the selector.
-	live       client.Reader
-	namespaces []string
-	selector   labels.Selector
-	secrets    *output.Writer
-	now        func() time.Time
+	lister
+	outputs *output.Writer
+	now     func() time.Time
 
-	// listing and reading, places for one, are held while the API server is asked.
+	// listing and reading each allow one request to the API server at a time.
 	listing, reading chan struct{}
 
-	mu    sync.Mutex
-	known map[string]smile.Sensitive[string]
-	// failed are pairs that could not be read.
-	failed map[string]failure
-	last   snapshot
+	mu sync.Mutex
+	// last is what the API server last showed.
+	last snapshot
+	// secrets are those that were read.
+	secrets secrets
 }
 
-// failure is why a pair could not be read, and when.
-type failure struct {
-	err error
-	at  time.Time
-}
-
-// registered is a registration whose events are taken, and its subscription.
+// registered is a registration whose events are accepted, and its subscription.
 type registered struct {
 	sub  *v1alpha1.SmileWebhookSubscription
 	pair string
 }
 
-// snapshot is what the API server said last about all paths there are, by their hashes.
+// snapshot is what the API server showed of all registered paths, by their hashes.
 type snapshot struct {
 	paths        map[string]registered
 	err          error
 	began, ended time.Time
 }
 
-// find looks for a path where it costs the API server nothing. What the cache does not show may be missing because the
-// watch was cut off; known is whether it was there when the API server was asked last.
-func (p *pairs) find(ctx context.Context, path string) (found registered, known bool, err error) {
+// find looks for a path without a request to the API server. The cache may lack a path because its watch was interrupted; listed
+// is whether the API server showed the path in the last snapshot.
+func (p *pairs) find(ctx context.Context, path string) (found registered, listed bool, err error) {
 	hash := hook.HashPath(path)
 	var cached v1alpha1.SmileWebhookSubscriptionList
 	if err := p.cache.List(ctx, &cached, client.MatchingFields{index.PathHash: hash}); err != nil {
 		return registered{}, false, err
 	}
-	if found, known = p.taken(cached.Items)[hash]; known {
+	if found, listed = accepting(cached.Items, p.now())[hash]; listed {
 		return found, true, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, known = p.last.paths[hash]
-	return registered{}, known, nil
+	_, listed = p.last.paths[hash]
+	return registered{}, listed, nil
 }
 
-// confirm looks for a path that the cache does not show. Who registers a pair waits for hook.HeadStart before the call, so
-// a listing that began no longer than that before the event came shows every path that events can come to. However many
-// forge, one listing is made in that time, or one in unreadableFor while they fail.
-func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (registered, error) {
-	if err := occupy(ctx, p.listing); err != nil {
+// confirm looks for a path that the cache does not show. After a pair is stored, hook.HeadStart passes before Smile is called. So
+// a snapshot that began less than that before the request arrived shows every path to which genuine events can come. However many
+// forgeries arrive, there is one snapshot in that time, or one in failureInterval while they fail.
+func (p *pairs) confirm(ctx context.Context, path string, arrived time.Time) (registered, error) {
+	if err := acquire(ctx, p.listing); err != nil {
 		return registered{}, err
 	}
 	defer func() { <-p.listing }()
-	if !p.last.tells(came, p.now()) {
-		p.list(ctx)
+	if !p.last.suffices(arrived, p.now()) {
+		p.refresh(ctx)
 	}
 	if p.last.err != nil {
 		return registered{}, p.last.err
@@ -100,22 +91,22 @@ func (p *pairs) confirm(ctx context.Context, path string, came time.Time) (regis
 	return p.last.paths[hook.HashPath(path)], nil
 }
 
-func (s snapshot) tells(came, now time.Time) bool {
+func (s snapshot) suffices(arrived, now time.Time) bool {
 	if s.err != nil {
-		return now.Sub(s.ended) < unreadableFor
+		return now.Sub(s.ended) < failureInterval
 	}
-	return s.began.After(came.Add(-hook.HeadStart))
+	return s.began.After(arrived.Add(-hook.HeadStart))
 }
 
-// list is not cut short with the request that happens to need it: others wait for the answer. What was known before
-// remains when it fails.
-func (p *pairs) list(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storing)
+// refresh makes a snapshot. It does not end with the request that causes it, because others wait for it. If it fails, the paths
+// of the one before remain.
+func (p *pairs) refresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	latest := snapshot{began: p.now(), paths: p.last.paths}
-	all, err := p.all(ctx)
+	all, err := p.list(ctx)
 	if latest.err = err; err == nil {
-		latest.paths = p.taken(all)
+		latest.paths = accepting(all, p.now())
 	}
 	latest.ended = p.now()
 	p.mu.Lock()
@@ -123,14 +114,21 @@ func (p *pairs) list(ctx context.Context) {
 	p.last = latest
 }
 
-func (p *pairs) all(ctx context.Context) (all []v1alpha1.SmileWebhookSubscription, err error) {
-	namespaces := p.namespaces
+// lister lists the subscriptions that the cache has, from the API server.
+type lister struct {
+	live       client.Reader
+	namespaces []string // all if there are none
+	selector   labels.Selector
+}
+
+func (l lister) list(ctx context.Context) (all []v1alpha1.SmileWebhookSubscription, err error) {
+	namespaces := l.namespaces
 	if len(namespaces) == 0 {
 		namespaces = []string{corev1.NamespaceAll}
 	}
 	for _, namespace := range namespaces {
 		var listed v1alpha1.SmileWebhookSubscriptionList
-		err := p.live.List(ctx, &listed, &client.ListOptions{Namespace: namespace, LabelSelector: p.selector})
+		err := l.live.List(ctx, &listed, &client.ListOptions{Namespace: namespace, LabelSelector: l.selector})
 		if err != nil {
 			return nil, err
 		}
@@ -139,12 +137,12 @@ func (p *pairs) all(ctx context.Context) (all []v1alpha1.SmileWebhookSubscriptio
 	return all, nil
 }
 
-// taken gives the registrations of subscriptions whose events are taken now, by the hashes of their paths.
-func (p *pairs) taken(subs []v1alpha1.SmileWebhookSubscription) map[string]registered {
+// accepting returns the registrations whose events are accepted now, by the hashes of their paths.
+func accepting(subs []v1alpha1.SmileWebhookSubscription, now time.Time) map[string]registered {
 	paths := map[string]registered{}
 	for i := range subs {
 		for _, r := range subs[i].Status.Registrations {
-			if r.PathHash != "" && (r.AcceptedUntil == nil || r.AcceptedUntil.After(p.now())) {
+			if r.PathHash != "" && (r.AcceptedUntil == nil || r.AcceptedUntil.After(now)) {
 				paths[r.PathHash] = registered{&subs[i], r.ID}
 			}
 		}
@@ -152,13 +150,13 @@ func (p *pairs) taken(subs []v1alpha1.SmileWebhookSubscription) map[string]regis
 	return paths
 }
 
-// secret gives what events of a pair are signed with. Only the first call for a pair asks the API server.
+// secret returns the secret with which the events of a pair are signed. Only the first call for a pair asks the API server.
 func (p *pairs) secret(ctx context.Context, r registered, path string) (smile.Sensitive[string], error) {
 	key := string(r.sub.UID) + "/" + r.pair
 	if secret, ok, err := p.remembered(key); ok {
 		return secret, err
 	}
-	if err := occupy(ctx, p.reading); err != nil {
+	if err := acquire(ctx, p.reading); err != nil {
 		return smile.Sensitive[string]{}, err
 	}
 	defer func() { <-p.reading }()
@@ -166,44 +164,22 @@ func (p *pairs) secret(ctx context.Context, r registered, path string) (smile.Se
 		return secret, err
 	}
 	secret, err := p.read(ctx, r, path)
-	p.remember(key, secret, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.secrets.put(key, secret, err, p.now())
 	return secret, err
 }
 
 func (p *pairs) remembered(key string) (secret smile.Sensitive[string], ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if secret, ok := p.known[key]; ok {
-		return secret, true, nil
-	}
-	failed, ok := p.failed[key]
-	if ok && p.now().Sub(failed.at) < unreadableFor {
-		return secret, true, failed.err
-	}
-	return secret, false, nil
-}
-
-func (p *pairs) remember(key string, secret smile.Sensitive[string], err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.known) >= maxPairs || p.known == nil {
-		p.known = map[string]smile.Sensitive[string]{}
-	}
-	if len(p.failed) >= maxPairs || p.failed == nil {
-		p.failed = map[string]failure{}
-	}
-	if err != nil {
-		p.failed[key] = failure{err, p.now()}
-		return
-	}
-	delete(p.failed, key)
-	p.known[key] = secret
+	return p.secrets.get(key, p.now())
 }
 
 func (p *pairs) read(ctx context.Context, r registered, path string) (smile.Sensitive[string], error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storing) // others wait for the answer
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout) // others wait for it
 	defer cancel()
-	content, err := p.secrets.Read(ctx, r.sub, output.Target{Kind: output.Secret, Name: r.sub.Status.SecretName})
+	content, err := p.outputs.Read(ctx, r.sub, output.Target{Kind: output.Secret, Name: r.sub.Status.SecretName})
 	if err != nil {
 		return smile.Sensitive[string]{}, err
 	}
@@ -217,4 +193,43 @@ func (p *pairs) read(ctx context.Context, r registered, path string) (smile.Sens
 		}
 	}
 	return smile.Sensitive[string]{}, errUnreadable
+}
+
+// secrets are the results of reads of pairs.
+type secrets struct {
+	byPair map[string]smile.Sensitive[string]
+	failed map[string]failure
+}
+
+// failure is why a pair could not be read, and when.
+type failure struct {
+	err error
+	at  time.Time
+}
+
+// get returns the result of the last read; ok is false if the pair must be read.
+func (s *secrets) get(key string, now time.Time) (secret smile.Sensitive[string], ok bool, err error) {
+	if secret, ok := s.byPair[key]; ok {
+		return secret, true, nil
+	}
+	failed, ok := s.failed[key]
+	if ok && now.Sub(failed.at) < failureInterval {
+		return secret, true, failed.err
+	}
+	return secret, false, nil
+}
+
+func (s *secrets) put(key string, secret smile.Sensitive[string], err error, now time.Time) {
+	if len(s.byPair) >= maxPairs || s.byPair == nil {
+		s.byPair = map[string]smile.Sensitive[string]{}
+	}
+	if len(s.failed) >= maxPairs || s.failed == nil {
+		s.failed = map[string]failure{}
+	}
+	if err != nil {
+		s.failed[key] = failure{err, now}
+		return
+	}
+	delete(s.failed, key)
+	s.byPair[key] = secret
 }

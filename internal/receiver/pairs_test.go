@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Whoever waits for the answer that another has asked for waits no longer than for their own.
-func TestNobodyWaitsForOthersForEver(t *testing.T) {
-	d := newDesk(t)
+// A request that waits for the read of another one waits no longer than its own context lasts.
+func TestSharedReadsHeedTheContext(t *testing.T) {
+	d := newFixture(t)
 	path := pairOf.Path.Reveal()
 	found, _, err := d.pairs.find(t.Context(), path)
 	if err != nil {

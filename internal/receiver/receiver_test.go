@@ -21,7 +21,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-func TestAnEventIsKeptBeforeItIsAcknowledged(t *testing.T) {
+func TestAnEventIsStoredBeforeItIsAcknowledged(t *testing.T) {
 	s := newScene(t)
 	for _, step := range []struct {
 		kind   string
@@ -44,7 +44,7 @@ func TestAnEventIsKeptBeforeItIsAcknowledged(t *testing.T) {
 			t.Fatalf("%s: %d", step.kind, status)
 		}
 		if got := s.hinted(s.user); got != step.hinted {
-			t.Errorf("after %s a look is due in %q, want %q", step.kind, got, step.hinted)
+			t.Errorf("after %s a read is due in %q, want %q", step.kind, got, step.hinted)
 		}
 	}
 	s.Get(s.sub)
@@ -53,7 +53,7 @@ func TestAnEventIsKeptBeforeItIsAcknowledged(t *testing.T) {
 	}
 }
 
-func TestAnEventThatCannotBeKeptIsNotAcknowledged(t *testing.T) {
+func TestAnEventThatCannotBeStoredIsNotAcknowledged(t *testing.T) {
 	s := newScene(t)
 	down := errors.New("the API server is away")
 	s.fail.Store(&down)
@@ -72,7 +72,7 @@ func TestAnEventThatCannotBeKeptIsNotAcknowledged(t *testing.T) {
 	}
 }
 
-func TestOnlyPersonsOfTheAccountAreHinted(t *testing.T) {
+func TestOnlyUsersOfTheAccountAreHinted(t *testing.T) {
 	s := newScene(t)
 	there := s.NewNamespace()
 	same, other := testenv.Connection("same"), testenv.Connection("other", func(c *v1alpha1.SmileConnection) { c.Spec.CredentialsSecretRef.Name = "others" })
@@ -102,7 +102,7 @@ func TestOnlyPersonsOfTheAccountAreHinted(t *testing.T) {
 	}
 }
 
-func TestUnknownPersonsAreAcknowledgedAndForgotten(t *testing.T) {
+func TestEventsAboutUnknownUsersAreAcknowledged(t *testing.T) {
 	s := newScene(t)
 	_ = s.send("USER_CREATED", "warm-up")
 	before := s.calls.Load()
@@ -116,7 +116,7 @@ func TestUnknownPersonsAreAcknowledgedAndForgotten(t *testing.T) {
 	}
 }
 
-func TestForgeriesAreRefusedAndCostNothing(t *testing.T) {
+func TestForgeriesAreRefusedWithoutCost(t *testing.T) {
 	s := newScene(t)
 	other := s.subscription("other")
 	s.op.Run(other)
@@ -139,7 +139,7 @@ func TestForgeriesAreRefusedAndCostNothing(t *testing.T) {
 		"truncated": {s.hook.path, body, []string{right[:64]}}, "longer": {s.hook.path, body, []string{right + "00"}},
 		"empty key": {s.hook.path, body, []string{receiver.Sign(body, "")}}, "other's key": {s.hook.path, body, []string{receiver.Sign(body, foreign.secret)}},
 		"other's path": {foreign.path, body, []string{right}}, "other body": {s.hook.path, body + " ", []string{right}},
-		"unknown path": {hook.NewPath().Reveal(), body, []string{right}}, "dummy": {"x", body, []string{receiver.Sign(body, "")}},
+		"unknown path": {hook.NewPath().Reveal(), body, []string{right}}, "dummySecret": {"x", body, []string{receiver.Sign(body, "")}},
 		"path of another case": {strings.ToUpper(s.hook.path), body, []string{right}}, "longer path": {s.hook.path + "/", body, []string{right}},
 	}
 	for i := range 20 {
@@ -157,15 +157,15 @@ func TestForgeriesAreRefusedAndCostNothing(t *testing.T) {
 		}
 	}
 	if calls := s.calls.Load() - before; calls != 1 {
-		t.Errorf("%d calls to the API server, want one listing that tells that the unknown paths are none", calls)
+		t.Errorf("%d calls to the API server, want one listing, which shows that the paths are unknown", calls)
 	}
 	if got := s.hinted(s.user); stored != "0s" || got != "-1h0m0s" {
 		t.Errorf("the hint is %s old", got)
 	}
 }
 
-// A replica whose watch is cut off asks before it calls anything forged, and asks seldom.
-func TestAPathThatTheCacheDoesNotShowIsAskedAbout(t *testing.T) {
+// A replica whose watch is interrupted asks the API server before it calls an event forged, but rarely.
+func TestAPathThatTheCacheLacksIsConfirmed(t *testing.T) {
 	s := newScene(t)
 	s.url = s.start(t, func(server *receiver.Server) {
 		server.Cache, server.Namespaces = blind{Reader: server.Cache, subscriptions: true}, []string{s.sub.Namespace}
@@ -180,7 +180,7 @@ func TestAPathThatTheCacheDoesNotShowIsAskedAbout(t *testing.T) {
 	s.fail.Store(&away)
 	genuine(http.StatusServiceUnavailable)
 	if status := s.post("unknown", "{}", nil); status != http.StatusServiceUnavailable {
-		t.Errorf("forged, while nobody can tell: %d", status)
+		t.Errorf("a forgery while that cannot be verified: %d", status)
 	}
 	s.fail.Store(nil)
 	s.Pass(2 * time.Second)
@@ -202,8 +202,8 @@ func TestAPathThatTheCacheDoesNotShowIsAskedAbout(t *testing.T) {
 	genuine(http.StatusNoContent)
 }
 
-// Where the cache lacks the path it may lack the person, too.
-func TestNobodyIsUnknownToACacheThatIsCutOff(t *testing.T) {
+// A cache that lacks the path may lack the user too.
+func TestALaggingCacheDoesNotMakeUsersUnknown(t *testing.T) {
 	s := newScene(t)
 	s.url = s.start(t, func(server *receiver.Server) {
 		server.Cache = blind{Reader: server.Cache, subscriptions: true, users: true}
@@ -213,8 +213,8 @@ func TestNobodyIsUnknownToACacheThatIsCutOff(t *testing.T) {
 	}
 }
 
-// What another operator watches is not ours to take, also where the cache shows nothing.
-func TestOnlySubscriptionsOfTheSelectorAreAskedFor(t *testing.T) {
+// Events for the subscriptions of another operator are not accepted, even if the cache shows nothing.
+func TestOnlySubscriptionsOfTheSelectorAreListed(t *testing.T) {
 	for selected, want := range map[string]int{"shard=a": http.StatusUnauthorized, "shard!=a": http.StatusNoContent} {
 		s := newScene(t)
 		s.url = s.start(t, func(server *receiver.Server) {
@@ -227,8 +227,8 @@ func TestOnlySubscriptionsOfTheSelectorAreAskedFor(t *testing.T) {
 	}
 }
 
-// A forger who goes away while the API server is asked does not make others hear that it cannot be.
-func TestAListingGoesOnWithoutWhoNeededIt(t *testing.T) {
+// A request that ends while subscriptions are listed does not fail the others that wait.
+func TestAListingOutlivesItsRequest(t *testing.T) {
 	s := newScene(t)
 	asked, answer := make(chan context.Context, 2), make(chan struct{})
 	s.url = s.start(t, func(server *receiver.Server) {
@@ -264,7 +264,7 @@ func TestAListingGoesOnWithoutWhoNeededIt(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoEventIsRefused(t *testing.T) {
+func TestRequestsThatAreNotEventsAreRefused(t *testing.T) {
 	s := newScene(t)
 	large := `{"x":"` + strings.Repeat("x", 256<<10) + `"}`
 	request := func(method, path, body string, header http.Header) func() int {
@@ -322,8 +322,8 @@ func must(r *http.Request, err error) *http.Request {
 	return r
 }
 
-// A source that forges is held up; whoever knows a path is not, whatever source they have.
-func TestForgersDoNotHoldUpTheGenuine(t *testing.T) {
+// A source of forgeries is limited, but not requests to a registered path, whatever their source.
+func TestForgeriesDoNotDelayGenuineEvents(t *testing.T) {
 	s := newScene(t)
 	refused := map[int]int{}
 	for range 150 {
@@ -341,8 +341,8 @@ func TestForgersDoNotHoldUpTheGenuine(t *testing.T) {
 	}
 }
 
-// Requests that never end take the places of their kind only, and of these there is a number.
-func TestThereIsRoomForSoMany(t *testing.T) {
+// Requests that never end occupy only the places of their kind, and these are limited.
+func TestConcurrentRequestsAreLimited(t *testing.T) {
 	s := newScene(t)
 	hang := func(path string, count int) {
 		for range count {
@@ -377,8 +377,8 @@ func TestThereIsRoomForSoMany(t *testing.T) {
 	until(s.hook.path, http.StatusServiceUnavailable)
 }
 
-// A replay of a genuine event costs one look, and tells nothing.
-func TestAReplayCostsALookAtMost(t *testing.T) {
+// A replay of a genuine event costs one read, and reveals nothing.
+func TestAReplayCostsOneReadAtMost(t *testing.T) {
 	s := newScene(t)
 	_ = s.send("ACCOUNT_DISCONNECTED", s.user.Status.UserID)
 	s.Get(s.user)
@@ -395,8 +395,8 @@ func TestAReplayCostsALookAtMost(t *testing.T) {
 	}
 }
 
-// Through a rotation events signed with the old pair and with the new one are taken, by a receiver that just started too.
-func TestEventsOfBothPairsAreTakenWhileOneReplacesTheOther(t *testing.T) {
+// During a rotation, events signed with the old pair and with the new one are accepted, even by a receiver that has just started.
+func TestBothPairsAreAcceptedDuringARotation(t *testing.T) {
 	s := newScene(t)
 	old := s.hook
 	secret, _ := s.Secret(hook.SecretName(s.sub.Name))
@@ -422,6 +422,6 @@ func TestEventsOfBothPairsAreTakenWhileOneReplacesTheOther(t *testing.T) {
 	s.Pass(10 * time.Minute)
 	s.op.Run(s.sub)
 	check(map[target]int{old: http.StatusNoContent, fresh: http.StatusNoContent})
-	s.Pass(10 * time.Minute) // the pair's time is over whether or not somebody cleans up
+	s.Pass(10 * time.Minute) // the pair has expired whether or not it was removed
 	check(map[target]int{old: http.StatusUnauthorized, fresh: http.StatusNoContent})
 }

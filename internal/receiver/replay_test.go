@@ -18,8 +18,8 @@ import (
 
 const urgentKind, patientKind = "TASK_FINISHED", "IDENTITY_ADDED"
 
-// take delivers events a moment apart, each to the receiver whose turn it is; all must be acknowledged.
-func take(t *testing.T, kind string, copies int, apart time.Duration, turn func(i int) *desk) {
+// take delivers events at short intervals, to each receiver in turn. All must be acknowledged.
+func take(t *testing.T, kind string, copies int, apart time.Duration, turn func(i int) *fixture) {
 	t.Helper()
 	body := eventOf(kind)
 	var work sync.WaitGroup
@@ -34,12 +34,11 @@ func take(t *testing.T, kind string, copies int, apart time.Duration, turn func(
 	work.Wait()
 }
 
-// However often an event is repeated or replayed, and however old it is, and also when the receiver is made anew in
-// between: all copies are acknowledged, and as many are written as fit between two writes, or two of an event that can
-// wait: for a look now, and for one a pause after that.
+// All copies of an event that is repeated or replayed are acknowledged, however old it is, even if the receiver restarts in
+// between. An urgent event causes one write per interval. Another causes two: for a read now, and for one a pause later.
 func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 	const copies, apart = 1000, 2 * time.Millisecond
-	grouped := int(copies*apart/grouping) + 2
+	grouped := int(copies*apart/writeInterval) + 2
 	for name, test := range map[string]struct {
 		kind     string
 		age      time.Duration
@@ -60,9 +59,9 @@ func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				former := newDesk(t)
+				former := newFixture(t)
 				kube, latter := former.kube, former
-				take(t, test.kind, 1, 0, func(int) *desk { return former })
+				take(t, test.kind, 1, 0, func(int) *fixture { return former })
 				<-time.After(test.age)
 				if test.restarts {
 					latter = restarted(t, kube)
@@ -70,9 +69,9 @@ func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 				if test.restarts && test.copies == 1 {
 					former = latter
 				}
-				writes, told, looks := len(kube.all()), kube.told, kube.read["*v1alpha1.SmileUser"]
+				writes, lastEvents, reads := len(kube.all()), kube.lastEvents, kube.read["*v1alpha1.SmileUser"]
 				last := time.Now().Add(time.Duration(test.copies-1) * apart)
-				take(t, test.kind, test.copies, apart, func(i int) *desk {
+				take(t, test.kind, test.copies, apart, func(i int) *fixture {
 					if i < test.copies/2 {
 						return former
 					}
@@ -83,13 +82,13 @@ func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 					t.Errorf("%d copies make %d writes, want %d at most", test.copies, n, test.most)
 				}
 				if due := all[len(all)-1].hint; due.Before(last) {
-					t.Errorf("the last look is due %v before the last copy comes", last.Sub(due))
+					t.Errorf("the last read is due %v before the last copy arrives", last.Sub(due))
 				}
-				// A person is read where what is stored may do, or was changed by somebody else: once a write.
-				if n := kube.read["*v1alpha1.SmileUser"] - looks; n > grouped+1 {
+				// A SmileUser is read once for each write, to learn whether the stored hint suffices or has changed.
+				if n := kube.read["*v1alpha1.SmileUser"] - reads; n > grouped+1 {
 					t.Errorf("%d copies make %d reads of the person, want %d at most", test.copies, n, grouped+1)
 				}
-				if n, pairs := kube.told-told, kube.read["*v1.Secret"]; n > 1 || pairs > 2 {
+				if n, pairs := kube.lastEvents-lastEvents, kube.read["*v1.Secret"]; n > 1 || pairs > 2 {
 					t.Errorf("%d copies make %d writes to the subscription and %d reads of the pair in all", test.copies, n, pairs)
 				}
 			})
@@ -97,7 +96,7 @@ func TestCopiesOfAnEventCostAFewWrites(t *testing.T) {
 	}
 }
 
-// orders gives all orders of some words.
+// orders returns all permutations of some words.
 func orders(words []string) (all [][]string) {
 	if len(words) == 0 {
 		return [][]string{nil}
@@ -112,8 +111,8 @@ func orders(words []string) (all [][]string) {
 
 var life = []string{"ACCOUNT_CREATED", "ACCOUNT_CONNECTED", "TASK_FINISHED", "ACCOUNT_DISCONNECTED"}
 
-// hinted gives the person as stored, and when they are to be looked at.
-func (d *desk) hinted(t *testing.T) (user *v1alpha1.SmileUser, at time.Time) {
+// hinted returns the stored SmileUser, and when it must be read.
+func (d *fixture) hinted(t *testing.T) (user *v1alpha1.SmileUser, at time.Time) {
 	t.Helper()
 	user = person()
 	if err := d.kube.Get(t.Context(), client.ObjectKeyFromObject(user), user); err != nil {
@@ -125,12 +124,12 @@ func (d *desk) hinted(t *testing.T) (user *v1alpha1.SmileUser, at time.Time) {
 	return user, at
 }
 
-// Events of an account's life that come together, in whatever order, ask for the same look.
-func TestEventsThatComeTogetherAskForTheSameInAnyOrder(t *testing.T) {
+// Events about an account that arrive together request the same read in any order.
+func TestConcurrentEventsRequestTheSameReadInAnyOrder(t *testing.T) {
 	outcomes := map[string][]string{}
 	for _, order := range orders(life) {
 		synctest.Test(t, func(t *testing.T) {
-			d, began := newDesk(t), time.Now()
+			d, began := newFixture(t), time.Now()
 			answers := make(chan int, len(order))
 			for _, kind := range order {
 				go func() { answers <- d.answerTo(genuineOf(t.Context(), eventOf(kind))) }()
@@ -143,9 +142,9 @@ func TestEventsThatComeTogetherAskForTheSameInAnyOrder(t *testing.T) {
 			}
 			_, at := d.hinted(t)
 			if at.Before(began) {
-				t.Errorf("%v ask for no look", order)
+				t.Errorf("%v request no read", order)
 			}
-			outcome := fmt.Sprintf("a look after %v, %d writes", at.Sub(began), len(d.kube.all()))
+			outcome := fmt.Sprintf("a read after %v, %d writes", at.Sub(began), len(d.kube.all()))
 			outcomes[outcome] = append(outcomes[outcome], fmt.Sprint(order))
 		})
 	}
@@ -154,12 +153,11 @@ func TestEventsThatComeTogetherAskForTheSameInAnyOrder(t *testing.T) {
 	}
 }
 
-// When they come one after the other, the last one too is followed by a look, no later than a pause; and nothing that
-// they tell is believed.
-func TestEventsInAnyOrderAskForALookAndNothingElse(t *testing.T) {
+// If they arrive one after another, a read follows the last one too, at most a pause later. Nothing of their contents is stored.
+func TestEventsOnlyRequestReads(t *testing.T) {
 	for _, order := range orders(life) {
 		synctest.Test(t, func(t *testing.T) {
-			d := newDesk(t)
+			d := newFixture(t)
 			before, _ := d.hinted(t)
 			for _, kind := range order {
 				<-time.After(time.Second)
@@ -169,7 +167,7 @@ func TestEventsInAnyOrderAskForALookAndNothingElse(t *testing.T) {
 				}
 				_, at := d.hinted(t)
 				if wait := at.Sub(came); wait < 0 || wait > hook.Pause+hook.Slack || wait > 0 && (kind == "TASK_FINISHED" || kind == "ACCOUNT_DISCONNECTED") {
-					t.Errorf("%v: after %s a look is due in %v", order, kind, wait)
+					t.Errorf("%v: after %s a read is due in %v", order, kind, wait)
 				}
 			}
 			after, _ := d.hinted(t)

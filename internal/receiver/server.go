@@ -1,5 +1,5 @@
-// Package receiver is the HTTP server that takes Smile's webhooks: it proves that an event is genuine, and stores the hint
-// that a person is to be looked at before it acknowledges. It runs in every replica, whoever leads.
+// Package receiver is the HTTP server that receives webhooks. It verifies that an event is genuine, and stores the hint that the
+// user must be read before it acknowledges the event. It runs in every replica, not only in the leader.
 package receiver
 
 import (
@@ -36,37 +36,39 @@ const (
 	idleTimeout     = 15 * time.Second
 	shutdownTimeout = 10 * time.Second
 	maxHeader       = 16 << 10
-	// maxConnections is how many there are at once. Others wait: one that is silent ends within headerTimeout.
+	// maxConnections is how many connections are open at once. Others wait: one on which nothing is sent ends within
+	// headerTimeout.
 	maxConnections = 1024
 )
 
-// Server takes webhooks.
+// Server receives webhooks.
 type Server struct {
 	// Address to listen on.
 	Address string
-	// CertFile and KeyFile of the server, read again when they change; plain HTTP, for behind an ingress, without.
+	// CertFile and KeyFile of the server, read again when they change. Without them it serves plain HTTP, for use behind an
+	// ingress.
 	CertFile, KeyFile string
 	// Cache reads SmileWebhookSubscriptions, SmileUsers and SmileConnections.
 	Cache client.Reader
-	// Live reads and writes past the cache. No fence: whoever does not lead takes events too.
+	// Live bypasses the cache. It has no fence, because replicas that do not lead accept events too.
 	Live client.Client
-	// Namespaces and Selector say which subscriptions there are, as they do for the cache; all when empty.
+	// Namespaces and Selector restrict the subscriptions, as in the cache; all if empty.
 	Namespaces []string
 	Selector   labels.Selector
-	// Log of the requests, without their contents.
+	// Log of requests, without their contents.
 	Log logr.Logger
-	// Now is the time.
+	// Now returns the present time.
 	Now func() time.Time
-	// Listening is told the address, if set.
+	// Listening is called with the address, if it is set.
 	Listening func(net.Addr)
 
 	ready atomic.Bool
 }
 
-// Ready implements healthz.Checker: no event is to come here before it can be taken.
+// Ready implements healthz.Checker: it returns an error while no events are accepted.
 func (s *Server) Ready(*http.Request) error {
 	if !s.ready.Load() {
-		return errors.New("webhooks are not taken yet, or no more")
+		return errors.New("the receiver is not serving")
 	}
 	return nil
 }
@@ -74,7 +76,7 @@ func (s *Server) Ready(*http.Request) error {
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (*Server) NeedLeaderElection() bool { return false }
 
-// Start serves until ctx ends. Requests that are under way then are answered.
+// Start serves until ctx ends. Requests that are being processed then are answered.
 func (s *Server) Start(ctx context.Context) error {
 	listener, err := s.listen(ctx)
 	if err != nil {
@@ -97,7 +99,7 @@ func (s *Server) Start(ctx context.Context) error {
 		defer cancel()
 		_ = server.Shutdown(grace)
 	}()
-	s.Log.Info("taking webhooks", "address", listener.Addr().String(), "tls", s.CertFile != "")
+	s.Log.Info("receiving webhooks", "address", listener.Addr().String(), "tls", s.CertFile != "")
 	err = server.Serve(listener)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving webhooks: %w", err)
@@ -114,15 +116,15 @@ func (s *Server) server(life context.Context) (*http.Server, *hinter) {
 		Handler:           unrouted(newHandler(s, hints)),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ConnState: new(connections).changed,
-		// What net/http answers by itself to OPTIONS * keeps the connection.
+		// net/http would answer OPTIONS * by itself and keep the connection open.
 		DisableGeneralOptionsHandler: true,
-		// What net/http would say quotes addresses and what was sent.
+		// net/http would log addresses and parts of requests.
 		ErrorLog: stdlog.New(io.Discard, "", 0),
 	}, hints
 }
 
-// unrouted serves health checks and events. There is no http.ServeMux in front: it answers by itself to paths
-// that it cleans, with a redirect, and keeps the connection.
+// unrouted serves health checks and events, without an http.ServeMux: that would redirect unusual paths by itself, and keep the
+// connection open.
 func unrouted(events http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/healthz" {

@@ -18,8 +18,8 @@ const (
 	maxSources = 4096
 )
 
-// sources limits the requests of each source. Only requests to unknown paths count: behind an ingress all requests may have the same
-// source.
+// sources limits the requests of each source. Only requests to unknown paths count: behind an ingress all requests may have the
+// same source.
 type sources struct {
 	now func() time.Time
 

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { os.Exit(testenv.Run(m)) }
 
 const base = "https://hooks.example.com"
 
-// scene is a world with a person and a subscription, and a receiver that takes its events.
+// scene is a world with a SmileUser, a subscription, and a receiver of its events.
 type scene struct {
 	*testenv.World
 	op   *testenv.Operator
@@ -70,7 +70,7 @@ func (s *scene) subscription(name string) *v1alpha1.SmileWebhookSubscription {
 	return sub
 }
 
-// targetOf reads what Smile was told of the newest registration.
+// targetOf returns what was registered at Smile last.
 func (s *scene) targetOf(sub *v1alpha1.SmileWebhookSubscription) target {
 	s.Helper()
 	s.Get(sub)
@@ -89,7 +89,7 @@ func (s *scene) targetOf(sub *v1alpha1.SmileWebhookSubscription) target {
 	return target{}
 }
 
-// start runs a receiver and gives its URL.
+// start runs a receiver and returns its URL.
 func (s *scene) start(t *testing.T, change func(*receiver.Server)) string {
 	t.Helper()
 	address := make(chan net.Addr, 1)
@@ -115,7 +115,7 @@ func (s *scene) start(t *testing.T, change func(*receiver.Server)) string {
 	return "http://" + (<-address).String()
 }
 
-// live is the API server, counted and failing on request.
+// live is the API server. It counts requests, and fails if told to.
 func (s *scene) live() client.Client {
 	count := func() error {
 		s.calls.Add(1)
@@ -146,7 +146,7 @@ func (s *scene) live() client.Client {
 	})
 }
 
-// blind is a cache whose watches were cut off before there was anything of some kind.
+// blind is a cache whose watches were interrupted before there were any objects of a kind.
 type blind struct {
 	client.Reader
 	subscriptions, users bool
@@ -170,7 +170,7 @@ func event(kind, userID string) string {
 	return fmt.Sprintf(`{"id":"et-1","version":1,"type":%q,"createdAt":"2026-03-30T09:30:24Z","data":{"userId":%q,"accountId":"a-1"}}`, kind, userID)
 }
 
-// send sends a genuine event and gives the status of the answer.
+// send sends a genuine event and returns the status of the response.
 func (s *scene) send(kind, userID string) int {
 	s.Helper()
 	body := event(kind, userID)
@@ -190,7 +190,7 @@ func (s *scene) post(path, body string, header http.Header) int {
 	return s.do(request)
 }
 
-// do sends a request, whose answer must be empty.
+// do sends a request. The response must be empty.
 func (s *scene) do(request *http.Request) int {
 	s.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -206,7 +206,7 @@ func (s *scene) do(request *http.Request) int {
 	return answer.StatusCode
 }
 
-// hinted gives what is stored about events of a user.
+// hinted returns the hints that are stored for a user.
 func (s *scene) hinted(user *v1alpha1.SmileUser) string {
 	s.Helper()
 	s.Get(user)

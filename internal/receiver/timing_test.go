@@ -17,7 +17,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv/stopwatch"
 )
 
-// memory is a cache of one subscription that takes no longer than a cache does.
+// memory is a cache of one subscription that is as fast as a real one.
 type memory struct {
 	client.Reader
 	sub v1alpha1.SmileWebhookSubscription
@@ -32,10 +32,10 @@ func (m *memory) List(_ context.Context, list client.ObjectList, options ...clie
 	return nil
 }
 
-// atRest is a desk that has read all it needs, and has no need to list again, nor a reason to hold up a source.
-func atRest(t *testing.T) *desk {
+// atRest is a fixture that has read the pair, need not list again, and limits no source.
+func atRest(t *testing.T) *fixture {
 	t.Helper()
-	d := newDesk(t)
+	d := newFixture(t)
 	sub := registration(t, pairOf)[0].(*v1alpha1.SmileWebhookSubscription)
 	now, elapsed := time.Now(), time.Duration(0)
 	d.pairs.cache, d.pairs.now = &memory{Reader: d.kube, sub: *sub}, func() time.Time { return now }
@@ -52,22 +52,22 @@ func atRest(t *testing.T) *desk {
 	return d
 }
 
-// refusal is a request that is not proven.
+// refusal is a request that is not genuine.
 type refusal struct {
 	path       string
 	signatures []string
 }
 
-// status is an answer of which nothing is kept but the status.
+// status is a response of which only the status is kept.
 type status int
 
 func (*status) Header() http.Header         { return http.Header{} }
 func (*status) Write(p []byte) (int, error) { return len(p), nil }
 func (s *status) WriteHeader(code int)      { *s = status(code) }
 
-// measured gives what stopwatch takes for two refusals of this body. What differs is copied each time, so that where it is
-// in memory tells nothing, and all else is used again, so that little has to be collected.
-func (d *desk) measured(t *testing.T, body string, cases [2]refusal) (set func(which int), run func()) {
+// measured returns two functions for stopwatch, for two refusals of this body. What differs is copied each time, so that its
+// place in memory has no influence. All else is reused, so that there is little garbage.
+func (d *fixture) measured(t *testing.T, body string, cases [2]refusal) (set func(which int), run func()) {
 	content, answer := strings.NewReader(body), status(http.StatusUnauthorized)
 	r := delivery(t.Context(), "x", content, "")
 	set = func(which int) {
@@ -93,8 +93,8 @@ func differing(text string, at int) string {
 	return text[:at] + other + text[at+1:]
 }
 
-// How long an answer takes does not tell how much of what was guessed is right, be it of a signature or of a path.
-func TestAnswersDoNotTellHowMuchIsRight(t *testing.T) {
+// The time of a response does not reveal how much of a guessed signature or path is right.
+func TestResponseTimesDoNotRevealHowMuchIsRight(t *testing.T) {
 	body, path := eventOf("TASK_FINISHED"), pairOf.Path.Reveal()
 	right := Sign(body, pairOf.Secret.Reveal())
 	for name, cases := range map[string][2]refusal{
@@ -102,17 +102,17 @@ func TestAnswersDoNotTellHowMuchIsRight(t *testing.T) {
 		"paths":      {{differing(path, 0), []string{right}}, {differing(path, len(path)-1), []string{right}}},
 	} {
 		set, run := atRest(t).measured(t, body, cases)
-		if told := stopwatch.Told(60_000, set, run); told >= stopwatch.Apart {
-			t.Errorf("%s that are wrong in the first place and in the last are told apart: t is %.1f at best", name, told)
+		if difference := stopwatch.Difference(60_000, set, run); difference >= stopwatch.Apart {
+			t.Errorf("%s that are wrong in the first place and in the last are told apart: t is %.1f at best", name, difference)
 		}
 	}
 }
 
-// Whatever is wrong, the proof is tried. That a path is none can be told all the same, by the listing that it takes now
-// and then and by what is held up: it has 256 bits, and there is nothing on the way to them. So what counts is that the
-// difference is little beside the proof.
-func TestAProofIsTriedAlsoInVain(t *testing.T) {
-	const rounds, times, share = 4, 400, 0.3
+// The signature is verified whatever is wrong. Whether a path is registered can be found out nevertheless, by the occasional
+// listing and by the rate limit. That does not matter, because a path has 256 bits and cannot be guessed step by step. So the
+// difference must only be small compared with the verification.
+func TestTheSignatureIsVerifiedForUnknownPathsToo(t *testing.T) {
+	const attempts, times, share = 4, 400, 0.3
 	body, path := padded(64<<10), pairOf.Path.Reveal()
 	right := Sign(body, pairOf.Secret.Reveal())
 	wrong := refusal{path, []string{differing(right, 0)}}
@@ -125,13 +125,13 @@ func TestAProofIsTriedAlsoInVain(t *testing.T) {
 	} {
 		set, run := atRest(t).measured(t, body, [2]refusal{wrong, other})
 		best := math.Inf(1)
-		for round := 0; round < rounds && best > share; round++ {
+		for try := 0; try < attempts && best > share; try++ {
 			proof, _ := stopwatch.Take(times, func(int) {}, func() { smile.Signature{}.Proves([]byte(body), pairOf.Secret) }).Means()
 			a, b := stopwatch.Take(times, set, run).Means()
 			best = min(best, math.Abs(a-b)/proof)
 		}
 		if best > share {
-			t.Errorf("%s makes a difference of %.2f times what the proof takes", name, best)
+			t.Errorf("%s makes a difference of %.2f times the verification", name, best)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/receiver"
 )
 
-func TestTheCertificateIsReadAgainWhenItChanges(t *testing.T) {
+func TestTheCertificateIsReloadedWhenItChanges(t *testing.T) {
 	s, dir := newScene(t), t.TempDir()
 	first := receiver.Certificate(t, dir, 1)
 	url := s.start(t, func(server *receiver.Server) {

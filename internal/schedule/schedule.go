@@ -41,8 +41,8 @@ const (
 	lastRepeat  = 10 * time.Minute
 )
 
-// AfterActivity is due 5, 10, 20, 40 s and so on, up to 10 min, after something that a person probably acts on, such as a new link
-// token or a login.
+// AfterActivity is due 5, 10, 20, 40 s and so on, up to 10 min, after something that a person probably acts on, such as a new
+// link token or a login.
 func AfterActivity(activity, now time.Time) Due {
 	var due Due
 	for wait := firstRepeat; wait <= lastRepeat; wait *= 2 {

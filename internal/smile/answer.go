@@ -11,21 +11,21 @@ import (
 
 const mediaType = "application/json"
 
-// envelope is what every answer is wrapped in.
+// envelope is what every response is wrapped in.
 type envelope struct {
 	Code      enum            `json:"code"`
 	RequestID requestID       `json:"requestId"`
 	Data      json.RawMessage `json:"data"`
 }
 
-// readAnswer returns the data of a good answer, and any other as an error.
+// readAnswer returns the data of a successful response, and an error for any other.
 func readAnswer(op Operation, response *http.Response, from io.Reader) (json.RawMessage, error) {
 	body, err := io.ReadAll(from)
 	switch status := response.StatusCode; {
 	case status >= 300 && status < 400:
 		return nil, &RedirectError{Operation: op.ID}
 	case status < 200 || status >= 400:
-		// The status has said enough, whatever became of the body.
+		// The status is enough, whether or not the body can be read.
 		return nil, apiError(op, response, body)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, unusable(op, ProblemTruncated)
@@ -39,7 +39,7 @@ func readAnswer(op Operation, response *http.Response, from io.Reader) (json.Raw
 	return data, nil
 }
 
-// readData opens the envelope of a successful answer. Its code is ignored:
+// readData opens the envelope of a successful response. Its code is ignored, because
 // the vendor's own examples disagree about it.
 func readData(response *http.Response, body []byte) (json.RawMessage, error) {
 	if response.StatusCode == http.StatusNoContent {
@@ -59,7 +59,7 @@ func readData(response *http.Response, body []byte) (json.RawMessage, error) {
 	return opened.Data, err
 }
 
-// apiError reads a refusal. What cannot be read of it is left out.
+// apiError reads a refusal. Parts that cannot be read are left out.
 func apiError(op Operation, response *http.Response, body []byte) *APIError {
 	var opened envelope
 	_ = json.Unmarshal(body, &opened)

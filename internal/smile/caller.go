@@ -12,8 +12,8 @@ type Place interface {
 }
 
 // Caller makes the calls for one object, across its reconciles. A call whose turn is far away fails with a PausedError that is
-// Kept: the reconcile ends, the caller keeps its place, and the object is reconciled again when the turn is near. Further calls of
-// that reconcile block until they have a slot. The calls of a nil Caller always block.
+// Kept: the reconcile ends, the caller keeps its place, and the object is reconciled again when the turn is near. Further calls
+// of that reconcile block until they have a slot. The calls of a nil Caller always block.
 type Caller struct {
 	wake func()
 

@@ -2,7 +2,7 @@ package smile
 
 import "slices"
 
-// Code is the envelope's summary of an answer. The set is open.
+// Code is the envelope's summary of a response. The set is open.
 type Code string
 
 // The codes that are documented.
@@ -28,7 +28,7 @@ var knownCodes = []Code{
 	CodeServerError, CodeUnsupportedMethod, CodeServerUnavailable, CodeTimeLimitExceeded,
 }
 
-// known tells the documented codes, which may stand in a message, from the others.
+// known reports whether a code is documented. Only those may be part of a message.
 func (c Code) known() bool { return slices.Contains(knownCodes, c) }
 
 const maxRequestIDLength = 64

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Dates collects the Date headers of responses, that is, when they were sent by Smile's own clock. It is for calls that
-// are made one after another.
+// Dates collects the Date headers of responses: when Smile sent them, by its own clock. It is for calls that are made one after
+// another.
 type Dates struct {
 	earliest time.Time
 	missing  bool
 }
 
-// Earliest is the earliest of these times; zero when there was no call, or when a response had no Date.
+// Earliest is the earliest of these times; zero if there was no call, or if a response had no Date.
 func (d *Dates) Earliest() time.Time {
 	if d.missing {
 		return time.Time{}

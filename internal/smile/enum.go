@@ -1,8 +1,7 @@
 package smile
 
-// Unrecognized stands for a value of an open set that does not even have the form
-// of one: letters, digits and '_', 1 to 64 of them. Other unknown values are kept
-// as they are.
+// Unrecognized replaces a value of an open set that does not have the required form:
+// 1 to 64 letters, digits and '_'. Other unknown values are kept as they are.
 const Unrecognized = "UNRECOGNIZED"
 
 const maxEnumLength = 64

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// EventType is what an event tells. The set is open.
+// EventType is what an event is about. The set is open.
 type EventType string
 
 // The events about single accounts.
@@ -42,7 +42,7 @@ const (
 	SignatureHeader = "Smile-Signature"
 
 	// MinSigningKey is how many bytes a key must have to prove anything. The vendor
-	// takes a single one, and a FIPS module panics below this.
+	// accepts a single one, and a FIPS module panics below this.
 	MinSigningKey = 14
 
 	// maxEventDepth bounds the nesting of an event, those with payload included.
@@ -68,8 +68,8 @@ func ParseSignature(values []string) (Signature, bool) {
 	return signature, err == nil
 }
 
-// Proves reports whether the signature was made of these very bytes with this key.
-// How long that takes depends on the length of body alone.
+// Proves reports whether the signature was made of exactly these bytes with this
+// key. The time that it takes depends only on the length of body.
 func (s Signature) Proves(body []byte, key Sensitive[string]) bool {
 	secret := []byte(key.Reveal())
 	usable := len(secret) >= MinSigningKey
@@ -81,15 +81,15 @@ func (s Signature) Proves(body []byte, key Sensitive[string]) bool {
 	return hmac.Equal(mac.Sum(nil), s[:]) && usable
 }
 
-// Event is what a receiver may know of a delivery. Contents are never read: state is
-// asked for, not told.
+// Event is what a receiver reads of a delivery. The data in it is never used: the
+// current state is read from the API instead.
 type Event struct {
 	Type EventType
-	// UserID is the user that the event is about; empty when it is about none.
+	// UserID is the user that the event is about; empty if it is about none.
 	UserID string
-	// AccountID is the account that the event is about; empty when it is about none, or when its id cannot be one.
+	// AccountID is the account that the event is about; empty if it is about none, or if the id has the wrong form.
 	AccountID string
-	// CreatedAt is when Smile created the event, by its own clock; zero when the event does not say.
+	// CreatedAt is when Smile created the event, by its own clock; zero if the event does not contain it.
 	CreatedAt time.Time
 	// Troubled reports that more than data may have changed: a task failed, or the end user must log in again.
 	Troubled bool
@@ -117,7 +117,7 @@ type eventWire struct {
 	} `json:"data"`
 }
 
-// lenientID is an id, or empty if the value in its place cannot be one.
+// lenientID is an id; empty if the value does not have the form of one.
 type lenientID string
 
 func (i *lenientID) UnmarshalJSON(data []byte) error {

@@ -3,8 +3,8 @@ package smile
 const maxIDLength = 200
 
 // validID reports whether id is 1 to 200 characters of A-Z, a-z, 0-9, '_' and '-'.
-// It is asked of every id, sent or received: a received one ends up in the path of
-// a later DELETE.
+// Every id is checked, sent or received: a received one may become part of the path
+// of a later DELETE.
 func validID(id string) bool {
 	if id == "" || len(id) > maxIDLength {
 		return false
@@ -21,7 +21,7 @@ func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// checkID is validID for an id that an answer must contain.
+// checkID is validID for an id that a response must contain.
 func checkID(id string) error {
 	switch {
 	case id == "":

@@ -8,7 +8,7 @@ import (
 	"net/url"
 )
 
-// Datapoint is a sort of data about a person. The set is open.
+// Datapoint is a kind of data about a person. The set is open.
 type Datapoint string
 
 // The data points that can be fetched.
@@ -26,8 +26,8 @@ const (
 	Insights      Datapoint = "INSIGHTS"
 )
 
-// datapoints says where each data point is found: in the path of its listing, and
-// under which key of an account's payload.
+// datapoints shows where each data point is found: the path of its listing, and its
+// key in the payload of an account.
 var datapoints = []datapoint{
 	{Identities, "identities", "identity"},
 	{Employments, "employments", "employments"},
@@ -61,16 +61,15 @@ func Datapoints() []Datapoint {
 
 // Item is one piece of data about a person.
 type Item struct {
-	// ID is empty when the answer does not say.
+	// ID is empty if the response does not contain it.
 	ID string
-	// Source is zero in the payload of an account, where it is said once for all.
+	// Source is zero in the payload of an account, where all items have the same one.
 	Source Source
-	// Content is the item as it was sent, byte for byte: numbers keep their digits,
-	// null stays null.
+	// Content is the item as it was sent, byte for byte.
 	Content Sensitive[json.RawMessage]
 }
 
-// itemWire keeps an item whole.
+// itemWire keeps an item as it was sent.
 type itemWire struct{ content json.RawMessage }
 
 func (w *itemWire) UnmarshalJSON(data []byte) error {
@@ -96,8 +95,8 @@ func (w itemWire) domain() (Item, error) {
 	return Item{ID: header.ID, Source: source, Content: NewSensitive(w.content)}, err
 }
 
-// ItemFilter narrows a listing of items: by user, and by account or archive. What
-// is empty does not narrow it.
+// ItemFilter narrows a listing of items: by user, and by account or archive. An
+// empty field does not narrow it.
 type ItemFilter struct {
 	UserID   string
 	SourceID string

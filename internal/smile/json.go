@@ -7,11 +7,11 @@ import (
 	"io"
 )
 
-// maxDepth bounds the nesting of an answer; the API's own reach a depth of about 8.
+// maxDepth bounds the nesting of a response. The API's own have a depth of about 8.
 const maxDepth = 64
 
-// checkJSON reports what keeps body from being one well-formed JSON value without
-// an object that names a key twice, of which encoding/json would silently take the
+// checkJSON returns why body is not one well-formed JSON value, or contains an object
+// with a duplicate key. Of duplicate keys, encoding/json would silently take the
 // last.
 func checkJSON(body []byte) error { return checkJSONDepth(body, maxDepth) }
 
@@ -97,7 +97,7 @@ func problemOf(err error, otherwise Problem) Problem {
 	return otherwise
 }
 
-// asText reads a JSON value leniently: not ok is any that is no string.
+// asText returns the string that a JSON value is. ok is false for any other value.
 func asText(data []byte) (text string, ok bool) {
 	err := json.Unmarshal(data, &text)
 	return text, err == nil && !isNull(data)

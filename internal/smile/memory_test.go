@@ -14,7 +14,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// endless answers every listing with a page of so many entries, each padded to a size, and a new cursor. It notes the largest heap.
+// endless answers every listing with a page of so many entries, each padded to a size, and a new cursor. It notes the largest
+// heap.
 type endless struct {
 	entries, size int
 	pages         int

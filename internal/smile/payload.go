@@ -11,7 +11,7 @@ type AccountPayload struct {
 	Source Source
 	// Items are the items of each data point that the account has.
 	Items map[Datapoint][]Item
-	// Cut are the data points of which there are more items than came.
+	// Cut are the data points with more items than the response contains.
 	Cut map[Datapoint]bool
 }
 
@@ -65,8 +65,8 @@ func (p AccountPayload) add(point datapoint, data json.RawMessage) error {
 	return err
 }
 
-// readItems reads a list, which the API spells in three ways: as an array, as a
-// page, and, where there is never more than one, as the item itself.
+// readItems reads a list. The API writes it in three ways: as an array, as a page,
+// or, if there is never more than one item, as the item itself.
 func readItems(data json.RawMessage) (items []Item, cut bool, err error) {
 	wires, cut, err := itemWires(data)
 	if err != nil {

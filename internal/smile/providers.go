@@ -8,22 +8,22 @@ import (
 	"unicode"
 )
 
-// Provider is a place where people have accounts that they can link.
+// Provider is an organisation at which people have accounts that they can link.
 type Provider struct {
 	ID   string
 	Name string
-	// Active says that the integration works at present.
+	// Active is whether the integration works at present.
 	Active bool
-	// Enabled says that this tenant may use it.
+	// Enabled is whether this tenant may use it.
 	Enabled bool
-	// MFA says that its login may ask for a second factor.
+	// MFA is whether its login may require a second factor.
 	MFA bool
-	// AccountConnection says that its accounts can be linked, not only its documents
-	// uploaded.
+	// AccountConnection is whether its accounts can be linked. Otherwise only documents
+	// can be uploaded.
 	AccountConnection bool
-	// MonitorSupported says that continuous data sync exists for it.
+	// MonitorSupported is whether it has continuous data sync.
 	MonitorSupported bool
-	// Supported are the data points that it can give.
+	// Supported are the data points that it can provide.
 	Supported []Datapoint
 }
 
@@ -53,8 +53,8 @@ func (w providerWire) domain() (Provider, error) {
 
 const maxNameLength = 256
 
-// printable drops what could confuse a terminal or a log from a remote text, and
-// cuts it to 256 characters.
+// printable removes control characters from a remote text, which could confuse a
+// terminal or a log, and cuts it to 256 characters.
 func printable(text string) string {
 	kept := make([]rune, 0, min(len(text), maxNameLength))
 	for _, r := range text {
@@ -65,7 +65,7 @@ func printable(text string) string {
 	return string(kept)
 }
 
-// ProviderFilter narrows a listing of providers. What is nil does not narrow it.
+// ProviderFilter narrows a listing of providers. A nil field does not narrow it.
 type ProviderFilter struct {
 	IDs               []string
 	Active            *bool

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds what a server can ask for.
+// maxRetryAfter bounds the pause that a server can require.
 const maxRetryAfter = 10 * time.Minute
 
-// RetryAfter reads how long a server wants to be left alone, from a number of
-// seconds or a date, which is measured against the answer's own Date where there
-// is one. It is between 0 and 10 minutes; absent, past and garbled give 0.
+// RetryAfter returns how long a server wants no calls: 0 to 10 minutes. The header is
+// a number of seconds, or a date, which is compared with the response's own Date if it
+// has one. The result is 0 if the header is absent, in the past or unreadable.
 func RetryAfter(header http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, ok := digits(text); ok {

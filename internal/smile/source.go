@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// Source says where an object comes from. What the answer does not say is zero.
+// Source is where an object comes from. Fields that the response does not contain
+// are zero.
 type Source struct {
-	// CreatedAt is when the account or archive was made.
+	// CreatedAt is when the account or archive was created.
 	CreatedAt time.Time
-	// ItemCreatedAt is when this item was made.
+	// ItemCreatedAt is when this item was created.
 	ItemCreatedAt time.Time
 	// SourceID is the id of the account or archive.
 	SourceID string
@@ -46,7 +47,7 @@ func (w sourceWire) domain() (Source, error) {
 	return source, nil
 }
 
-// owner is whose objects were asked for; empty ids ask for anybody's.
+// owner is whose objects were requested; empty ids match those of all owners.
 type owner struct{ userID, sourceID string }
 
 func (o owner) check() error {
@@ -66,8 +67,8 @@ func (o owner) owns(source Source) bool {
 
 func agree(asked, got string) bool { return asked == "" || got == "" || asked == got }
 
-// listOf is list for objects of an owner. An object of somebody else ends it with
-// an error: a filter that the other side ignores must not mix up people.
+// listOf is list for objects of an owner. An object of another owner ends it with an
+// error: if the API ignores a filter, the data of people must not be mixed up.
 func listOf[W wire[T], T any](
 	ctx context.Context, c *Client, what call, whose owner, sourceOf func(T) Source,
 ) iter.Seq2[T, error] {

@@ -18,7 +18,7 @@ const (
 	TaskUpdateAccount   TaskType = "UPDATE_ACCOUNT"
 )
 
-// TaskStatus is how far a task is. It does not tell success from failure: the
+// TaskStatus is how far a task is. It does not show whether the task succeeded; the
 // account's connection does. The set is open.
 type TaskStatus string
 
@@ -36,13 +36,12 @@ type Task struct {
 	StartedAt time.Time
 	// FinishedAt is nil while the task runs.
 	FinishedAt *time.Time
-	// Datapoints are those it has saved; empty while it runs.
+	// Datapoints are those that it has saved; empty while it runs.
 	Datapoints []Datapoint
 	Source     Source
 }
 
-// Finished reports whether the task has finished. A status that nobody has heard of says less than the time at which
-// it did.
+// Finished reports whether the task has finished. If it has a time of completion, it has, even if its status is unknown.
 func (t Task) Finished() bool { return t.FinishedAt != nil && t.Status != TaskStarted }
 
 type taskWire struct {
@@ -72,7 +71,7 @@ func (w taskWire) domain() (Task, error) {
 }
 
 // TaskFilter narrows a listing of tasks: by user, by account or archive, and by
-// the day (UTC) on which they were made. What is zero does not narrow it.
+// the day (UTC) on which they were created. A zero field does not narrow it.
 type TaskFilter struct {
 	UserID    string
 	SourceID  string

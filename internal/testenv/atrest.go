@@ -29,7 +29,7 @@ func encrypting(dir string) (string, error) {
 	return "--encryption-provider-config=" + path, os.WriteFile(path, []byte(config), 0o600)
 }
 
-// AtRest tells which of some texts can be read in the files of etcd, in which nothing is compressed.
+// AtRest reports which of some texts are readable in the files of etcd, which are not compressed.
 func (w *World) AtRest(texts []string) map[string]bool {
 	w.Helper()
 	running, err := shared()

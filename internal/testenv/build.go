@@ -8,7 +8,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// Names that the builders use unless told otherwise.
+// Names that the builders use by default.
 const (
 	KeysName       = "keys"
 	ConnectionName = "smile"
@@ -56,7 +56,7 @@ func User(name string, changes ...func(*v1alpha1.SmileUser)) *v1alpha1.SmileUser
 	return changed(user, changes)
 }
 
-// WithToken asks for a link token.
+// WithToken requests a link token.
 func WithToken(secret string) func(*v1alpha1.SmileUser) {
 	return func(u *v1alpha1.SmileUser) { u.Spec.LinkToken = &v1alpha1.LinkTokenSpec{SecretName: secret} }
 }

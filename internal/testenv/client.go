@@ -16,21 +16,21 @@ import (
 	"github.com/smile-operator/smile-operator/internal/app"
 )
 
-type passKey struct{}
+type namespaceKey struct{}
 
-// withPass tells what is called with the context to which namespace the pass belongs.
-func withPass(ctx context.Context, namespace string) context.Context {
-	return context.WithValue(ctx, passKey{}, namespace)
+// withNamespace returns a context that carries the namespace of the reconciled object.
+func withNamespace(ctx context.Context, namespace string) context.Context {
+	return context.WithValue(ctx, namespaceKey{}, namespace)
 }
 
-// fenced reports each Secret and ConfigMap that a pass reads or writes outside of the namespace of its object.
+// fenced reports each Secret and ConfigMap that a reconcile reads or writes outside the namespace of its object.
 func fenced(live client.WithWatch, report func(format string, values ...any)) client.WithWatch {
 	check := func(ctx context.Context, verb string, obj client.Object, namespace string) {
-		own, ok := ctx.Value(passKey{}).(string)
+		own, ok := ctx.Value(namespaceKey{}).(string)
 		_, secret := obj.(*corev1.Secret)
 		_, config := obj.(*corev1.ConfigMap)
 		if ok && own != namespace && (secret || config) {
-			report("a pass over an object of namespace %s would %s a %T of namespace %s", own, verb, obj, namespace)
+			report("the reconcile of an object of namespace %s would %s a %T of namespace %s", own, verb, obj, namespace)
 		}
 	}
 	return interceptor.NewClient(live, interceptor.Funcs{
@@ -64,8 +64,8 @@ func (i indexes) IndexField(_ context.Context, obj client.Object, field string, 
 
 func kindOf(obj any) string { return reflect.TypeOf(obj).Elem().Name() }
 
-// cacheless gives a client that answers all that the operator asks of its cache, but from the API server itself:
-// never late, unless a test makes it so.
+// cacheless returns a client that reads as the operator does from its cache, but from the API server itself. It is never late
+// unless a test makes it so.
 func cacheless(ctx context.Context, live client.WithWatch) (client.WithWatch, error) {
 	found := indexes{}
 	if err := app.RegisterIndexes(ctx, found); err != nil {
@@ -73,11 +73,11 @@ func cacheless(ctx context.Context, live client.WithWatch) (client.WithWatch, er
 	}
 	return interceptor.NewClient(live, interceptor.Funcs{
 		List: func(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			var asked client.ListOptions
-			asked.ApplyOptions(options)
-			selector := asked.FieldSelector
-			asked.FieldSelector = nil
-			if err := inner.List(ctx, list, &asked); err != nil || selector == nil {
+			var requested client.ListOptions
+			requested.ApplyOptions(options)
+			selector := requested.FieldSelector
+			requested.FieldSelector = nil
+			if err := inner.List(ctx, list, &requested); err != nil || selector == nil {
 				return err
 			}
 			return found.keep(list, selector)

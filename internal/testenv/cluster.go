@@ -1,8 +1,8 @@
-// Package testenv is what tests of the operator stand on: a real API server, shared by the tests of a package; a
-// Smile sandbox that is called over real HTTP; one clock for the operator and the sandbox, which only tests move;
-// and the controllers, whose Reconcile is called directly. Nothing here waits, and nothing runs behind a test's back.
+// Package testenv is the environment of the operator's tests: a real API server, which the tests of a package share; a Smile sandbox
+// that is called over real HTTP; one clock for the operator and the sandbox, which only tests move; and the controllers, whose
+// Reconcile is called directly. Nothing here waits, and nothing runs in the background.
 //
-// Every pass is held against what any object of this operator must be like, whatever happened to it: see contract.go.
+// After every reconcile, the object must comply with what holds for all objects of this operator: see contract.go.
 package testenv
 
 import (
@@ -64,8 +64,8 @@ func startCluster(ctx context.Context) (*cluster, error) {
 	return &cluster{plane: plane, client: live}, err
 }
 
-// Run runs the tests of a package, then stops the API server if one of them needed it, and looks for goroutines that
-// were left running. It gives the exit code.
+// Run runs the tests of a package, then stops the API server if one of them needed it, and checks that no goroutines were left
+// running. It returns the exit code.
 func Run(m *testing.M) int {
 	ctrl.SetLogger(logr.Discard())
 	code := m.Run()

@@ -17,17 +17,17 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
-// holdToContract fails the test when a pass, or what it left, is not as all must be.
+// holdToContract fails the test if a reconcile, or the object that it left, breaks a rule that holds for all.
 func (w *World) holdToContract(o *Operator, obj engine.Object, result ctrl.Result, err error) {
 	w.Helper()
 	if err != nil && result != (ctrl.Result{}) {
-		w.Errorf("a pass gave both an error (%v) and a schedule (%+v)", err, result)
+		w.Errorf("a reconcile returned both an error (%v) and a schedule (%+v)", err, result)
 	}
 	if result.RequeueAfter < 0 {
-		w.Errorf("a pass asked for the next one in %v", result.RequeueAfter)
+		w.Errorf("a reconcile requested the next one in %v", result.RequeueAfter)
 	}
 	if leaks := o.leaked(); len(leaks) > 0 {
-		w.Errorf("a secret or a person's data is told in events or logs: %s", leaks[0])
+		w.Errorf("a secret or a person's data is in events or logs: %s", leaks[0])
 	}
 	before := obj.GetResourceVersion()
 	if !w.Exists(obj) || obj.GetResourceVersion() == before && before != "" {
@@ -40,7 +40,7 @@ func (w *World) holdToContract(o *Operator, obj engine.Object, result ctrl.Resul
 	}
 }
 
-// breaches tells in what an object is not as all must be.
+// breaches returns the rules that an object breaks.
 func breaches(obj engine.Object, shown status.Status, reasons []string) []string {
 	conditions := obj.CommonStatus().Conditions
 	var found []string
@@ -121,11 +121,11 @@ func summaryBreaches(conditions []metav1.Condition) []string {
 	why, failed := cmp.Or(reconciling, stalled), ready != nil && ready.Status == metav1.ConditionFalse
 	var found []string
 	for breach, broken := range map[string]bool{
-		"Reconciling and Stalled at once":                    reconciling != nil && stalled != nil,
-		"Reconciling while suspended":                        reconciling != nil && suspended,
-		"Reconciling or Stalled without Ready=False":         why != nil && !failed,
-		"Ready=False, but neither Reconciling nor Stalled":   why == nil && failed && !suspended,
-		"Ready tells another story than why it is not ready": why != nil && failed && !sameStory(why, ready),
+		"Reconciling and Stalled at once":                     reconciling != nil && stalled != nil,
+		"Reconciling while suspended":                         reconciling != nil && suspended,
+		"Reconciling or Stalled without Ready=False":          why != nil && !failed,
+		"Ready=False, but neither Reconciling nor Stalled":    why == nil && failed && !suspended,
+		"Ready shows another reason than why it is not ready": why != nil && failed && !sameReason(why, ready),
 	} {
 		if broken {
 			found = append(found, breach)
@@ -135,7 +135,7 @@ func summaryBreaches(conditions []metav1.Condition) []string {
 	return found
 }
 
-func sameStory(a, b *metav1.Condition) bool { return a.Reason == b.Reason && a.Message == b.Message }
+func sameReason(a, b *metav1.Condition) bool { return a.Reason == b.Reason && a.Message == b.Message }
 
 // statusOf is what tools must make of an object.
 func statusOf(obj engine.Object) status.Status {

@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// The contract is held against every pass of every test: one that cannot be broken would prove nothing.
+// The contract is checked after every reconcile of every test. A rule that cannot be broken would prove nothing.
 func TestTheContractCanBeBroken(t *testing.T) {
 	t.Parallel()
 	const reason, message = v1alpha1.ReasonSecretInvalid, "the Secret is empty"
@@ -54,7 +54,7 @@ func TestTheContractCanBeBroken(t *testing.T) {
 		"two stories": {
 			[]metav1.Condition{ready("False"), with(stalled, func(c *metav1.Condition) { c.Message = "something else" })},
 			status.FailedStatus,
-			[]string{"Ready tells another story than why it is not ready"},
+			[]string{"Ready shows another reason than why it is not ready"},
 		},
 		"unknown": {
 			[]metav1.Condition{ready("Unknown")},
@@ -151,9 +151,9 @@ func TestReasonsAreReadFromTheSource(t *testing.T) {
 		}
 		seen[reason] = true
 	}
-	for _, known := range []string{v1alpha1.ReasonSucceeded, v1alpha1.ReasonClusterError, v1alpha1.ReasonCreateOutcomeUnknown} {
-		if !seen[known] {
-			t.Errorf("%s is missing", known)
+	for _, reason := range []string{v1alpha1.ReasonSucceeded, v1alpha1.ReasonClusterError, v1alpha1.ReasonCreateOutcomeUnknown} {
+		if !seen[reason] {
+			t.Errorf("%s is missing", reason)
 		}
 	}
 }

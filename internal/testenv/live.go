@@ -10,8 +10,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 )
 
-// maxPasses is how many passes a Live may take. More can only be a loop that never rests.
-const maxPasses = 20_000
+// maxReconciles is how many reconciles a Live may take. More can only be a loop that never ends.
+const maxReconciles = 20_000
 
 // planned is an object in the queue.
 type planned struct {
@@ -20,9 +20,9 @@ type planned struct {
 	failures int
 }
 
-// Live lets time pass as the work queues would have it: each object has a pass now, then whenever it asked for one,
-// after a failure with backoff, and when the operator tells itself that its remote side or its key pair changed; and
-// the mirrors are brought up to date when that is due. What the API server's watches would bring on top does not come.
+// Live advances the clock as the work queues would: each object is reconciled now, whenever it requested that, after a failure with
+// backoff, and when the operator itself notices that its remote side or its key pair changed. The mirrors poll when that is due.
+// Events from the API server's watches do not occur.
 func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 	o.world.Helper()
 	end := o.world.Clock.Now().Add(d)
@@ -30,7 +30,7 @@ func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 	for i, obj := range objects {
 		queue[i] = &planned{obj: obj, due: o.world.Clock.Now()}
 	}
-	for range maxPasses {
+	for range maxReconciles {
 		at, do := o.next(queue)
 		if do == nil || at.After(end) {
 			o.world.Clock.SetTime(end)
@@ -42,24 +42,24 @@ func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 		do()
 		o.wake(queue)
 	}
-	o.world.Fatalf("%d passes in %v: the queue never rests", maxPasses, d)
+	o.world.Fatalf("%d reconciles in %v: the queue never rests", maxReconciles, d)
 }
 
 // next is what is due first, and when; nil when nothing is planned.
 func (o *Operator) next(queue []*planned) (at time.Time, do func()) {
 	first := earliest(queue)
-	if round, ok := o.controllers.Mirrors.NextPoll(); ok && (first == nil || !first.due.Before(round)) {
-		return round, func() { o.controllers.Mirrors.PollDue(o.world.Context()) }
+	if poll, ok := o.controllers.Mirrors.NextPoll(); ok && (first == nil || !first.due.Before(poll)) {
+		return poll, func() { o.controllers.Mirrors.PollDue(o.world.Context()) }
 	}
 	if first == nil {
 		return time.Time{}, nil
 	}
-	return first.due, func() { o.pass(first) }
+	return first.due, func() { o.reconcilePlanned(first) }
 }
 
-// Survey lets time pass until the mirrors are brought up to date the next time, and nothing else happen. A time that has
-// come already does not count: what was read after it is not read again.
-func (o *Operator) Survey() {
+// Poll advances the clock to the next poll of the mirrors, and lets nothing else happen. A poll that is already due does not count:
+// what was read after it is not read again.
+func (o *Operator) Poll() {
 	o.world.Helper()
 	o.controllers.Mirrors.PollDue(o.world.Context())
 	next, ok := o.controllers.Mirrors.NextPoll()
@@ -70,7 +70,7 @@ func (o *Operator) Survey() {
 	o.controllers.Mirrors.PollDue(o.world.Context())
 }
 
-func (o *Operator) pass(next *planned) {
+func (o *Operator) reconcilePlanned(next *planned) {
 	result, err := o.Reconcile(next.obj)
 	now := o.world.Clock.Now()
 	switch {
@@ -94,17 +94,17 @@ func earliest(queue []*planned) *planned {
 	return first
 }
 
-// wake makes due what the operator has told itself about.
+// wake makes the objects due about which the operator has notified itself.
 func (o *Operator) wake(queue []*planned) {
 	for {
 		select {
-		case told := <-o.controllers.Registry.Events():
+		case change := <-o.controllers.Registry.Events():
 			o.makeDue(queue, func(obj engine.Object) bool {
 				_, is := obj.(*v1alpha1.SmileConnection)
-				return is && client.ObjectKeyFromObject(obj) == client.ObjectKeyFromObject(told.Object)
+				return is && client.ObjectKeyFromObject(obj) == client.ObjectKeyFromObject(change.Object)
 			})
-		case told := <-o.changes:
-			o.makeDue(queue, func(obj engine.Object) bool { return o.concerns(obj, told.Object) })
+		case change := <-o.changes:
+			o.makeDue(queue, func(obj engine.Object) bool { return o.concerns(obj, change.Object) })
 		default:
 			return
 		}
@@ -119,7 +119,7 @@ func (o *Operator) makeDue(queue []*planned, which func(engine.Object) bool) {
 	}
 }
 
-// concerns tells whether an object is about a remote user, and did not find out itself.
+// concerns reports whether a change concerns an object, and was not read for that object itself.
 func (o *Operator) concerns(obj engine.Object, change mirror.Change) bool {
 	if obj.GetUID() == change.Reader {
 		return false

@@ -25,7 +25,7 @@ import (
 // the process after a restart, or another replica.
 type Operator struct {
 	*Records
-	// Cache answers what the operator asks of its cache.
+	// Cache reads as the operator does from its cache.
 	Cache client.Reader
 	// Fence is checked before each call that changes something at Smile.
 	Fence transport.Fence
@@ -80,7 +80,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	o.changes = o.controllers.Mirrors.Changes()
 	o.reconcilers = reconcilers{
 		connections: o.controllers.Connections.Engine(), users: o.controllers.Users.Engine(),
-		syncs: o.controllers.AccountSyncs.Reconciler(), subscriptions: o.controllers.Subscriptions.Engine(),
+		syncs: o.controllers.AccountSyncs.Engine(), subscriptions: o.controllers.Subscriptions.Engine(),
 	}
 	return o
 }
@@ -109,12 +109,11 @@ func (w *World) CreationLog() types.NamespacedName {
 	return types.NamespacedName{Namespace: w.Namespace, Name: leaseName + "-creations"}
 }
 
-// Reconcile does one pass over an object and reads it again. Whatever comes of the pass, it is held against the
-// contract.
+// Reconcile reconciles an object once and reads it again. Whatever the outcome is, it must comply with the contract.
 func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 	o.world.Helper()
 	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
-	ctx := withPass(log.IntoContext(o.world.Context(), o.logger()), request.Namespace)
+	ctx := withNamespace(log.IntoContext(o.world.Context(), o.logger()), request.Namespace)
 	if o.Caller != nil {
 		o.Caller.Begin()
 		ctx = smile.WithCaller(ctx, o.Caller)
@@ -137,8 +136,7 @@ func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 	return result, err
 }
 
-// Run does one pass over each object, in which nothing may fail, and tells when the last wants its next one; 0 when
-// never.
+// Run reconciles each object once, without failure, and returns after what time the last one must be reconciled again; 0 if never.
 func (o *Operator) Run(objects ...engine.Object) time.Duration {
 	o.world.Helper()
 	var next time.Duration
@@ -150,26 +148,26 @@ func (o *Operator) Run(objects ...engine.Object) time.Duration {
 	return next
 }
 
-// Fail does a number of passes over an object, all of which must fail.
+// Fail reconciles an object a number of times, and each time must fail.
 func (o *Operator) Fail(obj engine.Object, times int) {
 	o.world.Helper()
 	for range times {
 		if _, err := o.Reconcile(obj); err == nil {
-			o.world.Fatal("the pass did not fail")
+			o.world.Fatal("the reconcile did not fail")
 		}
 	}
 }
 
-// Quiet does another pass over an object, which must write nothing to it.
+// Quiet reconciles an object once more, which must write nothing to it.
 func (o *Operator) Quiet(obj engine.Object) {
 	o.world.Helper()
 	o.world.Get(obj)
-	before, told := obj.GetResourceVersion(), len(o.Events(obj))
+	before, events := obj.GetResourceVersion(), len(o.Events(obj))
 	_, _ = o.Reconcile(obj)
 	if after := obj.GetResourceVersion(); after != before {
-		o.world.Errorf("a pass that changed nothing wrote the %T: resourceVersion %s became %s", obj, before, after)
+		o.world.Errorf("a reconcile that changed nothing wrote the %T: resourceVersion %s became %s", obj, before, after)
 	}
-	if now := len(o.Events(obj)); now != told {
-		o.world.Errorf("a pass that changed nothing told %v", o.Events(obj)[told:])
+	if now := len(o.Events(obj)); now != events {
+		o.world.Errorf("a reconcile that changed nothing recorded %v", o.Events(obj)[events:])
 	}
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 )
 
-// Event is what an operator told of an object.
+// Event is an event that an operator recorded about an object.
 type Event struct {
 	// Object is <namespace>/<name>.
 	Object                     string
 	Type, Reason, Action, Note string
 }
 
-// Records keeps what an operator tells: its events and its audit log, and whatever of these or of its logs should not have been told.
+// Records keeps the events and the audit log of an operator, and what must not have been in these or in its logs.
 type Records struct {
 	mu     sync.Mutex
 	events []Event
@@ -35,14 +35,14 @@ const loudest = 7
 
 // Eventf implements events.EventRecorder.
 func (r *Records) Eventf(regarding, _ runtime.Object, kind, reason, action, note string, args ...any) {
-	told := Event{
+	recorded := Event{
 		Object: client.ObjectKeyFromObject(regarding.(client.Object)).String(),
 		Type:   kind, Reason: reason, Action: action, Note: fmt.Sprintf(note, args...),
 	}
 	r.mu.Lock()
-	r.events = append(r.events, told)
+	r.events = append(r.events, recorded)
 	r.mu.Unlock()
-	r.inspect(fmt.Sprintf("%+v", told))
+	r.inspect(fmt.Sprintf("%+v", recorded))
 }
 
 // logger gives a logger whose lines are only inspected.
@@ -50,16 +50,16 @@ func (r *Records) logger() logr.Logger {
 	return funcr.New(func(prefix, args string) { r.inspect(prefix + " " + args) }, funcr.Options{Verbosity: loudest})
 }
 
-func (r *Records) inspect(told string) {
-	if !strings.Contains(told, Canary) {
+func (r *Records) inspect(recorded string) {
+	if !strings.Contains(recorded, Canary) {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leaks = append(r.leaks, told)
+	r.leaks = append(r.leaks, recorded)
 }
 
-// leaked are the events and log lines that tell what must not be told.
+// leaked are the events and log lines that contain secrets or personal data.
 func (r *Records) leaked() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -88,7 +88,7 @@ func (r *Records) Audit(of client.Object) []auditlog.Record {
 	})
 }
 
-// Events are all that were told of an object, oldest first.
+// Events are all events about an object, oldest first.
 func (r *Records) Events(of client.Object) []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()

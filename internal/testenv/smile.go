@@ -30,7 +30,7 @@ type Smile struct {
 	*sandbox.Sandbox
 	// URL of the server; the Open API is at URL + "/v1".
 	URL string
-	// Instead answers a call itself, in ways that the sandbox knows no fault for, and tells whether it did. Set it
+	// Instead answers a call itself, in ways that no fault of the sandbox can, and reports whether it did. Set it
 	// while no call is under way.
 	Instead func(http.ResponseWriter, *http.Request) bool
 
@@ -99,8 +99,8 @@ func (s *Smile) Break(faults ...sandbox.Fault) {
 	}
 }
 
-// Mend ends all faults.
-func (s *Smile) Mend() { s.Break() }
+// ClearFaults ends all faults.
+func (s *Smile) ClearFaults() { s.Break() }
 
 // Mark is a moment in the life of a sandbox, to count calls from.
 type Mark int

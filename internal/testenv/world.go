@@ -121,7 +121,7 @@ func (w *World) Get(obj client.Object) {
 	w.must(w.Client.Get(w.Context(), client.ObjectKeyFromObject(obj), obj))
 }
 
-// Exists tells whether an object is there, and reads it again if it is.
+// Exists reports whether an object exists, and reads it again if it does.
 func (w *World) Exists(obj client.Object) bool {
 	w.Helper()
 	err := w.Client.Get(w.Context(), client.ObjectKeyFromObject(obj), obj)
@@ -158,7 +158,7 @@ func (w *World) Annotate(obj client.Object, name, value string) {
 	})
 }
 
-// Hint has the operator look at a person now, as a webhook does.
+// Hint makes the operator read a person now, as a webhook does.
 func (w *World) Hint(user *v1alpha1.SmileUser) {
 	w.Helper()
 	w.Clock.Step(time.Second)

@@ -24,14 +24,14 @@ func Open(ctx context.Context, certFile, keyFile string, log logr.Logger) (Get, 
 	return watcher.GetCertificate, nil
 }
 
-// watch keeps a watcher running. While its files cannot be watched it reads them every few seconds, which is how long a watcher
-// tries before it gives up.
+// watch reads the certificate again when it changes. While its files cannot be watched, it reads them every few seconds, because
+// a watcher gives up after that time.
 func watch(ctx context.Context, watcher *certwatcher.CertWatcher, log logr.Logger) {
 	for {
 		err := watcher.Start(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		log.Error(errors.Join(err, watcher.ReadCertificate()), "the files of the certificate cannot be watched: trying again")
+		log.Error(errors.Join(err, watcher.ReadCertificate()), "the files of the certificate cannot be watched; retrying")
 	}
 }

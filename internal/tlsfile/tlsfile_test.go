@@ -45,7 +45,7 @@ func TestFilesThatAreNoCertificate(t *testing.T) {
 	}
 }
 
-func TestACertificateThatCannotBeWatchedIsReadAgainNevertheless(t *testing.T) {
+func TestACertificateThatCannotBeWatchedIsStillReloaded(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir)
 	watcher, err := certwatcher.New(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))

@@ -6,14 +6,14 @@ import (
 	"net/netip"
 )
 
-// globalUnicast is all of IPv6 that is assigned to the public Internet. What lies outside, such as ::/96, fc00::/7 and
-// 5f00::/16, needs no entry below.
+// globalUnicast is the part of IPv6 that is assigned to the public Internet. Blocks outside it, such as ::/96, fc00::/7 and
+// 5f00::/16, need no entry below.
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
-// nat64 embeds the IPv4 address that is meant in its last four bytes (RFC 6052).
+// nat64 addresses contain an IPv4 address in their last four bytes (RFC 6052).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// block is an address block that is not the public Internet, or in which no API is.
+// block is a block of addresses that are not public, or at which there is no API.
 type block struct{ prefix, source, purpose string }
 
 // specialPurpose lists IANA's special-purpose address registries for IPv4, and for IPv6 within 2000::/3.
@@ -71,7 +71,7 @@ func within(prefixes []netip.Prefix, address netip.Addr) bool {
 	return false
 }
 
-// neverExempt are addresses that no gateway has: loopback, link-local with its metadata services, and multicast.
+// neverExempt are addresses that no gateway has: loopback, link-local (which has metadata services) and multicast.
 var neverExempt = parsed([]block{
 	{"127.0.0.0/8", "RFC 1122", ""},
 	{"::1/128", "RFC 4291", ""},

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// aliases are the hosts that the vendor's documents also call by another name: one API, with the same users.
+// aliases are the other names that the vendor's documents use for some hosts. Both names are one API, with the same users.
 var aliases = map[string]string{"open-sandbox.smileapi.io": "sandbox.smileapi.io"}
 
-// vendorDomain is where all of the vendor's hosts are.
+// vendorDomain is the domain of all the vendor's hosts.
 const vendorDomain = "smileapi.io"
 
-// Canonical returns an endpoint under the one name of its host. Endpoints with the same canonical form are the same API, and
-// show the same users to a key pair.
+// Canonical returns an endpoint with the main name of its host. Endpoints with the same canonical form are the same API, and show
+// the same users to a key pair.
 func Canonical(endpoint *url.URL) *url.URL {
 	name, ok := aliases[endpoint.Hostname()]
 	if !ok {
@@ -26,7 +26,7 @@ func Canonical(endpoint *url.URL) *url.URL {
 	return &canonical
 }
 
-// CanonicalText is Canonical for an endpoint in text. Text that is no endpoint is returned as it is.
+// CanonicalText is Canonical for text. Text that is not an endpoint is returned unchanged.
 func CanonicalText(endpoint string) string {
 	parsed, reason := parseEndpoint(endpoint)
 	if reason != "" {

@@ -7,9 +7,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// FailureNoCredentials is the cause of an UnsentError when there is no usable key
-// pair: an empty half, or a key with a colon, which basic authentication cannot
-// carry.
+// FailureNoCredentials is the cause of an UnsentError if there is no usable key pair:
+// one half is empty, or the key contains a colon, which basic authentication does not
+// allow.
 const FailureNoCredentials smile.Failure = "no usable credentials"
 
 // Credentials is a key pair.
@@ -23,8 +23,8 @@ func (c Credentials) usable() bool {
 	return key != "" && c.Secret.Reveal() != "" && !strings.Contains(key, ":")
 }
 
-// authenticate says who is calling. It reads the credentials once, so that a call
-// never carries halves of two pairs.
+// authenticate adds the credentials. It reads them once, so that a call never has the
+// halves of two pairs.
 func authenticate(credentials func() Credentials, userAgent string) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {

@@ -9,50 +9,50 @@ import (
 )
 
 const (
-	// patience is how long a pause is waited for. During a longer one calls fail at
-	// once, lest they occupy those who would make them.
+	// patience is the longest pause for which calls wait. During a longer one, calls fail
+	// at once, so that they do not occupy their workers.
 	patience = 5 * time.Second
 	// longestWait is how long a call waits for its slot, for the same reason.
 	longestWait = 30 * time.Second
 	// maxQueue bounds how many calls wait.
 	maxQueue = 1000
-	// defaultPause is how long a host is left alone that says "too many" again and again,
-	// without saying for how long.
+	// defaultPause is how long no call is sent to a host that repeatedly refuses calls as too
+	// many without a Retry-After.
 	defaultPause = time.Second
-	// lone is how long after a refusal the next one still belongs to it: both together show that the pace is too high.
+	// lone is the time within which two refusals show that the pace is too high.
 	lone = 10 * time.Second
 
-	// slowest is the least that adaption leaves of the limit.
+	// slowest is the smallest part of the limit to which the pace is reduced.
 	slowest = 1.0 / 16
-	// recovery is how much of the limit comes back in a second without refusal.
+	// recovery is the part of the limit that is regained in each second without a refusal.
 	recovery = 0.05
 )
 
-// Budget paces the calls to one API host, for the whole process. It slows down when
-// the host says "too many", for others may call it from the same address, and
-// recovers by and by. The zero Budget is not usable.
+// Budget paces the calls of the whole process to one API host. It slows down if the
+// host refuses calls as too many, because others may call it from the same address,
+// and recovers gradually. The zero Budget is not usable.
 type Budget struct {
 	limit float64
 
 	mu sync.Mutex
-	// share is how much of the limit is used, slowest to 1, as of since.
+	// share is the part of the limit that is used, from slowest to 1, at the time since.
 	share float64
 	since time.Time
 	pace  pacer
-	// refused is when the host last said "too many" to a call that was sent after it had said so before.
+	// refused is when the host last refused a call that was sent after the refusal before.
 	refused time.Time
 	// resume is when the last pause ends.
 	resume time.Time
-	// waiting are the calls whose turn is near, parked the places of those whose callers have gone away (turn.go).
+	// waiting are the calls whose turn is near. parked are the places of calls whose reconciles have ended (turn.go).
 	waiting, parked queue
 	// called are the places in waiting whose callers were woken, oldest first.
 	called []*waiter
-	// wake serves the queues at wakeAt, when there is something to do; nil while nobody waits.
+	// wake is the timer that serves the queues at wakeAt; nil while no call waits.
 	wake   *time.Timer
 	wakeAt time.Time
 }
 
-// NewBudget returns a budget of so many calls a second; 0 is no limit.
+// NewBudget returns a budget of requestsPerSecond; 0 is no limit.
 func NewBudget(requestsPerSecond float64) *Budget {
 	return &Budget{limit: requestsPerSecond, share: 1}
 }
@@ -60,16 +60,15 @@ func NewBudget(requestsPerSecond float64) *Budget {
 // RequestsPerSecond returns the limit; 0 is none.
 func (b *Budget) RequestsPerSecond() float64 { return b.limit }
 
-// Wait returns when a call may be sent, in the lane, flow and share of the context, or the
-// context's error, or a *smile.PausedError: during a pause of more than 5 s, after
-// 30 s, when too many wait already, or at once when the turn of the context's caller is far away. Unused slots are lost and
-// not made up for.
+// Wait returns nil when a call may be sent, in the lane, flow and share of the context. It returns the error of the context if
+// that ends first. It returns a *smile.PausedError during a pause of more than 5 s, after 30 s, if too many calls wait already,
+// or at once if the turn of the context's caller is far away. Slots that are not used are lost.
 func (b *Budget) Wait(ctx context.Context) error {
 	_, err := b.wait(ctx, false)
 	return err
 }
 
-// wait is Wait, and returns the departure for departed. A call that goes again, because the host has refused it as one too many,
+// wait is Wait, and returns the departure for departed. A call that is sent again, because the host refused it as one too many,
 // goes before the others of its lane.
 func (b *Budget) wait(ctx context.Context, again bool) (*departure, error) {
 	if err := ctx.Err(); err != nil {
@@ -82,8 +81,7 @@ func (b *Budget) wait(ctx context.Context, again bool) (*departure, error) {
 	return &w.going, b.await(ctx, w)
 }
 
-// departed takes note that a call is written only now: waking up and connecting have taken their time, and the call arrives
-// that much later.
+// departed records that a call is written now, which is later than its slot: waking up and connecting took time.
 func (b *Budget) departed(going *departure) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,7 +101,7 @@ func (b *Budget) await(ctx context.Context, w *waiter) error {
 	}
 }
 
-// enter queues up, and at once takes a slot that is due.
+// enter adds a call to the queue, and takes a slot at once if one is due.
 func (b *Budget) enter(ctx context.Context, again bool) (*waiter, error) {
 	w := b.waiterOf(ctx, again)
 	b.mu.Lock()
@@ -121,7 +119,7 @@ func (b *Budget) enter(ctx context.Context, again bool) (*waiter, error) {
 	return w, err
 }
 
-// leave ends a wait early, unless the slot came at that very moment.
+// leave ends a wait early, unless the call got its slot at that very moment.
 func (b *Budget) leave(w *waiter, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -135,7 +133,7 @@ func (b *Budget) leave(w *waiter, err error) error {
 	}
 }
 
-// serve gives slots that are due to those whose turn it is.
+// serve gives the slots that are due to the calls whose turn it is.
 func (b *Budget) serve() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -157,8 +155,8 @@ func (b *Budget) grant(now time.Time) {
 	b.arm(now)
 }
 
-// nextEvent is when there will be something to do: a slot for a call that waits, a caller to wake, or a woken caller that
-// should have come by then. False means that no call waits.
+// nextEvent is when there will be something to do: a slot for a call that waits, a caller to wake, or a woken caller that has not
+// come. False means that no call waits.
 func (b *Budget) nextEvent() (next time.Time, found bool) {
 	if ready, ok := b.waiting.earliest(present); ok {
 		next, found = later(b.due(), ready), true
@@ -174,7 +172,7 @@ func (b *Budget) nextEvent() (next time.Time, found bool) {
 	return next, found
 }
 
-// arm has the queue served when there will be something to do.
+// arm sets the timer to when there will be something to do.
 func (b *Budget) arm(now time.Time) {
 	due, found := b.nextEvent()
 	switch {
@@ -196,7 +194,7 @@ func (b *Budget) take(w *waiter, now time.Time) {
 	}
 }
 
-// recovered brings the share up to date.
+// recovered updates the share.
 func (b *Budget) recovered(now time.Time) float64 {
 	if quiet := now.Sub(b.since); quiet > 0 {
 		b.share, b.since = min(1, b.share+recovery*quiet.Seconds()), now
@@ -204,23 +202,23 @@ func (b *Budget) recovered(now time.Time) float64 {
 	return b.share
 }
 
-// Share is how much of the limit is used at present: 1, or less since the host has said "too many".
+// Share is the part of the limit that is used at present: 1, or less after the host refused calls as too many.
 func (b *Budget) Share() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.recovered(time.Now())
 }
 
-// Waiting is how many calls wait, and how many callers are away until their turn is near.
+// Waiting returns how many calls wait for their slot, and how many callers are away until their turn is near.
 func (b *Budget) Waiting() (calls, away int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return max(0, b.waiting.size-len(b.called)), b.parked.size + len(b.called)
 }
 
-// Refused takes note that the host has said "too many" to a call that was sent at a time, and wants to be left alone
-// for so long; 0 if it does not say. A single refusal costs nothing but that pause. The next one within 10 s
-// halves the pace and pauses for at least 1 s. Refusals of calls that were under way together count as one.
+// Refused records that the host refused a call, sent at that time, as one too many, and requires a pause; 0 if it does not say
+// how long. A single refusal costs only that pause. The next one within 10 s halves the pace and pauses for at least 1 s.
+// Refusals of calls that were under way together count as one.
 func (b *Budget) Refused(sent time.Time, retryAfter time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -236,7 +234,7 @@ func (b *Budget) Refused(sent time.Time, retryAfter time.Duration) {
 	b.pauseUntil(now.Add(pause), now)
 }
 
-// pauseUntil lets no call out before a time. Nobody waits for one that is far away.
+// pauseUntil sends no call before a time. If that is far away, the calls that wait fail.
 func (b *Budget) pauseUntil(resume, now time.Time) {
 	b.resume = later(b.resume, resume)
 	if pause := b.resume.Sub(now); pause > patience {
@@ -263,14 +261,13 @@ type BudgetSet struct {
 	hosts   map[string]*Host
 }
 
-// NewBudgetSet returns a set whose budgets are each of so many calls a second; 0 is
-// no limit.
+// NewBudgetSet returns a set whose budgets each have this limit; 0 is no limit.
 func NewBudgetSet(requestsPerSecond float64) *BudgetSet {
 	return &BudgetSet{limit: requestsPerSecond, budgets: map[string]*Budget{}, hosts: map[string]*Host{}}
 }
 
-// For returns the budget of a host, always the same one. The host is written as
-// BudgetHost gives it.
+// For returns the budget of a host, always the same one. The host is a result of
+// BudgetHost.
 func (s *BudgetSet) For(host string) *Budget {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// capBody bounds the body of an answer, as it is after decompression.
+// capBody bounds the body of a response after decompression.
 func capBody(limit int64) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {
@@ -20,7 +20,7 @@ func capBody(limit int64) step {
 			}
 			body := &cappedBody{ReadCloser: response.Body, left: limit}
 			if response.Header.Get("Content-Encoding") != "" {
-				// What net/http can decode it has decoded, and dropped the header.
+				// If net/http can decode the body, it does, and removes the header.
 				body.err = smile.ProblemEncoding
 			}
 			response.Body = body
@@ -29,8 +29,7 @@ func capBody(limit int64) step {
 	}
 }
 
-// cappedBody fails with a smile.Problem where a body is too large or badly
-// compressed.
+// cappedBody fails with a smile.Problem if a body is too large or badly compressed.
 type cappedBody struct {
 	io.ReadCloser
 	left int64

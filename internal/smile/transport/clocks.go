@@ -24,7 +24,7 @@ type Clocks struct {
 
 // dated is what the last response of a host with a Date has shown.
 type dated struct {
-	// at is when it came, by the local clock.
+	// at is when it arrived, by the local clock.
 	at time.Time
 	// ahead is by how much the local clock was ahead of the host's.
 	ahead time.Duration
@@ -35,15 +35,15 @@ func NewClocks(local LocalClock) *Clocks {
 	return &Clocks{local: local, last: map[string]dated{}}
 }
 
-// Skew is by how much the local wall clock is ahead of that of an API host, negative when it is behind. Known is false while
-// no response of the host has shown its time since the process started.
+// Skew is by how much the local wall clock is ahead of that of an API host; negative if it is behind. Known is false while no
+// response of the host has shown its time since the process started.
 type Skew struct {
 	Ahead time.Duration
 	Known bool
 }
 
-// Of returns the skew of a host, which is written as HostPort gives it. It notices at once when the wall clock is set, and
-// when the machine was suspended: then the wall clock advances by another amount than the monotonic one.
+// Of returns the skew of a host. The host is a result of HostPort. The skew is right at once after the wall clock was set or the
+// machine was suspended, because then the wall clock advances by another amount than the monotonic one.
 func (c *Clocks) Of(host string) Skew {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// deadline bounds a call from the moment of sending to the last byte of its
-// answer. A mutating call no longer heeds its caller's context, because cutting it
-// in flight, as a shutdown would, leaves its outcome unknown.
+// deadline bounds a call from the moment of sending to the last byte of its response.
+// From then on, the context of a mutating call is ignored: to interrupt the call, as a
+// shutdown would, leaves its outcome unknown.
 func deadline(read, mutate time.Duration) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {
@@ -29,7 +29,7 @@ func deadline(read, mutate time.Duration) step {
 	}
 }
 
-// closing is a body after whose closing something is to be done.
+// closing is a body that calls after when it is closed.
 type closing struct {
 	io.ReadCloser
 	after func()

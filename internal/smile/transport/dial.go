@@ -18,10 +18,13 @@ const (
 	keepAlive   = 30 * time.Second
 )
 
-// dialer connects to public addresses only, unless the target is an origin that
-// was written out, or the proxy. The vendor's hosts may also be at the exempt addresses. It looks at the very address that is connected to,
-// after resolution, so that a name cannot change its meaning in between.
-func dialer(hosts *HostPolicy, proxies map[string]bool, exempt []netip.Prefix) func(context.Context, string, string) (net.Conn, error) {
+// dialer connects only to public addresses, unless the target is an origin that was
+// written out, or the proxy. The vendor's hosts may also be at the exempt addresses. The
+// address is checked after resolution, when it is connected to, so that the name cannot
+// resolve to another address in between.
+func dialer(
+	hosts *HostPolicy, proxies map[string]bool, exempt []netip.Prefix,
+) func(context.Context, string, string) (net.Conn, error) {
 	dial := func(control func(network, address string, _ syscall.RawConn) error) *net.Dialer {
 		return &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive, Control: control}
 	}
@@ -44,7 +47,8 @@ func requirePublic(_, address string, _ syscall.RawConn) error {
 	if err == nil && isPublic(resolved.Addr()) {
 		return nil
 	}
-	return hostError(localAddress, "if that is meant, write its origin out, as https://host:port, in the operator's flag --allowed-api-hosts")
+	return hostError(localAddress,
+		"if that is meant, write its origin out, as https://host:port, in the operator's flag --allowed-api-hosts")
 }
 
 func requirePublicOr(exempt []netip.Prefix) func(_, address string, _ syscall.RawConn) error {

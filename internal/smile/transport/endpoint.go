@@ -15,8 +15,8 @@ const (
 	maxLabelLength    = 63
 )
 
-// forbidden are the characters of which an endpoint has none, with the reason. A
-// URL that lacks them all is read by every parser in the same way.
+// forbidden are the characters that an endpoint must not contain, with the reason.
+// Every parser reads a URL without them in the same way.
 var forbidden = []struct{ characters, reason string }{
 	{"@", "it contains user information"},
 	{"?", "it contains a query"},
@@ -27,9 +27,9 @@ var forbidden = []struct{ characters, reason string }{
 
 const plainCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/.-_~[]"
 
-// parseEndpoint reads the URL of an API and returns it in its one spelling: lower
-// case, no default port, no slash at the end. What is wrong with it is returned as
-// a reason, in fixed words.
+// parseEndpoint reads the URL of an API and returns it in its normal form: lower case,
+// no default port, no slash at the end. If it is wrong, the reason is returned in fixed
+// words.
 func parseEndpoint(text string) (endpoint *url.URL, reason string) {
 	if reason := badCharacter(text); reason != "" {
 		return nil, reason
@@ -71,7 +71,7 @@ func consistsOf(text, characters string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune(characters, r) })
 }
 
-// parseHost returns the host and, unless it is the scheme's own, the port.
+// parseHost returns the host, and the port unless it is the default of the scheme.
 func parseHost(u *url.URL) (host, reason string) {
 	host = strings.ToLower(u.Hostname())
 	if address, err := netip.ParseAddr(host); err == nil {
@@ -105,8 +105,8 @@ func bracketed(host string) string {
 	return host
 }
 
-// isDNSName reports whether name is lower-case DNS labels, none empty, the last one
-// no number: 127.1 and 0x7f.1 are addresses to some resolvers.
+// isDNSName reports whether name consists of lower-case DNS labels that are not empty.
+// The last one must not be a number: 127.1 and 0x7f.1 are addresses for some resolvers.
 func isDNSName(name string) bool {
 	if len(name) > maxHostLength {
 		return false
@@ -128,10 +128,10 @@ func isDNSLabel(label string) bool {
 		consistsOf(label, "abcdefghijklmnopqrstuvwxyz0123456789-")
 }
 
-// originOf is what decides where credentials go: scheme, host and port.
+// originOf is scheme, host and port, which decide where credentials are sent.
 func originOf(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
-// HostPort returns the host and port of an endpoint, the port always written out.
+// HostPort returns the host and port of an endpoint. The port is always present.
 func HostPort(endpoint *url.URL) string {
 	port := endpoint.Port()
 	if port == "" {

@@ -6,8 +6,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// guard sends nothing to a host that the policy does not permit, whatever became
-// of the check of the endpoint.
+// guard sends nothing to a host that the policy does not permit, even if the endpoint
+// was checked before.
 func guard(hosts *HostPolicy) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {

@@ -14,7 +14,7 @@ import (
 // FailureUnanswered is the cause of an UnsentError while a host does not respond and gets one call at a time.
 const FailureUnanswered smile.Failure = "the host does not respond, and one call at a time is sent to it"
 
-// mostTimeouts is after how many timeouts in a row a host gets one call at a time.
+// mostTimeouts is after how many timeouts in a row a host gets only one call at a time.
 const mostTimeouts = 3
 
 // Host records whether an API host responds. After three timeouts in a row, calls fail at once while another one is under way,
@@ -25,10 +25,10 @@ type Host struct {
 	timeouts int
 }
 
-// HostName names the host of an endpoint, the same for its aliases.
+// HostName identifies the host of an endpoint. It is the same for its aliases.
 func HostName(endpoint *url.URL) string { return HostPort(Canonical(endpoint)) }
 
-// Host returns what is known of a host, always the same one. It is named as HostName does.
+// Host returns the Host of a name, always the same one. The name is a result of HostName.
 func (s *BudgetSet) Host(name string) *Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +47,7 @@ func (h *Host) Timeouts() int {
 	return h.timeouts
 }
 
-// Asked reports why no call may be made now: the host does not respond, and another call is under way. Nil when a call may be
+// Asked returns why no call may be made now: the host does not respond, and another call is under way. It is nil if a call may be
 // made.
 func (h *Host) Asked() error {
 	h.mu.Lock()
@@ -78,7 +78,7 @@ func (h *Host) leave() {
 	h.calls--
 }
 
-// ended records how a call ended that was sent.
+// ended records how a call that was sent has ended.
 func (h *Host) ended(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -126,7 +126,7 @@ func countTimeouts(host *Host) step {
 	}
 }
 
-// watchedBody reports once how reading it has ended.
+// watchedBody reports, once, how reading it has ended.
 type watchedBody struct {
 	io.ReadCloser
 	ended func(error)

@@ -10,8 +10,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// The endpoints of the vendor, and all origins at which the vendor's own documents
-// place the Open API.
+// The endpoints of the vendor, and all origins of the Open API in the vendor's own
+// documents.
 const (
 	vendorSandbox    = "https://sandbox.smileapi.io/v1"
 	vendorProduction = "https://open.smileapi.io/v1"
@@ -30,27 +30,27 @@ const (
 type trust int
 
 const (
-	// refused origins get nothing.
+	// refused origins are never called.
 	refused trust = iota
-	// listed origins are named by host: https, and a public address.
+	// listed origins are named by host. They need https and a public address.
 	listed
-	// writtenOut origins are named with their scheme: plain http and a local address
-	// are then meant.
+	// writtenOut origins are named with their scheme. Plain http and a local address are
+	// permitted.
 	writtenOut
-	// vendor origins are public, too.
+	// vendor origins are those of the vendor. They need https and a public address, too.
 	vendor
 )
 
-// HostPolicy says to which origins credentials may be sent. It does not change.
+// HostPolicy is the set of origins that credentials may be sent to. It does not change.
 type HostPolicy struct {
 	origins map[string]trust
 	// local are the host:port that may resolve to a local address.
 	local map[string]bool
-	// vendor are the host:port of the vendor; exempt are the addresses, beside public ones, at which they may be.
+	// vendor are the host:port of the vendor. exempt are the addresses, besides public ones, at which they may be.
 	vendor  map[string]bool
 	exempt  []netip.Prefix
 	sandbox *url.URL
-	// sandboxOrigin is empty when the vendor's sandbox is the sandbox.
+	// sandboxOrigin is empty if the sandbox is the vendor's.
 	sandboxOrigin string
 }
 
@@ -65,11 +65,11 @@ func vendorHosts() *HostPolicy {
 	return policy
 }
 
-// NewHostPolicy permits the vendor's hosts, the sandbox endpoint (a URL; empty for
-// the vendor's) and the allowed API hosts. Each of those is host, host:port, or an
-// origin written out, https://host:port or http://host:port, which permits plain
-// http and a loopback or private address. The exemptions are CIDRs of addresses at which the vendor's hosts may be as well,
-// for a gateway or mesh, where a Config says so.
+// NewHostPolicy permits the vendor's hosts, the sandbox endpoint (a URL; empty for the
+// vendor's) and the allowed API hosts. Each of those is host, host:port, or an origin
+// written out: https://host:port or http://host:port. An origin that is written out may
+// use plain http and a loopback or private address. The exemptions are CIDRs of further
+// addresses for the vendor's hosts, for a gateway or mesh, if a Config permits that.
 func NewHostPolicy(sandboxEndpoint string, allowedAPIHosts []string, exemptions ...string) (*HostPolicy, error) {
 	policy := vendorHosts()
 	for i, entry := range exemptions {
@@ -114,7 +114,7 @@ func (p *HostPolicy) allow(entry string) error {
 	return nil
 }
 
-// add never makes less of an origin than it is, and keeps the vendor's public.
+// add never reduces the trust in an origin, and keeps the vendor's origins public.
 func (p *HostPolicy) add(u *url.URL, level trust) {
 	origin := originOf(u)
 	p.origins[origin] = max(p.origins[origin], level)
@@ -128,8 +128,8 @@ func isIPLiteral(u *url.URL) bool {
 	return err == nil
 }
 
-// Check reads an endpoint that somebody wrote into a SmileConnection. It returns
-// its one spelling, or a *smile.HostError.
+// Check reads the endpoint of a SmileConnection. It returns its normal form, or a
+// *smile.HostError.
 func (p *HostPolicy) Check(endpoint string) (*url.URL, error) {
 	parsed, reason := parseEndpoint(endpoint)
 	if reason != "" {
@@ -141,7 +141,7 @@ func (p *HostPolicy) Check(endpoint string) (*url.URL, error) {
 	return parsed, nil
 }
 
-// permit is asked once more of every request.
+// permit is checked again for every request.
 func (p *HostPolicy) permit(u *url.URL) error {
 	if p.origins[originOf(u)] != refused {
 		return nil
@@ -157,15 +157,15 @@ func hostError(reason, remedy string) error {
 	return &smile.HostError{Field: "endpoint", Reason: reason, Remedy: remedy}
 }
 
-// IsDefault reports whether an endpoint is on one of the vendor's hosts or on that
-// of the sandbox endpoint, so that its Secret need not name the host.
+// IsDefault reports whether an endpoint is on one of the vendor's hosts or on that of
+// the sandbox endpoint. Then its Secret need not name the host.
 func (p *HostPolicy) IsDefault(endpoint *url.URL) bool {
 	origin := originOf(endpoint)
 	return p.origins[origin] == vendor || origin == p.sandboxOrigin
 }
 
 // DefaultEndpoint returns the endpoint of a connection that names none. Only
-// ModeProduction gives the production endpoint.
+// ModeProduction has the production endpoint.
 func (p *HostPolicy) DefaultEndpoint(mode smile.Mode) *url.URL {
 	if mode == smile.ModeProduction {
 		return mustParse(vendorProduction)
@@ -174,7 +174,7 @@ func (p *HostPolicy) DefaultEndpoint(mode smile.Mode) *url.URL {
 	return &endpoint
 }
 
-// mustParse is for URLs that this package wrote or has checked.
+// mustParse is for URLs that are constants of this package or have been checked.
 func mustParse(text string) *url.URL {
 	parsed, err := url.Parse(text)
 	if err != nil {

@@ -18,27 +18,26 @@ type (
 	shareKey struct{}
 )
 
-// WithFlow names whose calls those of a context are. Within a lane, flows take
-// turns, so that nobody waits because somebody else has much to do.
+// WithFlow assigns the calls of a context to a flow. Within a lane, flows take turns,
+// so that the calls of a small flow do not wait behind those of a large one.
 func WithFlow(ctx context.Context, flow string) context.Context {
 	return context.WithValue(ctx, flowKey{}, flow)
 }
 
-// Share slows the calls of one flow down to a pace of their own. It never lets a call go that the budget does not.
-// A Share belongs to one Budget.
+// Share limits the calls of one flow to a pace of their own. The budget limits them all the same. A Share belongs to one Budget.
 type Share struct {
 	limit atomic.Int64
 	// pace is guarded by the budget.
 	pace pacer
 }
 
-// Limit sets how many calls a second may go, from the next call on; 0 is as many as the budget lets.
+// Limit sets how many calls a second may be sent, from the next call on; 0 is as many as the budget permits.
 func (s *Share) Limit(requestsPerSecond int64) { s.limit.Store(requestsPerSecond) }
 
 // RequestsPerSecond returns how many calls a second may be sent; 0 is as many as the budget permits.
 func (s *Share) RequestsPerSecond() int64 { return s.limit.Load() }
 
-// WithShare has the calls of a context keep to the pace of a share.
+// WithShare limits the calls of a context to the pace of a share.
 func WithShare(ctx context.Context, share *Share) context.Context {
 	return context.WithValue(ctx, shareKey{}, share)
 }
@@ -51,7 +50,7 @@ func (s *Share) rate() float64 {
 	return max(0, float64(s.limit.Load()))
 }
 
-// ready is when the next call may go.
+// ready is when the next call may be sent.
 func (s *Share) ready() time.Time {
 	if s.rate() == 0 {
 		return time.Time{}
@@ -87,20 +86,20 @@ type waiter struct {
 	// caller that makes the call; nil if none is named.
 	caller *smile.Caller
 	budget *Budget
-	// away is true for a place whose caller has yet to come: no slot is given to it.
+	// away is true for a place whose caller has not come yet. It gets no slot.
 	away bool
-	// calledAt is when the caller was woken; zero while it was not.
+	// calledAt is when the caller was woken; zero before.
 	calledAt time.Time
 	// going is guarded by the budget.
 	going   departure
 	granted chan error
 }
 
-// relief is how often a slot goes to the waiting lane that was served longest ago, so that a
-// lane with much to do starves none below.
+// relief: one in so many slots goes to the waiting lane that was served longest ago, so that
+// a busy lane does not starve the later ones.
 const relief = 8
 
-// queue holds the waiting calls, and says whose turn it is. The zero queue is empty.
+// queue holds the waiting calls, and decides whose turn it is. The zero queue is empty.
 type queue struct {
 	lanes  [laneCount]turns
 	size   int
@@ -109,7 +108,7 @@ type queue struct {
 	last [laneCount]int
 }
 
-// candidate gives, of the calls of one flow in a lane, oldest first, the index of the one that may go first and when; -1 when
+// candidate returns, for the calls of one flow in a lane, oldest first, the index of the one that may go first, and when; -1 if
 // none may.
 type candidate func(waiting []*waiter) (index int, due time.Time)
 
@@ -127,7 +126,7 @@ func (q *queue) add(w *waiter) {
 	q.size++
 }
 
-// next takes out the call whose turn it is, of the candidates that may go now; nil when there is none.
+// next takes out the call whose turn it is, of the candidates that may go now; nil if there is none.
 func (q *queue) next(now time.Time, of candidate) *waiter {
 	for _, lane := range q.order() {
 		if w := q.lanes[lane].next(now, of); w != nil {
@@ -152,7 +151,7 @@ func (q *queue) order() (lanes [laneCount]smile.Lane) {
 	return lanes
 }
 
-// earliest is when the first of the candidates may go; false when there is none.
+// earliest is when the first of the candidates may go; false if there is none.
 func (q *queue) earliest(of candidate) (first time.Time, found bool) {
 	for lane := range q.lanes {
 		for _, waiting := range q.lanes[lane].flows {
@@ -180,8 +179,8 @@ func (q *queue) ofFlow(flow string, lane smile.Lane) (count int) {
 	return count
 }
 
-// displace takes out a call in favour of a more urgent one: the newest of the flow that has most waiting in the least
-// urgent lane. It is nil when no call is less urgent.
+// displace takes out a call in favour of a more urgent one: the newest call of the longest flow in the least urgent lane. It is
+// nil if no call is less urgent.
 func (q *queue) displace(by *waiter) *waiter {
 	for lane := laneCount - 1; lane > by.lane; lane-- {
 		if w := q.lanes[lane].newest(); w != nil {
@@ -192,7 +191,7 @@ func (q *queue) displace(by *waiter) *waiter {
 	return nil
 }
 
-// remove takes out a call that waits no longer.
+// remove takes out a call that no longer waits.
 func (q *queue) remove(w *waiter) {
 	if q.lanes[w.lane].remove(w) {
 		q.size--
@@ -234,7 +233,7 @@ func (t *turns) add(w *waiter) {
 	t.flows[w.flow] = slices.Insert(waiting, w.position(waiting), w)
 }
 
-// position is the place of a new call among those of its flow: at the end, or if it goes first, after the others that go first.
+// position is the place of a new call among those of its flow: at the end, or, if it goes first, after others that go first.
 func (w *waiter) position(waiting []*waiter) int {
 	behind := func(other *waiter) bool { return !other.again && (!other.continues || w.again) }
 	if first := slices.IndexFunc(waiting, behind); first >= 0 && (w.again || w.continues) {
@@ -243,7 +242,7 @@ func (w *waiter) position(waiting []*waiter) int {
 	return len(waiting)
 }
 
-// next takes out the call whose turn it is, of the candidates that may go now; nil when none may.
+// next takes out the call whose turn it is, of the candidates that may go now; nil if none may.
 func (t *turns) next(now time.Time, of candidate) *waiter {
 	for i, flow := range t.order {
 		index, due := of(t.flows[flow])
@@ -261,7 +260,7 @@ func (t *turns) next(now time.Time, of candidate) *waiter {
 	return nil
 }
 
-// newest is the last call of the flow that has most waiting; nil when none waits.
+// newest is the last call of the longest flow; nil if no call waits.
 func (t *turns) newest() *waiter {
 	var longest []*waiter
 	for _, waiting := range t.flows {

@@ -13,8 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// statuses are the ones that the API documents. Others are counted together, so
-// that a server cannot make series.
+// statuses are those that the API documents. Others are counted together, so that a
+// server cannot cause new series.
 var statuses = []int{200, 201, 204, 400, 401, 403, 404, 415, 429, 500, 501, 502, 503, 504}
 
 // Metrics counts and times calls. It is a prometheus.Collector, to be registered

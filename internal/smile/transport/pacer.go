@@ -10,17 +10,17 @@ const (
 	// when calls arrive: with 1.03, no second holds more than the limit at the server as long as the
 	// calls' ways there differ by at most 30 ms.
 	spacing = 1.03
-	// closest is the least distance of two calls. It lets a call that left late, by what a busy
-	// machine delays a timer, be followed by the next one as planned.
+	// closest is the least distance of two calls. It permits that a call that was sent late,
+	// because a busy machine delays timers, is followed by the next one as planned.
 	closest = 0.9
 	// maxSent bounds how many departures a pacer remembers.
 	maxSent = 1000
 )
 
-// departure is when a call was written to the network: when it got its slot, until that is known better.
+// departure is when a call was written to the network; until that is known, when it got its slot.
 type departure struct{ at time.Time }
 
-// pacer plans when the next call is due. The zero pacer lets a call go at once.
+// pacer plans when the next call is due. With the zero pacer, it is due at once.
 type pacer struct {
 	next time.Time
 	// sent are the last calls, oldest first: as many as the limit permits in a second. The first of them
@@ -29,7 +29,7 @@ type pacer struct {
 	span time.Duration
 }
 
-// due is when the next call may go. It may turn out to be later, when calls depart later than they got their slot.
+// due is when the next call may be sent. That may become later, if calls are written later than they got their slot.
 func (p *pacer) due() time.Time {
 	if p.span == 0 {
 		return p.next
@@ -54,7 +54,7 @@ func (p *pacer) take(going *departure, due, now time.Time, rate, limit float64) 
 	}
 }
 
-// units is so many times the distance of two calls at a rate, rounded up.
+// units is count times the distance of two calls at a rate, rounded up.
 func units(count, rate float64) time.Duration {
 	return time.Duration(math.Ceil(count * float64(time.Second) / rate))
 }

@@ -101,7 +101,7 @@ func createWithMetadata(ctx context.Context, c *smile.Mutator) error {
 	return err
 }
 
-// TestARefusedCallGoesAgainWhole looks at what is sent the second time.
+// TestARefusedCallGoesAgainWhole checks what is sent the second time.
 func TestARefusedCallGoesAgainWhole(t *testing.T) {
 	var bodies []string
 	next := tripper(func(r *http.Request) (*http.Response, error) {

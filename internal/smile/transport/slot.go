@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// maxSends is how often a call is sent that the host refuses as one too many.
+	// maxSends is how often a call is sent if the host refuses it as one too many.
 	maxSends = 3
 	// maxDrained is how much of a refusal is read, so that its connection can be used again.
 	maxDrained = 4 << 10
 )
 
-// slot waits for the budget, then checks the fence and what the call's context asks to be checked. Until all have passed,
-// the caller's context cancels the call. A call that is refused with 429 has done nothing: it is sent
-// again in the next slot, unless the host wants to be left alone for longer than callers wait. Nothing else is sent again.
+// slot waits for the budget, then runs the fence and the checks of the call's context. Until then, the caller's context cancels
+// the call. A call that is refused with 429 has done nothing: it is sent again in the next slot, unless the host requires a pause
+// that is longer than callers wait. Nothing else is sent again.
 func slot(budget *Budget, metrics *Metrics, fence Fence) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {
@@ -53,7 +53,7 @@ func slot(budget *Budget, metrics *Metrics, fence Fence) step {
 	}
 }
 
-// admit returns when a call may be sent, or why it may not.
+// admit waits for the call's slot.
 func admit(budget *Budget, metrics *Metrics, request *http.Request, again bool) (*departure, error) {
 	ctx, queued := request.Context(), time.Now()
 	going, err := budget.wait(ctx, again)
@@ -64,7 +64,7 @@ func admit(budget *Budget, metrics *Metrics, request *http.Request, again bool) 
 	return going, nil
 }
 
-// permitted reports why a call that has its slot must not be sent.
+// permitted returns why a call that has its slot must not be sent; nil if it may.
 func permitted(request *http.Request, fence Fence) error {
 	if request.Method != http.MethodGet {
 		if err := fence.check(); err != nil {
@@ -84,7 +84,7 @@ func (f Fence) check() error {
 	return f()
 }
 
-// reportingDeparture tells the budget when the request is written.
+// reportingDeparture reports to the budget when the request is written.
 func reportingDeparture(budget *Budget, going *departure, request *http.Request) *http.Request {
 	trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { budget.departed(going) }}
 	return request.WithContext(httptrace.WithClientTrace(request.Context(), trace))
@@ -99,8 +99,7 @@ func bodyOf(request *http.Request) ([]byte, error) {
 	return io.ReadAll(request.Body)
 }
 
-// attempt is a request with its whole body again. GetBody stays nil, so that only slot sends a mutating request again, never
-// net/http.
+// attempt is a copy of a request with the whole body. GetBody stays nil, so that net/http never sends a mutating request again.
 func attempt(request *http.Request, body []byte) *http.Request {
 	if body == nil {
 		return request
@@ -110,15 +109,15 @@ func attempt(request *http.Request, body []byte) *http.Request {
 	return again
 }
 
-// payReplays takes a further slot when net/http sends a request again, which it
-// does with a GET whose idle connection turned out to be closed.
+// payReplays takes another slot when net/http sends a request again. It does so with
+// a GET whose idle connection turns out to be closed.
 func payReplays(budget *Budget) step {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return tripper(func(request *http.Request) (*http.Response, error) {
 			ctx, sent := request.Context(), false
 			trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
 				if sent {
-					// When this fails, so does the call, of the same context.
+					// If this fails, so does the call, which has the same context.
 					_ = budget.Wait(ctx)
 				}
 				sent = true

@@ -19,7 +19,7 @@ func create(ctx context.Context, c *smile.Mutator) error {
 
 func probe(ctx context.Context, c *smile.Mutator) error { return c.Probe(ctx) }
 
-// TestDeadlines answers in every way that never ends, and looks at the clock.
+// TestDeadlines responds in every way that never ends, and checks when the call ends.
 func TestDeadlines(t *testing.T) {
 	drip := func(text string, every time.Duration) func(net.Conn, *http.Request) bool {
 		return func(conn net.Conn, _ *http.Request) bool {

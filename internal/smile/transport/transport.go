@@ -22,10 +22,10 @@ import (
 const (
 	// DefaultReadTimeout bounds a read from the moment of sending to the last byte.
 	DefaultReadTimeout = 30 * time.Second
-	// DefaultMutateTimeout does the same for a mutating call. It is less than what
-	// separates an old leader's last renewal from a new leader's first call.
+	// DefaultMutateTimeout does the same for a mutating call. It is less than the time
+	// between an old leader's last possible call and a new leader's first one.
 	DefaultMutateTimeout = 8 * time.Second
-	// MaxBodyBytes bounds the body of an answer, after decompression.
+	// MaxBodyBytes bounds the body of a response, after decompression.
 	MaxBodyBytes = 4 << 20
 
 	maxHeaderBytes = 64 << 10
@@ -40,7 +40,7 @@ type Fence func() error
 
 // Config describes a Transport. All but Credentials and Fence is optional.
 type Config struct {
-	// Credentials is asked once per call, when it is about to be sent.
+	// Credentials is called once per call, when it is about to be sent.
 	Credentials func() Credentials
 	// Fence is checked before each sending of a call that is not a GET. Without it, all such calls are refused.
 	Fence Fence
@@ -50,17 +50,17 @@ type Config struct {
 	Host *Host
 	// Hosts are the hosts that are called; nil permits the vendor's.
 	Hosts *HostPolicy
-	// AllowExemptAddresses lets the vendor's hosts be at the addresses that Hosts exempts.
+	// AllowExemptAddresses permits that the vendor's hosts are at the addresses that Hosts exempts.
 	AllowExemptAddresses bool
 	// RootCAs verify the server; nil are the system's.
 	RootCAs *x509.CertPool
 	// Metrics counts and times the calls; nil does not.
 	Metrics *Metrics
-	// Clocks learns the time of the host; nil does not.
+	// Clocks records the time of the host; nil does not.
 	Clocks *Clocks
-	// ReadTimeout is DefaultReadTimeout when 0.
+	// ReadTimeout is DefaultReadTimeout if 0.
 	ReadTimeout time.Duration
-	// MutateTimeout is DefaultMutateTimeout when 0.
+	// MutateTimeout is DefaultMutateTimeout if 0.
 	MutateTimeout time.Duration
 	// UserAgent is sent with each call, unless empty.
 	UserAgent string
@@ -82,7 +82,7 @@ func New(config Config) *Transport {
 	return &Transport{chain: newChain(config, base), base: base, budget: config.Budget, host: config.Host}
 }
 
-// Turn returns nil when a call of the context would leave within about half a second, and keeps its place for the call; otherwise
+// Turn returns nil if a call of the context would be sent within about half a second, and keeps its place for the call. Otherwise
 // it returns the error that the call would. It sends nothing. See Budget.Turn.
 func (t *Transport) Turn(ctx context.Context) error {
 	if err := t.host.Asked(); err != nil {
@@ -94,7 +94,7 @@ func (t *Transport) Turn(ctx context.Context) error {
 	return nil
 }
 
-// TurnIsNear reports whether a call of the context would leave within about half a second. It keeps no place.
+// TurnIsNear reports whether a call of the context would be sent within about half a second. It keeps no place.
 func (t *Transport) TurnIsNear(ctx context.Context) bool {
 	return t.host.Asked() == nil && t.budget.TurnIsNear(ctx)
 }
@@ -129,8 +129,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// newBase returns what speaks to the network. It speaks HTTP/1.1 only, in which a
-// request is sent again by the library in fewer cases, and all of them known.
+// newBase returns the RoundTripper that uses the network. It uses only HTTP/1.1, with
+// which the library sends a request again in fewer cases, and all of them are known.
 func newBase(config Config, proxy *httpproxy.Config) *http.Transport {
 	var exempt []netip.Prefix
 	if config.AllowExemptAddresses {
@@ -152,8 +152,8 @@ func newBase(config Config, proxy *httpproxy.Config) *http.Transport {
 // step wraps the rest of the chain.
 type step func(next http.RoundTripper) http.RoundTripper
 
-// newChain puts the steps in their order: what may refuse or wait comes before the
-// clock starts, and what touches the answer's body lies inside it.
+// newChain puts the steps in their order. Steps that may refuse or wait come before
+// the deadline starts. Steps that touch the body of the response come after.
 func newChain(config Config, base http.RoundTripper) http.RoundTripper {
 	steps := []step{
 		guard(config.Hosts),

@@ -10,22 +10,22 @@ import (
 
 const (
 	// lead is how long before its turn a caller is woken. It covers what a reconcile does before its call, such as storing an
-	// intent. At most as many callers are present or woken as there are slots in that time.
+	// intent. No more callers are present or woken than there are slots in that time.
 	lead = 500 * time.Millisecond
-	// calledFor is how long the place of a woken caller counts as taken. A caller that comes later still goes first.
+	// calledFor is for how long a place is kept for a woken caller. A caller that comes later still goes first.
 	calledFor = 10 * time.Second
-	// keptFor is after how long a caller that keeps its place retries by itself, in case it was not woken.
+	// keptFor is after how long a caller that keeps its place retries even if it was not woken.
 	keptFor = 5 * time.Minute
 )
 
-// The waiting calls are in two queues. Those whose turn is near are in waiting. Of the others only the places are kept, in
-// parked: their reconciles have ended. When its turn is near, a place moves to the end of waiting and the caller is woken. A slot
+// The waiting calls are in two queues. Calls whose turn is near are in waiting. The reconciles of the others have ended, and only
+// their places are kept, in parked. When its turn is near, a place moves to the end of waiting, and the caller is woken. A slot
 // goes to the first call whose caller is present, so no slot is lost to a caller that is late or does not come.
 
-// Turn returns nil when a call of the context would leave within about half a second. That place is then kept for the
-// caller's next call. Otherwise it is a *smile.PausedError: if Kept, the caller keeps its place and is woken when its turn
-// is near. Nothing is sent, and no slot is taken. It is for steps that must come right before a call and must not be
-// repeated. Without a caller in the context, or with one that has had its turn, Turn returns nil and the call waits for its slot.
+// Turn returns nil if a call of the context would be sent within about half a second. Then the place is kept for the caller's
+// next call. Otherwise it returns a *smile.PausedError: if Kept, the caller keeps its place and is woken when its turn is near.
+// Nothing is sent, and no slot is taken. Use it for steps that must come right before a call and must not be repeated. Without a
+// caller in the context, or with one that has had its turn, Turn returns nil and the call waits for its slot.
 func (b *Budget) Turn(ctx context.Context) error {
 	w := b.waiterOf(ctx, false)
 	if w.caller.Stays() {
@@ -45,7 +45,7 @@ func (b *Budget) Turn(ctx context.Context) error {
 	return err
 }
 
-// TurnIsNear reports whether a call of the context would leave within about half a second. It takes no place.
+// TurnIsNear reports whether a call of the context would be sent within about half a second. It takes no place.
 func (b *Budget) TurnIsNear(ctx context.Context) bool {
 	w := b.waiterOf(ctx, false)
 	if w.caller != nil && w.caller.Stays() {
@@ -81,8 +81,8 @@ func (b *Budget) heldFor(w *waiter) *waiter {
 	return held
 }
 
-// admit finds the place of a call in waiting: that of the call itself, or the one that was kept for it. Otherwise the
-// error says when to come back.
+// admit returns the place of a call in waiting: a new one, or the one that was kept for it. Otherwise the error contains when to
+// retry.
 func (b *Budget) admit(w *waiter, now time.Time) (*waiter, error) {
 	held := b.heldFor(w)
 	if held == nil {
@@ -128,7 +128,7 @@ func (w *waiter) refuse(pause time.Duration) {
 	}
 }
 
-// claim gives the kept place to the caller that has come. If its place no longer counted, it goes first in its flow.
+// claim gives the kept place to the caller that has come. If the place was released, the caller goes first in its flow.
 func (b *Budget) claim(held *waiter) {
 	if i := slices.Index(b.called, held); i >= 0 {
 		b.called = slices.Delete(b.called, i, i+1)
@@ -148,7 +148,7 @@ func (b *Budget) reserve(w *waiter, now time.Time) {
 	w.caller.Hold(w)
 }
 
-// near reports whether a call may wait for its slot: no caller of its flow is away for a call as urgent, and the slot is
+// near reports whether a call may wait for its slot: no caller of its flow is away for a call that is as urgent, and the slot is
 // due soon.
 func (b *Budget) near(w *waiter, now time.Time) bool {
 	return b.parked.ofFlow(w.flow, w.lane) == 0 && b.room(w) && !b.callAt(w).After(now)
@@ -166,7 +166,7 @@ func (b *Budget) room(w *waiter) bool {
 // slotsIn is how many slots there are in a time, at least one.
 func slotsIn(d time.Duration, rate float64) int { return max(1, int(rate*d.Seconds())) }
 
-// callAt is from when on a caller may be woken.
+// callAt is the earliest time at which a caller may be woken.
 func (b *Budget) callAt(w *waiter) time.Time { return later(b.due(), w.share.ready()).Add(-lead) }
 
 // callable is the candidate of a flow to be woken next.

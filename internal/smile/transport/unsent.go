@@ -10,8 +10,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// markUnsent makes an UnsentError of a failure before there was a connection to
-// write to. From then on, everything is taken as sent.
+// markUnsent returns an UnsentError for a failure before there was a connection to write
+// to. After that, every call counts as sent.
 func markUnsent(next http.RoundTripper) http.RoundTripper {
 	return tripper(func(request *http.Request) (*http.Response, error) {
 		var connected, badHandshake atomic.Bool

@@ -1,4 +1,4 @@
-// Package stopwatch tells whether two cases can be told apart by how long the same work takes on them. It is for tests.
+// Package stopwatch measures whether the same work takes longer in one case than in another. It is for tests.
 package stopwatch
 
 import (
@@ -8,22 +8,21 @@ import (
 )
 
 const (
-	// Apart is from which Welch's t on two cases are told apart.
+	// Apart is the least Welch's t of two cases that differ.
 	Apart = 4.5
-	// rounds are how often it is measured at most. The machine may be busy with other things in one.
-	rounds = 4
-	// block is how many measurements of each case are compared with each other: the machine is slower at times.
+	// repeats is how often the measurement is repeated at most. The machine may be busy during one.
+	repeats = 4
+	// block is how many measurements of each case are compared with each other. The speed of the machine varies between blocks.
 	block = 200
-	// kept is the share of a block that is looked at: what takes longer tells more of the machine than of the cases.
+	// kept is the share of a block that is used. What takes longer shows more about the machine than about the cases.
 	kept = 0.5
 )
 
-// Told is how clearly two cases can be told apart by n measurements of each: Welch's t, in the best of several rounds. What
-// differs does so in each round, and what does not need not pass them all. Before each, set makes it the one case or the
-// other: what is measured is the same code in the same place, or that would be what is told.
-func Told(n int, set func(which int), run func()) float64 {
+// Difference returns how clearly two cases differ, from n measurements of each: Welch's t, the least of several repetitions. Cases
+// that differ do so each time. Before each measurement, set selects the case, so that the same code at the same place is measured.
+func Difference(n int, set func(which int), run func()) float64 {
 	best := math.Inf(1)
-	for range rounds {
+	for range repeats {
 		if best = min(best, math.Abs(Take(n, set, run).welch())); best < Apart {
 			break
 		}

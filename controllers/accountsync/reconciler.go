@@ -40,8 +40,8 @@ const (
 	concurrency = 16
 )
 
-// Controller holds what the reconciling of account syncs needs.
-type Controller struct {
+// Reconciler reconciles SmileAccountSyncs. It lives as long as the process; a scope lives for one reconcile.
+type Reconciler struct {
 	// Client writes; it reads SmileAccountSyncs and SmileUsers from the cache.
 	Client client.Client
 	// Connections to Smile.
@@ -73,16 +73,16 @@ type Controller struct {
 	payloads payloads
 }
 
-// Reconciler makes the reconciler of SmileAccountSyncs.
-func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync] {
+// Engine returns the life of SmileAccountSyncs, with the phases of this kind.
+func (r *Reconciler) Engine() *engine.Reconciler[*v1alpha1.SmileAccountSync] {
 	return &engine.Reconciler[*v1alpha1.SmileAccountSync]{
-		Client: c.Client, Events: c.Events, Clock: c.Clock,
+		Client: r.Client, Events: r.Events, Clock: r.Clock,
 		Kind: engine.Kind[*v1alpha1.SmileAccountSync]{
 			Name: kind,
-			Gone: c.heeded.forget,
+			Gone: r.heeded.forget,
 			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
 			Phases: func() ([]engine.Phase[*v1alpha1.SmileAccountSync], engine.Conclude[*v1alpha1.SmileAccountSync]) {
-				s := &scope{c: c}
+				s := &scope{r: r}
 				return []engine.Phase[*v1alpha1.SmileAccountSync]{
 					{Condition: v1alpha1.ConditionTemplateApplied, Run: s.checkTemplate},
 					{Condition: v1alpha1.ConditionOutputReady, Run: engine.Gather(s.inspect)},
@@ -100,59 +100,59 @@ func (c *Controller) Reconciler() *engine.Reconciler[*v1alpha1.SmileAccountSync]
 }
 
 // SetupWithManager registers the controller.
-func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
-	reconciler := c.Reconciler()
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	reconciler := r.Engine()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("smileaccountsync").
 		For(&v1alpha1.SmileAccountSync{}, builder.WithPredicates(predicate.Or(engine.Relevant(), reconciler.Altered()))).
-		Watches(&v1alpha1.SmileUser{}, handler.EnqueueRequestsFromMapFunc(c.ofUser), builder.WithPredicates(userChanged())).
-		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(c.ofConnection),
+		Watches(&v1alpha1.SmileUser{}, handler.EnqueueRequestsFromMapFunc(r.ofUser), builder.WithPredicates(userChanged())).
+		Watches(&v1alpha1.SmileConnection{}, handler.EnqueueRequestsFromMapFunc(r.ofConnection),
 			builder.WithPredicates(engine.BecameUsable())).
-		WatchesRawSource(source.TypedChannel(c.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(c.ofRemoteUser))).
-		WatchesRawSource(engine.Woken(c.Checks)).
-		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, c.tenant)).
+		WatchesRawSource(source.TypedChannel(r.Mirrors.Changes(), handler.TypedEnqueueRequestsFromMapFunc(r.ofRemoteUser))).
+		WatchesRawSource(engine.Woken(r.Checks)).
+		WithOptions(reconciler.Options(concurrency, engine.LongestBackoff, r.tenant)).
 		Complete(reconciler)
 }
 
-func (c *Controller) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
+func (r *Reconciler) tenant(ctx context.Context, name types.NamespacedName) engine.Tenant {
 	var sync v1alpha1.SmileAccountSync
-	if c.Client.Get(ctx, name, &sync) != nil {
+	if r.Client.Get(ctx, name, &sync) != nil {
 		return engine.Tenant{}
 	}
 	var user v1alpha1.SmileUser
-	if c.Client.Get(ctx, types.NamespacedName{Namespace: name.Namespace, Name: sync.Spec.UserRef.Name}, &user) != nil {
+	if r.Client.Get(ctx, types.NamespacedName{Namespace: name.Namespace, Name: sync.Spec.UserRef.Name}, &user) != nil {
 		return engine.Tenant{}
 	}
-	return c.Connections.Tenant(ctx, user.Namespace, user.Spec.ConnectionRef)
+	return r.Connections.Tenant(ctx, user.Namespace, user.Spec.ConnectionRef)
 }
 
 // ofUser finds the syncs of a user.
-func (c *Controller) ofUser(ctx context.Context, user client.Object) []reconcile.Request {
-	return engine.RequestsFor(ctx, c.Client, &v1alpha1.SmileAccountSyncList{},
+func (r *Reconciler) ofUser(ctx context.Context, user client.Object) []reconcile.Request {
+	return engine.RequestsFor(ctx, r.Client, &v1alpha1.SmileAccountSyncList{},
 		client.InNamespace(user.GetNamespace()), client.MatchingFields{index.User: user.GetName()})
 }
 
-func (c *Controller) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
-	return c.ofUsers(ctx, client.InNamespace(conn.GetNamespace()), client.MatchingFields{index.Connection: conn.GetName()})
+func (r *Reconciler) ofConnection(ctx context.Context, conn client.Object) []reconcile.Request {
+	return r.ofUsers(ctx, client.InNamespace(conn.GetNamespace()), client.MatchingFields{index.Connection: conn.GetName()})
 }
 
 // ofRemoteUser finds the syncs for which a change of the mirror is news. After a start, the mirror is compared with their
 // statuses.
-func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []reconcile.Request {
+func (r *Reconciler) ofRemoteUser(ctx context.Context, change mirror.Change) []reconcile.Request {
 	var users v1alpha1.SmileUserList
-	if err := c.Client.List(ctx, &users, client.MatchingFields{index.RemoteUser: change.UserID}); err != nil {
+	if err := r.Client.List(ctx, &users, client.MatchingFields{index.RemoteUser: change.UserID}); err != nil {
 		return nil // a synced cache does not fail
 	}
 	var requests []reconcile.Request
 	for i := range users.Items {
 		user := &users.Items[i]
 		var syncs v1alpha1.SmileAccountSyncList
-		err := c.Client.List(ctx, &syncs, client.InNamespace(user.Namespace), client.MatchingFields{index.User: user.Name})
+		err := r.Client.List(ctx, &syncs, client.InNamespace(user.Namespace), client.MatchingFields{index.User: user.Name})
 		if err != nil {
 			return nil
 		}
 		for j := range syncs.Items {
-			if syncs.Items[j].UID != change.Reader && c.isNews(user, &syncs.Items[j]) {
+			if syncs.Items[j].UID != change.Reader && r.isNews(user, &syncs.Items[j]) {
 				requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&syncs.Items[j])})
 			}
 		}
@@ -161,15 +161,15 @@ func (c *Controller) ofRemoteUser(ctx context.Context, change mirror.Change) []r
 }
 
 // isNews reports whether the mirror shows something about a user that the status of a sync does not.
-func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccountSync) bool {
-	known, ok := c.Mirrors.Lookup(user)
+func (r *Reconciler) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccountSync) bool {
+	known, ok := r.Mirrors.Lookup(user)
 	if !ok {
 		return true
 	}
 	if readyReason(sync) == v1alpha1.ReasonMassDisappearance {
 		return true
 	}
-	s := &scope{c: c, user: user}
+	s := &scope{r: r, user: user}
 	if accounts, ok := known.CachedAccounts(user.Status.UserID); !ok || s.differs(sync, s.covered(sync, accounts)) {
 		return true
 	}
@@ -180,14 +180,14 @@ func (c *Controller) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccoun
 	})
 }
 
-func (c *Controller) ofUsers(ctx context.Context, options ...client.ListOption) []reconcile.Request {
+func (r *Reconciler) ofUsers(ctx context.Context, options ...client.ListOption) []reconcile.Request {
 	var users v1alpha1.SmileUserList
-	if err := c.Client.List(ctx, &users, options...); err != nil {
+	if err := r.Client.List(ctx, &users, options...); err != nil {
 		return nil // a synced cache does not fail
 	}
 	var requests []reconcile.Request
 	for i := range users.Items {
-		requests = append(requests, c.ofUser(ctx, &users.Items[i])...)
+		requests = append(requests, r.ofUser(ctx, &users.Items[i])...)
 	}
 	return requests
 }
@@ -205,8 +205,8 @@ func userChanged() predicate.Predicate {
 	}
 }
 
-func (c *Controller) userOf(ctx context.Context, sync *v1alpha1.SmileAccountSync) (*v1alpha1.SmileUser, error) {
+func (r *Reconciler) userOf(ctx context.Context, sync *v1alpha1.SmileAccountSync) (*v1alpha1.SmileUser, error) {
 	user := &v1alpha1.SmileUser{}
 	name := types.NamespacedName{Namespace: sync.Namespace, Name: sync.Spec.UserRef.Name}
-	return user, c.Client.Get(ctx, name, user)
+	return user, r.Client.Get(ctx, name, user)
 }

@@ -23,23 +23,23 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// pairOf is what the subscription of a desk is registered with.
+// pairOf is the pair of the fixture's subscription.
 var pairOf = hook.Pair{ID: "pair", Path: hook.NewPath(), Secret: hook.NewSecret()}
 
-// knowing is an API server with a person, and a subscription with this pair.
-func knowing(t *testing.T, pair hook.Pair) *stored {
+// apiServerWith is an API server with a SmileUser, and a subscription with this pair.
+func apiServerWith(t *testing.T, pair hook.Pair) *stored {
 	t.Helper()
 	return apiServer(t, append(registration(t, pair), person())...)
 }
 
-// over is what serves HTTP for a receiver on an API server.
-func over(t *testing.T, kube *stored) *http.Server {
+// httpServer is the HTTP server of a receiver.
+func httpServer(t *testing.T, kube *stored) *http.Server {
 	t.Helper()
 	under, _ := (&Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}).server(t.Context())
 	return under
 }
 
-// registration is a subscription with a pair, and the Secret that holds the pairs.
+// registration is a subscription with a pair, and the Secret of the pairs.
 func registration(t *testing.T, pair hook.Pair) []client.Object {
 	t.Helper()
 	sub := subscription()
@@ -58,19 +58,19 @@ func registration(t *testing.T, pair hook.Pair) []client.Object {
 	}}
 }
 
-// desk is a receiver without a network, of the events of one person.
-type desk struct {
+// fixture is a receiver without a network, for the events of one user.
+type fixture struct {
 	*handler
 	kube *stored
 }
 
-func newDesk(t *testing.T) *desk {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return restarted(t, knowing(t, pairOf))
+	return restarted(t, apiServerWith(t, pairOf))
 }
 
-// restarted is a receiver that remembers nothing, on what the API server holds.
-func restarted(t *testing.T, kube *stored) *desk {
+// restarted is a new receiver on an existing API server.
+func restarted(t *testing.T, kube *stored) *fixture {
 	t.Helper()
 	server := &Server{Cache: kube, Live: kube, Now: time.Now, Log: logr.Discard()}
 	life, end := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -79,22 +79,22 @@ func restarted(t *testing.T, kube *stored) *desk {
 		end()
 		hints.work.Wait()
 	})
-	return &desk{newHandler(server, hints), kube}
+	return &fixture{newHandler(server, hints), kube}
 }
 
-// eventOf is the body of an event about the person of a desk, which happened just before the clock of a bubble starts.
+// eventOf is the body of an event about the fixture's user. It happened just before a bubble's clock starts.
 func eventOf(kind string) string {
 	return fmt.Sprintf(`{"id":"et-1","version":1,"type":%q,"createdAt":"1999-12-31T23:59:24Z","data":{"userId":"u-1","accountId":"a-1"}}`, kind)
 }
 
-// Sign gives the signature of a body, as Smile makes it.
+// Sign returns the signature of a body, as Smile computes it.
 func Sign(body, secret string) string {
 	mac := hmac.New(sha512.New, []byte(secret))
 	mac.Write([]byte(body))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// delivery is a request with an event, as Smile makes it.
+// delivery is a request with an event, as Smile sends it.
 func delivery(ctx context.Context, path string, body io.Reader, signature string) *http.Request {
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, hook.Prefix+path, body)
 	r.Header.Set("Content-Type", "application/json")
@@ -102,13 +102,13 @@ func delivery(ctx context.Context, path string, body io.Reader, signature string
 	return r
 }
 
-// genuineOf is a delivery of this body with the pair of a desk.
+// genuineOf is a delivery of this body, signed with the fixture's pair.
 func genuineOf(ctx context.Context, body string) *http.Request {
 	return delivery(ctx, pairOf.Path.Reveal(), strings.NewReader(body), Sign(body, pairOf.Secret.Reveal()))
 }
 
-// answerTo gives the status of the answer to a request.
-func (d *desk) answerTo(r *http.Request) int {
+// answerTo returns the status of the response to a request.
+func (d *fixture) answerTo(r *http.Request) int {
 	answer := httptest.NewRecorder()
 	d.ServeHTTP(answer, r)
 	return answer.Code

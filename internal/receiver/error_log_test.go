@@ -17,7 +17,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/hook"
 )
 
-// broken is an API server that does not list, or not get, or a cache whose watches were cut off early.
+// broken is an API server whose lists or gets fail, or a cache whose watches were interrupted early.
 type broken struct {
 	client.Client
 	list, get error
@@ -35,8 +35,8 @@ func (b *broken) Get(ctx context.Context, key client.ObjectKey, obj client.Objec
 	return errors.Join(b.get, b.Client.Get(ctx, key, obj, options...))
 }
 
-// What keeps events from being taken is logged, seldom, and tells nothing of them.
-func TestWhyEventsAreNotTakenIsLogged(t *testing.T) {
+// Why events are not accepted is logged, rarely, and without their contents.
+func TestRefusedEventsAreLogged(t *testing.T) {
 	forbidden := errors.New("it is forbidden")
 	unknown := func(ctx context.Context) *http.Request {
 		return delivery(ctx, "unknown-path", strings.NewReader("{}"), "")
@@ -52,7 +52,7 @@ func TestWhyEventsAreNotTakenIsLogged(t *testing.T) {
 		"the cache cannot list":     {broken{list: forbidden}, broken{}, false, known, http.StatusServiceUnavailable, []string{"cannot be listed", "forbidden"}},
 		"the API server does not":   {broken{}, broken{list: forbidden}, false, unknown, http.StatusServiceUnavailable, []string{"cannot be listed", "forbidden"}},
 		"the Secret cannot be read": {broken{}, broken{get: forbidden}, false, known, http.StatusServiceUnavailable, []string{"cannot be read", "forbidden", "n/events"}},
-		"the cache shows nothing":   {broken{blind: true}, broken{}, false, known, http.StatusServiceUnavailable, []string{"lags behind", "n/events"}},
+		"the cache shows nothing":   {broken{blind: true}, broken{}, false, known, http.StatusServiceUnavailable, []string{"the cache lags", "n/events"}},
 		"the Secret lacks the pair": {broken{}, broken{}, true, known, http.StatusServiceUnavailable, []string{"does not hold the pair", "n/events"}},
 		"an event that makes no sense": {broken{}, broken{}, false, func(ctx context.Context) *http.Request {
 			return genuineOf(ctx, `{"id":"et-1","data":{"userId":"George"}}`)
@@ -61,7 +61,7 @@ func TestWhyEventsAreNotTakenIsLogged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				kube := knowing(t, pairOf)
+				kube := apiServerWith(t, pairOf)
 				if test.unpaired {
 					secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: hook.SecretName("events")}}
 					if err := kube.Delete(t.Context(), secret); err != nil {
@@ -74,7 +74,7 @@ func TestWhyEventsAreNotTakenIsLogged(t *testing.T) {
 					Cache: &test.cache, Live: &test.live, Now: time.Now,
 					Log: funcr.New(func(prefix, args string) { logged = append(logged, prefix+args) }, funcr.Options{}),
 				}
-				d := &desk{newHandler(server, &hinter{cache: &test.cache, live: kube, now: time.Now, life: t.Context()}), kube}
+				d := &fixture{newHandler(server, &hinter{cache: &test.cache, live: kube, now: time.Now, life: t.Context()}), kube}
 				const span = 25 * time.Second
 				for began := time.Now(); time.Since(began) < span; <-time.After(300 * time.Millisecond) {
 					if got := d.answerTo(test.request(t.Context())); got != test.status {
@@ -83,7 +83,7 @@ func TestWhyEventsAreNotTakenIsLogged(t *testing.T) {
 				}
 				wantLines := 0
 				if test.logged != nil {
-					wantLines = int(span/complaining) + 1
+					wantLines = int(span/errorInterval) + 1
 				}
 				if len(logged) != wantLines {
 					t.Errorf("%d lines in %s, want %d: %q", len(logged), span, wantLines, logged)
