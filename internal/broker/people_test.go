@@ -78,7 +78,6 @@ func TestWhyThereIsNoToken(t *testing.T) {
 			s.Change(s.conn, func() { s.conn.Spec.Suspend = true })
 		}, outcome{409, "Suspended", ""}},
 		"the connection is gone": {func(s *scene) { s.Delete(s.conn) }, outcome{409, "UserNotReady", "ConnectionNotFound"}},
-		"the keys are refused":   {fault("status:401"), outcome{409, "UserNotReady", "InvalidCredentials"}},
 		"Smile is down":          {fault("status:503"), outcome{503, "SmileUnavailable", ""}},
 		"Smile resets":           {fault("reset"), outcome{503, "SmileUnavailable", ""}},
 		"Smile throttles":        {fault("status:429"), outcome{503, "Throttled", ""}},
