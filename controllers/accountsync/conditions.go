@@ -27,8 +27,7 @@ type findings struct {
 type fetchProgress int
 
 const (
-	// fetchNotTried: the reconcile ended before anything was fetched.
-	fetchNotTried fetchProgress = iota
+	_ fetchProgress = iota // the reconcile ended before anything was fetched
 	// fetchLacking: what there is was fetched, and a problem tells what the data lacks.
 	fetchLacking
 	// fetchFailed: not everything was fetched.
@@ -40,8 +39,7 @@ const (
 type outputState int
 
 const (
-	// outputKept: the output stays as it was.
-	outputKept outputState = iota
+	_ outputState = iota // the output stays as it was
 	// outputUnwanted: the spec asks for no output.
 	outputUnwanted
 	// outputEmpty: there is no data to write yet.

@@ -1,5 +1,5 @@
-// Package connection reconciles SmileConnections. It reads the key pair, proves it with one cheap call, and shows what is wrong if
-// the pair does not work.
+// Package connection reconciles SmileConnections. It reads the key pair, proves it with one cheap call, and shows what is wrong
+// if the pair does not work.
 package connection
 
 import (

@@ -97,7 +97,9 @@ func (s *scope) scheduleRefreshes(run *run, view *mirror.Mirror) {
 }
 
 // storeAccounts stores the numbers of the accounts as they were at a time or later.
-func (s *scope) storeAccounts(ctx context.Context, run *run, conn *connection.Connection, view *mirror.Mirror, since time.Time) error {
+func (s *scope) storeAccounts(
+	ctx context.Context, run *run, conn *connection.Connection, view *mirror.Mirror, since time.Time,
+) error {
 	status := &run.Object.Status
 	accounts, read, err := accountsSince(ctx, run, view, since)
 	if err != nil {
@@ -122,7 +124,9 @@ func (s *scope) storeAccounts(ctx context.Context, run *run, conn *connection.Co
 
 // accountsSince returns the accounts as they were at a time or later, which may take a call. Without a time it returns the
 // cached accounts; read is false if there are none.
-func accountsSince(ctx context.Context, run *run, view *mirror.Mirror, since time.Time) (accounts []smile.Account, read bool, err error) {
+func accountsSince(
+	ctx context.Context, run *run, view *mirror.Mirror, since time.Time,
+) (accounts []smile.Account, read bool, err error) {
 	userID := run.Object.Status.UserID
 	if since.IsZero() {
 		accounts, read = view.CachedAccounts(userID)

@@ -22,8 +22,8 @@ type loop struct {
 	lives  int
 }
 
-// busy is how many lives it takes until everybody was tried. In each of them the end comes between two writes, and some creations are
-// not heard of.
+// busy is how many lives it takes until everybody was tried. In each of them the end comes between two writes, and some
+// creations are not heard of.
 const busy = 3
 
 // life is one minute.

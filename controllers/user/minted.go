@@ -13,8 +13,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// minted is what this process knows of link tokens beyond the statuses: the tokens that could not be stored yet, and when the last
-// token of each remote user was minted. The time is kept for as long as no other token may follow, even if the object is deleted.
+// minted is what this process knows of link tokens beyond the statuses: the tokens that could not be stored yet, and when the
+// last token of each remote user was minted. The time is kept for as long as no other token may follow, even if the object is
+// deleted.
 type minted struct {
 	mu      sync.Mutex
 	lastOf  map[string]time.Time

@@ -46,7 +46,9 @@ func (s *scope) provision(ctx context.Context, run *run) error {
 }
 
 // request returns the request to create the user of an object, or to settle the attempt whose intent is in the status.
-func (s *scope) request(ctx context.Context, run *run, conn *connection.Connection, view *mirror.Mirror) (*creation.Request, error) {
+func (s *scope) request(
+	ctx context.Context, run *run, conn *connection.Connection, view *mirror.Mirror,
+) (*creation.Request, error) {
 	person, err := s.r.Owners.Person(ctx, conn, run.Object)
 	if err != nil {
 		return nil, err

@@ -35,8 +35,8 @@ import (
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=smileusers.smile-operator.io,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// concurrency is how many users are reconciled at once. A connection that is alone has three quarters of the workers, which is 16.
-// The budget limits the rate of calls, not this.
+// concurrency is how many users are reconciled at once. A connection that is alone has three quarters of the workers, which is
+// 16. The budget limits the rate of calls, not this.
 const concurrency = 22
 
 // Reconciler reconciles SmileUsers. It lives as long as the process; a scope lives for one reconcile.

@@ -40,7 +40,8 @@ const (
 var errTokenGone = problem.NewNotReady(v1alpha1.ReasonProgressing,
 	"the Secret of the link token was deleted or changed: it gets a new token, at most one in five minutes")
 
-// issueToken keeps a fresh link token, if the spec asks for one. A problem of its Secret ends the reconcile only after all phases.
+// issueToken keeps a fresh link token, if the spec asks for one. A problem of its Secret ends the reconcile only after all
+// phases.
 func (s *scope) issueToken(ctx context.Context, run *run) (engine.Outcome, error) {
 	outcome, err := s.keepToken(ctx, run)
 	for _, reason := range []string{v1alpha1.ReasonClusterRefused, v1alpha1.ReasonOutputConflict, v1alpha1.ReasonProgressing} {
@@ -253,7 +254,8 @@ func (s *scope) storeToken(ctx context.Context, run *run, secret tokenSecret, to
 }
 
 // renewAt returns when to renew a token: after half of its life, minus up to a tenth of that, so that tokens that were minted
-// together are not renewed together. It is computed once and stored. Recomputed from the remaining life, it would move to the end.
+// together are not renewed together. It is computed once and stored. Recomputed from the remaining life, it would move to the
+// end.
 func renewAt(issued, expires time.Time, jitter float64) time.Time {
 	life := min(max(expires.Sub(issued), shortestLife), longestLife)
 	half := life / 2

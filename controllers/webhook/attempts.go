@@ -49,8 +49,8 @@ func (a *attempts) unknown(pair string, now time.Time) time.Time {
 	return since
 }
 
-// refuse remembers a problem that only a change can fix, so that the attempt is not sent again each time that the Secrets are read.
-// It returns the problem to report.
+// refuse remembers a problem that only a change can fix, so that the attempt is not sent again each time that the Secrets are
+// read. It returns the problem to report.
 func (a *attempts) refuse(pair string, now time.Time, err error) error {
 	refused := problem.Classify(err).After(secretuse.Recheck)
 	if refused.Class != problem.Invalid {

@@ -92,7 +92,8 @@ func (s *scope) compare(ctx context.Context, run *run, w *wanted, r *registratio
 	return nil
 }
 
-// checkMissing requests a webhook that the listing lacks. One that Smile does not know is deleted, and one that was renamed retires.
+// checkMissing requests a webhook that the listing lacks. One that Smile does not know is deleted, and one that was renamed
+// retires.
 func (s *scope) checkMissing(ctx context.Context, run *run, r *registration) error {
 	remote, ok, err := s.ours(ctx, run, r.WebhookID)
 	switch {

@@ -96,8 +96,8 @@ func (s *scope) sweep(ctx context.Context, run *run, mine []mirror.Webhook) erro
 	return undeleted
 }
 
-// delete deletes a webhook of this object at Smile, and reports whether it existed. An acknowledged deletion proves nothing. A GET
-// that no longer finds the webhook does.
+// delete deletes a webhook of this object at Smile, and reports whether it existed. An acknowledged deletion proves nothing. A
+// GET that no longer finds the webhook does.
 func (s *scope) delete(ctx context.Context, run *run, webhookID string) (found bool, err error) {
 	_, ok, err := s.ours(ctx, run, webhookID)
 	if err != nil || !ok {

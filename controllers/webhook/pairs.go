@@ -18,8 +18,8 @@ func target(run *run) output.Target {
 	return output.Target{Kind: output.Secret, Name: hook.SecretName(run.Object.Name)}
 }
 
-// readPairs reads the Secret of the pairs, and restores lost pairs. A lost pair does not end its registration: Smile still shows the
-// pair, and signs with it until the webhook is replaced.
+// readPairs reads the Secret of the pairs, and restores lost pairs. A lost pair does not end its registration: Smile still
+// shows the pair, and signs with it until the webhook is replaced.
 func (s *scope) readPairs(ctx context.Context, run *run) error {
 	if err := s.openPairs(ctx, run); err != nil {
 		return err
@@ -73,8 +73,8 @@ func (s *scope) openPairs(ctx context.Context, run *run) (err error) {
 	return nil
 }
 
-// restore restores lost pairs from what Smile shows of their webhooks. A webhook whose pair cannot be restored is deleted as soon as
-// another one serves.
+// restore restores lost pairs from what Smile shows of their webhooks. A webhook whose pair cannot be restored is deleted as
+// soon as another one serves.
 func (s *scope) restore(ctx context.Context, run *run, lost []string) error {
 	for _, id := range lost {
 		r := at(run, id)
@@ -111,8 +111,8 @@ func pathOf(remote smile.Webhook) string {
 	return url[strings.LastIndex(url, "/")+1:]
 }
 
-// storePairs writes the Secret: the pairs in use, and the secrets by which applications verify events. It fails with a conflict if
-// somebody has changed the Secret since it was read, perhaps to request another secret.
+// storePairs writes the Secret: the pairs in use, and the secrets by which applications verify events. It fails with a conflict
+// if somebody has changed the Secret since it was read, perhaps to request another secret.
 func (s *scope) storePairs(ctx context.Context, run *run) error {
 	var pairs []hook.Pair
 	for id, pair := range s.pairs {

@@ -207,9 +207,9 @@ func (s *scope) add(run *run, w *wanted, pair hook.Pair, webhookID string) *regi
 	return at(run, pair.ID)
 }
 
-// makeRoom makes room for one more webhook, or returns how long to wait for it. It is called when no registration is as wanted. So a
-// registration that was never verified is abandoned. A replaced webhook is deleted when its time has come, although no other one
-// serves yet: otherwise it would block its replacement for ever.
+// makeRoom makes room for one more webhook, or returns how long to wait for it. It is called when no registration is as wanted.
+// So a registration that was never verified is abandoned. A replaced webhook is deleted when its time has come, although no
+// other one serves yet: otherwise it would block its replacement for ever.
 func (s *scope) makeRoom(ctx context.Context, run *run) error {
 	s.abandon(run)
 	count, oldest := 0, (*registration)(nil)
@@ -246,8 +246,8 @@ func (s *scope) abandon(run *run) {
 	}
 }
 
-// create sends the call once, and returns the id of the webhook. Before that, it stores the pair and the intent, in a write that fails
-// on a stale object. After an unknown outcome nothing is sent until a listing has shown it.
+// create sends the call once, and returns the id of the webhook. Before that, it stores the pair and the intent, in a write
+// that fails on a stale object. After an unknown outcome nothing is sent until a listing has shown it.
 func (s *scope) create(ctx context.Context, run *run, conn *connection.Connection, w *wanted, id string) (webhookID string, err error) {
 	if err := s.r.attempts.refusal(id, run.Now); err != nil {
 		return "", err

@@ -94,8 +94,8 @@ func secretOf(run *run) secretuse.Reference {
 	}
 }
 
-// namedSecret returns the value that spec.secretRef names, and whether its Secret permits the use. What is wrong with a value that
-// may not be used is not reported, because that would reveal something about it.
+// namedSecret returns the value that spec.secretRef names, and whether its Secret permits the use. What is wrong with a value
+// that may not be used is not reported, because that would reveal something about it.
 func (s *scope) namedSecret(ctx context.Context, run *run) (value string, permitted bool, err error) {
 	secret, err := secretOf(run).Read(ctx, s.r.Secrets)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
-// bodiesLogged is the verbosity at which the Kubernetes client begins to log what it sends and receives, which includes key pairs,
-// link tokens and personal data.
+// bodiesLogged is the verbosity at which the Kubernetes client begins to log what it sends and receives, which includes key
+// pairs, link tokens and personal data.
 const bodiesLogged = 8
 
 // withoutBodies keeps the verbosity below that, whatever the flags say.

@@ -27,15 +27,10 @@ import (
 // olderCommit is the version that a rollback goes back to in the test.
 const olderCommit = "75fada9e2450f38acfdf5ddea8ad4400fd8be2dd"
 
-// older builds the operator of olderCommit, and gives the directory of its sources.
+// older builds the operator of olderCommit, and returns the directory of its sources.
 func (s *suite) older(t *testing.T) (source, binary string) {
 	t.Helper()
-	if _, err := s.git(t, "cat-file", "-e", olderCommit+"^{commit}"); err != nil {
-		if out, err := s.git(t, "fetch", "--quiet", "--depth=1", "origin", olderCommit); err != nil {
-			t.Fatalf("commit %s is not in this clone, and fetching it from origin fails: clone without --depth, or run git fetch --unshallow: %v\n%s",
-				olderCommit, err, out)
-		}
-	}
+	s.haveOlderCommit(t)
 	source = t.TempDir()
 	archive := filepath.Join(source, "source.tar")
 	if out, err := s.git(t, "archive", "--format=tar", "--output="+archive, olderCommit); err != nil {
@@ -49,6 +44,23 @@ func (s *suite) older(t *testing.T) (source, binary string) {
 		t.Fatal(err)
 	}
 	return source, own.binary
+}
+
+// haveOlderCommit fetches olderCommit if it is not in this clone. The test is skipped only in a shallow clone that cannot fetch it.
+func (s *suite) haveOlderCommit(t *testing.T) {
+	t.Helper()
+	if _, err := s.git(t, "cat-file", "-e", olderCommit+"^{commit}"); err == nil {
+		return
+	}
+	out, err := s.git(t, "fetch", "--quiet", "--depth=1", "origin", olderCommit)
+	if err == nil {
+		return
+	}
+	shallow, _ := s.git(t, "rev-parse", "--is-shallow-repository")
+	if strings.TrimSpace(string(shallow)) == "true" {
+		t.Skipf("this clone is shallow, and commit %s cannot be fetched from origin: run git fetch --unshallow: %v\n%s", olderCommit, err, out)
+	}
+	t.Fatalf("commit %s is not in this clone, and cannot be fetched from origin: %v\n%s", olderCommit, err, out)
 }
 
 func (s *suite) git(t *testing.T, args ...string) ([]byte, error) {

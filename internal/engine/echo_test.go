@@ -38,7 +38,11 @@ func TestNewValue(t *testing.T) {
 		value, handled string
 		isNew          bool
 	}{
-		{"", "", false}, {"", "a", false}, {"a", "", true}, {"a", "a", false}, {"b", "a", true},
+		{"", "", false},
+		{"", "a", false},
+		{"a", "", true},
+		{"a", "a", false},
+		{"b", "a", true},
 		{strings.Repeat("x", 300), strings.Repeat("x", 256), false},
 	} {
 		user := &v1alpha1.SmileUser{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"approve": tt.value}}}

@@ -86,7 +86,7 @@ func (m *Mirror) TasksSince() time.Time { return m.poller.backlog.tasksFrom() }
 // ResumeTasks says up to which day the tasks of a connection's users were read before, by this process or another. It has an
 // effect if the connection is new, or was away for so long that polls went on without it.
 func (m *Mirror) ResumeTasks(conn *connection.Connection, tasksSince *metav1.Time) {
-	if m.poller.members.reconciled(conn) && tasksSince != nil {
+	if m.poller.reconciled(conn) && tasksSince != nil {
 		m.poller.backlog.resume(tasksSince.Time)
 	}
 }

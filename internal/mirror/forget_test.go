@@ -62,8 +62,8 @@ func TestClaimsOfADeletedUserAreDropped(t *testing.T) {
 	m.Claim("u1", Claim{Object: gone, UID: "1"})
 	m.Claim("u2", Claim{Object: stays, UID: "2"})
 	set.ForgetClaims(gone)
-	if len(m.claims.byUser) != 1 || m.Claim("u2", Claim{UID: "3"}).Object != stays {
-		t.Errorf("claims: %v", m.claims.byUser)
+	if len(m.byUser) != 1 || m.Claim("u2", Claim{UID: "3"}).Object != stays {
+		t.Errorf("claims: %v", m.byUser)
 	}
 }
 

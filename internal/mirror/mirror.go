@@ -93,7 +93,7 @@ func (s *Set) For(conn *connection.Connection) *Mirror {
 		m = newShared(s, conn.Account())
 		s.mirrors[conn.Account()] = m
 	}
-	m.poller.members.add(conn)
+	m.poller.add(conn)
 	return &Mirror{m, conn.Client}
 }
 

@@ -21,7 +21,8 @@ func (r Remote) Err() error { return r.err }
 // Connection returns the connection, or why none can be used.
 func (r Remote) Connection() (*connection.Connection, error) { return r.conn, r.err }
 
-// Use returns the connection and its mirror, or why no connection can be used. From then on the users of the connection are polled.
+// Use returns the connection and its mirror, or why no connection can be used. From then on the users of the connection are
+// polled.
 func (r Remote) Use() (*connection.Connection, *Mirror, error) {
 	if r.err != nil {
 		return nil, nil, r.err

@@ -78,7 +78,8 @@ type remote struct {
 
 // Do implements smile.Doer.
 func (r *remote) Do(request *http.Request) (*http.Response, error) {
-	status, body := http.StatusOK, ""
+	var body string
+	status := http.StatusOK
 	switch {
 	case r.failed:
 		status, body = http.StatusInternalServerError, `{"code":"INTERNAL_ERROR","message":"m","requestId":"r"}`

@@ -4,14 +4,20 @@
 //
 // The parts are packages below this one, each of which imports only earlier ones:
 //
-//	clock, wire, ids, disk, traffic   the clock and alarms; JSON and timestamps; ids; a file that survives a kill; journal and rate limit
-//	canary, validate, quirks          marks in personal data; what requests may contain; switches for what the vendor leaves open
-//	fixtures                          providers, test people and their data
-//	delivery                          events to webhooks: queue, sender, faults
-//	web                               the widget and the overview page
-//	server                            the HTTP API, its state, and the control API under /_sandbox/
-//	contract                          checks calls against an OpenAPI document
-//	cli                               the command line of smile-sandbox
+//	clock     the sandbox clock, and alarms on it
+//	wire      how the API writes JSON, timestamps and days
+//	ids       identifiers and signatures from a seed
+//	traffic   the journal, counts, the rate limit
+//	disk      the file that keeps the state
+//	canary    marks in personal data
+//	validate  what requests may contain
+//	quirks    switches for what the vendor's documents leave open
+//	fixtures  providers, test people and their data
+//	delivery  events to webhooks: queue, sender, faults
+//	web       the widget and the overview page
+//	server    the HTTP API, its state, the control API under /_sandbox/
+//	contract  checks calls against an OpenAPI description
+//	cli       the command line of smile-sandbox
 //
 // None of them imports the operator's client: a test of one against the other
 // would otherwise prove little.

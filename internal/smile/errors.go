@@ -75,7 +75,7 @@ func (e *RedirectError) Error() string {
 	return fmt.Sprintf("smile: %s: redirect refused", e.Operation)
 }
 
-// UnsentError is a call of which not a byte was written.
+// UnsentError is a call that failed before any byte was written.
 type UnsentError struct{ Cause error }
 
 func (e *UnsentError) Error() string { return "smile: request not sent: " + e.Cause.Error() }

@@ -130,7 +130,7 @@ type extent struct {
 	seen map[uint64]bool
 }
 
-// grow takes note of the entries of a page, or says that they are too many to be kept.
+// grow counts the entries of a page. It returns a Problem if they are too many to be kept.
 func (e *extent) grow(bytes int) error {
 	switch {
 	case e.bytes == 0:
@@ -144,10 +144,10 @@ func (e *extent) grow(bytes int) error {
 	return nil
 }
 
-// end gives back the room that the entries took.
+// end returns the memory of the entries.
 func (e *extent) end() { held.give(e.read) }
 
-// goOn records a cursor, and refuses what would keep a listing from ending.
+// goOn records a cursor. It refuses one that would make the listing endless.
 func (e *extent) goOn(cursor string) error {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(cursor))

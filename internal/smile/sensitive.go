@@ -16,7 +16,7 @@ const redacted = "[REDACTED]"
 var errUndecodable = errors.New("sensitive value: JSON of an unexpected type")
 
 // Sensitive holds a value that must not be printed, logged or encoded: a key, a
-// token, a person's data. Only Reveal gives it back. The zero Sensitive holds the
+// token, a person's data. Only Reveal returns it. The zero Sensitive holds the
 // zero T.
 type Sensitive[T any] struct {
 	// A closure, not a field: printers that read unexported fields by reflection,

@@ -1,6 +1,6 @@
-// Package testenv is the environment of the operator's tests: a real API server, which the tests of a package share; a Smile sandbox
-// that is called over real HTTP; one clock for the operator and the sandbox, which only tests move; and the controllers, whose
-// Reconcile is called directly. Nothing here waits, and nothing runs in the background.
+// Package testenv is the environment of the operator's tests: a real API server, which the tests of a package share; a Smile
+// sandbox that is called over real HTTP; one clock for the operator and the sandbox, which only tests move; and the
+// controllers, whose Reconcile is called directly. Nothing here waits, and nothing runs in the background.
 //
 // After every reconcile, the object must comply with what holds for all objects of this operator: see contract.go.
 package testenv

@@ -20,9 +20,9 @@ type planned struct {
 	failures int
 }
 
-// Live advances the clock as the work queues would: each object is reconciled now, whenever it requested that, after a failure with
-// backoff, and when the operator itself notices that its remote side or its key pair changed. The mirrors poll when that is due.
-// Events from the API server's watches do not occur.
+// Live advances the clock as the work queues would: each object is reconciled now, whenever it requested that, after a failure
+// with backoff, and when the operator itself notices that its remote side or its key pair changed. The mirrors poll when that
+// is due. Events from the API server's watches do not occur.
 func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 	o.world.Helper()
 	end := o.world.Clock.Now().Add(d)
@@ -57,8 +57,8 @@ func (o *Operator) next(queue []*planned) (at time.Time, do func()) {
 	return first.due, func() { o.reconcilePlanned(first) }
 }
 
-// Poll advances the clock to the next poll of the mirrors, and lets nothing else happen. A poll that is already due does not count:
-// what was read after it is not read again.
+// Poll advances the clock to the next poll of the mirrors, and lets nothing else happen. A poll that is already due does not
+// count: what was read after it is not read again.
 func (o *Operator) Poll() {
 	o.world.Helper()
 	o.controllers.Mirrors.PollDue(o.world.Context())

@@ -136,7 +136,8 @@ func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 	return result, err
 }
 
-// Run reconciles each object once, without failure, and returns after what time the last one must be reconciled again; 0 if never.
+// Run reconciles each object once, without failure, and returns after what time the last one must be reconciled again; 0 if
+// never.
 func (o *Operator) Run(objects ...engine.Object) time.Duration {
 	o.world.Helper()
 	var next time.Duration

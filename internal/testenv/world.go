@@ -226,8 +226,8 @@ func (w *World) Refused(obj client.Object) string {
 	return ""
 }
 
-// SetClock sets the operator's clock forward, or back, while Smile's goes on. A process of the operator cannot tell that from time
-// that passes until a response of Smile shows it: the clock of a world has no monotonic reading.
+// SetClock sets the operator's clock forward, or back, while Smile's goes on. A process of the operator cannot tell that from
+// time that passes until a response of Smile shows it: the clock of a world has no monotonic reading.
 func (w *World) SetClock(forward time.Duration) {
 	w.ahead.Add(int64(forward))
 	w.Clock.SetTime(w.Clock.Now().Add(forward))

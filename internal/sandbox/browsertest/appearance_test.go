@@ -68,7 +68,7 @@ func TestEveryPage(t *testing.T) {
 	}
 }
 
-// fits fails when something is wider than the window.
+// fits fails if something is wider than the window.
 func (w *widget) fits() {
 	w.t.Helper()
 	if got := evaluate[bool](w.tab, shadow+`.querySelector(".scroll").scrollWidth <= `+shadow+`.querySelector(".scroll").clientWidth`); !got {

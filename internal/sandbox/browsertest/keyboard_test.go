@@ -17,7 +17,7 @@ const (
 		?? ` + focused + `?.labels?.[0]?.textContent ?? ` + focused + `?.textContent ?? "")`
 )
 
-// tabTo presses Tab until what has the focus is called so.
+// tabTo presses Tab until the focused element has that name.
 func (w *widget) tabTo(name string) *widget {
 	w.t.Helper()
 	var passed []string
@@ -75,7 +75,7 @@ func TestByKeyboardAlone(t *testing.T) {
 	w.expectNames("onClose", "onAccountCreated", "onAccountError", "onAccountConnected", "onClose")
 }
 
-// The focus never gets to the page behind.
+// TestTheFocusStays: the focus never leaves the widget.
 func TestTheFocusStays(t *testing.T) {
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(desktop, nil)
@@ -88,8 +88,8 @@ func TestTheFocusStays(t *testing.T) {
 	}
 }
 
-// What a screen reader needs: every control has a name, every page a heading
-// that names the dialog.
+// readsWell fails unless every control has a name, and every page a heading
+// that names the dialog, as a screen reader needs.
 func (w *widget) readsWell() {
 	w.t.Helper()
 	nameless := evaluate[[]string](w.tab, `[...`+shadow+`.querySelectorAll("button, input")].filter((control) => {

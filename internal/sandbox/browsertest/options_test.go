@@ -12,7 +12,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// listed is the names of all rows, with the headings of their sections.
+// listed returns the names of all rows, with the headings of their sections.
 func (w *widget) listed() string {
 	w.t.Helper()
 	return evaluate[string](w.tab, `[...`+shadow+`.querySelectorAll("section")].map((s) => s.querySelector("h3").textContent + ": "
@@ -79,8 +79,8 @@ func TestSearchAndTypes(t *testing.T) {
 	}
 }
 
-// What goes wrong in the host page does not stop the widget, and a second
-// widget takes the place of the first.
+// TestHostPagesThatMisbehave: errors of the host page do not stop the widget,
+// and a second widget replaces the first.
 func TestHostPagesThatMisbehave(t *testing.T) {
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(desktop, nil)
@@ -98,7 +98,7 @@ func TestHostPagesThatMisbehave(t *testing.T) {
 	}
 }
 
-// A name full of markup is text.
+// TestNothingIsMarkup: a name that contains markup is shown as text.
 func TestNothingIsMarkup(t *testing.T) {
 	c := newCompany(t, sandbox.Options{})
 	evil := `<img src=x onerror="calls.push({name: 'evil', values: []})">`

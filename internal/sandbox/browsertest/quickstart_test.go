@@ -16,9 +16,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// quickstart is a backend and a page that do what the vendor's do: the page
-// asks the backend for a token, the backend makes a user and takes nothing but
-// a 201 for an answer.
+// quickstart is a backend and a page like the vendor's: the page requests a
+// token from the backend, and the backend creates a user and expects a 201.
 func quickstart(t *testing.T, box *sandbox.Server, script string) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()

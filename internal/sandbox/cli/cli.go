@@ -65,7 +65,8 @@ func newCommand() *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&set.addr, "addr", "127.0.0.1:8484", "address to listen on; port 0 selects a free one")
-	flags.BoolVar(&set.selfSigned, "tls-self-signed", false, "serve HTTPS with a certificate that is created at start; GET /_sandbox/ca.pem returns its authority")
+	flags.BoolVar(&set.selfSigned, "tls-self-signed", false,
+		"serve HTTPS with a certificate that is created at start; GET /_sandbox/ca.pem returns its authority")
 	flags.StringVar(&set.certFile, "tls-cert", "", "serve HTTPS with this certificate (PEM file)")
 	flags.StringVar(&set.keyFile, "tls-key", "", "private key of --tls-cert (PEM file)")
 	flags.StringVar(&set.keys, "keys", server.DefaultKeys, "accepted key pairs, one tenant each: key:secret[:PRODUCTION],...")
@@ -76,7 +77,8 @@ func newCommand() *cobra.Command {
 	flags.DurationVar(&set.linkDelay, "link-delay", 0, "how long a new account stays PENDING, on the sandbox clock")
 	flags.DurationVar(&set.dataDelay, "data-delay", 0, "how long after connecting the data becomes readable, on the sandbox clock")
 	flags.StringVar(&set.data, "data", "", "directory that keeps the state across restarts; by default the state is in memory")
-	flags.DurationVar(&set.dataLife, "data-life", 60*24*time.Hour, "how long data is kept after an account was connected, on the sandbox clock")
+	flags.DurationVar(&set.dataLife, "data-life", 60*24*time.Hour,
+		"how long data is kept after an account was connected, on the sandbox clock")
 	set.hooks.register(flags)
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
 	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")

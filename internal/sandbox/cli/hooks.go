@@ -23,7 +23,8 @@ type hookSettings struct {
 func (h *hookSettings) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&h.allowHTTP, "allow-http-webhooks", false, "accept webhooks whose URL starts with http://")
 	flags.StringVar(&h.caFile, "webhook-ca-file", "", "additional authorities that https:// webhooks are verified with (PEM file)")
-	flags.DurationVar(&h.retry, "webhook-retry", 30*time.Second, "time between the three attempts of a delivery, on the sandbox clock")
+	flags.DurationVar(&h.retry, "webhook-retry", 30*time.Second,
+		"time between the three attempts of a delivery, on the sandbox clock")
 	flags.DurationVar(&h.timeout, "webhook-timeout", 10*time.Second, "how long a webhook may take to answer")
 	flags.IntVar(&h.workers, "webhook-workers", 16, "deliveries that are sent at the same time; 1 keeps the order of events")
 }

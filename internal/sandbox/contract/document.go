@@ -60,7 +60,8 @@ func Read(text []byte, changes ...Change) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the description cannot be read: %w", err)
 	}
-	if err := spec.Validate(context.Background(), openapi3.DisableExamplesValidation(), openapi3.AllowExtraSiblingFields("description")); err != nil {
+	if err := spec.Validate(context.Background(), openapi3.DisableExamplesValidation(),
+		openapi3.AllowExtraSiblingFields("description")); err != nil {
 		return nil, fmt.Errorf("the description is not valid: %w", err)
 	}
 	for _, change := range changes {

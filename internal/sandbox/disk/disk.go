@@ -2,6 +2,7 @@
 package disk
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -48,7 +49,8 @@ func Open(dir string) (*Disk, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, dataFile)
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true,
+		FreelistType: bbolt.FreelistMapType})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -144,10 +146,10 @@ func (d *Disk) Reset() error {
 
 // Each calls read with the objects of a tenant and a kind in their order.
 func (d *Disk) Each(tenant, kind string, read func(value []byte) error) error {
-	start := prefix(tenant, kind)
+	start := []byte(prefix(tenant, kind))
 	return d.db.View(func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(stateBucket).Cursor()
-		for key, value := cursor.Seek([]byte(start)); key != nil && len(key) >= len(start) && string(key[:len(start)]) == start; key, value = cursor.Next() {
+		for key, value := cursor.Seek(start); bytes.HasPrefix(key, start); key, value = cursor.Next() {
 			if err := read(value); err != nil {
 				return fmt.Errorf("%s %x: %w", kind, key[len(start):], err)
 			}

@@ -135,7 +135,8 @@ func (t *tenant) file(owner *user, wanted archiveRequest, taskKind string, at ti
 	owner.archives = append(owner.archives, a)
 	t.commit(a, archiveStatusEvents(a, at)...)
 	t.schedule(at.Add(t.box.linker.dataLife), archiveExpired{a})
-	t.box.linker.startReading(t, taskKind, a, at)
+	t.box.linker.startTask(t, &task{kind: taskKind, archive: a}, at)
+	t.settle(at)
 	return a
 }
 
@@ -148,15 +149,6 @@ func newRawFile(id string, owner *user, f fileRequest, size, index int, at time.
 		ID: id, CreatedAt: wire.Timestamp{Time: at}, Name: name, SubType: f.Subtype, Size: (size + 1023) / 1024, Format: f.Extension,
 		URL: "https://file.smileapi.io/tenants/sandbox/users/" + owner.id + "/files/" + id,
 	}
-}
-
-// startReading starts a task that reads an archive. The caller holds mu.
-func (l *linker) startReading(t *tenant, kind string, a *archive, at time.Time) {
-	begun := &task{id: l.ids.Next("task-"), ordinal: len(t.tasks.order), kind: kind, archive: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
-	t.tasks.add(begun.id, begun)
-	t.commit(begun, taskStartEvent(begun, at))
-	t.schedule(begun.dueAt, taskFinished{begun})
-	t.settle(at)
 }
 
 // archiveRead ends the task that reads an archive. Only the sample can be read.
@@ -189,7 +181,8 @@ func (t *tenant) revokeArchive(a *archive, at time.Time) {
 
 // archiveStatusEvents returns the events about the new status of an archive.
 func archiveStatusEvents(a *archive, at time.Time) []occurrence {
-	kind := map[string]string{started: "ARCHIVE_STARTED", analyzed: "ARCHIVE_ANALYZED", failed: "ARCHIVE_FAILED", revoked: "ARCHIVE_REVOKED"}[a.status]
+	kind := map[string]string{started: "ARCHIVE_STARTED", analyzed: "ARCHIVE_ANALYZED", failed: "ARCHIVE_FAILED",
+		revoked: "ARCHIVE_REVOKED"}[a.status]
 	return []occurrence{{kind: kind, at: at, data: func() details {
 		data := details{"userId": a.owner.id, "archiveId": a.id}
 		if a.status == failed {

@@ -80,8 +80,8 @@ func BenchmarkListUsers(b *testing.B) {
 	}
 }
 
-// BenchmarkSeed creates 100,000 users with an account and a task each, and
-// measures their memory.
+// BenchmarkSeed100000 creates 100,000 users with an account and a task each,
+// and measures their memory.
 func BenchmarkSeed100000(b *testing.B) {
 	for b.Loop() {
 		before := memoryInUse()

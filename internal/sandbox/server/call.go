@@ -137,7 +137,7 @@ func (c *call) authenticate() *reply {
 	}
 	key, secret, given := c.request.BasicAuth()
 	if !given {
-		refusal := refuse(http.StatusUnauthorized, "The call carries no usable credentials.")
+		refusal := refuse(http.StatusUnauthorized, "The call has no usable credentials.")
 		return &refusal
 	}
 	t, known := c.box.tenants[key]

@@ -95,7 +95,7 @@ func (s *Sandbox) Now() time.Time { return s.clock.Now() }
 // happens.
 func (s *Sandbox) Advance(d time.Duration) error {
 	if d < 0 {
-		return invalid("the clock only goes forward")
+		return invalid("the clock can only be moved forward")
 	}
 	s.clock.Advance(d)
 	defer s.flush()
@@ -199,7 +199,7 @@ func (s *Sandbox) Resync(accountID string) (Account, error) {
 		if a.status != Connected {
 			return invalid("account %q is not connected", a.id)
 		}
-		s.linker.startTask(t, updateAccount, a, now)
+		s.linker.startTask(t, &task{kind: updateAccount, account: a}, now)
 		t.settle(now)
 		return nil
 	})

@@ -25,7 +25,7 @@ func countStart(d *disk.Disk, options *Options) (start string, err error) {
 		return "", err
 	}
 	if seed != "" && options.Seed != "" && seed != options.Seed {
-		return "", errors.New("the data was made with another seed")
+		return "", errors.New("the data was created with another seed")
 	}
 	options.Seed = cmp.Or(seed, options.Seed, rand.Text())
 	starts++

@@ -187,7 +187,7 @@ func parseStatus(argument string) (effect, error) {
 		return effect{}, errors.New("want a status from 200 to 599")
 	}
 	return effect{action: func(c *call, _ response) response {
-		return c.box.render(refuse(status, "A fault was asked for."))
+		return c.box.render(refuse(status, "A fault was set for this call."))
 	}}, nil
 }
 
@@ -223,7 +223,8 @@ func parseRedirect(argument string) (effect, error) {
 
 func garbage(*call, response) response {
 	page := []byte("<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>Back soon</h1></body></html>\n")
-	return response{status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: page, length: len(page)}
+	return response{status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: page,
+		length: len(page)}
 }
 
 // endless answers a listing with its first page, repeated up to the requested

@@ -22,7 +22,9 @@ var (
 		validate.Optional("userId", validate.Text(1, validate.MaxIDLength)),
 		validate.Required("rawFiles", validate.List(1, validate.Object(rawFileForm))),
 	}
-	archiveForm = append(validate.Form{validate.Optional("fileType", validate.Text(1, 64, validate.OneOf(fixtures.ArchiveTypes()...)))}, classifyForm...)
+	archiveForm = append(validate.Form{
+		validate.Optional("fileType", validate.Text(1, 64, validate.OneOf(fixtures.ArchiveTypes()...))),
+	}, classifyForm...)
 )
 
 // createArchive handles the two operations that differ in form and task.

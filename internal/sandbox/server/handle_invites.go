@@ -98,7 +98,8 @@ func (i *invite) status() InviteStatus { return i.log[len(i.log)-1].Status }
 func (i *invite) wire() Invite {
 	shown := Invite{
 		ID: i.id, CreatedAt: wire.Timestamp{Time: i.createdAt}, inviteRequest: i.inviteRequest, UserID: i.owner.id, Status: i.status(),
-		UpdatedAt: wire.Timestamp{Time: i.log[len(i.log)-1].At}, InvitedAt: wire.Timestamp{Time: i.createdAt}, LandingPageURL: i.mail.Link,
+		UpdatedAt: wire.Timestamp{Time: i.log[len(i.log)-1].At}, InvitedAt: wire.Timestamp{Time: i.createdAt},
+		LandingPageURL: i.mail.Link,
 	}
 	if !i.linkedAt.IsZero() {
 		shown.LinkedAt = &wire.Timestamp{Time: i.linkedAt}
@@ -119,7 +120,8 @@ func createInvite(c *call) reply {
 		return badRequest(validate.Wrong("templateId", "must be the id of an invite template"))
 	}
 	owner := c.tenant.addUser(c.box.ids, nil, c.now)
-	made := &invite{inviteRequest: wanted, id: c.box.ids.Next("iv-"), ordinal: len(c.tenant.invites.order), owner: owner, createdAt: c.now}
+	made := &invite{inviteRequest: wanted, id: c.box.ids.Next("iv-"), ordinal: len(c.tenant.invites.order), owner: owner,
+		createdAt: c.now}
 	made.mail = c.inviteMail(made, template)
 	owner.invite = made
 	c.tenant.invites.add(made.id, made)
@@ -170,7 +172,8 @@ func (t *tenant) updateInviteOf(u *user, to InviteStatus, at time.Time) {
 func listInvites(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	return paginate(c, c.tenant.invites.after(c.paging.from), func(*invite) bool { return true }, func(i *invite) any { return i.wire() })
+	return paginate(c, c.tenant.invites.after(c.paging.from), func(*invite) bool { return true },
+		func(i *invite) any { return i.wire() })
 }
 
 func getInvite(c *call) reply {
@@ -193,6 +196,7 @@ func listInviteLog(c *call) reply {
 	}
 	c.userID = i.owner.id
 	return paginate(c, placed(i.log, c.paging.from), func(inviteLog) bool { return true }, func(l inviteLog) any {
-		return map[string]any{"id": l.ID, "inviteId": i.id, "inviteStatus": l.Status, "userId": i.owner.id, "createdAt": wire.Timestamp{Time: l.At}}
+		return map[string]any{"id": l.ID, "inviteId": i.id, "inviteStatus": l.Status, "userId": i.owner.id,
+			"createdAt": wire.Timestamp{Time: l.At}}
 	})
 }

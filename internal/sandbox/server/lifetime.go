@@ -42,7 +42,7 @@ func (e monthlySync) happen(t *tenant, at time.Time) {
 	}
 	a.syncs++
 	t.schedule(monthsLater(a.connectedAt, a.syncs+1), e)
-	e.linker.startTask(t, updateAccount, a, at)
+	e.linker.startTask(t, &task{kind: updateAccount, account: a}, at)
 	t.commit(a)
 }
 

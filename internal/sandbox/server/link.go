@@ -132,7 +132,7 @@ func (e loginSettled) happen(t *tenant, at time.Time) {
 	e.linker.conclude(t, e.account, settled, at)
 	if settled.status == Connected {
 		t.updateInviteOf(e.account.owner, Linked, at)
-		e.linker.startTask(t, linkAccount, e.account, at)
+		e.linker.startTask(t, &task{kind: linkAccount, account: e.account}, at)
 	}
 }
 
@@ -149,9 +149,11 @@ func (l *linker) conclude(t *tenant, a *account, to outcome, at time.Time) {
 	t.commit(a, t.accountStatusEvents(a, at)...)
 }
 
-// startTask starts a task that fetches data. The caller holds mu.
-func (l *linker) startTask(t *tenant, kind string, a *account, at time.Time) {
-	begun := &task{id: l.ids.Next("task-"), ordinal: len(t.tasks.order), kind: kind, account: a, startedAt: at, dueAt: at.Add(l.dataDelay)}
+// startTask starts a task of which the kind and the account or archive are set.
+// The caller holds mu.
+func (l *linker) startTask(t *tenant, begun *task, at time.Time) {
+	begun.id, begun.ordinal = l.ids.Next("task-"), len(t.tasks.order)
+	begun.startedAt, begun.dueAt = at, at.Add(l.dataDelay)
 	t.tasks.add(begun.id, begun)
 	t.commit(begun, taskStartEvent(begun, at))
 	t.schedule(begun.dueAt, taskFinished{begun})

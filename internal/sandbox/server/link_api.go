@@ -172,7 +172,7 @@ func createLinkAccount(c *call, u *user) reply {
 	case p == nil:
 		return missing()
 	case !p.AccountConnection || !p.Active || !p.Enabled:
-		return refuse(http.StatusForbidden, "The provider takes no logins.")
+		return refuse(http.StatusForbidden, "The provider has no login.")
 	}
 	c.committed = true
 	entered.UserID = u.id

@@ -39,8 +39,8 @@ const (
 
 // tokenFaultTexts are sentences for the person.
 var tokenFaultTexts = map[tokenFault]string{
-	tokenAbsent:    "The call carries no link token.",
-	tokenMalformed: "What the call carries is no link token.",
+	tokenAbsent:    "The call has no link token.",
+	tokenMalformed: "The bearer token is not a link token.",
 	tokenForged:    "The link token was not issued here.",
 	tokenForeign:   "The link token is of a tenant that does not exist here.",
 	tokenExpired:   "The link token has expired.",

@@ -113,7 +113,8 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) check() error {
-	if o.RateLimit < 0 || o.LinkDelay < 0 || o.DataDelay < 0 || o.DataLife < 0 || o.WebhookRetry < 0 || o.WebhookTimeout < 0 || o.WebhookWorkers < 0 {
+	shortest := min(o.LinkDelay, o.DataDelay, o.DataLife, o.WebhookRetry, o.WebhookTimeout)
+	if o.RateLimit < 0 || o.WebhookWorkers < 0 || shortest < 0 {
 		return errors.New("rate limit, delays, times and workers must not be negative")
 	}
 	return nil

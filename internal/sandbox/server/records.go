@@ -139,7 +139,8 @@ type archiveRecord struct {
 func (a *archive) kept() (string, int, any) {
 	return kindArchive, a.ordinal, archiveRecord{
 		ID: a.id, Owner: a.owner.id, Provider: a.provider, FileType: a.fileType, CreatedAt: a.createdAt, Files: a.files,
-		Sample: a.sample, Status: a.status, ErrorCode: a.errorCode, ErrorMessage: a.errorMessage, UpdatedAt: a.updatedAt, Payslip: a.payslip,
+		Sample: a.sample, Status: a.status, ErrorCode: a.errorCode, ErrorMessage: a.errorMessage,
+		UpdatedAt: a.updatedAt, Payslip: a.payslip,
 	}
 }
 

@@ -80,7 +80,8 @@ func restoreAccount(t *tenant, text []byte) error {
 		return errDangling
 	}
 	a := &account{
-		id: r.ID, ordinal: len(t.accounts.order), owner: owner, provider: p, person: fixtures.FindPerson(l.people, r.Person), login: r.Login,
+		id: r.ID, ordinal: len(t.accounts.order), owner: owner, provider: p,
+		person: fixtures.FindPerson(l.people, r.Person), login: r.Login,
 		createdAt: r.CreatedAt, status: r.Status, errorCode: r.ErrorCode, errorMessage: r.ErrorMessage, updatedAt: r.UpdatedAt,
 		monitor: r.Monitor, monitorUpdatedAt: r.MonitorUpdatedAt, monitorOff: r.MonitorOff, attempt: r.Attempt,
 		connectedAt: r.ConnectedAt, syncs: r.Syncs, refreshes: r.Refreshes, items: map[string][]*item{},
@@ -110,8 +111,9 @@ func restoreArchive(t *tenant, text []byte) error {
 		return errDangling
 	}
 	a := &archive{
-		id: r.ID, ordinal: len(t.archives.order), owner: owner, provider: r.Provider, fileType: r.FileType, createdAt: r.CreatedAt, files: r.Files,
-		sample: r.Sample, status: r.Status, errorCode: r.ErrorCode, errorMessage: r.ErrorMessage, updatedAt: r.UpdatedAt, payslip: r.Payslip,
+		id: r.ID, ordinal: len(t.archives.order), owner: owner, provider: r.Provider, fileType: r.FileType,
+		createdAt: r.CreatedAt, files: r.Files, sample: r.Sample, status: r.Status,
+		errorCode: r.ErrorCode, errorMessage: r.ErrorMessage, updatedAt: r.UpdatedAt, payslip: r.Payslip,
 	}
 	t.archives.add(a.id, a)
 	owner.archives = append(owner.archives, a)

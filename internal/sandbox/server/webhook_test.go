@@ -531,7 +531,7 @@ func TestWebhookQuirks(t *testing.T) {
 			failed := b.george(b.newUser(), "sss_ph")
 			tenant := b.tenants["sandbox-key"]
 			tenant.mu.Lock()
-			b.linker.startTask(tenant, updateAccount, tenant.accounts.byID[failed.ID], b.Now())
+			b.linker.startTask(tenant, &task{kind: updateAccount, account: tenant.accounts.byID[failed.ID]}, b.Now())
 			tenant.revokeAccount(tenant.accounts.byID[failed.ID], b.Now())
 			tenant.settle(b.Now())
 			tenant.mu.Unlock()

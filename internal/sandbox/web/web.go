@@ -21,7 +21,8 @@ var webFiles embed.FS
 
 // widgetParts are the files of the widget in the order in which they are joined to
 // one classic script, which is what host pages load.
-var widgetParts = []string{"options.js", "dom.js", "api.js", "session.js", "pages_start.js", "pages_account.js", "pages_upload.js", "modal.js"}
+var widgetParts = []string{"options.js", "dom.js", "api.js", "session.js", "pages_start.js", "pages_account.js",
+	"pages_upload.js", "modal.js"}
 
 // widget is the script, which contains its style sheet as a string. Its parts see
 // each other; the host page sees none of them.
@@ -58,7 +59,8 @@ var pagePolicy = sync.OnceValue(func() string {
 	_, rest, _ := strings.Cut(string(webFile("page.html")), "<script>")
 	script, _, _ := strings.Cut(rest, "</script>")
 	sum := sha256.Sum256([]byte(script))
-	return "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+	return "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
 		"script-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 })
 

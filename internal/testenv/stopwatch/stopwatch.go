@@ -18,8 +18,9 @@ const (
 	kept = 0.5
 )
 
-// Difference returns how clearly two cases differ, from n measurements of each: Welch's t, the least of several repetitions. Cases
-// that differ do so each time. Before each measurement, set selects the case, so that the same code at the same place is measured.
+// Difference returns how clearly two cases differ, from n measurements of each: Welch's t, the least of several repetitions.
+// Cases that differ do so each time. Before each measurement, set selects the case, so that the same code at the same place is
+// measured.
 func Difference(n int, set func(which int), run func()) float64 {
 	best := math.Inf(1)
 	for range repeats {

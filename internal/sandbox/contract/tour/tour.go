@@ -16,7 +16,8 @@ const base = "/v1"
 
 // ErrNothingShared is returned if the description has no operation of the
 // sandbox, for example because the path of its first server is not /v1.
-var ErrNothingShared = errors.New("the description shares no operation with the sandbox; the path of its first server should be " + base)
+var ErrNothingShared = errors.New(
+	"the description shares no operation with the sandbox; the path of its first server should be " + base)
 
 // tour is the state of a tour.
 type tour struct {
