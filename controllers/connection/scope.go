@@ -123,7 +123,7 @@ func (s *scope) checkMirror(_ context.Context, run *run) (engine.Outcome, error)
 	switch {
 	case held != nil:
 		run.SetReady(held.Reason, held.Message)
-		return engine.False(held.Reason, held.Message), nil
+		return engine.False(held.Reason, held.Message), nil //nolint:nilerr // it is shown, and does not fail the reconcile
 	case view.Stale(s.conn.ResyncInterval):
 		return engine.False(v1alpha1.ReasonStale, "the last listings of Smile are older than two resync intervals: listings fail or wait"), nil
 	default:

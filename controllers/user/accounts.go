@@ -28,7 +28,7 @@ const (
 // from Smile requests a refresh. What is due for other reasons is read by the mirror's polls.
 func (s *scope) countAccounts(ctx context.Context, run *run) error {
 	status := &run.Object.Status
-	if s.remote.Err() != nil && status.Accounts != nil && !requested(run.Object) {
+	if !s.remote.Usable() && status.Accounts != nil && !requested(run.Object) {
 		return nil
 	}
 	conn, view, err := s.remote.Use()

@@ -26,7 +26,7 @@ type scope struct {
 // connect finds the connection. Without one, only the phases that need it fail: a user with nothing due stays as it is.
 func (s *scope) connect(ctx context.Context, run *run) (engine.Outcome, error) {
 	s.remote = s.r.Mirrors.Remote(s.r.Connections.For(ctx, run.Object.Namespace, run.Object.Spec.ConnectionRef))
-	if s.remote.Err() != nil {
+	if !s.remote.Usable() {
 		return engine.Unchanged, nil
 	}
 	return engine.Succeeded, nil

@@ -55,7 +55,7 @@ func (s *scope) withdraw(ctx context.Context, run *run) error {
 // the status has lost. If no listing can be made, it is required only if the status shows a registration.
 func (s *scope) unregister(ctx context.Context, run *run) error {
 	s.remote = s.r.Mirrors.Remote(s.r.Connections.ForUndo(ctx, run.Object.Namespace, run.Object.Spec.ConnectionRef))
-	if !slices.ContainsFunc(run.Object.Status.Registrations, alive) && s.remote.Err() != nil {
+	if !slices.ContainsFunc(run.Object.Status.Registrations, alive) && !s.remote.Usable() {
 		return nil
 	}
 	if err := s.openPairsToDelete(ctx, run); err != nil {

@@ -35,7 +35,7 @@ type scope struct {
 // connect finds the connection. Without one, only the steps that need it fail: a webhook with nothing due stays as it is.
 func (s *scope) connect(ctx context.Context, run *run) (engine.Outcome, error) {
 	s.findRemote(ctx, run)
-	if s.remote.Err() != nil {
+	if !s.remote.Usable() {
 		return engine.Unchanged, nil
 	}
 	return engine.Succeeded, nil

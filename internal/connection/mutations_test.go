@@ -58,9 +58,9 @@ func TestACreateIsNotSentIfItsCheckFails(t *testing.T) {
 
 func TestRevokesOfDeletionsTakeFromTheRevokeLimiter(t *testing.T) {
 	t.Parallel()
-	for name, revoke := range map[string]func(*Connection) error{
-		"accounts": func(c *Connection) error { return c.RevokeAccount(context.Background(), "a-1") },
-		"archives": func(c *Connection) error { return c.RevokeArchive(context.Background(), "a-1") },
+	for name, revoke := range map[string]func(*Connection, context.Context) error{
+		"accounts": func(c *Connection, ctx context.Context) error { return c.RevokeAccount(ctx, "a-1") },
+		"archives": func(c *Connection, ctx context.Context) error { return c.RevokeArchive(ctx, "a-1") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,15 +68,15 @@ func TestRevokesOfDeletionsTakeFromTheRevokeLimiter(t *testing.T) {
 			conn := w.refresh(t, connection("smile", "keys"))
 			w.fence = errors.New("not the leader")
 			for range revokeLimit {
-				_ = revoke(conn)
+				_ = revoke(conn, t.Context())
 			}
 			w.fence = nil
 			for i := range revokeLimit { // what was not sent was given back
-				if err := revoke(conn); err != nil {
+				if err := revoke(conn, t.Context()); err != nil {
 					t.Fatalf("revoke %d: %v", i, err)
 				}
 			}
-			if err := revoke(conn); !errors.Is(err, errPaused) || !smile.NotCreated(err) {
+			if err := revoke(conn, t.Context()); !errors.Is(err, errPaused) || !smile.NotCreated(err) {
 				t.Errorf("one too many: %v", err)
 			}
 			if calls := w.calls.Load(); calls != revokeLimit {

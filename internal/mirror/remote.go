@@ -15,8 +15,8 @@ func (s *Set) Remote(conn *connection.Connection, err error) Remote {
 	return Remote{mirrors: s, conn: conn, err: err}
 }
 
-// Err returns why no connection can be used; nil if one can.
-func (r Remote) Err() error { return r.err }
+// Usable reports whether a connection can be used.
+func (r Remote) Usable() bool { return r.err == nil }
 
 // Connection returns the connection, or why none can be used.
 func (r Remote) Connection() (*connection.Connection, error) { return r.conn, r.err }

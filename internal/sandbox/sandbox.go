@@ -9,21 +9,32 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/traffic"
 )
 
-// What a test or a tool names of the sandbox. The documentation is at the
-// originals.
+// Names for tests and tools.
 type (
-	Account      = server.Account
-	Delivery     = delivery.Delivery
-	Fault        = server.Fault
+	// Account is an account that a user has linked.
+	Account = server.Account
+	// Delivery is one event for one webhook.
+	Delivery = delivery.Delivery
+	// Fault makes calls of an operation go wrong.
+	Fault = server.Fault
+	// JournalEntry describes one call.
 	JournalEntry = traffic.Entry
-	KeyPair      = server.KeyPair
-	LinkRequest  = server.LinkRequest
-	Options      = server.Options
-	Sandbox      = server.Sandbox
-	SeedRequest  = server.SeedRequest
-	Server       = server.Server
-	Stats        = server.Stats
-	User         = server.User
+	// KeyPair is an API key and its secret.
+	KeyPair = server.KeyPair
+	// LinkRequest is what a person enters into the widget.
+	LinkRequest = server.LinkRequest
+	// Options of a sandbox.
+	Options = server.Options
+	// Sandbox is the handler of everything that the sandbox serves.
+	Sandbox = server.Sandbox
+	// SeedRequest describes users to create at once.
+	SeedRequest = server.SeedRequest
+	// Server is a sandbox that listens.
+	Server = server.Server
+	// Stats are counts of what the sandbox holds.
+	Stats = server.Stats
+	// User is a user at Smile.
+	User = server.User
 )
 
 // Values of the types above.

@@ -75,8 +75,10 @@ var Relaxations = slices.Concat([]Relaxation{
 	{Field: "RefGender", How: Nullable, Reason: nullEnum},
 	{Field: "RefMaritalStatus", How: Nullable, Reason: nullEnum},
 
-	{Field: "ObjectMetadataRefCode", How: Extended, Value: "UNSUPPORTED_TYPE",
-		Reason: "the documentation lists it, and status 415 has no other"},
+	{
+		Field: "ObjectMetadataRefCode", How: Extended, Value: "UNSUPPORTED_TYPE",
+		Reason: "the documentation lists it, and status 415 has no other",
+	},
 }, maybeNull("ContributionPayload", "referenceId"), maybeNull("AccountPayload", "identity", "rating", "insight"),
 	maybeNull("AllDatapointPayload", "identity", "rating", "documents", "incomes", "transactions", "employments", "contributions",
 		"liabilities", "eincomes", "links", "insight"))

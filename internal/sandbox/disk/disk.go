@@ -49,8 +49,10 @@ func Open(dir string) (*Disk, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, dataFile)
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true,
-		FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: time.Second, NoFreelistSync: true,
+		FreelistType: bbolt.FreelistMapType,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

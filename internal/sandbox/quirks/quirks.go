@@ -49,39 +49,65 @@ type Behaviour struct {
 const duration = "DURATION"
 
 var all = []Quirk{
-	{"list-lag", duration, "a new user appears in GET /users only after this time on the sandbox clock",
-		func(b *Behaviour) any { return &b.ListLag }},
-	{"revoked-account", "disconnected|404", "what GET returns for a revoked account",
-		func(b *Behaviour) any { return &b.RevokedAccount }},
+	{
+		"list-lag", duration, "a new user appears in GET /users only after this time on the sandbox clock",
+		func(b *Behaviour) any { return &b.ListLag },
+	},
+	{
+		"revoked-account", "disconnected|404", "what GET returns for a revoked account",
+		func(b *Behaviour) any { return &b.RevokedAccount },
+	},
 	{"bad-credentials", "400|401", "status for a wrong key pair", func(b *Behaviour) any { return &b.BadCredentials }},
 	{"no-metadata", "object|null", "externalMetadata of a user without metadata", func(b *Behaviour) any { return &b.NoMetadata }},
-	{"event-id", "shared|per-webhook|per-attempt", "whether an event has the same id at every webhook and in every attempt",
-		func(b *Behaviour) any { return &b.EventID }},
-	{"signature", "lower|upper|prefixed", "how Smile-Signature is written; prefixed adds sha512= in front",
-		func(b *Behaviour) any { return &b.signature }},
-	{"webhook-secret", "echoed|hidden", "whether responses about webhooks contain the secret",
-		func(b *Behaviour) any { return &b.WebhookSecret }},
-	{"no-payload", "null|absent|object", "the payload of an event for a webhook without includePayload",
-		func(b *Behaviour) any { return &b.NoPayload }},
-	{"datapoints-key", "datapoints|dataPoints|both", "spelling of the key in ACCOUNT_SYNC_TASK_FINISHED",
-		func(b *Behaviour) any { return &b.datapointsKey }},
+	{
+		"event-id", "shared|per-webhook|per-attempt", "whether an event has the same id at every webhook and in every attempt",
+		func(b *Behaviour) any { return &b.EventID },
+	},
+	{
+		"signature", "lower|upper|prefixed", "how Smile-Signature is written; prefixed adds sha512= in front",
+		func(b *Behaviour) any { return &b.signature },
+	},
+	{
+		"webhook-secret", "echoed|hidden", "whether responses about webhooks contain the secret",
+		func(b *Behaviour) any { return &b.WebhookSecret },
+	},
+	{
+		"no-payload", "null|absent|object", "the payload of an event for a webhook without includePayload",
+		func(b *Behaviour) any { return &b.NoPayload },
+	},
+	{
+		"datapoints-key", "datapoints|dataPoints|both", "spelling of the key in ACCOUNT_SYNC_TASK_FINISHED",
+		func(b *Behaviour) any { return &b.datapointsKey },
+	},
 	{"task-finished", "full|short", "short omits taskType, status and errorCode", func(b *Behaviour) any { return &b.TaskFinished }},
 	{"failed-status", "FAILED|FAILURE", "status of a failed task in events", func(b *Behaviour) any { return &b.FailedStatus }},
-	{"insight-name", "INSIGHTS|INSIGHT", "name of that data point in tasks and their events",
-		func(b *Behaviour) any { return &b.InsightName }},
+	{
+		"insight-name", "INSIGHTS|INSIGHT", "name of that data point in tasks and their events",
+		func(b *Behaviour) any { return &b.InsightName },
+	},
 	{"repeat-delete", "404|200", "status of a repeated deletion", func(b *Behaviour) any { return &b.RepeatDelete }},
-	{"date-zone", "utc|manila", "time zone of startDate and endDate of users, accounts, tasks and archives",
-		func(b *Behaviour) any { return &b.dateZone }},
-	{"data-sync", "monthly|off", "whether data of monitored accounts is fetched again every month",
-		func(b *Behaviour) any { return &b.DataSync }},
-	{"expired-account", "disconnected|silent|connected",
+	{
+		"date-zone", "utc|manila", "time zone of startDate and endDate of users, accounts, tasks and archives",
+		func(b *Behaviour) any { return &b.dateZone },
+	},
+	{
+		"data-sync", "monthly|off", "whether data of monitored accounts is fetched again every month",
+		func(b *Behaviour) any { return &b.DataSync },
+	},
+	{
+		"expired-account", "disconnected|silent|connected",
 		"state of an account whose data has expired; silent is disconnected without an event",
-		func(b *Behaviour) any { return &b.ExpiredAccount }},
-	{"monitored-data", "kept|expires", "whether the data of monitored accounts is kept as long as it is synchronised",
-		func(b *Behaviour) any { return &b.MonitoredData }},
+		func(b *Behaviour) any { return &b.ExpiredAccount },
+	},
+	{
+		"monitored-data", "kept|expires", "whether the data of monitored accounts is kept as long as it is synchronised",
+		func(b *Behaviour) any { return &b.MonitoredData },
+	},
 	{"created-code", "OK|CREATED", "code of responses with status 201", func(b *Behaviour) any { return &b.CreatedCode }},
-	{"new-token", "keeps|voids", "whether a new link token invalidates the user's former ones",
-		func(b *Behaviour) any { return &b.NewToken }},
+	{
+		"new-token", "keeps|voids", "whether a new link token invalidates the user's former ones",
+		func(b *Behaviour) any { return &b.NewToken },
+	},
 	{"nulls", "sent|absent", "whether fields without a value are sent", shaped},
 	{"last-cursor", "null|empty|absent", "nextCursor of the last page", shaped},
 	{"user-providers", "ids|empty|absent", "providers of users, which are deprecated", shaped},
@@ -89,8 +115,10 @@ var all = []Quirk{
 	{"eincome-amount", "both|amount|base", "which of amount and baseAmount estimated incomes have", shaped},
 	{"extra-fields", "off|on", "objects have an undocumented field", shaped},
 	{"unknown-enums", "off|on", "enumerations have undocumented values", shaped},
-	{"future", "off|on", "objects, enumerations and lists that repeat a request have one undocumented element",
-		func(b *Behaviour) any { return &b.future }},
+	{
+		"future", "off|on", "objects, enumerations and lists that repeat a request have one undocumented element",
+		func(b *Behaviour) any { return &b.future },
+	},
 	{"retry-after", duration, "sent as Retry-After with every 429 and 503", func(b *Behaviour) any { return &b.RetryAfter }},
 }
 

@@ -19,10 +19,14 @@ const (
 // reshapes are the quirks that change how objects are written, by name and value.
 var reshapes = map[string]map[string]shape{
 	"nulls": {"absent": dropNulls},
-	"last-cursor": {"empty": lastCursor(func(o map[string]any) { o["nextCursor"] = "" }),
-		"absent": lastCursor(dropping("nextCursor"))},
-	"user-providers": {"empty": ofUsers(func(o map[string]any) { o["providers"] = []any{} }),
-		"absent": ofUsers(dropping("providers"))},
+	"last-cursor": {
+		"empty":  lastCursor(func(o map[string]any) { o["nextCursor"] = "" }),
+		"absent": lastCursor(dropping("nextCursor")),
+	},
+	"user-providers": {
+		"empty":  ofUsers(func(o map[string]any) { o["providers"] = []any{} }),
+		"absent": ofUsers(dropping("providers")),
+	},
 	"item-created-at": {"absent": dropping("itemCreatedAt")},
 	"eincome-amount":  {"amount": ofEincomes(dropping("baseAmount")), "base": ofEincomes(dropping("amount"))},
 	"extra-fields":    {"on": extraField},

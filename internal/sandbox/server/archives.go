@@ -181,8 +181,10 @@ func (t *tenant) revokeArchive(a *archive, at time.Time) {
 
 // archiveStatusEvents returns the events about the new status of an archive.
 func archiveStatusEvents(a *archive, at time.Time) []occurrence {
-	kind := map[string]string{started: "ARCHIVE_STARTED", analyzed: "ARCHIVE_ANALYZED", failed: "ARCHIVE_FAILED",
-		revoked: "ARCHIVE_REVOKED"}[a.status]
+	kind := map[string]string{
+		started: "ARCHIVE_STARTED", analyzed: "ARCHIVE_ANALYZED", failed: "ARCHIVE_FAILED",
+		revoked: "ARCHIVE_REVOKED",
+	}[a.status]
 	return []occurrence{{kind: kind, at: at, data: func() details {
 		data := details{"userId": a.owner.id, "archiveId": a.id}
 		if a.status == failed {

@@ -223,8 +223,10 @@ func parseRedirect(argument string) (effect, error) {
 
 func garbage(*call, response) response {
 	page := []byte("<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>Back soon</h1></body></html>\n")
-	return response{status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: page,
-		length: len(page)}
+	return response{
+		status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: page,
+		length: len(page),
+	}
 }
 
 // endless answers a listing with its first page, repeated up to the requested

@@ -120,8 +120,10 @@ func createInvite(c *call) reply {
 		return badRequest(validate.Wrong("templateId", "must be the id of an invite template"))
 	}
 	owner := c.tenant.addUser(c.box.ids, nil, c.now)
-	made := &invite{inviteRequest: wanted, id: c.box.ids.Next("iv-"), ordinal: len(c.tenant.invites.order), owner: owner,
-		createdAt: c.now}
+	made := &invite{
+		inviteRequest: wanted, id: c.box.ids.Next("iv-"), ordinal: len(c.tenant.invites.order), owner: owner,
+		createdAt: c.now,
+	}
 	made.mail = c.inviteMail(made, template)
 	owner.invite = made
 	c.tenant.invites.add(made.id, made)
@@ -196,7 +198,9 @@ func listInviteLog(c *call) reply {
 	}
 	c.userID = i.owner.id
 	return paginate(c, placed(i.log, c.paging.from), func(inviteLog) bool { return true }, func(l inviteLog) any {
-		return map[string]any{"id": l.ID, "inviteId": i.id, "inviteStatus": l.Status, "userId": i.owner.id,
-			"createdAt": wire.Timestamp{Time: l.At}}
+		return map[string]any{
+			"id": l.ID, "inviteId": i.id, "inviteStatus": l.Status, "userId": i.owner.id,
+			"createdAt": wire.Timestamp{Time: l.At},
+		}
 	})
 }

@@ -75,8 +75,10 @@ func resetSession(c *call) reply {
 		return missing()
 	}
 	u.completed, u.sessionSince = false, c.now
-	c.tenant.commit(u, occurrence{kind: "USER_SESSION_RESET", at: c.now,
-		data: func() details { return details{"session": u.session()} }})
+	c.tenant.commit(u, occurrence{
+		kind: "USER_SESSION_RESET", at: c.now,
+		data: func() details { return details{"session": u.session()} },
+	})
 	c.committed = true
 	return done()
 }

@@ -39,8 +39,10 @@ func (w *webhook) target() delivery.Target {
 
 // wire contains the secret unless a quirk hides it.
 func (w *webhook) wire(b *quirks.Behaviour) any {
-	shown := webhookWire{ID: w.id, CreatedAt: wire.Timestamp{Time: w.createdAt}, webhookRequest: w.webhookRequest,
-		UpdatedAt: wire.Timestamp{Time: w.createdAt}}
+	shown := webhookWire{
+		ID: w.id, CreatedAt: wire.Timestamp{Time: w.createdAt}, webhookRequest: w.webhookRequest,
+		UpdatedAt: wire.Timestamp{Time: w.createdAt},
+	}
 	if b.WebhookSecret == "hidden" {
 		shown.Secret = ""
 	}

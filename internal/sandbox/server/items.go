@@ -58,8 +58,10 @@ func (l *linker) addItems(t *tenant, a *account, d fixtures.Datapoint) {
 	}
 	for _, from := range brought {
 		id := d.Prefix + l.ids.Derive(a.id, d.Path, strconv.Itoa(len(a.items[d.Path])))
-		made := &item{id: id, path: d.Path, on: from.On, payload: withID(id, from.Mark(l.canaries)), account: a,
-			createdAt: a.refreshes[a.materialised], refresh: a.materialised}
+		made := &item{
+			id: id, path: d.Path, on: from.On, payload: withID(id, from.Mark(l.canaries)), account: a,
+			createdAt: a.refreshes[a.materialised], refresh: a.materialised,
+		}
 		a.items[d.Path] = append(a.items[d.Path], made)
 		t.items[id] = made
 	}

@@ -9,8 +9,10 @@ import (
 func uploadOperations() []*operation {
 	return []*operation{
 		{method: "GET", path: "/link/fileTypes", id: "link-list-file-types", handle: forUser(listLinkFileTypes)},
-		{method: "POST", path: "/link/archives", id: "link-create-archive", handle: forUser(createLinkArchive),
-			maxBody: maxArchiveBody},
+		{
+			method: "POST", path: "/link/archives", id: "link-create-archive", handle: forUser(createLinkArchive),
+			maxBody: maxArchiveBody,
+		},
 		{method: "DELETE", path: "/link/archives/{id}", id: "link-delete-archive", handle: forUser(deleteLinkArchive)},
 	}
 }

@@ -76,10 +76,14 @@ func userOperations() []*operation {
 		{method: "GET", path: "/users/{id}", id: "get-user", handle: getUser},
 		{method: "GET", path: "/users/{id}/payload", id: "get-user-session-payload", handle: getUserPayload},
 		{method: "POST", path: "/users/{id}/resetSession", id: "reset-user-session", handle: resetSession},
-		{method: "POST", path: "/tokens", id: "create-token", handle: createToken,
-			filters: []validate.Parameter{validate.Param("userId", validate.ID)}},
-		{method: "GET", path: "/tasks", id: "list-tasks", handle: listTasks, paged: true,
-			filters: append(ofUser, validate.Param("sourceId", validate.Any))},
+		{
+			method: "POST", path: "/tokens", id: "create-token", handle: createToken,
+			filters: []validate.Parameter{validate.Param("userId", validate.ID)},
+		},
+		{
+			method: "GET", path: "/tasks", id: "list-tasks", handle: listTasks, paged: true,
+			filters: append(ofUser, validate.Param("sourceId", validate.Any)),
+		},
 		{method: "GET", path: "/tasks/{id}", id: "get-task", handle: getTask},
 		{method: "GET", path: "/accounts", id: "list-accounts", handle: listAccounts, paged: true, filters: ofUser},
 		{method: "GET", path: "/accounts/{id}", id: "get-account", handle: getAccount},
@@ -119,18 +123,26 @@ func archiveOperations() []*operation {
 	byType := append(slices.Clone(ofUser), validate.Param("fileType", validate.Any))
 	const payslips = "/archives/-/payslips"
 	return []*operation{
-		{method: "POST", path: "/archives", id: "create-archive", handle: createArchive(archiveForm, analyzeArchive),
-			maxBody: maxArchiveBody},
-		{method: "POST", path: "/archives/classify", id: "create-and-classify-archive",
-			handle: createArchive(classifyForm, classifyArchive), maxBody: maxArchiveBody},
+		{
+			method: "POST", path: "/archives", id: "create-archive", handle: createArchive(archiveForm, analyzeArchive),
+			maxBody: maxArchiveBody,
+		},
+		{
+			method: "POST", path: "/archives/classify", id: "create-and-classify-archive",
+			handle: createArchive(classifyForm, classifyArchive), maxBody: maxArchiveBody,
+		},
 		{method: "GET", path: "/archives", id: "list-archives", handle: listArchives(asArchive), paged: true, filters: byType},
 		{method: "GET", path: "/archives/{id}", id: "get-archive", handle: getArchive(asArchive)},
 		{method: "DELETE", path: "/archives/{id}", id: "delete-archive", handle: deleteArchive},
 		{method: "POST", path: payslips + "/uploadRawFile", id: "upload-payslip-file", handle: uploadPayslip, maxBody: maxArchiveBody},
-		{method: "GET", path: payslips + "/queryPrediction", id: "get-archive-payslip-data", handle: queryPrediction,
-			filters: []validate.Parameter{validate.Param("archiveId", validate.ID)}},
-		{method: "GET", path: payslips + "/listPredictions", id: "list-archive-payslip-predictions", handle: listPredictions,
-			paged: true, filters: created},
+		{
+			method: "GET", path: payslips + "/queryPrediction", id: "get-archive-payslip-data", handle: queryPrediction,
+			filters: []validate.Parameter{validate.Param("archiveId", validate.ID)},
+		},
+		{
+			method: "GET", path: payslips + "/listPredictions", id: "list-archive-payslip-predictions", handle: listPredictions,
+			paged: true, filters: created,
+		},
 		{method: "POST", path: payslips + "/sendManualResult", id: "send-payslip-manual-result", handle: sendManualResult},
 		{method: "GET", path: "/uploads", id: "list-uploads", handle: listArchives(asUpload), paged: true, filters: ofUser},
 		{method: "GET", path: "/uploads/{id}", id: "get-upload", handle: getArchive(asUpload)},

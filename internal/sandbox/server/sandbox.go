@@ -78,8 +78,10 @@ func newSandbox(options Options, kept *disk.Disk, start string) (*Sandbox, error
 	s := &Sandbox{
 		clock: clock.New(options.Now), hookForm: webhookForm(options.AllowHTTPWebhooks),
 		ids: ids, canaries: marks, behaviour: b, tenants: tenants,
-		linker: &linker{ids: ids, canaries: marks, people: everybody, linkDelay: options.LinkDelay, dataDelay: options.DataDelay,
-			dataLife: options.DataLife},
+		linker: &linker{
+			ids: ids, canaries: marks, people: everybody, linkDelay: options.LinkDelay, dataDelay: options.DataDelay,
+			dataLife: options.DataLife,
+		},
 		stats:   traffic.NewCounts(),
 		meter:   traffic.NewMeter(options.Now),
 		limiter: traffic.NewLimiter(options.RateLimit, options.Now),

@@ -21,8 +21,10 @@ var webFiles embed.FS
 
 // widgetParts are the files of the widget in the order in which they are joined to
 // one classic script, which is what host pages load.
-var widgetParts = []string{"options.js", "dom.js", "api.js", "session.js", "pages_start.js", "pages_account.js",
-	"pages_upload.js", "modal.js"}
+var widgetParts = []string{
+	"options.js", "dom.js", "api.js", "session.js", "pages_start.js", "pages_account.js",
+	"pages_upload.js", "modal.js",
+}
 
 // widget is the script, which contains its style sheet as a string. Its parts see
 // each other; the host page sees none of them.

@@ -94,13 +94,17 @@ var accounts = []step{
 }
 
 var webhooks = []step{
-	{op: "create-webhook", body: webhook("ALL_EVENTS", "https://127.0.0.1:9/hook", "a secret"),
-		keep: map[string]string{"webhook": "id"}},
+	{
+		op: "create-webhook", body: webhook("ALL_EVENTS", "https://127.0.0.1:9/hook", "a secret"),
+		keep: map[string]string{"webhook": "id"},
+	},
 	{op: "create-webhook", body: webhook("TASK_FINISHED", "https://127.0.0.1:9/hook", "a secret")},
 	{op: "create-webhook", body: webhook("NO_SUCH_EVENT", "https://127.0.0.1:9/hook", "a secret"), want: http.StatusBadRequest},
 	{op: "create-webhook", body: webhook("TASK_FINISHED", "http://127.0.0.1:9/hook", "a secret"), want: http.StatusBadRequest},
-	{op: "create-webhook", body: webhook("TASK_FINISHED", "https://127.0.0.1:9/hook", strings.Repeat("s", 65)),
-		want: http.StatusBadRequest},
+	{
+		op: "create-webhook", body: webhook("TASK_FINISHED", "https://127.0.0.1:9/hook", strings.Repeat("s", 65)),
+		want: http.StatusBadRequest,
+	},
 	{op: "create-webhook", body: `{}`, want: http.StatusBadRequest},
 	{op: "get-webhook", id: "<webhook>"},
 	{op: "list-webhooks"},
@@ -160,13 +164,17 @@ var archives = []step{
 		op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aFile + `,"fileSubtype":"PAYSLIP","fileName":"a.pdf"}]}`,
 		keep: map[string]string{"archive": "id"},
 	},
-	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aSample + `}]}`,
-		keep: map[string]string{"read": "id"}},
+	{
+		op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{` + aSample + `}]}`,
+		keep: map[string]string{"read": "id"},
+	},
 	{op: "create-archive", body: `{"fileType":"COMPANY_ID","rawFiles":[{` + aFile + `}]}`},
 	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[]}`, want: http.StatusBadRequest},
 	{op: "create-archive", body: `{"userId":"<user>","fileType":"PAYSLIP","rawFiles":[{"fileContent":"AA==","fileExtensionType":"EXE"}]}`, want: http.StatusBadRequest},
-	{op: "create-archive", body: `{"userId":"` + unknownID + `","fileType":"PAYSLIP","rawFiles":[{` + aFile + `}]}`,
-		want: http.StatusNotFound},
+	{
+		op: "create-archive", body: `{"userId":"` + unknownID + `","fileType":"PAYSLIP","rawFiles":[{` + aFile + `}]}`,
+		want: http.StatusNotFound,
+	},
 	{op: "create-and-classify-archive", body: `{"userId":"<user>","rawFiles":[{` + aFile + `}]}`},
 	{op: "create-and-classify-archive", body: `{"userId":"<user>","rawFiles":[{` + aSample + `}]}`},
 	{op: "create-and-classify-archive", body: `{}`, want: http.StatusBadRequest},
