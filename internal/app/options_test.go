@@ -120,7 +120,7 @@ func TestCertificateAuthorities(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		filepath.Join(dir, "none.pem"): "no such file",
-		garbage:                        "holds no certificate",
+		garbage:                        "contains no certificate",
 	} {
 		_, err := (&Options{APICAFile: file}).rootCAs()
 		if err == nil || !strings.HasPrefix(err.Error(), "--api-ca-file: ") || !strings.Contains(err.Error(), want) {
