@@ -16,7 +16,7 @@ TESTFLAGS ?=
 
 BIN := $(CURDIR)/bin
 BINARIES := $(notdir $(wildcard cmd/*))
-GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
+GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/application-api-errors.md docs/application-api.openapi.json
 MODULES := . hack/controlplane hack/tools
 # Our own packages in the other modules.
 NESTED := hack/controlplane/fetch hack/tools/walls
@@ -57,10 +57,11 @@ image: ## Build the container images
 		$(CONTAINER_TOOL) build --build-arg BINARY=$$name --tag $$name:$(IMAGE_TAG) .; done
 
 .PHONY: generate
-generate: toolchain ## Generate deep copies, CRDs and RBAC from the Go sources
+generate: toolchain ## Generate deep copies, CRDs, RBAC and the reference of the application API from the Go sources
 	$(GO) tool controller-gen object paths=./api/...
 	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) tool controller-gen rbac:roleName=smile-operator paths="./controllers/...;./internal/..." output:rbac:dir=config/rbac
+	$(GO) test ./internal/appapi -run '^TestDocuments$$' -write >/dev/null
 
 ##@ Check
 

@@ -157,6 +157,26 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 		})
 	}
 
+	It("is released with OutputReady=True, although the process was killed after the intent was stored", func() {
+		s := newScene(testenv.Config{})
+		sync := s.sync(revoking)
+		s.op.Run(sync)
+		Expect(s.Condition(sync, v1alpha1.ConditionOutputReady)).To(Equal("False/AwaitingEndUser"))
+		account := s.link("sss_ph")[0]
+		intent := sync.DeepCopy()
+		s.during(http.MethodDelete, "/v1/accounts/"+account.ID, func() { s.Get(intent) })
+		s.Smile.Break(sandbox.Fault{Operation: "delete-account", Count: 1, Phase: "before", Action: "reset"})
+		s.ask(sync)
+		s.op.Fail(sync, 1)
+
+		s.ChangeStatus(sync, func() { sync.Status = intent.Status })
+		Expect(s.Condition(sync, v1alpha1.ConditionOutputReady)).To(Equal("False/AwaitingEndUser"))
+		s.op = s.Operator()
+		s.op.Run(sync)
+		released(s, sync, account)
+		Expect(s.Condition(sync, v1alpha1.ConditionOutputReady)).To(Equal("True/Succeeded"))
+	})
+
 	It("is not said to be released, and has no record of a failed revoke, while its turn to be revoked is far away", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})

@@ -26,6 +26,9 @@ func (s *scope) write(ctx context.Context, run *run) error {
 		return nil
 	}
 	if !s.plan.write {
+		if s.asWritten { // the status may be that of an intent, stored before the condition
+			s.found.output = outputWritten
+		}
 		return nil
 	}
 	held, lost, err := s.kept(ctx, run)

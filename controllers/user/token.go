@@ -12,8 +12,8 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/identity"
+	"github.com/smile-operator/smile-operator/internal/linktoken"
 	"github.com/smile-operator/smile-operator/internal/output"
-	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
@@ -206,19 +206,11 @@ func (s *scope) mintInTime(ctx context.Context, run *run, secret tokenSecret) (*
 
 // mint mints a token, after it has verified that the user at Smile belongs to the object.
 func (s *scope) mint(ctx context.Context, run *run) (smile.Token, error) {
-	ctx = smile.WithLane(ctx, smile.LaneCreate)
 	conn, _, err := s.remote.Use()
 	if err != nil {
 		return smile.Token{}, err
 	}
-	if err := s.r.Owners.Verify(ctx, conn, run.Object, run.Object.Status.UserID); err != nil {
-		return smile.Token{}, err
-	}
-	token, err := conn.CreateToken(ctx, run.Object.Status.UserID)
-	if smile.IsNotFound(err) {
-		return smile.Token{}, ownership.ErrMissing
-	}
-	return token, err
+	return linktoken.Mint(ctx, s.r.Owners, conn, run.Object)
 }
 
 func tokenContent(user *v1alpha1.SmileUser, token smile.Token) output.Content {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
@@ -100,7 +101,11 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err != nil {
 		return nil, err
 	}
-	lock, err := newFencedLock(kube, options.namespace(), options.LeaseName, clock.RealClock{})
+	board, err := newLeaderBoard(options)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := newFencedLock(kube, options.namespace(), options.LeaseName, board.Wrap, clock.RealClock{})
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +123,11 @@ func NewManager(ctx context.Context, kube *rest.Config, options Options) (ctrl.M
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
-	if err := addControllers(ctx, mgr, options, lock, fence); err != nil {
+	controllers, err := addControllers(ctx, mgr, options, lock, fence)
+	if err != nil {
 		return nil, err
 	}
-	return mgr, addReceiver(mgr, options)
+	return mgr, errors.Join(addReceiver(mgr, options), addApplicationAPI(mgr, options, board, controllers))
 }
 
 // alwaysLeading is the fence of a process without leader election: nobody else may run.
@@ -156,25 +162,25 @@ func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, f
 }
 
 // addControllers wires the controllers to the manager, so that nothing is written once the fence refuses.
-func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock *fencedLock, fence func() error) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock *fencedLock, fence func() error) (*Controllers, error) {
 	unfenced, err := liveClient(mgr.GetConfig(), mgr)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	key, err := ReadIdentity(ctx, unfenced, options)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	live, err := liveClient(fenced(mgr.GetConfig(), fence), mgr)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	audit, err := auditlog.Open(options.AuditLog)
 	if err != nil {
-		return fmt.Errorf("--audit-log: %w", err)
+		return nil, fmt.Errorf("--audit-log: %w", err)
 	}
 	if err := RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
-		return err
+		return nil, err
 	}
 	env := Environment{
 		Objects: mgr.GetClient(), Live: live, Identity: key, AuditLog: audit,
@@ -186,10 +192,10 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock
 	}
 	controllers, err := NewControllers(ctx, options, env)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	lock.lastSent = controllers.Creation.LastSent
-	return controllers.addTo(mgr)
+	return controllers, controllers.addTo(mgr)
 }
 
 // liveClient makes a client that reads past the cache, as it must be for Secrets.

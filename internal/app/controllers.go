@@ -21,6 +21,7 @@ import (
 	"github.com/smile-operator/smile-operator/controllers/user"
 	"github.com/smile-operator/smile-operator/controllers/webhook"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
+	"github.com/smile-operator/smile-operator/internal/broker"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -79,6 +80,10 @@ type Controllers struct {
 	CreationLog *creation.Log
 	// Creation creates users.
 	Creation *creation.Protocol
+	// People mints link tokens for callers of the application API.
+	People *broker.People
+	// Audit is the audit log.
+	Audit *auditlog.Log
 
 	options Options
 	env     Environment
@@ -141,6 +146,8 @@ func (c *Controllers) build() error {
 	owners := &ownership.Checker{Key: env.Identity, Secrets: env.Live, Mirrors: c.Mirrors}
 	outputs := output.NewWriter(c.Checker.Client(env.Live))
 	audit := auditlog.New(env.AuditLog, env.Clock, ctrl.Log.WithName("audit"))
+	c.Audit = audit
+	c.People = &broker.People{Users: env.Objects, Connections: c.Registry, Owners: owners, Fence: env.Fence}
 	c.Connections = &connectioncontroller.Reconciler{
 		Client: env.Objects, Connections: c.Registry, Mirrors: c.Mirrors, Events: env.Events, Clock: env.Clock,
 	}

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -71,7 +72,7 @@ func TestOnlyTheLeaderWrites(t *testing.T) {
 func TestTheTimeoutOfTheLeaseAppliesToTheLeaseOnly(t *testing.T) {
 	t.Parallel()
 	access := &rest.Config{Host: "http://127.0.0.1:1", UserAgent: "somebody"}
-	if _, err := newFencedLock(access, "n", "leader", clock.RealClock{}); err != nil {
+	if _, err := newFencedLock(access, "n", "leader", func(l coordinationv1.LeasesGetter) coordinationv1.LeasesGetter { return l }, clock.RealClock{}); err != nil {
 		t.Fatal(err)
 	}
 	if access.Timeout != 0 || access.UserAgent != "somebody" {

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
-	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
@@ -51,24 +50,26 @@ type fencedLock struct {
 	sent time.Time
 }
 
-func newFencedLock(config *rest.Config, namespace, name string, clk clock.PassiveClock) (*fencedLock, error) {
+// newFencedLock makes the lock of a Lease, which the election reads and writes by the Leases that wrap returns.
+func newFencedLock(
+	config *rest.Config, namespace, name string, wrap func(coordinationv1.LeasesGetter) coordinationv1.LeasesGetter, clk clock.PassiveClock,
+) (*fencedLock, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("naming this process for the leader election: %w", err)
 	}
 	config = rest.AddUserAgent(rest.CopyConfig(config), "leader-election")
 	config.Timeout = renewDeadline / 2
-	core, err := corev1.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
 	coordination, err := coordinationv1.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, name, core, coordination,
-		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())})
-	return &fencedLock{Interface: lock, clock: clk}, err
+	lock := &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Client:     wrap(coordination),
+		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())},
+	}
+	return &fencedLock{Interface: lock, clock: clk}, nil
 }
 
 // clockSkew is by how much the clocks of two leaders may differ. A call of the leader that was renewed last may have been sent so

@@ -58,6 +58,7 @@ type Options struct {
 	LeaseName              string
 	AuditLog               string
 	ErasureLedgerDays      int
+	ApplicationAPI         ApplicationAPIOptions
 	Log                    zap.Options
 }
 
@@ -73,6 +74,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.Float64Var(&o.APIRequestsPerSecond, "api-requests-per-second", defaultRequestsPerSecond,
 		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
 	o.bindReceiver(flags)
+	o.ApplicationAPI.bind(flags)
 	flags.DurationVar(&o.OutputCheckInterval, "output-check-interval", outputcheck.DefaultInterval,
 		"time within which an output (a Secret or ConfigMap that the operator wrote) that was deleted or edited is repaired or reported; 0 turns the checks off")
 	flags.StringSliceVar(&o.OutputAnnotations, "allowed-output-annotations", nil,
@@ -130,7 +132,7 @@ func (o *Options) validate() error {
 		return fmt.Errorf("--watch-label-selector: %w", err)
 	}
 	_, err := output.NewAnnotationPolicy(o.OutputAnnotations)
-	return errors.Join(err, o.validateLease())
+	return errors.Join(err, o.validateLease(), o.ApplicationAPI.validate())
 }
 
 func (o *Options) validateLease() error {

@@ -53,7 +53,7 @@ func TestFlags(t *testing.T) {
 	}
 	for _, wrong := range []string{
 		"--api-requests-per-second=-1", "--api-requests-per-second=many", "--watch-label-selector=a in b", "--no-such-flag",
-		"--receiver-tls-cert-file=x", "--webhook-overlap=0s", "--webhook-overlap=10ns",
+		"--receiver-tls-cert-file=x", "--application-api-tls-cert-file=x", "--webhook-overlap=0s", "--webhook-overlap=10ns",
 		"--erasure-ledger-days=0", "--allowed-output-annotations=*", "--allowed-output-annotations=a.example.com/*,smile-operator.io/*",
 	} {
 		if _, err := parsed(t, wrong); err == nil {
@@ -120,7 +120,7 @@ func TestCertificateAuthorities(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		filepath.Join(dir, "none.pem"): "no such file",
-		garbage:                        "holds no certificate",
+		garbage:                        "contains no certificate",
 	} {
 		_, err := (&Options{APICAFile: file}).rootCAs()
 		if err == nil || !strings.HasPrefix(err.Error(), "--api-ca-file: ") || !strings.Contains(err.Error(), want) {

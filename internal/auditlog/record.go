@@ -9,14 +9,14 @@ import (
 )
 
 // Record is one act on the data of a person. It holds no personal data, no token and no id of Smile.
-//
-// The application API will add the fields caller, verb, consentRef, purpose and duration.
 type Record struct {
 	// Time of the act by the operator's clock, in UTC. Write sets it.
 	Time time.Time `json:"time"`
-	// Actor is the kind of the controller that acted.
+	// Actor is the kind of the controller that acted, or ActorApplicationAPI.
 	Actor string `json:"actor"`
 	Object
+	// Call of the application API; nil for acts of a controller.
+	*Call
 	// Account is the keyed digest of the account's id (identity.Key.Account); empty when the act is not about one account.
 	Account string `json:"account,omitempty"`
 	// Action that was taken.
@@ -31,10 +31,31 @@ type Record struct {
 
 // Object is the Kubernetes object for which the operator acted.
 type Object struct {
-	Namespace string `json:"namespace"`
+	Namespace string `json:"namespace,omitempty"`
 	Kind      string `json:"kind"`
-	Name      string `json:"name"`
-	UID       string `json:"uid"`
+	Name      string `json:"name,omitempty"`
+	UID       string `json:"uid,omitempty"`
+}
+
+// ActorApplicationAPI is the actor of calls of the application API.
+const ActorApplicationAPI = "ApplicationAPI"
+
+// Call is a call of the application API.
+type Call struct {
+	// ID of the call, which the caller got too.
+	ID string `json:"call"`
+	// Caller is the name of the caller; empty if the caller was not authenticated.
+	Caller string `json:"caller,omitempty"`
+	// Verb and Resource are what the caller wanted to do, as in RBAC.
+	Verb     string `json:"verb"`
+	Resource string `json:"resource"`
+	// ConsentRef and Purpose are what the caller's headers said.
+	ConsentRef string `json:"consentRef,omitempty"`
+	Purpose    string `json:"purpose,omitempty"`
+	// Problem is the reason for which the call failed.
+	Problem string `json:"problem,omitempty"`
+	// DurationMS is how long the call took, in milliseconds.
+	DurationMS int64 `json:"durationMS"`
 }
 
 // ObjectOf identifies an object of a kind.
@@ -54,6 +75,7 @@ const (
 	ActionTakenBack    Action = "TakenBack"
 	ActionNotTakenBack Action = "NotTakenBack"
 	ActionRevoked      Action = "Revoked"
+	ActionMinted       Action = "Minted"
 )
 
 // Reason is why it was done. The list is closed.
@@ -78,6 +100,7 @@ const (
 	ReasonOutputDamaged   Reason = "OutputDamaged"
 	ReasonSealMismatch    Reason = "SealMismatch"
 	ReasonInErasureLedger Reason = "InErasureLedger"
+	ReasonCalled          Reason = "Called"
 )
 
 // Outcome is what became of it. The list is closed.
@@ -86,6 +109,7 @@ type Outcome string
 // The outcomes. docs/audit-log.md explains each.
 const (
 	OutcomeSucceeded Outcome = "Succeeded"
+	OutcomeRefused   Outcome = "Refused"
 	OutcomeFailed    Outcome = "Failed"
 	OutcomeUnknown   Outcome = "Unknown"
 )

@@ -53,6 +53,9 @@ func tables(page string) map[string][]string {
 }
 
 func fields(of reflect.Type) []string {
+	if of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
 	var names []string
 	for i := range of.NumField() {
 		field := of.Field(i)

@@ -1,8 +1,6 @@
 package receiver
 
 import (
-	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,14 +9,8 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/go-logr/logr/funcr"
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
 // Certificate writes a new certificate for 127.0.0.1 with this serial number, atomically, as a mounted Secret is updated.
@@ -59,36 +51,4 @@ func Replace(t *testing.T, path string, content []byte) {
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func TestACertificateThatCannotBeWatchedIsStillReloaded(t *testing.T) {
-	dir := t.TempDir()
-	Certificate(t, dir, 1)
-	watcher, err := certwatcher.New(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	over, end := context.WithCancel(t.Context())
-	end()
-	_ = watcher.Start(over) // from now on it can watch nothing
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		var logged strings.Builder
-		server := &Server{Log: funcr.New(func(_, line string) { logged.WriteString(line) }, funcr.Options{})}
-		var work sync.WaitGroup
-		work.Go(func() { server.watch(ctx, watcher) })
-		for number := range int64(3) {
-			certificate := Certificate(t, dir, number+2)
-			time.Sleep(15 * time.Second)
-			shown, err := watcher.GetCertificate(nil)
-			if err != nil || !bytes.Equal(shown.Certificate[0], certificate.Raw) {
-				t.Errorf("the certificate %d is not shown: %v", number+2, err)
-			}
-		}
-		cancel()
-		work.Wait()
-		if !strings.Contains(logged.String(), "cannot be watched") {
-			t.Errorf("nothing is logged: %q", logged.String())
-		}
-	})
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/net/netutil"
 	"k8s.io/apimachinery/pkg/labels"
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/internal/tlsfile"
 )
 
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch
@@ -159,25 +160,12 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	if s.CertFile == "" {
 		return listener, nil
 	}
-	watcher, err := certwatcher.New(s.CertFile, s.KeyFile)
+	certificate, err := tlsfile.Open(ctx, s.CertFile, s.KeyFile, s.Log)
 	if err != nil {
 		listener.Close()
-		return nil, fmt.Errorf("reading the certificate of the receiver: %w", err)
+		return nil, fmt.Errorf("the receiver: %w", err)
 	}
-	go s.watch(ctx, watcher)
 	return tls.NewListener(listener, &tls.Config{
-		GetCertificate: watcher.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		GetCertificate: certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 	}), nil
-}
-
-// watch reads the certificate again when it changes. While its files cannot be watched, it reads them every few seconds, because
-// a watcher gives up after that time.
-func (s *Server) watch(ctx context.Context, watcher *certwatcher.CertWatcher) {
-	for {
-		err := watcher.Start(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		s.Log.Error(errors.Join(err, watcher.ReadCertificate()), "the files of the certificate cannot be watched; retrying")
-	}
 }

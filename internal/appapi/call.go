@@ -1,0 +1,136 @@
+package appapi
+
+import (
+	"net/http"
+	"time"
+)
+
+// Limits of a call.
+const (
+	// Deadline of a call, from when its header was read.
+	Deadline = 10 * time.Second
+	// MaxBody is how many bytes a request's body may have.
+	MaxBody = 16 << 10
+	// CallsPerSecond is how many calls a caller may make in a second, and burst how many at once.
+	CallsPerSecond = 20
+	burst          = 40
+)
+
+// Headers that requests or responses of the API may have besides those of HTTP.
+const (
+	// HeaderConsentRef names the consent that the caller relies on. It is copied to the audit log.
+	HeaderConsentRef = "Smile-Consent-Ref"
+	// HeaderPurpose says what the caller needs the answer for. It is copied to the audit log.
+	HeaderPurpose = "Smile-Purpose"
+	// HeaderCallID is the id of the call, which is also in the audit log.
+	HeaderCallID = "Smile-Call-Id"
+	// HeaderRelayed marks a request that another replica has passed on. It is not passed on again.
+	HeaderRelayed = "Smile-Relayed"
+)
+
+// Operation is one of the API's calls.
+type Operation struct {
+	// Name of the operation: its operationId in the OpenAPI document, and the label of metrics.
+	Name string
+	// Method and Pattern of its requests. The pattern has {namespace} and {name}.
+	Method, Pattern string
+	// Verb, Resource and Subresource are what a caller must have the right to do, as in RBAC.
+	Verb, Resource, Subresource string
+	// Kind of the object that the path names.
+	Kind string
+	// Summary is a line of documentation.
+	Summary string
+
+	// problems that the operation itself can end with, besides those of every call.
+	problems []Reason
+}
+
+// CreateLinkToken mints a link token for the user that a SmileUser stands for.
+var CreateLinkToken = &Operation{
+	Name:    "CreateLinkToken",
+	Method:  http.MethodPost,
+	Pattern: "/v1/namespaces/{namespace}/smileusers/{name}/token",
+	Verb:    "create", Resource: "smileusers", Subresource: "token",
+	Kind:    "SmileUser",
+	Summary: "Mint a link token for a user, with which the user's browser or app opens the Wink widget",
+	problems: []Reason{
+		ReasonUserNotFound, ReasonUserNotReady, ReasonSuspended,
+		ReasonThrottled, ReasonSmileUnavailable, ReasonLeaderUnavailable, ReasonLeadershipLost,
+	},
+}
+
+// Operations are all calls.
+var Operations = []*Operation{CreateLinkToken}
+
+// DocumentPath is where the OpenAPI document is.
+const DocumentPath = "/openapi.json"
+
+// Call is one call, by a caller that may make it.
+type Call struct {
+	// ID of the call, unique.
+	ID        string
+	Operation *Operation
+	// Caller is nil if the caller could not be authenticated.
+	Caller Caller
+	// Namespace and Name are those of the path; empty if they are not valid.
+	Namespace, Name string
+	// ConsentRef and Purpose are what the caller's headers say; empty without them.
+	ConsentRef, Purpose string
+	// UID of the object, once People has found it.
+	UID string
+}
+
+// Caller is who makes a call.
+type Caller interface {
+	// GetName is unique among callers, and the same in each call.
+	GetName() string
+}
+
+// Access is what a caller wants to do.
+type Access struct {
+	Verb, Resource, Subresource, Namespace, Name string
+}
+
+// LinkToken is what the widget is started with.
+type LinkToken struct {
+	// AccessToken is the token itself.
+	AccessToken Secret
+	// ExpiresAt is when Smile will refuse it.
+	ExpiresAt time.Time
+	// Mode is SANDBOX or PRODUCTION.
+	Mode string
+	// UserID is the user's id at Smile.
+	UserID string
+	// APIHost is the value of the widget's option apiHost.
+	APIHost string
+	// ScriptURL is where the widget's script is.
+	ScriptURL string
+}
+
+// linkTokenWire is a LinkToken as the API returns it.
+type linkTokenWire struct {
+	AccessToken string    `json:"accessToken"`
+	ExpiresAt   time.Time `json:"expiresAt"`
+	Mode        string    `json:"mode"`
+	UserID      string    `json:"userId"`
+	APIHost     string    `json:"apiHost"`
+	ScriptURL   string    `json:"scriptUrl"`
+}
+
+func (t LinkToken) wire() linkTokenWire {
+	return linkTokenWire{string(t.AccessToken), t.ExpiresAt.UTC().Truncate(time.Second), t.Mode, t.UserID, t.APIHost, t.ScriptURL}
+}
+
+// Secret is text that is printed nowhere.
+type Secret string
+
+const redacted = "[redacted]"
+
+// String implements fmt.Stringer.
+func (Secret) String() string { return redacted }
+
+// GoString implements fmt.GoStringer.
+func (Secret) GoString() string { return redacted }
+
+// MarshalText implements encoding.TextMarshaler.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

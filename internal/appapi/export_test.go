@@ -1,0 +1,4 @@
+package appapi
+
+// AllReasons are the reasons of the catalogue.
+var AllReasons = allReasons

@@ -1,0 +1,204 @@
+package appapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+	"k8s.io/utils/lru"
+)
+
+const (
+	// maxToken is how long a caller's token may be.
+	maxToken = 8 << 10
+	// maxNote is how long HeaderConsentRef and HeaderPurpose may be.
+	maxNote = 256
+	// maxNamespace and maxName are how long the names of Kubernetes may be.
+	maxNamespace, maxName = 63, 253
+)
+
+var (
+	namespaceForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+	nameForm      = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+	tokenForm     = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`) // RFC 6750
+	noteForm      = regexp.MustCompile(`^[ -~]*$`)
+)
+
+// errPanic replaces the value of a panic, which may quote anything.
+var errPanic = errors.New("the handler panicked")
+
+// guarded is answer, but survives a panic.
+func (h *handler) guarded(ctx context.Context, call *Call, r *http.Request) (answer *Answer, relayed bool, err error) {
+	defer func() {
+		if recover() != nil {
+			answer, relayed, err = nil, false, errPanic
+		}
+	}()
+	return h.answer(ctx, call, r)
+}
+
+// answer takes a request through the checks in their order: nobody learns anything from a check that comes after one that
+// they fail.
+func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answer *Answer, relayed bool, err error) {
+	misnamed := call.readPath(r) // first for the record, although it is reported later
+	bearer, err := h.authenticate(ctx, call, r)
+	if err != nil {
+		return nil, false, err
+	}
+	if wait, ok := h.callers.take(call.Caller.GetName()); !ok {
+		return nil, false, &Problem{Reason: ReasonTooManyRequests, RetryAfter: wait}
+	}
+	if misnamed != nil {
+		return nil, false, misnamed
+	}
+	if err := h.authorize(ctx, call); err != nil {
+		return nil, false, err
+	}
+	body, err := call.read(r)
+	if err != nil {
+		return nil, false, err
+	}
+	if h.Relay != nil {
+		request := Request{Call: call, Bearer: bearer, Body: body, Relayed: r.Header.Get(HeaderRelayed) != ""}
+		if answer, err := h.Relay.Relay(ctx, request); answer != nil || err != nil {
+			return answer, answer != nil, err
+		}
+	}
+	token, err := h.People.CreateLinkToken(ctx, call)
+	if err != nil {
+		return nil, false, err
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	return &Answer{Status: http.StatusCreated, Header: header, Body: encode(token.wire())}, false, nil
+}
+
+// authenticate finds out who calls. A source whose requests cannot be authenticated has only so many checked; tokens that
+// were valid before are always checked, because all requests may have one source, such as an ingress.
+func (h *handler) authenticate(ctx context.Context, call *Call, r *http.Request) (Secret, error) {
+	source := sourceOf(r.RemoteAddr)
+	bearer := bearerOf(r)
+	if h.failures.empty(source) && !h.proven.has(bearer) {
+		wait, _ := h.failures.take(source)
+		return "", &Problem{Reason: ReasonTooManyRequests, RetryAfter: wait}
+	}
+	if bearer == "" {
+		_, _ = h.failures.take(source)
+		return "", NewProblem(ReasonUnauthenticated)
+	}
+	caller, err := h.Gate.Authenticate(ctx, string(bearer))
+	if err != nil {
+		return "", NewProblem(ReasonAccessReviewFailed).Because(err)
+	}
+	if caller == nil {
+		_, _ = h.failures.take(source)
+		return "", NewProblem(ReasonUnauthenticated)
+	}
+	h.proven.add(bearer)
+	call.Caller = caller
+	return bearer, nil
+}
+
+// bearerOf is the token in the one Authorization header of a request; empty when there is no such token.
+func bearerOf(r *http.Request) Secret {
+	headers := r.Header.Values("Authorization")
+	if len(headers) != 1 {
+		return ""
+	}
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	token = strings.TrimLeft(token, " ")
+	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken || !tokenForm.MatchString(token) {
+		return ""
+	}
+	return Secret(token)
+}
+
+func (h *handler) authorize(ctx context.Context, call *Call) error {
+	allowed, err := h.Gate.Authorize(ctx, call.Caller, Access{
+		Verb: call.Operation.Verb, Resource: call.Operation.Resource, Subresource: call.Operation.Subresource,
+		Namespace: call.Namespace, Name: call.Name,
+	})
+	if err != nil {
+		return NewProblem(ReasonAccessReviewFailed).Because(err)
+	}
+	if !allowed {
+		return NewProblem(ReasonForbidden)
+	}
+	return nil
+}
+
+// readPath reads namespace and name. A name that is encoded is not valid: names need no encoding.
+func (c *Call) readPath(r *http.Request) error {
+	namespace, name := chi.URLParam(r, "namespace"), chi.URLParam(r, "name")
+	if len(namespace) > maxNamespace || len(name) > maxName || !namespaceForm.MatchString(namespace) || !nameForm.MatchString(name) {
+		return NewProblem(ReasonInvalidName)
+	}
+	c.Namespace, c.Name = namespace, name
+	return nil
+}
+
+// read reads the rest of a request. No operation has parameters or fields yet.
+func (c *Call) read(r *http.Request) (body []byte, err error) {
+	if r.URL.RawQuery != "" {
+		return nil, NewProblem(ReasonInvalidQuery)
+	}
+	if !c.readNotes(r.Header) {
+		return nil, NewProblem(ReasonInvalidHeader)
+	}
+	body, err = io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, NewProblem(ReasonBodyTooLarge)
+	case err != nil:
+		return nil, NewProblem(ReasonInvalidBody)
+	case len(body) == 0:
+		return nil, nil
+	case !isJSON(r.Header):
+		return nil, NewProblem(ReasonUnsupportedMediaType)
+	case !emptyObject(body):
+		return nil, NewProblem(ReasonInvalidBody)
+	}
+	return body, nil
+}
+
+// readNotes reads the headers that are for the audit log. It reports whether they are valid.
+func (c *Call) readNotes(header http.Header) bool {
+	for name, into := range map[string]*string{HeaderConsentRef: &c.ConsentRef, HeaderPurpose: &c.Purpose} {
+		values := header.Values(name)
+		if len(values) > 1 || len(values) == 1 && (len(values[0]) > maxNote || !noteForm.MatchString(values[0])) {
+			return false
+		}
+		*into = strings.Join(values, "")
+	}
+	return true
+}
+
+func isJSON(header http.Header) bool {
+	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	return err == nil && media == "application/json" && header.Get("Content-Encoding") == ""
+}
+
+// emptyObject reports whether a body is a JSON object without fields.
+func emptyObject(body []byte) bool {
+	var fields map[string]json.RawMessage
+	return json.Unmarshal(body, &fields) == nil && fields != nil && len(fields) == 0
+}
+
+// provenTokens remembers, by their hash, tokens that were valid when they were last seen.
+type provenTokens struct{ hashes *lru.Cache }
+
+func newProvenTokens() *provenTokens { return &provenTokens{lru.New(maxLimited)} }
+
+func (p *provenTokens) has(token Secret) bool {
+	_, ok := p.hashes.Get(sha256.Sum256([]byte(token)))
+	return ok
+}
+
+func (p *provenTokens) add(token Secret) { p.hashes.Add(sha256.Sum256([]byte(token)), nil) }

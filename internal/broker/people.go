@@ -1,0 +1,109 @@
+package broker
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/appapi"
+	"github.com/smile-operator/smile-operator/internal/connection"
+	"github.com/smile-operator/smile-operator/internal/linktoken"
+	"github.com/smile-operator/smile-operator/internal/ownership"
+	"github.com/smile-operator/smile-operator/internal/problem"
+)
+
+// People mints link tokens for SmileUsers. It is used by the process that leads.
+type People struct {
+	// Users reads SmileUsers, from the cache.
+	Users client.Reader
+	// Connections to Smile.
+	Connections *connection.Registry
+	// Owners verifies that remote users belong to SmileUsers.
+	Owners *ownership.Checker
+	// Fence refuses once this process may no longer be the leader.
+	Fence func() error
+}
+
+// CreateLinkToken implements appapi.People.
+func (p *People) CreateLinkToken(ctx context.Context, call *appapi.Call) (appapi.LinkToken, error) {
+	var user v1alpha1.SmileUser
+	err := p.Users.Get(ctx, types.NamespacedName{Namespace: call.Namespace, Name: call.Name}, &user)
+	if apierrors.IsNotFound(err) {
+		return appapi.LinkToken{}, appapi.NewProblem(appapi.ReasonUserNotFound)
+	}
+	if err != nil {
+		return appapi.LinkToken{}, err
+	}
+	call.UID = string(user.UID)
+	if refusal := unusable(&user); refusal != nil {
+		return appapi.LinkToken{}, refusal
+	}
+	token, err := p.mint(ctx, &user)
+	if p.Fence() != nil {
+		return appapi.LinkToken{}, appapi.NewProblem(appapi.ReasonLeadershipLost)
+	}
+	if err != nil {
+		return appapi.LinkToken{}, refused(ctx, err)
+	}
+	return token, nil
+}
+
+// unusable is why a user gets no token; nil when it may get one.
+func unusable(user *v1alpha1.SmileUser) error {
+	if user.Spec.Suspend {
+		return appapi.NewProblem(appapi.ReasonSuspended)
+	}
+	if !user.DeletionTimestamp.IsZero() {
+		return &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: v1alpha1.ReasonUserNotFound}
+	}
+	ready := meta.FindStatusCondition(user.Status.Conditions, v1alpha1.ConditionReady)
+	switch {
+	case ready == nil || user.Status.UserID == "" && ready.Status == "True":
+		return &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: v1alpha1.ReasonProgressing}
+	case ready.Status != "True":
+		return &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: ready.Reason}
+	}
+	return nil
+}
+
+func (p *People) mint(ctx context.Context, user *v1alpha1.SmileUser) (appapi.LinkToken, error) {
+	conn, err := p.Connections.For(ctx, user.Namespace, user.Spec.ConnectionRef)
+	if err != nil {
+		return appapi.LinkToken{}, err
+	}
+	token, err := linktoken.Mint(ctx, p.Owners, conn, user)
+	if err != nil {
+		return appapi.LinkToken{}, err
+	}
+	frontend := linktoken.FrontendOf(conn.Endpoint, conn.Mode)
+	return appapi.LinkToken{
+		AccessToken: appapi.Secret(token.AccessToken.Reveal()), ExpiresAt: token.ExpiresAt, Mode: string(token.Mode),
+		UserID: user.Status.UserID, APIHost: frontend.APIHost, ScriptURL: frontend.ScriptURL,
+	}, nil
+}
+
+// refused is the problem of the application API that an error of minting is.
+func refused(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return appapi.NewProblem(appapi.ReasonDeadlineExceeded).Because(err)
+	}
+	found := problem.Classify(err)
+	switch {
+	case found.Reason == v1alpha1.ReasonSuspended:
+		return appapi.NewProblem(appapi.ReasonSuspended)
+	case found.Reason == v1alpha1.ReasonUnexpectedError:
+		return err
+	case found.Class == problem.Throttled:
+		throttled := appapi.NewProblem(appapi.ReasonThrottled)
+		throttled.RetryAfter = max(throttled.RetryAfter, found.RetryAfter)
+		return throttled.Because(err)
+	case found.Class == problem.Transient:
+		return appapi.NewProblem(appapi.ReasonSmileUnavailable).Because(err)
+	default:
+		return &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: found.Reason, Err: err}
+	}
+}

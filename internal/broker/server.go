@@ -1,0 +1,131 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	stdlog "log"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/net/netutil"
+
+	"github.com/smile-operator/smile-operator/internal/appapi"
+	"github.com/smile-operator/smile-operator/internal/tlsfile"
+)
+
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	writeTimeout  = 15 * time.Second
+	idleTimeout   = time.Minute
+	// drainTimeout is how long calls that are under way at the end of the process have.
+	drainTimeout = appapi.Deadline + time.Second
+	maxHeader    = 16 << 10
+	// maxConnections is how many there are at once; others wait.
+	maxConnections = 1024
+)
+
+// Server serves the application API, in every replica.
+type Server struct {
+	// Address to listen on.
+	Address string
+	// CertFile and KeyFile of the server, read again when they change; plain HTTP without.
+	CertFile, KeyFile string
+	// Own is the certificate for calls that other replicas pass on.
+	Own *Ephemeral
+	// Forwarder whose connections end with the server; none if nil.
+	Forwarder *Forwarder
+	// Handler of the calls.
+	Handler http.Handler
+	// Log of the server.
+	Log logr.Logger
+
+	ready atomic.Bool
+}
+
+// Ready implements healthz.Checker: no call is to come here before it can be answered.
+func (s *Server) Ready(*http.Request) error {
+	if !s.ready.Load() {
+		return errors.New("calls of the application API are not answered yet, or no longer")
+	}
+	return nil
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (*Server) NeedLeaderElection() bool { return false }
+
+// Start serves until ctx ends. Then it accepts no more calls, and answers those that are under way.
+func (s *Server) Start(ctx context.Context) error {
+	listener, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           confirmed(s.Handler),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		DisableGeneralOptionsHandler: true,
+		// What net/http would say quotes addresses and what was sent.
+		ErrorLog: stdlog.New(io.Discard, "", 0),
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		s.ready.Store(false)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+		defer cancel()
+		_ = server.Shutdown(grace)
+	}()
+	s.Log.Info("serving the application API", "address", listener.Addr().String(), "tls", s.CertFile != "")
+	s.ready.Store(true)
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the application API: %w", err)
+	}
+	<-stopped
+	if s.Forwarder != nil {
+		s.Forwarder.close()
+	}
+	return nil
+}
+
+// confirmed tells a forwarder at once that its call has arrived (forwarder.go).
+func confirmed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(appapi.HeaderRelayed) != "" {
+			w.WriteHeader(http.StatusProcessing)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) listen(ctx context.Context) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for the application API: %w", err)
+	}
+	listener = netutil.LimitListener(listener, maxConnections)
+	if s.CertFile == "" {
+		return listener, nil
+	}
+	certificate, err := tlsfile.Open(ctx, s.CertFile, s.KeyFile, s.Log)
+	if err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("the application API: %w", err)
+	}
+	return tls.NewListener(listener, &tls.Config{
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if hello.ServerName == leaderName {
+				return &s.Own.certificate, nil
+			}
+			return certificate(hello)
+		},
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+	}), nil
+}
