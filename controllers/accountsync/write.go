@@ -26,9 +26,7 @@ func (s *scope) write(ctx context.Context, run *run) error {
 		return nil
 	}
 	if !s.plan.write {
-		if s.asWritten { // the status may be that of an intent, stored before the condition
-			s.found.output = outputWritten
-		}
+		s.found.output = s.unchanged()
 		return nil
 	}
 	held, lost, err := s.kept(ctx, run)
@@ -55,6 +53,15 @@ func (s *scope) write(ctx context.Context, run *run) error {
 	}
 	s.found.output = outputWritten
 	return nil
+}
+
+// unchanged is the state of an output that is not written. The status may be that of an intent, which was stored before the
+// condition OutputReady.
+func (s *scope) unchanged() outputState {
+	if s.asWritten {
+		return outputWritten
+	}
+	return 0
 }
 
 // record stores in the status what was fetched, now that it is written.

@@ -106,12 +106,8 @@ func pairOf(r *registration, remote smile.Webhook) (pair hook.Pair, shown bool) 
 		path = pathOf(remote)
 	}
 	samePath := r.PathHash == "" || hook.HashPath(path) == r.PathHash
-	return hook.Pair{
-			ID:     r.ID,
-			Path:   smile.NewSensitive(path),
-			Secret: remote.Secret,
-		}, samePath &&
-			hook.UsableSecret(remote.Secret.Reveal())
+	pair = hook.Pair{ID: r.ID, Path: smile.NewSensitive(path), Secret: remote.Secret}
+	return pair, samePath && hook.UsableSecret(remote.Secret.Reveal())
 }
 
 func pathOf(remote smile.Webhook) string {

@@ -39,7 +39,12 @@ const (
 var isolation = scenario{
 	name: "isolation",
 	title: func(options) string {
-		return fmt.Sprintf("one new user beside %d at 1 call a second, %d at %d, and a host that hangs", slowUsers, crowdUsers, usualLimit)
+		return fmt.Sprintf(
+			"one new user beside %d at 1 call a second, %d at %d, and a host that hangs",
+			slowUsers,
+			crowdUsers,
+			usualLimit,
+		)
 	},
 	smile: func(options) sandbox.Options { return sandbox.Options{RateLimit: vendorLimit, Keys: tenantPairs()} },
 	workload: func(options) workload {

@@ -240,8 +240,7 @@ func (g *gallery) rest(ctx context.Context) ([]figure, error) {
 	return []figure{
 		{
 			Name: fmt.Sprintf("reads of outputs an interval at rest, over %d outputs", n), Target: atMost(1.2),
-			Measured: perUser(len(checks), n),
-			How:      "gets of data Secrets by the operator in the audit log",
+			Measured: perUser(len(checks), n), How: "gets of data Secrets by the operator in the audit log",
 		},
 		{
 			Name:     "largest one-second window of reads of outputs, over the even pace",

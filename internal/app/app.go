@@ -162,7 +162,13 @@ func managerOptions(scheme *runtime.Scheme, options Options, lock *fencedLock, f
 }
 
 // addControllers wires the controllers to the manager, so that nothing is written once the fence refuses.
-func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lock *fencedLock, fence func() error) (*Controllers, error) {
+func addControllers(
+	ctx context.Context,
+	mgr ctrl.Manager,
+	options Options,
+	lock *fencedLock,
+	fence func() error,
+) (*Controllers, error) {
 	unfenced, err := liveClient(mgr.GetConfig(), mgr)
 	if err != nil {
 		return nil, err

@@ -52,7 +52,10 @@ type fencedLock struct {
 
 // newFencedLock makes the lock of a Lease, which the election reads and writes by the Leases that wrap returns.
 func newFencedLock(
-	config *rest.Config, namespace, name string, wrap func(coordinationv1.LeasesGetter) coordinationv1.LeasesGetter, clk clock.PassiveClock,
+	config *rest.Config,
+	namespace, name string,
+	wrap func(coordinationv1.LeasesGetter) coordinationv1.LeasesGetter,
+	clk clock.PassiveClock,
 ) (*fencedLock, error) {
 	host, err := os.Hostname()
 	if err != nil {

@@ -131,8 +131,12 @@ var catalogue = map[Reason]entry{
 		retryFixed, 0, false,
 	},
 	ReasonThrottled: {
-		http.StatusServiceUnavailable, "The call budget is spent", "Smile, or the operator's own limit, permits no more calls at the moment.",
-		retryLater, shortWait, false,
+		http.StatusServiceUnavailable,
+		"The call budget is spent",
+		"Smile, or the operator's own limit, permits no more calls at the moment.",
+		retryLater,
+		shortWait,
+		false,
 	},
 	ReasonSmileUnavailable: {
 		http.StatusServiceUnavailable, "Smile cannot be reached", "Smile did not answer, or its answer could not be used.",
@@ -144,8 +148,12 @@ var catalogue = map[Reason]entry{
 		retryLater, shortWait, true,
 	},
 	ReasonLeadershipLost: {
-		http.StatusServiceUnavailable, "The replica lost its leadership", "The replica stopped leading during the call, so its result is withheld.",
-		retryLater, shortWait, true,
+		http.StatusServiceUnavailable,
+		"The replica lost its leadership",
+		"The replica stopped leading during the call, so its result is withheld.",
+		retryLater,
+		shortWait,
+		true,
 	},
 }
 

@@ -119,12 +119,20 @@ func (l watchedLeases) Get(ctx context.Context, name string, options metav1.GetO
 	return l.seen(func() (*coordinationv1.Lease, error) { return l.LeaseInterface.Get(ctx, name, options) })
 }
 
-func (l watchedLeases) Create(ctx context.Context, lease *coordinationv1.Lease, options metav1.CreateOptions) (*coordinationv1.Lease, error) {
+func (l watchedLeases) Create(
+	ctx context.Context,
+	lease *coordinationv1.Lease,
+	options metav1.CreateOptions,
+) (*coordinationv1.Lease, error) {
 	l.board.announce(lease)
 	return l.seen(func() (*coordinationv1.Lease, error) { return l.LeaseInterface.Create(ctx, lease, options) })
 }
 
-func (l watchedLeases) Update(ctx context.Context, lease *coordinationv1.Lease, options metav1.UpdateOptions) (*coordinationv1.Lease, error) {
+func (l watchedLeases) Update(
+	ctx context.Context,
+	lease *coordinationv1.Lease,
+	options metav1.UpdateOptions,
+) (*coordinationv1.Lease, error) {
 	l.board.announce(lease)
 	return l.seen(func() (*coordinationv1.Lease, error) { return l.LeaseInterface.Update(ctx, lease, options) })
 }

@@ -103,7 +103,12 @@ func (f *Forwarder) forward(ctx context.Context, leader Leader, request appapi.R
 func forwarded(ctx context.Context, leader Leader, request appapi.Request) (*http.Request, error) {
 	call := request.Call
 	path := strings.NewReplacer("{namespace}", call.Namespace, "{name}", call.Name).Replace(call.Operation.Pattern)
-	outgoing, err := http.NewRequestWithContext(ctx, call.Operation.Method, "https://"+leader.Address+path, bytes.NewReader(request.Body))
+	outgoing, err := http.NewRequestWithContext(
+		ctx,
+		call.Operation.Method,
+		"https://"+leader.Address+path,
+		bytes.NewReader(request.Body),
+	)
 	if err != nil {
 		return nil, err
 	}

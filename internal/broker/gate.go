@@ -50,10 +50,16 @@ func NewGate(access *rest.Config, audience string) (*Gate, error) {
 		return nil, fmt.Errorf("making the client for access reviews: %w", err)
 	}
 	// Without implicit audiences, a token that is bound to no audience is nobody's.
-	reviews, err := webhooktoken.NewFromInterface(authentication, nil, reviewBackoff, reviewTimeout, webhooktoken.AuthenticatorMetrics{
-		RecordRequestTotal:   func(context.Context, string) {},
-		RecordRequestLatency: func(context.Context, string, float64) {},
-	})
+	reviews, err := webhooktoken.NewFromInterface(
+		authentication,
+		nil,
+		reviewBackoff,
+		reviewTimeout,
+		webhooktoken.AuthenticatorMetrics{
+			RecordRequestTotal:   func(context.Context, string) {},
+			RecordRequestLatency: func(context.Context, string, float64) {},
+		},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("making the authenticator: %w", err)
 	}
@@ -64,7 +70,11 @@ func NewGate(access *rest.Config, audience string) (*Gate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the authorizer: %w", err)
 	}
-	return &Gate{tokens: cache.New(reviews, false, reviewTTL, reviewTTL), rights: rights, audiences: authenticator.Audiences{audience}}, nil
+	return &Gate{
+		tokens:    cache.New(reviews, false, reviewTTL, reviewTTL),
+		rights:    rights,
+		audiences: authenticator.Audiences{audience},
+	}, nil
 }
 
 // Authenticate implements appapi.Gate.

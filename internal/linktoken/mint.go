@@ -12,7 +12,12 @@ import (
 
 // Mint mints a token of the remote user of an object, once owners has verified that the user belongs to the object. This
 // costs one call if the mirror knows the user, else two.
-func Mint(ctx context.Context, owners *ownership.Checker, conn *connection.Connection, user *v1alpha1.SmileUser) (smile.Token, error) {
+func Mint(
+	ctx context.Context,
+	owners *ownership.Checker,
+	conn *connection.Connection,
+	user *v1alpha1.SmileUser,
+) (smile.Token, error) {
 	ctx = smile.WithLane(ctx, smile.LaneCreate)
 	if err := owners.Verify(ctx, conn, user, user.Status.UserID); err != nil {
 		return smile.Token{}, err
