@@ -75,7 +75,7 @@ verify: generate ## Fail if generated files, modules or formatting are not up to
 	@echo "Generated files, modules and formatting are up to date."
 
 .PHONY: lint
-lint: toolchain ## Check style, budgets and the imports between packages
+lint: toolchain ## Check style, the limits of line, function and file length and of complexity, and the imports between packages
 	$(GO) -C hack/tools build -o $(BIN)/walls ./walls
 	$(GO) vet -tags e2e -vettool=$(BIN)/walls ./...
 	@linter=$$($(GO) -C hack/tools tool -n golangci-lint); \
@@ -109,7 +109,7 @@ test-future: compiler kube-controller-manager ## Run the tests against a sandbox
 	SMILE_SANDBOX_QUIRKS=future=on KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -timeout 40m ./internal/smile/... $(CLUSTER_PACKAGES)
 	SMILE_SANDBOX_QUIRKS=future=on $(E2E) -timeout 60m ./internal/e2e/...
 
-# Tests of whole processes mostly wait. So more of them run at a time than there are cores.
+# Tests of whole processes. These tests mostly wait, so more run in parallel than there are cores.
 E2E := KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -tags e2e -parallel 8
 # The journey of crash-points and failed-writes: a name, today, or all.
 JOURNEY ?= all
@@ -120,7 +120,7 @@ e2e: compiler kube-controller-manager ## Run the tests of whole processes, and o
 	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
 
 .PHONY: e2e-long
-e2e-long: compiler kube-controller-manager ## Run the tests of whole processes that take long or use much memory
+e2e-long: compiler kube-controller-manager ## Run the tests of whole processes that take a long time or use much memory
 	E2E_LONG=1 $(E2E) -timeout 90m -v -run '^(TestAPIServerOutages|TestEtcdPauses|TestUnrelatedSecretsTakeNoMemory|TestSeriesAreBounded)$$' ./internal/e2e/
 
 .PHONY: crash-points
