@@ -21,7 +21,7 @@ type LabelValue string
 // +kubebuilder:validation:MaxLength=1024
 type AnnotationValue string
 
-// OutputMetadata is the metadata of the objects of an output. Keys by which Argo CD, Flux, Helm and Kubernetes recognise their
+// OutputMetadata is the metadata of the objects of an output. Keys by which Argo CD, Flux, Helm and Kubernetes recognize their
 // own objects are refused: an object with such a key could be pruned or adopted.
 type OutputMetadata struct {
 	// labels of the objects.
@@ -32,8 +32,8 @@ type OutputMetadata struct {
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// annotations of the objects. Only those of reloader.stakater.com, and those that the operator's flag
-	// --allowed-output-annotations names, are written. Others are omitted, with a Warning event, because some annotations have
-	// tools copy a Secret to other namespaces.
+	// --allowed-output-annotations names, are written. Others are omitted, with a Warning event, because some annotations
+	// cause tools to copy a Secret to other namespaces.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule=`self.all(k, size(k) <= 253 && k.matches(r'^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))`,message="keys must have the form name or domain/name, with a name of at most 63 characters"
@@ -55,7 +55,7 @@ type SyncOutput struct {
 	// +optional
 	Secret *OutputReference `json:"secret,omitempty"`
 
-	// configMap to write. It requires fields on every datapoint.
+	// configMap to write. It requires fields or additional on every datapoint.
 	// +optional
 	ConfigMap *OutputReference `json:"configMap,omitempty"`
 

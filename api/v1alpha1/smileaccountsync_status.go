@@ -48,7 +48,7 @@ type SyncedAccount struct {
 	// +optional
 	DataAsOf *metav1.Time `json:"dataAsOf,omitempty"`
 
-	// finishedTasks is the number of tasks at Smile that finished at dataAsOf. A later task, or another number, shows new data.
+	// finishedTasks is the number of tasks at Smile that finished at dataAsOf. A later task or a different count shows new data.
 	// +optional
 	FinishedTasks int32 `json:"finishedTasks,omitempty"`
 

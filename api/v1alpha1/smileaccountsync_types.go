@@ -14,7 +14,7 @@ type UserReference struct {
 
 // SmileAccountSyncSpec selects the data of a person that is kept, and where it is written.
 // +kubebuilder:validation:XValidation:rule="self.userRef == oldSelf.userRef",message="userRef is immutable: create another SmileAccountSync for another person"
-// +kubebuilder:validation:XValidation:rule="!has(self.output) || !has(self.output.configMap) || self.datapoints.all(d, has(d.fields) || has(d.additional))",message="output.configMap requires fields on every datapoint, because only named fields may be written to a ConfigMap: name the fields, or use output.secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.output) || !has(self.output.configMap) || self.datapoints.all(d, has(d.fields) || has(d.additional))",message="output.configMap requires fields or additional on every datapoint, because only named fields may be written to a ConfigMap: name the fields, or use output.secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.revokeAfterFetch) || !self.revokeAfterFetch || has(self.output)",message="revokeAfterFetch requires an output: Smile deletes the data of a revoked account, so the output is the only copy"
 type SmileAccountSyncSpec struct {
 	// userRef names the SmileUser. Immutable.
@@ -63,7 +63,7 @@ type SmileAccountSyncSpec struct {
 	Retention *Retention `json:"retention,omitempty"`
 
 	// revokeAfterFetch revokes each account at Smile as soon as its data is in the output. A revoke cannot be undone. The data
-	// stays in the output until retention.ttl, or until this object is deleted.
+	// stays in the output until its ttl expires, or until this object is deleted.
 	// +optional
 	RevokeAfterFetch bool `json:"revokeAfterFetch,omitempty"`
 

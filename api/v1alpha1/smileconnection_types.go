@@ -128,7 +128,7 @@ type SmileConnectionStatus struct {
 	// +optional
 	Credentials *CredentialsStatus `json:"credentials,omitempty"`
 
-	// tasksSince is the day from which tasks at Smile are read, also after a restart.
+	// tasksSince is the day from which tasks at Smile are read, including after a restart.
 	// +optional
 	TasksSince *metav1.Time `json:"tasksSince,omitempty"`
 

@@ -88,7 +88,7 @@ type SmileUserSpec struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
 	UserID string `json:"userID,omitempty"`
 
-	// linkToken keeps a valid link token in a Secret. It is meant for test persons. The token is renewed at half of its lifetime.
+	// linkToken keeps a valid link token in a Secret. It is meant for test users. The token is renewed halfway through its lifetime.
 	// +optional
 	LinkToken *LinkTokenSpec `json:"linkToken,omitempty"`
 
@@ -104,7 +104,7 @@ type SmileUserSpec struct {
 
 // AccountCounts counts the accounts that a person has linked.
 type AccountCounts struct {
-	// total number of accounts, without disconnected ones.
+	// total number of accounts, excluding disconnected ones.
 	Total int32 `json:"total"`
 	// connected accounts.
 	Connected int32 `json:"connected"`
@@ -165,10 +165,10 @@ type AccountHint struct {
 }
 
 // UserHints name what to ask Smile about, according to the last events. Only receivers of webhooks write them, always together
-// with hintedAt. If no hint has the value of hintedAt, an older receiver wrote it, and it is about everything of the user.
+// with hintedAt. If no hint has the value of hintedAt, an older receiver wrote it, and it applies to all of the user's accounts.
 type UserHints struct {
-	// allAt is the value of hintedAt when the last event was stored that the list of accounts does not cover: it was not about a
-	// single account, or the list was full.
+	// allAt is the value of hintedAt at the last event that the list does not cover: it was not about a single account, or the list
+	// was full.
 	// +optional
 	AllAt *metav1.MicroTime `json:"allAt,omitempty"`
 	// accounts to ask Smile about. Entries older than 15 minutes are dropped when the next event is stored.
@@ -213,11 +213,11 @@ type SmileUserStatus struct {
 	// +optional
 	Duplicates int32 `json:"duplicates,omitempty"`
 
-	// hintedAt is the time from which the user must be read at Smile, because of the last event.
+	// hintedAt is the time from which the user is due to be re-read at Smile, because of the last event.
 	// +optional
 	HintedAt *metav1.MicroTime `json:"hintedAt,omitempty"`
 
-	// hints name what to ask Smile about. If absent, hintedAt is about everything of the user.
+	// hints name what to ask Smile about. If absent, hintedAt applies to all of the user's accounts.
 	// +optional
 	Hints *UserHints `json:"hints,omitempty"`
 
