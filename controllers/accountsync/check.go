@@ -64,7 +64,7 @@ func (s *scope) examine(ctx context.Context, sync *v1alpha1.SmileAccountSync, ta
 	}
 	s.plan.writeIf(s.undecided)
 	if s.asWritten {
-		return s.tend(ctx, sync, target)
+		return s.maintain(ctx, sync, target)
 	}
 	damaged := holds(sync, target)
 	if damaged {
@@ -114,9 +114,9 @@ func (s *scope) findUserObject(ctx context.Context, sync *v1alpha1.SmileAccountS
 	return nil
 }
 
-// tend updates owner, metadata and seal of an output whose content is as it was written. It makes no call to Smile.
-func (s *scope) tend(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
-	if err := s.thaw(ctx, sync, target); err != nil {
+// maintain updates owner, metadata and seal of an output whose content is as it was written. It makes no call to Smile.
+func (s *scope) maintain(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+	if err := s.replaceImmutable(ctx, sync, target); err != nil {
 		return err
 	}
 	resealed := !s.undecided && s.renewSeal(sync, target)
@@ -153,9 +153,9 @@ func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	return err
 }
 
-// thaw replaces objects of an output that somebody made immutable. It does not if that could lose data that Smile no longer
-// has: such data stays immutable until it must be erased.
-func (s *scope) thaw(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
+// replaceImmutable replaces objects of an output that somebody made immutable. It does not if that could lose data that Smile
+// no longer has: such data stays immutable until it must be erased.
+func (s *scope) replaceImmutable(ctx context.Context, sync *v1alpha1.SmileAccountSync, target output.Target) error {
 	irreplaceable := func(a v1alpha1.SyncedAccount) bool { return isKept(a) && !connected(a) && !hasData(a) }
 	if slices.ContainsFunc(sync.Status.Accounts, irreplaceable) {
 		return nil
@@ -181,8 +181,8 @@ func (s *scope) carriesMetadata(sync *v1alpha1.SmileAccountSync, target output.T
 	return true, nil
 }
 
-// explain returns the error with which the reconcile ends. If nothing else is due, it is that data is kept because of the
-// clock. A broken output is always reported, whatever else is wrong.
+// explain returns the error with which the reconcile ends. By default it reports that data is kept because the clock is
+// unconfirmed. A broken output is always reported, whatever else is wrong.
 func (s *scope) explain(err error) error {
 	if s.held != nil && !s.again && errors.Is(err, engine.ErrRest) {
 		err = s.held

@@ -106,7 +106,7 @@ var _ = Describe("The output of a SmileAccountSync", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("that is not asked for leaves the status alone to tell", func() {
+	It("that the spec omits is not written; only the status is updated", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"}, func(sync *v1alpha1.SmileAccountSync) { sync.Spec.Output = nil })
 		Expect(sync.Status.Accounts[0].Datapoints).To(HaveLen(2))

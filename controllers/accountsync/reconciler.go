@@ -62,7 +62,7 @@ type Reconciler struct {
 	Checked bool
 	// Identity keys the seals and fingerprints of outputs.
 	Identity identity.Key
-	// Audit gets a record of each act on personal data.
+	// Audit gets a record of each operation on personal data.
 	Audit *auditlog.Log
 	// Events of the objects.
 	Events events.EventRecorder

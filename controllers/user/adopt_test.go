@@ -62,7 +62,7 @@ var _ = Describe("A person who is declared again", func() {
 		Expect(s.posts()).To(Equal(1))
 	})
 
-	It("is recognised by the business key, whatever the name", func() {
+	It("is recognized by the business key, whatever the name", func() {
 		s := newScene(testenv.Config{})
 		s.Create(customers(map[string]string{"george": "C-4711"}))
 		before := s.provisioned("first", testenv.WithSubject("customers", "george"))

@@ -24,14 +24,14 @@ func TestRenewAt(t *testing.T) {
 		jitter float64
 		want   time.Duration
 	}{
-		"half of its life":          {5 * time.Hour, 0, 150 * time.Minute},
-		"minus a tenth at most":     {5 * time.Hour, 1, 135 * time.Minute},
-		"minus something":           {5 * time.Hour, 0.5, 142*time.Minute + 30*time.Second},
-		"one that has expired":      {-time.Hour, 0, 5 * time.Minute},
-		"one that expires now":      {0, 1, 4*time.Minute + 30*time.Second},
-		"one that lives for ever":   {math.MaxInt64, 0, 12 * time.Hour},
-		"one that lives very short": {time.Minute, 0, 5 * time.Minute},
-		"in whole seconds":          {5*time.Hour + time.Second, 0, 150 * time.Minute},
+		"half of its life":           {5 * time.Hour, 0, 150 * time.Minute},
+		"minus a tenth at most":      {5 * time.Hour, 1, 135 * time.Minute},
+		"minus something":            {5 * time.Hour, 0.5, 142*time.Minute + 30*time.Second},
+		"one that has expired":       {-time.Hour, 0, 5 * time.Minute},
+		"one that expires now":       {0, 1, 4*time.Minute + 30*time.Second},
+		"one that lives for ever":    {math.MaxInt64, 0, 12 * time.Hour},
+		"one with a very short life": {time.Minute, 0, 5 * time.Minute},
+		"in whole seconds":           {5*time.Hour + time.Second, 0, 150 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -130,7 +130,7 @@ func (s *scope) ours(ctx context.Context, run *run, webhookID string) (remote sm
 		return remote, !ok || name.UID == run.Object.UID, nil
 	}
 	run.Event(corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Register",
-		"a webhook of this object was renamed at Smile and can no longer be recognised: delete it at Smile by hand")
+		"a webhook of this object was renamed at Smile and can no longer be recognized: delete it at Smile by hand")
 	return remote, false, nil
 }
 

@@ -82,7 +82,7 @@ func (s *scope) unregister(ctx context.Context, run *run) error {
 	return cmp.Or(err, undeleted)
 }
 
-// openPairsToDelete reads the pairs, by which a webhook that was renamed is recognised. A Secret of another owner has none.
+// openPairsToDelete reads the pairs, by which a webhook that was renamed is recognized. A Secret of another owner has none.
 func (s *scope) openPairsToDelete(ctx context.Context, run *run) error {
 	if s.pairs != nil {
 		return nil

@@ -119,7 +119,7 @@ var _ = Describe("Meddling", func() {
 		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonOrphaned))
 	})
 
-	It("that Smile keeps from being repaired for a while is still reported as a repair", func() {
+	It("whose repair Smile refuses for a while is still reported as a repair", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.op.Live(overlap, sub)

@@ -26,14 +26,14 @@ func TestCompare(t *testing.T) {
 		base, head []float64
 		want       verdict
 	}{
-		"the same":                {[]float64{1, 1, 1}, []float64{1, 1, 1}, notWorse},
-		"better":                  {[]float64{5, 4, 6}, []float64{1, 2, 3}, notWorse},
-		"worse by a tenth":        {[]float64{10, 10, 10}, []float64{11, 11, 11}, notWorse},
-		"worse by more":           {[]float64{10, 10, 10}, []float64{11.2, 11.3, 9}, worse},
-		"worse once":              {[]float64{10, 10, 10}, []float64{10, 30, 10}, notWorse},
-		"some where there was no": {[]float64{0, 0, 0}, []float64{1, 1, 0}, worse},
-		"new":                     {nil, []float64{1}, incomparable},
-		"gone":                    {[]float64{1}, nil, incomparable},
+		"the same":           {[]float64{1, 1, 1}, []float64{1, 1, 1}, notWorse},
+		"better":             {[]float64{5, 4, 6}, []float64{1, 2, 3}, notWorse},
+		"worse by a tenth":   {[]float64{10, 10, 10}, []float64{11, 11, 11}, notWorse},
+		"worse by more":      {[]float64{10, 10, 10}, []float64{11.2, 11.3, 9}, worse},
+		"worse once":         {[]float64{10, 10, 10}, []float64{10, 30, 10}, notWorse},
+		"nonzero after zero": {[]float64{0, 0, 0}, []float64{1, 1, 0}, worse},
+		"new":                {nil, []float64{1}, incomparable},
+		"gone":               {[]float64{1}, nil, incomparable},
 	} {
 		var base, head []result
 		for _, x := range tt.base {
@@ -67,7 +67,7 @@ writes  0        0        -       incomparable
 	}
 }
 
-func TestOfSomeFiguresMoreIsBetter(t *testing.T) {
+func TestHigherIsBetter(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		base, head float64

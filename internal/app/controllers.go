@@ -47,7 +47,7 @@ type Environment struct {
 	Identity identity.Key
 	// Events records events about objects.
 	Events events.EventRecorder
-	// AuditLog receives one line for each act on a person's data.
+	// AuditLog receives one line for each operation on a person's data.
 	AuditLog io.Writer
 	// Fence fails once this process may no longer be the leader.
 	Fence transport.Fence

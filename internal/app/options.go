@@ -94,7 +94,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.LeaseName, "lease-name", defaultLeaseName,
 		"name of the leader Lease, in the operator's namespace; Lease <name>-creations holds the creation log; operators that divide the objects among them each need a different name")
 	flags.StringVar(&o.AuditLog, "audit-log", auditlog.Stdout,
-		"where each act on a person's data is recorded as a line of JSON: a file, to which lines are appended, or "+auditlog.Stdout)
+		"where each operation on a person's data is recorded as a line of JSON: a file, to which lines are appended, or "+auditlog.Stdout)
 	flags.IntVar(&o.ErasureLedgerDays, "erasure-ledger-days", output.LedgerDays,
 		"how many days the operator remembers, by keyed digests, whose data was erased, so that a restored backup does not bring it back")
 	logging := flag.NewFlagSet("", flag.ContinueOnError)

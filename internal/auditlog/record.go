@@ -1,4 +1,4 @@
-// Package auditlog writes the audit log: one JSON line for each act on personal data, in a stream of its own, for auditors.
+// Package auditlog writes the audit log: one JSON line for each operation on personal data, in a stream of its own, for auditors.
 // docs/audit-log.md is its schema.
 package auditlog
 

@@ -14,16 +14,16 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// journey is something that the operator does for a person, of which each call may be its last.
+// journey is something that the operator does for a person, during which the operator may be killed at any call.
 type journey struct {
 	name string
-	// prepare makes what was before, with an operator that is ended afterwards; nil when that is nothing.
+	// prepare sets up the initial state, with an operator that is ended afterwards; nil if there is nothing to set up.
 	prepare func(*environment)
 	// begin is what people do.
 	begin func(*environment)
 	// done returns what is still missing.
 	done func(*environment) string
-	// right asserts that all is as it must be.
+	// right checks the final state.
 	right func(*environment)
 }
 

@@ -22,7 +22,7 @@ import (
 // KeySize is the length of an identity key in bytes.
 const KeySize = 32
 
-// Key is an installation's identity key. Clusters that must recognise the same users share one.
+// Key is an installation's identity key. Clusters that must recognize the same users share one.
 type Key struct {
 	// A function, because fmt prints unexported fields without calling their methods: of a function it prints only a pointer.
 	secret func() [KeySize]byte
@@ -68,7 +68,7 @@ type Subject struct {
 type Digest string
 
 // Digest returns the digest of a subject. It depends neither on the key pair nor on the name of the host, so that users are still
-// recognised after a rotation of keys.
+// recognized after a rotation of keys.
 func (k Key) Digest(s Subject) Digest {
 	return Digest(k.mac("subject", []byte(s.Mode), []byte(s.Scope), []byte(s.Name)))
 }

@@ -62,7 +62,7 @@ func TestAKeyOfAnotherLengthIsRefused(t *testing.T) {
 	}
 }
 
-// Digests and fingerprints are stored at Smile and in statuses: if either changed, no user would be recognised.
+// Digests and fingerprints are stored at Smile and in statuses: if either changed, no user would be recognized.
 func TestDigestsNeverChange(t *testing.T) {
 	t.Parallel()
 	key := keyOf(t, 7)

@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Claim names the object that has a remote user.
+// Claim names the object that holds a remote user.
 type Claim struct {
 	Object types.NamespacedName
 	UID    types.UID

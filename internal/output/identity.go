@@ -32,7 +32,7 @@ type IdentityOptions struct {
 }
 
 // Identity reads the installation's identity key, and generates it on the first start. A key that existed and is gone is not
-// replaced unless the options permit it: with another key the operator does not recognise its own users at Smile, and creates
+// replaced unless the options permit it: with another key the operator does not recognize its own users at Smile, and creates
 // each of them a second time. Back up the Secret, and share it between clusters that manage the same users.
 func Identity(ctx context.Context, live client.Client, options IdentityOptions) (identity.Key, error) {
 	key, err := storedIdentity(ctx, live, options.Namespace)

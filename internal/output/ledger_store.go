@@ -18,7 +18,7 @@ import (
 // ErasureLedger is the prefix of the names of the ledger's ConfigMaps: <prefix>-0 is the head, -1 the first shard.
 const ErasureLedger = "smile-operator-erasures"
 
-// ledgerRetries is how often an append meets another process's write before it fails.
+// ledgerRetries is how many write conflicts an append tolerates before failing.
 const ledgerRetries = 50
 
 // ledgerRetry is when an incomplete ledger is read again.
@@ -95,7 +95,8 @@ func (s *ledgerStore) readHead(ctx context.Context) error {
 	return nil
 }
 
-// readShards reads the shards from a number on. A shard is created before the head names it, so there may be one more.
+// readShards reads the shards, starting at a number. One shard beyond the head's range may exist, because a shard is created
+// before the head names it.
 func (s *ledgerStore) readShards(ctx context.Context, from int, found func(shard)) error {
 	s.tail = nil
 	for n := from; ; n++ {

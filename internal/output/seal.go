@@ -31,7 +31,7 @@ type AccountFacts struct {
 	ProviderID string `json:"provider"`
 	// FetchedAt of each datapoint that is held; empty when the output holds no data of the account.
 	FetchedAt map[v1alpha1.DatapointType]time.Time `json:"fetchedAt,omitempty"`
-	// DataAsOf and FinishedTasks are by which newer data at Smile is recognised.
+	// DataAsOf and FinishedTasks are by which newer data at Smile is recognized.
 	DataAsOf      time.Time `json:"dataAsOf,omitzero"`
 	FinishedTasks int32     `json:"finishedTasks,omitempty"`
 	// RevokeAcknowledgedAt is when Smile acknowledged that this operator revoked the account; zero when it never did.

@@ -26,7 +26,7 @@ const (
 	DefaultInterval = 5 * time.Minute
 	// headStart is how long a process waits after its start, because other requests are more urgent.
 	headStart = 10 * time.Second
-	// wakeBuffer is how many owners may wait for being enqueued.
+	// wakeBuffer is how many owners may wait to be enqueued.
 	wakeBuffer = 256
 )
 
@@ -70,7 +70,7 @@ func (c *Checker) Start(ctx context.Context) error {
 	}
 	share := cycle(c.Interval) / sliceCount
 	for slice, end := 0, time.Now(); ctx.Err() == nil; slice = (slice + 1) % sliceCount {
-		end = later(end.Add(share), time.Now()) // what is late by more than a slice stays late
+		end = later(end.Add(share), time.Now()) // a delay longer than a slice is not caught up
 		c.read(ctx, slice, end)
 		if slice == sliceCount-1 {
 			c.memory.endCycle()
@@ -125,7 +125,7 @@ func (c *Checker) dueReads(ctx context.Context, slice int) []dueRead {
 }
 
 // check reads the metadata of an output as the API server's own cache has it, which costs etcd nothing and puts no data
-// on the wire. That may be old, so that a difference either way is a reason to read the output itself.
+// on the wire. That may be old: an older or newer version is a reason to read the output itself.
 func (c *Checker) check(ctx context.Context, one dueRead) error {
 	read := &metav1.PartialObjectMetadata{}
 	read.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(string(one.place.target.Kind)))

@@ -126,7 +126,7 @@ func (c *Checker) Verify(ctx context.Context, conn *connection.Connection, user 
 var (
 	// ErrMissing is a remote user that does not exist.
 	ErrMissing = problem.NewInvalid(v1alpha1.ReasonRemoteUserMissing,
-		"the user of this object does not exist at Smile, or no longer: it is not created again; "+
+		"the user of this object does not exist at Smile (any more) and is not re-created: "+
 			"delete and re-create the object, or fix spec.userID")
 	errNotOwned = problem.NewInvalid(v1alpha1.ReasonUserNotOwned,
 		"the user at Smile was not created for this object: to adopt it by spec.userID, annotate the credentials Secret with "+

@@ -106,7 +106,7 @@ func TestBadArguments(t *testing.T) {
 		},
 	}
 	others := map[string]func(*testing.T, *smile.Mutator, string) error{
-		"unknown data point": func(t *testing.T, c *smile.Mutator, _ string) error {
+		"unknown datapoint": func(t *testing.T, c *smile.Mutator, _ string) error {
 			_, err := collect(c.Items(t.Context(), "PALMISTRY", smile.ItemFilter{}))
 			return err
 		},

@@ -211,7 +211,7 @@ func TestContractTasks(t *testing.T) {
 	}
 }
 
-// TestContractData fetches each data point in both ways that there are.
+// TestContractData fetches each datapoint in both ways that there are.
 func TestContractData(t *testing.T) {
 	w := newWorld(t, sandbox.Options{Canary: "CNRY"}, transport.Config{})
 	seen := map[smile.Datapoint]bool{}

@@ -11,7 +11,7 @@ import (
 // Datapoint is a kind of data about a person. The set is open.
 type Datapoint string
 
-// The data points that can be fetched.
+// The datapoints that can be fetched.
 const (
 	Identities    Datapoint = "IDENTITIES"
 	Employments   Datapoint = "EMPLOYMENTS"
@@ -26,7 +26,7 @@ const (
 	Insights      Datapoint = "INSIGHTS"
 )
 
-// datapoints shows where each data point is found: the path of its listing, and its
+// datapoints shows where each datapoint is found: the path of its listing, and its
 // key in the payload of an account.
 var datapoints = []datapoint{
 	{Identities, "identities", "identity"},
@@ -50,7 +50,7 @@ type datapoint struct {
 
 func (d datapoint) operation() Operation { return Operation{"list-" + d.path, http.MethodGet} }
 
-// Datapoints returns the data points that can be fetched.
+// Datapoints returns the datapoints that can be fetched.
 func Datapoints() []Datapoint {
 	names := make([]Datapoint, len(datapoints))
 	for i, point := range datapoints {
@@ -102,7 +102,7 @@ type ItemFilter struct {
 	SourceID string
 }
 
-// Items lists the items of a data point. A data point that is not one of
+// Items lists the items of a datapoint. A datapoint that is not one of
 // Datapoints is an ArgumentError.
 func (c *Client) Items(ctx context.Context, of Datapoint, by ItemFilter) iter.Seq2[Item, error] {
 	for _, point := range datapoints {
@@ -113,5 +113,5 @@ func (c *Client) Items(ctx context.Context, of Datapoint, by ItemFilter) iter.Se
 			}, owner{by.UserID, by.SourceID}, func(i Item) Source { return i.Source })
 		}
 	}
-	return failing[Item](invalidArgument("of", "no such data point"))
+	return failing[Item](invalidArgument("of", "no such datapoint"))
 }

@@ -16,7 +16,7 @@ type Operation struct {
 // Mutates reports whether the call changes something at Smile.
 func (o Operation) Mutates() bool { return o.Method != http.MethodGet }
 
-// The operations of this client; the listings of data points are in datapoints.
+// The operations of this client; the listings of datapoints are in datapoints.
 var (
 	opListProviders  = Operation{"list-providers", http.MethodGet}
 	opGetProvider    = Operation{"get-provider", http.MethodGet}

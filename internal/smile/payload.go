@@ -9,9 +9,9 @@ import (
 // AccountPayload is all data of an account.
 type AccountPayload struct {
 	Source Source
-	// Items are the items of each data point that the account has.
+	// Items are the items of each datapoint that the account has.
 	Items map[Datapoint][]Item
-	// Cut are the data points with more items than the response contains.
+	// Cut are the datapoints with more items than the response contains.
 	Cut map[Datapoint]bool
 }
 

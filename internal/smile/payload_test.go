@@ -17,7 +17,7 @@ func TestItemsOfEveryDatapoint(t *testing.T) {
 		smile.Links: "links", smile.Insights: "insights",
 	}
 	if len(smile.Datapoints()) != len(paths) {
-		t.Errorf("%d data points, want %d", len(smile.Datapoints()), len(paths))
+		t.Errorf("%d datapoints, want %d", len(smile.Datapoints()), len(paths))
 	}
 	for _, point := range smile.Datapoints() {
 		t.Run(string(point), func(t *testing.T) {

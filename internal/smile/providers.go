@@ -23,7 +23,7 @@ type Provider struct {
 	AccountConnection bool
 	// MonitorSupported is whether it has continuous data sync.
 	MonitorSupported bool
-	// Supported are the data points that it can provide.
+	// Supported are the datapoints that it can provide.
 	Supported []Datapoint
 }
 

@@ -13,7 +13,7 @@ import (
 var onlyConnectionMutates = &analysis.Analyzer{
 	Name: "onlyconnectionmutates",
 	Doc: "reports uses of smile.Mutator and of what makes or sends its calls outside internal/connection, " +
-		"whose fence and revoke limits they would pass by; the tests of internal/smile are free",
+		"whose fence and revoke limits they would bypass; tests of internal/smile are exempt",
 	Requires: []*analysis.Analyzer{inspect.Analyzer},
 	Run:      reportMutations,
 }

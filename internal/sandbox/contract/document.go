@@ -40,7 +40,7 @@ type Document struct {
 	routes []*route
 }
 
-// route recognises and checks the calls of an operation.
+// route recognizes and checks the calls of an operation.
 type route struct {
 	Operation
 	segments []string

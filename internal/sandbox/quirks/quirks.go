@@ -100,7 +100,7 @@ var all = []Quirk{
 		func(b *Behaviour) any { return &b.ExpiredAccount },
 	},
 	{
-		"monitored-data", "kept|expires", "whether the data of monitored accounts is kept as long as it is synchronised",
+		"monitored-data", "kept|expires", "whether the data of monitored accounts is kept as long as it is synchronized",
 		func(b *Behaviour) any { return &b.MonitoredData },
 	},
 	{"created-code", "OK|CREATED", "code of responses with status 201", func(b *Behaviour) any { return &b.CreatedCode }},

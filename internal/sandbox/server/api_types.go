@@ -75,7 +75,7 @@ type Connection struct {
 	UpdatedAt    wire.Timestamp   `json:"updatedAt"`
 }
 
-// Monitor is the state of the continuous synchronisation. UpdatedAt is null
+// Monitor is the state of the continuous synchronization. UpdatedAt is null
 // while nothing is monitored.
 type Monitor struct {
 	Status    MonitorStatus   `json:"status"`
@@ -94,10 +94,10 @@ const (
 	Disconnected ConnectionStatus = "DISCONNECTED"
 )
 
-// MonitorStatus is the state of the continuous synchronisation of an account.
+// MonitorStatus is the state of the continuous synchronization of an account.
 type MonitorStatus string
 
-// The states of the continuous synchronisation.
+// The states of the continuous synchronization.
 const (
 	MonitorActive         MonitorStatus = "ACTIVE"
 	MonitorActionRequired MonitorStatus = "USER_ACTION_REQUIRED"

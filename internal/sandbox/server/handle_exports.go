@@ -121,7 +121,7 @@ func (s *Sandbox) serveExport(w http.ResponseWriter, r *http.Request) {
 	answering(func(*http.Request) (any, error) { return nil, notFound("export", chi.URLParam(r, "id")) })(w, r)
 }
 
-// disableMonitor stops the continuous synchronisation of an account
+// disableMonitor stops the continuous synchronization of an account
 // permanently.
 func disableMonitor(c *call) reply {
 	c.tenant.mu.Lock()

@@ -3,7 +3,7 @@ package server
 import "time"
 
 // scheduleLife schedules the life of a connected account: the expiry of its
-// data, and the monthly synchronisation if it is monitored. The caller holds
+// data, and the monthly synchronization if it is monitored. The caller holds
 // mu.
 func (l *linker) scheduleLife(t *tenant, a *account, at time.Time) {
 	a.connectedAt, a.syncs = at, 0

@@ -61,8 +61,8 @@ func TestTheSkewOfAHost(t *testing.T) {
 	}{
 		"no Date":                    {"", func(*machine) {}, Skew{}},
 		"a Date that is none":        {"yesterday", func(*machine) {}, Skew{}},
-		"synchronised":               {at(0), func(*machine) {}, Skew{0, true}},
-		"synchronised, a day later":  {at(0), func(m *machine) { m.Step(24 * time.Hour) }, Skew{0, true}},
+		"synchronized":               {at(0), func(*machine) {}, Skew{0, true}},
+		"synchronized, a day later":  {at(0), func(m *machine) { m.Step(24 * time.Hour) }, Skew{0, true}},
 		"an hour ahead":              {at(time.Hour), func(*machine) {}, Skew{time.Hour - time.Second, true}},
 		"set forward since":          {at(0), func(m *machine) { m.Step(time.Hour); m.set = 48 * time.Hour }, Skew{48 * time.Hour, true}},
 		"set back since":             {at(0), func(m *machine) { m.set = -time.Hour }, Skew{-time.Hour, true}},
