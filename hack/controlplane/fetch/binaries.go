@@ -29,7 +29,10 @@ type binary struct {
 
 var binaries = []binary{
 	{name: "etcd", module: etcdModule, pkg: etcdModule, cold: "1 minute", envtest: true},
-	{name: "kube-apiserver", module: kubernetesModule, pkg: kubernetesModule + "/cmd/kube-apiserver", cold: "5 to 8 minutes", envtest: true},
+	{
+		name: "kube-apiserver", module: kubernetesModule, pkg: kubernetesModule + "/cmd/kube-apiserver",
+		cold: "5 to 8 minutes", envtest: true,
+	},
 	{name: "kubectl", module: kubernetesModule, pkg: kubernetesModule + "/cmd/kubectl", cold: "1 minute", envtest: true},
 	{name: controllerManager, module: kubernetesModule, pkg: kubernetesModule + "/cmd/kube-controller-manager", cold: "2 minutes"},
 }
