@@ -87,7 +87,7 @@ func (o *Operation) document() object {
 	}}
 	for _, reason := range o.Problems() {
 		status := fmt.Sprint(reason.Status())
-		line := fmt.Sprintf("`%s`: %s.", reason, catalogue[reason].title)
+		line := fmt.Sprintf("`%s`: %s.", reason, catalog[reason].title)
 		if held, ok := responses[status].(object); ok {
 			held["description"] = fmt.Sprint(held["description"], " ", line)
 			continue
@@ -109,11 +109,11 @@ func (o *Operation) document() object {
 	}
 }
 
-// problemTable is the operation's part of the catalogue, for programs.
+// problemTable is the operation's part of the catalog, for programs.
 func (o *Operation) problemTable() []any {
 	var table []any
 	for _, reason := range o.Problems() {
-		held := catalogue[reason]
+		held := catalog[reason]
 		table = append(table, object{
 			"reason": string(reason), "status": held.status, "retry": string(held.retry), "mayHaveHadEffect": held.effect,
 		})

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Reason names a problem. The list is closed: see catalogue.
+// Reason names a problem. The list is closed: see catalog.
 type Reason string
 
 // The reasons. docs/application-api-errors.md explains each.
@@ -66,9 +66,9 @@ func (p *Problem) Error() string {
 
 func (p *Problem) Unwrap() error { return p.Err }
 
-// NewProblem is a problem of the reason, which may pass in as much time as the catalogue says.
+// NewProblem is a problem of the reason, which may pass in as much time as the catalog says.
 func NewProblem(reason Reason) *Problem {
-	return &Problem{Reason: reason, RetryAfter: catalogue[reason].retryAfter}
+	return &Problem{Reason: reason, RetryAfter: catalog[reason].retryAfter}
 }
 
 // Because returns a copy with an error, for logs.
@@ -101,7 +101,7 @@ type document struct {
 
 // answer is the response to a call with this id that ended with the problem.
 func (p *Problem) answer(callID string, now time.Time) *Answer {
-	entry := catalogue[p.Reason]
+	entry := catalog[p.Reason]
 	body := document{
 		Type: typePrefix + string(p.Reason), Title: entry.title, Status: entry.status, Detail: entry.detail,
 		Reason: p.Reason, Cause: p.Cause, CallID: callID,

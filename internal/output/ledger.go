@@ -45,7 +45,7 @@ type LedgerConfig struct {
 // holds all of it: about 40 bytes an entry.
 type Ledger struct {
 	config LedgerConfig
-	// life of the process: what many callers wait for is not cancelled with the first of them.
+	// life of the process: what many callers wait for is not canceled with the first of them.
 	life context.Context
 
 	storing sync.Mutex // guards store and reread

@@ -143,7 +143,7 @@ func (c *call) authenticate() *reply {
 	t, known := c.box.tenants[key]
 	if !known || t.pair.Secret != secret {
 		refusal := reply{status: http.StatusBadRequest, code: "INVALID_CREDENTIALS", message: "Key or secret is wrong."}
-		if c.box.behaviour.BadCredentials == "401" {
+		if c.box.behavior.BadCredentials == "401" {
 			refusal.status = http.StatusUnauthorized
 		}
 		return &refusal

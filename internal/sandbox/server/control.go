@@ -138,7 +138,7 @@ func (s *Sandbox) Users(key string) ([]User, error) {
 	defer t.mu.RUnlock()
 	shown := make([]User, len(t.users.order))
 	for i, u := range t.users.order {
-		shown[i] = u.wire(&s.behaviour)
+		shown[i] = u.wire(&s.behavior)
 	}
 	return shown, nil
 }

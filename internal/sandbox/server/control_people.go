@@ -72,7 +72,7 @@ func (s *Sandbox) CompleteSession(userID string) (User, error) {
 			return User{}, false, nil
 		}
 		t.completeSession(u, now)
-		return u.wire(&s.behaviour), true, nil
+		return u.wire(&s.behavior), true, nil
 	}, notFound("user", userID))
 }
 

@@ -24,7 +24,7 @@ var described = sync.OnceValues(func() (*contract.Document, error) {
 
 // deviates reports whether a quirk makes the sandbox contradict its description
 // on purpose.
-func deviates(b *quirks.Behaviour) bool {
+func deviates(b *quirks.Behavior) bool {
 	return b.InsightName == "INSIGHT" || b.CreatedCode != "OK" || b.Reshapes()
 }
 
@@ -33,7 +33,7 @@ func deviates(b *quirks.Behaviour) bool {
 // deviate.
 func (b *box) conform(r *http.Request, body string, w *httptest.ResponseRecorder) {
 	b.t.Helper()
-	if deviates(&b.behaviour) || len(b.Faults()) > 0 || len(body) > maxBody {
+	if deviates(&b.behavior) || len(b.Faults()) > 0 || len(body) > maxBody {
 		return
 	}
 	document, err := described()

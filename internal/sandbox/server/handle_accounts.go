@@ -18,7 +18,7 @@ func listAccounts(c *call) reply {
 // isVisible reports whether the API shows an account. A quirk decides whether
 // it shows revoked ones.
 func (c *call) isVisible(a *account) bool {
-	return a.status != Disconnected || c.box.behaviour.RevokedAccount != "404"
+	return a.status != Disconnected || c.box.behavior.RevokedAccount != "404"
 }
 
 func getAccount(c *call) reply {
@@ -57,7 +57,7 @@ func getAccountPayload(c *call) reply {
 	payload := accountPayload{"metadata": payloadReference{a.id, "ACCOUNT", a.owner.id, a.provider.ID}}
 	for _, d := range fixtures.Datapoints {
 		items := []any{}
-		for _, i := range c.box.linker.materialise(c.tenant, a, d.Path) {
+		for _, i := range c.box.linker.materialize(c.tenant, a, d.Path) {
 			items = append(items, i.payload)
 		}
 		payload[d.Key] = items

@@ -80,7 +80,7 @@ func origin(r *http.Request) string {
 func (t *tenant) exportFile(a *account, extension string) []byte {
 	rows := [][]string{{"datapoint", "item"}}
 	for _, d := range fixtures.Datapoints {
-		for _, i := range t.box.linker.materialise(t, a, d.Path) {
+		for _, i := range t.box.linker.materialize(t, a, d.Path) {
 			rows = append(rows, []string{d.Name, string(i.payload)})
 		}
 	}

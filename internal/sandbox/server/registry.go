@@ -28,7 +28,7 @@ func (r *registration) markDeleted() {
 type registered interface {
 	object
 	entry() *registration
-	wire(*quirks.Behaviour) any
+	wire(*quirks.Behavior) any
 }
 
 // registry returns a tenant's objects of a kind. Its methods handle the
@@ -57,7 +57,7 @@ func (of registry[T]) list(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
 	return paginate(c, of(c.tenant).after(c.paging.from),
-		func(one T) bool { return !one.entry().deleted }, func(one T) any { return one.wire(&c.box.behaviour) })
+		func(one T) bool { return !one.entry().deleted }, func(one T) any { return one.wire(&c.box.behavior) })
 }
 
 func (of registry[T]) get(c *call) reply {
@@ -67,7 +67,7 @@ func (of registry[T]) get(c *call) reply {
 	if !found {
 		return missing()
 	}
-	return ok(one.wire(&c.box.behaviour))
+	return ok(one.wire(&c.box.behavior))
 }
 
 func (of registry[T]) delete(c *call) reply {
@@ -87,7 +87,7 @@ func (of registry[T]) delete(c *call) reply {
 // deletedAlready is the reply to the deletion of an object that does not exist,
 // or that was deleted before. A quirk decides between them.
 func (c *call) deletedAlready(known bool) reply {
-	if known && c.box.behaviour.RepeatDelete == "200" {
+	if known && c.box.behavior.RepeatDelete == "200" {
 		return done()
 	}
 	return missing()

@@ -44,15 +44,15 @@ func (o *Operation) Problems() []Reason {
 }
 
 // Status is the HTTP status of responses with this reason.
-func (r Reason) Status() int { return catalogue[r].status }
+func (r Reason) Status() int { return catalog[r].status }
 
 // MayHaveHadEffect reports whether a call that failed for the reason may have done what it was for.
-func (r Reason) MayHaveHadEffect() bool { return catalogue[r].effect }
+func (r Reason) MayHaveHadEffect() bool { return catalog[r].effect }
 
 const shortWait = time.Second
 
-// catalogue has every problem of the API.
-var catalogue = map[Reason]entry{
+// catalog has every problem of the API.
+var catalog = map[Reason]entry{
 	ReasonNotFound: {
 		http.StatusNotFound, "There is no such path", "The API has no call at this path; see " + DocumentPath + ".",
 		retryNever, 0, false,
@@ -157,7 +157,7 @@ var catalogue = map[Reason]entry{
 	},
 }
 
-// allReasons are the reasons of the catalogue, in the order of its page.
+// allReasons are the reasons of the catalog, in the order of its page.
 func allReasons() []Reason {
 	all := slices.Clone(ofEveryRequest)
 	for _, reason := range slices.Concat(ofEveryCall, slices.Concat(problemsOfOperations()...)) {
