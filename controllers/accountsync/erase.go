@@ -26,7 +26,7 @@ func (s *scope) erase(ctx context.Context, run *run) error {
 	return nil
 }
 
-// eraseJudged erases after it was decided what to do with data that only the output has. While some of it is undecided, the
+// eraseJudged erases data once it is decided what to do with data that only the output has. While some of it is undecided, the
 // reconcile ends here: nothing is fetched, and the output is not overwritten.
 func (s *scope) eraseJudged(ctx context.Context, run *run) error {
 	if err := s.erase(ctx, run); err != nil {

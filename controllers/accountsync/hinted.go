@@ -22,7 +22,7 @@ import (
 type hintsOf struct {
 	// data reports that Smile may have gathered data, account that the account may have changed.
 	data, account bool
-	// since is from when on reads show what the hints were about.
+	// since is the time from which a read shows what the hints were about.
 	since time.Time
 	// eventAt is when the event about the data was created, by Smile's clock; zero when it does not say.
 	eventAt time.Time
@@ -159,8 +159,8 @@ func (s *scope) distrust() {
 	s.hinted, s.direct = nil, nil
 }
 
-// baseline is up to when the tasks of an account are known after its data was fetched because of an event: a task that
-// finishes later is new. It uses Smile's clock alone: the time of the event, but not later than the response, because a task
+// baseline is the time up to which the tasks of an account count as known once its data was fetched because of an event. A task
+// that finishes later is new. It uses Smile's clock alone: the time of the event, but not later than the response, because a task
 // that finishes between them would be missed. If the response has no time, the next read of the tasks decides.
 func baseline(former tasksOf, eventAt, respondedAt time.Time) tasksOf {
 	at := eventAt

@@ -15,7 +15,7 @@ import (
 // The objects that data is written to. status.output names each object before it is created. So none is forgotten, even if the
 // process ends at any moment.
 
-// leftRetry is when to read an output again that was left behind and is not taken back.
+// leftRetry is the delay until an output that was left behind, and is not taken back, is read again.
 const leftRetry = 5 * time.Minute
 
 // opened are objects as they were read, by their names.

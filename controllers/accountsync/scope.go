@@ -64,7 +64,7 @@ type scope struct {
 	opened opened
 	// foreign is why some outputs could not be opened: they do not, or not yet, belong to this object.
 	foreign map[output.Target]error
-	// fetched is the data that this reconcile has fetched, complete or not at all.
+	// fetched is the data that this reconcile has fetched: all of it, or none.
 	fetched []fetched
 }
 

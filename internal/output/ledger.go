@@ -45,7 +45,7 @@ type LedgerConfig struct {
 // holds all of it: about 40 bytes an entry.
 type Ledger struct {
 	config LedgerConfig
-	// life of the process: what many callers wait for is not canceled with the first of them.
+	// life is the context of the process. A write that many callers wait for does not end with the first of them.
 	life context.Context
 
 	storing sync.Mutex // guards store and reread
@@ -181,7 +181,7 @@ func (l *Ledger) learn(stored shard) {
 	}
 }
 
-// join adds accounts to the next write; nil when there is nothing to write.
+// join adds accounts to the next write; nil if there is nothing to write.
 func (l *Ledger) join(accountIDs []string) *ledgerWrite {
 	l.mu.Lock()
 	defer l.mu.Unlock()
