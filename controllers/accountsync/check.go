@@ -143,7 +143,7 @@ func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	if err != nil {
 		return err
 	}
-	for _, one := range knownObjects(sync) {
+	for _, one := range dataObjects(sync) {
 		// An object that cannot be opened now is not overwritten later.
 		_ = s.open(ctx, sync, one)
 	}

@@ -242,14 +242,14 @@ func (s *scope) gathered(ctx context.Context, run *run) (map[string]tasksOf, err
 // in any case, they are not needed.
 func (s *scope) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]mirror.Gathered, error) {
 	userID := s.user.Status.UserID
-	known := s.mirror.CachedGathered(userID)
+	gathered := s.mirror.CachedGathered(userID)
 	since := s.tasksSince(sync)
 	ask := !since.IsZero() && !s.plan.refetch
 	for _, entry := range sync.Status.Accounts {
-		ask = ask || connected(entry) && known[entry.ID].Tasks == 0 && entry.FinishedTasks == 0 && !s.isToFetch(entry)
+		ask = ask || connected(entry) && gathered[entry.ID].Tasks == 0 && entry.FinishedTasks == 0 && !s.isToFetch(entry)
 	}
 	if !ask {
-		return known, nil
+		return gathered, nil
 	}
 	return s.mirror.Gathered(s.urgently(ctx), sync.UID, userID, since)
 }
@@ -333,9 +333,9 @@ func (s *scope) prove(entry v1alpha1.SyncedAccount, of tasksOf, read content) (t
 	if !s.isToFetch(entry) {
 		return of, nil
 	}
-	known := of.finished > 0
+	hadTasks := of.finished > 0
 	of = baseline(of, s.hinted[entry.ID].eventAt, read.at)
-	if of.finished == 0 || !known && read.isEmpty() {
+	if of.finished == 0 || !hadTasks && read.isEmpty() {
 		return of, errUnproven
 	}
 	return of, nil

@@ -192,15 +192,15 @@ func entryOf(before []v1alpha1.SyncedAccount, account smile.Account) v1alpha1.Sy
 	if i < 0 {
 		return entry
 	}
-	known := before[i]
-	if disconnected(known) && known.ReleasedAt != nil {
-		return known
+	former := before[i]
+	if disconnected(former) && former.ReleasedAt != nil {
+		return former
 	}
-	entry.Datapoints = known.Datapoints
-	if disconnected(entry) || !disconnected(known) {
-		entry.DataAsOf, entry.FinishedTasks = known.DataAsOf, known.FinishedTasks
-		entry.ErasedAt, entry.LostAt = known.ErasedAt, known.LostAt
-		entry.ReleasedAt, entry.RevokeAcknowledgedAt = known.ReleasedAt, known.RevokeAcknowledgedAt
+	entry.Datapoints = former.Datapoints
+	if disconnected(entry) || !disconnected(former) {
+		entry.DataAsOf, entry.FinishedTasks = former.DataAsOf, former.FinishedTasks
+		entry.ErasedAt, entry.LostAt = former.ErasedAt, former.LostAt
+		entry.ReleasedAt, entry.RevokeAcknowledgedAt = former.ReleasedAt, former.RevokeAcknowledgedAt
 	}
 	return entry
 }

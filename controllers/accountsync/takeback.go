@@ -104,7 +104,7 @@ func ignoreForeign(err error) error {
 
 // entry is the entry of the account in the status, or else that of an account that is gone.
 func (s stray) entry(sync *v1alpha1.SmileAccountSync) v1alpha1.SyncedAccount {
-	if entry, known := entryFor(sync, s.data.ID); known {
+	if entry, ok := entryFor(sync, s.data.ID); ok {
 		return entry
 	}
 	return v1alpha1.SyncedAccount{
@@ -180,8 +180,8 @@ func (s *scope) refuse(ctx context.Context, run *run, one stray, verdict verdict
 
 // rememberErased records, in the entry of an account that is still linked, that the ttl of its data has passed.
 func rememberErased(sync *v1alpha1.SmileAccountSync, id string, facts output.AccountFacts, at time.Time) {
-	entry, known := entryFor(sync, id)
-	if !known || disconnected(entry) {
+	entry, ok := entryFor(sync, id)
+	if !ok || disconnected(entry) {
 		return
 	}
 	entry = knownData(entry, facts)

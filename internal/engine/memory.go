@@ -60,12 +60,12 @@ func (m *memory) succeeded(name types.NamespacedName) {
 // Hashes that are remembered stay, because a changed status may be the reason for the reconcile.
 func (m *memory) met(obj Object) (first bool) {
 	m.mu.Lock()
-	_, known := m.statuses[client.ObjectKeyFromObject(obj)]
+	_, ok := m.statuses[client.ObjectKeyFromObject(obj)]
 	m.mu.Unlock()
-	if !known {
+	if !ok {
 		m.settled(obj)
 	}
-	return !known
+	return !ok
 }
 
 // settled records an object whose stored status is the outcome of a reconcile.
@@ -73,13 +73,13 @@ func (m *memory) settled(obj Object) {
 	m.remember(obj, statuses{last: statusHash(obj)})
 }
 
-func (m *memory) remember(obj client.Object, known statuses) {
+func (m *memory) remember(obj client.Object, hashes statuses) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.statuses == nil {
 		m.statuses = map[types.NamespacedName]statuses{}
 	}
-	m.statuses[client.ObjectKeyFromObject(obj)] = known
+	m.statuses[client.ObjectKeyFromObject(obj)] = hashes
 }
 
 // writing records an object whose status is about to be written, because the watch may show the write before the response does.
@@ -110,8 +110,8 @@ func (m *memory) altered(obj Object, now time.Time) bool {
 	hash := statusHash(obj)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, ok := m.statuses[client.ObjectKeyFromObject(obj)]
-	return ok && hash != known.last && hash != known.pending && !m.precedes(obj, now)
+	hashes, ok := m.statuses[client.ObjectKeyFromObject(obj)]
+	return ok && hash != hashes.last && hash != hashes.pending && !m.precedes(obj, now)
 }
 
 // precedes reports whether an object is older than our last write. Versions are compared for a limited time only, because a
