@@ -32,7 +32,6 @@ import (
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=smile-operator.io,resources=smileusers/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
-// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=smileusers.smile-operator.io,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // concurrency is how many users are reconciled at once. A connection that is alone has three quarters of the workers, which is

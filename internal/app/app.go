@@ -30,8 +30,6 @@ import (
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,verbs=create
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,resourceNames=smile-operator.smile-operator.io;smile-operator.smile-operator.io-creations,verbs=get;update
-// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
-// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // kubeQPS is no limit: the API server has its own fairness.
 const kubeQPS = -1

@@ -31,7 +31,11 @@ import (
 // nothing is granted that it never needs.
 func TestRBAC(t *testing.T) {
 	e := newEnvironment(t, sandbox.Options{RateLimit: vendorLimit, AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
-	granted, err := ReadPermissions(e.read(filepath.Join(e.root, "config", "rbac", "role.yaml")))
+	var roles []byte
+	for _, file := range []string{"role.yaml", "definition_reader.yaml"} {
+		roles = append(append(roles, "\n---\n"...), e.read(filepath.Join(e.root, "config", "rbac", file))...)
+	}
+	granted, err := ReadPermissions(roles)
 	if err != nil {
 		t.Fatal(err)
 	}
