@@ -17,7 +17,8 @@ ARG BINARY=smile-operator
 ARG TARGETOS=linux
 ARG TARGETARCH
 RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
-    go build -trimpath -ldflags="-s -w" -o /out/binary ./cmd/${BINARY}
+    go build -trimpath -buildvcs=false -ldflags="-s -w -X github.com/smile-operator/smile-operator/internal/version.Version=${VERSION}" \
+    -o /out/binary ./cmd/${BINARY}
 
 FROM ${BASE_IMAGE}
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

@@ -10,6 +10,9 @@ GO ?= go
 GO_MINIMUM := go1.26
 CONTAINER_TOOL ?= docker
 IMAGE_TAG ?= latest
+# The version that is built into the commands, and the repository of the operator's image in the manifests of a release.
+VERSION ?= dev
+IMAGE_REPOSITORY ?= smile-operator
 
 # Flags of go test for all targets, such as -v.
 TESTFLAGS ?=
@@ -17,9 +20,9 @@ TESTFLAGS ?=
 BIN := $(CURDIR)/bin
 BINARIES := $(notdir $(wildcard cmd/*))
 GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/application-api-errors.md docs/application-api.openapi.json
-MODULES := . hack/controlplane hack/tools
+MODULES := . hack/controlplane hack/release hack/tools
 # Our own packages in the other modules.
-NESTED := hack/controlplane/fetch hack/tools/walls
+NESTED := hack/controlplane/fetch hack/release hack/tools/walls
 
 # Packages whose tests need a control plane, and all the others.
 LIST = $(GO) list -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./...
@@ -45,16 +48,35 @@ dev: control-plane ## Like demo, but keep running until Ctrl-C
 
 ##@ Build
 
+# hack/release and the Dockerfile build with the same flags.
+BUILD_FLAGS = -trimpath -buildvcs=false -ldflags="-s -w -X github.com/smile-operator/smile-operator/internal/version.Version=$(VERSION)"
+
 .PHONY: build
 build: toolchain ## Build the commands into bin/
 	@for name in $(BINARIES); do \
-		echo "bin/$$name"; CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BIN)/$$name ./cmd/$$name; done
+		echo "bin/$$name"; CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o $(BIN)/$$name ./cmd/$$name; done
 
 .PHONY: image
 image: ## Build the container images
 	@command -v $(CONTAINER_TOOL) >/dev/null || { echo "Missing: $(CONTAINER_TOOL) (CONTAINER_TOOL names another one)" >&2; exit 1; }
 	for name in smile-operator smile-sandbox; do \
-		$(CONTAINER_TOOL) build --build-arg BINARY=$$name --tag $$name:$(IMAGE_TAG) .; done
+		$(CONTAINER_TOOL) build --build-arg BINARY=$$name --build-arg VERSION=$(VERSION) --tag $$name:$(IMAGE_TAG) .; done
+
+RELEASE = $(GO) -C hack/release run . build --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)"
+
+.PHONY: release
+release: toolchain ## Build a release into dist/, without a container engine (VERSION=v0.1.0 IMAGE_REPOSITORY=registry/smile-operator)
+	$(RELEASE) --dist=$(CURDIR)/dist
+
+.PHONY: release-twice
+release-twice: release ## Build the release twice and fail if a file differs (VERSION=v0.1.0)
+	@again=$$(mktemp -d); trap 'rm -rf "$$again"' EXIT; \
+	$(RELEASE) --dist="$$again/dist"; \
+	diff --recursive --brief dist "$$again/dist" && echo "Both builds are equal."
+
+.PHONY: release-push
+release-push: ## Push the images of dist/ and print their references (VERSION=v0.1.0 IMAGE_REPOSITORY=registry/smile-operator)
+	@$(GO) -C hack/release run . push --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)" --dist=$(CURDIR)/dist
 
 .PHONY: generate
 generate: toolchain ## Generate deep copies, CRDs, RBAC and the reference of the application API from the Go sources
@@ -62,6 +84,25 @@ generate: toolchain ## Generate deep copies, CRDs, RBAC and the reference of the
 	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) tool controller-gen rbac:roleName=smile-operator paths="./controllers/...;./internal/..." output:rbac:dir=config/rbac
 	$(GO) test ./internal/appapi -run '^TestDocuments$$' -write >/dev/null
+
+##@ Install in the cluster of the current kubeconfig
+
+KUBECTL ?= $(or $(shell command -v kubectl),$(BIN)/k8s/kubectl)
+# The image to deploy; the one that config/manager names when empty.
+IMAGE ?=
+
+.PHONY: install
+install: ## Install the CRDs
+	$(KUBECTL) apply --server-side -k config/crd
+
+.PHONY: deploy
+deploy: ## Install the CRDs and the operator (IMAGE=registry/smile-operator:v0.1.0)
+	$(KUBECTL) kustomize config/default $(if $(IMAGE),| sed -E 's|^( *image: )smile-operator:.*|\1$(IMAGE)|') | $(KUBECTL) apply --server-side -f -
+
+.PHONY: undeploy
+undeploy: ## Remove the operator and its rights; CRDs, objects, and the namespace with the identity Secret stay
+	for dir in manager network-policy roles; do $(KUBECTL) delete --ignore-not-found -k config/$$dir; done
+	for file in $(filter-out %/namespace.yaml %/kustomization.yaml,$(wildcard config/rbac/*.yaml)); do $(KUBECTL) delete --ignore-not-found -f $$file; done
 
 ##@ Check
 
@@ -181,8 +222,8 @@ compiler:
 	@$(call need,gcc clang,gcc libc6-dev,the race detector)
 
 .PHONY: clean
-clean: ## Remove bin/; the control plane stays in your cache directory
-	rm -rf $(BIN)
+clean: ## Remove bin/ and dist/; the control plane stays in your cache directory
+	rm -rf $(BIN) dist
 
 .PHONY: help
 help: ## Show this list

@@ -26,6 +26,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/engine"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/version"
 )
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,verbs=create
@@ -40,7 +41,7 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "smile-operator",
 		Short:         "Kubernetes operator for the Smile API",
-		Version:       Version,
+		Version:       version.Version,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -32,6 +32,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
 	"github.com/smile-operator/smile-operator/internal/ownership"
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
+	"github.com/smile-operator/smile-operator/internal/version"
 )
 
 // creationsSuffix is appended to the name of the leader Lease to name the Lease of the creation log.
@@ -127,7 +128,7 @@ func (c *Controllers) connect() error {
 	c.Registry = connection.NewRegistry(connection.Config{
 		Connections: c.env.Objects, Secrets: c.env.Live, Hosts: hosts,
 		Budgets: budgets, RequestsPerSecond: c.options.APIRequestsPerSecond,
-		RootCAs: roots, Metrics: calls, Identity: c.env.Identity, Clock: c.env.Clock, UserAgent: "smile-operator/" + Version,
+		RootCAs: roots, Metrics: calls, Identity: c.env.Identity, Clock: c.env.Clock, UserAgent: "smile-operator/" + version.Version,
 	}, c.env.Fence)
 	return nil
 }

@@ -25,9 +25,6 @@ import (
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
 )
 
-// Version of the operator, set at build time.
-var Version = "dev"
-
 const (
 	defaultRequestsPerSecond = 15
 	shutdownTimeout          = 20 * time.Second

@@ -14,6 +14,7 @@ import (
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
+	"github.com/smile-operator/smile-operator/internal/version"
 )
 
 // settings are the values of the flags.
@@ -55,6 +56,7 @@ func newCommand() *cobra.Command {
 		Use:           "smile-sandbox",
 		Short:         "Serve an offline, stateful emulation of Smile's API",
 		Long:          longHelp(),
+		Version:       version.Version,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
