@@ -29,9 +29,6 @@ import (
 	"github.com/smile-operator/smile-operator/internal/version"
 )
 
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,verbs=create
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=smile-operator-system,resources=leases,resourceNames=smile-operator.smile-operator.io;smile-operator.smile-operator.io-creations,verbs=get;update
-
 // kubeQPS is no limit: the API server has its own fairness.
 const kubeQPS = -1
 

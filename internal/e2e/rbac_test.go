@@ -31,9 +31,13 @@ import (
 // nothing is granted that it never needs.
 func TestRBAC(t *testing.T) {
 	e := newEnvironment(t, sandbox.Options{RateLimit: vendorLimit, AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	files, err := filepath.Glob(filepath.Join(e.root, "config", "rbac", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var roles []byte
-	for _, file := range []string{"role.yaml", "definition_reader.yaml"} {
-		roles = append(append(roles, "\n---\n"...), e.read(filepath.Join(e.root, "config", "rbac", file))...)
+	for _, file := range files {
+		roles = append(append(roles, "\n---\n"...), e.read(file)...)
 	}
 	granted, err := ReadPermissions(roles)
 	if err != nil {
