@@ -110,7 +110,7 @@ test-future: compiler kube-controller-manager ## Run the tests against a sandbox
 	SMILE_SANDBOX_QUIRKS=future=on $(E2E) -timeout 60m ./internal/e2e/...
 
 # Tests of whole processes. These tests mostly wait, so more run in parallel than there are cores.
-E2E := KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -tags e2e -parallel 8
+E2E := KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -tags e2e -parallel 16
 # The journey of crash-points and failed-writes: a name, today, or all.
 JOURNEY ?= all
 

@@ -44,7 +44,8 @@ func allowed(name string) bool {
 // TestCanary lets the operator handle persons, keys, link tokens, events and failures of many kinds, logging all it ever
 // logs, and then looks for their contents in everything that the operator and the cluster let others see.
 func TestCanary(t *testing.T) {
-	e := newEnvironment(t, sandbox.Options{
+	t.Parallel()
+	e := apart(t).environment(t, sandbox.Options{
 		RateLimit: vendorLimit, Canary: canary, AllowHTTPWebhooks: true,
 		Keys: []sandbox.KeyPair{{Key: canary + "-key", Secret: canary + "-" + apiSecretEnd}},
 	}, v1alpha1.SmileConnectionSpec{})

@@ -25,6 +25,7 @@ const (
 // TestLostEventsAreMadeUpFor has every event lost, and finds all that happened within the resync interval: new data,
 // a disconnection, and the first account of a person.
 func TestLostEventsAreMadeUpFor(t *testing.T) {
+	t.Parallel()
 	t.Run("nobody listens where they go", func(t *testing.T) {
 		t.Parallel()
 		u := unseenBy(t, "127.0.0.1:0", freeAddress(t))

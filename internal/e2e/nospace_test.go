@@ -19,10 +19,6 @@ import (
 // be stored, and what fails is tried again with backoff.
 func TestEtcdWithoutSpace(t *testing.T) {
 	t.Parallel()
-	s, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
 	const (
 		users = 10
 		span  = 40 * time.Second
@@ -30,7 +26,7 @@ func TestEtcdWithoutSpace(t *testing.T) {
 		// and an event.
 		tries = 8
 	)
-	e := s.fresh(t).environment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
+	e := apart(t).environment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
 	holder := e.user("holder")
 	holder.Spec.LinkToken = &v1alpha1.LinkTokenSpec{SecretName: "holder-token"}
 	e.create(holder)
