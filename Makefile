@@ -140,6 +140,10 @@ soak: compiler control-plane ## Create 10,000 users under random faults, and run
 	SMILE_CREATES=$${SMILE_CREATES:-10000} SMILE_TRIALS=$${SMILE_TRIALS:-500} KUBEBUILDER_ASSETS=$(BIN)/k8s \
 		$(GO) test $(TESTFLAGS) -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong|Whatever becomes' ./controllers/user/ ./controllers/accountsync/
 
+.PHONY: model
+model: toolchain ## Explore more faults in the model of the creation protocol than make test does
+	SMILE_MODEL=full $(GO) test $(TESTFLAGS) -timeout 2h ./internal/createmodel
+
 .PHONY: nightly
 nightly: ## Run all tests, fuzzing and measurements, and write docs/nightly.md (NIGHTLY_ONLY=fuzz,bench for some parts)
 	$(GO) run ./hack/nightly
