@@ -225,8 +225,8 @@ func chosenJourneys(t *testing.T) []journey {
 	return nil
 }
 
-// eachJourney runs a subtest for each journey that is chosen. A single one is recorded at once, so that its many trials do not wait
-// for the slowest other tests.
+// eachJourney runs a subtest for each journey that is chosen. A single one is recorded at once, so that its many trials are queued
+// early.
 func eachJourney(t *testing.T, try func(*testing.T, journey)) {
 	t.Helper()
 	chosen := chosenJourneys(t)
