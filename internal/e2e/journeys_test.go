@@ -225,8 +225,7 @@ func chosenJourneys(t *testing.T) []journey {
 	return nil
 }
 
-// eachJourney runs a subtest for each journey that is chosen. A single one is recorded at once, so that its many trials are queued
-// early.
+// eachJourney runs a subtest for each chosen journey. A single one is recorded at once, so that its many trials are queued early.
 func eachJourney(t *testing.T, try func(*testing.T, journey)) {
 	t.Helper()
 	chosen := chosenJourneys(t)

@@ -11,9 +11,9 @@ import (
 // shortestBackoff is how long an object waits after its first failure.
 const shortestBackoff = time.Second
 
-// Backoff returns how long an object that failed waits: a second more than it has been failing, up to the longest. This is 1 s, and
-// about double that each time. Unlike in client-go's limiters, failures of reconciles that something else requested meanwhile do not
-// lengthen it. So after an outage an object does not wait longer than the outage was, even if it was queued often.
+// Backoff returns how long an object that failed waits: a second more than it has been failing, up to the longest. So the delay
+// doubles from 1 s. Unlike in client-go's limiters, failures of reconciles that something else requested meanwhile do not lengthen
+// it, so after an outage an object does not wait longer than the outage was.
 func Backoff(longest time.Duration) workqueue.TypedRateLimiter[reconcile.Request] {
 	return &backoff{longest: longest, failing: map[reconcile.Request]failing{}}
 }
