@@ -12,8 +12,8 @@ import (
 const shortestBackoff = time.Second
 
 // Backoff returns how long an object that failed waits: a second more than it has been failing, up to the longest. So the delay
-// doubles from 1 s. Unlike in client-go's limiters, failures of reconciles that something else requested meanwhile do not lengthen
-// it, so after an outage an object does not wait longer than the outage was.
+// doubles from 1 s. Unlike in client-go's limiters, failures of reconciles that something else requested meanwhile do not
+// lengthen it: after an outage an object does not wait longer than the outage was.
 func Backoff(longest time.Duration) workqueue.TypedRateLimiter[reconcile.Request] {
 	return &backoff{longest: longest, failing: map[reconcile.Request]failing{}}
 }
