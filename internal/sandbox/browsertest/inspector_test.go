@@ -121,7 +121,7 @@ func inspectEverything(t *testing.T, s screen, theme string) {
 	p.clickText("Close")
 
 	p.click("#users .person:last-child button[data-at^=details]")
-	p.inspected("User "+c.userID, "sss_ph", "contributions", "PAYSLIP", "payslip.pdf", "Link Account")
+	p.inspected("User "+c.userID, "sss_ph", "contributions", "PAYSLIP", "payslip.pdf", "link account")
 	p.picture("32-inspect-user")
 	p.accessible("a user", everything)
 	p.clickText("Calls")
