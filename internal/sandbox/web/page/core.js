@@ -77,7 +77,7 @@ async function copy(text, news) {
 }
 
 function copyable(id) {
-  return el("button", { class: "tiny code", title: "Copy", "aria-label": `Copy ${id}`, "data-at": `copy ${id}`, onclick: () => copy(id, `Copied ${id}`) }, short(id));
+  return el("button", { class: "tiny code", title: `Copy ${id}`, "data-at": `copy ${id}`, onclick: () => copy(id, `Copied ${id}`) }, short(id));
 }
 
 // table has a row for each item, which is a list of cells.
