@@ -32,6 +32,8 @@ type settings struct {
 	data       string
 	dataLife   time.Duration
 	hooks      hookSettings
+	// applicationAPI is the address of the application API; empty for none.
+	applicationAPI string
 }
 
 // Run serves until SIGINT or SIGTERM and returns the exit code.
@@ -80,6 +82,7 @@ func newCommand() *cobra.Command {
 	flags.DurationVar(&set.dataLife, "data-life", 60*24*time.Hour,
 		"how long data is kept after an account was connected, on the sandbox clock")
 	set.hooks.register(flags)
+	registerApplicationAPI(flags, &set.applicationAPI)
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
 	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	command.CompletionOptions.DisableDefaultCmd = true
