@@ -17,7 +17,7 @@ import (
 
 type values = map[string]any
 
-// plain are the least that each kind needs.
+// plain are the smallest valid specs of each kind.
 var plain = map[string]values{
 	"SmileConnection":          {"mode": "Sandbox", "credentialsSecretRef": values{"name": "keys"}},
 	"SmileUser":                {"connectionRef": values{"name": "smile"}},
@@ -67,7 +67,7 @@ func object(kind string, spec values) *unstructured.Unstructured {
 	return obj
 }
 
-// with gives a spec with changed fields; nil takes one away.
+// with returns a spec with changed fields; nil removes one.
 func with(spec values, changes values) values {
 	changed := maps.Clone(spec)
 	for name, value := range changes {
@@ -92,7 +92,7 @@ func fields(paths ...any) values {
 	return values{"datapoints": []any{values{"type": "IDENTITIES", "fields": paths}}}
 }
 
-func labelled(which, key string) values {
+func labeled(which, key string) values {
 	return values{"output": values{"secret": values{"name": "a"}, "template": values{"metadata": values{which: values{key: "1"}}}}}
 }
 
@@ -131,7 +131,7 @@ var _ = Describe("The API server", func() {
 		})
 	}
 
-	It("knows the kinds as smile, and by short names", func() {
+	It("lists the kinds in the category smile, and by short names", func() {
 		list, err := w.Client.RESTMapper().RESTMappings(v1alpha1.GroupVersion.WithKind("SmileUser").GroupKind())
 		Expect(err).NotTo(HaveOccurred())
 		Expect(list).To(HaveLen(1))
@@ -221,12 +221,12 @@ var _ = Describe("The API server", func() {
 		Entry("a disconnect policy that is none", "SmileAccountSync", values{"retention": values{"onDisconnect": "Keep"}}, `Unsupported value: "Keep"`),
 		Entry("a short ttl", "SmileAccountSync", values{"retention": values{"ttl": "59m"}}, "retention.ttl must be between 1h and 17520h"),
 		Entry("revoking without an output", "SmileAccountSync", values{"revokeAfterFetch": true}, "revokeAfterFetch requires an output"),
-		Entry("a label of Argo CD", "SmileAccountSync", labelled("labels", "app.kubernetes.io/instance"), "are reserved, because they identify the owner of an object"),
-		Entry("an annotation of Argo CD", "SmileAccountSync", labelled("annotations", "argocd.argoproj.io/tracking-id"), "are reserved, because they identify the owner of an object"),
-		Entry("an annotation of Kubernetes", "SmileAccountSync", labelled("annotations", "kubernetes.io/service-account.name"), "are reserved, because they identify the owner of an object"),
-		Entry("a label of Flux", "SmileAccountSync", labelled("labels", "kustomize.toolkit.fluxcd.io/name"), "are reserved, because they identify the owner of an object"),
-		Entry("an annotation of ours", "SmileAccountSync", labelled("annotations", "smile-operator.io/owner"), "are reserved, because they identify the owner of an object"),
-		Entry("a label that is none", "SmileAccountSync", labelled("labels", "a b"), "keys must have the form name or domain/name"),
+		Entry("a label of Argo CD", "SmileAccountSync", labeled("labels", "app.kubernetes.io/instance"), "are reserved, because they identify the owner of an object"),
+		Entry("an annotation of Argo CD", "SmileAccountSync", labeled("annotations", "argocd.argoproj.io/tracking-id"), "are reserved, because they identify the owner of an object"),
+		Entry("an annotation of Kubernetes", "SmileAccountSync", labeled("annotations", "kubernetes.io/service-account.name"), "are reserved, because they identify the owner of an object"),
+		Entry("a label of Flux", "SmileAccountSync", labeled("labels", "kustomize.toolkit.fluxcd.io/name"), "are reserved, because they identify the owner of an object"),
+		Entry("an annotation of ours", "SmileAccountSync", labeled("annotations", "smile-operator.io/owner"), "are reserved, because they identify the owner of an object"),
+		Entry("a label that is none", "SmileAccountSync", labeled("labels", "a b"), "keys must have the form name or domain/name"),
 		Entry("a label with an impossible value", "SmileAccountSync",
 			values{"output": values{"secret": values{"name": "a"}, "template": values{"metadata": values{"labels": values{"a": "b c"}}}}}, "in body should match"),
 		Entry("an output nowhere", "SmileAccountSync", values{"output": values{}}, "output requires exactly one of secret and configMap"),
@@ -267,7 +267,7 @@ var _ = Describe("The API server", func() {
 		Entry("an account that is a path", "SmileAccountSync", values{"accountIDs": []any{"a/payload"}}, "spec.accountIDs[0] in body should match"),
 	)
 
-	DescribeTable("keeps what cannot change",
+	DescribeTable("refuses changes of immutable fields",
 		func(kind string, before, change values, message string) {
 			obj := create(kind, with(plain[kind], before))
 			obj.Object["spec"] = with(obj.Object["spec"].(values), change)
@@ -292,7 +292,7 @@ var _ = Describe("The API server", func() {
 		Entry("userRef", "SmileAccountSync", nil, values{"userRef": values{"name": "ryan"}}, "userRef is immutable"),
 	)
 
-	DescribeTable("lets everything else change",
+	DescribeTable("accepts changes of all other fields",
 		func(kind string, immutable ...string) {
 			changes := with(full[kind], nil)
 			for _, name := range immutable {
