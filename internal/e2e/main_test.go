@@ -93,7 +93,7 @@ var releasedBinary = sync.OnceValues(func() (string, error) {
 	return released.binary, released.build(context.Background())
 })
 
-// asReleased has the operators of an environment be what is released, to measure them.
+// asReleased makes an environment use the released operator, to measure it.
 func (e *environment) asReleased() {
 	e.t.Helper()
 	binary, err := releasedBinary()
@@ -127,16 +127,19 @@ func (s *suite) start(ctx context.Context) error {
 	return nil
 }
 
+// logsVariable names a directory in which everything that the tests write is kept.
+const logsVariable = "E2E_LOGS"
+
 // workDirectory is the one that E2E_LOGS names, or a temporary one.
 func workDirectory() (string, error) {
-	if dir := os.Getenv("E2E_LOGS"); dir != "" {
+	if dir := os.Getenv(logsVariable); dir != "" {
 		abs, err := filepath.Abs(dir)
 		return abs, errors.Join(err, os.MkdirAll(abs, 0o700))
 	}
 	return os.MkdirTemp("", "smile-e2e-")
 }
 
-// startPlane runs the control plane with everything installed that make deploy would install, pods aside.
+// startPlane runs the control plane with everything installed that config/default installs, except pods.
 func (s *suite) startPlane(ctx context.Context) error {
 	var err error
 	if s.audit, err = audit.Create(s.dir); err != nil {
@@ -195,7 +198,7 @@ func (s *suite) stop() error {
 	if s.plane != nil {
 		err = s.plane.Stop()
 	}
-	if os.Getenv("E2E_LOGS") == "" {
+	if os.Getenv(logsVariable) == "" {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
 	return err

@@ -30,7 +30,8 @@ import (
 // account asked of the API server against what config/rbac grants it: nothing it asked for was forbidden, and
 // nothing is granted that it never needs.
 func TestRBAC(t *testing.T) {
-	e := newEnvironment(t, sandbox.Options{RateLimit: vendorLimit, AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	t.Parallel()
+	e := apart(t).environment(t, sandbox.Options{RateLimit: vendorLimit, AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
 	granted, err := ReadPermissions(e.read(filepath.Join(e.root, "config", "rbac", "role.yaml")))
 	if err != nil {
 		t.Fatal(err)
@@ -58,23 +59,17 @@ func TestRBAC(t *testing.T) {
 // defaultLease is the one that config/rbac names.
 const defaultLease = "smile-operator.smile-operator.io"
 
-// spare are permissions that the operator need not use here: an event is patched when the same is told again.
+// spare are permissions that the operator need not use here: an event is patched if it occurs again.
 var spare = Permissions{{"", "patch", "events.k8s.io", "events", ""}: true}
 
 // compare waits for the last events to be written, and compares what was granted with all that was asked for.
 func (e *environment) compare(granted Permissions) ([]Permission, []audit.Request) {
 	e.t.Helper()
 	e.settled()
-	var own []audit.Request
-	for _, request := range e.requests(0) {
-		if request.User == accountUser {
-			own = append(own, request)
-		}
-	}
-	return granted.Compare(own)
+	return granted.Compare(e.requests(0, accountUser, ""))
 }
 
-// useOutputs has a Secret and a ConfigMap made, changed and deleted, and an event told twice.
+// useOutputs makes the operator create, change and delete a Secret and a ConfigMap, and record an event twice.
 func (e *environment) useOutputs() {
 	e.t.Helper()
 	george := e.user("george")
@@ -105,7 +100,7 @@ func (e *environment) useOutputs() {
 	e.gone(&corev1.Secret{ObjectMeta: e.named("george-token")}, time.Minute)
 }
 
-// useWebhooks has a webhook made, used and deleted.
+// useWebhooks makes the operator create, use and delete a webhook.
 func (e *environment) useWebhooks() {
 	e.t.Helper()
 	hook, person := e.subscription("events"), e.user("hinted")
@@ -133,7 +128,7 @@ func (e *environment) keys(name, want string) {
 	})
 }
 
-// useUsers has a finalizer set and removed, and a person declared again.
+// useUsers makes the operator set and remove a finalizer, and re-creates a user.
 func (e *environment) useUsers() {
 	e.t.Helper()
 	e.delete(e.linked("revoked"))
@@ -179,19 +174,19 @@ func (e *environment) useMetrics() {
 	})
 
 	url := "https://localhost:" + port + "/metrics"
-	within(e.t, time.Minute, "metrics are served to who may read them", func() (bool, string) {
+	within(e.t, time.Minute, "metrics are served to authorized callers", func() (bool, string) {
 		status := e.statusOf(url, may)
 		return status == http.StatusOK, fmt.Sprint(status)
 	})
 	if status := e.statusOf(url, mayNot); status != http.StatusForbidden {
-		e.t.Errorf("who may not read metrics got %d", status)
+		e.t.Errorf("an unauthorized caller got %d", status)
 	}
 	if status := e.statusOf(url, types.NamespacedName{}); status != http.StatusUnauthorized {
-		e.t.Errorf("who is nobody got %d", status)
+		e.t.Errorf("an anonymous caller got %d", status)
 	}
 }
 
-// statusOf is how a server answers a service account; 0 when it does not.
+// statusOf is the status of a server's response to a service account; 0 if there is none.
 func (e *environment) statusOf(url string, as types.NamespacedName) int {
 	e.t.Helper()
 	request, err := http.NewRequestWithContext(e.t.Context(), http.MethodGet, url, http.NoBody)

@@ -18,7 +18,7 @@ import (
 // failure is how the API server fails a write.
 type failure struct {
 	name string
-	// committed: the write was done all the same.
+	// committed: the write was stored nevertheless.
 	committed bool
 	status    metav1.Status
 }
@@ -41,29 +41,26 @@ func (f failure) answer(w http.ResponseWriter) {
 // failure of it. The same process must bring everything to the same end.
 func TestFailedWrites(t *testing.T) {
 	t.Parallel()
-	for _, j := range chosenJourneys(t) {
-		t.Run(j.name, func(t *testing.T) {
-			t.Parallel()
-			points := writesTo("Kubernetes", j.record(t))
-			var heads []string
-			for _, how := range writeFailures {
-				heads = append(heads, how.name)
-			}
-			results := newTable(points, heads...)
-			t.Cleanup(func() {
-				t.Logf("%s: %d writes, each failed in %d ways\n%s", j.name, len(points), len(writeFailures), results)
-			})
-			for _, at := range points {
-				for column, how := range writeFailures {
-					t.Run(fmt.Sprintf("%s: %s", at, how.name), func(t *testing.T) {
-						t.Parallel()
-						results.note(at, column, "FAILED")
-						results.note(at, column, j.withFailure(t, at, how))
-					})
-				}
-			}
+	eachJourney(t, func(t *testing.T, j journey) {
+		points := writesTo("Kubernetes", j.record(t))
+		var heads []string
+		for _, how := range writeFailures {
+			heads = append(heads, how.name)
+		}
+		results := newTable(points, heads...)
+		t.Cleanup(func() {
+			t.Logf("%s: %d writes, each failed in %d ways\n%s", j.name, len(points), len(writeFailures), results)
 		})
-	}
+		for _, at := range points {
+			for column, how := range writeFailures {
+				t.Run(fmt.Sprintf("%s: %s", at, how.name), func(t *testing.T) {
+					t.Parallel()
+					results.note(at, column, "FAILED")
+					results.note(at, column, j.withFailure(t, at, how))
+				})
+			}
+		}
+	})
 }
 
 func writesTo(side string, points []point) []point {
@@ -76,12 +73,12 @@ func writesTo(side string, points []point) []point {
 	return writes
 }
 
-// withFailure travels with a write that fails once. It gives the time to the end of the journey.
+// withFailure runs the journey with a write that fails once. It returns the time to the end of the journey.
 func (j journey) withFailure(t *testing.T, at point, how failure) string {
 	e := j.set(t)
 	through := newTap(e.namespace)
 	through.fail(at, how)
-	o := e.tapped(through, e.traveling()...)
+	o := e.tapped(through, e.journeyFlags()...)
 	o.start()
 	within(t, reachLimit, "the write is made: "+at.String(), func() (bool, string) {
 		return through.isSprung(), fmt.Sprint(through.taken())
