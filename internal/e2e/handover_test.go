@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -173,6 +176,9 @@ func handOver(t *testing.T, signal syscall.Signal, orderly bool) {
 	during(t, 3*time.Second, standby.alive)
 	ended := time.Now()
 	leader.signal(signal)
+	if signal == syscall.SIGSTOP {
+		leader.paused()
+	}
 	if orderly {
 		defer time.AfterFunc(endpointLag, func() { l.deselected.Store(true) }).Stop()
 	}
@@ -205,6 +211,25 @@ func handOver(t *testing.T, signal syscall.Signal, orderly bool) {
 	t.Logf("%d requests, %d of them failed at first, %d were made again, in %s at most; created after %s; largest second %d; %s",
 		len(l.first), len(failed), len(l.second), seconds(longest), seconds(created), e.remote.Stats().PeakRPS, e.calls(0))
 	e.eachOnce(handoverPeople + 1)
+}
+
+// paused waits until no thread of a process that was sent SIGSTOP runs any more. On a busy machine that takes a moment.
+func (o *operator) paused() {
+	o.t.Helper()
+	within(o.t, time.Minute, "the process is stopped", func() (bool, string) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", o.process.PID()))
+		if err != nil || len(threads) == 0 {
+			return false, "no threads are known"
+		}
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			_, state, found := bytes.Cut(stat, []byte(") "))
+			if err != nil || !found || state[0] != 'T' {
+				return false, "a thread runs"
+			}
+		}
+		return true, ""
+	})
 }
 
 // TestAForgedLeaderGetsNoToken puts another process at the address of the leader that was killed, and into its place in the Lease: it
