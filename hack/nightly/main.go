@@ -43,6 +43,7 @@ var parts = []part{
 	{name: "failed-writes"},
 	{name: "flood"},
 	{name: "soak"},
+	{name: "model"},
 	{name: "fuzz"},
 	{name: "test-future"},
 	{name: "release-twice", env: "VERSION=v0.0.0-nightly"},
