@@ -8,8 +8,8 @@ import (
 )
 
 // authorities returns Mozilla's certificate authorities as PEM. They come from a Go module, and not from this machine, so that a
-// release contains the same ones wherever it is built. Authorities that Mozilla trusts only in part are omitted: PEM cannot express
-// that.
+// release contains the same ones wherever it is built. Authorities that Mozilla trusts only in part are omitted, because PEM
+// cannot express that.
 func authorities() []byte {
 	var out bytes.Buffer
 	for root := range bundle.Roots() {

@@ -66,7 +66,7 @@ func (r release) image(ctx context.Context, name string, created time.Time) (v1.
 	if err != nil {
 		return v1.Hash{}, err
 	}
-	defer os.RemoveAll(binaries)
+	defer func() { _ = os.RemoveAll(binaries) }()
 	var built []platformImage
 	var infos []*buildinfo.BuildInfo
 	for _, arch := range r.architectures {
@@ -103,7 +103,10 @@ func (r release) file(name string, rest ...string) string {
 func (r release) compile(ctx context.Context, name, arch, to string) error {
 	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, buildFlags(r.version)...), "-o", to, "./cmd/"+name)...)
 	cmd.Dir = r.root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=")
+	cmd.Env = append(
+		os.Environ(),
+		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=",
+	)
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
 }

@@ -21,7 +21,7 @@ func (r release) manifest(operator v1.Hash) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(overlay)
+	defer func() { _ = os.RemoveAll(overlay) }()
 	full, err := filepath.Abs(overlay)
 	if err != nil {
 		return err

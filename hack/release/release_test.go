@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"debug/elf"
+	"errors"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -89,7 +90,7 @@ func checkArchive(t *testing.T, r release, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer binary.Close()
+	defer func() { _ = binary.Close() }()
 	if slices.ContainsFunc(binary.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
 		t.Error("the program is not static, so it cannot run in this image")
 	}
@@ -115,7 +116,7 @@ func contents(t *testing.T, image v1.Image) map[string][]byte {
 	defer flat.Close()
 	for archive := tar.NewReader(flat); ; {
 		header, err := archive.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files
 		}
 		if err != nil {

@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/audit"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -113,12 +112,7 @@ func (s scoped) check(granted Permissions) {
 			s.t.Errorf("granted outside of the scope: %s", permission)
 		}
 	}
-	var own []audit.Request
-	for _, request := range s.requests(0) {
-		if request.User == "system:serviceaccount:"+s.account.Namespace+":"+s.account.Name {
-			own = append(own, request)
-		}
-	}
+	own := s.requests(0, "system:serviceaccount:"+s.account.Namespace+":"+s.account.Name, "")
 	_, forbidden := granted.Compare(own)
 	for _, request := range forbidden {
 		s.t.Errorf("the operator asked for what the scope does not grant: %s", request)
