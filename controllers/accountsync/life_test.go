@@ -18,8 +18,8 @@ var (
 	at     = func(t time.Time) *metav1.Time { return &metav1.Time{Time: t} }
 )
 
-// entry is an account in a status, such as "CONNECTED", "ERROR SYSTEM_ERROR" or "DISCONNECTED released", and of which
-// data is kept that was fetched an hour ago when it says "kept".
+// entry is an account in a status, such as "CONNECTED", "ERROR SYSTEM_ERROR" or "DISCONNECTED released". With "kept", it has data
+// that was fetched an hour ago.
 func entry(words ...string) v1alpha1.SyncedAccount {
 	a := v1alpha1.SyncedAccount{ID: "a-1", ProviderID: "sss_ph", ConnectionStatus: words[0]}
 	for _, word := range words[1:] {
@@ -47,24 +47,24 @@ func TestConnectedness(t *testing.T) {
 		accounts accounts
 		want     connectedness
 	}{
-		"none":                    {nil, nobody},
-		"connected":               {accounts{entry("CONNECTED")}, allConnected},
-		"logging in":              {accounts{entry("PENDING")}, loggingIn},
-		"second factor":           {accounts{entry("AWAITING_MFA")}, loggingIn},
-		"a status of the future":  {accounts{entry("TELEPORTING"), entry("PENDING")}, statusUnknown},
-		"disconnected":            {accounts{entry("DISCONNECTED")}, nobody},
-		"retained":                {accounts{entry("DISCONNECTED", "kept")}, nobody},
-		"released":                {accounts{entry("DISCONNECTED", "kept", "released")}, released},
-		"released and over":       {accounts{entry("DISCONNECTED", "released")}, nobody},
-		"wrong password":          {accounts{entry("ERROR", "INVALID_CREDENTIALS")}, mustAct},
-		"an error of the future":  {accounts{entry("ERROR", "MOON_PHASE")}, mustAct},
-		"an error without a code": {accounts{entry("ERROR")}, mustAct},
-		"provider down":           {accounts{entry("ERROR", "SERVICE_UNAVAILABLE")}, providerDown},
-		"at Smile":                {accounts{entry("ERROR", "SYSTEM_ERROR")}, askSmile},
-		"not supported":           {accounts{entry("ERROR", "UNSUPPORTED_MFA_METHOD")}, askSmile},
-		"a failed try beside a connected account": {accounts{entry("ERROR", "INVALID_MFA"), entry("CONNECTED")}, allConnected},
-		"data that grows old beside one":          {accounts{entry("CONNECTED"), entry("ERROR", "SERVICE_UNAVAILABLE", "kept")}, providerDown},
-		"cannot be kept current":                  {accounts{entry("CONNECTED", "USER_ACTION_REQUIRED")}, staleConsent},
+		"none":                                   {nil, nobody},
+		"connected":                              {accounts{entry("CONNECTED")}, allConnected},
+		"logging in":                             {accounts{entry("PENDING")}, loggingIn},
+		"second factor":                          {accounts{entry("AWAITING_MFA")}, loggingIn},
+		"a status of the future":                 {accounts{entry("TELEPORTING"), entry("PENDING")}, statusUnknown},
+		"disconnected":                           {accounts{entry("DISCONNECTED")}, nobody},
+		"retained":                               {accounts{entry("DISCONNECTED", "kept")}, nobody},
+		"released":                               {accounts{entry("DISCONNECTED", "kept", "released")}, released},
+		"released and over":                      {accounts{entry("DISCONNECTED", "released")}, nobody},
+		"wrong password":                         {accounts{entry("ERROR", "INVALID_CREDENTIALS")}, mustAct},
+		"an error of the future":                 {accounts{entry("ERROR", "MOON_PHASE")}, mustAct},
+		"an error without a code":                {accounts{entry("ERROR")}, mustAct},
+		"provider down":                          {accounts{entry("ERROR", "SERVICE_UNAVAILABLE")}, providerDown},
+		"at Smile":                               {accounts{entry("ERROR", "SYSTEM_ERROR")}, askSmile},
+		"not supported":                          {accounts{entry("ERROR", "UNSUPPORTED_MFA_METHOD")}, askSmile},
+		"a failed login and a connected account": {accounts{entry("ERROR", "INVALID_MFA"), entry("CONNECTED")}, allConnected},
+		"data that is no longer updated":         {accounts{entry("CONNECTED"), entry("ERROR", "SERVICE_UNAVAILABLE", "kept")}, providerDown},
+		"cannot be kept current":                 {accounts{entry("CONNECTED", "USER_ACTION_REQUIRED")}, staleConsent},
 	} {
 		if got := connectednessOf(test.accounts); got != test.want {
 			t.Errorf("%s: %+v", name, got)
@@ -148,7 +148,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// A person may link and disconnect for years: what is over makes room, what is kept never does.
+// A person may link and disconnect for years. Entries without data are dropped to make room, entries with data never are.
 func TestTheStatusStaysBounded(t *testing.T) {
 	t.Parallel()
 	var entries []v1alpha1.SyncedAccount
@@ -195,7 +195,7 @@ func TestBaselineIsByTheClockOfSmile(t *testing.T) {
 	}
 }
 
-func TestContentIsWhoseAllItsPartsAre(t *testing.T) {
+func TestContentHasAnOwnerIfAllItsPartsAgree(t *testing.T) {
 	t.Parallel()
 	of := func(userID, sourceID string) dataOwner {
 		return ownershipOf(smile.Source{UserID: userID, SourceID: sourceID}, "u", "a")

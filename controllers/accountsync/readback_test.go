@@ -49,7 +49,7 @@ func TestDecide(t *testing.T) {
 		"disconnected":                          {good("DISCONNECTED"), withdrawn},
 		"disconnected, over":                    {good("DISCONNECTED", expired), withdrawn},
 		"disconnected, not selected":            {good("DISCONNECTED", unselected), withdrawn},
-		"disconnected, known to the ledger":     {good("DISCONNECTED", inLedger), refused(auditlog.ReasonInErasureLedger)},
+		"disconnected, in the ledger":           {good("DISCONNECTED", inLedger), refused(auditlog.ReasonInErasureLedger)},
 		"gone":                                  {good(""), withdrawn},
 		"released":                              {good("DISCONNECTED", acknowledged), taken(auditlog.ReasonReleased)},
 		"released and gone":                     {good("", acknowledged), taken(auditlog.ReasonReleased)},
@@ -73,7 +73,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// What the rules are for, over all there is to decide about.
+// The purposes of the rules, checked for all possible facts.
 func TestNothingIsTakenBackThatMustNotBe(t *testing.T) {
 	t.Parallel()
 	shown := []smile.ConnectionStatus{"", "PENDING", "AWAITING_MFA", "CONNECTED", "ERROR", "DISCONNECTED", "TELEPORTING"}
@@ -81,7 +81,8 @@ func TestNothingIsTakenBackThatMustNotBe(t *testing.T) {
 		for _, status := range shown {
 			bit := func(n int) bool { return bits&(1<<n) != 0 }
 			c := copied{
-				sealed: bit(0), selected: bit(1), expired: bit(2), acknowledged: bit(3), retain: bit(4), erasedBefore: bit(5), shown: status,
+				sealed: bit(0), selected: bit(1), expired: bit(2), acknowledged: bit(3), retain: bit(4), erasedBefore: bit(5),
+				shown: status,
 			}
 			got, gone := decide(c), status == "" || status == "DISCONNECTED"
 			for broken, is := range map[string]bool{
@@ -103,14 +104,14 @@ func TestNothingIsTakenBackThatMustNotBe(t *testing.T) {
 	}
 }
 
-// An account is asked about only where that can change anything.
+// Smile is asked about an account only if the answer can change the verdict.
 func TestSmileIsAskedOnlyWhereItMatters(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		copied copied
 		want   bool
 	}{
-		"as ever":                   {copied{sealed: true, selected: true}, true},
+		"sealed":                    {copied{sealed: true, selected: true}, true},
 		"our own revoke":            {copied{sealed: true, selected: true, acknowledged: true}, false},
 		"retained":                  {copied{sealed: true, selected: true, retain: true}, false},
 		"released, and erased":      {copied{sealed: true, selected: true, acknowledged: true, erasedBefore: true}, true},
@@ -122,7 +123,7 @@ func TestSmileIsAskedOnlyWhereItMatters(t *testing.T) {
 	}
 }
 
-// What the seal says of an entry is enough to make the entry again, but for what a listing shows.
+// The facts of a seal suffice to restore an entry, except for what a listing shows.
 func TestAnEntryComesBackFromItsFacts(t *testing.T) {
 	t.Parallel()
 	for _, words := range [][]string{{"CONNECTED", "kept"}, {"ERROR", "kept"}, {"DISCONNECTED", "kept", "released", "acknowledged"}} {

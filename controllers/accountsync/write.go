@@ -47,7 +47,7 @@ func (s *scope) write(ctx context.Context, run *run) error {
 	s.broken = nil
 	s.record(sync)
 	sync.Status.DataPending = false
-	s.tellLost(run, lost)
+	s.recordLost(run, lost)
 	if changed && len(held) > 0 {
 		run.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
 	}
@@ -129,8 +129,8 @@ func (s *scope) adopt(ctx context.Context, run *run, entry *v1alpha1.SyncedAccou
 	return true
 }
 
-// tellLost records an event about lost data, and an audit record for each account.
-func (s *scope) tellLost(run *run, lost []v1alpha1.SyncedAccount) {
+// recordLost records an event about lost data, and an audit record for each account.
+func (s *scope) recordLost(run *run, lost []v1alpha1.SyncedAccount) {
 	if len(lost) == 0 {
 		return
 	}
@@ -152,7 +152,7 @@ var errLost = problem.NewInvalid(v1alpha1.ReasonDataLost,
 
 // finish records that a reconcile has done all that was due, and returns the problem that remains; nil when there is none.
 func (s *scope) finish(run *run) error {
-	s.r.heeded.done(client.ObjectKeyFromObject(run.Object), s.heeding)
+	s.r.processed.done(client.ObjectKeyFromObject(run.Object), s.processing)
 	status := &run.Object.Status
 	status.LastHandledRequest, status.DataGeneration = engine.Echo(run.Object, v1alpha1.AnnotationRequestedAt), run.Object.Generation
 	status.DataSpec, status.DataPending = dataSpecOf(run.Object), false

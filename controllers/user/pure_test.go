@@ -29,7 +29,7 @@ func TestRenewAt(t *testing.T) {
 		"minus something":            {5 * time.Hour, 0.5, 142*time.Minute + 30*time.Second},
 		"one that has expired":       {-time.Hour, 0, 5 * time.Minute},
 		"one that expires now":       {0, 1, 4*time.Minute + 30*time.Second},
-		"one that lives for ever":    {math.MaxInt64, 0, 12 * time.Hour},
+		"one that never expires":     {math.MaxInt64, 0, 12 * time.Hour},
 		"one with a very short life": {time.Minute, 0, 5 * time.Minute},
 		"in whole seconds":           {5*time.Hour + time.Second, 0, 150 * time.Minute},
 	} {
@@ -42,7 +42,7 @@ func TestRenewAt(t *testing.T) {
 	}
 }
 
-// Whatever Smile says about the expiry of tokens, a user gets no more than one every few minutes.
+// Whatever expiry Smile gives tokens, a user gets at most one every few minutes.
 func TestTokensAreNeverMintedByTheMinute(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -57,13 +57,14 @@ func TestTokensAreNeverMintedByTheMinute(t *testing.T) {
 	})
 }
 
-// What a Secret holds is taken for this person's token only if it is one, whole, and newer than what the status knows.
+// The content of a Secret counts as this user's token only if it is complete, and newer than the token in the status.
 func TestRecovered(t *testing.T) {
 	t.Parallel()
 	expires := noon.Add(5 * time.Hour)
 	content := func(change func(output.Content)) output.Content {
 		c := output.Content{
-			keyAccessToken: []byte("smile.1"), keyExpiresAt: []byte(expires.Format(time.RFC3339)), keyMode: []byte("SANDBOX"), keyUserID: []byte("tenant-1"),
+			keyAccessToken: []byte("smile.1"), keyExpiresAt: []byte(expires.Format(time.RFC3339)),
+			keyMode: []byte("SANDBOX"), keyUserID: []byte("tenant-1"),
 		}
 		change(c)
 		return c

@@ -145,7 +145,7 @@ func problemSchema() object {
 	text := func(description string) object { return object{"type": "string", "description": description} }
 	return object{
 		"type":        "object",
-		"description": "A problem document (RFC 9457). Later versions may add reasons: treat one that you do not know by its status.",
+		"description": "A problem document (RFC 9457). Later versions may add reasons: treat an unknown one according to its status.",
 		"required":    []any{"type", "title", "status", "detail", "reason", "callId"},
 		"properties": object{
 			"type":    text("A URI that ends in the reason."),

@@ -52,9 +52,9 @@ func errorsPage() string {
 
 This page is generated from ` + "`internal/appapi/catalog.go`" + `.
 
-A call that fails is answered with a problem document (RFC 9457, ` + "`" + ProblemType + "`" + `). Decide by ` + "`reason`" + `, which is one of
-those below; later versions may add reasons, so treat one that you do not know by its status. ` + "`title`" + ` and ` + "`detail`" + ` are for
-people. ` + "`callId`" + ` is also in the audit log. ` + "`cause`" + `, where present, is the reason of the condition behind the problem:
+A failed call is answered with a problem document (RFC 9457, ` + "`" + ProblemType + "`" + `). Programs decide by ` + "`reason`" + `.
+Later versions may add reasons: treat an unknown one according to its status. ` + "`title`" + ` and ` + "`detail`" + ` are for people.
+` + "`callId`" + ` is also in the audit log. ` + "`cause`" + `, if present, is the reason of the condition behind the problem:
 [reasons.md](reasons.md).
 
 | retry | meaning |
@@ -63,10 +63,10 @@ people. ` + "`callId`" + ` is also in the audit log. ` + "`cause`" + `, where pr
 | when fixed | It can succeed once somebody has changed something: a token, a role, an object. |
 | later | It can succeed at ` + "`retryAt`" + `, which the header ` + "`Retry-After`" + ` gives in seconds. |
 
-"May have had an effect" means that what the call was for may have happened without the caller getting the result. The call
-CreateLinkToken creates nobody: at worst a token was minted that nobody has, and making the call again is harmless.
+"May have had an effect" means that the call may have succeeded although the caller did not get the result. CreateLinkToken creates
+no user: at worst, a token was minted that nobody received, and repeating the call is harmless.
 
-## Requests that are no call
+## Requests that match no call
 
 `)
 	table(&page, ofEveryRequest)

@@ -53,7 +53,7 @@ type Problem struct {
 	Cause string
 	// RetryAfter is when the same call may succeed; 0 when waiting alone does not help.
 	RetryAfter time.Duration
-	// Err is the error behind the problem, for logs only. It is no part of a response.
+	// Err is the error behind the problem. It is only for logs, never part of a response.
 	Err error
 }
 
@@ -66,7 +66,7 @@ func (p *Problem) Error() string {
 
 func (p *Problem) Unwrap() error { return p.Err }
 
-// NewProblem is a problem of the reason, which may pass in as much time as the catalog says.
+// NewProblem returns a problem with this reason, and the retry time of the catalog.
 func NewProblem(reason Reason) *Problem {
 	return &Problem{Reason: reason, RetryAfter: catalog[reason].retryAfter}
 }
@@ -78,7 +78,7 @@ func (p *Problem) Because(err error) *Problem {
 	return &changed
 }
 
-// problemOf finds the problem in an error of Gate, Relay or People. An error that is none is InternalError.
+// problemOf finds the problem in an error of Gate, Relay or People. Any other error is an InternalError.
 func problemOf(err error) *Problem {
 	var problem *Problem
 	if errors.As(err, &problem) {

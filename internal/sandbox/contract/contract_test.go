@@ -100,8 +100,8 @@ func TestCheck(t *testing.T) {
 	} {
 		for version, d := range versions(t) {
 			t.Run(version+" "+name, func(t *testing.T) {
-				got, known := d.Check(test.exchange)
-				if known != (test.operation != "") || got.Operation.ID != test.operation {
+				got, ok := d.Check(test.exchange)
+				if ok != (test.operation != "") || got.Operation.ID != test.operation {
 					t.Fatalf("operation %q", got.Operation.ID)
 				}
 				if got.Undocumented != (name == "undocumented error") {
@@ -130,8 +130,7 @@ func TestWrongContentType(t *testing.T) {
 	}
 }
 
-// TestRelaxations shows that each liberty allows what was a violation before,
-// and nothing beside it.
+// TestRelaxations shows that each liberty allows what was a violation before, and nothing else.
 func TestRelaxations(t *testing.T) {
 	for name, test := range map[string]struct {
 		relaxation   Relaxation

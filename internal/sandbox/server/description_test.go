@@ -142,11 +142,11 @@ func TestDescriptionIsStrict(t *testing.T) {
 			if bad == good.text {
 				t.Fatalf("nothing to change in %s", good.text)
 			}
-			finding, known := document.Check(contract.Exchange{
+			finding, ok := document.Check(contract.Exchange{
 				Request: httptest.NewRequest(http.MethodGet, path, nil), Status: http.StatusOK, Header: good.header, Body: []byte(bad),
 			})
-			if !known || len(finding.Violations) == 0 {
-				t.Errorf("nobody noticed: %s", bad)
+			if !ok || len(finding.Violations) == 0 {
+				t.Errorf("not noticed: %s", bad)
 			}
 		})
 	}

@@ -47,23 +47,26 @@ func isControl(r *http.Request) bool {
 // foreign says why a request may come from a page of another origin, "" if it
 // does not.
 func foreign(r *http.Request, permitted []string) string {
-	const remedy = "; --control-hosts permits names"
-	host := hostOf(r.Host)
-	if !isLocal(host) && !slices.Contains(permitted, host) {
-		return "Host " + abridged(r.Host) + " is not permitted for " + controlPath + remedy
-	}
-	if origin := r.Header.Get("Origin"); origin != "" {
-		from, err := url.Parse(origin)
-		same := err == nil && from.Host != "" && strings.EqualFold(from.Host, r.Host)
-		if same || err == nil && slices.Contains(permitted, hostOf(from.Host)) {
-			return ""
-		}
-		return "Origin " + abridged(origin) + " is not permitted for " + controlPath + remedy
-	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return "requests from pages of other sites are not permitted for " + controlPath + remedy
+	const remedy = " for " + controlPath + "; --control-hosts permits names"
+	host, origin, site := hostOf(r.Host), r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
+	switch {
+	case !isLocal(host) && !slices.Contains(permitted, host):
+		return "Host " + abridged(r.Host) + " is not permitted" + remedy
+	case origin != "" && !isOwn(origin, r.Host, permitted):
+		return "Origin " + abridged(origin) + " is not permitted" + remedy
+	case origin == "" && site != "" && site != "same-origin" && site != "none":
+		return "requests from pages of other sites are not permitted" + remedy
 	}
 	return ""
+}
+
+// isOwn reports whether an origin is the one that was called, or a permitted one.
+func isOwn(origin, called string, permitted []string) bool {
+	from, err := url.Parse(origin)
+	if err != nil || from.Host == "" {
+		return false
+	}
+	return strings.EqualFold(from.Host, called) || slices.Contains(permitted, hostOf(from.Host))
 }
 
 // isLocal reports whether no other site can have this host: an address, or a name

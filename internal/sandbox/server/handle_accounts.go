@@ -24,8 +24,8 @@ func (c *call) isVisible(a *account) bool {
 func getAccount(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || !c.isVisible(a) {
+	a, found := c.tenant.accounts.byID[c.id()]
+	if !found || !c.isVisible(a) {
 		return missing()
 	}
 	c.userID = a.owner.id
@@ -35,9 +35,9 @@ func getAccount(c *call) reply {
 func deleteAccount(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || a.status == Disconnected {
-		return c.deletedAlready(known)
+	a, ok := c.tenant.accounts.byID[c.id()]
+	if !ok || a.status == Disconnected {
+		return c.deletedAlready(ok)
 	}
 	c.tenant.revokeAccount(a, c.now)
 	c.userID, c.committed = a.owner.id, true
@@ -49,8 +49,8 @@ func deleteAccount(c *call) reply {
 func getAccountPayload(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || a.status == Disconnected {
+	a, found := c.tenant.accounts.byID[c.id()]
+	if !found || a.status == Disconnected {
 		return missing()
 	}
 	c.userID = a.owner.id

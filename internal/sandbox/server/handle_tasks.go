@@ -14,8 +14,8 @@ func listTasks(c *call) reply {
 func getTask(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	t, known := c.tenant.tasks.byID[c.id()]
-	if !known {
+	t, found := c.tenant.tasks.byID[c.id()]
+	if !found {
 		return missing()
 	}
 	c.userID = t.owner().id

@@ -26,8 +26,8 @@ func getUser(c *call) reply {
 	c.userID = c.id()
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	u, known := c.tenant.users.byID[c.userID]
-	if !known {
+	u, found := c.tenant.users.byID[c.userID]
+	if !found {
 		return missing()
 	}
 	return ok(u.wire(&c.box.behavior))
@@ -70,8 +70,8 @@ func createToken(c *call) reply {
 	c.userID = wanted
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	u, known := c.tenant.users.byID[wanted]
-	if !known {
+	u, ok := c.tenant.users.byID[wanted]
+	if !ok {
 		return missing()
 	}
 	c.committed = true

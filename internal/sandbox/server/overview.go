@@ -149,9 +149,9 @@ func (s *Sandbox) NewToken(userID string) (any, error) {
 	for _, key := range s.keys {
 		t := s.tenants[key]
 		t.mu.RLock()
-		_, known := t.users.byID[userID]
+		_, ok := t.users.byID[userID]
 		t.mu.RUnlock()
-		if known {
+		if ok {
 			return s.asBackend(key, createToken, url.Values{"userId": {userID}})
 		}
 	}
@@ -161,8 +161,8 @@ func (s *Sandbox) NewToken(userID string) (any, error) {
 // asBackend runs a handler of the Open API without a request: nothing is
 // limited, counted or written to the journal.
 func (s *Sandbox) asBackend(key string, how func(*call) reply, filters url.Values) (any, error) {
-	t, known := s.tenants[key]
-	if !known {
+	t, ok := s.tenants[key]
+	if !ok {
 		return nil, notFound("key", key)
 	}
 	now := s.clock.Now()

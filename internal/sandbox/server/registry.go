@@ -49,8 +49,8 @@ func (of registry[T]) add(c *call, prefix string, made T) T {
 // find returns the object with that id unless it was deleted. The caller holds
 // mu.
 func (of registry[T]) find(t *tenant, id string) (T, bool) {
-	found, known := of(t).byID[id]
-	return found, known && !found.entry().deleted
+	found, ok := of(t).byID[id]
+	return found, ok && !found.entry().deleted
 }
 
 func (of registry[T]) list(c *call) reply {
@@ -75,8 +75,8 @@ func (of registry[T]) delete(c *call) reply {
 	defer c.tenant.mu.Unlock()
 	one, found := of.find(c.tenant, c.id())
 	if !found {
-		_, known := of(c.tenant).byID[c.id()]
-		return c.deletedAlready(known)
+		_, ok := of(c.tenant).byID[c.id()]
+		return c.deletedAlready(ok)
 	}
 	one.entry().markDeleted()
 	c.tenant.commit(one)
@@ -86,8 +86,8 @@ func (of registry[T]) delete(c *call) reply {
 
 // deletedAlready is the reply to the deletion of an object that does not exist,
 // or that was deleted before. A quirk decides between them.
-func (c *call) deletedAlready(known bool) reply {
-	if known && c.box.behavior.RepeatDelete == "200" {
+func (c *call) deletedAlready(ok bool) reply {
+	if ok && c.box.behavior.RepeatDelete == "200" {
 		return done()
 	}
 	return missing()
