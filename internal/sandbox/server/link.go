@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -78,7 +77,7 @@ func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest,
 	}
 	a.attempt++
 	a.setStatus(Pending, "", "", now)
-	a.pending = &pendingLogin{req.outcome(p, who, continued), now.Add(l.linkDelay)}
+	a.pending = &pendingLogin{req.outcome(p, who, continued), now.Add(l.linkDelay + a.trouble().Slow)}
 	t.commit(a, happened...)
 	t.schedule(a.pending.due, loginSettled{l, a, a.attempt})
 	t.settle(now)
@@ -127,7 +126,7 @@ func (e loginSettled) happen(t *tenant, at time.Time) {
 	if e.account.status != Pending || e.account.attempt != e.attempt {
 		return
 	}
-	settled := e.account.pending.outcome
+	settled := e.account.troubled(e.account.pending.outcome)
 	e.account.pending = nil
 	e.linker.conclude(t, e.account, settled, at)
 	if settled.status == Connected {
@@ -153,7 +152,7 @@ func (l *linker) conclude(t *tenant, a *account, to outcome, at time.Time) {
 // The caller holds mu.
 func (l *linker) startTask(t *tenant, begun *task, at time.Time) {
 	begun.id, begun.ordinal = l.ids.Next("task-"), len(t.tasks.order)
-	begun.startedAt, begun.dueAt = at, at.Add(l.dataDelay)
+	begun.startedAt, begun.dueAt = at, at.Add(l.taskDelay(begun))
 	t.tasks.add(begun.id, begun)
 	t.commit(begun, taskStartEvent(begun, at))
 	t.schedule(begun.dueAt, taskFinished{begun})
@@ -170,13 +169,13 @@ func (e taskFinished) happen(t *tenant, at time.Time) {
 		return
 	}
 	a := e.task.account
-	if a.status != Connected {
-		e.task.errorCode = cmp.Or(a.errorCode, "ACCOUNT_INACCESSIBLE")
+	if code := e.task.failure(); code != "" {
+		e.task.errorCode = code
 		t.commit(e.task, t.taskEndEvent(e.task, at))
 		return
 	}
 	a.refreshes = append(a.refreshes, at)
-	e.task.datapoints = a.provider.Supported
+	e.task.datapoints = a.supported()
 	if t.hasActiveWebhook() {
 		t.commit(a, t.dataEvents(a, at)...)
 	} else {

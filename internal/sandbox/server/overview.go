@@ -31,6 +31,7 @@ type Overview struct {
 	// Providers, People, ErrorCodes and Operations are the choices on the page.
 	Providers  []*fixtures.Provider `json:"providers"`
 	People     []testLogin          `json:"people"`
+	Troubles   []fixtures.Trouble   `json:"troubles"`
 	ErrorCodes []string             `json:"errorCodes"`
 	Operations []string             `json:"operations"`
 	Faults     []Fault              `json:"faults"`
@@ -83,6 +84,7 @@ func (s *Sandbox) pageRoutes(r chi.Router) {
 func (s *Sandbox) Overview(limit int, find string) Overview {
 	shown := Overview{
 		Now: s.Now(), Stats: s.Stats(), Providers: fixtures.Providers, People: s.testPeople(),
+		Troubles:   fixtures.Troubles,
 		ErrorCodes: slices.Sorted(maps.Keys(accountErrors)), Faults: s.Faults(),
 	}
 	for _, o := range slices.Concat(operations, linkOperations) {
