@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/bodies"
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
@@ -32,6 +33,7 @@ type settings struct {
 	data       string
 	dataLife   time.Duration
 	control    []string
+	bodies     bool
 	hooks      hookSettings
 }
 
@@ -82,6 +84,8 @@ func newCommand() *cobra.Command {
 		"how long data is kept after an account was connected, on the sandbox clock")
 	flags.StringSliceVar(&set.control, "control-hosts", nil,
 		"names, besides localhost and addresses, by which /_sandbox/ may be reached: name,...")
+	flags.BoolVar(&set.bodies, "journal-bodies", true,
+		"keep headers and bodies of calls and deliveries for the page at /, 64 MiB at most")
 	set.hooks.register(flags)
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
 	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")
@@ -118,6 +122,9 @@ func (s settings) options() (server.Options, error) {
 		Keys: keys, RateLimit: s.rateLimit, Quirks: chosen, Canary: s.canary, Seed: s.seed,
 		LinkDelay: s.linkDelay, DataDelay: s.dataDelay, DataLife: s.dataLife, Data: s.data,
 		ControlHosts: s.control,
+	}
+	if s.bodies {
+		options.JournalBodies = bodies.DefaultLimit
 	}
 	return options, s.hooks.apply(&options)
 }
