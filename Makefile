@@ -117,6 +117,8 @@ JOURNEY ?= all
 .PHONY: e2e
 e2e: compiler kube-controller-manager ## Run the tests of whole processes, and of the widget in a browser
 	@[ -n "$${CHROMIUM:-}" ] || { $(call need,chromium chromium-browser google-chrome,chromium,the tests in a browser); }
+	@$(call need,node,nodejs,the example in Node)
+	@$(call need,curl,curl,the example with curl)
 	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
 
 .PHONY: e2e-long

@@ -40,6 +40,9 @@ type Operation struct {
 	Kind string
 	// Summary is a line of documentation.
 	Summary string
+	// Standby is true if a process that does not lead may do what the call is for, while there is no leader to pass it on to. It must
+	// be harmless to do it twice.
+	Standby bool
 
 	// problems that the operation itself can end with, besides those of every call.
 	problems []Reason
@@ -53,6 +56,7 @@ var CreateLinkToken = &Operation{
 	Verb:    "create", Resource: "smileusers", Subresource: "token",
 	Kind:    "SmileUser",
 	Summary: "Mint a link token for a user, with which the user's browser or app opens the Wink widget",
+	Standby: true,
 	problems: []Reason{
 		ReasonUserNotFound, ReasonUserNotReady, ReasonSuspended,
 		ReasonThrottled, ReasonSmileUnavailable, ReasonLeaderUnavailable, ReasonLeadershipLost,

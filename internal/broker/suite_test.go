@@ -69,7 +69,7 @@ func (s *scene) serveWith(t *testing.T, host string) string {
 	people := s.op.People()
 	served := httptest.NewServer(broker.NewHandler(broker.Config{
 		Gate: gate, People: people,
-		Forwarder: &broker.Forwarder{Board: broker.NewBoard(broker.Leader{}, clock.RealClock{}), Fence: people.Fence},
+		Forwarder: &broker.Forwarder{Board: broker.NewBoard(broker.Leader{}, clock.RealClock{}), Fence: people.Fence, Standby: people.Standby},
 		Audit:     auditlog.New(&s.audit, clock.RealClock{}, logr.Discard()), Metrics: broker.NewMetrics(), Log: logr.Discard(),
 	}))
 	t.Cleanup(served.Close)

@@ -20,6 +20,7 @@ const maxControlBody = 4 << 20
 // envelope. Errors are {"error": ...}.
 func (s *Sandbox) controlRoutes(r chi.Router) {
 	r.Get("/openapi.yaml", serveDescription)
+	r.Get("/healthz", answering(func(*http.Request) (any, error) { return health{"ok"}, s.disk.Flush() }))
 	r.Get("/stats", answering(func(*http.Request) (any, error) { return s.Stats(), nil }))
 	r.Get("/journal", s.serveJournal)
 	r.Get("/deliveries", s.serveDeliveries)
@@ -65,6 +66,11 @@ func (s *Sandbox) controlRoutes(r chi.Router) {
 	r.MethodNotAllowed(answering(func(r *http.Request) (any, error) {
 		return nil, &ControlError{http.StatusMethodNotAllowed, "method " + r.Method + " is not for this path"}
 	}))
+}
+
+// health is the state of the sandbox: it serves, and can write its data.
+type health struct {
+	Status string `json:"status"`
 }
 
 type clockState struct {
