@@ -40,8 +40,8 @@ type Operation struct {
 	Kind string
 	// Summary is a line of documentation.
 	Summary string
-	// Standby is true if a process that does not lead may do what the call is for, while there is no leader to pass it on to. It must
-	// be harmless to do it twice.
+	// Standby is true if a process that does not lead may do what the call is for, while there is no leader to pass it on to. It
+	// must be harmless to do it twice.
 	Standby bool
 
 	// problems that the operation itself can end with, besides those of every call.

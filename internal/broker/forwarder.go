@@ -55,7 +55,8 @@ type Forwarder struct {
 	silentUntil time.Time
 }
 
-// Relay implements appapi.Relay. A call is passed on once: a process that does not lead passes on no call that was passed on to it.
+// Relay implements appapi.Relay. A call is passed on once: a process that does not lead passes on no call that was passed on to
+// it.
 func (f *Forwarder) Relay(ctx context.Context, request appapi.Request) (*appapi.Answer, error) {
 	if f.Fence() == nil {
 		return nil, nil
@@ -79,8 +80,8 @@ func (f *Forwarder) Relay(ctx context.Context, request appapi.Request) (*appapi.
 	}
 }
 
-// reachable returns the leader to which a call is to be passed on; false if there is none. Of the calls that come while a leader is
-// silent, one every few seconds is passed on, so that the others are not late.
+// reachable returns the leader to which a call is to be passed on; false if there is none. Of the calls that come while a leader
+// is silent, one every few seconds is passed on, so that the others are not late.
 func (f *Forwarder) reachable(request appapi.Request) (Leader, bool) {
 	leader, known := f.Board.Leader()
 	if !known || request.Relayed {

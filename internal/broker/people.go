@@ -16,8 +16,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// People mints link tokens for SmileUsers. A process that does not lead mints them for known people only: those whose SmileUser is
-// Ready, and whose user at Smile carries the marker.
+// People mints link tokens for SmileUsers. A process that does not lead mints them for known people only: those whose SmileUser
+// is Ready, and whose user at Smile carries the marker.
 type People struct {
 	// Users reads SmileUsers, from the cache.
 	Users client.Reader
