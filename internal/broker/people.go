@@ -18,7 +18,7 @@ import (
 
 // People mints link tokens for SmileUsers. It is used by the process that leads.
 type People struct {
-	// Users reads SmileUsers, from the cache.
+	// Users reads SmileUsers and SmileWinkWidgets, from the cache.
 	Users client.Reader
 	// Connections to Smile.
 	Connections *connection.Registry
@@ -79,7 +79,7 @@ func (p *People) mint(ctx context.Context, user *v1alpha1.SmileUser) (appapi.Lin
 	if err != nil {
 		return appapi.LinkToken{}, err
 	}
-	frontend := linktoken.FrontendOf(conn.Endpoint, conn.Mode)
+	frontend := linktoken.FrontendOf(conn.Endpoint, conn.Mode, "")
 	return appapi.LinkToken{
 		AccessToken: appapi.Secret(token.AccessToken.Reveal()), ExpiresAt: token.ExpiresAt, Mode: string(token.Mode),
 		UserID: user.Status.UserID, APIHost: frontend.APIHost, ScriptURL: frontend.ScriptURL,

@@ -201,6 +201,7 @@ func (e *environment) clear() {
 	defer cancel()
 	for _, list := range []client.ObjectList{
 		&v1alpha1.SmileAccountSyncList{}, &v1alpha1.SmileWebhookSubscriptionList{}, &v1alpha1.SmileUserList{}, &v1alpha1.SmileConnectionList{},
+		&v1alpha1.SmileWinkWidgetList{},
 	} {
 		if err := e.admin.List(ctx, list, client.InNamespace(e.namespace)); err != nil {
 			e.t.Errorf("cleaning up: %v", err)

@@ -48,6 +48,7 @@ type reconcilers struct {
 	users         *engine.Reconciler[*v1alpha1.SmileUser]
 	syncs         *engine.Reconciler[*v1alpha1.SmileAccountSync]
 	subscriptions *engine.Reconciler[*v1alpha1.SmileWebhookSubscription]
+	widgets       *engine.Reconciler[*v1alpha1.SmileWinkWidget]
 }
 
 // Leading is the fence of a process that is the leader.
@@ -81,6 +82,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	o.reconcilers = reconcilers{
 		connections: o.controllers.Connections.Engine(), users: o.controllers.Users.Engine(),
 		syncs: o.controllers.AccountSyncs.Engine(), subscriptions: o.controllers.Subscriptions.Engine(),
+		widgets: o.controllers.Widgets.Engine(),
 	}
 	return o
 }
@@ -129,6 +131,8 @@ func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 		result, err = o.reconcilers.syncs.Reconcile(ctx, request)
 	case *v1alpha1.SmileWebhookSubscription:
 		result, err = o.reconcilers.subscriptions.Reconcile(ctx, request)
+	case *v1alpha1.SmileWinkWidget:
+		result, err = o.reconcilers.widgets.Reconcile(ctx, request)
 	default:
 		o.world.Fatalf("no controller reconciles a %T", obj)
 	}
