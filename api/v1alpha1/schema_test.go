@@ -94,7 +94,7 @@ func fields(paths ...any) values {
 	return values{"datapoints": []any{values{"type": "IDENTITIES", "fields": paths}}}
 }
 
-func labelled(which, key string) values {
+func labeled(which, key string) values {
 	return values{"output": values{"secret": values{"name": "a"}, "template": values{"metadata": values{which: values{key: "1"}}}}}
 }
 
@@ -223,12 +223,12 @@ var _ = Describe("The API server", func() {
 		Entry("a disconnect policy that is none", "SmileAccountSync", values{"retention": values{"onDisconnect": "Keep"}}, `Unsupported value: "Keep"`),
 		Entry("a short ttl", "SmileAccountSync", values{"retention": values{"ttl": "59m"}}, "retention.ttl must be between 1h and 17520h"),
 		Entry("revoking without an output", "SmileAccountSync", values{"revokeAfterFetch": true}, "revokeAfterFetch requires an output"),
-		Entry("a label of Argo CD", "SmileAccountSync", labelled("labels", "app.kubernetes.io/instance"), "are reserved, because they identify the owner of an object"),
-		Entry("an annotation of Argo CD", "SmileAccountSync", labelled("annotations", "argocd.argoproj.io/tracking-id"), "are reserved, because they identify the owner of an object"),
-		Entry("an annotation of Kubernetes", "SmileAccountSync", labelled("annotations", "kubernetes.io/service-account.name"), "are reserved, because they identify the owner of an object"),
-		Entry("a label of Flux", "SmileAccountSync", labelled("labels", "kustomize.toolkit.fluxcd.io/name"), "are reserved, because they identify the owner of an object"),
-		Entry("an annotation of ours", "SmileAccountSync", labelled("annotations", "smile-operator.io/owner"), "are reserved, because they identify the owner of an object"),
-		Entry("a label that is none", "SmileAccountSync", labelled("labels", "a b"), "keys must have the form name or domain/name"),
+		Entry("a label of Argo CD", "SmileAccountSync", labeled("labels", "app.kubernetes.io/instance"), "are reserved, because they identify the owner of an object"),
+		Entry("an annotation of Argo CD", "SmileAccountSync", labeled("annotations", "argocd.argoproj.io/tracking-id"), "are reserved, because they identify the owner of an object"),
+		Entry("an annotation of Kubernetes", "SmileAccountSync", labeled("annotations", "kubernetes.io/service-account.name"), "are reserved, because they identify the owner of an object"),
+		Entry("a label of Flux", "SmileAccountSync", labeled("labels", "kustomize.toolkit.fluxcd.io/name"), "are reserved, because they identify the owner of an object"),
+		Entry("an annotation of ours", "SmileAccountSync", labeled("annotations", "smile-operator.io/owner"), "are reserved, because they identify the owner of an object"),
+		Entry("a label that is none", "SmileAccountSync", labeled("labels", "a b"), "keys must have the form name or domain/name"),
 		Entry("a label with an impossible value", "SmileAccountSync",
 			values{"output": values{"secret": values{"name": "a"}, "template": values{"metadata": values{"labels": values{"a": "b c"}}}}}, "in body should match"),
 		Entry("an output nowhere", "SmileAccountSync", values{"output": values{}}, "output requires exactly one of secret and configMap"),

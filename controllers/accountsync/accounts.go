@@ -70,7 +70,7 @@ func (s *scope) observeAccounts(ctx context.Context, run *run) error {
 	return nil
 }
 
-// observed records what the accounts are like, for the conditions.
+// observed records the state of the accounts for the conditions.
 func (s *scope) observed(sync *v1alpha1.SmileAccountSync) {
 	sync.Status.ConnectedAccounts = int32(len(namesOf(sync.Status.Accounts, connected)))
 	accounts := connectednessOf(sync.Status.Accounts)
@@ -88,8 +88,8 @@ func (s *scope) takeIn(ctx context.Context, run *run, accounts []smile.Account) 
 	return nil
 }
 
-// schedule decides how fresh the accounts and tasks must be that are read, and when the next reconcile is due. Everything
-// else is listed by the mirror for all users, and the mirror wakes the objects that it concerns.
+// schedule decides how fresh the accounts and tasks that this reconcile reads must be, and when the next reconcile is due. The
+// mirror reads everything else, for all users together, and wakes the objects that changed.
 func (s *scope) schedule(run *run) {
 	hint := s.r.Mirrors.Hint(s.user, s.conn.ResyncInterval)
 	run.WakeAt(hint.Next)
@@ -196,8 +196,8 @@ func (s *scope) confirmGone(ctx context.Context, run *run, listed []smile.Accoun
 	return listed, nil
 }
 
-// mayLose reports why the data of an account that Smile no longer shows as linked must stay; nil when it may be erased, or when
-// there is none.
+// mayLose reports why the data of an account that Smile no longer shows as linked must stay; nil if it may be erased, or if there
+// is none.
 func (s *scope) mayLose(ctx context.Context, run *run, account v1alpha1.SyncedAccount) error {
 	if !mirror.AtStake(run.Object, account) || mirror.Ended(account, s.ttlTime(ctx, run)) {
 		return nil

@@ -99,8 +99,7 @@ func (s *scope) inspectFirst(run *run) error {
 	return engine.ErrRest
 }
 
-// findUserObject reads the SmileUser once in a reconcile. So no phase uses a user that an earlier phase did not have when it
-// judged the output.
+// findUserObject reads the SmileUser once in a reconcile, so that all phases use the same one.
 func (s *scope) findUserObject(ctx context.Context, sync *v1alpha1.SmileAccountSync) error {
 	if s.user != nil || s.userErr != nil {
 		return s.userErr
@@ -144,7 +143,7 @@ func (s *scope) checkOutput(ctx context.Context, sync *v1alpha1.SmileAccountSync
 	if err != nil {
 		return err
 	}
-	for _, one := range knownObjects(sync) {
+	for _, one := range dataObjects(sync) {
 		// An object that cannot be opened now is not overwritten later.
 		_ = s.open(ctx, sync, one)
 	}
@@ -198,7 +197,7 @@ func (s *scope) explain(err error) error {
 }
 
 // brokenBecause is the problem of a broken output that cannot be repaired because of another problem. If the output belongs to
-// another owner, the other problem is shown as it is, unless its class is not shown.
+// another owner, the other problem is shown as it is, unless problems of its class are not shown.
 func brokenBecause(broken, cause *problem.Problem) *problem.Problem {
 	if broken == cause {
 		return cause

@@ -12,7 +12,7 @@ import (
 
 // findings are what the phases found. The zero value is that of a reconcile that ended before it found anything.
 type findings struct {
-	// accounts is what the accounts are like; nil while they were not observed.
+	// accounts is the state of the accounts; nil if they were not observed.
 	accounts *connectedness
 	// noData is why there is no data to fetch; nil when there is some.
 	noData *connectedness
@@ -28,7 +28,7 @@ type fetchProgress int
 
 const (
 	_ fetchProgress = iota // the reconcile ended before anything was fetched
-	// fetchLacking: what there is was fetched, and a problem tells what the data lacks.
+	// fetchLacking: everything available was fetched, and a problem says what is missing.
 	fetchLacking
 	// fetchFailed: not everything was fetched.
 	fetchFailed

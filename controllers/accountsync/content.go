@@ -118,7 +118,7 @@ func (s *scope) payload(ctx context.Context, accountID string, shared bool) (con
 	return s.r.payloads.get(key, s.fresh(accountID), s.r.Clock.Now, read)
 }
 
-// fresh is when a fetch of an account must have begun at the earliest to hold what this reconcile fetches it for.
+// fresh is the earliest time at which a fetch of an account may have begun to contain what this reconcile needs.
 func (s *scope) fresh(accountID string) time.Time {
 	if of, hinted := s.hinted[accountID]; hinted {
 		return of.since

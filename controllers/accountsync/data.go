@@ -160,8 +160,8 @@ func (s *scope) fetchAll(ctx context.Context, sync *v1alpha1.SmileAccountSync, g
 	return nil
 }
 
-// wants reports whether the data of an account must be fetched. Data that its ttl has ended is fetched only if there is newer
-// data.
+// wants reports whether the data of an account must be fetched. Data that was erased because of its ttl is fetched only if there
+// is newer data.
 func (s *scope) wants(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, of tasksOf, now time.Time) bool {
 	switch {
 	case s.isToFetch(entry):
@@ -194,7 +194,7 @@ func (s *scope) watchPromise(run *run) {
 		if s.plan.problem != nil && waiting && run.Now.Sub(entry.ConnectedAt.Time) >= promise {
 			s.plan.problem = problem.NewNotReady(v1alpha1.ReasonDataOverdue,
 				"an account has been connected for more than five minutes, but Smile has not gathered its data yet: "+
-					"if this persists, ask Smile's support").
+					"if this persists, contact Smile's support").
 				After(untilNextRefresh(run, entry))
 			return
 		}
@@ -242,14 +242,14 @@ func (s *scope) gathered(ctx context.Context, run *run) (map[string]tasksOf, err
 // in any case, they are not needed.
 func (s *scope) tasks(ctx context.Context, sync *v1alpha1.SmileAccountSync) (map[string]mirror.Gathered, error) {
 	userID := s.user.Status.UserID
-	known := s.mirror.CachedGathered(userID)
+	gathered := s.mirror.CachedGathered(userID)
 	since := s.tasksSince(sync)
 	ask := !since.IsZero() && !s.plan.refetch
 	for _, entry := range sync.Status.Accounts {
-		ask = ask || connected(entry) && known[entry.ID].Tasks == 0 && entry.FinishedTasks == 0 && !s.isToFetch(entry)
+		ask = ask || connected(entry) && gathered[entry.ID].Tasks == 0 && entry.FinishedTasks == 0 && !s.isToFetch(entry)
 	}
 	if !ask {
-		return known, nil
+		return gathered, nil
 	}
 	return s.mirror.Gathered(s.urgently(ctx), sync.UID, userID, since)
 }
@@ -268,8 +268,8 @@ func (s *scope) refreshDue(run *run) bool {
 	return due
 }
 
-// nextRefresh reports whether data is due to be fetched again, and when it is due next, always after now, provided that what is
-// due is fetched now. The time is zero if there is none. Smile no longer has the data of disconnected accounts.
+// nextRefresh reports whether data is due to be fetched again now, and when it will be due after that. The time is zero if it
+// never will be. Smile no longer has the data of disconnected accounts.
 func nextRefresh(sync *v1alpha1.SmileAccountSync, now time.Time) (next time.Time, due bool) {
 	every := sync.Spec.RefreshInterval
 	if every == nil {
@@ -333,9 +333,9 @@ func (s *scope) prove(entry v1alpha1.SyncedAccount, of tasksOf, read content) (t
 	if !s.isToFetch(entry) {
 		return of, nil
 	}
-	known := of.finished > 0
+	hadTasks := of.finished > 0
 	of = baseline(of, s.hinted[entry.ID].eventAt, read.at)
-	if of.finished == 0 || !known && read.isEmpty() {
+	if of.finished == 0 || !hadTasks && read.isEmpty() {
 		return of, errUnproven
 	}
 	return of, nil

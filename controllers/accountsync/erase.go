@@ -26,7 +26,7 @@ func (s *scope) erase(ctx context.Context, run *run) error {
 	return nil
 }
 
-// eraseJudged erases after it was decided what to do with data that only the output has. While some of it is undecided, the
+// eraseJudged erases data once it is decided what to do with data that only the output has. While some of it is undecided, the
 // reconcile ends here: nothing is fetched, and the output is not overwritten.
 func (s *scope) eraseJudged(ctx context.Context, run *run) error {
 	if err := s.erase(ctx, run); err != nil {
@@ -109,19 +109,19 @@ func (s *scope) forget(run *run, gone erasures) (expired bool) {
 // eraseOutput writes the output again without some accounts.
 func (s *scope) eraseOutput(ctx context.Context, run *run, gone erasures) error {
 	sync := run.Object
-	known := knownObjects(sync)
-	if len(known) == 0 {
+	objects := dataObjects(sync)
+	if len(objects) == 0 {
 		s.tellErased(run, gone, auditlog.OutcomeSucceeded)
 		return nil
 	}
-	place := whereToErase(sync, known[0], gone)
+	place := whereToErase(sync, objects[0], gone)
 	set, err := s.openSet(ctx, sync, place)
 	foreign := isForeign(err)
 	if err != nil && !foreign {
 		return err
 	}
 	if set == nil { // it is gone, or belongs to another owner by now: its other objects are deleted
-		if err := s.drop(ctx, sync, known[1:]); err != nil {
+		if err := s.drop(ctx, sync, objects[1:]); err != nil {
 			return err
 		}
 		sync.Status.Output.Others, sync.Status.Output.Fingerprint = nil, ""
@@ -132,7 +132,7 @@ func (s *scope) eraseOutput(ctx context.Context, run *run, gone erasures) error 
 	if err != nil {
 		return err
 	}
-	asWritten := place == known[0] && set.Sealed(s.r.Identity, sync.Status.Output.Fingerprint)
+	asWritten := place == objects[0] && set.Sealed(s.r.Identity, sync.Status.Output.Fingerprint)
 	if _, err := s.store(ctx, run, place, rest, s.remembers(run, gone)); err != nil {
 		return err
 	}
@@ -145,14 +145,14 @@ func (s *scope) eraseOutput(ctx context.Context, run *run, gone erasures) error 
 
 // whereToErase is the output that the status names. If data is refused in the output that the spec names, it is that one:
 // then the output moves there without the refused data.
-func whereToErase(sync *v1alpha1.SmileAccountSync, known output.Target, gone erasures) output.Target {
+func whereToErase(sync *v1alpha1.SmileAccountSync, objects output.Target, gone erasures) output.Target {
 	target, wanted := targetOf(sync)
 	for _, why := range gone {
 		if wanted && why.action == auditlog.ActionNotTakenBack {
 			return target
 		}
 	}
-	return known
+	return objects
 }
 
 // outcomeOf is the outcome of erasing data from an object that may belong to another owner by now, which is left unchanged.
@@ -173,14 +173,14 @@ func (s *scope) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, 
 	var rest []holding
 	for _, id := range slices.Sorted(maps.Keys(held)) {
 		one := held[id]
-		entry, known := entryFor(sync, id)
+		entry, ok := entryFor(sync, id)
 		_, isGone := gone[id]
 		switch {
 		case isGone || !one.sealed && !isKept(entry):
 			continue
 		case !one.sealed:
 			one.facts = factsOf(entry)
-		case known && entry.RevokeAcknowledgedAt != nil:
+		case ok && entry.RevokeAcknowledgedAt != nil:
 			one.facts.RevokeAcknowledgedAt = entry.RevokeAcknowledgedAt.Time
 		}
 		rest = append(rest, one)

@@ -22,35 +22,35 @@ import (
 type hintsOf struct {
 	// data reports that Smile may have gathered data, account that the account may have changed.
 	data, account bool
-	// since is from when on reads show what the hints were about.
+	// since is the time from which a read shows what the hints were about.
 	since time.Time
 	// eventAt is when the event about the data was created, by Smile's clock; zero when it does not say.
 	eventAt time.Time
 }
 
-// heeded records, by sync, up to which time hints about accounts have been processed. Losing it costs a read for each.
-type heeded struct {
+// processedHints records, by sync, up to which time hints about accounts have been processed. Losing it costs a read for each.
+type processedHints struct {
 	mu     sync.Mutex
-	byName map[types.NamespacedName]map[heed]time.Time
+	byName map[types.NamespacedName]map[hintKey]time.Time
 }
 
-type heed struct {
+type hintKey struct {
 	accountID string
 	about     v1alpha1.HintSubject
 }
 
-func heedOf(hint mirror.HintedAccount) heed { return heed{hint.ID, hint.About} }
+func hintKeyOf(hint mirror.HintedAccount) hintKey { return hintKey{hint.ID, hint.About} }
 
 // isDone reports whether a sync has processed a hint.
-func (h *heeded) isDone(name types.NamespacedName, hint mirror.HintedAccount) bool {
+func (h *processedHints) isDone(name types.NamespacedName, hint mirror.HintedAccount) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	until, known := h.byName[name][heedOf(hint)]
-	return known && !until.Before(hint.Since)
+	until, ok := h.byName[name][hintKeyOf(hint)]
+	return ok && !until.Before(hint.Since)
 }
 
 // done records that a sync has processed all of these hints, and forgets any others.
-func (h *heeded) done(name types.NamespacedName, hints []mirror.HintedAccount) {
+func (h *processedHints) done(name types.NamespacedName, hints []mirror.HintedAccount) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(hints) == 0 {
@@ -58,22 +58,22 @@ func (h *heeded) done(name types.NamespacedName, hints []mirror.HintedAccount) {
 		return
 	}
 	if h.byName == nil {
-		h.byName = map[types.NamespacedName]map[heed]time.Time{}
+		h.byName = map[types.NamespacedName]map[hintKey]time.Time{}
 	}
-	h.byName[name] = map[heed]time.Time{}
+	h.byName[name] = map[hintKey]time.Time{}
 	for _, hint := range hints {
-		h.byName[name][heedOf(hint)] = hint.Since
+		h.byName[name][hintKeyOf(hint)] = hint.Since
 	}
 }
 
-func (h *heeded) forget(name types.NamespacedName) { h.done(name, nil) }
+func (h *processedHints) forget(name types.NamespacedName) { h.done(name, nil) }
 
 // takeHints records what the hints about single accounts require, and for which of these accounts the data may be fetched at
 // once.
 func (s *scope) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.HintedAccount) {
-	s.heeding, s.hinted, s.direct = hints, map[string]hintsOf{}, map[string]bool{}
+	s.processing, s.hinted, s.direct = hints, map[string]hintsOf{}, map[string]bool{}
 	for _, hint := range hints {
-		if s.r.heeded.isDone(client.ObjectKeyFromObject(sync), hint) || isServed(sync, hint) || !s.mayCover(sync, hint.ID) {
+		if s.r.processed.isDone(client.ObjectKeyFromObject(sync), hint) || isServed(sync, hint) || !s.mayCover(sync, hint.ID) {
 			continue
 		}
 		of := s.hinted[hint.ID]
@@ -88,15 +88,15 @@ func (s *scope) takeHints(sync *v1alpha1.SmileAccountSync, hints []mirror.Hinted
 		s.hinted[hint.ID] = of
 	}
 	for id, of := range s.hinted {
-		entry, known := entryFor(sync, id)
-		s.direct[id] = known && of.data && !of.account && isPlain(entry)
+		entry, ok := entryFor(sync, id)
+		s.direct[id] = ok && of.data && !of.account && isPlain(entry)
 	}
 }
 
 // isServed reports whether the status shows the data of a hint that the previous process may have processed.
 func isServed(sync *v1alpha1.SmileAccountSync, hint mirror.HintedAccount) bool {
-	entry, known := entryFor(sync, hint.ID)
-	return hint.Inherited && hint.About == v1alpha1.HintData && known && isPlain(entry) &&
+	entry, ok := entryFor(sync, hint.ID)
+	return hint.Inherited && hint.About == v1alpha1.HintData && ok && isPlain(entry) &&
 		!hint.EventAt.IsZero() && entry.DataAsOf != nil && !entry.DataAsOf.Time.Before(hint.EventAt)
 }
 
@@ -113,8 +113,8 @@ func (s *scope) mayCover(sync *v1alpha1.SmileAccountSync, accountID string) bool
 	if !among(sync.Spec.AccountIDs, accountID) || s.mirror.IsForeign(userID, accountID) {
 		return false
 	}
-	account, known := s.mirror.CachedAccount(userID, accountID)
-	return !known || among(sync.Spec.Providers, account.ProviderID)
+	account, ok := s.mirror.CachedAccount(userID, accountID)
+	return !ok || among(sync.Spec.Providers, account.ProviderID)
 }
 
 // askHinted asks Smile about the hinted accounts whose data cannot be fetched at once.
@@ -159,8 +159,8 @@ func (s *scope) distrust() {
 	s.hinted, s.direct = nil, nil
 }
 
-// baseline is up to when the tasks of an account are known after its data was fetched because of an event: a task that
-// finishes later is new. It uses Smile's clock alone: the time of the event, but not later than the response, because a task
+// baseline is the time up to which the tasks of an account count as known once its data was fetched because of an event. A task
+// that finishes later is new. It uses Smile's clock alone: the time of the event, but not later than the response, because a task
 // that finishes between them would be missed. If the response has no time, the next read of the tasks decides.
 func baseline(former tasksOf, eventAt, respondedAt time.Time) tasksOf {
 	at := eventAt

@@ -35,8 +35,8 @@ func (s *scene) contributions() int {
 	return len(items(s.data().Data["contributions.json"]))
 }
 
-// neighbour is a user of another namespace under the same key pair, with a linked account.
-func (s *scene) neighbour() (*v1alpha1.SmileUser, sandbox.Account) {
+// neighbor is a user of another namespace under the same key pair, with a linked account.
+func (s *scene) neighbor() (*v1alpha1.SmileUser, sandbox.Account) {
 	GinkgoHelper()
 	namespace := s.NewNamespace()
 	conn, keys, user := testenv.Connection(testenv.ConnectionName), testenv.Keys(testenv.KeysName, testenv.One), testenv.User("anna")
@@ -235,7 +235,7 @@ var _ = Describe("A hint about an account", func() {
 	It("that names another user's account is ignored without a call", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
-		anna, account := s.neighbour()
+		anna, account := s.neighbor()
 		s.HintAbout(anna, s.ChangeOf(account.ID))
 		s.op.Run(anna)
 		before := s.Smile.Mark()
@@ -248,7 +248,7 @@ var _ = Describe("A hint about an account", func() {
 	It("that names an account which nobody is known to have costs a call, and opens nothing", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
-		_, account := s.neighbour()
+		_, account := s.neighbor()
 		before := s.Smile.Mark()
 		s.HintAbout(s.user, s.DataOf(account.ID))
 		s.op.Run(s.user, sync)
@@ -262,7 +262,7 @@ var _ = Describe("A hint about an account", func() {
 	DescribeTable("opens nothing where a status was edited to show somebody else's account", func(datapoints ...v1alpha1.Datapoint) {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"}, func(sync *v1alpha1.SmileAccountSync) { sync.Spec.Datapoints = datapoints })
-		_, account := s.neighbour()
+		_, account := s.neighbor()
 		s.ChangeStatus(sync, func() {
 			forged := *sync.Status.Accounts[0].DeepCopy()
 			forged.ID = account.ID

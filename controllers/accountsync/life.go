@@ -16,9 +16,9 @@ import (
 // The life of an account, as pure functions of the status.
 
 const (
-	// availability is how long Smile keeps data after an account was linked, says its guide.
+	// availability is how long Smile keeps data after an account was linked, according to its guide.
 	availability = 60 * 24 * time.Hour
-	// promise is how long Smile takes at most to gather the data of a connected account, says its guide.
+	// promise is the longest time that Smile takes to gather the data of a connected account, according to its guide.
 	promise = 5 * time.Minute
 	// maxAccounts is how many accounts the status holds.
 	maxAccounts = 100
@@ -100,7 +100,7 @@ func mustErase(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, 
 	}
 }
 
-// isLost reports whether data of an account is lost that could still be kept if it were restored.
+// isLost reports whether data of an account is lost, and may be kept if it is restored.
 func isLost(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now time.Time) bool {
 	if _, wanted := targetOf(sync); !wanted || account.LostAt == nil || isKept(account) || !selected(sync, account) {
 		return false
@@ -192,15 +192,15 @@ func entryOf(before []v1alpha1.SyncedAccount, account smile.Account) v1alpha1.Sy
 	if i < 0 {
 		return entry
 	}
-	known := before[i]
-	if disconnected(known) && known.ReleasedAt != nil {
-		return known
+	former := before[i]
+	if disconnected(former) && former.ReleasedAt != nil {
+		return former
 	}
-	entry.Datapoints = known.Datapoints
-	if disconnected(entry) || !disconnected(known) {
-		entry.DataAsOf, entry.FinishedTasks = known.DataAsOf, known.FinishedTasks
-		entry.ErasedAt, entry.LostAt = known.ErasedAt, known.LostAt
-		entry.ReleasedAt, entry.RevokeAcknowledgedAt = known.ReleasedAt, known.RevokeAcknowledgedAt
+	entry.Datapoints = former.Datapoints
+	if disconnected(entry) || !disconnected(former) {
+		entry.DataAsOf, entry.FinishedTasks = former.DataAsOf, former.FinishedTasks
+		entry.ErasedAt, entry.LostAt = former.ErasedAt, former.LostAt
+		entry.ReleasedAt, entry.RevokeAcknowledgedAt = former.ReleasedAt, former.RevokeAcknowledgedAt
 	}
 	return entry
 }
@@ -239,11 +239,11 @@ var (
 	}
 	providerDown = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonProviderUnavailable,
-		"the provider of an account does not answer Smile: the person can try again later",
+		"the provider of an account does not respond to Smile: the person can try again later",
 	}
 	askSmile = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonContactSmile,
-		"an account is in an error that Smile must fix, or of a kind that Smile does not support: ask Smile's support",
+		"an account is in an error that Smile must fix, or of a kind that Smile does not support: contact Smile's support",
 	}
 	loggingIn = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,
@@ -264,7 +264,7 @@ var (
 )
 
 // connectednessOf sums up the accounts. An account in error counts if no account is connected, or if its data is kept and is no
-// longer updated. A failed login beside a successful one does not count.
+// longer updated. A failed login does not count if another login succeeded.
 func connectednessOf(accounts []v1alpha1.SyncedAccount) connectedness {
 	exists := func(which func(v1alpha1.SyncedAccount) bool) bool { return slices.ContainsFunc(accounts, which) }
 	some := exists(connected)

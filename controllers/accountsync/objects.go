@@ -15,7 +15,7 @@ import (
 // The objects that data is written to. status.output names each object before it is created. So none is forgotten, even if the
 // process ends at any moment.
 
-// leftRetry is when to read an output again that was left behind and is not taken back.
+// leftRetry is the delay until an output that was left behind, and is not taken back, is read again.
 const leftRetry = 5 * time.Minute
 
 // opened are objects as they were read, by their names.
@@ -41,22 +41,22 @@ func holds(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
 	return held != nil && held.Name == target.Name && held.Kind == string(target.Kind)
 }
 
-// knownObjects are all objects that may hold data, the one with the index first.
-func knownObjects(sync *v1alpha1.SmileAccountSync) []output.Target {
+// dataObjects are all objects that may hold data, the one with the index first.
+func dataObjects(sync *v1alpha1.SmileAccountSync) []output.Target {
 	held := sync.Status.Output
 	if held == nil {
 		return nil
 	}
-	known := []output.Target{{Kind: output.Kind(held.Kind), Name: held.Name}}
+	objects := []output.Target{{Kind: output.Kind(held.Kind), Name: held.Name}}
 	for _, other := range held.Others {
-		known = append(known, output.Target{Kind: output.Kind(other.Kind), Name: other.Name})
+		objects = append(objects, output.Target{Kind: output.Kind(other.Kind), Name: other.Name})
 	}
-	return known
+	return objects
 }
 
 // places are all objects that may hold an index: those in the status, and the one that the spec names.
 func places(sync *v1alpha1.SmileAccountSync) []output.Target {
-	all := knownObjects(sync)
+	all := dataObjects(sync)
 	if target, wanted := targetOf(sync); wanted && !slices.Contains(all, target) {
 		all = append(all, target)
 	}
@@ -175,12 +175,12 @@ func (s *scope) holdings(ctx context.Context, sync *v1alpha1.SmileAccountSync) (
 // vouched reports whether the status proves an output that no seal proves. Either its fingerprint is the one in the status,
 // or the status has none because a write was interrupted, and this installation wrote the content.
 func (s *scope) vouched(sync *v1alpha1.SmileAccountSync, place output.Target, set output.Set) bool {
-	known := knownObjects(sync)
-	if !slices.Contains(known, place) {
+	objects := dataObjects(sync)
+	if !slices.Contains(objects, place) {
 		return false
 	}
 	if fingerprint := sync.Status.Output.Fingerprint; fingerprint != "" {
-		return place == known[0] && set.Own().Sealed(s.r.Identity, fingerprint)
+		return place == objects[0] && set.Own().Sealed(s.r.Identity, fingerprint)
 	}
 	return set.Own().Consistent(s.r.Identity)
 }
@@ -215,7 +215,7 @@ func (s *scope) store(
 		return changed, err
 	}
 	s.opened = nil
-	former := slices.DeleteFunc(knownObjects(sync), func(t output.Target) bool { return slices.Contains(needed, t) })
+	former := slices.DeleteFunc(dataObjects(sync), func(t output.Target) bool { return slices.Contains(needed, t) })
 	if err := s.drop(ctx, sync, former); err != nil {
 		return changed, err
 	}
@@ -247,13 +247,13 @@ func (s *scope) writeAll(
 // announce stores in the status which objects are going to hold data, unless it names them all already. It fails with a
 // conflict if the SmileAccountSync has changed since it was read.
 func (s *scope) announce(ctx context.Context, run *run, needed []output.Target) error {
-	known := knownObjects(run.Object)
-	isNew := func(t output.Target) bool { return !slices.Contains(known, t) }
+	objects := dataObjects(run.Object)
+	isNew := func(t output.Target) bool { return !slices.Contains(objects, t) }
 	if !slices.ContainsFunc(needed, isNew) {
 		return nil
 	}
 	all := slices.Clone(needed)
-	for _, one := range known {
+	for _, one := range objects {
 		if !slices.Contains(needed, one) {
 			all = append(all, one)
 		}
@@ -287,7 +287,7 @@ func (s *scope) dropOutput(ctx context.Context, run *run) error {
 	if sync.Status.Output == nil {
 		return nil
 	}
-	if err := s.drop(ctx, sync, knownObjects(sync)); err != nil {
+	if err := s.drop(ctx, sync, dataObjects(sync)); err != nil {
 		return err
 	}
 	sync.Status.Output = nil

@@ -84,7 +84,7 @@ var rules = []struct {
 	{func(c copied) bool { return c.acknowledged }, verdict{what: take, reason: auditlog.ReasonReleased}},
 }
 
-// decide applies the rules. What none of them applies to is retained.
+// decide applies the rules. A copy to which none of them applies is retained.
 func decide(c copied) verdict {
 	for _, rule := range rules {
 		if rule.applies(c) {
@@ -128,7 +128,7 @@ func sameFetch(entry v1alpha1.SyncedAccount, facts output.AccountFacts) bool {
 	return maps.EqualFunc(factsOf(entry).FetchedAt, facts.FetchedAt, func(a, b time.Time) bool { return a.Unix() == b.Unix() })
 }
 
-// remembered are the facts of accounts whose data a ttl ended, and which must not be fetched again until there is newer
+// remembered are the facts of accounts whose data was erased because of a ttl. It must not be fetched again until there is newer
 // data.
 func remembered(entries []v1alpha1.SyncedAccount) []output.AccountFacts {
 	var facts []output.AccountFacts
@@ -140,8 +140,8 @@ func remembered(entries []v1alpha1.SyncedAccount) []output.AccountFacts {
 	return facts
 }
 
-// takenBack is the entry of an account once the sealed copy of its data counts. The sealed times of fetching count: a copy
-// does not restart a ttl.
+// takenBack is the entry of an account whose sealed copy is taken back. It has the fetch times of the seal, so that a copy does
+// not restart a ttl.
 func takenBack(entry v1alpha1.SyncedAccount, facts output.AccountFacts, data output.Account) v1alpha1.SyncedAccount {
 	entry.Datapoints, entry.ErasedAt, entry.LostAt = nil, nil, nil
 	for datapoint, at := range facts.FetchedAt {

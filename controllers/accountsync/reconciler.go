@@ -69,8 +69,8 @@ type Reconciler struct {
 	// Clock of everything.
 	Clock clock.PassiveClock
 
-	heeded   heeded
-	payloads payloads
+	processed processedHints
+	payloads  payloads
 }
 
 // Engine returns the life of SmileAccountSyncs, with the phases of this kind.
@@ -79,7 +79,7 @@ func (r *Reconciler) Engine() *engine.Reconciler[*v1alpha1.SmileAccountSync] {
 		Client: r.Client, Events: r.Events, Clock: r.Clock,
 		Kind: engine.Kind[*v1alpha1.SmileAccountSync]{
 			Name: kind,
-			Gone: r.heeded.forget,
+			Gone: r.processed.forget,
 			New:  func() *v1alpha1.SmileAccountSync { return &v1alpha1.SmileAccountSync{} },
 			Phases: func() ([]engine.Phase[*v1alpha1.SmileAccountSync], engine.Conclude[*v1alpha1.SmileAccountSync]) {
 				s := &scope{r: r}
@@ -162,7 +162,7 @@ func (r *Reconciler) ofRemoteUser(ctx context.Context, change mirror.Change) []r
 
 // isNews reports whether the mirror shows something about a user that the status of a sync does not.
 func (r *Reconciler) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccountSync) bool {
-	known, ok := r.Mirrors.Lookup(user)
+	memory, ok := r.Mirrors.Lookup(user)
 	if !ok {
 		return true
 	}
@@ -170,10 +170,10 @@ func (r *Reconciler) isNews(user *v1alpha1.SmileUser, sync *v1alpha1.SmileAccoun
 		return true
 	}
 	s := &scope{r: r, user: user}
-	if accounts, ok := known.CachedAccounts(user.Status.UserID); !ok || s.differs(sync, s.covered(sync, accounts)) {
+	if accounts, ok := memory.CachedAccounts(user.Status.UserID); !ok || s.differs(sync, s.covered(sync, accounts)) {
 		return true
 	}
-	gathered := known.CachedGathered(user.Status.UserID)
+	gathered := memory.CachedGathered(user.Status.UserID)
 	return slices.ContainsFunc(sync.Status.Accounts, func(entry v1alpha1.SyncedAccount) bool {
 		of := fetchedOf(entry)
 		return gathered[entry.ID].Newer(of.last, of.finished)

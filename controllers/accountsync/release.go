@@ -143,7 +143,7 @@ func (s *scope) releaseAccount(ctx context.Context, run *run, i int) error {
 		return s.notReleased(ctx, run, i, first, err)
 	}
 	if err != nil && first {
-		entry.ReleasedAt = nil // the person was faster: it is their disconnection, and their data goes
+		entry.ReleasedAt = nil // the person disconnected first, so the data must be erased
 		if err := s.mayLose(ctx, run, *entry); err != nil {
 			return err
 		}
@@ -166,8 +166,9 @@ func (s *scope) acknowledge(run *run, entry *v1alpha1.SyncedAccount, acknowledge
 	}
 }
 
-// notReleased records that a revoke failed. If it certainly changed nothing, its intent is removed: if the account ends now,
-// the end user ended it. The removal is stored only over that very intent, because another process may lead by now.
+// notReleased records that a revoke failed. If it certainly changed nothing, its intent is removed: if the account is
+// disconnected later, the end user did it. The removal is stored only over that very intent, because another process may lead by
+// now.
 func (s *scope) notReleased(ctx context.Context, run *run, i int, first bool, err error) error {
 	entry, outcome := &run.Object.Status.Accounts[i], auditlog.OutcomeUnknown
 	if smile.NotCreated(err) {

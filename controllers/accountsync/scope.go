@@ -32,10 +32,10 @@ type scope struct {
 	// notBefore is how fresh the accounts and tasks must be that are read.
 	notBefore time.Time
 	// hinted are the accounts with hints that this reconcile must process, by id; direct are those of them whose data is fetched
-	// at once. heeding are all hints that are processed when the reconcile is over.
-	hinted  map[string]hintsOf
-	direct  map[string]bool
-	heeding []mirror.HintedAccount
+	// at once. processing are all hints that are processed when the reconcile is over.
+	hinted     map[string]hintsOf
+	direct     map[string]bool
+	processing []mirror.HintedAccount
 	// plan is what is going to be done with the output.
 	plan plan
 	// found is what the conditions show.
@@ -64,7 +64,7 @@ type scope struct {
 	opened opened
 	// foreign is why some outputs could not be opened: they do not, or not yet, belong to this object.
 	foreign map[output.Target]error
-	// fetched is the data that this reconcile has fetched, complete or not at all.
+	// fetched is the data that this reconcile has fetched: all of it, or none.
 	fetched []fetched
 }
 

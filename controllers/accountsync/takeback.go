@@ -104,7 +104,7 @@ func ignoreForeign(err error) error {
 
 // entry is the entry of the account in the status, or else that of an account that is gone.
 func (s stray) entry(sync *v1alpha1.SmileAccountSync) v1alpha1.SyncedAccount {
-	if entry, known := entryFor(sync, s.data.ID); known {
+	if entry, ok := entryFor(sync, s.data.ID); ok {
 		return entry
 	}
 	return v1alpha1.SyncedAccount{
@@ -147,8 +147,8 @@ func (s *scope) decideAbout(ctx context.Context, run *run, one stray) (taken boo
 	}
 }
 
-// verdictOn decides about a copy. No data counts as expired by a clock that Smile has not confirmed. No data is left to be
-// fetched again if Smile does not have it.
+// verdictOn decides about a copy. No data counts as expired by a clock that Smile has not confirmed. A copy is not replaced by a
+// fetch if Smile does not have the data.
 func (s *scope) verdictOn(
 	ctx context.Context, sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount, copied copied,
 ) (verdict, error) {
@@ -180,8 +180,8 @@ func (s *scope) refuse(ctx context.Context, run *run, one stray, verdict verdict
 
 // rememberErased records, in the entry of an account that is still linked, that the ttl of its data has passed.
 func rememberErased(sync *v1alpha1.SmileAccountSync, id string, facts output.AccountFacts, at time.Time) {
-	entry, known := entryFor(sync, id)
-	if !known || disconnected(entry) {
+	entry, ok := entryFor(sync, id)
+	if !ok || disconnected(entry) {
 		return
 	}
 	entry = knownData(entry, facts)
@@ -228,7 +228,7 @@ func (s *scope) mayRefuse(id string, c copied) error {
 	return s.mirror.MayErase(s.conn.Name, s.userID(), id)
 }
 
-// shownAs gives the entry of an account that is missing from the listing the status that Smile shows.
+// shownAs sets the status in an entry to the one that Smile shows. The entry's account is missing from the listing.
 func (s *scope) shownAs(entry v1alpha1.SyncedAccount, shown smile.ConnectionStatus) v1alpha1.SyncedAccount {
 	if shown != "" && !slices.ContainsFunc(s.listed, func(a smile.Account) bool { return a.ID == entry.ID }) {
 		entry.ConnectionStatus = string(shown)

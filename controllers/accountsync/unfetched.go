@@ -37,7 +37,7 @@ func (s *scope) moves(sync *v1alpha1.SmileAccountSync) bool {
 	if sync.Status.Output == nil || holds(sync, target) {
 		return false
 	}
-	former := knownObjects(sync)[0]
+	former := dataObjects(sync)[0]
 	return s.opened[former] != nil && s.formerSet(former).Sealed(s.r.Identity, sync.Status.Output.Fingerprint)
 }
 

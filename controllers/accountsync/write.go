@@ -152,7 +152,7 @@ var errLost = problem.NewInvalid(v1alpha1.ReasonDataLost,
 
 // finish records that a reconcile has done all that was due, and returns the problem that remains; nil when there is none.
 func (s *scope) finish(run *run) error {
-	s.r.heeded.done(client.ObjectKeyFromObject(run.Object), s.heeding)
+	s.r.processed.done(client.ObjectKeyFromObject(run.Object), s.processing)
 	status := &run.Object.Status
 	status.LastHandledRequest, status.DataGeneration = engine.Echo(run.Object, v1alpha1.AnnotationRequestedAt), run.Object.Generation
 	status.DataSpec, status.DataPending = dataSpecOf(run.Object), false

@@ -90,8 +90,7 @@ func (s *scope) prove(ctx context.Context, run *run) error {
 	return nil
 }
 
-// recheckSoon lets the Secret of a connection that does not work be read again soon, whatever is wrong. Calls have a pace of
-// their own.
+// recheckSoon schedules another read of the Secret of a connection that does not work. Calls are retried at a pace of their own.
 func recheckSoon(err error) error {
 	shown, ok := errors.AsType[*problem.Problem](err)
 	if ok && shown.RetryAfter > connection.Recheck {

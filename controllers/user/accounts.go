@@ -146,7 +146,7 @@ func countDuplicates(run *run, view *mirror.Mirror) {
 	if duplicates > status.Duplicates {
 		duplicateUsers.Add(float64(duplicates - status.Duplicates))
 		run.Event(corev1.EventTypeWarning, v1alpha1.ReasonDuplicateRemoteUser, "Provision",
-			"Smile has more than one user for this person: the one with accounts is used, else the oldest; the others can never be deleted")
+			"Smile has more than one user for this person: the one with accounts is used, else the oldest; the others cannot be deleted")
 	}
 	status.Duplicates = max(status.Duplicates, duplicates)
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// neighbour is another team in another namespace, which can write objects of the operator's kinds there and even
+// neighbor is another team in another namespace, which can write objects of the operator's kinds there and even
 // their statuses.
-type neighbour struct {
+type neighbor struct {
 	*scene
 	namespace string
 	conn      *v1alpha1.SmileConnection
@@ -23,9 +23,9 @@ type neighbour struct {
 	sync      *v1alpha1.SmileAccountSync
 }
 
-func newNeighbour(s *scene, pair sandbox.KeyPair, changes ...func(*v1alpha1.SmileUser)) *neighbour {
+func newNeighbor(s *scene, pair sandbox.KeyPair, changes ...func(*v1alpha1.SmileUser)) *neighbor {
 	GinkgoHelper()
-	n := &neighbour{
+	n := &neighbor{
 		scene: s, namespace: s.NewNamespace(),
 		conn: testenv.Connection(testenv.ConnectionName),
 		user: testenv.User("mallory", append(changes, testenv.WithToken("loot-token"))...),
@@ -40,7 +40,7 @@ func newNeighbour(s *scene, pair sandbox.KeyPair, changes ...func(*v1alpha1.Smil
 }
 
 // loot are the Secrets with somebody's token or data.
-func (n *neighbour) loot() []string {
+func (n *neighbor) loot() []string {
 	GinkgoHelper()
 	var names []string
 	for _, name := range []string{"loot-token", "loot-data"} {
@@ -52,8 +52,8 @@ func (n *neighbour) loot() []string {
 	return names
 }
 
-// live lets an hour pass for all that the neighbour has.
-func (n *neighbour) live() { n.op.Live(40*time.Minute, n.conn, n.user, n.sync) }
+// live lets an hour pass for all that the neighbor has.
+func (n *neighbor) live() { n.op.Live(40*time.Minute, n.conn, n.user, n.sync) }
 
 var _ = Describe("The persons of others", func() {
 	// victim is a person with data at Smile, of another team.
@@ -79,7 +79,7 @@ var _ = Describe("The persons of others", func() {
 				if restart {
 					s.op = s.Operator()
 				}
-				n := newNeighbour(s, pair, testenv.WithUserID(user.Status.UserID))
+				n := newNeighbor(s, pair, testenv.WithUserID(user.Status.UserID))
 				n.live()
 				Expect(s.Outcome(n.user)).To(Equal(testenv.Stalled(reasons[how])))
 				Expect(s.Outcome(n.sync)).To(Equal(testenv.Waiting(v1alpha1.ReasonUserNotReady)))
@@ -92,7 +92,7 @@ var _ = Describe("The persons of others", func() {
 				if restart {
 					s.op = s.Operator()
 				}
-				n := newNeighbour(s, pair)
+				n := newNeighbor(s, pair)
 				s.ChangeStatus(n.user, func() {
 					n.user.Status.UserID = user.Status.UserID
 					n.user.Status.Accounts = &v1alpha1.AccountCounts{}
@@ -111,7 +111,7 @@ var _ = Describe("The persons of others", func() {
 				if restart {
 					s.op = s.Operator()
 				}
-				n := newNeighbour(s, pair)
+				n := newNeighbor(s, pair)
 				s.Change(n.sync, func() { n.sync.Spec.AccountIDs = []string{account.ID} })
 				s.op.Run(n.conn, n.user)
 				s.ChangeStatus(n.sync, func() { forge(n.sync, account) })
@@ -128,7 +128,7 @@ var _ = Describe("The persons of others", func() {
 				if restart {
 					s.op = s.Operator()
 				}
-				n := newNeighbour(s, pair, testenv.Revoking)
+				n := newNeighbor(s, pair, testenv.Revoking)
 				s.op.Run(n.conn, n.user)
 				s.ChangeStatus(n.user, func() { n.user.Status.UserID = user.Status.UserID })
 				s.Delete(n.user)
@@ -145,13 +145,13 @@ var _ = Describe("The persons of others", func() {
 
 	for _, restart := range []bool{false, true} {
 		process := map[bool]string{false: ", in the same process", true: ", in a new process"}[restart]
-		It("stay with the object that has them, whatever a neighbour's own Secret permits"+process, func() {
+		It("stay with the object that has them, whatever a neighbor's own Secret permits"+process, func() {
 			s := newScene(testenv.Config{})
 			user, _ := victim(s)
 			if restart {
 				s.op = s.Operator()
 			}
-			n := newNeighbour(s, testenv.One, testenv.WithUserID(user.Status.UserID))
+			n := newNeighbor(s, testenv.One, testenv.WithUserID(user.Status.UserID))
 			keys := testenv.Keys(testenv.KeysName, testenv.One)
 			keys.Namespace = n.namespace
 			s.Annotate(keys, v1alpha1.AnnotationAllowAdoption, "true")
@@ -164,7 +164,7 @@ var _ = Describe("The persons of others", func() {
 	It("are not counted for others", func() {
 		s := newScene(testenv.Config{})
 		user, _ := victim(s)
-		n := newNeighbour(s, testenv.One)
+		n := newNeighbor(s, testenv.One)
 		s.op.Run(n.conn, n.user)
 		s.ChangeStatus(n.user, func() { n.user.Status.UserID = user.Status.UserID })
 		n.live()

@@ -219,8 +219,8 @@ func claimOf(user *v1alpha1.SmileUser) mirror.Claim {
 // mayShareAccount reports whether another object's user may be in the same API account. If this process does not know that
 // account, it may be: waiting is better than two objects with one user, or than reading a Secret of another namespace.
 func (s *scope) mayShareAccount(other *v1alpha1.SmileUser, conn *connection.Connection) bool {
-	account, known := s.r.Connections.KnownAccount(other.Namespace, other.Spec.ConnectionRef)
-	return !known || account == conn.Account()
+	account, ok := s.r.Connections.ProvenAccount(other.Namespace, other.Spec.ConnectionRef)
+	return !ok || account == conn.Account()
 }
 
 // holds reports whether the holder of a claim still exists, and has or may be about to get that user.

@@ -16,36 +16,36 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// victim is a person with data and a token, whom a neighbour is after.
+// victim is a person with data and a token, whom a neighbor is after.
 type victim struct {
 	user    *v1alpha1.SmileUser
 	account sandbox.Account
 }
 
-// tamperings are what a neighbour can write into its own objects and their statuses to get at a victim.
+// tamperings are what a neighbor can write into its own objects and their statuses to get at a victim.
 var tamperings = []struct {
 	name string
 	// spec is true for what is written when the objects are declared.
 	spec bool
-	do   func(*neighbour, victim)
+	do   func(*neighbor, victim)
 }{
-	{"spec.userID", true, func(n *neighbour, v victim) { n.user.Spec.UserID = v.user.Status.UserID }},
-	{"spec.accountIDs", true, func(n *neighbour, v victim) { n.sync.Spec.AccountIDs = []string{v.account.ID} }},
-	{"the user's status.userID", false, func(n *neighbour, v victim) { n.user.Status.UserID = v.user.Status.UserID }},
-	{"the rest of the user's status", false, func(n *neighbour, v victim) {
+	{"spec.userID", true, func(n *neighbor, v victim) { n.user.Spec.UserID = v.user.Status.UserID }},
+	{"spec.accountIDs", true, func(n *neighbor, v victim) { n.sync.Spec.AccountIDs = []string{v.account.ID} }},
+	{"the user's status.userID", false, func(n *neighbor, v victim) { n.user.Status.UserID = v.user.Status.UserID }},
+	{"the rest of the user's status", false, func(n *neighbor, v victim) {
 		n.user.Status.Mode = v.user.Status.Mode
 		n.user.Status.Accounts = &v1alpha1.AccountCounts{Total: 1, Connected: 1}
 		n.user.Status.CreateAttempt = &v1alpha1.CreateAttempt{ID: "00000000", StartedAt: metav1.NewTime(n.Clock.Now().Add(-time.Hour))}
 		n.user.Status.LinkToken = v.user.Status.LinkToken.DeepCopy()
 		n.user.Status.LinkToken.SecretName = "loot-token"
 	}},
-	{"the sync's status.accounts", false, func(n *neighbour, v victim) { forge(n.sync, v.account) }},
+	{"the sync's status.accounts", false, func(n *neighbor, v victim) { forge(n.sync, v.account) }},
 }
 
-// tampered makes a neighbour that does all that a number has a bit for.
-func tampered(s *scene, pair sandbox.KeyPair, v victim, which int) *neighbour {
+// tampered makes a neighbor that does all that a number has a bit for.
+func tampered(s *scene, pair sandbox.KeyPair, v victim, which int) *neighbor {
 	GinkgoHelper()
-	n := &neighbour{scene: s}
+	n := &neighbor{scene: s}
 	apply := func(spec bool) {
 		for bit, t := range tamperings {
 			if which&(1<<bit) != 0 && t.spec == spec {
@@ -53,7 +53,7 @@ func tampered(s *scene, pair sandbox.KeyPair, v victim, which int) *neighbour {
 			}
 		}
 	}
-	made := newNeighbour(s, pair, func(user *v1alpha1.SmileUser) {
+	made := newNeighbor(s, pair, func(user *v1alpha1.SmileUser) {
 		n.user, n.sync = user, &v1alpha1.SmileAccountSync{}
 		apply(true)
 	})
@@ -72,7 +72,7 @@ func tampered(s *scene, pair sandbox.KeyPair, v victim, which int) *neighbour {
 	return n
 }
 
-var _ = Describe("Whatever a neighbour writes into its objects", func() {
+var _ = Describe("Whatever a neighbor writes into its objects", func() {
 	for _, restart := range []bool{false, true} {
 		process := map[bool]string{false: "in the same process", true: "in a new process"}[restart]
 		It("in every combination, no token and no record of another's person comes over, "+process, func() {
@@ -85,11 +85,11 @@ var _ = Describe("Whatever a neighbour writes into its objects", func() {
 			}
 			before := s.Smile.Mark()
 			var all []engine.Object
-			neighbours := map[string]*neighbour{}
+			neighbors := map[string]*neighbor{}
 			for which := range 1 << len(tamperings) {
 				for _, pair := range []sandbox.KeyPair{testenv.One, testenv.Two} {
 					n := tampered(s, pair, v, which)
-					neighbours[fmt.Sprintf("combination %05b, key %s", which, pair.Key)] = n
+					neighbors[fmt.Sprintf("combination %05b, key %s", which, pair.Key)] = n
 					all = append(all, n.conn, n.user, n.sync)
 				}
 			}
@@ -100,7 +100,7 @@ var _ = Describe("Whatever a neighbour writes into its objects", func() {
 				s.Pass(16 * time.Minute) // longer than any of them waits
 			}
 
-			for name, n := range neighbours {
+			for name, n := range neighbors {
 				n.empty(name, v)
 			}
 			for _, call := range s.Smile.Journal(int(before)) {
@@ -112,8 +112,8 @@ var _ = Describe("Whatever a neighbour writes into its objects", func() {
 	}
 })
 
-// empty asserts that a neighbour has got nothing of a victim.
-func (n *neighbour) empty(name string, v victim) {
+// empty asserts that a neighbor has got nothing of a victim.
+func (n *neighbor) empty(name string, v victim) {
 	GinkgoHelper()
 	var secrets corev1.SecretList
 	Expect(n.Client.List(n.Context(), &secrets, client.InNamespace(n.namespace))).To(Succeed())

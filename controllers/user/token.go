@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// shortestLife and longestLife bound the life that a token's expiry implies: a wrong clock, here or at Smile, must not cause a
-	// new token every minute, nor keep one for ever.
+	// shortestLife and longestLife bound the life that a token's expiry implies: a wrong clock, here or at Smile, must not cause
+	// a new token every minute, nor keep one forever.
 	shortestLife = 10 * time.Minute
 	longestLife  = 24 * time.Hour
 	// mintPause is the minimum time between two tokens of a user.
@@ -38,7 +38,7 @@ const (
 )
 
 var errTokenGone = problem.NewNotReady(v1alpha1.ReasonProgressing,
-	"the Secret of the link token was deleted or changed: it gets a new token, at most one in five minutes")
+	"the Secret of the link token was deleted or changed: it gets a new token, at most one every five minutes")
 
 // issueToken keeps a fresh link token, if the spec asks for one. A problem of its Secret ends the reconcile only after all
 // phases.
@@ -53,8 +53,8 @@ func (s *scope) issueToken(ctx context.Context, run *run) (engine.Outcome, error
 	return outcome, err
 }
 
-// keepToken keeps a fresh link token in the Secret that the spec names. A token that exists is stored rather than a new one
-// minted: one that could not be stored before, one in the Secret of a former name, or one that the status has lost.
+// keepToken keeps a fresh link token in the Secret that the spec names. An existing token is preferred to a new one: one that
+// could not be stored before, one in the Secret of a former name, or one that the status has lost.
 func (s *scope) keepToken(ctx context.Context, run *run) (engine.Outcome, error) {
 	if run.Object.Spec.LinkToken == nil {
 		return engine.Absent, s.dropToken(ctx, run)

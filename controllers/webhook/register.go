@@ -210,8 +210,8 @@ func (s *scope) add(run *run, w *wanted, pair hook.Pair, webhookID string) *regi
 }
 
 // makeRoom makes room for one more webhook, or returns how long to wait for it. It is called when no registration is as wanted.
-// So a registration that was never verified is abandoned. A replaced webhook is deleted when its time has come, although no
-// other one serves yet: otherwise it would block its replacement for ever.
+// So a registration that was never verified is abandoned. A replaced webhook is deleted when its time has come, although no other
+// one serves yet: otherwise it would block its replacement forever.
 func (s *scope) makeRoom(ctx context.Context, run *run) error {
 	s.abandon(run)
 	count, oldest := 0, (*registration)(nil)

@@ -194,6 +194,16 @@ func TestNewsArrive(t *testing.T) {
 	}
 }
 
+func TestDelaysOfNews(t *testing.T) {
+	times := at(0, 100, 200, 350, 900)
+	w := &newsroom{changes: map[string][]change{dataOf("alice"): {{times[0], 3}, {times[2], 3}, {times[3], 4}, {times[4], 6}}}}
+	pieces := []piece{{"alice", times[1], 4}, {"alice", times[2], 5}, {"alice", times[2], 6}, {"alice", times[2], 7}, {"ryan", times[0], 1}}
+	want := []time.Duration{250 * time.Millisecond, 700 * time.Millisecond, 700 * time.Millisecond}
+	if diff := cmp.Diff(want, w.delays(pieces)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestHasReady(t *testing.T) {
 	condition := func(kind, status string) any { return map[string]any{"type": kind, "status": status} }
 	for name, tt := range map[string]struct {

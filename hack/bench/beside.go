@@ -101,8 +101,8 @@ func descends(all map[int]process, id, from int) bool {
 		if id == from {
 			return true
 		}
-		one, known := all[id]
-		if !known {
+		one, ok := all[id]
+		if !ok {
 			return false
 		}
 		id = one.parent

@@ -53,8 +53,8 @@ func compare(base, head []result) []compared {
 				if f.Missing != "" || f.Reference {
 					continue
 				}
-				i, known := at[f.Name]
-				if !known {
+				i, ok := at[f.Name]
+				if !ok {
 					i = len(all)
 					at[f.Name] = i
 					all = append(all, compared{Name: f.Name, Unit: f.Unit, AtLeast: f.AtLeast, How: f.How})

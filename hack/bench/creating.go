@@ -15,6 +15,9 @@ func (c *crowd) create(ctx context.Context) ([]figure, error) {
 	if err := c.declare(ctx, c.names); err != nil {
 		return nil, err
 	}
+	if err := c.calm(ctx); err != nil {
+		return nil, err
+	}
 	used, err := c.createAll(ctx)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,9 @@ func runBareLoop(ctx context.Context, st *stage) ([]figure, error) {
 	if err := st.declare(ctx, names("user", st.users)); err != nil {
 		return nil, err
 	}
+	if err := st.calm(ctx); err != nil {
+		return nil, err
+	}
 	used, err := st.loop(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("the bare loop: %w", err)

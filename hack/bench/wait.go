@@ -75,3 +75,23 @@ func (st *stage) settle(ctx context.Context, o *operator) error {
 		return false, "writes: " + last, err
 	})
 }
+
+// calm waits until the control plane uses little processor time: after its start it still prepares the custom resources.
+func (st *stage) calm(ctx context.Context) error {
+	const longer = time.Minute
+	before, err := busied()
+	if err != nil {
+		return err
+	}
+	since := time.Now()
+	return st.until(ctx, "the control plane is idle", longer, func() (bool, string, error) {
+		span := time.Since(since)
+		if span < time.Second {
+			return false, "its load is being measured", nil
+		}
+		now, err := busied()
+		load := (now - before).Seconds() / span.Seconds()
+		before, since = now, time.Now()
+		return load < 2*busyShare, fmt.Sprintf("it uses %.2f cores", load), err
+	})
+}

@@ -60,7 +60,7 @@ func parse(text string) map[string]result {
 		}
 	}
 	for _, match := range section.FindAllStringSubmatch(text, -1) {
-		if r, known := results[match[1]]; known {
+		if r, ok := results[match[1]]; ok {
 			r.figures = strings.Split(match[2], "\n")
 			results[match[1]] = r
 		}

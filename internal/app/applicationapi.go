@@ -28,7 +28,7 @@ func (o *ApplicationAPIOptions) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Audience, "application-api-audience", "smile-operator",
 		"audience for which the ServiceAccount tokens of the application API's callers must be issued")
 	flags.StringVar(&o.TLSCertFile, "application-api-tls-cert-file", "",
-		"PEM file of the application API's certificate, read again when it changes; may be empty on a loopback address only, where the API is then plain HTTP")
+		"PEM file of the application API's certificate, read again when it changes; required unless the address is a loopback address; without it the API is plain HTTP")
 	flags.StringVar(&o.TLSKeyFile, "application-api-tls-key-file", "", "PEM file of the application API's private key")
 }
 

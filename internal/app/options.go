@@ -67,9 +67,9 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.SandboxEndpoint, "sandbox-endpoint", "",
 		"base URL of connections of mode Sandbox without an endpoint, such as http://127.0.0.1:8484/v1; the vendor's sandbox when empty")
 	flags.StringSliceVar(&o.AllowedAPIHosts, "allowed-api-hosts", nil,
-		"hosts that connections may use besides the vendor's; an entry of the form https://host:port may resolve to a private address, and http://host:port may also be plain HTTP")
+		"hosts that connections may use in addition to the vendor's; an entry of the form https://host:port may resolve to a private address, and http://host:port may also be plain HTTP")
 	flags.StringSliceVar(&o.VendorExemptions, "vendor-address-exemptions", nil,
-		"CIDRs to which the vendor's hosts may resolve besides public addresses, if the credentials Secret permits it: for meshes and private gateways")
+		"CIDRs to which the vendor's hosts may resolve in addition to public addresses, if the credentials Secret permits it: for meshes and private gateways")
 	flags.StringVar(&o.APICAFile, "api-ca-file", "", "PEM file of certificate authorities to trust for the Smile API, instead of the system's")
 	flags.Float64Var(&o.APIRequestsPerSecond, "api-requests-per-second", defaultRequestsPerSecond,
 		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
@@ -78,7 +78,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.OutputCheckInterval, "output-check-interval", outputcheck.DefaultInterval,
 		"time within which an output (a Secret or ConfigMap that the operator wrote) that was deleted or edited is repaired or reported; 0 turns the checks off")
 	flags.StringSliceVar(&o.OutputAnnotations, "allowed-output-annotations", nil,
-		"annotations that spec.output.template may set on outputs, besides reloader.stakater.com/*: keys, or example.com/* for all keys of a domain; "+
+		"annotations that spec.output.template may set on outputs, in addition to reloader.stakater.com/*: keys, or example.com/* for all keys of a domain; "+
 			"do not allow annotations that make other tools copy a Secret into other namespaces")
 	flags.StringVar(&o.OperatorNamespace, "operator-namespace", "",
 		"namespace of the operator's own objects (default: POD_NAMESPACE, else that of the kubeconfig's context, else default)")
@@ -94,9 +94,9 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.LeaseName, "lease-name", defaultLeaseName,
 		"name of the leader Lease, in the operator's namespace; Lease <name>-creations holds the creation log; operators that divide the objects among them each need a different name")
 	flags.StringVar(&o.AuditLog, "audit-log", auditlog.Stdout,
-		"where each operation on a person's data is recorded as a line of JSON: a file, to which lines are appended, or "+auditlog.Stdout)
+		"where each operation on a person's data is recorded as a line of JSON: the path of a file to append to, or "+auditlog.Stdout)
 	flags.IntVar(&o.ErasureLedgerDays, "erasure-ledger-days", output.LedgerDays,
-		"how many days the operator remembers, by keyed digests, whose data was erased, so that a restored backup does not bring it back")
+		"how many days the operator remembers erasures, as keyed digests of account ids, so that a restored backup does not bring the data back")
 	logging := flag.NewFlagSet("", flag.ContinueOnError)
 	o.Log.BindFlags(logging)
 	flags.AddGoFlagSet(logging)

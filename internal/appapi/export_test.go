@@ -1,4 +1,4 @@
 package appapi
 
-// AllReasons are the reasons of the catalogue.
+// AllReasons are the reasons of the catalog.
 var AllReasons = allReasons

@@ -12,21 +12,22 @@ import (
 
 // Gate decides who may call.
 type Gate interface {
-	// Authenticate returns whose token it is; nil when the token is nobody's. An error means that nobody can tell.
+	// Authenticate returns the caller that a token identifies; nil if the token is not valid. An error means that the token could
+	// not be checked.
 	Authenticate(ctx context.Context, token string) (Caller, error)
 	// Authorize reports whether a caller that Authenticate returned may do something.
 	Authorize(ctx context.Context, caller Caller, access Access) (bool, error)
 }
 
-// People does what calls are for. Errors are a *Problem of one of the operation's reasons, or unexpected.
+// People carries out the calls. Its errors are a *Problem with one of the operation's reasons, or unexpected.
 type People interface {
 	// CreateLinkToken mints a link token of the user that the SmileUser of the call stands for.
 	CreateLinkToken(ctx context.Context, call *Call) (LinkToken, error)
 }
 
-// Relay passes calls on to another process, where that is the one to answer.
+// Relay passes calls on to another process if that process must answer them.
 type Relay interface {
-	// Relay returns the other process's answer; nil when this process is the one to answer.
+	// Relay returns the other process's answer; nil if this process must answer.
 	Relay(ctx context.Context, request Request) (*Answer, error)
 }
 
@@ -59,7 +60,7 @@ type Record struct {
 	Duration time.Duration
 }
 
-// Succeeded is the outcome of a call that did what it was for, in metrics.
+// Succeeded is the outcome of a successful call, in metrics.
 const Succeeded = "Succeeded"
 
 // Config is what the API needs.
@@ -119,7 +120,7 @@ func (h *handler) allowed(r *http.Request) string {
 	return strings.Join(methods, ", ")
 }
 
-// refuse answers a request that is no call.
+// refuse answers a request that matches no operation.
 func (h *handler) refuse(w http.ResponseWriter, reason Reason) {
 	began := h.Now()
 	write(w, NewProblem(reason).answer(rand.Text(), began))
@@ -155,7 +156,7 @@ func (h *handler) serve(operation *Operation) http.HandlerFunc {
 	}
 }
 
-// final is the problem that a failed call is answered with. Whatever fails because the time is over is DeadlineExceeded.
+// final is the problem that a failed call is answered with. Any failure after the deadline is DeadlineExceeded.
 func (h *handler) final(ctx context.Context, call *Call, err error) *Problem {
 	problem := problemOf(err)
 	if problem.Reason == ReasonInternalError && ctx.Err() != nil {

@@ -167,7 +167,7 @@ func TestTheProblemDocument(t *testing.T) {
 	}
 }
 
-// Each problem of each operation can be provoked, and is answered with the status of the catalogue.
+// Each problem of each operation can be provoked, and is answered with the status of the catalog.
 func TestEachProblem(t *testing.T) {
 	people := func(err error) func(*server) {
 		return func(s *server) {

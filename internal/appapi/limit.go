@@ -13,8 +13,8 @@ import (
 const (
 	// maxLimited is how many callers, or sources, are remembered; the one that called longest ago is forgotten first.
 	maxLimited = 4096
-	// failuresPerSecond is how many requests that cannot be authenticated a source may make in a second, and failureBurst
-	// how many at once: each may cost a call to who authenticates.
+	// failuresPerSecond is how many unauthenticated requests a source may make in a second, and failureBurst how many at once:
+	// each may cost a token review.
 	failuresPerSecond, failureBurst = 10, 100
 )
 
@@ -57,7 +57,7 @@ func (l *limiter) take(key any) (wait time.Duration, ok bool) {
 // empty reports whether take would fail.
 func (l *limiter) empty(key any) bool { return l.bucket(key).TokensAt(l.now()) < 1 }
 
-// sourceOf is an IPv4 address, or the /64 that an IPv6 address is in: who has one of its addresses has all.
+// sourceOf is an IPv4 address, or the /64 of an IPv6 address: whoever has one of its addresses usually has all.
 func sourceOf(remote string) netip.Prefix {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {

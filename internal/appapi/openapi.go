@@ -87,7 +87,7 @@ func (o *Operation) document() object {
 	}}
 	for _, reason := range o.Problems() {
 		status := fmt.Sprint(reason.Status())
-		line := fmt.Sprintf("`%s`: %s.", reason, catalogue[reason].title)
+		line := fmt.Sprintf("`%s`: %s.", reason, catalog[reason].title)
 		if held, ok := responses[status].(object); ok {
 			held["description"] = fmt.Sprint(held["description"], " ", line)
 			continue
@@ -109,11 +109,11 @@ func (o *Operation) document() object {
 	}
 }
 
-// problemTable is the operation's part of the catalogue, for programs.
+// problemTable is the operation's part of the catalog, for programs.
 func (o *Operation) problemTable() []any {
 	var table []any
 	for _, reason := range o.Problems() {
-		held := catalogue[reason]
+		held := catalog[reason]
 		table = append(table, object{
 			"reason": string(reason), "status": held.status, "retry": string(held.retry), "mayHaveHadEffect": held.effect,
 		})
@@ -145,7 +145,7 @@ func problemSchema() object {
 	text := func(description string) object { return object{"type": "string", "description": description} }
 	return object{
 		"type":        "object",
-		"description": "A problem document (RFC 9457). Later versions may add reasons: treat one that you do not know by its status.",
+		"description": "A problem document (RFC 9457). Later versions may add reasons: treat an unknown one according to its status.",
 		"required":    []any{"type", "title", "status", "detail", "reason", "callId"},
 		"properties": object{
 			"type":    text("A URI that ends in the reason."),

@@ -50,11 +50,11 @@ func errorsPage() string {
 	var page strings.Builder
 	page.WriteString(`# Errors of the application API
 
-This page is generated from ` + "`internal/appapi/catalogue.go`" + `.
+This page is generated from ` + "`internal/appapi/catalog.go`" + `.
 
-A call that fails is answered with a problem document (RFC 9457, ` + "`" + ProblemType + "`" + `). Decide by ` + "`reason`" + `, which is one of
-those below; later versions may add reasons, so treat one that you do not know by its status. ` + "`title`" + ` and ` + "`detail`" + ` are for
-people. ` + "`callId`" + ` is also in the audit log. ` + "`cause`" + `, where present, is the reason of the condition behind the problem:
+A failed call is answered with a problem document (RFC 9457, ` + "`" + ProblemType + "`" + `). Programs decide by ` + "`reason`" + `.
+Later versions may add reasons: treat an unknown one according to its status. ` + "`title`" + ` and ` + "`detail`" + ` are for people.
+` + "`callId`" + ` is also in the audit log. ` + "`cause`" + `, if present, is the reason of the condition behind the problem:
 [reasons.md](reasons.md).
 
 | retry | meaning |
@@ -63,10 +63,10 @@ people. ` + "`callId`" + ` is also in the audit log. ` + "`cause`" + `, where pr
 | when fixed | It can succeed once somebody has changed something: a token, a role, an object. |
 | later | It can succeed at ` + "`retryAt`" + `, which the header ` + "`Retry-After`" + ` gives in seconds. |
 
-"May have had an effect" means that what the call was for may have happened without the caller getting the result. The call
-CreateLinkToken creates nobody: at worst a token was minted that nobody has, and making the call again is harmless.
+"May have had an effect" means that the call may have succeeded although the caller did not get the result. CreateLinkToken creates
+no user: at worst, a token was minted that nobody received, and repeating the call is harmless.
 
-## Requests that are no call
+## Requests that match no call
 
 `)
 	table(&page, ofEveryRequest)
@@ -80,7 +80,7 @@ CreateLinkToken creates nobody: at worst a token was minted that nobody has, and
 func table(page *strings.Builder, reasons []Reason) {
 	page.WriteString("| status | reason | meaning | retry | may have had an effect |\n|---|---|---|---|---|\n")
 	for _, reason := range reasons {
-		held := catalogue[reason]
+		held := catalog[reason]
 		effect := "no"
 		if held.effect {
 			effect = "yes"
@@ -89,16 +89,16 @@ func table(page *strings.Builder, reasons []Reason) {
 	}
 }
 
-// Every reason is in the catalogue, and an operation or every call can end with it.
-func TestTheCatalogueIsComplete(t *testing.T) {
+// Every reason is in the catalog, and an operation or every call can end with it.
+func TestTheCatalogIsComplete(t *testing.T) {
 	listed := map[Reason]bool{}
 	for _, reason := range allReasons() {
 		listed[reason] = true
-		if catalogue[reason].status == 0 {
-			t.Errorf("%s is not in the catalogue", reason)
+		if catalog[reason].status == 0 {
+			t.Errorf("%s is not in the catalog", reason)
 		}
 	}
-	for reason, held := range catalogue {
+	for reason, held := range catalog {
 		if !listed[reason] {
 			t.Errorf("no call ends with %s", reason)
 		}

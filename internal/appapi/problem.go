@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Reason names a problem. The list is closed: see catalogue.
+// Reason names a problem. The list is closed: see catalog.
 type Reason string
 
 // The reasons. docs/application-api-errors.md explains each.
@@ -53,7 +53,7 @@ type Problem struct {
 	Cause string
 	// RetryAfter is when the same call may succeed; 0 when waiting alone does not help.
 	RetryAfter time.Duration
-	// Err is the error behind the problem, for logs only. It is no part of a response.
+	// Err is the error behind the problem. It is only for logs, never part of a response.
 	Err error
 }
 
@@ -66,9 +66,9 @@ func (p *Problem) Error() string {
 
 func (p *Problem) Unwrap() error { return p.Err }
 
-// NewProblem is a problem of the reason, which may pass in as much time as the catalogue says.
+// NewProblem returns a problem with this reason, and the retry time of the catalog.
 func NewProblem(reason Reason) *Problem {
-	return &Problem{Reason: reason, RetryAfter: catalogue[reason].retryAfter}
+	return &Problem{Reason: reason, RetryAfter: catalog[reason].retryAfter}
 }
 
 // Because returns a copy with an error, for logs.
@@ -78,7 +78,7 @@ func (p *Problem) Because(err error) *Problem {
 	return &changed
 }
 
-// problemOf finds the problem in an error of Gate, Relay or People. An error that is none is InternalError.
+// problemOf finds the problem in an error of Gate, Relay or People. Any other error is an InternalError.
 func problemOf(err error) *Problem {
 	var problem *Problem
 	if errors.As(err, &problem) {
@@ -101,7 +101,7 @@ type document struct {
 
 // answer is the response to a call with this id that ended with the problem.
 func (p *Problem) answer(callID string, now time.Time) *Answer {
-	entry := catalogue[p.Reason]
+	entry := catalog[p.Reason]
 	body := document{
 		Type: typePrefix + string(p.Reason), Title: entry.title, Status: entry.status, Detail: entry.detail,
 		Reason: p.Reason, Cause: p.Cause, CallID: callID,

@@ -34,7 +34,7 @@ var (
 // errPanic replaces the value of a panic, which may quote anything.
 var errPanic = errors.New("the handler panicked")
 
-// guarded is answer, but survives a panic.
+// guarded is answer, and turns a panic into an error.
 func (h *handler) guarded(ctx context.Context, call *Call, r *http.Request) (answer *Answer, relayed bool, err error) {
 	defer func() {
 		if recover() != nil {
@@ -44,8 +44,7 @@ func (h *handler) guarded(ctx context.Context, call *Call, r *http.Request) (ans
 	return h.answer(ctx, call, r)
 }
 
-// answer takes a request through the checks in their order: nobody learns anything from a check that comes after one that
-// they fail.
+// answer runs the checks in their order. A caller that fails one learns nothing from those that follow.
 func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answer *Answer, relayed bool, err error) {
 	misnamed := call.readPath(r) // first for the record, although it is reported later
 	bearer, err := h.authenticate(ctx, call, r)
@@ -79,8 +78,8 @@ func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answ
 	return &Answer{Status: http.StatusCreated, Header: header, Body: encode(token.wire())}, false, nil
 }
 
-// authenticate finds out who calls. A source whose requests cannot be authenticated has only so many checked; tokens that
-// were valid before are always checked, because all requests may have one source, such as an ingress.
+// authenticate finds out who calls. A source may have only a limited number of invalid tokens checked. Tokens that were valid
+// before are always checked, because all requests may come from one source, such as an ingress.
 func (h *handler) authenticate(ctx context.Context, call *Call, r *http.Request) (Secret, error) {
 	source := sourceOf(r.RemoteAddr)
 	bearer := bearerOf(r)
@@ -168,7 +167,7 @@ func (c *Call) read(r *http.Request) (body []byte, err error) {
 	return body, nil
 }
 
-// readNotes reads the headers that are for the audit log. It reports whether they are valid.
+// readNotes reads the headers for the audit log. It reports whether they are valid.
 func (c *Call) readNotes(header http.Header) bool {
 	for name, into := range map[string]*string{HeaderConsentRef: &c.ConsentRef, HeaderPurpose: &c.Purpose} {
 		values := header.Values(name)

@@ -60,8 +60,8 @@ func Open(destination string) (io.Writer, error) {
 	return os.OpenFile(destination, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 }
 
-// Write sets the record's time and writes it as one line before it returns. A failure is counted and logged; it is not
-// returned, because nothing may be left undone because of it.
+// Write sets the record's time and writes it as one line before it returns. A failure is counted and logged, and not returned,
+// because the operation itself must continue.
 func (l *Log) Write(record Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

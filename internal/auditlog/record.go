@@ -8,16 +8,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Record is one act on the data of a person. It holds no personal data, no token and no id of Smile.
+// Record is one operation on the data of a person. It holds no personal data, no token and no id of Smile.
 type Record struct {
-	// Time of the act by the operator's clock, in UTC. Write sets it.
+	// Time of the operation by the operator's clock, in UTC. Write sets it.
 	Time time.Time `json:"time"`
 	// Actor is the kind of the controller that acted, or ActorApplicationAPI.
 	Actor string `json:"actor"`
 	Object
-	// Call of the application API; nil for acts of a controller.
+	// Call of the application API; nil for operations of a controller.
 	*Call
-	// Account is the keyed digest of the account's id (identity.Key.Account); empty when the act is not about one account.
+	// Account is the keyed digest of the account's id (identity.Key.Account); empty if the operation is not about one account.
 	Account string `json:"account,omitempty"`
 	// Action that was taken.
 	Action Action `json:"action"`
@@ -46,7 +46,7 @@ type Call struct {
 	ID string `json:"call"`
 	// Caller is the name of the caller; empty if the caller was not authenticated.
 	Caller string `json:"caller,omitempty"`
-	// Verb and Resource are what the caller wanted to do, as in RBAC.
+	// Verb and Resource are those of the call, as in RBAC.
 	Verb     string `json:"verb"`
 	Resource string `json:"resource"`
 	// ConsentRef and Purpose are what the caller's headers said.
@@ -103,7 +103,7 @@ const (
 	ReasonCalled          Reason = "Called"
 )
 
-// Outcome is what became of it. The list is closed.
+// Outcome is the result of an operation. The list is closed.
 type Outcome string
 
 // The outcomes. docs/audit-log.md explains each.

@@ -187,8 +187,8 @@ func (r *Registry) releases(ctx context.Context, of client.ObjectKey) ([]time.Ti
 	since := r.config.Clock.Now().Add(-declaredWindow)
 	for i := range syncs.Items {
 		for _, account := range syncs.Items[i].Status.Accounts {
-			known, isKnown := ours[syncs.Items[i].Spec.UserRef.Name]
-			if (known || !isKnown) && account.ReleasedAt != nil && account.ReleasedAt.After(since) {
+			isOurs, exists := ours[syncs.Items[i].Spec.UserRef.Name]
+			if (isOurs || !exists) && account.ReleasedAt != nil && account.ReleasedAt.After(since) {
 				released = append(released, account.ReleasedAt.Time)
 			}
 		}

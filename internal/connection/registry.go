@@ -152,8 +152,8 @@ func (r *Registry) Refused(conn *Connection) *problem.Problem {
 	return errRefused
 }
 
-// KnownAccount identifies the API account of a connection. known is false if this process has not proven its pair.
-func (r *Registry) KnownAccount(namespace string, ref v1alpha1.ConnectionReference) (account string, known bool) {
+// ProvenAccount identifies the API account of a connection. ok is false if this process has not proven its pair.
+func (r *Registry) ProvenAccount(namespace string, ref v1alpha1.ConnectionReference) (account string, ok bool) {
 	conn := r.lastProven(types.NamespacedName{Namespace: namespace, Name: ref.Name})
 	if conn == nil {
 		return "", false

@@ -46,7 +46,7 @@ func ModuleRoot() (string, error) {
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
-			return "", errors.New("no go.mod at or above the working directory")
+			return "", errors.New("no go.mod in the working directory or above it")
 		}
 		dir = up
 	}

@@ -57,28 +57,28 @@ func (m *memory) notCreated(r *Request) {
 func (m *memory) open(r *Request, now time.Time) (open attempt, unknown bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, ok := m.attempts[r.Name]
-	ok = ok && known.uid == r.Marker.UID
+	last, ok := m.attempts[r.Name]
+	ok = ok && last.uid == r.Marker.UID
 	if r.Intent == nil {
-		return known, ok && !known.unsent
+		return last, ok && !last.unsent
 	}
-	if !ok || known.id != r.Intent.ID {
-		known = attempt{uid: r.Marker.UID, id: r.Intent.ID, seen: now}
-		m.attempts[r.Name] = known
+	if !ok || last.id != r.Intent.ID {
+		last = attempt{uid: r.Marker.UID, id: r.Intent.ID, seen: now}
+		m.attempts[r.Name] = last
 	}
-	return known, !known.unsent
+	return last, !last.unsent
 }
 
 // end records that no attempt of an owner is open any more. It returns the call that was open; nil if this process made none.
 func (m *memory) end(r *Request) *call {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.attempts[r.Name]
+	last := m.attempts[r.Name]
 	delete(m.attempts, r.Name)
-	if known.uid != r.Marker.UID {
+	if last.uid != r.Marker.UID {
 		return nil
 	}
-	return known.call
+	return last.call
 }
 
 func (m *memory) forget(name types.NamespacedName) {
@@ -124,13 +124,13 @@ func (m *memory) created(of subject, account string, now time.Time) {
 	m.outcomes.add(of, outcome{account, now})
 }
 
-// elsewhere is when the last call for a subject that may have created a user ended. known is true if it was made with another
+// elsewhere is when the last call for a subject that may have created a user ended. ok is true if it was made with another
 // API account.
-func (m *memory) elsewhere(of subject, account string) (at time.Time, known bool) {
+func (m *memory) elsewhere(of subject, account string) (at time.Time, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	last, known := m.outcomes.of[of]
-	return last.at, known && last.account != account
+	last, ok := m.outcomes.of[of]
+	return last.at, ok && last.account != account
 }
 
 // renew updates the time of an owner's reservation. It reports whether the owner still had it.

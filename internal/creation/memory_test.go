@@ -107,18 +107,18 @@ func TestOutcomesAreRememberedForOtherAccounts(t *testing.T) {
 	t.Parallel()
 	m, d := newMemory(), subjectOf("d")
 	m.created(d, "a", noon)
-	if _, known := m.elsewhere(d, "a"); known {
+	if _, ok := m.elsewhere(d, "a"); ok {
 		t.Error("known to the account of the call")
 	}
-	if at, known := m.elsewhere(d, "b"); !known || !at.Equal(noon) {
-		t.Errorf("%v, %v", at, known)
+	if at, ok := m.elsewhere(d, "b"); !ok || !at.Equal(noon) {
+		t.Errorf("%v, %v", at, ok)
 	}
 	m.created(subjectOf("e"), "a", noon.Add(remembered))
-	if _, known := m.elsewhere(d, "b"); !known {
+	if _, ok := m.elsewhere(d, "b"); !ok {
 		t.Error("forgotten too early")
 	}
 	m.created(subjectOf("f"), "a", noon.Add(remembered+pruneInterval))
-	if _, known := m.elsewhere(d, "b"); known || len(m.outcomes.of) != 2 {
+	if _, ok := m.elsewhere(d, "b"); ok || len(m.outcomes.of) != 2 {
 		t.Errorf("%d outcomes are left", len(m.outcomes.of))
 	}
 }

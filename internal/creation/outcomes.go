@@ -33,8 +33,8 @@ func (o *outcomes) add(of subject, last outcome) {
 		return
 	}
 	o.pruned = last.at
-	for each, known := range o.of {
-		if last.at.Sub(known.at) > remembered {
+	for each, earlier := range o.of {
+		if last.at.Sub(earlier.at) > remembered {
 			delete(o.of, each)
 		}
 	}

@@ -104,9 +104,9 @@ func (c *creation) reserve(ctx context.Context) (attached bool, err error) {
 // settleElsewhere ensures that this process has not created the subject with another API account. That account may be of the same
 // tenant, and the listings of this account may not show the user yet. It runs once the subject is reserved.
 func (c *creation) settleElsewhere(ctx context.Context) (attached bool, err error) {
-	ended, known := c.memory.elsewhere(c.subject, c.Conn.Account())
+	ended, ok := c.memory.elsewhere(c.subject, c.Conn.Account())
 	settled := ended.Add(smile.ListingLag)
-	if !known || !c.settledAt().Before(settled) {
+	if !ok || !c.settledAt().Before(settled) {
 		return false, nil
 	}
 	attached, err = c.settleBy(ctx, settled, errElsewhere)

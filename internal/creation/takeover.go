@@ -224,7 +224,7 @@ func (l *Log) settledBy(of subject, stored, settled time.Time, remote func() (ti
 // the call is ancient by the wall clock and by Smile's; otherwise settled.
 func (l *Log) settledIfAncient(sent, settled time.Time, remote func() (time.Time, bool)) time.Time {
 	now, old := l.config.Clock.Now(), sent.Add(ancient)
-	if host, known := remote(); !known || host.Before(old) || now.Before(old) {
+	if host, ok := remote(); !ok || host.Before(old) || now.Before(old) {
 		return settled
 	}
 	if l.inherited.ancientAt.IsZero() || l.inherited.ancientAt.Before(old) {

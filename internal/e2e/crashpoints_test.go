@@ -52,8 +52,8 @@ func TestCrashPoints(t *testing.T) {
 	}
 }
 
-// travelling are the flags of an operator on a journey.
-func (e *environment) travelling() []string {
+// traveling are the flags of an operator on a journey.
+func (e *environment) traveling() []string {
 	return []string{e.only(), "--receiver-bind-address=127.0.0.1:0", "--receiver-base-url=" + receivers, "--webhook-overlap=3s"}
 }
 
@@ -63,7 +63,7 @@ func (j journey) set(t *testing.T) *environment {
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true},
 		v1alpha1.SmileConnectionSpec{ResyncInterval: &metav1.Duration{Duration: day}})
 	if j.prepare != nil {
-		o := e.operator(t, e.travelling()...)
+		o := e.operator(t, e.traveling()...)
 		j.prepare(e)
 		o.stop()
 	}
@@ -84,7 +84,7 @@ func (j journey) record(t *testing.T) []point {
 	t.Helper()
 	e := j.set(t)
 	through := newTap(e.namespace)
-	o := e.tapped(through, e.travelling()...)
+	o := e.tapped(through, e.traveling()...)
 	o.start()
 	j.arrives(e)
 	// Events are written beside the journey, and several may become one: only the first is sure to come again.
@@ -103,7 +103,7 @@ func (j journey) crash(t *testing.T, at point, where phase) time.Duration {
 	e := j.set(t)
 	through := newTap(e.namespace)
 	through.hold(at, where)
-	o := e.tapped(through, e.travelling()...)
+	o := e.tapped(through, e.traveling()...)
 	o.start()
 	within(t, reachLimit, "the call is made: "+at.String(), func() (bool, string) {
 		return through.isSprung(), fmt.Sprint(through.taken())

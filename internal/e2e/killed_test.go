@@ -90,7 +90,7 @@ func (e *environment) intendedFirst() {
 	e.t.Helper()
 	stored := map[string]time.Time{}
 	for _, request := range e.writes(0) {
-		if _, known := stored[request.Name]; !known && request.Resource == "smileusers/status" && request.Code == http.StatusOK {
+		if _, ok := stored[request.Name]; !ok && request.Resource == "smileusers/status" && request.Code == http.StatusOK {
 			stored[request.Name] = request.At
 			if done := request.Done.Add(-time.Second); done.After(request.At) {
 				stored[request.Name] = done
@@ -102,7 +102,7 @@ func (e *environment) intendedFirst() {
 		created[call.UserID] = call.Time
 	}
 	for name, id := range e.ids() {
-		if at, known := stored[name]; !known || !at.Before(created[id]) {
+		if at, ok := stored[name]; !ok || !at.Before(created[id]) {
 			e.t.Errorf("%s was created at %s, and the first write of its status is of %s", name, created[id], at)
 		}
 	}

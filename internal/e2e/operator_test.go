@@ -199,14 +199,14 @@ func (o *operator) metric(name string, values ...string) float64 {
 	}
 	sum := 0.0
 	for _, metric := range families[name].GetMetric() {
-		if labelled(metric, values) {
+		if labeled(metric, values) {
 			sum += metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
 		}
 	}
 	return sum
 }
 
-func labelled(metric *dto.Metric, values []string) bool {
+func labeled(metric *dto.Metric, values []string) bool {
 	held := map[string]bool{}
 	for _, label := range metric.GetLabel() {
 		held[label.GetValue()] = true

@@ -81,7 +81,7 @@ func (j journey) withFailure(t *testing.T, at point, how failure) string {
 	e := j.set(t)
 	through := newTap(e.namespace)
 	through.fail(at, how)
-	o := e.tapped(through, e.travelling()...)
+	o := e.tapped(through, e.traveling()...)
 	o.start()
 	within(t, reachLimit, "the write is made: "+at.String(), func() (bool, string) {
 		return through.isSprung(), fmt.Sprint(through.taken())

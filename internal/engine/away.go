@@ -23,15 +23,15 @@ func (r *Reconciler[T]) calling(ctx context.Context, run *Run[T]) (context.Conte
 		return ctx, func() {}
 	}
 	name := nameOf(run)
-	known := r.memory.back(name)
-	if known.caller == nil {
-		known.caller = smile.NewCaller(func() { queue.wake(name) })
+	saved := r.memory.back(name)
+	if saved.caller == nil {
+		saved.caller = smile.NewCaller(func() { queue.wake(name) })
 	}
-	run.First, run.Resumed = run.First || known.first, known.resumed
-	known.caller.Begin()
-	return smile.WithCaller(ctx, known.caller), func() {
-		if known.caller.End(run.done) {
-			r.memory.leave(name, away{caller: known.caller, first: run.First, resumed: run.Resumed})
+	run.First, run.Resumed = run.First || saved.first, saved.resumed
+	saved.caller.Begin()
+	return smile.WithCaller(ctx, saved.caller), func() {
+		if saved.caller.End(run.done) {
+			r.memory.leave(name, away{caller: saved.caller, first: run.First, resumed: run.Resumed})
 		}
 	}
 }
@@ -50,7 +50,7 @@ func (m *memory) leave(name types.NamespacedName, gone away) {
 func (m *memory) back(name types.NamespacedName) away {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.away[name]
+	saved := m.away[name]
 	delete(m.away, name)
-	return known
+	return saved
 }

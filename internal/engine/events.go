@@ -22,9 +22,9 @@ func report(logger logr.Logger, what string, found *problem.Problem) {
 	logger.Info(what, "reason", found.Reason, "cause", found.Error())
 }
 
-// tell records the events of a reconcile: those of the phases, and one about Ready if its status or reason changed. Success
-// needs no event of its own if another event says what was achieved.
-func (r *Reconciler[T]) tell(logger logr.Logger, run *Run[T], before metav1.Condition) {
+// recordEvents records the events of a reconcile: those of the phases, and one about Ready if its status or reason changed.
+// Success needs no event of its own if another event says what was achieved.
+func (r *Reconciler[T]) recordEvents(logger logr.Logger, run *Run[T], before metav1.Condition) {
 	emit := func(e happening) {
 		logger.Info(e.message, "reason", e.reason)
 		r.Events.Eventf(r.reference(run.Object, e.kind), nil, e.kind, e.reason, e.action, "%s", e.message)

@@ -25,10 +25,11 @@ const (
 // have at once.
 var routine = []string{v1alpha1.ReasonUserCreated, v1alpha1.ReasonUserAdopted, v1alpha1.ReasonDataWritten}
 
-// GroupedRecorder is an event recorder that bounds how often the API server is written to for events that thousands of
-// objects have at once: those of changes of Ready, and those in routine. Of the events of a namespace that are about the
-// same kind and say the same, 10 are recorded one by one, and 10 more a minute. The others are counted for 10 s, and then
-// one event reports them, about the last of their objects. All other events are recorded as they come.
+// GroupedRecorder is an event recorder that limits the writes for events that thousands of objects may have at once: those about
+// changes of Ready, and those in routine. A group is the events of one namespace that are about the same kind of object and have
+// the same reason and text. The first 10 events of a group are recorded one by one, and 10 more a minute. The others are counted
+// for 10 s. Then one event about the last of their objects reports them all. Events that belong to no group are recorded as they
+// come.
 type GroupedRecorder struct {
 	events.EventRecorder
 

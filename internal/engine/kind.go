@@ -21,8 +21,8 @@ type Object interface {
 
 // Phase is one step of a kind. It does nothing when there is nothing to do.
 type Phase[T Object] struct {
-	// Condition that takes the outcome of the phase, and shows its failure unless the problem names another condition; "" for
-	// none. A condition has one writer: this phase, or Kind.Conclude if it depends on what several phases find.
+	// Condition that shows the outcome of the phase, and its failure unless the problem names another condition; "" for none. A
+	// condition has one writer: this phase, or Kind.Conclude if it depends on what several phases find.
 	Condition string
 	// Done is the condition's message while it is true.
 	Done string
@@ -30,8 +30,8 @@ type Phase[T Object] struct {
 	Run func(context.Context, *Run[T]) (Outcome, error)
 }
 
-// Conclude runs when the phases have ended, however they ended, and gives those conditions their values that depend on what
-// several phases found. It returns the error with which the reconcile ends, in place of the one with which the phases ended.
+// Conclude runs when the phases have ended, however they ended, and sets the conditions that depend on what several phases found.
+// It returns the error with which the reconcile ends, in place of the one with which the phases ended.
 type Conclude[T Object] func(run *Run[T], err error) error
 
 // Kind is what differs between the kinds.

@@ -25,8 +25,8 @@ type memory struct {
 	away     map[types.NamespacedName]away
 }
 
-// statuses are the hashes of those statuses of an object that this process has written or read. Any other was changed by
-// somebody else.
+// statuses are the hashes of the statuses of an object that this process has written or read. A status with any other hash was
+// changed by somebody else.
 type statuses struct {
 	// last that this process read in a reconcile or wrote.
 	last uint64
@@ -60,12 +60,12 @@ func (m *memory) succeeded(name types.NamespacedName) {
 // Hashes that are remembered stay, because a changed status may be the reason for the reconcile.
 func (m *memory) met(obj Object) (first bool) {
 	m.mu.Lock()
-	_, known := m.statuses[client.ObjectKeyFromObject(obj)]
+	_, ok := m.statuses[client.ObjectKeyFromObject(obj)]
 	m.mu.Unlock()
-	if !known {
+	if !ok {
 		m.settled(obj)
 	}
-	return !known
+	return !ok
 }
 
 // settled records an object whose stored status is the outcome of a reconcile.
@@ -73,17 +73,17 @@ func (m *memory) settled(obj Object) {
 	m.remember(obj, statuses{last: statusHash(obj)})
 }
 
-func (m *memory) remember(obj client.Object, known statuses) {
+func (m *memory) remember(obj client.Object, hashes statuses) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.statuses == nil {
 		m.statuses = map[types.NamespacedName]statuses{}
 	}
-	m.statuses[client.ObjectKeyFromObject(obj)] = known
+	m.statuses[client.ObjectKeyFromObject(obj)] = hashes
 }
 
-// writing is told an object before its status is written: the watch may show the write before the response does. It
-// gives the hash of what is to be stored.
+// writing records an object whose status is about to be written, because the watch may show the write before the response does.
+// It returns the hash of what is to be stored.
 func (m *memory) writing(obj Object) uint64 {
 	hash := statusHash(obj)
 	m.mu.Lock()
@@ -93,8 +93,8 @@ func (m *memory) writing(obj Object) uint64 {
 	return hash
 }
 
-// wrote is told the object as it was after our last write, and the hash of what was to be stored. The stored status may
-// differ from that, when somebody else wrote in between.
+// wrote records the object as it was after our last write, and the hash of what was to be stored. The stored status may differ
+// from that if somebody else wrote in between.
 func (m *memory) wrote(obj client.Object, now time.Time, hash uint64) {
 	m.remember(obj, statuses{last: hash})
 	m.mu.Lock()
@@ -110,12 +110,12 @@ func (m *memory) altered(obj Object, now time.Time) bool {
 	hash := statusHash(obj)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, ok := m.statuses[client.ObjectKeyFromObject(obj)]
-	return ok && hash != known.last && hash != known.pending && !m.precedes(obj, now)
+	hashes, ok := m.statuses[client.ObjectKeyFromObject(obj)]
+	return ok && hash != hashes.last && hash != hashes.pending && !m.precedes(obj, now)
 }
 
-// precedes reports whether an object is from before our last write, which is yet to be shown. That is believed for a
-// while only, because a cluster restored from a backup counts its versions from where it was.
+// precedes reports whether an object is older than our last write. Versions are compared for a limited time only, because a
+// cluster that was restored from a backup may reuse lower versions.
 func (m *memory) precedes(obj client.Object, now time.Time) bool {
 	last, ok := m.writes[client.ObjectKeyFromObject(obj)]
 	if !ok {
@@ -125,8 +125,8 @@ func (m *memory) precedes(obj client.Object, now time.Time) bool {
 	return err == nil && order < 0 && now.Sub(last.at) < staleLimit
 }
 
-// newerThan reports whether our last write is not in the object yet, which then comes from a cache that lags behind:
-// a reconcile over it would do again what has been done.
+// newerThan reports whether our last write is newer than the object, which then comes from a stale cache. A reconcile of it would
+// repeat what was done.
 func (m *memory) newerThan(obj client.Object, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -230,7 +230,7 @@ func (r *Reconciler[T]) commit(ctx context.Context, run *Run[T]) error {
 	} else if err := run.patchStatus(ctx, false); err != nil {
 		return err
 	}
-	r.tell(log.FromContext(ctx), run, before)
+	r.recordEvents(log.FromContext(ctx), run, before)
 	return nil
 }
 

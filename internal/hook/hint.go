@@ -3,7 +3,7 @@ package hook
 import "time"
 
 const (
-	// Pause is the time between two reads that events request which are not urgent.
+	// Pause is the time between two reads that were requested by events that are not urgent.
 	Pause = 5 * time.Second
 	// Slack is by how much the clocks of two receivers may differ. A read that one of them expects within this time may have
 	// begun already.

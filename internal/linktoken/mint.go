@@ -1,4 +1,4 @@
-// Package linktoken mints link tokens for SmileUsers, and knows where the widget is that is started with them.
+// Package linktoken mints link tokens for SmileUsers, and knows the URLs of the widget.
 package linktoken
 
 import (

@@ -13,8 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// If a few accounts disappear or are disconnected, people have withdrawn their consent. If many do at once, it is more likely a
-// mistake: of Smile, in an exchange of keys, or in the operator. Then nothing is erased until somebody approves it.
+// If a few accounts disappear or are disconnected, people have withdrawn their consent. If many do at once, a mistake is more
+// likely: at Smile, in a rotation of keys, or in the operator. Then nothing is erased until somebody approves it.
 const (
 	fewDisappear      = 10 // fewer than this are never held
 	disappearingShare = 20 // one in so many may disappear

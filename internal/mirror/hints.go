@@ -179,10 +179,10 @@ func accountHints(status *v1alpha1.SmileUserStatus) []v1alpha1.AccountHint {
 // next is the hint after h that is first seen now; h is zero if there was none. A receiver has asked for a read at a time of its
 // clock, which is claimed if all clocks are right.
 //
-// No read is too early: it begins after the hint was seen, so after the event. The receivers store nothing for events that come
-// before a read that lies ahead. So this read must not begin before its time by their clock: it is as much later than the one
-// before as they have postponed it. None is too late either: they postpone a read by at most hook.Pause, and their clocks differ
-// by hook.Slack.
+// No read begins too early: it begins after the hint was seen, and so after the event. The receivers store nothing for events
+// that come before a read that lies ahead. So this read must not begin before its time by their clock: it is as much later than
+// the one before as they have postponed it. None is too late either: they postpone a read by at most hook.Pause, and their clocks
+// differ by hook.Slack.
 func (h hint) next(stored int64, claimed, now moment) hint {
 	at := claimed
 	if h.at != never && stored == h.stored+hook.Pause.Microseconds() {

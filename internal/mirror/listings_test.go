@@ -95,7 +95,7 @@ func TestAnEarlierListingProvesNoAbsence(t *testing.T) {
 		}
 		find(time.Time{}, 0, "users")
 		r.set("users", marked("u1", "uid-george", "digest-george", 0))
-		if _, known := m.RemoteTime(); known {
+		if _, ok := m.RemoteTime(); ok {
 			t.Error("the time at Smile is known, although no response has shown it")
 		}
 		r.date = noon
@@ -104,8 +104,8 @@ func TestAnEarlierListingProvesNoAbsence(t *testing.T) {
 		listed := time.Now()
 		find(listed, 1, "users "+twoDaysBefore)
 		time.Sleep(time.Minute)
-		if now, known := m.RemoteTime(); !known || !now.Equal(noon.Add(time.Minute)) {
-			t.Errorf("at Smile it is %v, known %v", now, known)
+		if now, ok := m.RemoteTime(); !ok || !now.Equal(noon.Add(time.Minute)) {
+			t.Errorf("at Smile it is %v, known %v", now, ok)
 		}
 		find(listed, 1)
 		time.Sleep(time.Hour)

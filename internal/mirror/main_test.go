@@ -99,7 +99,7 @@ func (r *remote) answer(path, userID string, failed bool) (status int, body stri
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := !strings.Contains(path, "/")
-	items, known := r.items[path]
+	items, ok := r.items[path]
 	if userID != "" {
 		items = slices.DeleteFunc(slices.Clone(items), func(item string) bool { return !strings.Contains(item, `"userId":"`+userID+`"`) })
 	}
@@ -109,7 +109,7 @@ func (r *remote) answer(path, userID string, failed bool) (status int, body stri
 		return http.StatusForbidden, `{"code":"FORBIDDEN","message":"m","requestId":"r"}`
 	case failed:
 		return http.StatusInternalServerError, `{"code":"INTERNAL_ERROR","message":"m","requestId":"r"}`
-	case !list && !known:
+	case !list && !ok:
 		return http.StatusNotFound, `{"code":"NOT_FOUND","message":"m","requestId":"r"}`
 	case !list:
 		data = items[0]

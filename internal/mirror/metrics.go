@@ -19,9 +19,9 @@ func init() { metrics.Registry.MustRegister(refreshes, panics) }
 
 var (
 	ageDesc = prometheus.NewDesc("smile_operator_mirror_age_seconds",
-		"Age of the oldest part of what is known of the remote side, per API account.", []string{"account"}, nil)
+		"Age of the oldest part of the mirror, per API account.", []string{"account"}, nil)
 	usersDesc = prometheus.NewDesc("smile_operator_mirror_users",
-		"Remote users of which something is known, per API account.", []string{"account"}, nil)
+		"Remote users in the mirror, per API account.", []string{"account"}, nil)
 )
 
 // Describe implements prometheus.Collector.

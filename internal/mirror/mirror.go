@@ -35,7 +35,7 @@ import (
 // Connections returns ready connections, and the API accounts of those that were ready before, as connection.Registry does.
 type Connections interface {
 	For(ctx context.Context, namespace string, ref v1alpha1.ConnectionReference) (*connection.Connection, error)
-	KnownAccount(namespace string, ref v1alpha1.ConnectionReference) (account string, known bool)
+	ProvenAccount(namespace string, ref v1alpha1.ConnectionReference) (account string, ok bool)
 }
 
 // Config is what a Set requires.
@@ -99,7 +99,7 @@ func (s *Set) For(conn *connection.Connection) *Mirror {
 
 // Lookup returns what this process knows of the API account of a user; ok is false if it knows nothing. It makes no call.
 func (s *Set) Lookup(user *v1alpha1.SmileUser) (memory *Memory, ok bool) {
-	account, ok := s.Connections.KnownAccount(user.Namespace, user.Spec.ConnectionRef)
+	account, ok := s.Connections.ProvenAccount(user.Namespace, user.Spec.ConnectionRef)
 	if !ok {
 		return nil, false
 	}

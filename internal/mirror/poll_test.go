@@ -35,7 +35,7 @@ type only struct {
 	err  error
 }
 
-func (o *only) KnownAccount(string, v1alpha1.ConnectionReference) (string, bool) {
+func (o *only) ProvenAccount(string, v1alpha1.ConnectionReference) (string, bool) {
 	return o.conn.Account(), true
 }
 

@@ -125,8 +125,8 @@ func (p *poller) begin(now time.Time) (poll func(context.Context), ok bool) {
 	}, true
 }
 
-// next is when the next poll is due: on the grid, or at once if a refresh was requested. A time of the grid before this process
-// began is not made up for.
+// next is when the next poll is due: on the grid, or at once if a refresh was requested. A poll that was due before this process
+// began is skipped.
 func (p *poller) next(now time.Time) (next time.Time, ok bool) {
 	grid, ok := p.grid(now)
 	if !ok {

@@ -45,7 +45,7 @@ type LedgerConfig struct {
 // holds all of it: about 40 bytes an entry.
 type Ledger struct {
 	config LedgerConfig
-	// life of the process: what many callers wait for is not cancelled with the first of them.
+	// life is the context of the process. A write that many callers wait for does not end with the first of them.
 	life context.Context
 
 	storing sync.Mutex // guards store and reread
@@ -55,8 +55,8 @@ type Ledger struct {
 	readings atomic.Int64 // that were begun to learn what other processes have written
 
 	mu      sync.Mutex
-	known   map[entry]day
-	oldest  day // that known holds
+	entries map[entry]day
+	oldest  day // in entries
 	loaded  bool
 	span    span
 	pending *ledgerWrite // the next write; nil when there is none
@@ -73,7 +73,7 @@ type ledgerWrite struct {
 // NewLedger makes a ledger that writes until life ends. It reads nothing before it is used.
 func NewLedger(life context.Context, config LedgerConfig) *Ledger {
 	return &Ledger{
-		config: config, life: life, known: map[entry]day{},
+		config: config, life: life, entries: map[entry]day{},
 		store: ledgerStore{live: config.Live, namespace: config.Namespace},
 	}
 }
@@ -114,7 +114,7 @@ func (l *Ledger) Contains(_ context.Context, accountID string) (bool, error) {
 func (l *Ledger) knows(accountID string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	on, found := l.known[l.entry(accountID)]
+	on, found := l.entries[l.entry(accountID)]
 	return found && on >= l.limit()
 }
 
@@ -176,18 +176,18 @@ func (l *Ledger) learn(stored shard) {
 	defer l.mu.Unlock()
 	for on, list := range stored {
 		for _, e := range list {
-			l.known[e] = max(l.known[e], on)
+			l.entries[e] = max(l.entries[e], on)
 		}
 	}
 }
 
-// join adds accounts to the next write; nil when there is nothing to write.
+// join adds accounts to the next write; nil if there is nothing to write.
 func (l *Ledger) join(accountIDs []string) *ledgerWrite {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var added []entry
 	for _, id := range accountIDs {
-		if e := l.entry(id); l.known[e] < l.today() {
+		if e := l.entry(id); l.entries[e] < l.today() {
 			added = append(added, e)
 		}
 	}
@@ -250,7 +250,7 @@ func (l *Ledger) unknown(entries map[entry]bool) shard {
 	defer l.mu.Unlock()
 	today, added := l.today(), shard{}
 	for e := range entries {
-		if l.known[e] < today {
+		if l.entries[e] < today {
 			added[today] = append(added[today], e)
 		}
 	}
@@ -266,7 +266,7 @@ func (l *Ledger) forget(limit day) {
 		return
 	}
 	l.oldest = limit
-	maps.DeleteFunc(l.known, func(_ entry, on day) bool { return on < limit })
+	maps.DeleteFunc(l.entries, func(_ entry, on day) bool { return on < limit })
 }
 
 var (
@@ -289,6 +289,6 @@ func (l *Ledger) Collect(collected chan<- prometheus.Metric) {
 	if !l.loaded {
 		return
 	}
-	collected <- prometheus.MustNewConstMetric(ledgerEntriesDesc, prometheus.GaugeValue, float64(len(l.known)))
+	collected <- prometheus.MustNewConstMetric(ledgerEntriesDesc, prometheus.GaugeValue, float64(len(l.entries)))
 	collected <- prometheus.MustNewConstMetric(ledgerShardsDesc, prometheus.GaugeValue, float64(l.span.last-l.span.first+1))
 }

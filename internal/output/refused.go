@@ -30,7 +30,7 @@ func changed(target Target) *problem.Problem {
 			target.Kind, target.Name))
 }
 
-// quotable is how many characters of a value a message may repeat by chance.
+// quotable is the number of characters of a value that a message may contain by chance.
 const quotable = 12
 
 // quotedIn reports whether a text repeats any part of a value, as it is or in base64, as policies see the values of Secrets.

@@ -53,9 +53,9 @@ func NewWriter(live client.Client) *Writer {
 	return &Writer{client: live, scheme: live.Scheme()}
 }
 
-// Stored is an object of an output as it was read, or that there was none. What is written afterwards is written over
-// exactly this: a writer that is late, because the object was changed, deleted or made meanwhile, fails with a conflict
-// and can bring nothing back. What was written is what the next write goes over.
+// Stored is an object of an output as it was read, or the fact that there was none. A write replaces exactly this: if the object
+// was changed, deleted or created meanwhile, the write fails with a conflict, so it cannot bring erased data back. After a write,
+// Stored is what was written.
 type Stored struct {
 	target Target
 	obj    client.Object
@@ -88,11 +88,11 @@ func (s *Stored) Content() Content {
 	return contentOf(s.obj)
 }
 
-// LeftBehind reports whether the object was read as an output that a deleted object of this operator has left behind, and
-// is not taken back. It is not written until it is.
+// LeftBehind reports whether the object is an output that a deleted object of this operator has left behind, and that was not
+// taken back. It cannot be written before that.
 func (s *Stored) LeftBehind() bool { return s.left }
 
-// TakeBack permits writing an object that was left behind. By that it becomes the owner's.
+// TakeBack permits writing an object that was left behind. The write makes it the owner's.
 func (s *Stored) TakeBack() { s.left = false }
 
 // HoldsOnly reports whether the object holds no keys but these.
@@ -183,8 +183,8 @@ func (w *Writer) Write(
 	return true, nil
 }
 
-// Check finds out by a dry run whether the API server would accept a Write. The content stands for one with the same keys that
-// is not known yet. An immutable object would be replaced: only its deletion can be tried.
+// Check finds out by a dry run whether the API server would accept a Write. The content is a placeholder with the keys of the
+// content to come. An immutable object would be replaced, so only its deletion is tried.
 func (w *Writer) Check(
 	ctx context.Context, owner client.Object, stored *Stored, content Content, template *v1alpha1.OutputTemplate,
 ) error {

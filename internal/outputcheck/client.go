@@ -10,18 +10,18 @@ import (
 	"github.com/smile-operator/smile-operator/internal/output"
 )
 
-// noting is a client that tells the memory which version of an output was read or written through it.
-type noting struct {
+// recordingClient is a client that records in the memory which version of an output was read or written through it.
+type recordingClient struct {
 	client.Client
 	memory *memory
 }
 
 // Client makes the client that outputs are read and written with: it must read live. What passes through it counts as
 // seen by a reconcile, which judges, repairs or reports it.
-func (c *Checker) Client(live client.Client) client.Client { return noting{live, c.memory} }
+func (c *Checker) Client(live client.Client) client.Client { return recordingClient{live, c.memory} }
 
 // Get implements client.Reader.
-func (n noting) Get(ctx context.Context, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+func (n recordingClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
 	err := n.Client.Get(ctx, key, obj, options...)
 	switch {
 	case err == nil:
@@ -35,7 +35,7 @@ func (n noting) Get(ctx context.Context, key client.ObjectKey, obj client.Object
 }
 
 // Create implements client.Writer.
-func (n noting) Create(ctx context.Context, obj client.Object, options ...client.CreateOption) error {
+func (n recordingClient) Create(ctx context.Context, obj client.Object, options ...client.CreateOption) error {
 	err := n.Client.Create(ctx, obj, options...)
 	if err == nil && len(new(client.CreateOptions).ApplyOptions(options).DryRun) == 0 {
 		n.note(ctx, obj)
@@ -44,7 +44,7 @@ func (n noting) Create(ctx context.Context, obj client.Object, options ...client
 }
 
 // Update implements client.Writer.
-func (n noting) Update(ctx context.Context, obj client.Object, options ...client.UpdateOption) error {
+func (n recordingClient) Update(ctx context.Context, obj client.Object, options ...client.UpdateOption) error {
 	err := n.Client.Update(ctx, obj, options...)
 	if err == nil && len(new(client.UpdateOptions).ApplyOptions(options).DryRun) == 0 {
 		n.note(ctx, obj)
@@ -53,7 +53,7 @@ func (n noting) Update(ctx context.Context, obj client.Object, options ...client
 }
 
 // Patch implements client.Writer.
-func (n noting) Patch(ctx context.Context, obj client.Object, patch client.Patch, options ...client.PatchOption) error {
+func (n recordingClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, options ...client.PatchOption) error {
 	err := n.Client.Patch(ctx, obj, patch, options...)
 	if err == nil && len(new(client.PatchOptions).ApplyOptions(options).DryRun) == 0 {
 		n.note(ctx, obj)
@@ -61,7 +61,7 @@ func (n noting) Patch(ctx context.Context, obj client.Object, patch client.Patch
 	return err
 }
 
-func (n noting) note(ctx context.Context, obj client.Object) {
+func (n recordingClient) note(ctx context.Context, obj client.Object) {
 	if kind, ok := kindOf(obj); ok {
 		n.memory.note(place{output.Target{Kind: kind, Name: obj.GetName()}, obj.GetNamespace(), output.OwnerOf(ctx)}, versionOf(obj))
 	}

@@ -35,8 +35,8 @@ const (
 // dummySecret is used for a path that is not registered, so that verification takes as long as for one that is.
 var dummySecret = hook.NewSecret()
 
-// handler accepts events. However many forgeries there are, they cost the API server a listing from time to time. No event is
-// acknowledged before its hint is stored.
+// handler accepts events. No event is acknowledged before its hint is stored. Forged events cost the API server only a listing
+// from time to time, however many there are.
 type handler struct {
 	pairs     pairs
 	hints     *hinter
@@ -96,7 +96,7 @@ func (h *handler) safely(w http.ResponseWriter, r *http.Request) (o outcome, kin
 	defer func() {
 		if recover() != nil {
 			o, kind = panicked, ""
-			h.log.Error(nil, "the receiver panicked at a request; the value of the panic is not logged")
+			h.log.Error(nil, "the receiver panicked while it handled a request; the value of the panic is not logged")
 		}
 	}()
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)

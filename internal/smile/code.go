@@ -22,14 +22,14 @@ const (
 	CodeTimeLimitExceeded    Code = "TIME_LIMIT_EXCEEDED"
 )
 
-var knownCodes = []Code{
+var documentedCodes = []Code{
 	CodeOK, CodeCreated, CodeInvalidCredentials, CodeInvalidParameters, CodeInvalidToken,
 	CodeUnauthorizedAccess, CodeMissingResource, CodeUnsupportedType, CodeRequestLimitExceeded,
 	CodeServerError, CodeUnsupportedMethod, CodeServerUnavailable, CodeTimeLimitExceeded,
 }
 
-// known reports whether a code is documented. Only those may be part of a message.
-func (c Code) known() bool { return slices.Contains(knownCodes, c) }
+// isDocumented reports whether a code is documented. Only those may be part of a message.
+func (c Code) isDocumented() bool { return slices.Contains(documentedCodes, c) }
 
 const maxRequestIDLength = 64
 

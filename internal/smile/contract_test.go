@@ -296,9 +296,9 @@ func TestContractRefusals(t *testing.T) {
 		if _, err := stranger.CreateUser(t.Context(), nil); !smile.IsDenied(err) || !smile.NotCreated(err) {
 			t.Errorf("a wrong pair: %v", err)
 		}
-		neighbour := connect(t, w.Server, transport.Config{Credentials: pair("b", "2")})
+		neighbor := connect(t, w.Server, transport.Config{Credentials: pair("b", "2")})
 		user := must[smile.CreatedUser](t)(w.client.CreateUser(t.Context(), nil)).User
-		if _, err := neighbour.User(t.Context(), user.ID); !smile.IsNotFound(err) && !smile.IsForbidden(err) {
+		if _, err := neighbor.User(t.Context(), user.ID); !smile.IsNotFound(err) && !smile.IsForbidden(err) {
 			t.Errorf("another tenant's user: %v", err)
 		}
 		_, err = w.client.Task(t.Context(), "no-such-task")

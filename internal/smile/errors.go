@@ -21,7 +21,7 @@ type APIError struct {
 }
 
 func (e *APIError) Error() string {
-	if !e.Code.known() {
+	if !e.Code.isDocumented() {
 		return fmt.Sprintf("smile: %s: refused with status %d", e.Operation, e.StatusCode)
 	}
 	return fmt.Sprintf("smile: %s: refused with status %d %s", e.Operation, e.StatusCode, e.Code)

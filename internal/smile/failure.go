@@ -58,9 +58,9 @@ func Classify(err error) error {
 	if failure, ok := errors.AsType[Failure](err); ok {
 		return failure
 	}
-	for _, known := range failures {
-		if known.matches(err) {
-			return known.failure
+	for _, rule := range failures {
+		if rule.matches(err) {
+			return rule.failure
 		}
 	}
 	return FailureNetwork

@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// Provider is an organisation at which people have accounts that they can link.
+// Provider is an organization at which people have accounts that they can link.
 type Provider struct {
 	ID   string
 	Name string

@@ -15,7 +15,7 @@ const (
 	ModeProduction Mode = "PRODUCTION"
 )
 
-// Token is a link token: it initialises the widget for one user.
+// Token is a link token: it initializes the widget for one user.
 type Token struct {
 	// ID is empty if the response does not contain it.
 	ID          string

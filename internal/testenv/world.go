@@ -59,7 +59,7 @@ type World struct {
 	namespaces []string
 }
 
-// Context is cancelled when the test ends. It is the same each time: each that Ginkgo is asked for costs it a clean-up,
+// Context is canceled when the test ends. It is the same each time: each that Ginkgo is asked for costs it a clean-up,
 // and thousands of these cost it minutes.
 func (w *World) Context() context.Context { return w.ctx }
 

@@ -28,9 +28,13 @@ func (l *loop) createAll(ctx context.Context) error {
 	return group.Wait()
 }
 
+// create writes the statuses that the operator writes, so that the API server has the same work.
 func (l *loop) create(ctx context.Context, name, uid string) error {
 	now := time.Now().UTC().Format(time.RFC3339)
-	err := l.store(ctx, name, map[string]any{"createAttempt": map[string]any{"id": string(uuid.NewUUID()), "startedAt": now}})
+	connected := succeeded("ConnectionReady", "the connection can be used", now)
+	err := l.store(ctx, name, uid, map[string]any{
+		"createAttempt": map[string]any{"id": string(uuid.NewUUID()), "startedAt": now}, "conditions": []any{connected},
+	})
 	if err != nil {
 		return err
 	}
@@ -38,16 +42,24 @@ func (l *loop) create(ctx context.Context, name, uid string) error {
 	if err != nil {
 		return err
 	}
-	return l.store(ctx, name, map[string]any{
-		"userID": id, "createdAt": now, "createAttempt": nil, "observedGeneration": 1,
-		"conditions": []any{map[string]any{
-			"type": "Ready", "status": "True", "reason": "Succeeded", "message": "", "lastTransitionTime": now, "observedGeneration": 1,
-		}},
+	return l.store(ctx, name, uid, map[string]any{
+		"userID": id, "createdAt": now, "mode": "Sandbox", "createAttempt": nil, "observedGeneration": 1,
+		"accounts": map[string]any{"total": 0, "connected": 0, "needsAction": 0},
+		"conditions": []any{
+			succeeded("Ready", "everything declared is in place", now), connected,
+			succeeded("Provisioned", "the person is a user at Smile", now),
+		},
 	})
 }
 
-func (l *loop) store(ctx context.Context, name string, status map[string]any) error {
-	patch, err := json.Marshal(map[string]any{"status": status})
+func succeeded(kind, message, now string) map[string]any {
+	return map[string]any{
+		"type": kind, "status": "True", "reason": "Succeeded", "message": message, "lastTransitionTime": now, "observedGeneration": 1,
+	}
+}
+
+func (l *loop) store(ctx context.Context, name, uid string, status map[string]any) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": uid}, "status": status})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -117,7 +118,9 @@ func (r *receiver) process(ctx context.Context, e event) error {
 	}
 	_, err = r.kube.CoreV1().Secrets(r.namespace).Update(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: r.names[e.Data.UserID] + "-data"},
-		Data:       map[string][]byte{"identities.json": data.Identity, "contributions.json": data.Contributions},
+		Data: map[string][]byte{
+			"identities.json": fmt.Appendf(nil, "[%s]", data.Identity), "contributions.json": data.Contributions,
+		},
 	}, metav1.UpdateOptions{})
 	return err
 }

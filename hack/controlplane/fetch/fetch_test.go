@@ -119,10 +119,10 @@ func TestCompileIntoTheCacheOrNotAtAll(t *testing.T) {
 	self := binary{name: "fetch", module: etcdModule, pkg: "."}
 	partial, cache := t.TempDir(), t.TempDir()
 
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := compile(cancelled, self, "v1.0.0", partial); !errors.Is(err, context.Canceled) {
-		t.Errorf("a cancelled build returned %v", err)
+	if err := compile(canceled, self, "v1.0.0", partial); !errors.Is(err, context.Canceled) {
+		t.Errorf("a canceled build returned %v", err)
 	}
 	if err := compile(t.Context(), self, "v1.0.0", partial); err != nil {
 		t.Fatal(err)

@@ -230,7 +230,7 @@ func TestFlagsReachTheSandbox(t *testing.T) {
 func TestWrongFlags(t *testing.T) {
 	for name, args := range map[string][]string{
 		"argument":           {"now"},
-		"unknown flag":       {"--colour"},
+		"unknown flag":       {"--color"},
 		"keys":               {"--keys", "a"},
 		"keys twice":         {"--keys", "a:b,a:c"},
 		"quirk form":         {"--quirks", "list-lag"},

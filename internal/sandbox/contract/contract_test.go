@@ -100,8 +100,8 @@ func TestCheck(t *testing.T) {
 	} {
 		for version, d := range versions(t) {
 			t.Run(version+" "+name, func(t *testing.T) {
-				got, known := d.Check(test.exchange)
-				if known != (test.operation != "") || got.Operation.ID != test.operation {
+				got, ok := d.Check(test.exchange)
+				if ok != (test.operation != "") || got.Operation.ID != test.operation {
 					t.Fatalf("operation %q", got.Operation.ID)
 				}
 				if got.Undocumented != (name == "undocumented error") {

@@ -39,8 +39,8 @@ func NewReport(operations []Operation) *Report {
 }
 
 func (r *Report) row(o Operation) *Row {
-	row, known := r.rows[o.Key()]
-	if !known {
+	row, ok := r.rows[o.Key()]
+	if !ok {
 		row = &Row{Operation: o, Undocumented: map[int]int{}, Violations: map[string]int{}}
 		r.rows[o.Key()] = row
 	}

@@ -129,8 +129,8 @@ func parseTampering(action string) (tampering, error) {
 		return tampering{}, fmt.Errorf("action %q: takes no argument, or does not exist", action)
 	}
 	plain := map[string]tampering{"lose": {lost: true}, "reorder": {held: true}, "forge": {forged: true}}
-	t, known := plain[name]
-	if !known {
+	t, ok := plain[name]
+	if !ok {
 		return tampering{}, fmt.Errorf("action %q does not exist", action)
 	}
 	return t, nil

@@ -61,7 +61,7 @@ func futureEchoes(object map[string]any) {
 
 // SuccessCode is the code of a successful response: the documented one, or an
 // unknown one with the quirk future.
-func (b *Behaviour) SuccessCode(documented string) string {
+func (b *Behavior) SuccessCode(documented string) string {
 	if b.future == "on" {
 		return addedLater
 	}
@@ -69,7 +69,7 @@ func (b *Behaviour) SuccessCode(documented string) string {
 }
 
 // FutureField is the value of an undocumented field, nil without the quirk future.
-func (b *Behaviour) FutureField() json.RawMessage {
+func (b *Behavior) FutureField() json.RawMessage {
 	if b.future != "on" {
 		return nil
 	}

@@ -16,11 +16,11 @@ import (
 type Quirk struct {
 	Name, Values, Doc string
 
-	field func(*Behaviour) any // a *time.Duration or a *string
+	field func(*Behavior) any // a *time.Duration or a *string
 }
 
-// Behaviour is what the quirks decide.
-type Behaviour struct {
+// Behavior is what the quirks decide.
+type Behavior struct {
 	ListLag        time.Duration
 	RevokedAccount string
 	BadCredentials string
@@ -51,62 +51,62 @@ const duration = "DURATION"
 var all = []Quirk{
 	{
 		"list-lag", duration, "a new user appears in GET /users only after this time on the sandbox clock",
-		func(b *Behaviour) any { return &b.ListLag },
+		func(b *Behavior) any { return &b.ListLag },
 	},
 	{
 		"revoked-account", "disconnected|404", "what GET returns for a revoked account",
-		func(b *Behaviour) any { return &b.RevokedAccount },
+		func(b *Behavior) any { return &b.RevokedAccount },
 	},
-	{"bad-credentials", "400|401", "status for a wrong key pair", func(b *Behaviour) any { return &b.BadCredentials }},
-	{"no-metadata", "object|null", "externalMetadata of a user without metadata", func(b *Behaviour) any { return &b.NoMetadata }},
+	{"bad-credentials", "400|401", "status for a wrong key pair", func(b *Behavior) any { return &b.BadCredentials }},
+	{"no-metadata", "object|null", "externalMetadata of a user without metadata", func(b *Behavior) any { return &b.NoMetadata }},
 	{
 		"event-id", "shared|per-webhook|per-attempt", "whether an event has the same id at every webhook and in every attempt",
-		func(b *Behaviour) any { return &b.EventID },
+		func(b *Behavior) any { return &b.EventID },
 	},
 	{
 		"signature", "lower|upper|prefixed", "how Smile-Signature is written; prefixed adds sha512= in front",
-		func(b *Behaviour) any { return &b.signature },
+		func(b *Behavior) any { return &b.signature },
 	},
 	{
 		"webhook-secret", "echoed|hidden", "whether responses about webhooks contain the secret",
-		func(b *Behaviour) any { return &b.WebhookSecret },
+		func(b *Behavior) any { return &b.WebhookSecret },
 	},
 	{
 		"no-payload", "null|absent|object", "the payload of an event for a webhook without includePayload",
-		func(b *Behaviour) any { return &b.NoPayload },
+		func(b *Behavior) any { return &b.NoPayload },
 	},
 	{
 		"datapoints-key", "datapoints|dataPoints|both", "spelling of the key in ACCOUNT_SYNC_TASK_FINISHED",
-		func(b *Behaviour) any { return &b.datapointsKey },
+		func(b *Behavior) any { return &b.datapointsKey },
 	},
-	{"task-finished", "full|short", "short omits taskType, status and errorCode", func(b *Behaviour) any { return &b.TaskFinished }},
-	{"failed-status", "FAILED|FAILURE", "status of a failed task in events", func(b *Behaviour) any { return &b.FailedStatus }},
+	{"task-finished", "full|short", "short omits taskType, status and errorCode", func(b *Behavior) any { return &b.TaskFinished }},
+	{"failed-status", "FAILED|FAILURE", "status of a failed task in events", func(b *Behavior) any { return &b.FailedStatus }},
 	{
 		"insight-name", "INSIGHTS|INSIGHT", "name of that data point in tasks and their events",
-		func(b *Behaviour) any { return &b.InsightName },
+		func(b *Behavior) any { return &b.InsightName },
 	},
-	{"repeat-delete", "404|200", "status of a repeated deletion", func(b *Behaviour) any { return &b.RepeatDelete }},
+	{"repeat-delete", "404|200", "status of a repeated deletion", func(b *Behavior) any { return &b.RepeatDelete }},
 	{
 		"date-zone", "utc|manila", "time zone of startDate and endDate of users, accounts, tasks and archives",
-		func(b *Behaviour) any { return &b.dateZone },
+		func(b *Behavior) any { return &b.dateZone },
 	},
 	{
 		"data-sync", "monthly|off", "whether data of monitored accounts is fetched again every month",
-		func(b *Behaviour) any { return &b.DataSync },
+		func(b *Behavior) any { return &b.DataSync },
 	},
 	{
 		"expired-account", "disconnected|silent|connected",
 		"state of an account whose data has expired; silent is disconnected without an event",
-		func(b *Behaviour) any { return &b.ExpiredAccount },
+		func(b *Behavior) any { return &b.ExpiredAccount },
 	},
 	{
 		"monitored-data", "kept|expires", "whether the data of monitored accounts is kept as long as it is synchronized",
-		func(b *Behaviour) any { return &b.MonitoredData },
+		func(b *Behavior) any { return &b.MonitoredData },
 	},
-	{"created-code", "OK|CREATED", "code of responses with status 201", func(b *Behaviour) any { return &b.CreatedCode }},
+	{"created-code", "OK|CREATED", "code of responses with status 201", func(b *Behavior) any { return &b.CreatedCode }},
 	{
 		"new-token", "keeps|voids", "whether a new link token invalidates the user's former ones",
-		func(b *Behaviour) any { return &b.NewToken },
+		func(b *Behavior) any { return &b.NewToken },
 	},
 	{"nulls", "sent|absent", "whether fields without a value are sent", shaped},
 	{"last-cursor", "null|empty|absent", "nextCursor of the last page", shaped},
@@ -117,18 +117,18 @@ var all = []Quirk{
 	{"unknown-enums", "off|on", "enumerations have undocumented values", shaped},
 	{
 		"future", "off|on", "objects, enumerations and lists that repeat a request have one undocumented element",
-		func(b *Behaviour) any { return &b.future },
+		func(b *Behavior) any { return &b.future },
 	},
-	{"retry-after", duration, "sent as Retry-After with every 429 and 503", func(b *Behaviour) any { return &b.RetryAfter }},
+	{"retry-after", duration, "sent as Retry-After with every 429 and 503", func(b *Behavior) any { return &b.RetryAfter }},
 }
 
 // shaped is the field of quirks that reshapes implements.
-func shaped(*Behaviour) any { return new(string) }
+func shaped(*Behavior) any { return new(string) }
 
 // All lists every quirk.
 func All() []Quirk { return slices.Clone(all) }
 
-// Parse reads name=value,name=value. NewBehaviour checks names and values.
+// Parse reads name=value,name=value. NewBehavior checks names and values.
 func Parse(text string) (map[string]string, error) {
 	chosen := map[string]string{}
 	for entry := range strings.SplitSeq(text, ",") {
@@ -158,13 +158,13 @@ func FromEnvironment(chosen map[string]string) (map[string]string, error) {
 	return all, nil
 }
 
-// NewBehaviour applies quirks by name. The others have their defaults.
-func NewBehaviour(chosen map[string]string) (Behaviour, error) {
-	var b Behaviour
+// NewBehavior applies quirks by name. The others have their defaults.
+func NewBehavior(chosen map[string]string) (Behavior, error) {
+	var b Behavior
 	for _, q := range all {
 		value, given := chosen[q.Name]
 		if err := q.set(&b, value, given); err != nil {
-			return Behaviour{}, err
+			return Behavior{}, err
 		}
 		if change, found := reshapes[q.Name][value]; found {
 			b.shapes = append(b.shapes, change)
@@ -172,13 +172,13 @@ func NewBehaviour(chosen map[string]string) (Behaviour, error) {
 	}
 	for name := range chosen {
 		if !slices.ContainsFunc(all, func(q Quirk) bool { return q.Name == name }) {
-			return Behaviour{}, fmt.Errorf("quirk %q does not exist: want one of %s", name, quirkNames())
+			return Behavior{}, fmt.Errorf("quirk %q does not exist: want one of %s", name, quirkNames())
 		}
 	}
 	return b, nil
 }
 
-func (q Quirk) set(b *Behaviour, value string, given bool) error {
+func (q Quirk) set(b *Behavior, value string, given bool) error {
 	switch field := q.field(b).(type) {
 	case *time.Duration:
 		if !given {
@@ -211,7 +211,7 @@ func quirkNames() string {
 }
 
 // Names returns data points as tasks and their events name them.
-func (b *Behaviour) Names(datapoints []string) []string {
+func (b *Behavior) Names(datapoints []string) []string {
 	named := append([]string{}, datapoints...)
 	if i := slices.Index(named, "INSIGHTS"); i >= 0 {
 		named[i] = b.InsightName
@@ -221,7 +221,7 @@ func (b *Behaviour) Names(datapoints []string) []string {
 
 // SpellDatapoints adds data points to an event under the name that the quirk
 // selects.
-func (b *Behaviour) SpellDatapoints(data map[string]any, names []string) map[string]any {
+func (b *Behavior) SpellDatapoints(data map[string]any, names []string) map[string]any {
 	if b.datapointsKey != "dataPoints" {
 		data["datapoints"] = names
 	}
@@ -232,7 +232,7 @@ func (b *Behaviour) SpellDatapoints(data map[string]any, names []string) map[str
 }
 
 // Zone is the offset from UTC of the days that filters mean.
-func (b *Behaviour) Zone() time.Duration {
+func (b *Behavior) Zone() time.Duration {
 	if b.dateZone == "manila" {
 		return 8 * time.Hour
 	}
@@ -240,7 +240,7 @@ func (b *Behaviour) Zone() time.Duration {
 }
 
 // WriteSignature returns the signature as the header has it.
-func (b *Behaviour) WriteSignature(signature string) string {
+func (b *Behavior) WriteSignature(signature string) string {
 	switch b.signature {
 	case "upper":
 		return strings.ToUpper(signature)

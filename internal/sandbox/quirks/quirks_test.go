@@ -12,7 +12,7 @@ func TestEveryQuirkIsSet(t *testing.T) {
 	for _, q := range All() {
 		known[q.Name] = true
 		for value := range strings.SplitSeq(strings.Replace(q.Values, duration, "5s", 1), "|") {
-			if _, err := NewBehaviour(map[string]string{q.Name: value}); err != nil {
+			if _, err := NewBehavior(map[string]string{q.Name: value}); err != nil {
 				t.Error(err)
 			}
 			if reshapes[q.Name] != nil && value != strings.Split(q.Values, "|")[0] && reshapes[q.Name][value] == nil {

@@ -83,10 +83,10 @@ func unknownEnums(object map[string]any) {
 }
 
 // Reshapes reports whether a quirk changes shapes.
-func (b *Behaviour) Reshapes() bool { return len(b.shapes) > 0 }
+func (b *Behavior) Reshapes() bool { return len(b.shapes) > 0 }
 
 // Reshape applies the quirks to JSON. It costs nothing if no quirk changes shapes.
-func (b *Behaviour) Reshape(text json.RawMessage) json.RawMessage {
+func (b *Behavior) Reshape(text json.RawMessage) json.RawMessage {
 	if !b.Reshapes() {
 		return text
 	}
@@ -100,7 +100,7 @@ func (b *Behaviour) Reshape(text json.RawMessage) json.RawMessage {
 	return wire.Encode(value)
 }
 
-func (b *Behaviour) apply(value any) {
+func (b *Behavior) apply(value any) {
 	switch value := value.(type) {
 	case []any:
 		for _, one := range value {
@@ -120,7 +120,7 @@ func (b *Behaviour) apply(value any) {
 
 // ReshapeValue returns the value itself if no quirk changes shapes, and otherwise
 // its changed JSON.
-func (b *Behaviour) ReshapeValue(value any) any {
+func (b *Behavior) ReshapeValue(value any) any {
 	if !b.Reshapes() || value == nil {
 		return value
 	}

@@ -140,10 +140,10 @@ func (c *call) authenticate() *reply {
 		refusal := refuse(http.StatusUnauthorized, "The call has no usable credentials.")
 		return &refusal
 	}
-	t, known := c.box.tenants[key]
-	if !known || t.pair.Secret != secret {
+	t, ok := c.box.tenants[key]
+	if !ok || t.pair.Secret != secret {
 		refusal := reply{status: http.StatusBadRequest, code: "INVALID_CREDENTIALS", message: "Key or secret is wrong."}
-		if c.box.behaviour.BadCredentials == "401" {
+		if c.box.behavior.BadCredentials == "401" {
 			refusal.status = http.StatusUnauthorized
 		}
 		return &refusal

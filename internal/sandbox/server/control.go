@@ -130,15 +130,15 @@ func (s *Sandbox) Reset() {
 // Users lists all users of a tenant in the order of their creation. The quirk
 // list-lag does not apply.
 func (s *Sandbox) Users(key string) ([]User, error) {
-	t, known := s.tenants[key]
-	if !known {
+	t, ok := s.tenants[key]
+	if !ok {
 		return nil, notFound("key", key)
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	shown := make([]User, len(t.users.order))
 	for i, u := range t.users.order {
-		shown[i] = u.wire(&s.behaviour)
+		shown[i] = u.wire(&s.behavior)
 	}
 	return shown, nil
 }
@@ -158,7 +158,7 @@ func (s *Sandbox) Link(req LinkRequest) (Account, error) {
 	for _, t := range s.tenants {
 		t.catchUp(now)
 		t.mu.Lock()
-		if u, known := t.users.byID[req.UserID]; known {
+		if u, ok := t.users.byID[req.UserID]; ok {
 			defer t.mu.Unlock()
 			return s.linker.link(t, u, p, req, now).wire(), nil
 		}
@@ -181,7 +181,7 @@ func (s *Sandbox) Disconnect(accountID string) (Account, error) {
 // Fail makes an account's login fail with one of the API's account error codes.
 func (s *Sandbox) Fail(accountID, code string) (Account, error) {
 	return s.changeAccount(accountID, func(t *tenant, a *account, now time.Time) error {
-		if _, known := accountErrors[code]; !known {
+		if _, ok := accountErrors[code]; !ok {
 			return invalid("error code %q does not exist", code)
 		}
 		if a.status == Disconnected {
@@ -211,7 +211,7 @@ func (s *Sandbox) changeAccount(accountID string, how func(*tenant, *account, ti
 	for _, t := range s.tenants {
 		t.catchUp(now)
 		t.mu.Lock()
-		if a, known := t.accounts.byID[accountID]; known {
+		if a, ok := t.accounts.byID[accountID]; ok {
 			defer t.mu.Unlock()
 			if err := how(t, a, now); err != nil {
 				return Account{}, err

@@ -51,8 +51,8 @@ func (s *Sandbox) AdvanceInvite(id string, to InviteStatus) (Invite, error) {
 	}
 	now := s.clock.Now()
 	return inTenantWith(s, now, func(t *tenant) (Invite, bool, error) {
-		i, known := t.invites.byID[id]
-		if !known {
+		i, ok := t.invites.byID[id]
+		if !ok {
 			return Invite{}, false, nil
 		}
 		if !now.Before(i.mail.ExpiresAt) {
@@ -67,12 +67,12 @@ func (s *Sandbox) AdvanceInvite(id string, to InviteStatus) (Invite, error) {
 func (s *Sandbox) CompleteSession(userID string) (User, error) {
 	now := s.clock.Now()
 	return inTenantWith(s, now, func(t *tenant) (User, bool, error) {
-		u, known := t.users.byID[userID]
-		if !known {
+		u, ok := t.users.byID[userID]
+		if !ok {
 			return User{}, false, nil
 		}
 		t.completeSession(u, now)
-		return u.wire(&s.behaviour), true, nil
+		return u.wire(&s.behavior), true, nil
 	}, notFound("user", userID))
 }
 

@@ -20,13 +20,13 @@ type Operation struct {
 
 // Emulated lists the operations of the Open API that the sandbox emulates.
 func Emulated() []Operation {
-	var known []Operation
+	var emulated []Operation
 	for _, o := range operations {
 		if o.handle != nil {
-			known = append(known, Operation{o.method, o.path, o.id})
+			emulated = append(emulated, Operation{o.method, o.path, o.id})
 		}
 	}
-	return known
+	return emulated
 }
 
 func serveDescription(w http.ResponseWriter, _ *http.Request) {

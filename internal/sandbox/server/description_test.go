@@ -24,7 +24,7 @@ var described = sync.OnceValues(func() (*contract.Document, error) {
 
 // deviates reports whether a quirk makes the sandbox contradict its description
 // on purpose.
-func deviates(b *quirks.Behaviour) bool {
+func deviates(b *quirks.Behavior) bool {
 	return b.InsightName == "INSIGHT" || b.CreatedCode != "OK" || b.Reshapes()
 }
 
@@ -33,7 +33,7 @@ func deviates(b *quirks.Behaviour) bool {
 // deviate.
 func (b *box) conform(r *http.Request, body string, w *httptest.ResponseRecorder) {
 	b.t.Helper()
-	if deviates(&b.behaviour) || len(b.Faults()) > 0 || len(body) > maxBody {
+	if deviates(&b.behavior) || len(b.Faults()) > 0 || len(body) > maxBody {
 		return
 	}
 	document, err := described()
@@ -142,10 +142,10 @@ func TestDescriptionIsStrict(t *testing.T) {
 			if bad == good.text {
 				t.Fatalf("nothing to change in %s", good.text)
 			}
-			finding, known := document.Check(contract.Exchange{
+			finding, ok := document.Check(contract.Exchange{
 				Request: httptest.NewRequest(http.MethodGet, path, nil), Status: http.StatusOK, Header: good.header, Body: []byte(bad),
 			})
-			if !known || len(finding.Violations) == 0 {
+			if !ok || len(finding.Violations) == 0 {
 				t.Errorf("nobody noticed: %s", bad)
 			}
 		})

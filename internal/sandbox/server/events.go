@@ -45,13 +45,13 @@ func (t *tenant) emit(o occurrence) {
 }
 
 func (t *tenant) event(hook *webhook, o occurrence, id string, data details) delivery.Event {
-	if t.box.behaviour.EventID == "per-webhook" {
+	if t.box.behavior.EventID == "per-webhook" {
 		id = t.box.ids.Next("et-")
 	}
 	return delivery.Event{
 		ID: id, Version: 1, Type: o.kind, CreatedAt: wire.Timestamp{Time: o.at},
-		Data:       t.box.behaviour.Reshape(wire.Encode(t.withPayload(data, o.payload, hook.IncludePayload))),
-		AddedLater: t.box.behaviour.FutureField(),
+		Data:       t.box.behavior.Reshape(wire.Encode(t.withPayload(data, o.payload, hook.IncludePayload))),
+		AddedLater: t.box.behavior.FutureField(),
 	}
 }
 
@@ -68,9 +68,9 @@ func (t *tenant) withPayload(data details, payload func() any, wanted bool) deta
 	switch {
 	case wanted:
 		own["payload"] = payload()
-	case t.box.behaviour.NoPayload == "null":
+	case t.box.behavior.NoPayload == "null":
 		own["payload"] = nil
-	case t.box.behaviour.NoPayload == "object":
+	case t.box.behavior.NoPayload == "object":
 		own["payload"] = struct{}{}
 	}
 	return own

@@ -161,8 +161,8 @@ var actions = map[string]func(argument string) (effect, error){
 
 func parseAction(text string) (effect, error) {
 	name, argument, _ := strings.Cut(text, ":")
-	parse, known := actions[name]
-	if !known {
+	parse, ok := actions[name]
+	if !ok {
 		return effect{}, fmt.Errorf("action %q does not exist", text)
 	}
 	t, err := parse(argument)

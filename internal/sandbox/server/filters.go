@@ -15,7 +15,7 @@ func between(on, start, end string) bool {
 // during is between for the day of an instant, in the zone that a quirk
 // selects.
 func (c *call) during(at time.Time, start, end string) bool {
-	return start == "" && end == "" || between(wire.Day(at.Add(c.box.behaviour.Zone())), start, end)
+	return start == "" && end == "" || between(wire.Day(at.Add(c.box.behavior.Zone())), start, end)
 }
 
 // matches reports whether a value is the wanted one. An empty one matches all.

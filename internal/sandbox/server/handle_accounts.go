@@ -18,14 +18,14 @@ func listAccounts(c *call) reply {
 // isVisible reports whether the API shows an account. A quirk decides whether
 // it shows revoked ones.
 func (c *call) isVisible(a *account) bool {
-	return a.status != Disconnected || c.box.behaviour.RevokedAccount != "404"
+	return a.status != Disconnected || c.box.behavior.RevokedAccount != "404"
 }
 
 func getAccount(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || !c.isVisible(a) {
+	a, found := c.tenant.accounts.byID[c.id()]
+	if !found || !c.isVisible(a) {
 		return missing()
 	}
 	c.userID = a.owner.id
@@ -35,9 +35,9 @@ func getAccount(c *call) reply {
 func deleteAccount(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || a.status == Disconnected {
-		return c.deletedAlready(known)
+	a, ok := c.tenant.accounts.byID[c.id()]
+	if !ok || a.status == Disconnected {
+		return c.deletedAlready(ok)
 	}
 	c.tenant.revokeAccount(a, c.now)
 	c.userID, c.committed = a.owner.id, true
@@ -49,15 +49,15 @@ func deleteAccount(c *call) reply {
 func getAccountPayload(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || a.status == Disconnected {
+	a, found := c.tenant.accounts.byID[c.id()]
+	if !found || a.status == Disconnected {
 		return missing()
 	}
 	c.userID = a.owner.id
 	payload := accountPayload{"metadata": payloadReference{a.id, "ACCOUNT", a.owner.id, a.provider.ID}}
 	for _, d := range fixtures.Datapoints {
 		items := []any{}
-		for _, i := range c.box.linker.materialise(c.tenant, a, d.Path) {
+		for _, i := range c.box.linker.materialize(c.tenant, a, d.Path) {
 			items = append(items, i.payload)
 		}
 		payload[d.Key] = items

@@ -42,8 +42,8 @@ func createArchive(wanted validate.Form, taskKind string) func(*call) reply {
 func (c *call) file(req archiveRequest, taskKind string) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	owner, known := c.tenant.users.byID[req.UserID]
-	if req.UserID != "" && !known {
+	owner, found := c.tenant.users.byID[req.UserID]
+	if req.UserID != "" && !found {
 		return missing()
 	}
 	a := c.tenant.file(owner, req, taskKind, c.now)
@@ -69,8 +69,8 @@ func getArchive(wire func(*archive) any) func(*call) reply {
 	return func(c *call) reply {
 		c.tenant.mu.RLock()
 		defer c.tenant.mu.RUnlock()
-		a, known := c.tenant.archives.byID[c.id()]
-		if !known {
+		a, found := c.tenant.archives.byID[c.id()]
+		if !found {
 			return missing()
 		}
 		c.userID = a.owner.id
@@ -81,9 +81,9 @@ func getArchive(wire func(*archive) any) func(*call) reply {
 func deleteArchive(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	a, known := c.tenant.archives.byID[c.id()]
-	if !known || a.status == revoked {
-		return c.deletedAlready(known)
+	a, ok := c.tenant.archives.byID[c.id()]
+	if !ok || a.status == revoked {
+		return c.deletedAlready(ok)
 	}
 	c.tenant.revokeArchive(a, c.now)
 	c.userID, c.committed = a.owner.id, true

@@ -48,8 +48,8 @@ func generateExport(c *call) reply {
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || a.status == Disconnected {
+	a, found := c.tenant.accounts.byID[c.id()]
+	if !found || a.status == Disconnected {
 		return missing()
 	}
 	made := &export{
@@ -80,7 +80,7 @@ func origin(r *http.Request) string {
 func (t *tenant) exportFile(a *account, extension string) []byte {
 	rows := [][]string{{"datapoint", "item"}}
 	for _, d := range fixtures.Datapoints {
-		for _, i := range t.box.linker.materialise(t, a, d.Path) {
+		for _, i := range t.box.linker.materialize(t, a, d.Path) {
 			rows = append(rows, []string{d.Name, string(i.payload)})
 		}
 	}
@@ -109,8 +109,8 @@ func (s *Sandbox) serveExport(w http.ResponseWriter, r *http.Request) {
 	for _, t := range s.tenants {
 		t.catchUp(s.clock.Now())
 		t.mu.RLock()
-		made, known := t.exports.byID[chi.URLParam(r, "id")]
-		alive := known && made.account.status != Disconnected && len(made.account.refreshes) > 0
+		made, ok := t.exports.byID[chi.URLParam(r, "id")]
+		alive := ok && made.account.status != Disconnected && len(made.account.refreshes) > 0
 		t.mu.RUnlock()
 		if alive {
 			w.Header().Set("Content-Type", map[string]string{"PDF": "application/pdf", "CSV": "text/csv; charset=utf-8"}[made.extension])
@@ -126,8 +126,8 @@ func (s *Sandbox) serveExport(w http.ResponseWriter, r *http.Request) {
 func disableMonitor(c *call) reply {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	a, known := c.tenant.accounts.byID[c.id()]
-	if !known || a.status == Disconnected {
+	a, ok := c.tenant.accounts.byID[c.id()]
+	if !ok || a.status == Disconnected {
 		return missing()
 	}
 	a.monitorOff = true

@@ -181,8 +181,8 @@ func listInvites(c *call) reply {
 func getInvite(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	i, known := c.tenant.invites.byID[c.id()]
-	if !known {
+	i, found := c.tenant.invites.byID[c.id()]
+	if !found {
 		return missing()
 	}
 	c.userID = i.owner.id
@@ -192,8 +192,8 @@ func getInvite(c *call) reply {
 func listInviteLog(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	i, known := c.tenant.invites.byID[c.id()]
-	if !known {
+	i, ok := c.tenant.invites.byID[c.id()]
+	if !ok {
 		return missing()
 	}
 	c.userID = i.owner.id

@@ -26,7 +26,7 @@ func (c *call) sources() []*account {
 	accounts := c.tenant.accounts.order
 	if u, given := c.filter("userId"), c.filter("userId") != ""; given {
 		accounts = nil
-		if owner, known := c.tenant.users.byID[u]; known {
+		if owner, ok := c.tenant.users.byID[u]; ok {
 			accounts = owner.accounts
 		}
 	}
@@ -53,8 +53,8 @@ func getItem(d fixtures.Datapoint) func(*call) reply {
 	return func(c *call) reply {
 		c.tenant.mu.RLock()
 		defer c.tenant.mu.RUnlock()
-		i, known := c.tenant.items[c.id()]
-		if !known || i.path != d.Path {
+		i, found := c.tenant.items[c.id()]
+		if !found || i.path != d.Path {
 			return missing()
 		}
 		c.userID = i.account.owner.id

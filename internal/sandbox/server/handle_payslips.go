@@ -55,8 +55,8 @@ func queryPrediction(c *call) reply {
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	a, known := c.tenant.archives.byID[c.filter("archiveId")]
-	if !known || !a.isPredicted() {
+	a, found := c.tenant.archives.byID[c.filter("archiveId")]
+	if !found || !a.isPredicted() {
 		return missing()
 	}
 	c.userID = a.owner.id
@@ -106,8 +106,8 @@ func sendManualResult(c *call) reply {
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	a, known := c.tenant.archives.byID[req.ArchiveID]
-	if !known || a.status == revoked {
+	a, ok := c.tenant.archives.byID[req.ArchiveID]
+	if !ok || a.status == revoked {
 		return missing()
 	}
 	c.tenant.correct(a, req, c.now)

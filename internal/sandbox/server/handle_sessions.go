@@ -58,8 +58,8 @@ func getUserPayload(c *call) reply {
 	c.userID = c.id()
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	u, known := c.tenant.users.byID[c.userID]
-	if !known {
+	u, found := c.tenant.users.byID[c.userID]
+	if !found {
 		return missing()
 	}
 	return ok(c.tenant.sessionPayload(u))
@@ -70,8 +70,8 @@ func resetSession(c *call) reply {
 	c.userID = c.id()
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	u, known := c.tenant.users.byID[c.userID]
-	if !known {
+	u, ok := c.tenant.users.byID[c.userID]
+	if !ok {
 		return missing()
 	}
 	u.completed, u.sessionSince = false, c.now

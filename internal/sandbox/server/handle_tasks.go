@@ -8,16 +8,16 @@ func listTasks(c *call) reply {
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	return paginate(c, c.tenant.tasks.after(c.paging.from), wanted, func(t *task) any { return t.wire(&c.box.behaviour) })
+	return paginate(c, c.tenant.tasks.after(c.paging.from), wanted, func(t *task) any { return t.wire(&c.box.behavior) })
 }
 
 func getTask(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	t, known := c.tenant.tasks.byID[c.id()]
-	if !known {
+	t, found := c.tenant.tasks.byID[c.id()]
+	if !found {
 		return missing()
 	}
 	c.userID = t.owner().id
-	return ok(t.wire(&c.box.behaviour))
+	return ok(t.wire(&c.box.behavior))
 }

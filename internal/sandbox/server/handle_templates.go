@@ -21,7 +21,7 @@ type consentTemplateRequest struct {
 	ConsentMethod string `json:"consentMethod"`
 }
 
-func (t *consentTemplate) wire(*quirks.Behaviour) any {
+func (t *consentTemplate) wire(*quirks.Behavior) any {
 	return struct {
 		ID        string         `json:"id"`
 		CreatedAt wire.Timestamp `json:"createdAt"`
@@ -82,7 +82,7 @@ type invitePage struct {
 	Button      string `json:"button"`
 }
 
-func (t *inviteTemplate) wire(*quirks.Behaviour) any {
+func (t *inviteTemplate) wire(*quirks.Behavior) any {
 	return struct {
 		ID string `json:"id"`
 		inviteTemplateRequest

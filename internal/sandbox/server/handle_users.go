@@ -15,22 +15,22 @@ const tokenLife = 5 * time.Hour
 func listUsers(c *call) reply {
 	start, end := c.filter("startDate"), c.filter("endDate")
 	visible := func(u *user) bool {
-		return c.now.Sub(u.createdAt) >= c.box.behaviour.ListLag && c.during(u.createdAt, start, end)
+		return c.now.Sub(u.createdAt) >= c.box.behavior.ListLag && c.during(u.createdAt, start, end)
 	}
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	return paginate(c, c.tenant.users.after(c.paging.from), visible, func(u *user) any { return u.wire(&c.box.behaviour) })
+	return paginate(c, c.tenant.users.after(c.paging.from), visible, func(u *user) any { return u.wire(&c.box.behavior) })
 }
 
 func getUser(c *call) reply {
 	c.userID = c.id()
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
-	u, known := c.tenant.users.byID[c.userID]
-	if !known {
+	u, found := c.tenant.users.byID[c.userID]
+	if !found {
 		return missing()
 	}
-	return ok(u.wire(&c.box.behaviour))
+	return ok(u.wire(&c.box.behavior))
 }
 
 func createUser(c *call) reply {
@@ -42,7 +42,7 @@ func createUser(c *call) reply {
 	defer c.tenant.mu.Unlock()
 	u := c.tenant.addUser(c.box.ids, metadata, c.now)
 	c.userID, c.committed = u.id, true
-	return created(createdUser{User: u.wire(&c.box.behaviour), Token: c.mint(u)})
+	return created(createdUser{User: u.wire(&c.box.behavior), Token: c.mint(u)})
 }
 
 // addUser creates a user and notifies the webhooks. The caller holds mu.
@@ -70,8 +70,8 @@ func createToken(c *call) reply {
 	c.userID = wanted
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	u, known := c.tenant.users.byID[wanted]
-	if !known {
+	u, ok := c.tenant.users.byID[wanted]
+	if !ok {
 		return missing()
 	}
 	c.committed = true
@@ -94,7 +94,7 @@ func (c *call) mint(u *user) linkToken {
 		TokenID: c.box.ids.Next("tk-"), UserID: u.id, Key: c.tenant.pair.Key, Mode: c.tenant.pair.Mode,
 		ExpiresAt: wire.Timestamp{Time: c.now.Add(tokenLife)},
 	}
-	if c.box.behaviour.NewToken == "voids" {
+	if c.box.behavior.NewToken == "voids" {
 		u.onlyToken = claims.TokenID
 		c.tenant.commit(u)
 	}

@@ -38,7 +38,7 @@ func (w *webhook) target() delivery.Target {
 }
 
 // wire contains the secret unless a quirk hides it.
-func (w *webhook) wire(b *quirks.Behaviour) any {
+func (w *webhook) wire(b *quirks.Behavior) any {
 	shown := webhookWire{
 		ID: w.id, CreatedAt: wire.Timestamp{Time: w.createdAt}, webhookRequest: w.webhookRequest,
 		UpdatedAt: wire.Timestamp{Time: w.createdAt},
@@ -79,5 +79,5 @@ func createWebhook(c *call) reply {
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	return ok(webhooks.add(c, "", &webhook{webhookRequest: wanted}).wire(&c.box.behaviour))
+	return ok(webhooks.add(c, "", &webhook{webhookRequest: wanted}).wire(&c.box.behavior))
 }

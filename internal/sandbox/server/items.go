@@ -29,18 +29,18 @@ func (i *item) wire() json.RawMessage {
 	return append(append(text, metadata...), '}')
 }
 
-// materialise returns the items of a data point of an account. It creates them
+// materialize returns the items of a data point of an account. It creates them
 // when they are first read, because creating those of all seeded accounts would
 // be expensive. The caller holds mu for writing.
-func (l *linker) materialise(t *tenant, a *account, path string) []*item {
-	first := a.materialised == 0 && len(a.refreshes) > 0
-	for a.materialised < len(a.refreshes) {
+func (l *linker) materialize(t *tenant, a *account, path string) []*item {
+	first := a.materialized == 0 && len(a.refreshes) > 0
+	for a.materialized < len(a.refreshes) {
 		for _, d := range fixtures.Datapoints {
 			if slices.Contains(a.provider.Supported, d.Name) {
 				l.addItems(t, a, d)
 			}
 		}
-		a.materialised++
+		a.materialized++
 	}
 	if first {
 		t.keep(a)
@@ -53,14 +53,14 @@ func (l *linker) materialise(t *tenant, a *account, path string) []*item {
 // items.
 func (l *linker) addItems(t *tenant, a *account, d fixtures.Datapoint) {
 	brought := a.person.Items(d.Path, a.provider.ID)
-	if a.materialised > 0 {
-		brought = fixtures.NextMonth(brought, a.materialised)
+	if a.materialized > 0 {
+		brought = fixtures.NextMonth(brought, a.materialized)
 	}
 	for _, from := range brought {
 		id := d.Prefix + l.ids.Derive(a.id, d.Path, strconv.Itoa(len(a.items[d.Path])))
 		made := &item{
 			id: id, path: d.Path, on: from.On, payload: withID(id, from.Mark(l.canaries)), account: a,
-			createdAt: a.refreshes[a.materialised], refresh: a.materialised,
+			createdAt: a.refreshes[a.materialized], refresh: a.materialized,
 		}
 		a.items[d.Path] = append(a.items[d.Path], made)
 		t.items[id] = made
@@ -81,7 +81,7 @@ func (l *linker) itemsFrom(t *tenant, accounts []*account, path string, from pla
 			if a.ordinal < from.major {
 				continue
 			}
-			for n, i := range l.materialise(t, a, path) {
+			for n, i := range l.materialize(t, a, path) {
 				if a.ordinal == from.major && n < from.minor {
 					continue
 				}

@@ -14,7 +14,7 @@ func (l *linker) scheduleLife(t *tenant, a *account, at time.Time) {
 // mu.
 func (l *linker) scheduleNext(t *tenant, a *account) {
 	t.schedule(l.dataEnds(t, a), dataExpired{l, a, a.attempt})
-	if a.monitor == MonitorActive && t.box.behaviour.DataSync != "off" {
+	if a.monitor == MonitorActive && t.box.behavior.DataSync != "off" {
 		t.schedule(monthsLater(a.connectedAt, a.syncs+1), monthlySync{l, a, a.attempt})
 	}
 }
@@ -22,7 +22,7 @@ func (l *linker) scheduleNext(t *tenant, a *account) {
 // dataEnds is when the data of an account expires if it is not refreshed.
 func (l *linker) dataEnds(t *tenant, a *account) time.Time {
 	from := a.connectedAt
-	if n := len(a.refreshes); n > 0 && a.monitor == MonitorActive && t.box.behaviour.MonitoredData == "kept" {
+	if n := len(a.refreshes); n > 0 && a.monitor == MonitorActive && t.box.behavior.MonitoredData == "kept" {
 		from = a.refreshes[n-1]
 	}
 	return from.Add(l.dataLife)
@@ -72,7 +72,7 @@ func (e dataExpired) happen(t *tenant, at time.Time) {
 		t.schedule(ends, e)
 		return
 	}
-	switch t.box.behaviour.ExpiredAccount {
+	switch t.box.behavior.ExpiredAccount {
 	case "connected":
 		t.dropData(a)
 		t.commit(a)

@@ -203,5 +203,5 @@ func (t *tenant) dropData(a *account) {
 			delete(t.items, i.id)
 		}
 	}
-	a.items, a.refreshes, a.materialised = map[string][]*item{}, nil, 0
+	a.items, a.refreshes, a.materialized = map[string][]*item{}, nil, 0
 }

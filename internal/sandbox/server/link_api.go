@@ -46,8 +46,8 @@ func forUser(how func(*call, *user) reply) func(*call) reply {
 	return func(c *call) reply {
 		c.tenant.mu.Lock()
 		defer c.tenant.mu.Unlock()
-		u, known := c.tenant.users.byID[c.userID]
-		if !known {
+		u, ok := c.tenant.users.byID[c.userID]
+		if !ok {
 			return refuse(http.StatusForbidden, "The link token is for a user who does not exist.")
 		}
 		return how(c, u)
@@ -210,9 +210,9 @@ func deleteLinkAccount(c *call, u *user) reply {
 // withAccount finds the user's account that the path names. It refuses an
 // account of another user. A revoked account is missing.
 func (c *call) withAccount(u *user, how func(*account) reply) reply {
-	a, known := c.tenant.accounts.byID[c.id()]
+	a, ok := c.tenant.accounts.byID[c.id()]
 	switch {
-	case !known || a.status == Disconnected:
+	case !ok || a.status == Disconnected:
 		return missing()
 	case a.owner != u:
 		return belongsToAnother("account")

@@ -42,8 +42,8 @@ func (c *call) authenticateLink() *reply {
 	if fault != "" {
 		return fault.reply()
 	}
-	t, known := c.box.tenants[claims.Key]
-	if !known {
+	t, ok := c.box.tenants[claims.Key]
+	if !ok {
 		return tokenForeign.reply()
 	}
 	if t.voided(claims) {
@@ -58,6 +58,6 @@ func (c *call) authenticateLink() *reply {
 func (t *tenant) voided(claims tokenClaims) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	u, known := t.users.byID[claims.UserID]
-	return known && u.onlyToken != "" && u.onlyToken != claims.TokenID
+	u, ok := t.users.byID[claims.UserID]
+	return ok && u.onlyToken != "" && u.onlyToken != claims.TokenID
 }

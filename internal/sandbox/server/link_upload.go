@@ -44,9 +44,9 @@ func createLinkArchive(c *call, u *user) reply {
 }
 
 func deleteLinkArchive(c *call, u *user) reply {
-	a, known := c.tenant.archives.byID[c.id()]
+	a, ok := c.tenant.archives.byID[c.id()]
 	switch {
-	case !known || a.status == revoked:
+	case !ok || a.status == revoked:
 		return missing()
 	case a.owner != u:
 		return belongsToAnother("archive")

@@ -74,12 +74,12 @@ func (t *tenant) taskEndEvent(ended *task, at time.Time) occurrence {
 		return occurrence{kind: "ACCOUNT_SYNC_TASK_FINISHED", at: at, payload: payload, data: func() details {
 			data := ended.about().with("status", t.outcomeOf(ended)).with("monitorStatus", ended.account.monitor)
 			delete(data, "taskType")
-			return t.box.behaviour.SpellDatapoints(data, t.box.behaviour.Names(ended.datapoints))
+			return t.box.behavior.SpellDatapoints(data, t.box.behavior.Names(ended.datapoints))
 		}}
 	}
 	return occurrence{kind: "TASK_FINISHED", at: at, payload: payload, data: func() details {
-		data := ended.about().with("datapoints", t.box.behaviour.Names(ended.datapoints))
-		if t.box.behaviour.TaskFinished == "short" {
+		data := ended.about().with("datapoints", t.box.behavior.Names(ended.datapoints))
+		if t.box.behavior.TaskFinished == "short" {
 			delete(data, "taskType")
 			return data
 		}
@@ -95,7 +95,7 @@ func (t *tenant) outcomeOf(ended *task) string {
 	if ended.errorCode == "" {
 		return "SUCCEEDED"
 	}
-	return t.box.behaviour.FailedStatus
+	return t.box.behavior.FailedStatus
 }
 
 // itemEvents are the events about the items of a data point: the type for new
@@ -120,7 +120,7 @@ var itemEvents = map[string]struct{ added, idField, updated string }{
 func (t *tenant) dataEvents(a *account, at time.Time) []occurrence {
 	var found []occurrence
 	for _, d := range fixtures.Datapoints {
-		items := t.box.linker.materialise(t, a, d.Path)
+		items := t.box.linker.materialize(t, a, d.Path)
 		var fresh []*item
 		for _, i := range items {
 			if i.refresh == len(a.refreshes)-1 {

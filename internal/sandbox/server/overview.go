@@ -91,12 +91,12 @@ func (s *Sandbox) Overview(limit int, find string) Overview {
 		}
 	}
 	for _, key := range s.keys {
-		shown.Tenants = append(shown.Tenants, s.tenants[key].overview(&s.behaviour, shown.Now, limit, find))
+		shown.Tenants = append(shown.Tenants, s.tenants[key].overview(&s.behavior, shown.Now, limit, find))
 	}
 	return shown
 }
 
-func (t *tenant) overview(b *quirks.Behaviour, now time.Time, limit int, find string) TenantOverview {
+func (t *tenant) overview(b *quirks.Behavior, now time.Time, limit int, find string) TenantOverview {
 	t.catchUp(now)
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -115,7 +115,7 @@ func (t *tenant) overview(b *quirks.Behaviour, now time.Time, limit int, find st
 	return shown
 }
 
-func (u *user) overview(b *quirks.Behaviour) UserOverview {
+func (u *user) overview(b *quirks.Behavior) UserOverview {
 	shown := UserOverview{User: u.wire(b), Accounts: []Account{}}
 	for _, a := range u.accounts {
 		shown.Accounts = append(shown.Accounts, a.wire())
@@ -149,9 +149,9 @@ func (s *Sandbox) NewToken(userID string) (any, error) {
 	for _, key := range s.keys {
 		t := s.tenants[key]
 		t.mu.RLock()
-		_, known := t.users.byID[userID]
+		_, ok := t.users.byID[userID]
 		t.mu.RUnlock()
-		if known {
+		if ok {
 			return s.asBackend(key, createToken, url.Values{"userId": {userID}})
 		}
 	}
@@ -161,8 +161,8 @@ func (s *Sandbox) NewToken(userID string) (any, error) {
 // asBackend runs a handler of the Open API without a request: nothing is
 // limited, counted or written to the journal.
 func (s *Sandbox) asBackend(key string, how func(*call) reply, filters url.Values) (any, error) {
-	t, known := s.tenants[key]
-	if !known {
+	t, ok := s.tenants[key]
+	if !ok {
 		return nil, notFound("key", key)
 	}
 	now := s.clock.Now()

@@ -154,7 +154,7 @@ func TestFilters(t *testing.T) {
 		"providers?name=abc":                                                2,
 		"providers?ids=sss_ph,grab":                                         2,
 		"providers?ids=sss_ph&ids=grab&ids=none":                            2,
-		"providers?colour=blue&size=150":                                    len(fixtures.Providers),
+		"providers?color=blue&size=150":                                     len(fixtures.Providers),
 		"archives?userId=" + early + "&fileType=PAYSLIP&endDate=2030-01-01": 0,
 	} {
 		if got := len(b.list("/v1/" + path).Items); got != want {

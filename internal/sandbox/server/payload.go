@@ -30,7 +30,7 @@ func (t *tenant) sourcePayload(of *task) any {
 func (t *tenant) payload(a *account) map[string]any {
 	all := noPayload()
 	for _, d := range fixtures.Datapoints {
-		items := t.box.linker.materialise(t, a, d.Path)
+		items := t.box.linker.materialize(t, a, d.Path)
 		switch {
 		case len(items) == 0:
 		case d.Single:

@@ -71,7 +71,7 @@ type accountRecord struct {
 	ConnectedAt      time.Time        `json:"connectedAt,omitzero"`
 	Syncs            int              `json:"syncs,omitempty"`
 	Refreshes        []time.Time      `json:"refreshes,omitempty"`
-	Materialised     bool             `json:"harvested,omitempty"` // its items were read
+	Materialized     bool             `json:"harvested,omitempty"` // its items were read
 }
 
 type pendingRecord struct {
@@ -85,7 +85,7 @@ func (a *account) kept() (string, int, any) {
 		ID: a.id, Owner: a.owner.id, Provider: a.provider.ID, Login: a.login, CreatedAt: a.createdAt, Status: a.status,
 		ErrorCode: a.errorCode, ErrorMessage: a.errorMessage, UpdatedAt: a.updatedAt,
 		Monitor: a.monitor, MonitorUpdatedAt: a.monitorUpdatedAt, MonitorOff: a.monitorOff, Attempt: a.attempt,
-		ConnectedAt: a.connectedAt, Syncs: a.syncs, Refreshes: a.refreshes, Materialised: a.materialised > 0,
+		ConnectedAt: a.connectedAt, Syncs: a.syncs, Refreshes: a.refreshes, Materialized: a.materialized > 0,
 	}
 	if a.person != nil {
 		record.Person = a.person.Logins[0]

@@ -28,7 +28,7 @@ func (r *registration) markDeleted() {
 type registered interface {
 	object
 	entry() *registration
-	wire(*quirks.Behaviour) any
+	wire(*quirks.Behavior) any
 }
 
 // registry returns a tenant's objects of a kind. Its methods handle the
@@ -49,15 +49,15 @@ func (of registry[T]) add(c *call, prefix string, made T) T {
 // find returns the object with that id unless it was deleted. The caller holds
 // mu.
 func (of registry[T]) find(t *tenant, id string) (T, bool) {
-	found, known := of(t).byID[id]
-	return found, known && !found.entry().deleted
+	found, ok := of(t).byID[id]
+	return found, ok && !found.entry().deleted
 }
 
 func (of registry[T]) list(c *call) reply {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
 	return paginate(c, of(c.tenant).after(c.paging.from),
-		func(one T) bool { return !one.entry().deleted }, func(one T) any { return one.wire(&c.box.behaviour) })
+		func(one T) bool { return !one.entry().deleted }, func(one T) any { return one.wire(&c.box.behavior) })
 }
 
 func (of registry[T]) get(c *call) reply {
@@ -67,7 +67,7 @@ func (of registry[T]) get(c *call) reply {
 	if !found {
 		return missing()
 	}
-	return ok(one.wire(&c.box.behaviour))
+	return ok(one.wire(&c.box.behavior))
 }
 
 func (of registry[T]) delete(c *call) reply {
@@ -75,8 +75,8 @@ func (of registry[T]) delete(c *call) reply {
 	defer c.tenant.mu.Unlock()
 	one, found := of.find(c.tenant, c.id())
 	if !found {
-		_, known := of(c.tenant).byID[c.id()]
-		return c.deletedAlready(known)
+		_, ok := of(c.tenant).byID[c.id()]
+		return c.deletedAlready(ok)
 	}
 	one.entry().markDeleted()
 	c.tenant.commit(one)
@@ -86,8 +86,8 @@ func (of registry[T]) delete(c *call) reply {
 
 // deletedAlready is the reply to the deletion of an object that does not exist,
 // or that was deleted before. A quirk decides between them.
-func (c *call) deletedAlready(known bool) reply {
-	if known && c.box.behaviour.RepeatDelete == "200" {
+func (c *call) deletedAlready(ok bool) reply {
+	if ok && c.box.behavior.RepeatDelete == "200" {
 		return done()
 	}
 	return missing()

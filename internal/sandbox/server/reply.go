@@ -34,8 +34,8 @@ var codes = map[int]string{
 
 // refuse returns an error with the code of its status.
 func refuse(status int, message string) reply {
-	code, known := codes[status]
-	if !known {
+	code, ok := codes[status]
+	if !ok {
 		code = codes[http.StatusInternalServerError]
 	}
 	return reply{status: status, code: code, message: message}

@@ -46,7 +46,7 @@ func (s *Sandbox) render(answer reply) response {
 	}
 	body := wire.Encode(s.envelope(answer))
 	header := http.Header{"Content-Type": {"application/json"}, "Date": {s.clock.Now().Format(http.TimeFormat)}}
-	if wait := s.behaviour.RetryAfter; wait > 0 && isThrottling(answer.status) {
+	if wait := s.behavior.RetryAfter; wait > 0 && isThrottling(answer.status) {
 		header.Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second)/time.Second)))
 	}
 	return response{status: answer.status, header: header, body: body, length: len(body)}
@@ -55,14 +55,14 @@ func (s *Sandbox) render(answer reply) response {
 // envelope wraps a reply. The quirks change it.
 func (s *Sandbox) envelope(answer reply) envelope {
 	if answer.status == http.StatusCreated {
-		answer.code = s.behaviour.CreatedCode
+		answer.code = s.behavior.CreatedCode
 	}
 	if answer.status < http.StatusBadRequest {
-		answer.code, answer.data = s.behaviour.SuccessCode(answer.code), s.behaviour.ReshapeValue(answer.data)
+		answer.code, answer.data = s.behavior.SuccessCode(answer.code), s.behavior.ReshapeValue(answer.data)
 	}
 	return envelope{
 		Code: answer.code, Message: answer.message, RequestID: s.ids.RequestID(), Data: answer.data,
-		AddedLater: s.behaviour.FutureField(),
+		AddedLater: s.behavior.FutureField(),
 	}
 }
 

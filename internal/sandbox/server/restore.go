@@ -88,8 +88,8 @@ func restoreAccount(t *tenant, text []byte) error {
 	}
 	t.accounts.add(a.id, a)
 	owner.accounts = append(owner.accounts, a)
-	if r.Materialised {
-		l.materialise(t, a, "")
+	if r.Materialized {
+		l.materialize(t, a, "")
 	}
 	if r.Pending != nil {
 		a.pending = &pendingLogin{outcome{r.Pending.Status, r.Pending.Code}, r.Pending.Due}

@@ -27,7 +27,7 @@ type Sandbox struct {
 	hookForm   validate.Form
 	ids        *ids.Source
 	canaries   *canary.Marker
-	behaviour  quirks.Behaviour
+	behavior   quirks.Behavior
 	linker     *linker
 	tenants    map[string]*tenant // by key, fixed
 	keys       []string           // in the order of the options
@@ -61,7 +61,7 @@ func New(options Options) (*Sandbox, error) {
 }
 
 func newSandbox(options Options, kept *disk.Disk, start string) (*Sandbox, error) {
-	b, err := quirks.NewBehaviour(options.Quirks)
+	b, err := quirks.NewBehavior(options.Quirks)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func newSandbox(options Options, kept *disk.Disk, start string) (*Sandbox, error
 	marks := canary.New(options.Canary, ids)
 	s := &Sandbox{
 		clock: clock.New(options.Now), hookForm: webhookForm(options.AllowHTTPWebhooks),
-		ids: ids, canaries: marks, behaviour: b, tenants: tenants,
+		ids: ids, canaries: marks, behavior: b, tenants: tenants,
 		linker: &linker{
 			ids: ids, canaries: marks, people: everybody, linkDelay: options.LinkDelay, dataDelay: options.DataDelay,
 			dataLife: options.DataLife,
@@ -108,9 +108,9 @@ func (s *Sandbox) newDeliveries(options Options) *delivery.Queue {
 	config := delivery.Config{
 		Clock: s.clock, Workers: options.WebhookWorkers, Timeout: options.WebhookTimeout, Retry: options.WebhookRetry,
 		Roots: options.WebhookRoots, Transport: options.WebhookTransport,
-		Signature: s.behaviour.WriteSignature, Keep: s.keepDelivery, Flush: s.flush,
+		Signature: s.behavior.WriteSignature, Keep: s.keepDelivery, Flush: s.flush,
 	}
-	if s.behaviour.EventID == "per-attempt" {
+	if s.behavior.EventID == "per-attempt" {
 		config.RetryID = func() string { return s.ids.Next("et-") }
 	}
 	return delivery.NewQueue(config)

@@ -22,8 +22,8 @@ type SeedRequest struct {
 // events.
 func (s *Sandbox) Seed(req SeedRequest) error {
 	key := cmp.Or(req.Key, s.keys[0])
-	t, known := s.tenants[key]
-	if !known {
+	t, ok := s.tenants[key]
+	if !ok {
 		return notFound("key", key)
 	}
 	if req.Users < 0 || req.Users > maxSeededUsers {

@@ -27,7 +27,7 @@ type tenant struct {
 	invites          collection[*invite]
 	consentTemplates collection[*consentTemplate]
 	inviteTemplates  collection[*inviteTemplate]
-	items            map[string]*item // those that exist, by id; see materialise
+	items            map[string]*item // those that exist, by id; see materialize
 	queue            eventQueue
 	scheduled        int // how many events were ever scheduled
 	// next is the time of the next event in the queue, in Unix nanoseconds.
@@ -98,7 +98,7 @@ type user struct {
 	sessionSince time.Time // when it was last reset
 }
 
-func (u *user) wire(b *quirks.Behaviour) User {
+func (u *user) wire(b *quirks.Behavior) User {
 	shown := User{
 		ID: u.id, ExternalMetadata: u.metadata, CreatedAt: wire.Timestamp{Time: u.createdAt}, Providers: []string{},
 		Session: u.session(),
@@ -138,7 +138,7 @@ type account struct {
 	// refreshes are the times at which data arrived: first by linking, then by
 	// each resync. While there are none, nothing is readable.
 	refreshes    []time.Time
-	materialised int                // how many of them have their items
+	materialized int                // how many of them have their items
 	items        map[string][]*item // by data point path
 }
 
@@ -223,7 +223,7 @@ const (
 	classifyArchive = "CLASSIFY_ARCHIVE"
 )
 
-func (t *task) wire(b *quirks.Behaviour) taskWire {
+func (t *task) wire(b *quirks.Behavior) taskWire {
 	shown := taskWire{
 		ID: t.id, Type: t.kind, StartedAt: wire.Timestamp{Time: t.startedAt}, Status: "Started",
 		Datapoints: b.Names(t.datapoints), Metadata: t.reference(),

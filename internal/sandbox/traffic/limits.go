@@ -40,8 +40,8 @@ func (l *Limiter) Allow(source string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.wall()
-	calls, known := l.sources[source]
-	if !known {
+	calls, ok := l.sources[source]
+	if !ok {
 		l.forgetIdle(now)
 		calls = &accepted{at: make([]time.Time, l.perSecond)}
 		l.sources[source] = calls

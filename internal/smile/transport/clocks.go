@@ -47,8 +47,8 @@ type Skew struct {
 func (c *Clocks) Of(host string) Skew {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last, known := c.last[host]
-	return Skew{Ahead: c.ahead(last), Known: known}
+	last, ok := c.last[host]
+	return Skew{Ahead: c.ahead(last), Known: ok}
 }
 
 // Range returns the least and the greatest skew, in magnitude, of all hosts that have responded.

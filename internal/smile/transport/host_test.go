@@ -88,7 +88,7 @@ func TestOtherFailuresAreAnswers(t *testing.T) {
 	}
 	host.ended(context.Canceled)
 	if host.Timeouts() != mostTimeouts-1 {
-		t.Error("a call that was cancelled says something about the host")
+		t.Error("a call that was canceled says something about the host")
 	}
 	host.ended(smile.FailureReset)
 	if host.Timeouts() != 0 {

@@ -179,7 +179,7 @@ func (q *queue) ofFlow(flow string, lane smile.Lane) (count int) {
 	return count
 }
 
-// displace takes out a call in favour of a more urgent one: the newest call of the longest flow in the least urgent lane. It is
+// displace takes out a call in favor of a more urgent one: the newest call of the longest flow in the least urgent lane. It is
 // nil if no call is less urgent.
 func (q *queue) displace(by *waiter) *waiter {
 	for lane := laneCount - 1; lane > by.lane; lane-- {

@@ -69,7 +69,7 @@ smile_operator_api_requests_total{code="other",operation="delete-account"} 1
 
 func TestLabelsAreClosed(t *testing.T) {
 	if got := operationLabel(t.Context()); got != "other" {
-		t.Errorf("a call without operation is labelled %q", got)
+		t.Errorf("a call without operation is labeled %q", got)
 	}
 	labels := map[string]bool{}
 	for status := range 1000 {

@@ -29,7 +29,7 @@ type pacer struct {
 	span time.Duration
 }
 
-// due is when the next call may be sent. That may become later, if calls are written later than they got their slot.
+// due is when the next call may be sent. It moves to a later time if calls are written later than their slot.
 func (p *pacer) due() time.Time {
 	if p.span == 0 {
 		return p.next

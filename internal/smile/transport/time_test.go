@@ -131,7 +131,7 @@ func TestCancellation(t *testing.T) {
 	})
 }
 
-func TestWaitingForASlotIsCancelled(t *testing.T) {
+func TestWaitingForASlotIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
 		client := clientOf(piped(t, Config{Budget: NewBudget(0.1)}, func(conn net.Conn, r *http.Request) bool {

@@ -95,13 +95,13 @@ func (t *tour) take(s step) error {
 		}
 		return nil
 	}
-	o, known := t.emulated[s.op]
+	o, ok := t.emulated[s.op]
 	path := pathOf(o, s.id)
 	if s.query != "" {
 		path += "?" + s.query
 	}
 	path, body := t.recall(path), t.recall(s.body)
-	if !known || hasGap(path) || hasGap(body) {
+	if !ok || hasGap(path) || hasGap(body) {
 		return nil
 	}
 	a := t.call(o.Method, path, body, s.edit)

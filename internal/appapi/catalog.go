@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// retry says whether it helps to make the same call again.
+// retry says whether repeating the same call helps.
 type retry string
 
 const (
@@ -20,13 +20,13 @@ type entry struct {
 	status        int
 	title, detail string
 	retry         retry
-	// retryAfter is the time to wait, where nothing tells it more exactly.
+	// retryAfter is the time to wait, unless the error gives a more exact one.
 	retryAfter time.Duration
-	// effect is true if the call may have done what it was for, without the caller getting the result.
+	// effect is true if the call may have succeeded although the caller does not get the result.
 	effect bool
 }
 
-// ofEveryRequest are the problems of requests that are no call.
+// ofEveryRequest are the problems of requests that match no operation.
 var ofEveryRequest = []Reason{ReasonNotFound, ReasonMethodNotAllowed}
 
 // ofEveryCall are the problems that each call can end with.
@@ -44,21 +44,21 @@ func (o *Operation) Problems() []Reason {
 }
 
 // Status is the HTTP status of responses with this reason.
-func (r Reason) Status() int { return catalogue[r].status }
+func (r Reason) Status() int { return catalog[r].status }
 
-// MayHaveHadEffect reports whether a call that failed for the reason may have done what it was for.
-func (r Reason) MayHaveHadEffect() bool { return catalogue[r].effect }
+// MayHaveHadEffect reports whether a call that failed for this reason may have had its effect.
+func (r Reason) MayHaveHadEffect() bool { return catalog[r].effect }
 
 const shortWait = time.Second
 
-// catalogue has every problem of the API.
-var catalogue = map[Reason]entry{
+// catalog has every problem of the API.
+var catalog = map[Reason]entry{
 	ReasonNotFound: {
-		http.StatusNotFound, "There is no such path", "The API has no call at this path; see " + DocumentPath + ".",
+		http.StatusNotFound, "There is no such path", "The API has no operation at this path; see " + DocumentPath + ".",
 		retryNever, 0, false,
 	},
 	ReasonMethodNotAllowed: {
-		http.StatusMethodNotAllowed, "The method is not allowed", "The path takes the methods that the Allow header lists.",
+		http.StatusMethodNotAllowed, "The method is not allowed", "The path accepts the methods that the Allow header lists.",
 		retryNever, 0, false,
 	},
 	ReasonUnauthenticated: {
@@ -77,7 +77,7 @@ var catalogue = map[Reason]entry{
 		retryNever, 0, false,
 	},
 	ReasonInvalidQuery: {
-		http.StatusBadRequest, "The query is not valid", "The query has a parameter that this call does not take.",
+		http.StatusBadRequest, "The query is not valid", "The query has a parameter that this call does not accept.",
 		retryNever, 0, false,
 	},
 	ReasonInvalidHeader: {
@@ -87,7 +87,7 @@ var catalogue = map[Reason]entry{
 	},
 	ReasonInvalidBody: {
 		http.StatusBadRequest, "The body is not valid",
-		"The body must be empty or one JSON object that has the documented fields only.",
+		"The body must be empty, or one JSON object with documented fields only.",
 		retryNever, 0, false,
 	},
 	ReasonBodyTooLarge: {
@@ -101,7 +101,7 @@ var catalogue = map[Reason]entry{
 	},
 	ReasonTooManyRequests: {
 		http.StatusTooManyRequests, "The caller makes too many requests",
-		"A caller may make 20 calls a second. A source of requests that cannot be authenticated is limited too.",
+		"A caller may make 20 calls a second. Unauthenticated requests are limited for each source.",
 		retryLater, shortWait, false,
 	},
 	ReasonInternalError: {
@@ -110,11 +110,11 @@ var catalogue = map[Reason]entry{
 	},
 	ReasonAccessReviewFailed: {
 		http.StatusServiceUnavailable, "The caller's rights cannot be checked",
-		"The Kubernetes API server could not be asked who the caller is, or what the caller may do.",
+		"The Kubernetes API server did not say who the caller is, or what the caller may do.",
 		retryLater, shortWait, false,
 	},
 	ReasonDeadlineExceeded: {
-		http.StatusGatewayTimeout, "The call took too long", "The call was given up after 10 seconds.",
+		http.StatusGatewayTimeout, "The call took too long", "The call was aborted after 10 seconds.",
 		retryLater, shortWait, true,
 	},
 	ReasonUserNotFound: {
@@ -139,12 +139,12 @@ var catalogue = map[Reason]entry{
 		false,
 	},
 	ReasonSmileUnavailable: {
-		http.StatusServiceUnavailable, "Smile cannot be reached", "Smile did not answer, or its answer could not be used.",
+		http.StatusServiceUnavailable, "Smile cannot be reached", "Smile did not respond, or its response could not be used.",
 		retryLater, 5 * time.Second, true,
 	},
 	ReasonLeaderUnavailable: {
 		http.StatusServiceUnavailable, "No replica leads",
-		"This replica does not lead, and the one that does did not answer. A new leader is elected within a minute.",
+		"This replica is not the leader, and the leader did not respond. A new leader is elected within a minute.",
 		retryLater, shortWait, true,
 	},
 	ReasonLeadershipLost: {
@@ -157,7 +157,7 @@ var catalogue = map[Reason]entry{
 	},
 }
 
-// allReasons are the reasons of the catalogue, in the order of its page.
+// allReasons are the reasons of the catalog, in the order of its page.
 func allReasons() []Reason {
 	all := slices.Clone(ofEveryRequest)
 	for _, reason := range slices.Concat(ofEveryCall, slices.Concat(problemsOfOperations()...)) {
