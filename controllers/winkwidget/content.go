@@ -23,10 +23,10 @@ var files embed.FS
 
 // document is wink.json: everything that a site needs besides a link token.
 type document struct {
-	ScriptURL  string                   `json:"scriptUrl"`
-	APIHost    string                   `json:"apiHost"`
-	Mode       string                   `json:"mode"`
-	TemplateID string                   `json:"templateId,omitempty"`
+	ScriptURL  string                  `json:"scriptUrl"`
+	APIHost    string                  `json:"apiHost"`
+	Mode       string                  `json:"mode"`
+	TemplateID string                  `json:"templateId,omitempty"`
 	Options    *v1alpha1.WidgetOptions `json:"options,omitempty"`
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/smile-operator/smile-operator/controllers/winkwidget"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/broker"
+	"github.com/smile-operator/smile-operator/internal/broker/wink"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -84,6 +85,8 @@ type Controllers struct {
 	Creation *creation.Protocol
 	// People mints link tokens for callers of the application API.
 	People *broker.People
+	// Links makes and opens links to the hosted page.
+	Links *broker.Links
 	// Audit is the audit log.
 	Audit *auditlog.Log
 
@@ -179,6 +182,10 @@ func (c *Controllers) build() error {
 		HeadStart: env.HeadStart, Identity: env.Identity, Events: env.Events, Clock: env.Clock,
 	}
 	c.buildWidgets(outputs)
+	c.Links = &broker.Links{
+		People: c.People, Codes: wink.NewCodes(env.Identity, env.Clock.Now), Sessions: wink.NewSessions(env.Clock.Now),
+		BaseURL: c.options.Wink.BaseURL, Audit: audit,
+	}
 	return nil
 }
 

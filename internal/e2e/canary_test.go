@@ -49,17 +49,21 @@ func TestCanary(t *testing.T) {
 		Keys: []sandbox.KeyPair{{Key: canary + "-key", Secret: canary + "-" + apiSecretEnd}},
 	}, v1alpha1.SmileConnectionSpec{})
 	address := freeAddress(t)
-	o := e.operator(t, e.only(), "--zap-log-level=10", "--receiver-bind-address="+address, "--receiver-base-url=http://"+address)
+	opener := e.opener()
+	o := e.operator(t, append(
+		[]string{e.only(), "--zap-log-level=10", "--receiver-bind-address=" + address, "--receiver-base-url=http://" + address},
+		opener.flags()...)...)
 	mailman := e.mailman(o, address)
 	account := e.collectPersonalData()
 	e.foundWhereAsked()
+	opener.open("george")
 	mailman.deliver(account.UserID)
 	mailman.foundWhereAsked()
 	e.failInManyWays(account)
 	e.failToRegister()
-	private := append(mailman.secrets(), secrets...)
+	private := slices.Concat(mailman.secrets(), secrets, opener.private)
 
-	sinks := map[string][]byte{"metrics": o.scrape()}
+	sinks := map[string][]byte{"metrics": o.scrape(), "hosted page": opener.public.Bytes()}
 	o.signal(syscall.SIGQUIT) // the Go runtime prints all goroutines and ends
 	within(t, stopLimit, "the operator has printed its goroutines", func() (bool, string) { return !o.running(), "it runs" })
 	sinks["log and goroutine dump"] = []byte(o.text())
@@ -194,7 +198,7 @@ func (e *environment) wrongKeys() {
 // shown adds what kubectl prints.
 func (e *environment) shown(sinks map[string][]byte) {
 	e.t.Helper()
-	const kinds = "smileconnections,smileusers,smileaccountsyncs,smilewebhooksubscriptions,secrets,configmaps,events"
+	const kinds = "smileconnections,smileusers,smileaccountsyncs,smilewebhooksubscriptions,smilewinkwidgets,secrets,configmaps,events"
 	sinks["kubectl describe"] = []byte(e.must("describe", kinds))
 	sinks["kubectl get"] = []byte(e.must("get", kinds, "-o", "wide"))
 }

@@ -29,6 +29,8 @@ type environment struct {
 	namespace string
 	remote    *remote
 	key       sandbox.KeyPair
+	// operatorEnvironment is added to the environment of operators.
+	operatorEnvironment []string
 	// away is when the API server was not itself: it forbids everything until it has read the roles.
 	away [][2]time.Time
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/app"
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -37,6 +38,7 @@ type Operator struct {
 	Creations *creation.Log
 
 	world       *World
+	key         identity.Key
 	controllers *app.Controllers
 	changes     <-chan event.TypedGenericEvent[mirror.Change]
 	reconcilers reconcilers
@@ -70,7 +72,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	options := w.options()
 	key, err := app.ReadIdentity(ctx, kube, options)
 	w.must(err)
-	o := &Operator{Cache: kube, Records: &Records{}, Fence: Leading, world: w}
+	o := &Operator{Cache: kube, Records: &Records{}, Fence: Leading, world: w, key: key}
 	o.controllers, err = app.NewControllers(ctx, options, app.Environment{
 		Objects: kube, Live: kube, Identity: key, Events: o.Records, AuditLog: o.Records,
 		Fence: func() error { return o.Fence() }, Clock: w.Clock,
