@@ -56,7 +56,7 @@ func TestConstantsAreNamedAfterTheirValues(t *testing.T) {
 	}
 }
 
-// The page has a row for each reason and none besides, each in three filled cells.
+// The page has exactly one row for each reason, with three filled cells.
 func TestEachReasonIsDocumentedOnce(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/reasons.md")

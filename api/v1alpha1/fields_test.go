@@ -19,7 +19,7 @@ var schemas = map[string]string{
 	"TRANSACTIONS": "Transaction", "DOCUMENTS": "Document", "RATINGS": "Rating", "LIABILITIES": "Liability", "LINK": "Link", "INSIGHTS": "Insight",
 }
 
-// pathsOf are the paths to all that a schema describes, lists by all of their elements.
+// pathsOf are the paths to all fields that a schema describes. A path through a list selects all of its elements.
 func pathsOf(schema values, prefix string) []any {
 	var paths []any
 	properties, _ := schema["properties"].(values)
@@ -48,7 +48,7 @@ var _ = Describe("The fields of datapoints", func() {
 	})
 
 	for _, datapoint := range slices.Sorted(maps.Keys(schemas)) {
-		It("are all known and nothing else is: "+datapoint, func() {
+		It("are exactly those of the vendor: "+datapoint, func() {
 			w := testenv.New(GinkgoTB(), testenv.Config{})
 			try := func(fields ...any) string {
 				obj := object("SmileAccountSync", with(plain["SmileAccountSync"], values{"datapoints": []any{values{"type": datapoint, "fields": fields}}}))

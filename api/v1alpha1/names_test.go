@@ -64,7 +64,7 @@ var _ = Describe("A name in a spec", func() {
 
 	for _, kind := range slices.Sorted(maps.Keys(named)) {
 		for _, field := range slices.Sorted(maps.Keys(named[kind])) {
-			It("is one that an object can have: "+kind+", "+field, func() {
+			It("is accepted only if an object can have it: "+kind+", "+field, func() {
 				for _, name := range names {
 					impossible := refused(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}})
 					Expect(refused(object(kind, with(plain[kind], named[kind][field](name))))).To(Equal(impossible), "%q", name)
@@ -73,7 +73,7 @@ var _ = Describe("A name in a spec", func() {
 		}
 	}
 
-	It("that was stored under an older definition stays, and stands in no other change's way", func() {
+	It("that was stored under an older CRD stays, and does not block other changes", func() {
 		definition := &unstructured.Unstructured{}
 		definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 		definition.SetName("smileusers.smile-operator.io")

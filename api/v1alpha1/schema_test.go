@@ -17,7 +17,7 @@ import (
 
 type values = map[string]any
 
-// plain are the least that each kind needs.
+// plain are the smallest valid specs of each kind.
 var plain = map[string]values{
 	"SmileConnection":          {"mode": "Sandbox", "credentialsSecretRef": values{"name": "keys"}},
 	"SmileUser":                {"connectionRef": values{"name": "smile"}},
@@ -69,7 +69,7 @@ func object(kind string, spec values) *unstructured.Unstructured {
 	return obj
 }
 
-// with gives a spec with changed fields; nil takes one away.
+// with returns a spec with changed fields; nil removes one.
 func with(spec values, changes values) values {
 	changed := maps.Clone(spec)
 	for name, value := range changes {
@@ -133,7 +133,7 @@ var _ = Describe("The API server", func() {
 		})
 	}
 
-	It("knows the kinds as smile, and by short names", func() {
+	It("lists the kinds in the category smile, and by short names", func() {
 		list, err := w.Client.RESTMapper().RESTMappings(v1alpha1.GroupVersion.WithKind("SmileUser").GroupKind())
 		Expect(err).NotTo(HaveOccurred())
 		Expect(list).To(HaveLen(1))
@@ -269,7 +269,7 @@ var _ = Describe("The API server", func() {
 		Entry("an account that is a path", "SmileAccountSync", values{"accountIDs": []any{"a/payload"}}, "spec.accountIDs[0] in body should match"),
 	)
 
-	DescribeTable("keeps what cannot change",
+	DescribeTable("refuses changes of immutable fields",
 		func(kind string, before, change values, message string) {
 			obj := create(kind, with(plain[kind], before))
 			obj.Object["spec"] = with(obj.Object["spec"].(values), change)
@@ -295,7 +295,7 @@ var _ = Describe("The API server", func() {
 		Entry("userRef", "SmileAccountSync", nil, values{"userRef": values{"name": "ryan"}}, "userRef is immutable"),
 	)
 
-	DescribeTable("lets everything else change",
+	DescribeTable("accepts changes of all other fields",
 		func(kind string, immutable ...string) {
 			changes := with(full[kind], nil)
 			for _, name := range immutable {

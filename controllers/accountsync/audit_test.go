@@ -12,7 +12,7 @@ import (
 )
 
 var _ = Describe("The audit log", func() {
-	It("has a record of each fetch and each write, and why", func() {
+	It("has a record of each fetch and each write, with its reason", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		told := 0

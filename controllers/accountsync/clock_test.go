@@ -14,7 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// beforeARevoke does something once, when a status records the first revoke, which is sent next.
+// beforeARevoke calls a function once, when a status records the first revoke, before the call is sent.
 func beforeARevoke(do func()) testenv.Wrap {
 	done := false
 	return func(kube client.WithWatch) client.WithWatch {
@@ -52,7 +52,7 @@ var _ = Describe("A clock that is wrong", func() {
 		Expect(holds(s.data().Data)).To(HaveLen(ids))
 	}
 
-	It("ends no ttl after a start: Smile is asked for its time once", func() {
+	It("erases nothing because of a ttl after a start: Smile is asked for its time once", func() {
 		s.SetClock(400 * days)
 		s.op = s.Operator()
 		s.op.Run(s.conn)
@@ -81,7 +81,7 @@ var _ = Describe("A clock that is wrong", func() {
 		kept(0)
 	})
 
-	It("ends no ttl while Smile has not been heard", func() {
+	It("erases nothing because of a ttl before Smile has responded", func() {
 		s.Smile.Shutdown()
 		s.SetClock(400 * days)
 		s.op = s.Operator()
@@ -95,7 +95,7 @@ var _ = Describe("A clock that is wrong", func() {
 		Expect(s.Outcome(sync)).NotTo(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 	})
 
-	It("holds back no erasure where a person has disconnected an account", func() {
+	It("does not delay the erasure of an account that a person has disconnected", func() {
 		other := testenv.User("other")
 		unlimited := testenv.Sync("unlimited", other.Name, keptFor(30*days, ""))
 		unlimited.Spec.Output.Secret.Name = "others"
@@ -116,7 +116,7 @@ var _ = Describe("A clock that is wrong", func() {
 		Expect(s.op.Ledger.Contains(s.Context(), account.ID)).To(BeTrue())
 	})
 
-	It("decides about no copy that the status does not know", func() {
+	It("decides nothing about a copy that is not in the status", func() {
 		s.SetClock(400 * days)
 		s.op = s.Operator()
 		s.op.Run(s.conn)
@@ -143,7 +143,7 @@ var _ = Describe("A clock that is wrong", func() {
 			sync.Status.Accounts = slices.DeleteFunc(sync.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return a.ID == id })
 		},
 	} {
-		It("holds back no erasure where the status has lost an account: the "+name, func() {
+		It("does not delay the erasure of an account that the status has lost: the "+name, func() {
 			s := newScene(testenv.Config{})
 			sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, keptFor(30*days, ""))
 			fetched := s.fetches()
@@ -172,7 +172,7 @@ var _ = Describe("A clock that is wrong", func() {
 		})
 	}
 
-	It("is told where it belongs when it is set right while an account is revoked", func() {
+	It("reports the problem on the right condition when it is corrected while an account is revoked", func() {
 		s := newScene(testenv.Config{})
 		sync, old := s.synced([]string{"sss_ph"}, keptFor(30*days, ""))
 		_, err := s.Smile.Fail(old[0].ID, "EXPIRED_CREDENTIALS")

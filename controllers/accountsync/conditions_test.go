@@ -51,7 +51,7 @@ func TestHowFarAFetchCame(t *testing.T) {
 	}
 }
 
-func TestTheOtherConditionsStayUntilSomethingIsFound(t *testing.T) {
+func TestTheOtherConditionsStayWithoutFindings(t *testing.T) {
 	t.Parallel()
 	none := findings{}
 	if none.accountsConnected() != engine.Unchanged || none.outputReady() != engine.Unchanged {

@@ -32,7 +32,7 @@ var _ = Describe("The data of a person", func() {
 	for _, quirk := range []string{"disconnected", "404"} {
 		config := testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"revoked-account": quirk}}}
 
-		It("goes when the last consent ends, and an index that says so stays (Smile shows the account as "+quirk+")", func() {
+		It("is erased when the last consent ends, and an index that says so remains (Smile shows the account as "+quirk+")", func() {
 			s := newScene(config)
 			sync, linked := s.synced([]string{"sss_ph"})
 			disconnect(s, linked[0])
@@ -49,7 +49,7 @@ var _ = Describe("The data of a person", func() {
 			s.op.Quiet(sync)
 		})
 
-		It("goes account by account (Smile shows the account as "+quirk+")", func() {
+		It("is erased account by account (Smile shows the account as "+quirk+")", func() {
 			s := newScene(config)
 			sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, both)
 			disconnect(s, linked[0])
@@ -60,7 +60,7 @@ var _ = Describe("The data of a person", func() {
 			s.op.Quiet(sync)
 		})
 
-		It("comes back with a new consent (Smile shows the account as "+quirk+")", func() {
+		It("is fetched again after a new consent (Smile shows the account as "+quirk+")", func() {
 			s := newScene(config)
 			sync, linked := s.synced([]string{"sss_ph"})
 			disconnect(s, linked[0])
@@ -72,7 +72,7 @@ var _ = Describe("The data of a person", func() {
 		})
 	}
 
-	It("stays while an account is only in trouble", func() {
+	It("stays while an account is in error", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		before := s.data()
@@ -86,7 +86,7 @@ var _ = Describe("The data of a person", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("stays when a listing came out short, for which the account itself is asked", func() {
+	It("stays when a listing is incomplete, because the account itself is read first", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		before := s.data()
@@ -98,7 +98,7 @@ var _ = Describe("The data of a person", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("stays when a proxy answers 404 without the words of Smile", func() {
+	It("stays when a proxy responds with a 404 that is not Smile's", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		before := s.data()
@@ -111,8 +111,8 @@ var _ = Describe("The data of a person", func() {
 		Expect(s.data()).To(Equal(before))
 	})
 
-	// Whatever else goes wrong in the reconcile that learns of it, the end of consent is not forgotten.
-	DescribeTable("goes although the reconcile that learned of the end failed",
+	// Withdrawn consent is not forgotten, whatever else fails in the reconcile that learns of it.
+	DescribeTable("is erased although the reconcile that learned of the withdrawal failed",
 		func(providers []string, faults ...sandbox.Fault) {
 			s := newScene(testenv.Config{})
 			sync, linked := s.synced(providers, both)
@@ -136,7 +136,7 @@ var _ = Describe("The data of a person", func() {
 
 	for _, nth := range []int{1, 2} {
 		kept := []string{"sss_ph", "cdecorp"}[:nth]
-		It("goes although the output could not be written, "+strings.Join(kept, " and "), func() {
+		It("is erased although the output could not be written at first, "+strings.Join(kept, " and "), func() {
 			s := newScene(testenv.Config{})
 			sync, linked := s.synced(kept, both)
 			disconnect(s, linked[0])

@@ -25,7 +25,7 @@ var _ = Describe("Annotations of a template", func() {
 		}}
 	}
 
-	It("that are not allowed are left out, with one warning, and Ready is as ever", func() {
+	It("that are not allowed are omitted, with one warning, and Ready does not change", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"}, annotated)
 		Expect(s.data().Annotations).To(HaveKeyWithValue(reloader, "true"))
@@ -46,7 +46,7 @@ var _ = Describe("Annotations of a template", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("are taken off an output that carries them, without a call, once they are not allowed any more", func() {
+	It("are removed from an output, without a call, once they are no longer allowed", func() {
 		allowed := []string{"replicator.v1.mittwald.de/*"}
 		s := newScene(testenv.Config{AllowedOutputAnnotations: allowed})
 		sync, _ := s.synced([]string{"sss_ph"}, annotated)
@@ -124,7 +124,7 @@ var _ = Describe("A ConfigMap whose datapoints name no fields, under an older CR
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("does not get what a Secret holds", func() {
+	It("does not receive the data of a Secret", func() {
 		s, yes := newUnnamed()
 		sync, _ := s.synced([]string{"sss_ph"})
 		fetched := s.fetches()

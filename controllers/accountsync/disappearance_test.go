@@ -14,7 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// withoutAccounts answers as if there were no account at all.
+// withoutAccounts responds as if there were no accounts.
 func withoutAccounts(w http.ResponseWriter, r *http.Request) bool {
 	if !strings.HasPrefix(r.URL.Path, "/v1/accounts") {
 		return false
@@ -29,7 +29,7 @@ func withoutAccounts(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// crowd is so many people with data of an account at a provider: their syncs, and everything that lives.
+// crowd creates a number of people, each with the data of an account at a provider. It returns their syncs, and all objects.
 func (s *scene) crowd(many int, provider string) (syncs []*v1alpha1.SmileAccountSync, all []engine.Object) {
 	GinkgoHelper()
 	all = []engine.Object{s.conn}
@@ -46,7 +46,7 @@ func (s *scene) crowd(many int, provider string) (syncs []*v1alpha1.SmileAccount
 	return syncs, all
 }
 
-var _ = Describe("The data of many", func() {
+var _ = Describe("The data of many people", func() {
 	const many = 10
 	var (
 		s     *scene
@@ -78,12 +78,12 @@ var _ = Describe("The data of many", func() {
 		happens func()
 		restart bool
 	}{
-		"disappear at once": {happens: func() { s.Smile.Instead = withoutAccounts }},
-		"disappear at once, and a new process looks first":     {func() { s.Smile.Instead = withoutAccounts }, true},
+		"disappear at once":                                    {happens: func() { s.Smile.Instead = withoutAccounts }},
+		"disappear at once, and a new process finds it":        {func() { s.Smile.Instead = withoutAccounts }, true},
 		"are disconnected at once":                             {happens: disconnecting},
 		"are disconnected at once, and a new process finds it": {disconnecting, true},
 	} {
-		It("stays when the accounts of all "+name+", until somebody approves", func() {
+		It("stays when all accounts "+name+", until the erasure is approved", func() {
 			c.happens()
 			if c.restart {
 				s.op = s.Operator()
@@ -95,7 +95,7 @@ var _ = Describe("The data of many", func() {
 				Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonMassDisappearance)))
 				s.op.Quiet(sync)
 			}
-			Expect(s.Smile.Calls(before, "get-account")).To(BeZero(), "nobody is asked about one by one")
+			Expect(s.Smile.Calls(before, "get-account")).To(BeZero(), "accounts are not read one by one")
 			Expect(s.Outcome(s.conn)).To(Equal(testenv.Ready(v1alpha1.ReasonMassDisappearance)))
 			Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("False/MassDisappearance"))
 
@@ -109,7 +109,7 @@ var _ = Describe("The data of many", func() {
 		})
 	}
 
-	It("goes at once when one of them disconnects, also while the others are told of by hints", func() {
+	It("is erased at once when one of them disconnects, even if a hint reports it", func() {
 		_, err := s.Smile.Disconnect(syncs[3].Status.Accounts[0].ID)
 		Expect(err).NotTo(HaveOccurred())
 		user := all[1+2*3].(*v1alpha1.SmileUser)
@@ -120,7 +120,7 @@ var _ = Describe("The data of many", func() {
 		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("True/Succeeded"))
 	})
 
-	It("goes when the accounts of all end after their sixty days", func() {
+	It("is erased when all accounts end after their 60 days", func() {
 		s = newScene(testenv.Config{})
 		syncs, all = s.crowd(many, "cdecorp")
 		s.Pass(61 * 24 * time.Hour)

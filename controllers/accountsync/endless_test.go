@@ -22,7 +22,7 @@ var _ = Describe("A list of data that never ends", func() {
 		return memory.HeapSys - memory.HeapReleased
 	}
 
-	It("is given up, again and again, with little memory, and nothing of it is written", func() {
+	It("is aborted each time, uses little memory, and is not written", func() {
 		s := newScene(testenv.Config{})
 		s.link("sss_ph")
 		s.Smile.Break(sandbox.Fault{Operation: "list-contributions", Count: -1, Action: "endless"})

@@ -17,12 +17,12 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// ledger answers like a provider with a long history: 300 items of each list in the payload, and more in the lists.
+// ledger responds like a provider with a long history: 300 items of each list in the payload, and more in the lists.
 type ledger struct {
 	lists     []string
 	pages     int
 	textBytes int
-	// broken answers the given page of a list otherwise.
+	// broken replaces the response for a page of a list.
 	broken func(list string, page int) (status int, body string)
 }
 
@@ -88,7 +88,7 @@ var eleven = []v1alpha1.DatapointType{
 }
 
 var _ = Describe("Fetching", func() {
-	It("brings all eleven kinds of data, of five accounts by six calls at most", func() {
+	It("fetches all eleven kinds of data of five accounts with at most six calls", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph", "xyzgigcompany", "cdecorp", "abcplatform", "nbi_ph"}, wanting(eleven...), func(sync *v1alpha1.SmileAccountSync) {
 			sync.Spec.RefreshInterval = &metav1.Duration{Duration: time.Hour}
@@ -114,7 +114,7 @@ var _ = Describe("Fetching", func() {
 		Expect(s.Smile.Calls(before)).To(Equal(6), "the accounts are read as well")
 	})
 
-	It("fetches only the account that has news", func() {
+	It("fetches only the account with new data", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph", "cdecorp", "xyzgigcompany"}, wanting("IDENTITIES", "INCOMES", "RATINGS", "CONTRIBUTIONS"))
 		before := s.data().Data
@@ -128,7 +128,7 @@ var _ = Describe("Fetching", func() {
 		Expect(holds(s.data().Data)).To(HaveLen(3))
 	})
 
-	It("completes the lists that were cut, and writes nothing while one of four cannot be", func() {
+	It("completes truncated lists, and writes nothing while one of four cannot be completed", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"}, wanting("CONTRIBUTIONS", "EMPLOYMENTS", "EINCOMES", "LIABILITIES"))
 		before := s.data()
@@ -167,7 +167,7 @@ var _ = Describe("Fetching", func() {
 		Expect(sync.Status.LastHandledRequest).To(Equal(sync.Annotations[v1alpha1.AnnotationRequestedAt]))
 	})
 
-	It("goes on without an account that is disconnected in the middle of it", func() {
+	It("continues without an account that is disconnected meanwhile", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, wanting("IDENTITIES", "EMPLOYMENTS"))
 		s.during(http.MethodGet, "/v1/accounts/"+linked[0].ID+"/payload", func() {
@@ -183,7 +183,7 @@ var _ = Describe("Fetching", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("never brings back what another process has erased meanwhile", func() {
+	It("never restores data that another process has erased meanwhile", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		leader := s.Operator()
@@ -207,7 +207,7 @@ var _ = Describe("Fetching", func() {
 		Expect(holds(s.data().Data)).To(BeEmpty())
 	})
 
-	It("tells when Smile breaks its promise of five minutes, and when it keeps it at last", func() {
+	It("reports when Smile takes longer than the promised five minutes, and when the data arrives", func() {
 		s := newScene(testenv.Config{Sandbox: sandbox.Options{DataDelay: 7 * time.Minute}})
 		sync := s.sync()
 		s.link("sss_ph")
@@ -223,7 +223,7 @@ var _ = Describe("Fetching", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("takes an account back that was gone for a while", func() {
+	It("accepts an account that was missing for a while", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		missing := `{"code":"MISSING_RESOURCE","message":"no","requestId":"1"}`
@@ -248,7 +248,7 @@ var _ = Describe("Fetching", func() {
 		Expect(sync.Status.Accounts[0].ErasedAt).To(BeNil())
 	})
 
-	It("does not take a request for handled while it is suspended", func() {
+	It("does not mark a request as handled while it is suspended", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		s.Change(sync, func() { sync.Spec.Suspend = true })
@@ -287,7 +287,7 @@ var _ = Describe("A large output", func() {
 		return s.synced([]string{"xyzgigcompany"}, wanting("TRANSACTIONS", "IDENTITIES"))
 	}
 
-	It("of 2 MiB goes into further objects, shrinks, and is erased in all of them", func() {
+	It("of 2 MiB is split over several objects, shrinks, and is erased from all of them", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := large(s)
 		total := len(items(s.data().Data["transactions.json"]))
@@ -323,7 +323,7 @@ var _ = Describe("A large output", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("leaves nothing in any part when consent ends", func() {
+	It("contains nothing in any part when consent ends", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := large(s)
 		_, err := s.Smile.Disconnect(linked[0].ID)
@@ -336,7 +336,7 @@ var _ = Describe("A large output", func() {
 		}
 	})
 
-	It("is whole or the former one, and no part of it is forgotten, when the writing is cut short", func() {
+	It("is either complete or unchanged, and no part of it is forgotten, when a write is interrupted", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"xyzgigcompany"}, wanting("TRANSACTIONS", "IDENTITIES"))
 		before := s.data()
@@ -363,7 +363,7 @@ var _ = Describe("A large output", func() {
 })
 
 var _ = Describe("The objects of an output", func() {
-	It("carry the template's metadata, also after somebody took it off, and get their owner back", func() {
+	It("have the template's metadata and their owner, also after somebody removed them", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"}, func(sync *v1alpha1.SmileAccountSync) {
 			sync.Spec.Output.Template = &v1alpha1.OutputTemplate{Metadata: &v1alpha1.OutputMetadata{
@@ -391,7 +391,7 @@ var _ = Describe("The objects of an output", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("stay as they are once somebody else owns them", func() {
+	It("stay unchanged once they have another owner", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		data := s.data()

@@ -16,7 +16,7 @@ import (
 )
 
 var _ = Describe("A SmileAccountSync", func() {
-	It("waits for its person, and goes on when there is one", func() {
+	It("waits for its SmileUser, and continues when it exists", func() {
 		w := testenv.New(GinkgoTB(), testenv.Config{})
 		op, sync := w.Operator(), testenv.Sync(testenv.SyncName, testenv.UserName)
 		w.Create(sync)
@@ -37,7 +37,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(w.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonAwaitingEndUser)))
 	})
 
-	It("has nothing wrong while the person has not linked an account", func() {
+	It("is Ready while the person has not linked an account", func() {
 		s := newScene(testenv.Config{})
 		before := s.Smile.Mark()
 		sync := s.sync()
@@ -53,7 +53,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(s.op.Reasons(sync)).To(Equal([]string{v1alpha1.ReasonAwaitingEndUser}))
 	})
 
-	It("writes the data of a linked account, all of it, by one call", func() {
+	It("writes all data of a linked account after one call", func() {
 		s := newScene(testenv.Config{})
 		sync := s.sync()
 		account := s.link("sss_ph")[0]
@@ -107,7 +107,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(items(s.data().Data["contributions.json"])).To(HaveLen(3))
 	})
 
-	It("fetches nothing without news, and all of an account when there is some", func() {
+	It("fetches nothing without new data, and all data of an account when there is some", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		version, fetched, before := sync.ResourceVersion, s.fetches(), sync.Status.Accounts[0].DataAsOf.DeepCopy()
@@ -123,7 +123,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(sync.Status.Accounts[0].DataAsOf.After(before.Time)).To(BeTrue())
 	})
 
-	It("calls nothing because of a restart", func() {
+	It("makes no call because of a restart", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		before := s.Smile.Mark()
@@ -155,7 +155,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(sync.Status.Accounts).To(HaveLen(1))
 	})
 
-	It("looks again soon while Smile is still gathering", func() {
+	It("checks again soon while Smile is still gathering data", func() {
 		s := newScene(testenv.Config{Sandbox: sandbox.Options{DataDelay: 15 * time.Second}})
 		sync := s.sync()
 		s.link("sss_ph")
@@ -170,7 +170,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(s.fetches()).To(Equal(1))
 	})
 
-	It("fetches again when its refresh interval is over, news or not", func() {
+	It("fetches again when its refresh interval has passed, even without new data", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"}, func(sync *v1alpha1.SmileAccountSync) {
 			sync.Spec.RefreshInterval = &metav1.Duration{Duration: time.Hour}
@@ -197,7 +197,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(s.fetches()).To(Equal(before + 1))
 	})
 
-	It("fetches again when somebody asks, once", func() {
+	It("fetches again, once, when a refresh is requested", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		before := s.fetches()
@@ -209,7 +209,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(s.fetches()).To(Equal(before + 1))
 	})
 
-	It("fetches again when somebody asks at more length than a status can echo, once", func() {
+	It("fetches again, once, when the requesting annotation is longer than a status can hold", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		before := s.fetches()
@@ -221,7 +221,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(s.fetches()).To(Equal(before + 1))
 	})
 
-	It("fetches what an event tells of that came when a read had begun, though the receiver's clock is behind", func() {
+	It("fetches the data that an event reports during a read, although the receiver's clock is behind", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		before, fetched := s.Smile.Mark(), s.fetches()
@@ -238,7 +238,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(s.Smile.Calls(before, "list-tasks")).To(Equal(1))
 	})
 
-	It("looks soon after an event, though the receiver's clock is ahead", func() {
+	It("reads soon after an event, although the receiver's clock is ahead", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		before, fetched, hinted := s.Smile.Mark(), s.fetches(), s.Clock.Now()
@@ -252,7 +252,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(s.Smile.Calls(before, "list-accounts")).To(Equal(1))
 	})
 
-	It("syncs what there is when no provider offers one of the datapoints, and tells", func() {
+	It("syncs the other datapoints when no provider offers one of them, and reports that", func() {
 		s := newScene(testenv.Config{})
 		s.link("nbi_ph")
 		sync := s.sync(func(sync *v1alpha1.SmileAccountSync) {
@@ -272,7 +272,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("that is suspended is left alone with what it has, and goes on afterwards", func() {
+	It("keeps its data while it is suspended, and continues afterwards", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		data := s.data()
@@ -293,7 +293,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		Expect(len(items(s.data().Data["contributions.json"]))).To(BeNumerically(">", 3))
 	})
 
-	It("stops with its person, and keeps what it has", func() {
+	It("stops when its user is suspended, and keeps its data", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		s.Change(s.user, func() { s.user.Spec.Suspend = true })
@@ -308,7 +308,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("stops with its connection, which shows only when there is something to do", func() {
+	It("stops with its connection, and shows that only if something is due", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		keys, _ := s.Secret(testenv.KeysName)
@@ -322,7 +322,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("of a person whom Smile does not know any more says so", func() {
+	It("reports a user that no longer exists at Smile", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		s.Smile.Reset()
@@ -332,7 +332,7 @@ var _ = Describe("A SmileAccountSync", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("loses its data with itself", func() {
+	It("is deleted together with its data", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		Expect(sync.Finalizers).To(BeEmpty())

@@ -15,8 +15,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-var _ = Describe("A Smile that answers with more than is documented", func() {
-	It("has nothing repaired, fetched again or created again", func() {
+var _ = Describe("A Smile that returns more than is documented", func() {
+	It("causes no repair, fetch or creation", func() {
 		s := newScene(testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"future": "on", "data-sync": "off"}}})
 		s.link("sss_ph")
 		sync := s.sync()
@@ -38,7 +38,7 @@ var _ = Describe("A Smile that answers with more than is documented", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("and gives an account a status that nobody knows has its data kept", func() {
+	It("and shows an account in an unknown status does not cause its data to be erased", func() {
 		s := newScene(testenv.Config{})
 		s.link("sss_ph")
 		sync := s.sync()

@@ -22,7 +22,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// refresh has Smile gather more data of an account.
+// refresh makes Smile gather more data of an account.
 func (s *scene) refresh(account sandbox.Account) {
 	GinkgoHelper()
 	s.Pass(5 * time.Second)
@@ -48,7 +48,7 @@ func (s *scene) neighbor() (*v1alpha1.SmileUser, sandbox.Account) {
 	return user, account
 }
 
-// alter has responses to calls of a path changed on their way.
+// alter changes the responses to calls of a path.
 func (s *scene) alter(suffix string, change func(*httptest.ResponseRecorder)) {
 	s.Smile.Instead = func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, suffix) {
@@ -67,7 +67,7 @@ func (s *scene) alter(suffix string, change func(*httptest.ResponseRecorder)) {
 	}
 }
 
-// recording notes what an operator asks of the API server, but for what it reads from its cache.
+// recording records the requests of an operator to the API server, except reads from its cache.
 func recording(requests *[]string) testenv.Wrap {
 	note := func(verb string, obj client.Object) { *requests = append(*requests, verb+" "+obj.GetName()) }
 	return func(live client.WithWatch) client.WithWatch {
@@ -99,7 +99,7 @@ func recording(requests *[]string) testenv.Wrap {
 }
 
 var _ = Describe("A hint about an account", func() {
-	It("brings new data by one call, and the next poll finds nothing more", func() {
+	It("costs one call to fetch new data, and the next poll finds nothing more", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		s.refresh(linked[0])
@@ -116,7 +116,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Smile.Calls(before, "get-account-payload")).To(Equal(1))
 	})
 
-	It("brings the data of a new account by two calls, and one for its provider", func() {
+	It("costs two calls to fetch the data of a new account, and one for its provider", func() {
 		s := newScene(testenv.Config{})
 		sync, account := s.sync(), s.link("sss_ph")[0]
 		before := s.Smile.Mark()
@@ -140,7 +140,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Smile.Calls(before)).To(Equal(2), "the provider is known")
 	})
 
-	It("has the list read where one datapoint is wanted, also by one call", func() {
+	It("also costs one call when only one datapoint is wanted, for its list", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"}, func(sync *v1alpha1.SmileAccountSync) {
 			sync.Spec.Datapoints = []v1alpha1.Datapoint{{Type: "CONTRIBUTIONS"}}
@@ -153,7 +153,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Smile.Calls(before)).To(Equal(1))
 	})
 
-	It("is served for all syncs of the user by one fetch", func() {
+	It("causes one fetch for all syncs of the user", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		second := testenv.Sync("other", testenv.UserName, func(sync *v1alpha1.SmileAccountSync) {
@@ -193,7 +193,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Smile.Calls(before, "get-account-payload")).To(BeZero())
 	})
 
-	It("that comes after a disconnection brings nothing back", func() {
+	It("that arrives after a disconnection does not restore erased data", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		task := s.DataOf(linked[0].ID)
@@ -212,7 +212,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Smile.Calls(before)).To(Equal(1))
 	})
 
-	It("does not bring back what a ttl has ended, unless there is newer data", func() {
+	It("does not restore data that was erased because of a ttl, unless there is newer data", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"}, func(sync *v1alpha1.SmileAccountSync) {
 			sync.Spec.Retention = &v1alpha1.Retention{TTL: &metav1.Duration{Duration: time.Hour}}
@@ -245,7 +245,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(holds(s.data().Data)).To(Equal([]string{linked[0].ID}))
 	})
 
-	It("that names an account which nobody is known to have costs a call, and opens nothing", func() {
+	It("that names an unknown account costs a call, and reveals nothing", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		_, account := s.neighbor()
@@ -259,7 +259,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Smile.Calls(before)).To(Equal(1), "it is asked once")
 	})
 
-	DescribeTable("opens nothing where a status was edited to show somebody else's account", func(datapoints ...v1alpha1.Datapoint) {
+	DescribeTable("reveals nothing if a status was edited to show another user's account", func(datapoints ...v1alpha1.Datapoint) {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"}, func(sync *v1alpha1.SmileAccountSync) { sync.Spec.Datapoints = datapoints })
 		_, account := s.neighbor()
@@ -279,7 +279,7 @@ var _ = Describe("A hint about an account", func() {
 		Entry("by a list", v1alpha1.Datapoint{Type: "CONTRIBUTIONS"}),
 	)
 
-	It("asks about the account where the response does not say whose it is", func() {
+	It("causes a read of the account if the response does not name its owner", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		s.refresh(linked[0])
@@ -317,7 +317,7 @@ var _ = Describe("A hint about an account", func() {
 		Entry("30 s behind", -30*time.Second),
 	)
 
-	It("that is dated in the future hides nothing that comes later", func() {
+	It("with a time in the future does not hide later data", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		forged := s.DataOf(linked[0].ID)
@@ -330,7 +330,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.fetches()).To(Equal(fetched + 1))
 	})
 
-	It("leaves it to the next poll what is news where Smile does not say when it responded", func() {
+	It("leaves it to the next poll to find new data if the response has no Date", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		known := sync.Status.Accounts[0].DataAsOf.Time
@@ -346,7 +346,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.fetches()).To(Equal(fetched + 2))
 	})
 
-	It("of a task that has not finished does not pass for data", func() {
+	It("about an unfinished task does not count as data", func() {
 		s := newScene(testenv.Config{Sandbox: sandbox.Options{DataDelay: 15 * time.Second}})
 		sync, account := s.sync(), s.link("sss_ph")[0]
 		s.HintAbout(s.user, s.DataOf(account.ID))
@@ -356,7 +356,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("is not lost among more hints than a status holds", func() {
+	It("is not lost when there are more hints than a status holds", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph", "cdecorp", "xyzgigcompany", "abcplatform"})
 		had := s.contributions()
@@ -382,7 +382,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.contributions()).To(BeNumerically(">", had))
 	})
 
-	It("costs nothing where the sync does not cover the account", func() {
+	It("costs nothing if the sync does not cover the account", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, func(sync *v1alpha1.SmileAccountSync) {
 			sync.Spec.Providers = []string{"sss_ph"}
@@ -393,7 +393,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Smile.Calls(before)).To(BeZero())
 	})
 
-	It("costs the API server three requests, beside those of the hint itself and of the event", func() {
+	It("costs the API server three requests, in addition to the hint itself and the event", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		var requests []string
@@ -409,7 +409,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(requests).To(Equal([]string{"get george-data", "update george-data", "patch status of george-sync"}))
 	})
 
-	It("that was heeded costs the next process nothing", func() {
+	It("that was processed costs the next process nothing", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		s.refresh(linked[0])
@@ -423,7 +423,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Smile.Calls(before)).To(BeZero())
 	})
 
-	It("that the process before did not heed is heeded by the next one", func() {
+	It("that one process did not process is processed by the next one", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		s.refresh(linked[0])
@@ -434,7 +434,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.contributions()).To(BeNumerically(">", had))
 	})
 
-	It("is heeded again until its data is written", func() {
+	It("is processed again until its data is written", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		s.refresh(linked[0])
@@ -447,7 +447,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.contributions()).To(BeNumerically(">", had))
 	})
 
-	It("of a receiver that names no accounts is about everything", func() {
+	It("from a receiver that names no accounts is about everything", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		s.HintAbout(s.user, s.DataOf(linked[0].ID))

@@ -24,7 +24,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// keeping is a person's data through whatever may happen to it, and what is known of it from outside.
+// keeping is one random trial of a person's data, and what the test knows about it independently of the operator.
 type keeping struct {
 	*scene
 	sync *v1alpha1.SmileAccountSync
@@ -36,7 +36,7 @@ type keeping struct {
 	authentic map[string]bool
 	// withdrawn are the accounts that the person disconnected, as opposed to the operator.
 	withdrawn map[string]bool
-	// expired are the accounts, by digest, whose data a ttl is on record to have ended.
+	// expired are the accounts, by digest, whose data was erased because of a ttl according to the audit log.
 	expired map[string]bool
 	// failing is how many of the operator's next calls fail.
 	failing int
@@ -92,7 +92,7 @@ func (k *keeping) fetchedAt(id string) (times []int64) {
 	return times
 }
 
-// stateOf is what makes two states of an output the same one.
+// stateOf identifies a state of an output: its data and its seal.
 func stateOf(secret *corev1.Secret) string {
 	data := map[string]string{}
 	for key, value := range secret.Data {
@@ -101,7 +101,7 @@ func stateOf(secret *corev1.Secret) string {
 	return string(must(json.Marshal([]any{data, secret.Annotations[v1alpha1.AnnotationSeal]})))
 }
 
-// contents are the accounts of an output, as its index tells; none when it cannot be read.
+// contents are the accounts of an output according to its index; none if it cannot be read.
 func contents(secret *corev1.Secret) []string {
 	var read index
 	if secret == nil || json.Unmarshal(secret.Data["index.json"], &read) != nil {
@@ -189,7 +189,7 @@ func (k *keeping) mayKeep(secret *corev1.Secret, before *v1alpha1.SmileAccountSy
 	return consent && k.covers(sealed.Provider) && k.within(last)
 }
 
-// reconcile does one reconcile and holds it against the invariants.
+// reconcile does one reconcile and checks the invariants.
 func (k *keeping) reconcile() {
 	GinkgoHelper()
 	k.Pass(time.Second)
@@ -228,7 +228,7 @@ func (k *keeping) reconcile() {
 	}
 }
 
-// checkRecords holds the records of a reconcile against each other and its events.
+// checkRecords compares the records of a reconcile with its events.
 func (k *keeping) checkRecords(records []auditlog.Record, events []testenv.Event, before *v1alpha1.SmileAccountSync, held *corev1.Secret) {
 	GinkgoHelper()
 	hasEvent := func(reason string) bool {
@@ -254,7 +254,7 @@ func (k *keeping) checkRecords(records []auditlog.Record, events []testenv.Event
 			Expect(k.ledgered(id)).To(BeTrue(), "%+v is not in the ledger", record)
 			entry := entryIn(before, id)
 			known := entry.RevokeAcknowledgedAt != nil || held != nil && k.authentic[stateOf(held)] && !sealOn(held, id).RevokeAcknowledgedAt.IsZero()
-			Expect(known).To(BeFalse(), "our own revoke of %s was taken for a withdrawal", id)
+			Expect(known).To(BeFalse(), "the operator's own revoke of %s was treated as a withdrawal", id)
 		}
 	}
 }
@@ -277,7 +277,7 @@ func (k *keeping) checkReady(now *corev1.Secret) {
 	Expect(contents(now)).To(ConsistOf(kept))
 }
 
-// settled holds what is there once everybody has had time against what should be.
+// settled checks the final state, once nothing is due any more.
 func (k *keeping) settled() {
 	GinkgoHelper()
 	outcome, now, shown := k.Outcome(k.sync), k.present(), k.shown()
@@ -302,7 +302,7 @@ func (k *keeping) settled() {
 	}
 }
 
-// harms are what happens to the output.
+// harms are the ways in which the output is damaged.
 var harms = []func(*corev1.Secret){
 	func(data *corev1.Secret) { data.Data["identities.json"] = []byte("[]\n") },
 	func(data *corev1.Secret) { data.Data["note"] = []byte("mine") },
@@ -325,7 +325,7 @@ var retentions = []*v1alpha1.Retention{
 	{TTL: &metav1.Duration{Duration: 9 * time.Hour}, OnDisconnect: v1alpha1.DisconnectRetain},
 }
 
-// happenings are what can come between two reconciles.
+// happenings are what can happen between two reconciles.
 var happenings = map[string]func(k *keeping, n int){
 	"link": func(k *keeping, n int) {
 		if len(k.linked) < 6 {
@@ -405,7 +405,7 @@ func (k *keeping) poll() {
 	k.op.Poll()
 }
 
-// lots are what happens to one person's data, drawn so that each can be had again by its seed.
+// lots draws what happens to one person's data. The same seed gives the same trial.
 func lots() *rapid.Generator[[]move] {
 	names := []string{}
 	for name := range happenings {
@@ -418,7 +418,7 @@ func lots() *rapid.Generator[[]move] {
 	}), 10, 30)
 }
 
-// keepings is how many persons there are: SMILE_TRIALS, if set, for a night's work.
+// keepings is the number of trials: SMILE_TRIALS if it is set, as in the nightly run.
 func keepings() int {
 	if wanted, err := strconv.Atoi(os.Getenv("SMILE_TRIALS")); err == nil {
 		return wanted

@@ -18,8 +18,8 @@ var (
 	at     = func(t time.Time) *metav1.Time { return &metav1.Time{Time: t} }
 )
 
-// entry is an account in a status, such as "CONNECTED", "ERROR SYSTEM_ERROR" or "DISCONNECTED released", and of which
-// data is kept that was fetched an hour ago when it says "kept".
+// entry is an account in a status, such as "CONNECTED", "ERROR SYSTEM_ERROR" or "DISCONNECTED released". With "kept", it has data
+// that was fetched an hour ago.
 func entry(words ...string) v1alpha1.SyncedAccount {
 	a := v1alpha1.SyncedAccount{ID: "a-1", ProviderID: "sss_ph", ConnectionStatus: words[0]}
 	for _, word := range words[1:] {
@@ -148,7 +148,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// A person may link and disconnect for years: what is over makes room, what is kept never does.
+// A person may link and disconnect for years. Entries without data are dropped to make room, entries with data never are.
 func TestTheStatusStaysBounded(t *testing.T) {
 	t.Parallel()
 	var entries []v1alpha1.SyncedAccount
@@ -195,7 +195,7 @@ func TestBaselineIsByTheClockOfSmile(t *testing.T) {
 	}
 }
 
-func TestContentIsWhoseAllItsPartsAre(t *testing.T) {
+func TestContentHasAnOwnerIfAllItsPartsAgree(t *testing.T) {
 	t.Parallel()
 	of := func(userID, sourceID string) dataOwner {
 		return ownershipOf(smile.Source{UserID: userID, SourceID: sourceID}, "u", "a")

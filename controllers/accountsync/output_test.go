@@ -30,7 +30,7 @@ var _ = Describe("The output of a SmileAccountSync", func() {
 		return found
 	}
 
-	It("may be a ConfigMap, of the fields that are named and nothing else", func() {
+	It("may be a ConfigMap with exactly the named fields", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"}, intoConfigMap)
 		written := configMap(s)
@@ -67,7 +67,7 @@ var _ = Describe("The output of a SmileAccountSync", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("is restored even where somebody made it immutable", func() {
+	It("is restored even if somebody made it immutable", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		frozen, yes := s.data(), true
@@ -114,7 +114,7 @@ var _ = Describe("The output of a SmileAccountSync", func() {
 		Expect(ok).To(BeFalse())
 	})
 
-	It("never touches what belongs to somebody else, and nothing is fetched for it", func() {
+	It("never changes an object of another owner, and nothing is fetched for it", func() {
 		s := newScene(testenv.Config{})
 		foreign := &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: testenv.DataName, Labels: map[string]string{"app": "shop"}},
@@ -138,7 +138,7 @@ var _ = Describe("The output of a SmileAccountSync", func() {
 		Expect(foreign).To(Equal(before))
 	})
 
-	It("of another SmileAccountSync is somebody else's", func() {
+	It("of another SmileAccountSync belongs to another owner", func() {
 		s := newScene(testenv.Config{})
 		s.synced([]string{"sss_ph"})
 		before := s.data()

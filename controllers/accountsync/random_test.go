@@ -28,8 +28,8 @@ func (s *scene) read(path string, into any) {
 	Expect(json.Unmarshal(answer.Body.Bytes(), &struct{ Data any }{into})).To(Succeed())
 }
 
-// shouldHold are the ids of the items that an output should hold, by datapoint: a function of what Smile has and of the
-// spec. Accounts in error count when their data was fetched before the error, which Smile cannot tell.
+// shouldHold are the ids of the items that an output should hold, by datapoint: a function of what Smile has and of the spec. An
+// account in error counts if its data was fetched before the error; held names these accounts, because Smile does not show that.
 func (s *scene) shouldHold(sync *v1alpha1.SmileAccountSync, held []string) map[string][]string {
 	GinkgoHelper()
 	var listed struct {
@@ -81,7 +81,7 @@ func idsIn(raw json.RawMessage) []string {
 	return ids
 }
 
-// doesHold are those that it holds.
+// doesHold are the ids of the items that the output holds.
 func (s *scene) doesHold(sync *v1alpha1.SmileAccountSync) map[string][]string {
 	GinkgoHelper()
 	does, names := map[string][]string{}, map[string]string{
@@ -148,7 +148,7 @@ var moves = map[string]func(s *scene, sync *v1alpha1.SmileAccountSync, n int){
 	},
 }
 
-// account does something to one of the accounts that were linked; what cannot be done to it is not.
+// account calls a function for one of the linked accounts, and ignores its error.
 func (s *scene) account(n int, what func(string) (sandbox.Account, error)) {
 	if len(s.linked) > 0 {
 		_, _ = what(s.linked[n%len(s.linked)])
@@ -160,7 +160,7 @@ type move struct {
 	N    int
 }
 
-// lives are what happens to a person, drawn so that each can be had again by its seed.
+// lives draws what happens to a person. The same seed gives the same trial.
 func lives() *rapid.Generator[[]move] {
 	names := []string{}
 	for name := range moves {
@@ -174,7 +174,7 @@ func lives() *rapid.Generator[[]move] {
 }
 
 var _ = Describe("Whatever happens in whatever order", func() {
-	It("the output is in the end what Smile has and the spec asks for", func() {
+	It("the output finally contains what Smile has and the spec selects", func() {
 		for seed := range 20 {
 			life := lives().Example(seed)
 			By("living " + string(must(json.Marshal(life))))

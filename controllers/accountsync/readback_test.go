@@ -73,7 +73,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// What the rules are for, over all there is to decide about.
+// The purposes of the rules, checked for all possible facts.
 func TestNothingIsTakenBackThatMustNotBe(t *testing.T) {
 	t.Parallel()
 	shown := []smile.ConnectionStatus{"", "PENDING", "AWAITING_MFA", "CONNECTED", "ERROR", "DISCONNECTED", "TELEPORTING"}
@@ -103,7 +103,7 @@ func TestNothingIsTakenBackThatMustNotBe(t *testing.T) {
 	}
 }
 
-// An account is asked about only where that can change anything.
+// Smile is asked about an account only if the answer can change the verdict.
 func TestSmileIsAskedOnlyWhereItMatters(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -122,7 +122,7 @@ func TestSmileIsAskedOnlyWhereItMatters(t *testing.T) {
 	}
 }
 
-// What the seal says of an entry is enough to make the entry again, but for what a listing shows.
+// The facts of a seal suffice to restore an entry, except for what a listing shows.
 func TestAnEntryComesBackFromItsFacts(t *testing.T) {
 	t.Parallel()
 	for _, words := range [][]string{{"CONNECTED", "kept"}, {"ERROR", "kept"}, {"DISCONNECTED", "kept", "released", "acknowledged"}} {

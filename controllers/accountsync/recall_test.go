@@ -18,7 +18,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// refusingStatuses lets nobody write a status while refused is true.
+// refusingStatuses refuses all writes of a status while refused is true.
 func refusingStatuses(refused *bool) testenv.Wrap {
 	return func(kube client.WithWatch) client.WithWatch {
 		return interceptor.NewClient(kube, interceptor.Funcs{
@@ -34,7 +34,7 @@ func refusingStatuses(refused *bool) testenv.Wrap {
 	}
 }
 
-var _ = Describe("What the seal says of a revoke that Smile acknowledged", func() {
+var _ = Describe("A sealed revoke that Smile acknowledged", func() {
 	for name, lose := range map[string]func(s *scene) *v1alpha1.SmileAccountSync{
 		"the process ended before the status said it": func(s *scene) *v1alpha1.SmileAccountSync {
 			refused := false
@@ -88,8 +88,8 @@ var _ = Describe("What the seal says of a revoke that Smile acknowledged", func(
 	}
 })
 
-var _ = Describe("What the seal says of a revoke", func() {
-	It("counts also when the first reconcile after a start leaves the output to the output checks", func() {
+var _ = Describe("A sealed revoke", func() {
+	It("also counts if the first reconcile after a start leaves the output to the output checks", func() {
 		s := newScene(testenv.Config{OutputChecks: true})
 		s.link("sss_ph")
 		sync := s.sync(keptFor(4*time.Hour, ""))
@@ -124,7 +124,7 @@ var _ = Describe("An account that was to be revoked", func() {
 			return s.Smile.ClearFaults
 		},
 	} {
-		It("loses its data when the person withdraws after the revoke was not sent, or refused, "+name, func() {
+		It("loses its data when the person withdraws after the revoke was not sent, or was refused, "+name, func() {
 			s := newScene(testenv.Config{})
 			account := s.link("sss_ph")[0]
 			sync := s.sync(revoking)
@@ -135,14 +135,14 @@ var _ = Describe("An account that was to be revoked", func() {
 			s.disconnect(account)
 			accept()
 			s.op.Live(interval, s.user, sync)
-			Expect(holds(s.data().Data)).To(BeEmpty(), "nobody but the person ended it")
+			Expect(holds(s.data().Data)).To(BeEmpty(), "only the person disconnected it")
 			Expect(s.audited(sync)).To(ContainElement("Erased/Withdrawn"))
 		})
 	}
 })
 
 var _ = Describe("A part of a status that is lost", func() {
-	It("is known again when it is the output", func() {
+	It("is restored if it is the output", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		known := sync.Status.Output.DeepCopy()
@@ -180,8 +180,8 @@ var _ = Describe("An older copy of an output", func() {
 	})
 })
 
-var _ = Describe("An output that the spec does not want any more", func() {
-	It("goes without Smile", func() {
+var _ = Describe("An output that the spec no longer asks for", func() {
+	It("is deleted even if Smile is unreachable", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		s.Smile.Break(sandbox.Fault{Operation: "*", Count: -1, Action: "status:503"})
@@ -199,7 +199,7 @@ var _ = Describe("An output that the spec does not want any more", func() {
 })
 
 var _ = Describe("A copy that must not be taken back", func() {
-	It("goes at once from where the output moves to, with one record, although Smile gives no data", func() {
+	It("is erased at once from the new place of an output, with one record, although Smile returns no data", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, wanting("IDENTITIES", "EMPLOYMENTS"))
 		copied := s.data()
@@ -229,7 +229,7 @@ var _ = Describe("A copy that must not be taken back", func() {
 })
 
 var _ = Describe("An output that has lost its owner", func() {
-	It("gets it back although Smile gives no data", func() {
+	It("gets it back although Smile returns no data", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		backup := s.data()
@@ -242,8 +242,8 @@ var _ = Describe("An output that has lost its owner", func() {
 	})
 })
 
-var _ = Describe("An erasure ledger of which a part is missing", func() {
-	It("is what the status names, and consent that has ended is recorded once it is restored", func() {
+var _ = Describe("An incomplete erasure ledger", func() {
+	It("is named in the status, and withdrawn consent is recorded once the ledger is restored", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, wanting("IDENTITIES", "EMPLOYMENTS"))
 		s.disconnect(linked[0])

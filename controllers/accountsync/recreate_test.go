@@ -11,7 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// No garbage collector runs here: what it would remove stays until a test removes it.
+// No garbage collector runs here: a test must delete what it would delete.
 var _ = Describe("A SmileAccountSync that is deleted and created again", func() {
 	It("waits for the garbage collector to remove its predecessor's output, within seconds", func() {
 		s := newScene(testenv.Config{})

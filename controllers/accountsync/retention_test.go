@@ -24,7 +24,7 @@ func keptFor(ttl time.Duration, policy v1alpha1.DisconnectPolicy) func(*v1alpha1
 
 func revoking(sync *v1alpha1.SmileAccountSync) { sync.Spec.RevokeAfterFetch = true }
 
-// during does something when a call comes in, before Smile sees it, once.
+// during calls a function once, when a call arrives, before Smile handles it.
 func (s *scene) during(method, path string, what func()) {
 	done := false
 	s.Smile.Instead = func(_ http.ResponseWriter, r *http.Request) bool {
@@ -37,7 +37,7 @@ func (s *scene) during(method, path string, what func()) {
 }
 
 var _ = Describe("Data with a ttl", func() {
-	It("goes when that is over, and comes back only with news", func() {
+	It("is erased when the ttl has passed, and fetched again only if there is newer data", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"}, keptFor(2*time.Hour, ""))
 		s.op.Live(119*time.Minute, s.user, sync)
@@ -69,7 +69,7 @@ var _ = Describe("Data with a ttl", func() {
 		Expect(sync.Status.Accounts[0].ErasedAt).To(BeNil())
 	})
 
-	It("goes though neither Smile nor the person's object is there", func() {
+	It("is erased although neither Smile nor the SmileUser is available", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"}, keptFor(time.Hour, ""))
 		s.Smile.Shutdown()
@@ -80,7 +80,7 @@ var _ = Describe("Data with a ttl", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("stays after a disconnection where the policy is Retain, until the ttl is over", func() {
+	It("stays after a disconnection if the policy is Retain, until the ttl has passed", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, keptFor(2*time.Hour, v1alpha1.DisconnectRetain))
 		before := s.data().Data
@@ -111,7 +111,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 	}
 
 	for _, quirk := range []string{"disconnected", "404"} {
-		It("leaves its data until the ttl is over (Smile shows the account as "+quirk+")", func() {
+		It("keeps its data until the ttl has passed (Smile shows the account as "+quirk+")", func() {
 			s := newScene(testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"revoked-account": quirk}}})
 			account := s.link("sss_ph")[0]
 			sync := s.sync(revoking, keptFor(4*time.Hour, ""))
@@ -177,7 +177,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 		Expect(s.Condition(sync, v1alpha1.ConditionOutputReady)).To(Equal("True/Succeeded"))
 	})
 
-	It("is not said to be released, and has no record of a failed revoke, while its turn to be revoked is far away", func() {
+	It("is not shown as released, and has no record of a failed revoke, while the turn of its revoke is far away", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		s.Smile.Instead = func(w http.ResponseWriter, r *http.Request) bool {
@@ -199,7 +199,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 		Expect(sync.ResourceVersion).To(Equal(version), "no intent was stored")
 	})
 
-	It("needs no approval, however many are revoked, and waits where the connection has a daily limit", func() {
+	It("needs no approval, however many are revoked, and waits if the connection has a daily limit", func() {
 		s := newScene(testenv.Config{})
 		const many, perDay = 25, 22
 		var syncs []*v1alpha1.SmileAccountSync
@@ -274,7 +274,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 		Expect(s.Smile.Calls(0, "delete-account")).To(BeZero())
 	})
 
-	It("loses its data all the same when the person was faster", func() {
+	It("loses its data if the person disconnected first", func() {
 		s := newScene(testenv.Config{})
 		account := s.link("sss_ph")[0]
 		sync := s.sync(revoking)
@@ -299,7 +299,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 		Expect(s.Smile.Calls(0, "delete-account")).To(BeZero())
 	})
 
-	It("follows a spec that asks for less, and its output when that moves", func() {
+	It("follows a spec that selects less, and an output that moves", func() {
 		s := newScene(testenv.Config{})
 		account := s.link("sss_ph")[0]
 		sync := s.sync(revoking)
@@ -319,7 +319,7 @@ var _ = Describe("An account that is revoked after its data was fetched", func()
 		Expect(ok).To(BeFalse())
 	})
 
-	It("tells when its data was lost with the output", func() {
+	It("reports that its data was lost with the output", func() {
 		s := newScene(testenv.Config{})
 		s.link("sss_ph")
 		sync := s.sync(revoking)

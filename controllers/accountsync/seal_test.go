@@ -19,7 +19,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// wipe makes a status what a restore without statuses leaves.
+// wipe clears a status, as a restore without statuses does.
 func (s *scene) wipe(sync *v1alpha1.SmileAccountSync) {
 	GinkgoHelper()
 	s.Pass(time.Second)
@@ -47,7 +47,7 @@ func (s *scene) restoreAs(backup *corev1.Secret, name string) *corev1.Secret {
 	return restored
 }
 
-// edit changes the output behind the operator's back.
+// edit changes the output as another client of the API server.
 func (s *scene) edit(how func(data *corev1.Secret)) {
 	GinkgoHelper()
 	data := s.data()
@@ -83,7 +83,7 @@ func (s *scene) disconnect(account sandbox.Account) {
 
 var _ = Describe("The output of a released account", func() {
 	for _, quirk := range []string{"disconnected", "404"} {
-		It("is taken back when it was lost and is restored, and its ttl goes on (Smile shows the account as "+quirk+")", func() {
+		It("is taken back when it was lost and is restored, and its ttl continues (Smile shows the account as "+quirk+")", func() {
 			s := newScene(testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"revoked-account": quirk}}})
 			sync, account := s.released()
 			backup := s.data()
@@ -138,7 +138,7 @@ var _ = Describe("The output of a released account", func() {
 		Expect(holds(s.data().Data)).To(BeEmpty())
 	})
 
-	It("stays as it is while Smile cannot say anything", func() {
+	It("stays unchanged while Smile does not respond", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.released()
 		before := s.data()
@@ -153,7 +153,7 @@ var _ = Describe("The output of a released account", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 	})
 
-	It("is sealed as released only once Smile has acknowledged the revoke, and nothing else of it changes", func() {
+	It("is sealed as released only once Smile has acknowledged the revoke, and is otherwise unchanged", func() {
 		s := newScene(testenv.Config{})
 		account := s.link("sss_ph")[0]
 		sync := s.sync(revoking)
@@ -168,7 +168,7 @@ var _ = Describe("The output of a released account", func() {
 		Expect(s.audited(sync)).To(ContainElement("Revoked/Released"))
 	})
 
-	It("is not believed to be released when nobody acknowledged that", func() {
+	It("does not count as released if Smile did not acknowledge the revoke", func() {
 		s := newScene(testenv.Config{})
 		s.link("sss_ph")
 		sync := s.sync(revoking)
@@ -184,7 +184,7 @@ var _ = Describe("The output of a released account", func() {
 		Expect(s.audited(sync)).To(ContainElement("NotTakenBack/NotConnected"))
 	})
 
-	It("is not taken for erased because of an empty index that nobody sealed", func() {
+	It("does not count as erased because of an empty index without a seal", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.released()
 		backup := s.data()
@@ -201,7 +201,7 @@ var _ = Describe("The output of a released account", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 	})
 
-	It("is lost when it was changed, but not because of a key that somebody added", func() {
+	It("is lost if it was changed, but not if somebody added a key", func() {
 		s := newScene(testenv.Config{})
 		sync, account := s.released()
 		s.edit(func(data *corev1.Secret) { data.Data["note"] = []byte("mine") })
@@ -225,7 +225,7 @@ var _ = Describe("The output of a released account", func() {
 })
 
 var _ = Describe("A SmileAccountSync whose status is lost", func() {
-	It("keeps what it retains of an account that is disconnected", func() {
+	It("keeps the retained data of a disconnected account", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"}, keptFor(2*time.Hour, v1alpha1.DisconnectRetain))
 		s.disconnect(linked[0])
@@ -250,7 +250,7 @@ var _ = Describe("A SmileAccountSync whose status is lost", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("keeps what it has of an account in error", func() {
+	It("keeps the data of an account in error", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		_, err := s.Smile.Fail(linked[0].ID, "ACCOUNT_LOCKED")
@@ -268,7 +268,7 @@ var _ = Describe("A SmileAccountSync whose status is lost", func() {
 		}
 	})
 
-	It("erases what the person has withdrawn meanwhile, and records that first", func() {
+	It("erases data whose consent was withdrawn meanwhile, and records that first", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		backup := s.data()
@@ -286,7 +286,7 @@ var _ = Describe("A SmileAccountSync whose status is lost", func() {
 		Expect(s.audited(sync)).To(ContainElement("NotTakenBack/InErasureLedger"))
 	})
 
-	It("does not fetch again what a ttl has ended", func() {
+	It("does not fetch again data that was erased because of a ttl", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"}, keptFor(2*time.Hour, ""))
 		s.op.Live(121*time.Minute, s.user, sync)
@@ -300,7 +300,7 @@ var _ = Describe("A SmileAccountSync whose status is lost", func() {
 		Expect(s.Condition(sync, v1alpha1.ConditionDataSynced)).To(Equal("False/DataExpired"))
 	})
 
-	It("does not count an output that nobody has sealed, and erases it only once Smile has said something", func() {
+	It("ignores an output without a seal, and erases it only once Smile has responded", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, wanting("IDENTITIES", "EMPLOYMENTS"), keptFor(500*time.Hour, v1alpha1.DisconnectRetain))
 		s.disconnect(linked[0])
@@ -322,7 +322,7 @@ var _ = Describe("A SmileAccountSync whose status is lost", func() {
 })
 
 var _ = Describe("The seal of an output", func() {
-	It("is added to the output of a former version, without a call and without a change of its content", func() {
+	It("is added to the output of an earlier version, without a call and without changing its content", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		sealed := s.data()
@@ -336,7 +336,7 @@ var _ = Describe("The seal of an output", func() {
 		s.op.Quiet(sync)
 	})
 
-	It("does not bring back what the person has withdrawn", func() {
+	It("does not restore data whose consent was withdrawn", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph"})
 		backup := s.data()
@@ -353,7 +353,7 @@ var _ = Describe("The seal of an output", func() {
 		}
 	})
 
-	It("of George's is none of Maria's", func() {
+	It("made for George is not valid for Maria", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.released()
 		maria := testenv.User("maria")
@@ -375,7 +375,7 @@ var _ = Describe("The seal of an output", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 	})
 
-	// recreated is a sync that was deleted and declared again, beside its former output.
+	// recreated is a sync that was deleted and re-created. Its former output still exists.
 	recreated := func(s *scene, sync *v1alpha1.SmileAccountSync, left *corev1.Secret) *v1alpha1.SmileAccountSync {
 		GinkgoHelper()
 		again := testenv.Sync(sync.Name, sync.Spec.UserRef.Name)
@@ -387,7 +387,7 @@ var _ = Describe("The seal of an output", func() {
 		return again
 	}
 
-	It("has an output that was left behind taken back by the same sync of the same user", func() {
+	It("lets the same sync of the same user take back an output that was left behind", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.released()
 		left := s.data()
@@ -399,7 +399,7 @@ var _ = Describe("The seal of an output", func() {
 		s.op.Quiet(again)
 	})
 
-	It("has an output that was left behind taken back although the person becomes known in the middle of a reconcile", func() {
+	It("lets an output that was left behind be taken back although the user is found in the middle of a reconcile", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.released()
 		left := s.data()
@@ -425,7 +425,7 @@ var _ = Describe("The seal of an output", func() {
 		Expect(s.Outcome(again)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 	})
 
-	It("has an output that was left behind left alone by any other", func() {
+	It("keeps any other object from taking back an output that was left behind", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.released()
 		for name, change := range map[string]func(*corev1.Secret){
@@ -445,7 +445,7 @@ var _ = Describe("The seal of an output", func() {
 	})
 })
 
-var _ = Describe("An output that is not there any more", func() {
+var _ = Describe("An output that was deleted", func() {
 	It("is repaired by the next reconcile, in one call", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
@@ -468,7 +468,7 @@ var _ = Describe("An output that is not there any more", func() {
 		}
 	})
 
-	It("gets its owner back, and can be written, without any call", func() {
+	It("gets its owner back, and can be written, without a call", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		content, yes := s.data().Data, true
@@ -487,7 +487,7 @@ var _ = Describe("An output that is not there any more", func() {
 		}
 	})
 
-	It("shows at once while it cannot be repaired", func() {
+	It("is reported at once if it cannot be repaired", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		content := s.data().Data
@@ -523,7 +523,7 @@ type sealFacts struct {
 	Accounts []struct{ ID string }
 }
 
-// sealOf is what a seal says in clear.
+// sealOf is the readable part of a seal.
 func sealOf(secret *corev1.Secret) (facts sealFacts) {
 	GinkgoHelper()
 	var read struct{ Facts json.RawMessage }
@@ -533,7 +533,7 @@ func sealOf(secret *corev1.Secret) (facts sealFacts) {
 }
 
 var _ = Describe("A sealed output", func() {
-	It("says for whom it was written, of which accounts", func() {
+	It("names the object and the accounts that it was written for", func() {
 		s := newScene(testenv.Config{})
 		_, linked := s.synced([]string{"sss_ph", "cdecorp"}, wanting("IDENTITIES", "EMPLOYMENTS"))
 		facts := sealOf(s.data())

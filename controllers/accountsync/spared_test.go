@@ -47,7 +47,7 @@ var _ = Describe("After a start with output checks", func() {
 		s.data()
 	})
 
-	It("one that has something to do compares the output first", func() {
+	It("a reconcile with something to do compares the output first", func() {
 		s.Delete(s.data())
 		s.Hint(s.user)
 		s.op.Live(interval, s.user, sync)
@@ -55,7 +55,7 @@ var _ = Describe("After a start with output checks", func() {
 		s.data()
 	})
 
-	It("a request is not spared", func() {
+	It("a requested refresh compares the output", func() {
 		s.Delete(s.data())
 		s.ask(sync)
 		s.op.Run(sync)

@@ -22,7 +22,7 @@ func TestSmileAccountSync(t *testing.T) {
 	RunSpecs(t, "SmileAccountSync")
 }
 
-// interval is how old the picture of the remote side gets, plus a little.
+// interval is a little more than the largest age of the mirror.
 const interval = 16 * time.Minute
 
 // scene is a world with a connection and a person.
@@ -31,7 +31,7 @@ type scene struct {
 	op   *testenv.Operator
 	conn *v1alpha1.SmileConnection
 	user *v1alpha1.SmileUser
-	// linked are the accounts that a random life has linked.
+	// linked are the accounts that a random trial has linked.
 	linked []string
 }
 
@@ -67,7 +67,7 @@ func (s *scene) link(providers ...string) []sandbox.Account {
 	return linked
 }
 
-// ask makes a sync due now.
+// ask requests a refresh of a sync.
 func (s *scene) ask(sync *v1alpha1.SmileAccountSync) {
 	GinkgoHelper()
 	s.Pass(time.Second)
@@ -114,7 +114,7 @@ type index struct {
 	} `json:"accounts"`
 }
 
-// holds are the accounts that the data is of, as its index tells.
+// holds are the accounts of the data, according to its index.
 func holds(data map[string][]byte) []string {
 	GinkgoHelper()
 	var read index

@@ -24,7 +24,7 @@ var _ = Describe("A SmileAccountSync in trouble", func() {
 	}
 	for operation, condition := range operations {
 		for action, reason := range actions {
-			It(fmt.Sprintf("keeps the last data through %s of %s, tells after the third time, and recovers", action, operation), func() {
+			It(fmt.Sprintf("keeps the last data during %s of %s, reports it after the third time, and recovers", action, operation), func() {
 				s := newScene(testenv.Config{})
 				sync, linked := s.synced([]string{"sss_ph"})
 				before := s.data()
@@ -48,7 +48,7 @@ var _ = Describe("A SmileAccountSync in trouble", func() {
 		}
 	}
 
-	It("writes nothing of what it has unless it has all, and forgets no news", func() {
+	It("writes nothing unless it has all data, and forgets no new data", func() {
 		s := newScene(testenv.Config{})
 		sync, linked := s.synced([]string{"sss_ph", "cdecorp"}, func(sync *v1alpha1.SmileAccountSync) {
 			sync.Spec.Datapoints = []v1alpha1.Datapoint{{Type: "IDENTITIES"}, {Type: "EMPLOYMENTS"}, {Type: "CONTRIBUTIONS"}, {Type: "INCOMES"}}
@@ -96,7 +96,7 @@ var _ = Describe("A SmileAccountSync in trouble", func() {
 		Expect(string(s.data().Data["identities.json"])).To(ContainSubstring("George"))
 	})
 
-	It("takes nothing that Smile lists of another person", func() {
+	It("ignores what Smile lists of another person", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
 		before := s.data()

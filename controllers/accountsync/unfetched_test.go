@@ -56,7 +56,7 @@ var _ = Describe("Data is not fetched without need", func() {
 		Expect(s.fetches()).To(Equal(1))
 	})
 
-	It("while a policy denies what was written before: once at most", func() {
+	It("while a policy denies what was written before: at most once", func() {
 		sync, linked := s.synced([]string{"sss_ph"})
 		allow := s.Deny("identities.json", text)
 		before := s.fetches()

@@ -15,7 +15,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// repaired is how soon a connection works after its Secret was fixed.
+// repaired is the longest time until a connection works after its Secret was fixed.
 const repaired = 10 * time.Second
 
 var _ = Describe("The credentials of a SmileConnection", func() {
@@ -60,7 +60,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		Expect(status.Credentials.ModeConfirmed).To(BeFalse(), "nothing has shown the mode yet")
 	})
 
-	It("are not proven again, neither later nor by the next process", func() {
+	It("are proven only once, also by the next process", func() {
 		w.Create(testenv.Keys(testenv.KeysName, testenv.One))
 		op.Run(conn)
 		op.Quiet(conn)
@@ -139,7 +139,7 @@ var _ = Describe("The credentials of a SmileConnection", func() {
 		Entry("with 400", "400"), Entry("with 401", "401"),
 	)
 
-	It("that are refused later stop everything after 3 calls, and recover by themselves", func() {
+	It("that are refused later stop everything after 3 calls, and recover without help", func() {
 		w.Create(testenv.Keys(testenv.KeysName, testenv.One))
 		user := testenv.User(testenv.UserName)
 		w.Create(user)
@@ -232,7 +232,7 @@ var _ = Describe("A key pair of another tenant", func() {
 		Expect(w.Smile.People(testenv.One)).To(HaveLen(2))
 	})
 
-	It("is used for nothing by a process that never had another, and what waits for it goes on soon", func() {
+	It("is not used by a process that never had another pair, and waiting objects continue soon after it is replaced", func() {
 		another := testenv.User("another")
 		w.Create(another)
 		use(testenv.Two)
@@ -244,7 +244,7 @@ var _ = Describe("A key pair of another tenant", func() {
 		Expect(w.Smile.People(testenv.Two)).To(BeEmpty())
 	})
 
-	It("is not used while it is being proven", func() {
+	It("is not used for other calls while it is being proven", func() {
 		another := testenv.User("another")
 		w.Create(another)
 		use(testenv.Two)

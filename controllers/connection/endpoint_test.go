@@ -16,7 +16,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// listener is somebody who would like to have the keys.
+// listener is a server that must not receive the keys.
 func listener() (address *url.URL, requests *atomic.Int64) {
 	requests = new(atomic.Int64)
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
@@ -31,7 +31,7 @@ var _ = Describe("The endpoint of a SmileConnection", func() {
 		return testenv.Connection(testenv.ConnectionName, func(c *v1alpha1.SmileConnection) { c.Spec.Endpoint = endpoint })
 	}
 
-	DescribeTable("that is not allowed gets no call, whatever the Secret permits",
+	DescribeTable("that is not allowed receives no call, whatever the Secret permits",
 		func(endpoint, message string) {
 			w := testenv.New(GinkgoTB(), testenv.Config{})
 			op, conn := w.Operator(), at(endpoint)

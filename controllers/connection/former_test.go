@@ -41,7 +41,7 @@ var _ = Describe("A rotation to a key pair that Smile refuses", func() {
 		op.Live(time.Minute, conn)
 	})
 
-	It("shows, while the former pair serves", func() {
+	It("is reported, while the former pair is still used", func() {
 		Expect(w.Outcome(conn)).To(Equal(testenv.Stalled(v1alpha1.ReasonInvalidCredentials)))
 		Expect(w.Condition(conn, v1alpha1.ConditionCredentialsValid)).To(Equal("False/InvalidCredentials"))
 		Expect(w.Message(conn)).To(ContainSubstring("the former pair is still used"))
@@ -75,7 +75,7 @@ var _ = Describe("A rotation to a key pair that Smile refuses", func() {
 		Expect(w.Smile.People(testenv.One)).To(BeEmpty())
 	})
 
-	DescribeTable("stops everything when more is wrong than the pair",
+	DescribeTable("stops everything if more than the pair is wrong",
 		func(wrong func()) {
 			wrong()
 			op.Live(time.Minute, conn)
@@ -106,7 +106,7 @@ var _ = Describe("A rotation to a key pair that Smile refuses", func() {
 		}),
 	)
 
-	It("is forgiven within seconds, without another call, when the former pair is put back", func() {
+	It("is over within seconds, without another call, when the former pair is restored", func() {
 		before := w.Smile.Mark()
 		put(testenv.One)
 		op.Live(repaired, conn)

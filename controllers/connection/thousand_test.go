@@ -17,7 +17,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// population is how many users there are on one key pair.
+// population is the number of users of one key pair.
 const population = 1000
 
 // together reconciles each user once, as many at a time as there are workers.
@@ -64,7 +64,7 @@ func refusing(status int, code string) (answer func(http.ResponseWriter, *http.R
 	}, calls
 }
 
-var _ = Describe("A key pair that is revoked under a thousand users", func() {
+var _ = Describe("A revoked key pair of a thousand users", func() {
 	It("costs four calls in the first quarter of an hour and four an hour after that, and users with nothing due stay Ready", func() {
 		w := testenv.New(GinkgoTB(), testenv.Config{})
 		op, conn := w.Operator(), testenv.Connection(testenv.ConnectionName)

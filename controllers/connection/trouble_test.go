@@ -27,7 +27,7 @@ var _ = Describe("A SmileConnection", func() {
 		w.Create(conn, testenv.Keys(testenv.KeysName, testenv.One))
 	})
 
-	DescribeTable("shows trouble that may pass after the third time, the same each time, and recovers",
+	DescribeTable("reports transient failures after the third one, always with the same status, and recovers",
 		func(action, reason string) {
 			w.Smile.Break(sandbox.Fault{Operation: "*", Count: -1, Action: action})
 			op.Fail(conn, 2)
@@ -59,7 +59,7 @@ var _ = Describe("A SmileConnection", func() {
 		op.Quiet(conn)
 	})
 
-	It("keeps Ready, and what was proven, through any trouble with nothing due", func() {
+	It("stays Ready and proven during any failure while nothing is due", func() {
 		op.Run(conn)
 		w.Smile.Shutdown()
 		op.Live(10*time.Minute, conn)
@@ -78,7 +78,7 @@ var _ = Describe("A SmileConnection", func() {
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("that is suspended is left alone, and works again afterwards", func() {
+	It("makes no calls while it is suspended, and works again afterwards", func() {
 		w.Change(conn, func() { conn.Spec.Suspend = true })
 		op.Live(10*time.Minute, conn)
 		Expect(w.Condition(conn, v1alpha1.ConditionSuspended)).To(Equal("True/Suspended"))
@@ -97,7 +97,7 @@ var _ = Describe("A SmileConnection", func() {
 		Expect(w.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("heeds an approval of more length than a status can echo, once", func() {
+	It("handles an approval once, even if it is longer than a status can hold", func() {
 		w.Annotate(conn, v1alpha1.AnnotationApproveErasure, strings.Repeat("ñ", 300))
 		op.Run(conn)
 		Expect(conn.Status.LastErasureApproval).To(Equal(strings.Repeat("ñ", 256)))

@@ -64,7 +64,7 @@ var _ = Describe("A Secret that a SmileConnection names", func() {
 		Expect(w.Condition(conn, v1alpha1.ConditionSecretUsePermitted)).To(BeEmpty())
 	})
 
-	It("goes on being used once its pair was proven, with one warning, and another pair is refused", func() {
+	It("is still used once its pair was proven, with one warning, and another pair is refused", func() {
 		secret := named(one)
 		w.Annotate(secret, v1alpha1.AnnotationUse, "credentials")
 		op.Run(conn)

@@ -50,7 +50,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		s.op.Quiet(user)
 	})
 
-	It("are read once an interval, not because of a restart, and written only when they changed", func() {
+	It("are read once per interval, not because of a restart, and written only if they changed", func() {
 		before := s.Smile.Mark()
 		s.op.Live(time.Hour, user)
 		Expect(reads(before)).To(Equal(4))
@@ -67,7 +67,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(s.Smile.Calls(before)).To(BeZero())
 	})
 
-	It("are read as often as the connection says", func() {
+	It("are read at the interval of the connection", func() {
 		s.Change(s.conn, func() { s.conn.Spec.ResyncInterval = &metav1.Duration{Duration: 5 * time.Minute} })
 		s.op.Run(s.conn)
 		before := s.Smile.Mark()
@@ -131,7 +131,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(user.Status.LastHandledRequest).To(Equal("now"))
 	})
 
-	It("are read once after an event that came when a read had begun, though the receiver's clock is behind", func() {
+	It("are read once after an event that arrived during a read, although the receiver's clock is behind", func() {
 		s.Pass(time.Second)
 		s.Annotate(user, v1alpha1.AnnotationRequestedAt, "now")
 		s.op.Run(user)
@@ -147,7 +147,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(reads(before)).To(Equal(1))
 	})
 
-	It("are read soon after an event, and once, though the receiver's clock is ahead", func() {
+	It("are read once, soon after an event, although the receiver's clock is ahead", func() {
 		before, hinted := s.Smile.Mark(), s.Clock.Now()
 		s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
 		s.HintAt(user, hinted.Add(10*time.Minute))
@@ -161,7 +161,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(reads(before)).To(Equal(1))
 	})
 
-	It("are read after the last of a burst of events, though the receiver's clock is behind", func() {
+	It("are read after the last of a burst of events, although the receiver's clock is behind", func() {
 		s.Pass(time.Second)
 		before := s.Smile.Mark()
 		first := s.Clock.Now().Add(-10 * time.Second)
@@ -200,7 +200,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		}
 	})
 
-	It("are requested in vain while the connection is not ready, which then shows", func() {
+	It("are not read on request while the connection is not ready, and the status shows that", func() {
 		keys, _ := s.Secret(testenv.KeysName)
 		s.Delete(keys)
 		s.op.Run(s.conn, user)
@@ -211,7 +211,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Expect(user.Status.LastHandledRequest).To(BeEmpty())
 	})
 
-	DescribeTable("keep their last count through trouble, which shows after the third time and passes",
+	DescribeTable("keep their last count during failures, which are reported after the third time",
 		func(action, reason string) {
 			s.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
 			s.op.Live(16*time.Minute, user)
@@ -235,7 +235,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 		Entry("no answer", "reset", v1alpha1.ReasonSmileUnavailable),
 	)
 
-	It("of a user that Smile no longer knows are missed at the next read of the next process", func() {
+	It("of a user that no longer exists at Smile are reported at the next read of the next process", func() {
 		s.Smile.Reset()
 		s.op = s.Operator()
 		s.op.Live(16*time.Minute, user)
@@ -245,7 +245,7 @@ var _ = Describe("The accounts of a SmileUser", func() {
 })
 
 var _ = Describe("A suspended SmileUser", func() {
-	It("is left alone, keeps its conditions, and goes on afterwards", func() {
+	It("is not reconciled, keeps its conditions, and continues afterwards", func() {
 		s := newScene(testenv.Config{})
 		user := s.provisioned(testenv.UserName, testenv.WithToken(testenv.TokenName))
 		s.Change(user, func() { user.Spec.Suspend = true })

@@ -18,7 +18,7 @@ func customers(keys map[string]string) *corev1.Secret {
 	return testenv.Permitting(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "customers"}, StringData: keys}, "subjects")
 }
 
-var _ = Describe("A person who is declared again", func() {
+var _ = Describe("A re-created SmileUser", func() {
 	again := func(s *scene, restart bool, changes ...func(*v1alpha1.SmileUser)) (before, after *v1alpha1.SmileUser) {
 		GinkgoHelper()
 		before = s.provisioned(testenv.UserName)
@@ -42,7 +42,7 @@ var _ = Describe("A person who is declared again", func() {
 			Expect(s.op.Reasons(after)).To(ContainElement(v1alpha1.ReasonUserAdopted))
 		})
 
-		It("is a new user when the policy is Never, "+process, func() {
+		It("gets a new user when the policy is Never, "+process, func() {
 			s := newScene(testenv.Config{})
 			before, after := again(s, restart, testenv.NeverAdopting)
 			Expect(after.Status.UserID).NotTo(Equal(before.Status.UserID))
@@ -72,7 +72,7 @@ var _ = Describe("A person who is declared again", func() {
 		Expect(after.Status.UserID).To(Equal(before.Status.UserID))
 	})
 
-	It("is somebody else in another namespace, even under the same keys and name", func() {
+	It("is another person in another namespace, even with the same keys and name", func() {
 		s := newScene(testenv.Config{})
 		here := s.provisioned(testenv.UserName)
 		there := s.NewNamespace()
@@ -94,7 +94,7 @@ var _ = Describe("Two SmileUsers with the same subject", func() {
 		return s.user("first", testenv.WithSubject("customers", "george")), s.user("second", testenv.WithSubject("customers", "george"))
 	}
 
-	It("have one user: the second object shows that, and gets the user when the first is deleted", func() {
+	It("have one user: the second object reports that, and gets the user when the first is deleted", func() {
 		s := newScene(testenv.Config{})
 		first, second := twins(s)
 		s.op.Run(first)
@@ -122,7 +122,7 @@ var _ = Describe("Two SmileUsers with the same subject", func() {
 		Expect(s.people()).To(HaveLen(1))
 	})
 
-	It("have one user when the first is just being created", func() {
+	It("have one user while the first is being created", func() {
 		s := newScene(testenv.Config{})
 		first, second := twins(s)
 		s.op.Fence = func() error {
@@ -138,7 +138,7 @@ var _ = Describe("Two SmileUsers with the same subject", func() {
 		Expect(s.Outcome(second)).To(Equal(testenv.Stalled(v1alpha1.ReasonUserIDConflict)))
 	})
 
-	It("have one user even when the call of the first waited longer for its turn than a listing lags behind", func() {
+	It("have one user even if the call of the first waited longer than listings lag", func() {
 		s := newScene(testenv.Config{})
 		s.provisioned("somebody") // after which creations no longer run one by one
 		first, second := twins(s)
@@ -154,7 +154,7 @@ var _ = Describe("Two SmileUsers with the same subject", func() {
 		Expect(s.people()).To(HaveLen(2))
 	})
 
-	DescribeTable("have one user when the creation of the first was cut off",
+	DescribeTable("have one user if the creation of the first was interrupted",
 		func(phase, lag string) {
 			s := newScene(testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"list-lag": lag}}})
 			first, second := twins(s)
@@ -222,7 +222,7 @@ var _ = Describe("A user that is adopted by its id", func() {
 		s.op.Run(s.conn)
 	}
 
-	It("needs the permission of whoever writes the Secret, and is taken as soon as that is given", func() {
+	It("requires an annotation of the Secret, and is attached as soon as that exists", func() {
 		s := newScene(testenv.Config{})
 		foreign := s.Smile.NewUser(testenv.One, map[string]string{"crm": "1"})
 		user := s.user(testenv.UserName, testenv.WithUserID(foreign.ID), testenv.WithToken(testenv.TokenName))
@@ -243,7 +243,7 @@ var _ = Describe("A user that is adopted by its id", func() {
 		Expect(s.posts()).To(BeZero())
 	})
 
-	It("that does not exist is missing, not made", func() {
+	It("that does not exist is reported, not created", func() {
 		s := newScene(testenv.Config{})
 		permit(s)
 		user := s.user(testenv.UserName, testenv.WithUserID("tenant-00000000000000000000000000000000"))
@@ -256,7 +256,7 @@ var _ = Describe("A user that is adopted by its id", func() {
 
 	for _, restart := range []bool{false, true} {
 		process := map[bool]string{false: "in the same process", true: "in a new process"}[restart]
-		It("and that another object has stays with that one, "+process, func() {
+		It("that belongs to another object stays with it, "+process, func() {
 			s := newScene(testenv.Config{})
 			permit(s)
 			owner := s.provisioned("owner")

@@ -18,8 +18,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-var _ = Describe("A person who is declared again and again", func() {
-	It("stays one user, through 200 objects and the processes that come and go", func() {
+var _ = Describe("A SmileUser that is re-created many times", func() {
+	It("keeps one user, for 200 objects and many processes", func() {
 		s := lagging("20s")
 		random := rand.New(rand.NewPCG(30, 26))
 		user := s.provisioned(testenv.UserName)
@@ -43,7 +43,7 @@ var _ = Describe("A person who is declared again and again", func() {
 
 	for _, restart := range []bool{false, true} {
 		process := map[bool]string{false: "in the same process", true: "with a new process"}[restart]
-		It("while the call for the object before is on its way is one user, "+process, func() {
+		It("keeps one user if the call for the previous object is still in flight, "+process, func() {
 			s := lagging("110s")
 			user := s.user(testenv.UserName)
 			var again *v1alpha1.SmileUser
@@ -65,7 +65,7 @@ var _ = Describe("A person who is declared again and again", func() {
 	}
 })
 
-// frozen is a cache whose watch has stopped: it gives SmileUsers as they were at some time, until it thaws.
+// frozen is a cache whose watch has stopped: it returns SmileUsers as they were at some time, until it is thawed.
 type frozen struct {
 	mu    sync.Mutex
 	users map[client.ObjectKey]*v1alpha1.SmileUser
@@ -117,8 +117,8 @@ func (f *frozen) wrap(kube client.WithWatch) client.WithWatch {
 	})
 }
 
-var _ = Describe("A cache that shows the past", func() {
-	// declared is what the cache shows: an object that was just declared.
+var _ = Describe("A stale cache", func() {
+	// declared is what the cache shows: an object that was just created.
 	declared := func(lag string) (*scene, *frozen, *v1alpha1.SmileUser) {
 		GinkgoHelper()
 		s, f := lagging(lag), &frozen{}
@@ -126,7 +126,7 @@ var _ = Describe("A cache that shows the past", func() {
 		f.freeze(user)
 		return s, f, user
 	}
-	// thawed is how it ends: with one user, that the object has.
+	// thawed checks the end: there is one user, and the object has it.
 	thawed := func(s *scene, f *frozen, user *v1alpha1.SmileUser) {
 		GinkgoHelper()
 		f.thaw()
@@ -136,14 +136,14 @@ var _ = Describe("A cache that shows the past", func() {
 		Expect(s.posts()).To(Equal(1))
 	}
 
-	It("creates nobody twice when it stops before the user was created", func() {
+	It("causes no second user if it stops before the user was created", func() {
 		s, f, user := declared("110s")
 		s.op = s.Operator(f.wrap)
 		s.op.Live(10*time.Minute, user)
 		thawed(s, f, user)
 	})
 
-	It("creates nobody twice when it stops before the user was created by another process", func() {
+	It("causes no second user if it stops before the user was created by another process", func() {
 		s, f, user := declared("110s")
 		s.op.Run(user)
 		s.op = s.Operator(f.wrap)
@@ -152,7 +152,7 @@ var _ = Describe("A cache that shows the past", func() {
 		thawed(s, f, user)
 	})
 
-	It("creates nobody twice when it stops before a creation by another process was cut off", func() {
+	It("causes no second user if it stops before a creation by another process was interrupted", func() {
 		s, f, user := declared("110s")
 		s.Smile.Break(sandbox.Fault{Operation: "create-user", Phase: "after", Action: "reset"})
 		s.op.Run(user)
@@ -162,7 +162,7 @@ var _ = Describe("A cache that shows the past", func() {
 		thawed(s, f, user)
 	})
 
-	It("creates nobody for an object that was deleted and re-created", func() {
+	It("causes no second user for an object that was deleted and re-created", func() {
 		s, f, user := declared("0s")
 		s.Delete(user)
 		again := s.user(testenv.UserName)

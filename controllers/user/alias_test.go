@@ -12,10 +12,11 @@ import (
 )
 
 var _ = Describe("A person at the vendor's sandbox", func() {
-	// hosts are the two names of the vendor's sandbox, as its documents spell them.
+	// hosts are the two names of the vendor's sandbox in its documents.
 	hosts := map[string]string{"named": "sandbox.smileapi.io", "alias": "open-sandbox.smileapi.io"}
 
-	// atBothNames is a scene with a connection by each name, named after it. A proxy in front leads both to the scene's sandbox.
+	// atBothNames is a scene with one connection for each host name, named after it. A proxy forwards both to the scene's
+	// sandbox.
 	atBothNames := func() (*scene, map[string]*v1alpha1.SmileConnection, func() []string) {
 		GinkgoHelper()
 		s := newScene(testenv.Config{AllowedAPIHosts: []string{"http://" + hosts["named"], "http://" + hosts["alias"]}})
@@ -53,7 +54,7 @@ var _ = Describe("A person at the vendor's sandbox", func() {
 		second := map[string]string{"named": "alias", "alias": "named"}[first]
 		for _, restart := range []bool{false, true} {
 			process := map[bool]string{false: " in the same process", true: " in the next process"}[restart]
-			It("who has an object by the name "+hosts[first]+" has none by the other,"+process, func() {
+			It("with an object at the host "+hosts[first]+" gets no second one at the other,"+process, func() {
 				s, connections, called := atBothNames()
 				remote := s.Smile.NewUser(testenv.One, nil)
 				claiming := func(name string) *v1alpha1.SmileUser {

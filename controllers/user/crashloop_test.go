@@ -14,7 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// loop is an operator that lives for a minute again and again.
+// loop is an operator that is killed every minute.
 type loop struct {
 	*scene
 	random *rand.Rand
@@ -22,8 +22,7 @@ type loop struct {
 	lives  int
 }
 
-// busy is how many lives it takes until everybody was tried. In each of them the end comes between two writes, and some
-// creations are not heard of.
+// busy is the number of lives until every user was tried. Each life ends between two writes, and some creations get no response.
 const busy = 3
 
 // life is one minute.
@@ -56,7 +55,7 @@ func (l *loop) ready() (count int) {
 
 var _ = Describe("An operator that is killed every minute", func() {
 	for seed := range uint64(4) {
-		It(fmt.Sprintf("has everybody Ready within 15 minutes, and nobody twice: seed %d", seed), func() {
+		It(fmt.Sprintf("makes every user Ready within 15 minutes, and creates none twice: seed %d", seed), func() {
 			l := &loop{scene: lagging("110s"), random: rand.New(rand.NewPCG(seed, 12))}
 			for i := range 20 {
 				l.users = append(l.users, l.user(fmt.Sprintf("user-%d", i)))

@@ -20,7 +20,7 @@ import (
 )
 
 var _ = Describe("A new SmileUser", func() {
-	It("becomes one user at Smile, by one call, marked as its own", func() {
+	It("becomes one user at Smile, by one call, with its marker", func() {
 		s := newScene(testenv.Config{})
 		user := s.user(testenv.UserName, func(u *v1alpha1.SmileUser) {
 			u.Spec.ExternalMetadata = map[string]v1alpha1.MetadataValue{"channel": "web", "campaign": "spring 26"}
@@ -70,7 +70,7 @@ var _ = Describe("A new SmileUser", func() {
 		Expect(s.Smile.Calls(before)).To(Equal(6))
 	})
 
-	It("waits for its connection, and heals when that appears", func() {
+	It("waits for its connection, and continues when that exists", func() {
 		w := testenv.New(GinkgoTB(), testenv.Config{})
 		op, user := w.Operator(), testenv.User(testenv.UserName)
 		w.Create(user)
@@ -91,7 +91,7 @@ var _ = Describe("A new SmileUser", func() {
 		Expect(w.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	DescribeTable("needs its subject when it names one",
+	DescribeTable("requires the subject that it names",
 		func(data map[string][]byte, reason string) {
 			s := newScene(testenv.Config{})
 			user := s.user(testenv.UserName, testenv.WithSubject("customers", "george"))
@@ -122,7 +122,7 @@ var _ = Describe("A new SmileUser", func() {
 })
 
 var _ = Describe("A creation that Smile refuses", func() {
-	DescribeTable("has certainly created nobody: it is tried again without a listing, as the same attempt",
+	DescribeTable("has certainly created no user: it is retried without a listing, as the same attempt",
 		func(action string, refused func() testenv.Outcome, fails bool) {
 			s := newScene(testenv.Config{})
 			user := s.user(testenv.UserName)
@@ -158,7 +158,7 @@ var _ = Describe("A creation that Smile refuses", func() {
 		Expect(s.people()).To(Equal([]string{user.Status.UserID}))
 	})
 
-	It("because the key pair went bad shows on the connection, and waits for it", func() {
+	It("because the key pair is refused is reported on the connection, and waits for it", func() {
 		s := newScene(testenv.Config{})
 		user := s.user(testenv.UserName)
 		s.Smile.Break(sandbox.Fault{Operation: "*", Count: -1, Action: "status:401"})
@@ -228,7 +228,7 @@ var _ = Describe("The intent to create", func() {
 		Expect(s.posts()).To(BeZero())
 	})
 
-	It("is kept while this process may not be the leader, and nothing is sent", func() {
+	It("stays while this process may not be the leader, and nothing is sent", func() {
 		s := newScene(testenv.Config{})
 		user := s.user(testenv.UserName)
 		s.op.Fence = func() error { return errors.New("not the leader") }
@@ -243,7 +243,7 @@ var _ = Describe("The intent to create", func() {
 	})
 })
 
-// reading makes an operator see an object as it once was.
+// reading makes an operator read an object as it was before.
 func reading(as *v1alpha1.SmileUser) testenv.Wrap {
 	return func(kube client.WithWatch) client.WithWatch {
 		return interceptor.NewClient(kube, interceptor.Funcs{

@@ -19,10 +19,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// crowd is how many persons a world holds.
+// crowd is the number of users in a world.
 const crowd = 25
 
-// crowds is how many worlds there are: enough for 1,000 creations, or for SMILE_CREATES of them, for a night's work.
+// crowds is the number of worlds: enough for 1,000 creations, or for SMILE_CREATES of them, as in the nightly run.
 func crowds() uint64 {
 	wanted, err := strconv.ParseUint(os.Getenv("SMILE_CREATES"), 10, 64)
 	if err != nil {
@@ -31,8 +31,8 @@ func crowds() uint64 {
 	return (wanted + crowd - 1) / crowd
 }
 
-// turmoil is a world of many persons in which calls, listings, writes and processes fail at random while they are
-// created. What happens is drawn from a seed.
+// turmoil is a world in which calls, listings, writes and processes fail at random while many users are created. What happens is
+// drawn from a seed.
 type turmoil struct {
 	*scene
 	random *rand.Rand
@@ -52,7 +52,7 @@ func newTurmoil(seed uint64) *turmoil {
 	return t
 }
 
-// restart makes a new leader, which will lose the API server at one of its writes.
+// restart starts a new leader, whose connection to the API server will fail at one of its writes.
 func (t *turmoil) restart() {
 	t.killer = &killer{nth: 1 + t.random.IntN(2*crowd), after: t.random.IntN(2) == 0}
 	t.op = t.Operator(t.killer.wrap)
@@ -65,7 +65,7 @@ func (t *turmoil) note(format string, values ...any) {
 
 func (t *turmoil) pick(from ...string) string { return from[t.random.IntN(len(from))] }
 
-// fault breaks what creates, lists or both, now and then.
+// fault makes creates, listings or both fail from time to time.
 func (t *turmoil) fault() {
 	faults := []sandbox.Fault{{
 		Operation: "create-user", Nth: 1 + t.random.IntN(5), Count: 1 + t.random.IntN(5),
@@ -81,7 +81,7 @@ func (t *turmoil) fault() {
 	t.note("faults %+v", faults)
 }
 
-// misfortune is something that happens between two reconciles.
+// misfortune is a fault between two reconciles.
 func (t *turmoil) misfortune() {
 	switch t.random.IntN(6) {
 	case 0:
@@ -102,7 +102,7 @@ func (t *turmoil) misfortune() {
 	}
 }
 
-// survive lets all persons be created in the turmoil, and then in peace.
+// survive creates all users with faults, and then without.
 func (t *turmoil) survive() {
 	GinkgoHelper()
 	for _, i := range append(t.random.Perm(crowd), t.random.Perm(crowd)...) {

@@ -23,7 +23,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 	}
 	revoked := func(s *scene) int { return s.Smile.Calls(0, "delete-account", "delete-archive") }
 
-	It("under Retain changes nothing at Smile, and waits for nothing", func() {
+	It("with Retain changes nothing at Smile, and waits for nothing", func() {
 		s := newScene(testenv.Config{})
 		user := linked(s)
 		Expect(user.Finalizers).To(BeEmpty())
@@ -34,7 +34,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Expect(s.Smile.Calls(before)).To(BeZero())
 	})
 
-	It("under RevokeAccounts revokes every account, and only this person's", func() {
+	It("with RevokeAccounts revokes every account of this person, and no other", func() {
 		s := newScene(testenv.Config{})
 		user := linked(s, testenv.Revoking)
 		Expect(user.Finalizers).To(Equal([]string{v1alpha1.FinalizerRevoke}))
@@ -72,7 +72,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		}
 	})
 
-	It("holds the object before the first call is made for it", func() {
+	It("adds the finalizer before the first call is made for the object", func() {
 		s := newScene(testenv.Config{})
 		user := s.user(testenv.UserName, testenv.Revoking)
 		s.op.Fence = func() error {
@@ -84,7 +84,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Expect(s.posts()).To(Equal(1))
 	})
 
-	It("follows the policy as it is at the time", func() {
+	It("follows the policy at the time of the deletion", func() {
 		s := newScene(testenv.Config{})
 		user := linked(s)
 		s.Change(user, func() { testenv.Revoking(user) })
@@ -113,7 +113,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Expect(revoked(s)).To(Equal(2))
 	})
 
-	It("never created, needs nothing", func() {
+	It("requires nothing if the user was never created", func() {
 		w := testenv.New(GinkgoTB(), testenv.Config{})
 		op, user := w.Operator(), testenv.User(testenv.UserName, testenv.Revoking)
 		w.Create(user)
@@ -124,7 +124,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Expect(w.Exists(user)).To(BeFalse())
 	})
 
-	DescribeTable("is blocked, and says so, while Smile cannot revoke; and completes when it can",
+	DescribeTable("is blocked, and reports that, while Smile cannot revoke, and completes when it can",
 		func(action string) {
 			s := newScene(testenv.Config{})
 			user := linked(s, testenv.Revoking)
@@ -149,7 +149,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Entry("because it refuses the key pair", "status:401"),
 	)
 
-	It("goes on where it stopped", func() {
+	It("continues where it stopped", func() {
 		s := newScene(testenv.Config{})
 		user := linked(s, testenv.Revoking)
 		s.Delete(user)
@@ -171,7 +171,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Expect(revoked(s)).To(BeZero())
 	})
 
-	It("still finds the keys when their Secret went first", func() {
+	It("still has the keys if their Secret was deleted first", func() {
 		s := newScene(testenv.Config{})
 		user := linked(s, testenv.Revoking)
 		keys, _ := s.Secret(testenv.KeysName)
@@ -183,7 +183,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Expect(revoked(s)).To(Equal(2))
 	})
 
-	It("still finds the keys when the connection went first", func() {
+	It("still has the keys if the connection was deleted first", func() {
 		s := newScene(testenv.Config{})
 		user := linked(s, testenv.Revoking)
 		s.Delete(s.conn)
@@ -194,7 +194,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Expect(revoked(s)).To(Equal(2))
 	})
 
-	It("is blocked in a process that never had the keys, until they are back", func() {
+	It("is blocked in a process that never had the keys, until they exist again", func() {
 		s := newScene(testenv.Config{})
 		user := linked(s, testenv.Revoking)
 		keys, _ := s.Secret(testenv.KeysName)
@@ -212,7 +212,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Expect(revoked(s)).To(Equal(2))
 	})
 
-	It("can be forced, by whoever names the very object", func() {
+	It("can be forced by the UID of the object", func() {
 		s := newScene(testenv.Config{})
 		user := linked(s, testenv.Revoking)
 		s.Smile.Shutdown()
@@ -228,7 +228,7 @@ var _ = Describe("Deleting a SmileUser", func() {
 		Expect(s.op.Reasons(user)).To(ContainElements(v1alpha1.ReasonDeletionBlocked, v1alpha1.ReasonOrphaned))
 	})
 
-	DescribeTable("settles a creation that was cut off, and revokes what that made",
+	DescribeTable("settles an interrupted creation, and revokes the accounts of its user",
 		func(phase string, users int) {
 			s := newScene(testenv.Config{})
 			user := s.user(testenv.UserName, testenv.Revoking)

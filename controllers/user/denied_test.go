@@ -20,7 +20,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// denied has the API server deny every Secret with a link token in the scene's namespace, until the returned function is
+// denied makes the API server deny every Secret with a link token in the scene's namespace, until the returned function is
 // called.
 func (s *scene) denied(text string) (allow func()) {
 	GinkgoHelper()
@@ -50,7 +50,7 @@ var _ = Describe("A link token whose Secret cannot be written", func() {
 
 	BeforeEach(func() { s = newScene(testenv.Config{}) })
 
-	It("because of a policy is not minted, for five users and hours, and all else goes on", func() {
+	It("because of a policy is not minted, for five users and several hours, and all other work continues", func() {
 		var users []*v1alpha1.SmileUser
 		for i := range 5 {
 			name := fmt.Sprintf("user-%d", i)
@@ -76,7 +76,7 @@ var _ = Describe("A link token whose Secret cannot be written", func() {
 		Expect(minted()).To(Equal(5))
 	})
 
-	It("but came with the new user, is kept until it can be stored", func() {
+	It("and that came with the new user is kept until it can be stored", func() {
 		allow := s.denied(text)
 		user := s.user(testenv.UserName, testenv.WithToken(testenv.TokenName))
 		s.op.Live(20*time.Minute, user)
@@ -87,7 +87,7 @@ var _ = Describe("A link token whose Secret cannot be written", func() {
 		Expect(minted()).To(BeZero())
 	})
 
-	It("because of a quota, is kept until it can be stored, and nothing is sent again", func() {
+	It("because of a quota is kept until it can be stored, and nothing is sent again", func() {
 		lift := s.Full()
 		user := s.user(testenv.UserName, testenv.WithToken(testenv.TokenName))
 		before := s.Smile.Mark()
@@ -105,7 +105,7 @@ var _ = Describe("A link token whose Secret cannot be written", func() {
 		Expect(s.posts()).To(Equal(1))
 	})
 
-	It("though a dry run was taken, is kept and stored at the next try", func() {
+	It("although the dry run succeeded is kept, and stored by the next reconcile", func() {
 		failing := false
 		s.op = s.Operator(func(inner client.WithWatch) client.WithWatch {
 			return interceptor.NewClient(inner, interceptor.Funcs{
@@ -131,7 +131,7 @@ var _ = Describe("A link token whose Secret cannot be written", func() {
 		Expect(minted()).To(Equal(1))
 	})
 
-	It("is not minted for twenty renames, but goes with the name", func() {
+	It("is not minted again for twenty renames, but moved", func() {
 		user := s.provisioned(testenv.UserName, testenv.WithToken(testenv.TokenName))
 		first, _ := s.Secret(testenv.TokenName)
 		for i := range 20 {
@@ -232,7 +232,7 @@ var _ = Describe("Link tokens of a user", func() {
 		}
 	})
 
-	It("show that the Secret holds none while the next one may not be minted yet", func() {
+	It("are reported as missing while the next one may not be minted yet", func() {
 		deleteToken()
 		Expect(s.op.Run(user)).To(Equal(5 * time.Minute))
 		Expect(s.Outcome(user)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
@@ -240,7 +240,7 @@ var _ = Describe("Link tokens of a user", func() {
 		s.op.Quiet(user)
 	})
 
-	It("are left alone where the new name is somebody else's", func() {
+	It("stay unchanged if the new name belongs to another owner", func() {
 		s.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "taken"}, Immutable: ptr.To(true)})
 		before, _ := s.Secret(testenv.TokenName)
 		s.Change(user, func() { user.Spec.LinkToken.SecretName = "taken" })

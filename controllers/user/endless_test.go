@@ -12,7 +12,7 @@ import (
 )
 
 var _ = Describe("A listing of users that never ends", func() {
-	It("is given up, and nobody is created until one ends", func() {
+	It("is aborted, and no user is created until one ends", func() {
 		s := newScene(testenv.Config{})
 		s.Smile.Break(sandbox.Fault{Operation: "list-users", Count: -1, Action: "endless"})
 		user := s.user(testenv.UserName)

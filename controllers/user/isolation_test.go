@@ -39,7 +39,7 @@ func newNeighbor(s *scene, pair sandbox.KeyPair, changes ...func(*v1alpha1.Smile
 	return n
 }
 
-// loot are the Secrets with somebody's token or data.
+// loot are the Secrets in the neighbor's namespace with a token or data.
 func (n *neighbor) loot() []string {
 	GinkgoHelper()
 	var names []string
@@ -52,10 +52,10 @@ func (n *neighbor) loot() []string {
 	return names
 }
 
-// live lets an hour pass for all that the neighbor has.
+// live lets an hour pass for all objects of the neighbor.
 func (n *neighbor) live() { n.op.Live(40*time.Minute, n.conn, n.user, n.sync) }
 
-var _ = Describe("The persons of others", func() {
+var _ = Describe("The users of other namespaces", func() {
 	// victim is a person with data at Smile, of another team.
 	victim := func(s *scene) (*v1alpha1.SmileUser, sandbox.Account) {
 		GinkgoHelper()
@@ -145,7 +145,7 @@ var _ = Describe("The persons of others", func() {
 
 	for _, restart := range []bool{false, true} {
 		process := map[bool]string{false: ", in the same process", true: ", in a new process"}[restart]
-		It("stay with the object that has them, whatever a neighbor's own Secret permits"+process, func() {
+		It("stay with their objects, whatever a neighbor's own Secret permits"+process, func() {
 			s := newScene(testenv.Config{})
 			user, _ := victim(s)
 			if restart {
@@ -161,7 +161,7 @@ var _ = Describe("The persons of others", func() {
 		})
 	}
 
-	It("are not counted for others", func() {
+	It("are not counted in another namespace", func() {
 		s := newScene(testenv.Config{})
 		user, _ := victim(s)
 		n := newNeighbor(s, testenv.One)

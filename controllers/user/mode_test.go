@@ -23,7 +23,7 @@ var _ = Describe("Keys of the other mode", func() {
 		return s
 	}
 
-	It("stop everything at the first token, which nobody gets to use", func() {
+	It("stop everything at the first token, which is not stored", func() {
 		s := mixedUp()
 		user := s.user(testenv.UserName, testenv.WithToken(testenv.TokenName))
 		s.op.Run(user)
@@ -47,7 +47,7 @@ var _ = Describe("Keys of the other mode", func() {
 		Expect(ok).To(BeFalse())
 	})
 
-	It("create one user at most, however many are declared at once", func() {
+	It("create at most one user, however many are declared at once", func() {
 		s := mixedUp()
 		var users []*v1alpha1.SmileUser
 		for i := range 8 {
@@ -57,7 +57,7 @@ var _ = Describe("Keys of the other mode", func() {
 		Expect(s.Smile.People(testenv.Production)).To(HaveLen(1))
 	})
 
-	It("can be replaced by the right ones; whoever was created with the wrong ones is missing then, not made again", func() {
+	It("can be replaced by the right ones; a user that was created with the wrong ones is then reported as missing, and not re-created", func() {
 		s := mixedUp()
 		user, another := s.user(testenv.UserName), s.user("another")
 		s.op.Run(user, s.conn)

@@ -42,7 +42,7 @@ func TestRenewAt(t *testing.T) {
 	}
 }
 
-// Whatever Smile says about the expiry of tokens, a user gets no more than one every few minutes.
+// Whatever expiry Smile gives tokens, a user gets at most one every few minutes.
 func TestTokensAreNeverMintedByTheMinute(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -57,7 +57,7 @@ func TestTokensAreNeverMintedByTheMinute(t *testing.T) {
 	})
 }
 
-// What a Secret holds is taken for this person's token only if it is one, whole, and newer than what the status knows.
+// The content of a Secret counts as this user's token only if it is complete, and newer than the token in the status.
 func TestRecovered(t *testing.T) {
 	t.Parallel()
 	expires := noon.Add(5 * time.Hour)

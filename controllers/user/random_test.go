@@ -16,8 +16,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// trial is a person who is declared, deleted and declared again by two objects, while Smile, the process and the API
-// server fail at random. What is done is drawn from a seed, so that a trial that fails can be had again.
+// trial is a user whose two objects are created, deleted and re-created, while Smile, the process and the API server fail at
+// random. What happens is drawn from a seed, so that a failed trial can be repeated.
 type trial struct {
 	*scene
 	random *rand.Rand
@@ -26,7 +26,7 @@ type trial struct {
 	log    []string
 }
 
-// misfortunes leave open what was done; refusals say that nothing was.
+// misfortunes leave the outcome of a call unknown; refusals show that nothing was done.
 var (
 	misfortunes = []string{"reset", "status:500", "status:502", "status:504", "truncate:30", "empty", "garbage"}
 	refusals    = []string{"status:400", "status:403", "status:415"}
@@ -34,7 +34,7 @@ var (
 
 func (t *trial) pick(from []string) string { return from[t.random.IntN(len(from))] }
 
-// steps are what can happen, each as often as it stands here.
+// steps are what can happen, each as often as it is listed here.
 var steps = map[string]func(*trial) string{
 	"declare": func(t *trial) string {
 		name := t.pick([]string{"first", "second"})
@@ -89,7 +89,7 @@ func (t *trial) pass() string {
 	return name
 }
 
-// trials is how many there are: SMILE_TRIALS, if set, for a night's work.
+// trials is the number of trials: SMILE_TRIALS if it is set, as in the nightly run.
 func trials() uint64 {
 	if wanted, err := strconv.ParseUint(os.Getenv("SMILE_TRIALS"), 10, 64); err == nil {
 		return wanted
@@ -102,7 +102,7 @@ func (t *trial) breaks(fault sandbox.Fault) string {
 	return fmt.Sprintf("%+v", fault)
 }
 
-// restart makes a new process, which will lose the API server at one of its writes.
+// restart starts a new process, whose connection to the API server will fail at one of its writes.
 func (t *trial) restart(nth int) {
 	t.killer = &killer{nth: nth, after: t.random.IntN(2) == 0}
 	t.op = t.Operator(t.killer.wrap)
@@ -114,7 +114,7 @@ var _ = Describe("However much goes wrong", func() {
 		"clear faults", "restart",
 	}
 	for seed := range trials() {
-		It(fmt.Sprintf("a person has one user at Smile, and whoever is declared gets it: seed %d", seed), func() {
+		It(fmt.Sprintf("a person has one user at Smile, and each object gets it: seed %d", seed), func() {
 			t := &trial{
 				scene: newScene(testenv.Config{}), random: rand.New(rand.NewPCG(seed, 26)), users: map[string]*v1alpha1.SmileUser{},
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// No garbage collector runs here: what it would remove stays until a test removes it.
+// No garbage collector runs here: a test must delete what it would delete.
 var _ = Describe("The token Secret of a predecessor", func() {
 	var (
 		s        *scene
@@ -34,7 +34,7 @@ var _ = Describe("The token Secret of a predecessor", func() {
 		Expect(user.UID).NotTo(Equal(original.UID))
 		return user
 	}
-	// restored puts the Secret back as a backup holds it that leaves out owner references.
+	// restored restores the Secret from a backup without owner references.
 	restored := func(secret *corev1.Secret) {
 		GinkgoHelper()
 		s.Create(&corev1.Secret{
@@ -91,7 +91,7 @@ var _ = Describe("The token Secret of a predecessor", func() {
 		Expect(user.Status.UserID).To(Equal(original.Status.UserID))
 	})
 
-	It("is left alone when it holds what is not the operator's", func() {
+	It("stays unchanged if it has keys that are not the operator's", func() {
 		secret := token()
 		s.Change(secret, func() {
 			secret.OwnerReferences = nil
@@ -106,7 +106,7 @@ var _ = Describe("The token Secret of a predecessor", func() {
 		Expect(minted()).To(BeZero())
 	})
 
-	It("is left alone while its owner lives under another name", func() {
+	It("stays unchanged while its owner exists under another name", func() {
 		secret := token()
 		s.Change(secret, func() { secret.OwnerReferences = nil })
 		other := s.user("other", testenv.WithToken(testenv.TokenName))

@@ -52,7 +52,7 @@ var _ = Describe("Many deletions at once", func() {
 		}
 	})
 
-	It("revoke twenty accounts, wait for a person's approval, and say so", func() {
+	It("revoke twenty accounts, then wait for an approval, and report that", func() {
 		pass()
 		Expect(revoked()).To(Equal(20))
 		left := waiting()
@@ -87,7 +87,7 @@ var _ = Describe("Many deletions at once", func() {
 		Expect(revoked()).To(Equal(many))
 	})
 
-	It("are not approved by an annotation from before", func() {
+	It("are not approved by an older annotation", func() {
 		approve("yes")
 		pass()
 		s.op.Run(s.conn)

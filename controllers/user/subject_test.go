@@ -38,7 +38,7 @@ var _ = Describe("A business key that looks like another", func() {
 		Expect(s.posts()).To(BeZero())
 	}
 
-	It("creates nobody until it is corrected, and never a second person", func() {
+	It("creates no user until it is corrected, and never a second one", func() {
 		s := newScene(testenv.Config{})
 		s.Create(customers(map[string]string{"george": looksPlain}))
 		user := s.user(testenv.UserName, george)
@@ -65,7 +65,7 @@ var _ = Describe("A business key that looks like another", func() {
 
 	for _, never := range []bool{false, true} {
 		policy := map[bool]v1alpha1.AdoptionPolicy{false: v1alpha1.AdoptionOwned, true: v1alpha1.AdoptionNever}[never]
-		It("creates nobody with the adoption policy "+string(policy), func() {
+		It("creates no user with the adoption policy "+string(policy), func() {
 			s := newScene(testenv.Config{})
 			s.Create(customers(map[string]string{"george": looksPlain}))
 			user := s.user(testenv.UserName, george, func(u *v1alpha1.SmileUser) { u.Spec.AdoptionPolicy = policy })
@@ -74,7 +74,7 @@ var _ = Describe("A business key that looks like another", func() {
 		})
 	}
 
-	It("still finds the person who exists under it", func() {
+	It("still finds an existing user", func() {
 		s := newScene(testenv.Config{})
 		before := s.existing(looksPlain)
 		s.Create(customers(map[string]string{"george": looksPlain}))
@@ -83,7 +83,7 @@ var _ = Describe("A business key that looks like another", func() {
 		Expect(s.posts()).To(BeZero())
 	})
 
-	It("is not refused while an earlier attempt may have created the person", func() {
+	It("is not refused while an earlier attempt may have created the user", func() {
 		s := lagging("110s")
 		s.Create(customers(map[string]string{"george": looksPlain}))
 		user := s.user(testenv.UserName, george)
@@ -99,7 +99,7 @@ var _ = Describe("A business key that looks like another", func() {
 		Expect(s.posts()).To(BeZero())
 	})
 
-	It("is refused once an earlier attempt has turned out to have created nobody", func() {
+	It("is refused once it is certain that an earlier attempt created no user", func() {
 		s := newScene(testenv.Config{})
 		s.Create(customers(map[string]string{"george": looksPlain}))
 		user := s.user(testenv.UserName, george)
@@ -111,7 +111,7 @@ var _ = Describe("A business key that looks like another", func() {
 		Expect(user.Status.CreateAttempt).To(BeNil())
 	})
 
-	It("is not refused while the leader before may have created the person", func() {
+	It("is not refused while the previous leader may have created the user", func() {
 		s := lagging("110s")
 		before := s.existing(looksPlain)
 		s.Create(customers(map[string]string{"george": looksPlain}))

@@ -44,7 +44,7 @@ func (s *scene) user(name string, changes ...func(*v1alpha1.SmileUser)) *v1alpha
 	return user
 }
 
-// provisioned creates a SmileUser and lets it become ready.
+// provisioned creates a SmileUser and reconciles it until it is Ready.
 func (s *scene) provisioned(name string, changes ...func(*v1alpha1.SmileUser)) *v1alpha1.SmileUser {
 	GinkgoHelper()
 	user := s.user(name, changes...)
@@ -66,7 +66,7 @@ func together[T engine.Object](s *scene, objects []T) {
 	group.Wait()
 }
 
-// people are the ids of the users at Smile.
+// people returns the ids of the users at Smile.
 func (s *scene) people() []string {
 	GinkgoHelper()
 	var ids []string

@@ -14,13 +14,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// lagging is a world in which listings show a user only after a while.
+// lagging is a world in which listings show a new user late.
 func lagging(lag string) *scene {
 	GinkgoHelper()
 	return newScene(testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"list-lag": lag}}})
 }
 
-// created lets a creation succeed without this process learning of it.
+// created makes a creation succeed without a response to this process.
 func (s *scene) created(name string, changes ...func(*v1alpha1.SmileUser)) *v1alpha1.SmileUser {
 	GinkgoHelper()
 	s.Smile.Break(sandbox.Fault{Operation: "create-user", Phase: "after", Action: "reset"})
@@ -30,9 +30,9 @@ func (s *scene) created(name string, changes ...func(*v1alpha1.SmileUser)) *v1al
 	return made
 }
 
-var _ = Describe("A process that leads after another", func() {
+var _ = Describe("A new leader", func() {
 	for _, lag := range []string{"0s", "110s"} {
-		It("creates nobody twice of whom the other process left no trace: deleted and re-created, with a listing "+lag+" late", func() {
+		It("creates no user twice whose object was deleted and re-created, with a listing "+lag+" late", func() {
 			s := lagging(lag)
 			former := s.created(testenv.UserName)
 			s.op = s.Operator()
@@ -50,7 +50,7 @@ var _ = Describe("A process that leads after another", func() {
 			Expect(s.posts()).To(Equal(1))
 		})
 
-		It("creates nobody twice whose object is re-created only later, with a listing "+lag+" late", func() {
+		It("creates no user twice whose object is re-created only later, with a listing "+lag+" late", func() {
 			s := lagging(lag)
 			former := s.created(testenv.UserName)
 			s.op = s.Operator()
@@ -63,7 +63,7 @@ var _ = Describe("A process that leads after another", func() {
 			Expect(s.posts()).To(Equal(2), "one for somebody")
 		})
 
-		It("creates nobody twice who is also declared under another name, with a listing "+lag+" late", func() {
+		It("creates no user twice that has a second object with another name, with a listing "+lag+" late", func() {
 			s := lagging(lag)
 			s.Create(customers(map[string]string{"george": "C-4711"}))
 			second := s.user("second", testenv.WithSubject("customers", "george"))
@@ -76,7 +76,7 @@ var _ = Describe("A process that leads after another", func() {
 		})
 	}
 
-	It("lists once more for all that were open, and then never again", func() {
+	It("makes one more listing for all open calls, and then none", func() {
 		s := lagging("0s")
 		s.Smile.Break(sandbox.Fault{Operation: "create-user", Count: 3, Phase: "after", Action: "reset"})
 		var cut []*v1alpha1.SmileUser
@@ -94,14 +94,14 @@ var _ = Describe("A process that leads after another", func() {
 		Expect(s.Smile.Calls(before, "create-user")).To(BeZero())
 	})
 
-	It("does not delay users that the other process has not named", func() {
+	It("does not delay users that the previous leader has not named", func() {
 		s := lagging("110s")
 		s.created("cut")
 		s.op = s.Operator()
 		s.provisioned(testenv.UserName)
 	})
 
-	It("holds everybody back, once, when the log is lost", func() {
+	It("delays all users, once, if the log is lost", func() {
 		s := lagging("110s")
 		former := s.created(testenv.UserName)
 		s.loseLog()
@@ -121,7 +121,7 @@ var _ = Describe("A process that leads after another", func() {
 		s.provisioned("later")
 	})
 
-	It("creates nobody until the log is its own", func() {
+	It("creates no user until it has taken over the log", func() {
 		s := newScene(testenv.Config{})
 		dead := &killer{nth: 1}
 		s.op = s.Operator(dead.wrap)
@@ -133,7 +133,7 @@ var _ = Describe("A process that leads after another", func() {
 		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("creates nobody once another has taken over the log", func() {
+	It("creates no user once another process has taken over the log", func() {
 		s := newScene(testenv.Config{})
 		former := s.op
 		s.op = s.Operator()
@@ -145,7 +145,7 @@ var _ = Describe("A process that leads after another", func() {
 		Expect(s.posts()).To(Equal(1))
 	})
 
-	It("knows even without leader election of an attempt that it has seen, whose object is then declared again", func() {
+	It("remembers, even without leader election, an attempt that it has seen and whose object is then re-created", func() {
 		s := lagging("110s")
 		former := s.created(testenv.UserName)
 		s.op = s.Operator()
@@ -158,19 +158,19 @@ var _ = Describe("A process that leads after another", func() {
 	})
 })
 
-var _ = Describe("A status that is not what the operator wrote last", func() {
+var _ = Describe("A status that differs from the last write of the operator", func() {
 	older := map[string]func(*v1alpha1.SmileUser, v1alpha1.CreateAttempt){
-		"nothing": func(user *v1alpha1.SmileUser, _ v1alpha1.CreateAttempt) { user.Status = v1alpha1.SmileUserStatus{} },
-		"an attempt of before": func(user *v1alpha1.SmileUser, first v1alpha1.CreateAttempt) {
+		"no fields": func(user *v1alpha1.SmileUser, _ v1alpha1.CreateAttempt) { user.Status = v1alpha1.SmileUserStatus{} },
+		"an older attempt": func(user *v1alpha1.SmileUser, first v1alpha1.CreateAttempt) {
 			user.Status = v1alpha1.SmileUserStatus{CreateAttempt: &first}
 		},
-		"an attempt of the future": func(user *v1alpha1.SmileUser, first v1alpha1.CreateAttempt) {
+		"an attempt in the future": func(user *v1alpha1.SmileUser, first v1alpha1.CreateAttempt) {
 			first.StartedAt.Time = first.StartedAt.AddDate(1, 0, 0)
 			user.Status = v1alpha1.SmileUserStatus{CreateAttempt: &first}
 		},
 	}
 	for name, restore := range older {
-		It("but "+name+" makes no second user right after a call was cut off", func() {
+		It("with "+name+" causes no second user right after a call was interrupted", func() {
 			s := lagging("110s")
 			user := s.created(testenv.UserName)
 			first := *user.Status.CreateAttempt
@@ -183,7 +183,7 @@ var _ = Describe("A status that is not what the operator wrote last", func() {
 
 		for _, restart := range []bool{false, true} {
 			process := map[bool]string{false: "the same process", true: "the next one"}[restart]
-			It("but "+name+" makes no second user for "+process+" when there is one", func() {
+			It("with "+name+" causes no second user for "+process+" when there is one", func() {
 				s := newScene(testenv.Config{})
 				user := s.user(testenv.UserName)
 				var first v1alpha1.CreateAttempt

@@ -16,13 +16,13 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// victim is a person with data and a token, whom a neighbor is after.
+// victim is a user with data and a token, which a neighbor tries to get.
 type victim struct {
 	user    *v1alpha1.SmileUser
 	account sandbox.Account
 }
 
-// tamperings are what a neighbor can write into its own objects and their statuses to get at a victim.
+// tamperings are what a neighbor can write into its own objects and their statuses to reach a victim.
 var tamperings = []struct {
 	name string
 	// spec is true for what is written when the objects are declared.
@@ -42,7 +42,7 @@ var tamperings = []struct {
 	{"the sync's status.accounts", false, func(n *neighbor, v victim) { forge(n.sync, v.account) }},
 }
 
-// tampered makes a neighbor that does all that a number has a bit for.
+// tampered creates a neighbor that applies the tamperings whose bits are set in which.
 func tampered(s *scene, pair sandbox.KeyPair, v victim, which int) *neighbor {
 	GinkgoHelper()
 	n := &neighbor{scene: s}
@@ -75,7 +75,7 @@ func tampered(s *scene, pair sandbox.KeyPair, v victim, which int) *neighbor {
 var _ = Describe("Whatever a neighbor writes into its objects", func() {
 	for _, restart := range []bool{false, true} {
 		process := map[bool]string{false: "in the same process", true: "in a new process"}[restart]
-		It("in every combination, no token and no record of another's person comes over, "+process, func() {
+		It("in every combination, it gets no token and no data of another namespace's user, "+process, func() {
 			s := newScene(testenv.Config{})
 			v := victim{user: s.provisioned(testenv.UserName, testenv.WithToken(testenv.TokenName))}
 			v.account = s.Smile.LinkGeorge(v.user.Status.UserID, "sss_ph")
@@ -112,7 +112,7 @@ var _ = Describe("Whatever a neighbor writes into its objects", func() {
 	}
 })
 
-// empty asserts that a neighbor has got nothing of a victim.
+// empty asserts that a neighbor has nothing of a victim.
 func (n *neighbor) empty(name string, v victim) {
 	GinkgoHelper()
 	var secrets corev1.SecretList

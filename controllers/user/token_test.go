@@ -32,7 +32,7 @@ var _ = Describe("A link token", func() {
 		user = s.provisioned(testenv.UserName, testenv.WithToken(testenv.TokenName))
 	})
 
-	It("that came with a new user is kept, with all that belongs to it", func() {
+	It("that came with a new user is stored, with everything that belongs to it", func() {
 		Expect(minted()).To(BeZero())
 		Expect(s.Condition(user, v1alpha1.ConditionTokenIssued)).To(Equal("True/Succeeded"))
 		held, secret := user.Status.LinkToken, token()
@@ -52,7 +52,7 @@ var _ = Describe("A link token", func() {
 		s.op.Quiet(user)
 	})
 
-	It("is renewed at the time that was fixed when it was issued, and not before", func() {
+	It("is renewed at the time that was computed when it was issued, and not before", func() {
 		first, before := user.Status.LinkToken.DeepCopy(), token().Data
 		s.Clock.SetTime(first.RenewAt.Add(-time.Second))
 		s.op.Run(user)
@@ -67,7 +67,7 @@ var _ = Describe("A link token", func() {
 		s.op.Quiet(user)
 	})
 
-	It("never has less than an hour to live, in half a day", func() {
+	It("never expires within the next hour, during half a day", func() {
 		end := s.Clock.Now().Add(12 * time.Hour)
 		for s.Clock.Now().Before(end) {
 			s.op.Live(30*time.Minute, user)
@@ -76,7 +76,7 @@ var _ = Describe("A link token", func() {
 		Expect(minted()).To(And(BeNumerically(">=", 4), BeNumerically("<=", 6)))
 	})
 
-	It("is minted once more when its Secret is deleted, but not by the minute", func() {
+	It("is minted again when its Secret is deleted, but not every minute", func() {
 		s.Delete(token())
 		s.op.Live(4*time.Minute, user)
 		Expect(minted()).To(BeZero(), "the last one is younger than 5 minutes")
@@ -105,7 +105,7 @@ var _ = Describe("A link token", func() {
 		"given another token": func(secret *corev1.Secret) { secret.Data["accessToken"] = []byte("mine") },
 		"given another mode":  func(secret *corev1.Secret) { secret.Data["mode"] = []byte("PRODUCTION") },
 	} {
-		It("is not Ready while its Secret is "+what+", and is minted once more", func() {
+		It("is not Ready while its Secret is "+what+", and is minted again", func() {
 			secret := token()
 			s.Change(secret, func() { edit(secret) })
 			s.op.Run(user)
@@ -137,7 +137,7 @@ var _ = Describe("A link token", func() {
 		})
 	}
 
-	It("is written even where somebody made the Secret immutable", func() {
+	It("is written even if somebody made the Secret immutable", func() {
 		secret := token()
 		s.Change(secret, func() { secret.Immutable = new(true) })
 		s.op.Live(3*time.Hour, user)
@@ -156,7 +156,7 @@ var _ = Describe("A link token", func() {
 		Expect(minted()).To(BeZero())
 	})
 
-	It("of a status that has no fingerprint yet is taken as it is", func() {
+	It("of a status without a fingerprint is accepted as it is", func() {
 		s.ChangeStatus(user, func() { user.Status.LinkToken.Fingerprint = "" })
 		s.op.Run(user)
 		Expect(minted()).To(BeZero())
@@ -181,7 +181,7 @@ var _ = Describe("A link token", func() {
 		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("never touches a Secret of somebody else, and is not minted for it", func() {
+	It("never changes a Secret of another owner, and is not minted for it", func() {
 		foreign := &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: "tls", Labels: map[string]string{"app": "shop"}},
 			Type:       corev1.SecretTypeTLS,
@@ -203,7 +203,7 @@ var _ = Describe("A link token", func() {
 		Expect(s.Smile.Calls(mark)).To(BeZero())
 	})
 
-	It("of another SmileUser is somebody else's", func() {
+	It("of another SmileUser belongs to another owner", func() {
 		other := s.user("other", testenv.WithToken(testenv.TokenName))
 		before := token()
 		s.op.Run(other)
@@ -211,7 +211,7 @@ var _ = Describe("A link token", func() {
 		Expect(token()).To(Equal(before))
 	})
 
-	It("stays while Smile cannot mint, which shows after the third time, and is minted once when it can", func() {
+	It("stays while Smile cannot mint, which is reported after the third time, and is minted once when it can", func() {
 		before := token()
 		s.Clock.SetTime(user.Status.LinkToken.RenewAt.Time)
 		s.Smile.Break(sandbox.Fault{Operation: "create-token", Count: -1, Action: "status:503"})
@@ -230,7 +230,7 @@ var _ = Describe("A link token", func() {
 		Expect(minted()).To(Equal(failed + 1))
 	})
 
-	It("that Smile forbids is this object's own problem", func() {
+	It("that Smile forbids is a problem of this object only", func() {
 		s.Clock.SetTime(user.Status.LinkToken.RenewAt.Time)
 		s.Smile.Break(sandbox.Fault{Operation: "create-token", Count: -1, Action: "status:403"})
 		Expect(s.op.Run(user)).To(Equal(15 * time.Minute))
@@ -242,7 +242,7 @@ var _ = Describe("A link token", func() {
 		Expect(another.Status.UserID).NotTo(BeEmpty())
 	})
 
-	It("of a user that Smile does not know any more is not minted, and the user is not made again", func() {
+	It("of a user that no longer exists at Smile is not minted, and the user is not re-created", func() {
 		s.Clock.SetTime(user.Status.LinkToken.RenewAt.Time)
 		s.Smile.Reset()
 		s.op.Run(user)

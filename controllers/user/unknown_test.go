@@ -18,10 +18,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// settled is when the outcome of any creation is known.
+// settled is the time after which the outcome of any creation is known.
 const settled = 3 * time.Minute
 
-// cutOff is a creation whose answer never came, or came unreadable.
+// cutOff is a creation without a readable response.
 type cutOff struct {
 	phase, action, lag string
 	restart            bool
@@ -35,7 +35,7 @@ func (c cutOff) String() string {
 	return fmt.Sprintf("%s %s it was done, with a listing %s late, %s", c.action, c.phase, c.lag, process)
 }
 
-// every combines all faults that leave the outcome of a creation open.
+// every combines all faults that leave the outcome of a creation unknown.
 func every(actions ...string) []cutOff {
 	var all []cutOff
 	for _, action := range actions {
@@ -50,7 +50,8 @@ func every(actions ...string) []cutOff {
 	return all
 }
 
-// survive has a creation cut off, and holds it against what must be true whatever really happened.
+// survive interrupts a creation, and checks what must be true whatever really
+// happened.
 func (c cutOff) survive() {
 	GinkgoHelper()
 	s := newScene(testenv.Config{Sandbox: sandbox.Options{Quirks: map[string]string{"list-lag": c.lag}}})
@@ -91,12 +92,12 @@ func pause(journal []sandbox.JournalEntry) time.Duration {
 	return at[1].Sub(at[0])
 }
 
-var _ = Describe("A creation of which the outcome is unknown", func() {
+var _ = Describe("A creation whose outcome is unknown", func() {
 	for _, c := range every("reset", "status:500", "status:502", "status:504", "truncate:40", "empty", "garbage") {
 		It("ends in exactly one user: "+c.String(), func() { c.survive() })
 	}
 
-	It("ends in exactly one user when Smile takes longer than anybody waits", func() {
+	It("ends in exactly one user if Smile responds after the timeout", func() {
 		var group sync.WaitGroup
 		for _, c := range every("delay:8500ms") {
 			group.Go(func() {
@@ -107,7 +108,7 @@ var _ = Describe("A creation of which the outcome is unknown", func() {
 		group.Wait()
 	})
 
-	It("does not settle on a listing that failed", func() {
+	It("is not settled by a failed listing", func() {
 		s := newScene(testenv.Config{})
 		user := s.user(testenv.UserName)
 		s.Smile.Break(
@@ -141,7 +142,7 @@ var _ = Describe("A creation of which the outcome is unknown", func() {
 		Expect(s.Smile.Calls(before, "list-users")).To(Equal(2), "two listings of one page")
 	})
 
-	It("is shown as unknown, then as it turned out", func() {
+	It("is shown as unknown, and then as it was", func() {
 		s := newScene(testenv.Config{})
 		user := s.user(testenv.UserName)
 		s.Smile.Break(sandbox.Fault{Operation: "create-user", Phase: "after", Action: "reset"})
@@ -150,10 +151,10 @@ var _ = Describe("A creation of which the outcome is unknown", func() {
 	})
 })
 
-// errKilled is what a process sees of the API server after it was killed: nothing.
+// errKilled is the error of all requests of a process that was killed.
 var errKilled = fmt.Errorf("killed")
 
-// killer stops a process at one of its writes to the API server, before or after it was done.
+// killer stops a process at one of its writes to the API server, before or after the write is done.
 type killer struct {
 	nth   int
 	after bool
@@ -196,13 +197,13 @@ func (k *killer) wrap(kube client.WithWatch) client.WithWatch {
 	})
 }
 
-var _ = Describe("A process that dies while it creates a user", func() {
+var _ = Describe("A process that is killed while it creates a user", func() {
 	for nth, write := range []string{"the takeover of the log", "the finalizer", "the intent", "its name in the log", "the token", "the status"} {
 		for _, after := range []bool{false, true} {
 			for _, restart := range []bool{false, true} {
 				when := map[bool]string{false: "before", true: "after"}[after]
 				who := map[bool]string{false: "the same process", true: "the next process"}[restart]
-				It(fmt.Sprintf("leaves %s nothing but one user to find: %s it wrote %s", who, when, write), func() {
+				It(fmt.Sprintf("leaves exactly one user to %s: killed %s it wrote %s", who, when, write), func() {
 					s := newScene(testenv.Config{})
 					k := &killer{nth: nth + 1, after: after}
 					s.op = s.Operator(k.wrap)

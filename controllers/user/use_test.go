@@ -52,7 +52,7 @@ var _ = Describe("A Secret that spec.subjectFrom names", func() {
 		Expect(s.Condition(user, v1alpha1.ConditionSecretUsePermitted)).To(BeEmpty())
 	})
 
-	It("goes on for a person who exists, with one warning, and is refused for anybody new", func() {
+	It("is still accepted for an existing user, with one warning, and refused for a new one", func() {
 		s := newScene(testenv.Config{})
 		keys := customers(map[string]string{"george": "C-4711"})
 		s.Create(keys)
@@ -82,7 +82,7 @@ var _ = Describe("A Secret that spec.subjectFrom names", func() {
 		Expect(s.people()).To(HaveLen(1))
 	})
 
-	It("is refused for a person who is declared again, who is found once it permits that", func() {
+	It("is refused for a re-created object, which gets its user once the Secret permits the use", func() {
 		s := newScene(testenv.Config{})
 		keys := customers(map[string]string{"george": "C-4711"})
 		s.Create(keys)

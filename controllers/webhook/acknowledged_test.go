@@ -13,7 +13,7 @@ import (
 )
 
 var _ = Describe("A deletion that Smile acknowledges", func() {
-	// times has Smile acknowledge so many deletions, from the nth on, and carry out none of them.
+	// times makes Smile acknowledge a number of deletions, from the nth on, without carrying them out.
 	times := func(nth, count int) sandbox.Fault {
 		return sandbox.Fault{Operation: "delete-webhook", Nth: nth, Count: count, Action: "acknowledge"}
 	}
@@ -21,7 +21,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		sub.Spec.EventTypes = []v1alpha1.EventType{v1alpha1.EventAll}
 	}
 
-	It("is proven by one call", func() {
+	It("is verified by one call", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		before := s.Smile.Mark()
@@ -33,7 +33,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		Expect(s.Smile.Calls(before)).To(Equal(3))
 	})
 
-	It("and does not carry out blocks the object, visibly, and is sent again", func() {
+	It("and does not carry out blocks the object, is reported, and is sent again", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.Smile.Break(times(1, 3))
@@ -49,7 +49,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		Expect(s.op.Reasons(sub)).NotTo(ContainElement(v1alpha1.ReasonOrphaned))
 	})
 
-	It("and never carries out is given up after 15 minutes, audibly, having been tried with backoff", func() {
+	It("and never carries out is retried with backoff, and given up after 15 minutes with an event", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.Smile.Break(times(1, -1))
@@ -64,7 +64,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		Expect(s.Smile.Calls(0, "delete-webhook")).To(BeNumerically("<=", 20))
 	})
 
-	It("of one webhook and does not carry out holds up no other", func() {
+	It("and does not carry out for one webhook does not delay others", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.Change(sub, func() { all(sub) })
@@ -79,7 +79,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		Expect(s.webhooks()).To(BeEmpty())
 	})
 
-	It("of what was replaced and does not carry out keeps the registration, and its events are accepted", func() {
+	It("and does not carry out for a replaced webhook keeps the registration, and its events are accepted", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		replaced := s.only()
@@ -95,7 +95,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("of a webhook that the status never knew and does not carry out holds up no change", func() {
+	It("and does not carry out for a webhook that is not in the status delays no change", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		stray := s.only()
@@ -113,7 +113,7 @@ var _ = Describe("A deletion that Smile acknowledges", func() {
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("of a webhook to a host that was taken off the list and does not carry out is sent again", func() {
+	It("and does not carry out for a webhook whose host is no longer allowed is sent again", func() {
 		s := newScene(sandbox.Options{})
 		const application = "https://app.example.com/smile"
 		sub := s.registered(to(application))

@@ -15,7 +15,7 @@ var _ = Describe("A Smile that shows more than was registered", func() {
 	for receiver, changes := range map[string][]change{
 		"of the operator": nil, "of an application": {to("https://app.example.com/smile")},
 	} {
-		It("has nothing repaired or replaced, with a receiver "+receiver, func() {
+		It("causes no repair or replacement, with a receiver "+receiver, func() {
 			s := newScene(sandbox.Options{Quirks: map[string]string{"future": "on"}})
 			sub := s.registered(changes...)
 			Expect(string(s.elsewhere("GET", "/v1/webhooks", nil))).To(ContainSubstring("ADDED_LATER"))

@@ -18,7 +18,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-var _ = Describe("Meddling", func() {
+var _ = Describe("Interference", func() {
 	DescribeTable("with the Secret in the middle of a reconcile is not undone", func(meddle func(*scene, *corev1.Secret)) {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
@@ -45,7 +45,7 @@ var _ = Describe("Meddling", func() {
 		Entry("which was deleted", func(s *scene, secret *corev1.Secret) { s.Delete(secret) }),
 	)
 
-	DescribeTable("with what the Secret holds or whose it is is repaired in one call at most", func(calls int, meddle func(*corev1.Secret)) {
+	DescribeTable("with the content or the owner of the Secret is repaired with at most one call", func(calls int, meddle func(*corev1.Secret)) {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.op.Quiet(sub)
@@ -66,7 +66,7 @@ var _ = Describe("Meddling", func() {
 		Entry("stripped of its owner", 0, func(secret *corev1.Secret) { secret.OwnerReferences = nil }),
 		Entry("stripped of the annotation of its owner", 0, func(secret *corev1.Secret) { secret.Annotations = nil }),
 		Entry("stripped of the pairs", 1, func(secret *corev1.Secret) { delete(secret.Data, hook.KeyPairs) }),
-		Entry("with pairs that are none", 1, func(secret *corev1.Secret) { secret.Data[hook.KeyPairs] = []byte("[") }),
+		Entry("with unreadable pairs", 1, func(secret *corev1.Secret) { secret.Data[hook.KeyPairs] = []byte("[") }),
 		Entry("with another path in a pair", 1, func(secret *corev1.Secret) {
 			pairs, _ := hook.ParsePairs(secret.Data[hook.KeyPairs])
 			pairs[0].Path = hook.NewPath()
@@ -77,10 +77,10 @@ var _ = Describe("Meddling", func() {
 			pairs[0].Secret = hook.NewSecret()
 			secret.Data[hook.KeyPairs], _ = hook.MarshalPairs(pairs)
 		}),
-		Entry("with a key of somebody else's", 0, func(secret *corev1.Secret) { secret.Data["other"] = []byte("x") }),
+		Entry("with an additional key", 0, func(secret *corev1.Secret) { secret.Data["other"] = []byte("x") }),
 	)
 
-	It("by claiming the Secret for another object shows", func() {
+	It("by making another object the owner of the Secret is reported", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		secret := s.store(sub)
@@ -110,7 +110,7 @@ var _ = Describe("Meddling", func() {
 		}, 0),
 	)
 
-	It("with the name where Smile shows no secret is reported", func() {
+	It("with the name is reported if Smile shows no secret", func() {
 		s := newScene(sandbox.Options{Quirks: map[string]string{"webhook-secret": "hidden"}})
 		sub := s.registered(to("https://app.example.com/smile"))
 		s.op.Live(overlap, sub)
@@ -119,7 +119,7 @@ var _ = Describe("Meddling", func() {
 		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonOrphaned))
 	})
 
-	It("whose repair Smile refuses for a while is still reported as a repair", func() {
+	It("whose repair Smile first refuses is still reported as a repair", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.op.Live(overlap, sub)
@@ -132,7 +132,7 @@ var _ = Describe("Meddling", func() {
 })
 
 var _ = Describe("A key pair of another tenant", func() {
-	It("leaves the webhook of the former one, and says so", func() {
+	It("leaves the webhook at the former tenant, and reports that", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered(to("https://app.example.com/smile"))
 		s.op.Live(overlap, sub, s.conn)
@@ -152,7 +152,7 @@ func (s *scene) useKeys(pair sandbox.KeyPair) {
 	s.Change(secret, func() { secret.StringData = testenv.Keys("", pair).StringData })
 }
 
-// looked advances the clock until a change at Smile is found and repaired.
+// looked advances the clock until a change at Smile was found and repaired.
 func looked(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 	GinkgoHelper()
 	s.op.Live(2*time.Hour, sub, s.conn)
@@ -181,7 +181,7 @@ func (s *scene) renaming(id string) func(http.ResponseWriter, *http.Request) boo
 }
 
 var _ = Describe("The Secret of the pairs", func() {
-	DescribeTable("is read as often while something keeps the webhook from being replaced", func(trouble func(*scene, *v1alpha1.SmileWebhookSubscription)) {
+	DescribeTable("is read just as often while something prevents the replacement of the webhook", func(trouble func(*scene, *v1alpha1.SmileWebhookSubscription)) {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		trouble(s, sub)

@@ -20,7 +20,7 @@ import (
 )
 
 var _ = Describe("Registering", func() {
-	It("makes one webhook, whose path and secret only Smile and a Secret know", func() {
+	It("creates one webhook, whose path and secret are only at Smile and in a Secret", func() {
 		s := newScene(sandbox.Options{})
 		since := s.Smile.Mark()
 		sub := s.registered()
@@ -42,7 +42,7 @@ var _ = Describe("Registering", func() {
 		s.op.Quiet(sub)
 	})
 
-	It("calls nothing at rest, but for one listing each resync interval", func() {
+	It("makes no call at rest, except for one listing per resync interval", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		since := s.Smile.Mark()
@@ -58,7 +58,7 @@ var _ = Describe("Registering", func() {
 		Expect(s.Smile.Calls(since)).To(BeZero(), "a restart calls nothing")
 	})
 
-	It("makes nothing while a quota leaves no room for the Secret with the pair", func() {
+	It("creates nothing while a quota leaves no room for the Secret with the pair", func() {
 		s := newScene(sandbox.Options{})
 		lift := s.Full()
 		sub, since := s.subscription(), s.Smile.Mark()
@@ -122,7 +122,7 @@ var _ = Describe("Registering", func() {
 		Entry("with a newline", strings.Repeat("x", 40)+"\n", testenv.Stalled(v1alpha1.ReasonSecretInvalid)),
 	)
 
-	It("touches no webhook that the status names and that was registered for another", func() {
+	It("changes no webhook that the status names but that was registered for another object", func() {
 		s := newScene(sandbox.Options{})
 		other, sub := s.registered(), s.registered()
 		s.ChangeStatus(sub, func() { sub.Status.Registrations[0].WebhookID = other.Status.Registrations[0].WebhookID })
@@ -134,7 +134,7 @@ var _ = Describe("Registering", func() {
 })
 
 var _ = Describe("A creation whose outcome is unknown", func() {
-	DescribeTable("is never repeated blindly", func(fault sandbox.Fault, restart bool, creates int) {
+	DescribeTable("is not repeated before its outcome is known", func(fault sandbox.Fault, restart bool, creates int) {
 		s := newScene(sandbox.Options{})
 		s.Smile.Break(fault)
 		sub := s.subscription()
@@ -158,7 +158,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		Entry("not made, restart", sandbox.Fault{Operation: "create-webhook", Phase: "before", Action: "status:500"}, true, 2),
 	)
 
-	It("is found again when the process ends before it could be noted", func() {
+	It("is found again if the process ends before the result was stored", func() {
 		s := newScene(sandbox.Options{})
 		var dying bool
 		s.op = s.Operator(func(inner client.WithWatch) client.WithWatch {
@@ -195,7 +195,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		Entry("of the operator's receiver", "", "the operator's --receiver-base-url"),
 	)
 
-	It("is not sent again for a quarter of an hour when Smile has refused it as invalid", func() {
+	It("is not sent again for 15 minutes if Smile refused it as invalid", func() {
 		s := newScene(sandbox.Options{})
 		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: -1, Action: "status:400"})
 		sub := s.subscription()
@@ -206,7 +206,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 
-	It("says so when its connection is gone", func() {
+	It("reports that its connection was deleted", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.Delete(s.conn)
@@ -215,14 +215,14 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		Expect(s.webhooks()).To(HaveLen(1))
 	})
 
-	It("does not accept the Secret that the operator makes for it", func() {
+	It("does not accept the Secret that the operator creates for it", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		sub.Spec.SecretRef = &v1alpha1.SecretKeyReference{Name: hook.SecretName(sub.Name), Key: hook.KeySecret}
 		Expect(s.Client.Update(s.Context(), sub)).To(MatchError(ContainSubstring("omit spec.secretRef")))
 	})
 
-	It("is sent again at once when Smile has refused it", func() {
+	It("is sent again at once if Smile refused it", func() {
 		s := newScene(sandbox.Options{})
 		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: 3, Action: "status:429"})
 		sub := s.subscription()
@@ -233,7 +233,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		Expect(s.webhooks()).To(HaveLen(1))
 	})
 
-	It("never leaves before the intent is stored", func() {
+	It("is never sent before the intent is stored", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.subscription()
 		seen := 0

@@ -18,7 +18,7 @@ import (
 )
 
 var _ = Describe("A change", func() {
-	DescribeTable("makes another webhook, and the old one goes when nothing of it can be under way",
+	DescribeTable("creates another webhook, and the old one is deleted when none of its events can be under way",
 		func(change func(*scene, *v1alpha1.SmileWebhookSubscription), newSecret, restart bool) {
 			s := newScene(sandbox.Options{})
 			s.secret("mine", strings.Repeat("a", 40))
@@ -102,13 +102,13 @@ var _ = Describe("A change", func() {
 			store := s.store(sub)
 			s.Change(store, func() { store.Data[hook.KeySecret] = []byte(strings.Repeat("e", 50)) })
 		}, true),
-		Entry("edited to nothing that can be read", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
+		Entry("edited to something unreadable", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 			store := s.store(sub)
 			s.Change(store, func() { store.Data = map[string][]byte{hook.KeyPairs: []byte("{")} })
 		}, true),
 	)
 
-	It("of the generated secret to one that cannot be used is refused, and nothing is overwritten", func() {
+	It("of the generated secret to an unusable one is refused, and nothing is overwritten", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		old, store := s.only(), s.store(sub)
@@ -125,7 +125,7 @@ var _ = Describe("A change", func() {
 		Expect(s.webhooks()).To(ContainElement(HaveField("Secret", strings.Repeat("e", 50))))
 	})
 
-	It("of a lost Secret whose pair Smile does not show removes the webhook that cannot be verified", func() {
+	It("of a lost Secret whose pair Smile does not show deletes the webhook that cannot be verified", func() {
 		s := newScene(sandbox.Options{Quirks: map[string]string{"webhook-secret": "hidden"}})
 		sub := s.registered()
 		old := s.only()
@@ -137,7 +137,7 @@ var _ = Describe("A change", func() {
 		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonWebhookReplaced))
 	})
 
-	It("that comes while another is carried out waits: never more than two are registered", func() {
+	It("waits while another one is carried out: at most two webhooks are registered", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		for i, events := range [][]v1alpha1.EventType{{"TASK_STARTED"}, {"TASK_FINISHED"}, {"USER_CREATED"}} {
@@ -152,7 +152,7 @@ var _ = Describe("A change", func() {
 	})
 })
 
-// switchOff has Smile list some webhooks as inactive, as if somebody had switched them off in its portal.
+// switchOff makes Smile list some webhooks as inactive, as if somebody had switched them off in its portal.
 func (s *scene) switchOff(ids ...string) {
 	s.Smile.Instead = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/webhooks") {
@@ -168,8 +168,8 @@ func (s *scene) switchOff(ids ...string) {
 	}
 }
 
-var _ = Describe("A replacement that comes to nothing", func() {
-	It("because Smile refuses it gives way to the next", func() {
+var _ = Describe("A replacement that fails", func() {
+	It("because Smile refuses it is abandoned for the next one", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Count: -1, Action: "status:400"})
@@ -188,7 +188,7 @@ var _ = Describe("A replacement that comes to nothing", func() {
 		Expect(sub.Status.Registrations).To(HaveLen(1))
 	})
 
-	It("because Smile never shows it as declared retires once something else is wanted", func() {
+	It("because Smile never shows it as declared is retired once something else is wanted", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.Smile.Break(sandbox.Fault{Operation: "get-webhook", Count: -1, Action: "status:503"})
@@ -239,8 +239,8 @@ var _ = Describe("A replacement that comes to nothing", func() {
 	})
 })
 
-var _ = Describe("Whatever somebody does at Smile", func() {
-	It("is searched for when the requesting annotation is longer than a status can hold", func() {
+var _ = Describe("A change at Smile", func() {
+	It("is detected on request, even if the annotation is longer than a status can hold", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.Annotate(sub, v1alpha1.AnnotationRequestedAt, strings.Repeat("ñ", 300))
@@ -251,7 +251,7 @@ var _ = Describe("Whatever somebody does at Smile", func() {
 		Expect(s.Smile.Calls(calls)).To(BeZero())
 	})
 
-	It("a webhook that was deleted is registered again, and its last events are accepted", func() {
+	It("causes a deleted webhook to be registered again, and its last events are accepted", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.op.Live(10*time.Minute, sub)
@@ -263,7 +263,7 @@ var _ = Describe("Whatever somebody does at Smile", func() {
 		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonWebhookRepaired))
 	})
 
-	It("a webhook that was changed is replaced", func() {
+	It("causes a changed webhook to be replaced", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.op.Live(10*time.Minute, sub)
@@ -277,7 +277,7 @@ var _ = Describe("Whatever somebody does at Smile", func() {
 		Expect(s.creates()).To(Equal(2), "replaced once")
 	})
 
-	It("a webhook of ours that was never noted goes, and those of others stay", func() {
+	It("does not hide a webhook of this object that is not in the status: it is deleted, and those of others stay", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		body := func(name string) map[string]any {
@@ -291,7 +291,7 @@ var _ = Describe("Whatever somebody does at Smile", func() {
 		Expect(s.webhooks()).To(ContainElements(HaveField("Name", "somebody's"), HaveField("Name", HaveSuffix("another.pair"))))
 	})
 
-	It("a status that was lost is restored", func() {
+	It("does not prevent that a lost status is restored", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.ChangeStatus(sub, func() { sub.Status.Registrations = nil })
@@ -327,7 +327,7 @@ var _ = Describe("Deleting", func() {
 		Expect(s.webhooks()).To(BeEmpty())
 	})
 
-	It("of an object that has nothing at Smile waits for no connection", func() {
+	It("does not wait for a connection if nothing is at Smile", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.subscription(func(sub *v1alpha1.SmileWebhookSubscription) { sub.Spec.ConnectionRef.Name = "absent" })
 		s.op.Run(sub)
@@ -336,7 +336,7 @@ var _ = Describe("Deleting", func() {
 		Expect(s.Exists(sub)).To(BeFalse())
 	})
 
-	It("leaves it where the policy says so", func() {
+	It("leaves the webhook if the policy says so", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered(func(sub *v1alpha1.SmileWebhookSubscription) { sub.Spec.DeletionPolicy = v1alpha1.WebhookRetain })
 		Expect(sub.Finalizers).To(BeEmpty())
@@ -345,7 +345,7 @@ var _ = Describe("Deleting", func() {
 		Expect(s.webhooks()).To(HaveLen(1))
 	})
 
-	It("waits for Smile, visibly, and gives up after 15 minutes, audibly", func() {
+	It("waits for Smile and reports that, and gives up after 15 minutes with an event", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered()
 		s.Smile.Break(sandbox.Fault{Operation: "*", Count: -1, Action: "status:503"})
@@ -361,7 +361,7 @@ var _ = Describe("Deleting", func() {
 		Expect(s.op.Reasons(sub)).To(ContainElement(v1alpha1.ReasonOrphaned))
 	})
 
-	It("settles a creation first whose outcome is unknown", func() {
+	It("first settles a creation whose outcome is unknown", func() {
 		s := newScene(sandbox.Options{})
 		s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Phase: "after", Action: "reset"})
 		sub := s.subscription()

@@ -33,7 +33,7 @@ const (
 	base    = "https://hooks.example.com"
 	overlap = 10 * time.Minute
 	settle  = 2 * time.Minute
-	// soon is how often the Secrets are read, and a little more.
+	// soon is a little more than the interval at which the Secrets are read.
 	soon = 33 * time.Second
 )
 
@@ -42,7 +42,7 @@ type scene struct {
 	*testenv.World
 	op   *testenv.Operator
 	conn *v1alpha1.SmileConnection
-	// hosts is the operator's flag --allowed-webhook-hosts. Another operator takes what stands in it then.
+	// hosts is the operator's flag --allowed-webhook-hosts. It applies to operators that are started later.
 	hosts []string
 }
 
@@ -90,7 +90,7 @@ func (s *scene) subscription(changes ...change) *v1alpha1.SmileWebhookSubscripti
 	return sub
 }
 
-// registered creates one and lets it become ready.
+// registered creates one and reconciles it until it is Ready.
 func (s *scene) registered(changes ...change) *v1alpha1.SmileWebhookSubscription {
 	GinkgoHelper()
 	sub := s.subscription(changes...)
@@ -143,7 +143,7 @@ func (s *scene) webhooks() []remote {
 	return answer.Data.Items
 }
 
-// elsewhere calls Smile behind the operator's back, as its portal does.
+// elsewhere calls Smile as its portal does, not through the operator.
 func (s *scene) elsewhere(method, path string, body any) []byte {
 	GinkgoHelper()
 	sent, err := json.Marshal(body)

@@ -54,7 +54,7 @@ var _ = Describe("The Secret of a predecessor's pairs", func() {
 		s.op.Quiet(sub)
 	})
 
-	It("is left alone when it holds what is not the operator's", func() {
+	It("stays unchanged if it has keys that are not the operator's", func() {
 		s.Change(secret, func() {
 			secret.OwnerReferences = nil
 			secret.Data["password"] = []byte("of somebody")

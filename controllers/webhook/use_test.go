@@ -47,7 +47,7 @@ var _ = Describe("A Secret that spec.secretRef names", func() {
 		Entry("no value", map[string]string{"host": "db"}),
 	)
 
-	It("stays registered, with one warning, and is registered again where its webhook was deleted; a new pair is refused", func() {
+	It("stays registered, with one warning, and is registered again if its webhook was deleted; a new pair is refused", func() {
 		s := newScene(sandbox.Options{})
 		mine := s.secret("mine", strings.Repeat("a", 40))
 		sub := s.registered(signedWith("mine"))
@@ -78,7 +78,7 @@ var _ = Describe("A Secret that spec.secretRef names", func() {
 		Expect(s.creates()).To(Equal(creates + 1))
 	})
 
-	It("is refused for other events as well, which takes a new pair", func() {
+	It("is refused for other events as well, because they require a new pair", func() {
 		s := newScene(sandbox.Options{})
 		mine := s.secret("mine", strings.Repeat("a", 40))
 		sub := s.registered(signedWith("mine"))

@@ -12,16 +12,16 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-var _ = Describe("Taking a host off the list", func() {
+var _ = Describe("Removing a host from the list", func() {
 	const application = "https://app.example.com/smile"
-	// takeOff has another process begin, without the host of the application.
+	// takeOff starts another process, without the host of the application.
 	takeOff := func(s *scene) {
 		GinkgoHelper()
 		s.hosts[0] = "other.example.com"
 		s.restart()
 	}
 
-	DescribeTable("stops sending events there", func(url string, outcome testenv.Outcome) {
+	DescribeTable("stops events to it", func(url string, outcome testenv.Outcome) {
 		s := newScene(sandbox.Options{})
 		sub := s.registered(to("https://app.example.com/smile"))
 		s.Change(sub, func() { sub.Spec.URL = url })
@@ -38,7 +38,7 @@ var _ = Describe("Taking a host off the list", func() {
 		Entry("though the operator's receiver is to take its place", "", testenv.Stalled(v1alpha1.ReasonInvalidSpec)),
 	)
 
-	It("stops sending events there while the object is suspended, as soon as Smile can be called", func() {
+	It("stops events to it while the object is suspended, as soon as Smile can be called", func() {
 		s := newScene(sandbox.Options{})
 		sub := s.registered(to("https://app.example.com/smile"))
 		s.Change(sub, func() { sub.Spec.Suspend = true })
@@ -56,7 +56,7 @@ var _ = Describe("Taking a host off the list", func() {
 		s.op.Quiet(sub)
 	})
 
-	It("stops sending events there where there is no receiver either", func() {
+	It("stops events to it even if the operator has no receiver", func() {
 		s := newSceneAt("", sandbox.Options{})
 		sub := s.registered(to("https://app.example.com/smile"))
 		s.Change(sub, func() { sub.Spec.URL = "" })
@@ -67,7 +67,7 @@ var _ = Describe("Taking a host off the list", func() {
 		Expect(s.webhooks()).To(BeEmpty())
 	})
 
-	DescribeTable("stops sending events there whatever", func(before func(*scene, *v1alpha1.SmileWebhookSubscription), after ...sandbox.Fault) {
+	DescribeTable("stops events to it if", func(before func(*scene, *v1alpha1.SmileWebhookSubscription), after ...sandbox.Fault) {
 		s := newScene(sandbox.Options{})
 		sub := s.registered(to(application))
 		before(s, sub)
@@ -78,28 +78,28 @@ var _ = Describe("Taking a host off the list", func() {
 		Expect(s.webhooks()).NotTo(ContainElement(HaveField("URL", application)))
 		Expect(sub.Status.URL).NotTo(Equal(application))
 	},
-		Entry("else is in its place while the object is suspended", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
+		Entry("another URL was set while the object is suspended", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 			s.Change(sub, func() { sub.Spec.URL = "" })
 			s.op.Run(sub)
 			s.Change(sub, func() { sub.Spec.Suspend = true })
 		}),
-		Entry("has become of the Secret of its pairs", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
+		Entry("the Secret of its pairs was replaced", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 			s.Delete(s.store(sub))
 			s.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: hook.SecretName(sub.Name)}})
 		}),
-		Entry("became of a creation, while nothing can be listed", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
+		Entry("a creation failed, and nothing can be listed", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 			s.Smile.Break(sandbox.Fault{Operation: "create-webhook", Phase: "before", Action: "reset"})
 			s.Change(sub, func() { sub.Spec.URL = "" })
 			s.op.Run(sub)
 		}, sandbox.Fault{Operation: "list-webhooks", Count: -1, Action: "status:503"}),
-		Entry("one of two deletions becomes of", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
+		Entry("one of two deletions fails", func(s *scene, sub *v1alpha1.SmileWebhookSubscription) {
 			s.Change(sub, func() { sub.Spec.EventTypes = []v1alpha1.EventType{v1alpha1.EventAll} })
 			s.op.Run(sub)
 			Expect(s.webhooks()).To(HaveLen(2))
 		}, sandbox.Fault{Operation: "delete-webhook", Nth: 2, Action: "status:503"}),
 	)
 
-	It("stops sending events there that Smile was never seen to send", func() {
+	It("deletes a webhook to it that was never verified", func() {
 		s := newScene(sandbox.Options{})
 		s.Smile.Break(sandbox.Fault{Operation: "get-webhook", Count: -1, Action: "status:503"})
 		sub := s.subscription(to(application))
