@@ -48,7 +48,7 @@ func TestAWidgetIsWrittenAsDeclared(t *testing.T) {
 	s := newScene(t)
 	mark := s.Smile.Mark()
 	s.op.Run(s.widget)
-	if got := s.Outcome(s.widget); got.Reason != v1alpha1.ReasonConnectionNotReady {
+	if got := s.Outcome(s.widget); got.Ready == metav1.ConditionTrue {
 		t.Errorf("before the connection is ready: %+v", got)
 	}
 	s.op.Run(s.conn, s.widget)
