@@ -101,7 +101,6 @@ var _ = Describe("A SmileWinkWidget", func() {
 		Entry(nil, "//app.example.com", false),
 		Entry(nil, "/linked", false),
 		Entry(nil, "https:/app.example.com", false),
-		Entry(nil, "https://app.example.com/\"x", false),
 		Entry(nil, "", false),
 	)
 })

@@ -273,11 +273,11 @@ func (h *hosted) journey(e *environment, name string, screen chromium.Screen, la
 	v.must(v.At("Enter the code"))
 	v.shoot("3-code")
 	v.must(v.TypeByKey("One-time code", "1234"+kb.Enter), v.At("SSS is connected"))
-	e.holds(name, true)
+	e.contributes(name, true)
 
 	v.must(v.PressByKey("Connect another account"), v.At("Where do you work?"), v.PressByKey("SSS"), v.At("Your SSS account"))
 	v.must(v.PressByKey("Disconnect"), v.Says("SSS was disconnected."))
-	e.holds(name, false)
+	e.contributes(name, false)
 
 	v.must(v.PressByKey("Close"), v.Gone(), v.Says(own["closed"]))
 	v.checked(e.root)
@@ -290,9 +290,9 @@ func (h *hosted) journey(e *environment, name string, screen chromium.Screen, la
 	}
 }
 
-// holds waits until the Secret of a person holds contributions, or no longer does. The operator learns it by the webhook: it
+// contributes waits until the Secret of a person holds contributions, or no longer does. The operator learns it by the webhook: it
 // reads by itself only every 15 minutes.
-func (e *environment) holds(name string, wanted bool) {
+func (e *environment) contributes(name string, wanted bool) {
 	e.t.Helper()
 	within(e.t, time.Minute, fmt.Sprintf("the Secret of %s holds contributions: %v", name, wanted), func() (bool, string) {
 		secret := &corev1.Secret{ObjectMeta: e.named(name + "-data")}
@@ -341,7 +341,7 @@ func TestWinkJourneyWithTheVendorsNames(t *testing.T) {
 	v.must(v.Press("Agree and continue"), v.At("Where do you work?"), v.Press("SSS"), v.At("Log in to SSS"))
 	v.must(v.Enter("User name, e-mail or mobile number", "George"), v.Enter("Password", "123456"), v.Press("Log in"))
 	v.must(v.At("Enter the code"), v.Enter("One-time code", "1234"), v.Press("Continue"), v.At("SSS is connected"))
-	e.holds("george", true)
+	e.contributes("george", true)
 	v.must(v.Press("Done"), v.Gone(), v.Says(texts(t, e.root)["en"]["connected"]))
 	v.shoot("connected")
 	if state := evaluated[string](v, `JSON.stringify(history.state)`); state != "null" {
