@@ -57,7 +57,7 @@
     document.documentElement.lang = language;
     document.title = translated("title").text;
     put($("#title"), "title");
-    put($("footer label"), "language");
+    put($("#languages label"), "language");
     $("#news").replaceChildren(...shown.lines.map((key) => put(document.createElement("p"), key)));
     $("#actions").replaceChildren(...shown.actions.map(control));
   }
@@ -113,7 +113,7 @@
       language = $("#language").value;
       draw();
     });
-    $("footer").hidden = front.missing === true;
+    $("#languages").hidden = front.missing === true;
   }
 
   // tell sends an event to the page that opened or frames this one, if its origin is allowed, and to the app around it.
