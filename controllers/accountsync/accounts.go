@@ -62,7 +62,7 @@ func (s *scope) observeAccounts(ctx context.Context, run *run) error {
 		return err
 	}
 	if !asKnown {
-		if err := s.takeIn(ctx, run, accounts); err != nil {
+		if err := s.applyListing(ctx, run, accounts); err != nil {
 			return err
 		}
 	}
@@ -77,8 +77,8 @@ func (s *scope) observed(sync *v1alpha1.SmileAccountSync) {
 	s.found.accounts = &accounts
 }
 
-// takeIn updates the status from a listing. Accounts that are missing from the listing are first read one by one.
-func (s *scope) takeIn(ctx context.Context, run *run, accounts []smile.Account) error {
+// applyListing updates the status from a listing. Accounts that are missing from the listing are first read one by one.
+func (s *scope) applyListing(ctx context.Context, run *run, accounts []smile.Account) error {
 	covered, err := s.confirmGone(ctx, run, s.covered(run.Object, accounts))
 	if err != nil {
 		return err

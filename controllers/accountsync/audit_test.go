@@ -15,15 +15,15 @@ var _ = Describe("The audit log", func() {
 	It("has a record of each fetch and each write, with its reason", func() {
 		s := newScene(testenv.Config{})
 		sync, _ := s.synced([]string{"sss_ph"})
-		told := 0
+		seen := 0
 		expect := func(want ...string) {
 			GinkgoHelper()
 			var got []string
-			for _, record := range s.op.Audit(sync)[told:] {
+			for _, record := range s.op.Audit(sync)[seen:] {
 				got = append(got, string(record.Action)+" "+string(record.Reason))
 			}
 			Expect(got).To(Equal(want))
-			told += len(got)
+			seen += len(got)
 		}
 		expect("Fetched Requested", "Written Requested")
 		Expect(s.op.Audit(sync)[0].Datapoints).To(ConsistOf("IDENTITIES", "CONTRIBUTIONS"))

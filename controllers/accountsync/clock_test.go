@@ -20,10 +20,12 @@ func beforeARevoke(do func()) testenv.Wrap {
 	return func(kube client.WithWatch) client.WithWatch {
 		return interceptor.NewClient(kube, interceptor.Funcs{
 			SubResourcePatch: func(
-				ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption,
+				ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch,
+				options ...client.SubResourcePatchOption,
 			) error {
 				sync, ok := obj.(*v1alpha1.SmileAccountSync)
-				if ok && !done && slices.ContainsFunc(sync.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return a.ReleasedAt != nil }) {
+				isReleased := func(a v1alpha1.SyncedAccount) bool { return a.ReleasedAt != nil }
+				if ok && !done && slices.ContainsFunc(sync.Status.Accounts, isReleased) {
 					done = true
 					do()
 				}
@@ -140,7 +142,8 @@ var _ = Describe("A clock that is wrong", func() {
 			sync.Status = v1alpha1.SmileAccountSyncStatus{CommonStatus: v1alpha1.CommonStatus{ObservedGeneration: -1}}
 		},
 		"entry of the other account": func(sync *v1alpha1.SmileAccountSync, id string) {
-			sync.Status.Accounts = slices.DeleteFunc(sync.Status.Accounts, func(a v1alpha1.SyncedAccount) bool { return a.ID == id })
+			isOther := func(a v1alpha1.SyncedAccount) bool { return a.ID == id }
+			sync.Status.Accounts = slices.DeleteFunc(sync.Status.Accounts, isOther)
 		},
 	} {
 		It("does not delay the erasure of an account that the status has lost: the "+name, func() {

@@ -14,7 +14,7 @@ import (
 type findings struct {
 	// accounts is the state of the accounts; nil if they were not observed.
 	accounts *connectedness
-	// noData is why there is no data to fetch; nil when there is some.
+	// noData is why there is no data to fetch; nil if there is some.
 	noData *connectedness
 	// fetch is how far the fetching came.
 	fetch fetchProgress

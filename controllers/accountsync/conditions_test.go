@@ -21,10 +21,10 @@ func TestDataSyncedIsDecidedFromWhatThePhasesFound(t *testing.T) {
 		"no account has data":                {findings{noData: &released}, engine.False(released.reason, released.message)},
 		"no account has data any more":       {findings{noData: &nobody, expired: true}, engine.False(nobody.reason, nobody.message)},
 		"an erasure, and then no more":       {findings{expired: true}, expired},
-		"an erasure, and data that lacks":    {findings{expired: true, fetch: fetchLacking}, expired},
+		"an erasure, and incomplete data":    {findings{expired: true, fetch: fetchLacking}, expired},
 		"an erasure, and a fetch":            {findings{expired: true, fetch: fetchComplete}, expired},
 		"an erasure, and a fetch that fails": {findings{expired: true, fetch: fetchFailed}, expired},
-		"data that lacks":                    {findings{fetch: fetchLacking}, engine.Unchanged},
+		"incomplete data":                    {findings{fetch: fetchLacking}, engine.Unchanged},
 		"a fetch that fails":                 {findings{fetch: fetchFailed}, engine.Unchanged},
 		"a fetch":                            {findings{fetch: fetchComplete}, complete},
 	} {
@@ -34,7 +34,7 @@ func TestDataSyncedIsDecidedFromWhatThePhasesFound(t *testing.T) {
 	}
 }
 
-func TestHowFarAFetchCame(t *testing.T) {
+func TestFetchProgress(t *testing.T) {
 	t.Parallel()
 	lacking := problem.NewInvalid(v1alpha1.ReasonDatapointUnsupported, "m")
 	failure := errors.New("no answer")

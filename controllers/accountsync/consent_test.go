@@ -154,7 +154,7 @@ var _ = Describe("The data of a person", func() {
 	}
 })
 
-// answering answers one path itself.
+// answering responds to the requests of one path.
 func answering(path, body string) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != path {
@@ -168,7 +168,7 @@ func answering(path, body string) func(http.ResponseWriter, *http.Request) bool 
 
 var errRefused = errors.New("the API server refuses")
 
-// refusingUpdates lets nobody update an output.
+// refusingUpdates refuses all updates of outputs.
 func refusingUpdates(kube client.WithWatch) client.WithWatch {
 	return interceptor.NewClient(kube, interceptor.Funcs{
 		Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {

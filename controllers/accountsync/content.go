@@ -15,9 +15,9 @@ type content struct {
 	items map[smile.Datapoint][]smile.Item
 	// owner is what the responses say about the owner of the data.
 	owner dataOwner
-	// at is when it was sent, by Smile's clock; zero when a response does not say.
+	// at is when it was sent, by Smile's clock; zero if a response has no Date.
 	at time.Time
-	// cut are the lists that have more items than were sent.
+	// cut are the lists that are truncated.
 	cut map[smile.Datapoint]bool
 }
 
@@ -97,7 +97,7 @@ func (s *scope) wholeContent(ctx context.Context, accountID string, wanted []v1a
 	return joined(all, parts), nil
 }
 
-// joined is content that came in parts. It has an owner only if all parts agree, and the time of the earliest.
+// joined merges content that was read in parts. It has an owner only if all parts agree, and the time of the earliest part.
 func joined(items map[smile.Datapoint][]smile.Item, parts []content) content {
 	whole := content{items: items, at: parts[0].at}
 	for _, part := range parts {
@@ -147,7 +147,7 @@ func (s *scope) readPayload(ctx context.Context, accountID string) (content, err
 	return read, nil
 }
 
-// fullList is how many items of a list Smile sends at once: one with as many may be cut.
+// fullList is how many items of a list Smile sends at once: a list of this length may be truncated.
 const fullList = 300
 
 // readList reads one datapoint. A list without items does not name an owner.

@@ -51,7 +51,7 @@ func (s *scope) fetch(ctx context.Context, run *run) error {
 	if err := s.tryToWrite(ctx, sync); err != nil {
 		return err
 	}
-	sync.Status.DataPending = s.plan.write // until it is written, whatever becomes of this reconcile and this process
+	sync.Status.DataPending = s.plan.write // until it is written, even if this reconcile or this process ends
 	if s.plan.write {
 		err = s.fetchChanged(ctx, run, gathered)
 	}
@@ -111,7 +111,7 @@ func (s *scope) fetchRest(ctx context.Context, run *run, gathered map[string]tas
 	if err != nil {
 		return err
 	}
-	if err := s.takeIn(ctx, run, accounts); err != nil {
+	if err := s.applyListing(ctx, run, accounts); err != nil {
 		return err
 	}
 	return s.fetchAgain(ctx, run, gathered)
@@ -119,12 +119,12 @@ func (s *scope) fetchRest(ctx context.Context, run *run, gathered map[string]tas
 
 // fetchUnhinted fetches again, after reading accounts and tasks, if a response did not prove what a hint said.
 func (s *scope) fetchUnhinted(ctx context.Context, run *run) error {
-	s.distrust()
+	s.dropDataHints()
 	accounts, err := s.accounts(ctx, run.Object)
 	if err != nil {
 		return err
 	}
-	if err := s.takeIn(ctx, run, accounts); err != nil {
+	if err := s.applyListing(ctx, run, accounts); err != nil {
 		return err
 	}
 	gathered, err := s.gathered(ctx, run)
@@ -186,7 +186,7 @@ func refreshDueAt(sync *v1alpha1.SmileAccountSync, entry v1alpha1.SyncedAccount,
 	})
 }
 
-// watchPromise plans to report an account that has waited for its data longer than Smile promises.
+// watchPromise plans a report about an account that has waited for its data longer than Smile promises.
 func (s *scope) watchPromise(run *run) {
 	for i := range run.Object.Status.Accounts {
 		entry := &run.Object.Status.Accounts[i]

@@ -40,7 +40,7 @@ func (s *scope) eraseJudged(ctx context.Context, run *run) error {
 
 // erasure is what an erasure found.
 type erasure struct {
-	// expired is true when a ttl has ended the data of an account that is still linked and selected.
+	// expired is true if data of an account that is still linked and selected was erased because of its ttl.
 	expired bool
 	// held is why data whose ttl has passed is kept; nil when there is none.
 	held *problem.Problem
@@ -90,8 +90,8 @@ func (s *scope) recordWithdrawn(ctx context.Context, accounts ...string) error {
 	return s.r.Ledger.Record(ctx, accounts...)
 }
 
-// forget removes data from the status that was erased from the output. It reports whether a ttl has ended the data of an
-// account that is still linked and selected.
+// forget removes data from the status that was erased from the output. It reports whether data of an account that is still linked
+// and selected was erased because of its ttl.
 func (s *scope) forget(run *run, gone erasures) (expired bool) {
 	sync := run.Object
 	for i, account := range sync.Status.Accounts {
@@ -111,7 +111,7 @@ func (s *scope) eraseOutput(ctx context.Context, run *run, gone erasures) error 
 	sync := run.Object
 	objects := dataObjects(sync)
 	if len(objects) == 0 {
-		s.tellErased(run, gone, auditlog.OutcomeSucceeded)
+		s.recordErased(run, gone, auditlog.OutcomeSucceeded)
 		return nil
 	}
 	place := whereToErase(sync, objects[0], gone)
@@ -125,7 +125,7 @@ func (s *scope) eraseOutput(ctx context.Context, run *run, gone erasures) error 
 			return err
 		}
 		sync.Status.Output.Others, sync.Status.Output.Fingerprint = nil, ""
-		s.tellErased(run, gone, outcomeOf(foreign))
+		s.recordErased(run, gone, outcomeOf(foreign))
 		return nil
 	}
 	rest, err := s.remaining(ctx, sync, gone)
@@ -133,26 +133,26 @@ func (s *scope) eraseOutput(ctx context.Context, run *run, gone erasures) error 
 		return err
 	}
 	asWritten := place == objects[0] && set.Sealed(s.r.Identity, sync.Status.Output.Fingerprint)
-	if _, err := s.store(ctx, run, place, rest, s.remembers(run, gone)); err != nil {
+	if _, err := s.store(ctx, run, place, rest, s.entriesWithout(run, gone)); err != nil {
 		return err
 	}
 	if !asWritten { // then the remaining data must be fetched again
 		sync.Status.Output.Fingerprint = ""
 	}
-	s.tellErased(run, gone, auditlog.OutcomeSucceeded)
+	s.recordErased(run, gone, auditlog.OutcomeSucceeded)
 	return nil
 }
 
-// whereToErase is the output that the status names. If data is refused in the output that the spec names, it is that one:
-// then the output moves there without the refused data.
-func whereToErase(sync *v1alpha1.SmileAccountSync, objects output.Target, gone erasures) output.Target {
+// whereToErase is the output in the status, or, if data in the output of the spec is refused, that output: then the data moves
+// there, without the refused part.
+func whereToErase(sync *v1alpha1.SmileAccountSync, current output.Target, gone erasures) output.Target {
 	target, wanted := targetOf(sync)
 	for _, why := range gone {
 		if wanted && why.action == auditlog.ActionNotTakenBack {
 			return target
 		}
 	}
-	return objects
+	return current
 }
 
 // outcomeOf is the outcome of erasing data from an object that may belong to another owner by now, which is left unchanged.
@@ -188,8 +188,8 @@ func (s *scope) remaining(ctx context.Context, sync *v1alpha1.SmileAccountSync, 
 	return rest, nil
 }
 
-// remembers are the entries that the status will have once the data of some accounts is erased.
-func (s *scope) remembers(run *run, gone erasures) []v1alpha1.SyncedAccount {
+// entriesWithout are the entries that the status will have once the data of some accounts is erased.
+func (s *scope) entriesWithout(run *run, gone erasures) []v1alpha1.SyncedAccount {
 	entries := slices.Clone(run.Object.Status.Accounts)
 	for i, entry := range entries {
 		if gone[entry.ID].action == auditlog.ActionErased {
@@ -214,23 +214,23 @@ var whyNotTakenBack = map[auditlog.Reason]string{
 	auditlog.ReasonExpired:         "spec.retention.ttl has passed since it was fetched",
 }
 
-// tellErased writes an audit record for each erasure, and an event for each cause.
-func (s *scope) tellErased(run *run, gone erasures, outcome auditlog.Outcome) {
+// recordErased writes an audit record for each erasure, and an event for each cause.
+func (s *scope) recordErased(run *run, gone erasures, outcome auditlog.Outcome) {
 	causes := map[cause]bool{}
 	for _, id := range slices.Sorted(maps.Keys(gone)) {
 		why := gone[id]
 		causes[why] = true
 		s.audit(run, id, why.action, why.reason, outcome)
 	}
-	tell := func(kind, message string) { run.Event(kind, v1alpha1.ReasonDataErased, "Erase", message) }
+	event := func(kind, message string) { run.Event(kind, v1alpha1.ReasonDataErased, "Erase", message) }
 	for _, why := range slices.SortedFunc(maps.Keys(causes), byReason) {
 		switch {
 		case why.action == auditlog.ActionNotTakenBack:
-			tell(corev1.EventTypeWarning, "erased data that was in the output, but not in the status: "+whyNotTakenBack[why.reason])
+			event(corev1.EventTypeWarning, "erased data that was in the output, but not in the status: "+whyNotTakenBack[why.reason])
 		case outcome == auditlog.OutcomeFailed:
-			tell(corev1.EventTypeWarning, whyErased[why.reason]+"; but the output now belongs to another object, and was left unchanged")
+			event(corev1.EventTypeWarning, whyErased[why.reason]+"; but the output now belongs to another object, and was left unchanged")
 		default:
-			tell(corev1.EventTypeNormal, whyErased[why.reason])
+			event(corev1.EventTypeNormal, whyErased[why.reason])
 		}
 	}
 }

@@ -149,8 +149,8 @@ func (s *scope) tasksSince(sync *v1alpha1.SmileAccountSync) time.Time {
 	return since
 }
 
-// distrust drops the hints about data: accounts and tasks are read as if hints named no account.
-func (s *scope) distrust() {
+// dropDataHints drops the hints about data: accounts and tasks are read as if hints named no account.
+func (s *scope) dropDataHints() {
 	for _, of := range s.hinted {
 		if of.since.After(s.notBefore) {
 			s.notBefore = of.since

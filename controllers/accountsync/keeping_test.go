@@ -199,7 +199,8 @@ func (k *keeping) reconcile() {
 	_, err := k.op.Reconcile(k.sync)
 	now := k.present()
 	records, after := k.op.Audit(k.sync)[told:], k.op.Events(k.sync)[events:]
-	k.log = append(k.log, fmt.Sprintf("  %v error=%v held=%v now=%v records=%v", k.Outcome(k.sync), err, contents(held), contents(now), records))
+	k.log = append(k.log, fmt.Sprintf(
+		"  %v error=%v held=%v now=%v records=%v", k.Outcome(k.sync), err, contents(held), contents(now), records))
 
 	recorded := func(id string, actions ...auditlog.Action) bool {
 		return slices.ContainsFunc(records, func(r auditlog.Record) bool {
@@ -211,12 +212,14 @@ func (k *keeping) reconcile() {
 			continue
 		}
 		fetchable := k.shown()[id] == "CONNECTED"
-		Expect(recorded(id, auditlog.ActionErased, auditlog.ActionNotTakenBack, auditlog.ActionLost) || fetchable).To(BeTrue(), "no record of what became of the data of %s", id)
+		Expect(recorded(id, auditlog.ActionErased, auditlog.ActionNotTakenBack, auditlog.ActionLost) || fetchable).To(
+			BeTrue(), "the data of %s is gone without a record", id)
 		Expect(k.authentic[stateOf(held)] && k.mayKeep(held, before, id)).To(BeFalse(), "data of %s is lost that may be kept", id)
 	}
 	for _, entry := range before.Status.Accounts {
 		if len(entry.Datapoints) > 0 && len(entryIn(k.sync, entry.ID).Datapoints) == 0 {
-			Expect(recorded(entry.ID, auditlog.ActionErased, auditlog.ActionNotTakenBack, auditlog.ActionLost)).To(BeTrue(), "the status forgot %s without a record", entry.ID)
+			Expect(recorded(entry.ID, auditlog.ActionErased, auditlog.ActionNotTakenBack, auditlog.ActionLost)).To(
+				BeTrue(), "the status forgot %s without a record", entry.ID)
 		}
 	}
 	k.checkRecords(records, after, before, held)
@@ -253,8 +256,8 @@ func (k *keeping) checkRecords(records []auditlog.Record, events []testenv.Event
 			}
 			Expect(k.ledgered(id)).To(BeTrue(), "%+v is not in the ledger", record)
 			entry := entryIn(before, id)
-			known := entry.RevokeAcknowledgedAt != nil || held != nil && k.authentic[stateOf(held)] && !sealOn(held, id).RevokeAcknowledgedAt.IsZero()
-			Expect(known).To(BeFalse(), "the operator's own revoke of %s was treated as a withdrawal", id)
+			sealed := held != nil && k.authentic[stateOf(held)] && !sealOn(held, id).RevokeAcknowledgedAt.IsZero()
+			Expect(entry.RevokeAcknowledgedAt != nil || sealed).To(BeFalse(), "the operator's own revoke of %s was treated as a withdrawal", id)
 		}
 	}
 }
@@ -266,7 +269,8 @@ func (k *keeping) checkReady(now *corev1.Secret) {
 		return
 	}
 	Expect(now).NotTo(BeNil(), "Ready, but there is no output")
-	Expect(output.Set{now.Data}.Sealed(k.key, k.sync.Status.Output.Fingerprint)).To(BeTrue(), "Ready, but the output is not what was written")
+	Expect(output.Set{now.Data}.Sealed(k.key, k.sync.Status.Output.Fingerprint)).To(
+		BeTrue(), "Ready, but the output is not what was written")
 	Expect(metav1.IsControlledBy(now, k.sync)).To(BeTrue())
 	var kept []string
 	for _, entry := range k.sync.Status.Accounts {
@@ -312,7 +316,8 @@ var harms = []func(*corev1.Secret){
 	},
 	func(data *corev1.Secret) { delete(data.Annotations, v1alpha1.AnnotationSeal) },
 	func(data *corev1.Secret) {
-		data.Annotations[v1alpha1.AnnotationSeal] = strings.ReplaceAll(data.Annotations[v1alpha1.AnnotationSeal], "2026", "2036")
+		seal := data.Annotations[v1alpha1.AnnotationSeal]
+		data.Annotations[v1alpha1.AnnotationSeal] = strings.ReplaceAll(seal, "2026", "2036")
 	},
 	func(data *corev1.Secret) { data.OwnerReferences = nil },
 	func(data *corev1.Secret) { data.Immutable = new(bool); *data.Immutable = true },

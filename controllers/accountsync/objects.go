@@ -295,6 +295,6 @@ func (s *scope) dropOutput(ctx context.Context, run *run) error {
 	for _, id := range namesOf(sync.Status.Accounts, isKept) {
 		gone[id] = cause{auditlog.ActionErased, auditlog.ReasonSpecChanged}
 	}
-	s.tellErased(run, gone, auditlog.OutcomeSucceeded)
+	s.recordErased(run, gone, auditlog.OutcomeSucceeded)
 	return nil
 }

@@ -48,7 +48,8 @@ func (s *scene) shouldHold(sync *v1alpha1.SmileAccountSync, held []string) map[s
 		}
 		var payload map[string]json.RawMessage
 		s.read("/v1/accounts/"+account.ID+"/payload", &payload)
-		for datapoint, key := range map[string]string{"IDENTITIES": "identity", "CONTRIBUTIONS": "contributions", "INCOMES": "incomes", "RATINGS": "rating"} {
+		keys := map[string]string{"IDENTITIES": "identity", "CONTRIBUTIONS": "contributions", "INCOMES": "incomes", "RATINGS": "rating"}
+		for datapoint, key := range keys {
 			if _, wanted := should[datapoint]; !wanted {
 				continue
 			}

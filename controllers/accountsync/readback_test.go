@@ -49,7 +49,7 @@ func TestDecide(t *testing.T) {
 		"disconnected":                          {good("DISCONNECTED"), withdrawn},
 		"disconnected, over":                    {good("DISCONNECTED", expired), withdrawn},
 		"disconnected, not selected":            {good("DISCONNECTED", unselected), withdrawn},
-		"disconnected, known to the ledger":     {good("DISCONNECTED", inLedger), refused(auditlog.ReasonInErasureLedger)},
+		"disconnected, in the ledger":           {good("DISCONNECTED", inLedger), refused(auditlog.ReasonInErasureLedger)},
 		"gone":                                  {good(""), withdrawn},
 		"released":                              {good("DISCONNECTED", acknowledged), taken(auditlog.ReasonReleased)},
 		"released and gone":                     {good("", acknowledged), taken(auditlog.ReasonReleased)},
@@ -81,7 +81,8 @@ func TestNothingIsTakenBackThatMustNotBe(t *testing.T) {
 		for _, status := range shown {
 			bit := func(n int) bool { return bits&(1<<n) != 0 }
 			c := copied{
-				sealed: bit(0), selected: bit(1), expired: bit(2), acknowledged: bit(3), retain: bit(4), erasedBefore: bit(5), shown: status,
+				sealed: bit(0), selected: bit(1), expired: bit(2), acknowledged: bit(3), retain: bit(4), erasedBefore: bit(5),
+				shown: status,
 			}
 			got, gone := decide(c), status == "" || status == "DISCONNECTED"
 			for broken, is := range map[string]bool{
@@ -110,7 +111,7 @@ func TestSmileIsAskedOnlyWhereItMatters(t *testing.T) {
 		copied copied
 		want   bool
 	}{
-		"as ever":                   {copied{sealed: true, selected: true}, true},
+		"sealed":                    {copied{sealed: true, selected: true}, true},
 		"our own revoke":            {copied{sealed: true, selected: true, acknowledged: true}, false},
 		"retained":                  {copied{sealed: true, selected: true, retain: true}, false},
 		"released, and erased":      {copied{sealed: true, selected: true, acknowledged: true, erasedBefore: true}, true},

@@ -23,7 +23,8 @@ func refusingStatuses(refused *bool) testenv.Wrap {
 	return func(kube client.WithWatch) client.WithWatch {
 		return interceptor.NewClient(kube, interceptor.Funcs{
 			SubResourcePatch: func(
-				ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption,
+				ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch,
+				options ...client.SubResourcePatchOption,
 			) error {
 				if *refused {
 					return errRefused

@@ -47,7 +47,7 @@ func (s *scope) write(ctx context.Context, run *run) error {
 	s.broken = nil
 	s.record(sync)
 	sync.Status.DataPending = false
-	s.tellLost(run, lost)
+	s.recordLost(run, lost)
 	if changed && len(held) > 0 {
 		run.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
 	}
@@ -129,8 +129,8 @@ func (s *scope) adopt(ctx context.Context, run *run, entry *v1alpha1.SyncedAccou
 	return true
 }
 
-// tellLost records an event about lost data, and an audit record for each account.
-func (s *scope) tellLost(run *run, lost []v1alpha1.SyncedAccount) {
+// recordLost records an event about lost data, and an audit record for each account.
+func (s *scope) recordLost(run *run, lost []v1alpha1.SyncedAccount) {
 	if len(lost) == 0 {
 		return
 	}

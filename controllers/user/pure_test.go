@@ -29,7 +29,7 @@ func TestRenewAt(t *testing.T) {
 		"minus something":            {5 * time.Hour, 0.5, 142*time.Minute + 30*time.Second},
 		"one that has expired":       {-time.Hour, 0, 5 * time.Minute},
 		"one that expires now":       {0, 1, 4*time.Minute + 30*time.Second},
-		"one that lives for ever":    {math.MaxInt64, 0, 12 * time.Hour},
+		"one that never expires":     {math.MaxInt64, 0, 12 * time.Hour},
 		"one with a very short life": {time.Minute, 0, 5 * time.Minute},
 		"in whole seconds":           {5*time.Hour + time.Second, 0, 150 * time.Minute},
 	} {
@@ -63,7 +63,8 @@ func TestRecovered(t *testing.T) {
 	expires := noon.Add(5 * time.Hour)
 	content := func(change func(output.Content)) output.Content {
 		c := output.Content{
-			keyAccessToken: []byte("smile.1"), keyExpiresAt: []byte(expires.Format(time.RFC3339)), keyMode: []byte("SANDBOX"), keyUserID: []byte("tenant-1"),
+			keyAccessToken: []byte("smile.1"), keyExpiresAt: []byte(expires.Format(time.RFC3339)),
+			keyMode: []byte("SANDBOX"), keyUserID: []byte("tenant-1"),
 		}
 		change(c)
 		return c

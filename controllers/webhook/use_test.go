@@ -68,7 +68,7 @@ var _ = Describe("A Secret that spec.secretRef names", func() {
 		s.Change(mine, func() { mine.Data["secret"] = []byte(strings.Repeat("b", 40)) })
 		s.op.Live(2*soon, sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Stalled(v1alpha1.ReasonSecretUseNotPermitted)))
-		Expect(s.only().Secret).To(Equal(strings.Repeat("a", 40)), "the former one goes on")
+		Expect(s.only().Secret).To(Equal(strings.Repeat("a", 40)), "the former one stays registered")
 		Expect(s.creates()).To(Equal(creates))
 
 		s.Annotate(mine, v1alpha1.AnnotationUse, "webhook-secret")

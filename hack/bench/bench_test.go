@@ -166,7 +166,7 @@ func TestPeopleSeen(t *testing.T) {
 
 func TestNewsArrive(t *testing.T) {
 	times := at(0, 100, 350, 900)
-	w := &newsroom{names: []string{"alice", "ryan"}, changes: map[string][]change{}}
+	w := &syncedUsers{names: []string{"alice", "ryan"}, changes: map[string][]change{}}
 	secret := func(user, contributions string) *corev1.Secret {
 		return &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: dataOf(user)},
@@ -179,7 +179,8 @@ func TestNewsArrive(t *testing.T) {
 		t.Errorf("%d are filled", w.filled())
 	}
 	had, happened := w.items(), map[string]time.Time{"alice": times[1], "ryan": times[1]}
-	grown, gone := story{shows: func(had, has int) bool { return has > had }}, story{shows: func(_, has int) bool { return has == 0 }}
+	grown := accountChange{shows: func(had, has int) bool { return has > had }}
+	gone := accountChange{shows: func(_, has int) bool { return has == 0 }}
 	w.note(secret("alice", `[{}]`), times[2]) // written again, with nothing new
 	if waits := append(w.arrived(had, happened, grown), w.arrived(had, happened, gone)...); len(waits) != 0 {
 		t.Errorf("arrived: %v", waits)
@@ -196,8 +197,10 @@ func TestNewsArrive(t *testing.T) {
 
 func TestDelaysOfNews(t *testing.T) {
 	times := at(0, 100, 200, 350, 900)
-	w := &newsroom{changes: map[string][]change{dataOf("alice"): {{times[0], 3}, {times[2], 3}, {times[3], 4}, {times[4], 6}}}}
-	pieces := []piece{{"alice", times[1], 4}, {"alice", times[2], 5}, {"alice", times[2], 6}, {"alice", times[2], 7}, {"ryan", times[0], 1}}
+	w := &syncedUsers{changes: map[string][]change{dataOf("alice"): {{times[0], 3}, {times[2], 3}, {times[3], 4}, {times[4], 6}}}}
+	pieces := []piece{
+		{"alice", times[1], 4}, {"alice", times[2], 5}, {"alice", times[2], 6}, {"alice", times[2], 7}, {"ryan", times[0], 1},
+	}
 	want := []time.Duration{250 * time.Millisecond, 700 * time.Millisecond, 700 * time.Millisecond}
 	if diff := cmp.Diff(want, w.delays(pieces)); diff != "" {
 		t.Error(diff)

@@ -36,10 +36,10 @@ const (
 
 // comparison is the content of bench-compare.json.
 type comparison struct {
-	Environment machine    `json:"environment"`
-	Base        string     `json:"base"`
-	Scenarios   []played   `json:"scenarios"`
-	Figures     []compared `json:"figures"`
+	Environment machine          `json:"environment"`
+	Base        string           `json:"base"`
+	Scenarios   []scenarioResult `json:"scenarios"`
+	Figures     []compared       `json:"figures"`
 }
 
 // compare puts the runs of base and head side by side, in the order of the figures. It omits figures that measure the machine,

@@ -7,7 +7,7 @@ import (
 )
 
 // create has an operator create all users, and leaves it running.
-func (c *crowd) create(ctx context.Context) ([]figure, error) {
+func (c *populationRun) create(ctx context.Context) ([]figure, error) {
 	if err := c.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -37,8 +37,8 @@ func (c *crowd) create(ctx context.Context) ([]figure, error) {
 }
 
 // createAll starts the operator, and returns the processor time that it and the control plane used until all users are Ready.
-func (c *crowd) createAll(ctx context.Context) (used time.Duration, err error) {
-	before, err := busied()
+func (c *populationRun) createAll(ctx context.Context) (used time.Duration, err error) {
+	before, err := childrenCPU()
 	if err != nil {
 		return 0, err
 	}
@@ -50,7 +50,7 @@ func (c *crowd) createAll(ctx context.Context) (used time.Duration, err error) {
 	if err := c.allAre(ctx, c.operator, c.people, "Ready", n, isReady, limit); err != nil {
 		return 0, err
 	}
-	after, err := busied()
+	after, err := childrenCPU()
 	if err != nil {
 		return 0, err
 	}
@@ -60,7 +60,7 @@ func (c *crowd) createAll(ctx context.Context) (used time.Duration, err error) {
 }
 
 // costs are the figures of the calls and requests that creating all users took.
-func (c *crowd) costs() ([]figure, error) {
+func (c *populationRun) costs() ([]figure, error) {
 	n, calls, remote := len(c.names), c.smile.Journal(0), c.smile.Stats().Users
 	requests, err := c.requests(0)
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *crowd) costs() ([]figure, error) {
 }
 
 // against compares the creation of all users with the bare loop, if that ran.
-func (c *crowd) against(used time.Duration) ([]figure, error) {
+func (c *populationRun) against(used time.Duration) ([]figure, error) {
 	n := len(c.names)
 	requests, err := c.requests(0)
 	if err != nil {
@@ -117,6 +117,6 @@ func (c *crowd) against(used time.Duration) ([]figure, error) {
 		Name: fmt.Sprintf("%d users, no limit: processor time, operator over bare loop", n), Target: atMost(1.2),
 		Measured: used.Seconds() / c.referenceCPU.Seconds(),
 		How: "of the control plane and of the operator, its start included, or of the bare loop, from their start until all are done, as " +
-			"/proc counts it: unlike the time it takes, it hardly depends on what runs beside the bench",
+			"/proc counts it: unlike the time it takes, it hardly depends on other processes",
 	}), nil
 }

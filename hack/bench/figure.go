@@ -96,18 +96,18 @@ func atMost(x float64) *float64 { return &x }
 
 // result is the content of bench.json.
 type result struct {
-	Environment machine  `json:"environment"`
-	Scenarios   []played `json:"scenarios"`
-	Figures     []figure `json:"figures"`
+	Environment machine          `json:"environment"`
+	Scenarios   []scenarioResult `json:"scenarios"`
+	Figures     []figure         `json:"figures"`
 }
 
-// played describes the workload of a scenario and the load of the machine.
-type played struct {
+// scenarioResult describes the workload of a scenario and the load of the machine.
+type scenarioResult struct {
 	Scenario string `json:"scenario"`
 	workload
 	// Seconds that it took, without starting and stopping the control plane.
-	Seconds float64 `json:"seconds"`
-	Beside  beside  `json:"beside"`
+	Seconds   float64   `json:"seconds"`
+	OtherLoad otherLoad `json:"otherLoad"`
 }
 
 // workload is the workload of a scenario.

@@ -129,15 +129,15 @@ func (b *bench) measure(ctx context.Context, of subject) (result, error) {
 		if ctx.Err() != nil || !b.wanted(s.name) {
 			continue
 		}
-		began, stop := time.Now(), watchBeside()
-		figures, took, err := b.play(ctx, s)
+		began, stop := time.Now(), watchOtherLoad()
+		figures, took, err := b.runScenario(ctx, s)
 		others, unwatched := stop()
 		if unwatched != nil {
 			b.say("the load of the machine is not known: %v", unwatched)
 		}
 		b.say("took %.0f s of %.0f s; other processes: up to %d, on %.2f cores", took.Seconds(), time.Since(began).Seconds(),
 			others.Processes, others.Cores)
-		measured.Scenarios = append(measured.Scenarios, played{s.name, s.workload(b.options), rounded(took.Seconds()), others})
+		measured.Scenarios = append(measured.Scenarios, scenarioResult{s.name, s.workload(b.options), rounded(took.Seconds()), others})
 		measured.add(figures...)
 		if err != nil {
 			b.say("failed: %v", err)
@@ -147,9 +147,9 @@ func (b *bench) measure(ctx context.Context, of subject) (result, error) {
 	return measured, errors.Join(failures...)
 }
 
-// play runs a scenario on its own control plane and sandbox, and stops both. It returns the time
+// runScenario runs a scenario on its own control plane and sandbox, and stops both. It returns the time
 // between their start and stop.
-func (b *bench) play(ctx context.Context, s scenario) (figures []figure, took time.Duration, err error) {
+func (b *bench) runScenario(ctx context.Context, s scenario) (figures []figure, took time.Duration, err error) {
 	b.headline("%s: %s", s.name, s.title(b.options))
 	limited, cancel := context.WithTimeout(ctx, s.limit(b.options))
 	defer cancel()

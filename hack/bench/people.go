@@ -82,7 +82,7 @@ func (st *stage) each(ctx context.Context, done string, names []string, do func(
 		if each.Err() != nil {
 			break
 		}
-		if time.Since(printed) > tellInterval {
+		if time.Since(printed) > progressInterval {
 			st.say("%s %d of %d users", done, count.Load(), len(names))
 			printed = time.Now()
 		}

@@ -14,18 +14,18 @@ import (
 )
 
 // removeAll deletes objects and Secrets while no operator runs, and starts it again.
-func (a *archive) removeAll(ctx context.Context) error {
+func (a *restoreRun) removeAll(ctx context.Context) error {
 	return a.without(ctx, metav1.DeletePropagationBackground, func(ctx context.Context, name string) error {
 		return client.IgnoreNotFound(a.admin.Delete(ctx, a.secrets[name].DeepCopy()))
 	})
 }
 
 // orphan deletes the objects and leaves the Secrets.
-func (a *archive) orphan(ctx context.Context) error {
+func (a *restoreRun) orphan(ctx context.Context) error {
 	return a.without(ctx, metav1.DeletePropagationOrphan, func(context.Context, string) error { return nil })
 }
 
-func (a *archive) without(ctx context.Context, how metav1.DeletionPropagation, also func(context.Context, string) error) error {
+func (a *restoreRun) without(ctx context.Context, how metav1.DeletionPropagation, also func(context.Context, string) error) error {
 	if err := a.operator.end(); err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (a *archive) without(ctx context.Context, how metav1.DeletionPropagation, a
 	return err
 }
 
-func (a *archive) gone(ctx context.Context) error {
+func (a *restoreRun) gone(ctx context.Context) error {
 	return a.until(ctx, "the garbage collector has finished", 5*time.Minute, func() (bool, string, error) {
 		var users v1alpha1.SmileUserList
 		var syncs v1alpha1.SmileAccountSyncList
@@ -57,7 +57,7 @@ func (a *archive) gone(ctx context.Context) error {
 }
 
 // put creates a Secret, or replaces the one that the operator has created meanwhile, as restore tools do.
-func (a *archive) put(ctx context.Context, name string) error {
+func (a *restoreRun) put(ctx context.Context, name string) error {
 	secret := a.secrets[name].DeepCopy()
 	err := a.admin.Create(ctx, secret)
 	if !apierrors.IsAlreadyExists(err) {
@@ -69,17 +69,17 @@ func (a *archive) put(ctx context.Context, name string) error {
 	return a.put(ctx, name)
 }
 
-func (a *archive) bringSecrets(ctx context.Context) error {
+func (a *restoreRun) bringSecrets(ctx context.Context) error {
 	return a.each(ctx, "restored the Secrets of", a.names, a.put)
 }
 
-func (a *archive) bringObjects(ctx context.Context) error {
+func (a *restoreRun) bringObjects(ctx context.Context) error {
 	return a.each(ctx, "re-created the objects of", a.names, func(ctx context.Context, name string) error {
 		return errors.Join(a.admin.Create(ctx, a.users[name].DeepCopy()), a.admin.Create(ctx, a.syncs[name].DeepCopy()))
 	})
 }
 
-func (a *archive) secretsFirst(ctx context.Context) error {
+func (a *restoreRun) secretsFirst(ctx context.Context) error {
 	if err := a.bringSecrets(ctx); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (a *archive) secretsFirst(ctx context.Context) error {
 }
 
 // objectsFirst restores the objects first, and the Secrets when all users and syncs are there.
-func (a *archive) objectsFirst(ctx context.Context) error {
+func (a *restoreRun) objectsFirst(ctx context.Context) error {
 	if err := a.bringObjects(ctx); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (a *archive) objectsFirst(ctx context.Context) error {
 }
 
 // interleaved restores one person after the other, each in another order.
-func (a *archive) interleaved(ctx context.Context) error {
+func (a *restoreRun) interleaved(ctx context.Context) error {
 	parts := []func(context.Context, string) error{
 		func(ctx context.Context, name string) error { return a.admin.Create(ctx, a.users[name].DeepCopy()) },
 		func(ctx context.Context, name string) error { return a.admin.Create(ctx, a.syncs[name].DeepCopy()) },

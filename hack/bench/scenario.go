@@ -57,9 +57,9 @@ const vendorLimit = 20
 
 const day = 24 * time.Hour
 
-// unhurried is a sandbox without a limit of calls, strict is one with the vendor's limit.
-func unhurried(options) sandbox.Options { return sandbox.Options{} }
-func strict(options) sandbox.Options    { return sandbox.Options{RateLimit: vendorLimit} }
+// withoutLimit is a sandbox without a limit of calls, strict is one with the vendor's limit.
+func withoutLimit(options) sandbox.Options { return sandbox.Options{} }
+func strict(options) sandbox.Options       { return sandbox.Options{RateLimit: vendorLimit} }
 
 // within is a limit that grows with the number of users.
 func within(fixed, each time.Duration) func(options) time.Duration {
@@ -67,17 +67,17 @@ func within(fixed, each time.Duration) func(options) time.Duration {
 }
 
 // users is the workload of so many users on one connection.
-func users(crowd func(options) int, load map[string]float64) func(options) workload {
+func users(count func(options) int, load map[string]float64) func(options) workload {
 	return func(o options) workload {
-		return workload{Objects: map[string]int{"SmileConnection": 1, "SmileUser": crowd(o)}, Load: load}
+		return workload{Objects: map[string]int{"SmileConnection": 1, "SmileUser": count(o)}, Load: load}
 	}
 }
 
 // synced is the workload of so many users with a sync each.
-func synced(crowd func(options) int, load map[string]float64) func(options) workload {
+func synced(count func(options) int, load map[string]float64) func(options) workload {
 	return func(o options) workload {
-		w := users(crowd, load)(o)
-		w.Objects["SmileAccountSync"] = crowd(o)
+		w := users(count, load)(o)
+		w.Objects["SmileAccountSync"] = count(o)
 		return w
 	}
 }

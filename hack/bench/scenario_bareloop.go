@@ -16,7 +16,7 @@ var bareLoop = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("%d users created by a program that does the minimum", o.users)
 	},
-	smile:    unhurried,
+	smile:    withoutLimit,
 	workload: func(o options) workload { return workload{Objects: map[string]int{"SmileUser": o.users}} },
 	limit:    within(3*time.Minute, 100*time.Millisecond),
 	run:      runBareLoop,
@@ -54,7 +54,7 @@ func runBareLoop(ctx context.Context, st *stage) ([]figure, error) {
 
 // loop runs the bare loop, and returns the processor time that it and the control plane used.
 func (st *stage) loop(ctx context.Context) (used time.Duration, err error) {
-	before, err := busied()
+	before, err := childrenCPU()
 	if err != nil {
 		return 0, err
 	}
@@ -73,7 +73,7 @@ func (st *stage) loop(ctx context.Context) (used time.Duration, err error) {
 	if p.Err() != nil {
 		return 0, p.Err()
 	}
-	after, err := busied()
+	after, err := childrenCPU()
 	st.say("the bare loop used %s of processor time, the control plane %s", p.Used(), after-before)
 	return after - before + p.Used(), err
 }

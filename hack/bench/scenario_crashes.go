@@ -20,18 +20,18 @@ const (
 var crashes = scenario{
 	name: "crashes",
 	title: func(o options) string {
-		return fmt.Sprintf("%d users, and %d kills of the operator while it creates them", crashedCrowd(o), kills)
+		return fmt.Sprintf("%d users, and %d kills of the operator while it creates them", crashedUserCount(o), kills)
 	},
 	smile:    strict,
-	workload: users(crashedCrowd, callLimit),
+	workload: users(crashedUserCount, callLimit),
 	limit:    within(20*time.Minute, 0),
 	run:      runCrashes,
 }
 
-func crashedCrowd(o options) int { return min(max(o.users, fewestCrashed), mostCrashed) }
+func crashedUserCount(o options) int { return min(max(o.users, fewestCrashed), mostCrashed) }
 
 func runCrashes(ctx context.Context, st *stage) ([]figure, error) {
-	n := crashedCrowd(st.options)
+	n := crashedUserCount(st.options)
 	if err := st.connect(ctx); err != nil {
 		return nil, err
 	}

@@ -119,7 +119,7 @@ func (f *failoverRun) takeOver(ctx context.Context, how string, end func(*operat
 		return 0, err
 	}
 	// It has its caches, as a replica has.
-	if err := f.pass(ctx, next, 10*time.Second, "a replica waits"); err != nil {
+	if err := f.waitFor(ctx, next, 10*time.Second, "a replica waits"); err != nil {
 		return 0, err
 	}
 	name := "after-the-leader-was-" + how

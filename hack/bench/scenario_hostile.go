@@ -41,11 +41,11 @@ var hostile = scenario{
 	name: "hostile",
 	title: func(o options) string {
 		return fmt.Sprintf("%d users; %d connections to the receiver held by a sender that knows no path; endless listings",
-			hostileCrowd(o), heldConnections)
+			hostileUserCount(o), heldConnections)
 	},
 	smile: func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
 	workload: func(o options) workload {
-		w := users(hostileCrowd, map[string]float64{
+		w := users(hostileUserCount, map[string]float64{
 			"connections held": heldConnections, "genuine events a second": float64(time.Second) / float64(genuineInterval),
 		})(o)
 		w.Objects["SmileWebhookSubscription"] = 1
@@ -55,7 +55,7 @@ var hostile = scenario{
 	run:   runHostile,
 }
 
-func hostileCrowd(o options) int { return min(o.users, hostileUsers) }
+func hostileUserCount(o options) int { return min(o.users, hostileUsers) }
 
 func runHostile(ctx context.Context, st *stage) ([]figure, error) {
 	proxy, err := st.neverEnding(ctx, st.smile.URL)
@@ -69,12 +69,12 @@ func runHostile(ctx context.Context, st *stage) ([]figure, error) {
 	if err := st.connect(ctx); err != nil {
 		return nil, err
 	}
-	s := &siege{
+	s := &hostileRun{
 		stage:   st,
 		proxy:   proxy,
 		address: address,
 		people:  st.watchPeople(ctx),
-		names:   names("user", hostileCrowd(st.options)),
+		names:   names("user", hostileUserCount(st.options)),
 	}
 	if s.operator, err = st.operateAt(ctx, proxy.URL, unlimited, receiving(address)...); err != nil {
 		return nil, err
@@ -93,8 +93,8 @@ func runHostile(ctx context.Context, st *stage) ([]figure, error) {
 	return figures, nil
 }
 
-// siege is one operator under attack.
-type siege struct {
+// hostileRun is one operator under attack.
+type hostileRun struct {
 	*stage
 	proxy    *endlessProxy
 	address  string // of the receiver
@@ -105,7 +105,7 @@ type siege struct {
 	pair hook.Pair
 }
 
-func (s *siege) prepare(ctx context.Context) error {
+func (s *hostileRun) prepare(ctx context.Context) error {
 	if err := s.subscribed(ctx, s.operator); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *siege) prepare(ctx context.Context) error {
 }
 
 // connections holds all connections of the receiver while genuine events arrive.
-func (s *siege) connections(ctx context.Context) ([]figure, error) {
+func (s *hostileRun) connections(ctx context.Context) ([]figure, error) {
 	held, release := context.WithCancel(ctx)
 	var holders sync.WaitGroup
 	for i := range heldConnections {
@@ -137,7 +137,7 @@ func (s *siege) connections(ctx context.Context) ([]figure, error) {
 	}
 	defer holders.Wait()
 	defer release()
-	if err := s.pass(ctx, s.operator, heldFor, "all connections have been held for a while"); err != nil {
+	if err := s.waitFor(ctx, s.operator, heldFor, "all connections have been held for a while"); err != nil {
 		return nil, err
 	}
 	var waits []time.Duration
@@ -206,7 +206,7 @@ func hold(ctx context.Context, address, sends string) {
 }
 
 // genuine sends an event about a user as Smile does, on its own connection, and returns the status of the response.
-func (s *siege) genuine(ctx context.Context, userID string) (int, error) {
+func (s *hostileRun) genuine(ctx context.Context, userID string) (int, error) {
 	body := fmt.Appendf(nil, `{"id":"et-%d","version":1,"type":"TASK_FINISHED","createdAt":%q,"data":{"userId":%q}}`,
 		time.Now().UnixNano(), time.Now().UTC().Format(time.RFC3339), userID)
 	mac := hmac.New(sha512.New, []byte(s.pair.Secret.Reveal()))
@@ -233,7 +233,7 @@ func (s *siege) genuine(ctx context.Context, userID string) (int, error) {
 }
 
 // listings has the accounts of all users listed while every such listing is endless.
-func (s *siege) listings(ctx context.Context) ([]figure, error) {
+func (s *hostileRun) listings(ctx context.Context) ([]figure, error) {
 	if err := s.settle(ctx, s.operator); err != nil {
 		return nil, err
 	}

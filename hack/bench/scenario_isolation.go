@@ -40,7 +40,7 @@ var isolation = scenario{
 	name: "isolation",
 	title: func(options) string {
 		return fmt.Sprintf(
-			"one new user beside %d at 1 call a second, %d at %d, and a host that hangs",
+			"one new user alongside %d at 1 call a second, %d at %d, and a host that hangs",
 			slowUsers,
 			crowdUsers,
 			usualLimit,
@@ -84,7 +84,7 @@ func runIsolation(ctx context.Context, st *stage) ([]figure, error) {
 		return nil, err
 	}
 	var figures []figure
-	for _, measure := range []func(context.Context) ([]figure, error){run.besideSlow, run.besideCrowd, run.besideHanging} {
+	for _, measure := range []func(context.Context) ([]figure, error){run.withSlowUsers, run.withManyUsers, run.withHangingHost} {
 		measured, err := measure(ctx)
 		figures = append(figures, measured...)
 		if err != nil {
@@ -147,30 +147,30 @@ func (r *isolationRun) admit(ctx context.Context, c tenantConnection) error {
 	return r.admin.Create(ctx, connection)
 }
 
-// besideSlow measures beside many users of a connection with a slow pace.
-func (r *isolationRun) besideSlow(ctx context.Context) ([]figure, error) {
-	took, err := r.besideUsers(ctx, "slow", slowUsers)
-	return []figure{r.delay(fmt.Sprintf("another tenant's new user beside %d at 1 call a second", slowUsers), took)}, err
+// withSlowUsers measures the delay of a new user alongside many users of a connection with a slow pace.
+func (r *isolationRun) withSlowUsers(ctx context.Context) ([]figure, error) {
+	took, err := r.withUsers(ctx, "slow", slowUsers)
+	return []figure{r.delay(fmt.Sprintf("another tenant's new user alongside %d at 1 call a second", slowUsers), took)}, err
 }
 
-// besideCrowd measures beside so many users that the budget is used up for half a minute.
-func (r *isolationRun) besideCrowd(ctx context.Context) ([]figure, error) {
-	took, err := r.besideUsers(ctx, "crowd", crowdUsers)
+// withManyUsers measures it alongside so many users that the budget is used up for half a minute.
+func (r *isolationRun) withManyUsers(ctx context.Context) ([]figure, error) {
+	took, err := r.withUsers(ctx, "crowd", crowdUsers)
 	return []figure{
-		r.delay(fmt.Sprintf("another tenant's new user beside %d at %d calls a second", crowdUsers, usualLimit), took),
+		r.delay(fmt.Sprintf("another tenant's new user alongside %d at %d calls a second", crowdUsers, usualLimit), took),
 	}, err
 }
 
-// besideHanging measures beside users, and then connections, whose host no longer responds.
-func (r *isolationRun) besideHanging(ctx context.Context) ([]figure, error) {
+// withHangingHost measures it alongside users, and then alongside connections, whose host no longer responds.
+func (r *isolationRun) withHangingHost(ctx context.Context) ([]figure, error) {
 	if err := r.becomes(ctx, "hanging", "Ready", time.Minute, isConnected); err != nil {
 		return nil, err
 	}
 	if err := r.hanging.SetFaults([]sandbox.Fault{{Operation: "*", Count: -1, Action: "hang"}}); err != nil {
 		return nil, err
 	}
-	took, err := r.besideUsers(ctx, "hanging", hangingUsers)
-	figures := []figure{r.delay(fmt.Sprintf("another tenant's new user beside %d at a host that hangs", hangingUsers), took)}
+	took, err := r.withUsers(ctx, "hanging", hangingUsers)
+	figures := []figure{r.delay(fmt.Sprintf("another tenant's new user alongside %d at a host that hangs", hangingUsers), took)}
 	if err != nil {
 		return figures, err
 	}
@@ -182,20 +182,20 @@ func (r *isolationRun) besideHanging(ctx context.Context) ([]figure, error) {
 			return figures, err
 		}
 	}
-	if err := r.pass(ctx, r.operator, samplePause, "the connections wait"); err != nil {
+	if err := r.waitFor(ctx, r.operator, samplePause, "the connections wait"); err != nil {
 		return figures, err
 	}
 	connected, err := r.newConnections(ctx)
 	figures = append(
 		figures,
-		r.delay(fmt.Sprintf("another tenant's new connection beside %d at a host that hangs", hangingConnections), connected),
+		r.delay(fmt.Sprintf("another tenant's new connection alongside %d at a host that hangs", hangingConnections), connected),
 	)
 	if err != nil {
 		return figures, err
 	}
 	noticed, err := r.changePair(ctx)
 	return append(figures, figure{
-		Name: fmt.Sprintf("changed key pair, beside %d connections at a host that hangs: until noticed", hangingConnections), Unit: "s",
+		Name: fmt.Sprintf("changed key pair, alongside %d connections at a host that hangs: until noticed", hangingConnections), Unit: "s",
 		Target: atMost(rereadTarget), Measured: noticed.Seconds(),
 		How: "from the change of the Secret to the condition that a watch saw; the Secret is read every 30 to 33 s",
 	}), err
@@ -215,9 +215,9 @@ func (r *isolationRun) delay(name string, took []time.Duration) figure {
 	return f
 }
 
-// besideUsers creates users of a connection, and then users of the healthy connection, one after the other, while the first ones
+// withUsers creates users of a connection, and then users of the healthy connection, one after the other, while the first ones
 // wait. At the end it removes the first ones.
-func (r *isolationRun) besideUsers(ctx context.Context, connection string, count int) (took []time.Duration, err error) {
+func (r *isolationRun) withUsers(ctx context.Context, connection string, count int) (took []time.Duration, err error) {
 	all := names(connection, count)
 	if err := r.each(ctx, "created", all, func(ctx context.Context, name string) error {
 		return r.admin.Create(ctx, personOf(connection, name))
@@ -237,7 +237,7 @@ func (r *isolationRun) besideUsers(ctx context.Context, connection string, count
 			return took, err
 		}
 		took = append(took, r.people.of(name).ready.Sub(began))
-		if err := r.pass(ctx, r.operator, samplePause, "the next one comes"); err != nil {
+		if err := r.waitFor(ctx, r.operator, samplePause, "the next one comes"); err != nil {
 			return took, err
 		}
 	}
@@ -264,7 +264,7 @@ func (r *isolationRun) newConnections(ctx context.Context) (took []time.Duration
 			return took, err
 		}
 		took = append(took, time.Since(began))
-		if err := r.pass(ctx, r.operator, samplePause, "the next one comes"); err != nil {
+		if err := r.waitFor(ctx, r.operator, samplePause, "the next one comes"); err != nil {
 			return took, err
 		}
 	}

@@ -15,15 +15,15 @@ var jitter = scenario{
 	name: "jitter",
 	title: func(o options) string {
 		return fmt.Sprintf("%d users at %d calls a second, each call delayed on the way by 0-30 ms, then by 0-80 ms",
-			jitterCrowd(o), vendorLimit)
+			jitterUserCount(o), vendorLimit)
 	},
 	smile:    strict,
-	workload: users(func(o options) int { return 2 * jitterCrowd(o) }, callLimit),
+	workload: users(func(o options) int { return 2 * jitterUserCount(o) }, callLimit),
 	limit:    within(10*time.Minute, 0),
 	run:      runJitter,
 }
 
-func jitterCrowd(o options) int { return min(o.users, jitterUsers) }
+func jitterUserCount(o options) int { return min(o.users, jitterUsers) }
 
 func runJitter(ctx context.Context, st *stage) ([]figure, error) {
 	proxy, err := st.delaying(ctx, st.smile.URL)
@@ -54,10 +54,10 @@ type jitterRun struct {
 	users    int
 }
 
-// create has users created with delays of up to most. The pacing promises to keep the limit up to 30 ms. Beyond that,
-// figures only inform.
+// create makes the operator create users while calls are delayed by up to most. The pacing promises to keep the limit up to 30
+// ms. Beyond that, figures only inform.
 func (r *jitterRun) create(ctx context.Context, most time.Duration, promised bool) ([]figure, error) {
-	n := jitterCrowd(r.options)
+	n := jitterUserCount(r.options)
 	r.proxy.most.Store(int64(most))
 	mark := r.mark()
 	if err := r.declare(ctx, names(fmt.Sprintf("within-%dms", most.Milliseconds()), n)); err != nil {

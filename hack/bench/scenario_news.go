@@ -33,24 +33,24 @@ var news = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf(
 			"cost of a piece of news, and the highest sustained rate of news of %d accounts, over a bare loop",
-			newsCrowd(o),
+			newsUserCount(o),
 		)
 	},
 	smile: func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
 	workload: synced(
-		newsCrowd,
+		newsUserCount,
 		map[string]float64{"events a second, counted": calmNews, "events a second, first searched": firstNews},
 	),
 	limit: within(25*time.Minute, 0),
 	run:   runNews,
 }
 
-func newsCrowd(o options) int { return min(o.users, newsUsers) }
+func newsUserCount(o options) int { return min(o.users, newsUsers) }
 
 func runNews(ctx context.Context, st *stage) ([]figure, error) {
-	w := &newsroom{
+	w := &syncedUsers{
 		stage:    st,
-		names:    names("user", newsCrowd(st.options)),
+		names:    names("user", newsUserCount(st.options)),
 		accounts: map[string]string{},
 		changes:  map[string][]change{},
 	}
@@ -94,7 +94,7 @@ func runNews(ctx context.Context, st *stage) ([]figure, error) {
 }
 
 // costs counts the calls and requests for each piece of news at a low rate.
-func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
+func (w *syncedUsers) costs(ctx context.Context) ([]figure, error) {
 	place, err := w.audit.End()
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 	how := fmt.Sprintf("%d refreshes of as many accounts, %d a second, each reported by a webhook; ", pieces, calmNews)
 	return []figure{
 		{
-			Name: "Smile calls per piece of news told by webhook", Target: atMost(1), Measured: perUser(len(calls), pieces),
+			Name: "Smile calls per piece of news reported by webhook", Target: atMost(1), Measured: perUser(len(calls), pieces),
 			Generic: "polling", How: how + "the sandbox's journal",
 		},
 		{
@@ -139,7 +139,7 @@ func (w *newsroom) costs(ctx context.Context) ([]figure, error) {
 }
 
 // bare returns the highest rate that the bare loop sustains.
-func (w *newsroom) bare(ctx context.Context) (float64, error) {
+func (w *syncedUsers) bare(ctx context.Context) (float64, error) {
 	p, err := w.launch(ctx, "bareloop", []string{
 		"-namespace=" + namespace, "-smile=" + w.smile.URL + "/v1", "-keys=" + apiKey + ":" + apiSecret, "-events=" + w.address,
 		"-concurrency=" + strconv.Itoa(operatorConcurrency),
@@ -170,7 +170,7 @@ func (w *newsroom) bare(ctx context.Context) (float64, error) {
 
 // sustained searches for the highest rate at which news arrives in time: it doubles the rate until that fails, and then halves
 // the gap.
-func (w *newsroom) sustained(ctx context.Context, who string, alive func() error) (float64, error) {
+func (w *syncedUsers) sustained(ctx context.Context, who string, alive func() error) (float64, error) {
 	good, bad := 0.0, 0.0
 	for rate := float64(firstNews); bad == 0 || bad/good > fine; {
 		made, p99, err := w.attempt(ctx, rate, alive)
@@ -203,8 +203,8 @@ func nextRate(good, bad float64) float64 {
 	}
 }
 
-// attempt has news happen at a rate, and returns the real rate and the 99th percentile of the delays.
-func (w *newsroom) attempt(ctx context.Context, rate float64, alive func() error) (made float64, p99 time.Duration, err error) {
+// attempt produces news at a rate, and returns the real rate and the 99th percentile of the delays.
+func (w *syncedUsers) attempt(ctx context.Context, rate float64, alive func() error) (made float64, p99 time.Duration, err error) {
 	pieces := int(rate * newsLasts.Seconds())
 	waits, lasted, err := w.spread(ctx, pieces, rate, alive)
 	if err != nil {
@@ -222,7 +222,7 @@ type piece struct {
 
 // spread refreshes the accounts of the users in turn, at a rate, and waits until all data has arrived. It returns the delay of
 // each piece of news, and the time until all had happened. Each refresh adds one item.
-func (w *newsroom) spread(
+func (w *syncedUsers) spread(
 	ctx context.Context, n int, rate float64, alive func() error,
 ) (waits []time.Duration, lasted time.Duration, err error) {
 	items, pieces, began := w.items(), make([]piece, 0, n), time.Now()
@@ -248,7 +248,7 @@ func (w *newsroom) spread(
 }
 
 // delays returns the delay of each piece of news that has arrived.
-func (w *newsroom) delays(pieces []piece) []time.Duration {
+func (w *syncedUsers) delays(pieces []piece) []time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var waits []time.Duration

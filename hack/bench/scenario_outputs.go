@@ -27,13 +27,13 @@ var outputs = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("%d syncs whose outputs are checked every %s: at rest, damaged, through a restart", o.users, o.outputInterval)
 	},
-	smile:    unhurried,
+	smile:    withoutLimit,
 	workload: synced(everybody, nil),
 	limit: func(o options) time.Duration {
 		return 30*time.Minute + time.Duration(o.users)*300*time.Millisecond + 6*o.outputInterval
 	},
 	run: func(ctx context.Context, st *stage) ([]figure, error) {
-		g := &gallery{newsroom{
+		g := &outputsRun{syncedUsers{
 			stage: st, names: names("user", st.users), accounts: map[string]string{}, changes: map[string][]change{},
 		}}
 		if err := g.prepare(ctx, g.start, g.requestAll); err != nil {
@@ -51,8 +51,8 @@ var outputs = scenario{
 	},
 }
 
-// gallery is a set of users whose data is in Secrets that are damaged.
-type gallery struct{ newsroom }
+// outputsRun is one operator with users whose data is in Secrets that are damaged.
+type outputsRun struct{ syncedUsers }
 
 // damages are the ways in which an output is damaged.
 var damages = map[string]func(context.Context, client.Client, *corev1.Secret) error{
@@ -77,15 +77,15 @@ type damaged struct {
 	took   time.Duration // until it was repaired or the sync not Ready; 0 while neither
 }
 
-func (g *gallery) start(ctx context.Context) (err error) {
+func (g *outputsRun) start(ctx context.Context) (err error) {
 	g.operator, err = g.operate(ctx, unlimited, g.flag())
 	return err
 }
 
-func (g *gallery) flag() string { return "--output-check-interval=" + g.outputInterval.String() }
+func (g *outputsRun) flag() string { return "--output-check-interval=" + g.outputInterval.String() }
 
 // requestAll requests a refresh of the data of each user, without a webhook, because events are due again after a restart.
-func (g *gallery) requestAll(ctx context.Context) error {
+func (g *outputsRun) requestAll(ctx context.Context) error {
 	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"now"}}}`, v1alpha1.AnnotationRequestedAt)
 	return g.each(ctx, "requested the data of", g.names, func(ctx context.Context, name string) error {
 		return g.admin.Patch(ctx, syncOf(name), client.RawPatch(types.MergePatchType, patch))
@@ -94,7 +94,7 @@ func (g *gallery) requestAll(ctx context.Context) error {
 
 // damage damages some outputs in each way, and measures the time until each is repaired or its SmileAccountSync is
 // not Ready.
-func (g *gallery) damage(ctx context.Context) ([]figure, error) {
+func (g *outputsRun) damage(ctx context.Context) ([]figure, error) {
 	mark, began := g.mark(), time.Now()
 	all, err := g.damageSome(ctx)
 	if err != nil {
@@ -137,13 +137,13 @@ func (g *gallery) damage(ctx context.Context) ([]figure, error) {
 }
 
 // callsFor counts the calls that are about a person.
-func (g *gallery) callsFor(user string, calls []sandbox.JournalEntry) int {
+func (g *outputsRun) callsFor(user string, calls []sandbox.JournalEntry) int {
 	return len(only(calls, func(c sandbox.JournalEntry) bool {
 		return c.UserID == g.people.of(user).userID || strings.Contains(c.Path, g.accounts[user])
 	}))
 }
 
-func (g *gallery) damageSome(ctx context.Context) ([]*damaged, error) {
+func (g *outputsRun) damageSome(ctx context.Context) ([]*damaged, error) {
 	var all []*damaged
 	kinds := slices.Sorted(maps.Keys(damages))
 	each := min(damagedEach, max(1, len(g.names)/len(kinds)))
@@ -163,7 +163,7 @@ func (g *gallery) damageSome(ctx context.Context) ([]*damaged, error) {
 }
 
 // unrepaired checks the damaged outputs once a second, and returns how many are neither repaired nor reported.
-func (g *gallery) unrepaired(ctx context.Context, all []*damaged) (int, error) {
+func (g *outputsRun) unrepaired(ctx context.Context, all []*damaged) (int, error) {
 	left := 0
 	for _, one := range all {
 		if one.took > 0 {
@@ -188,7 +188,7 @@ func (g *gallery) unrepaired(ctx context.Context, all []*damaged) (int, error) {
 	return left, g.operator.alive()
 }
 
-func (g *gallery) over(ctx context.Context, one *damaged) (bool, error) {
+func (g *outputsRun) over(ctx context.Context, one *damaged) (bool, error) {
 	before, now := one.before, &corev1.Secret{}
 	key := client.ObjectKeyFromObject(before)
 	err := g.admin.Get(ctx, key, now)
@@ -206,7 +206,7 @@ func (g *gallery) over(ctx context.Context, one *damaged) (bool, error) {
 }
 
 // rest measures the cost of the checks while nothing is damaged.
-func (g *gallery) rest(ctx context.Context) ([]figure, error) {
+func (g *outputsRun) rest(ctx context.Context) ([]figure, error) {
 	if err := g.settle(ctx, g.operator); err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (g *gallery) rest(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	mark := g.mark()
-	if err := g.pass(ctx, g.operator, g.outputInterval, "one interval at rest has passed"); err != nil {
+	if err := g.waitFor(ctx, g.operator, g.outputInterval, "one interval at rest has passed"); err != nil {
 		return nil, err
 	}
 	requests, err := g.requests(place)
@@ -275,7 +275,7 @@ func isCheck(r audit.Request) bool {
 }
 
 // throughRestart measures the cost of checking all outputs after a start.
-func (g *gallery) throughRestart(ctx context.Context) ([]figure, error) {
+func (g *outputsRun) throughRestart(ctx context.Context) ([]figure, error) {
 	mark := g.mark()
 	place, err := g.audit.End()
 	if err != nil {
@@ -284,7 +284,7 @@ func (g *gallery) throughRestart(ctx context.Context) ([]figure, error) {
 	if g.operator, err = g.restart(ctx, g.operator, unlimited, g.flag()); err != nil {
 		return nil, err
 	}
-	if err := g.pass(ctx, g.operator, g.outputInterval+30*time.Second, "the first interval after a restart has passed"); err != nil {
+	if err := g.waitFor(ctx, g.operator, g.outputInterval+30*time.Second, "the first interval after a restart has passed"); err != nil {
 		return nil, err
 	}
 	requests, err := g.requests(place)

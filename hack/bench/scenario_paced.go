@@ -14,18 +14,18 @@ const pacedUsers = 1_000
 var paced = scenario{
 	name: "paced",
 	title: func(o options) string {
-		return fmt.Sprintf("%d users at the vendor's %d calls a second", pacedCrowd(o), vendorLimit)
+		return fmt.Sprintf("%d users at the vendor's %d calls a second", pacedUserCount(o), vendorLimit)
 	},
 	smile:    strict,
-	workload: users(pacedCrowd, callLimit),
+	workload: users(pacedUserCount, callLimit),
 	limit:    within(10*time.Minute, 0),
 	run:      runPaced,
 }
 
-func pacedCrowd(o options) int { return min(o.users, pacedUsers) }
+func pacedUserCount(o options) int { return min(o.users, pacedUsers) }
 
 func runPaced(ctx context.Context, st *stage) ([]figure, error) {
-	n := pacedCrowd(st.options)
+	n := pacedUserCount(st.options)
 	if err := st.connect(ctx); err != nil {
 		return nil, err
 	}

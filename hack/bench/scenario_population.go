@@ -26,13 +26,13 @@ var population = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf("%d users: created without a limit, at rest, through a restart, with new users while all are refreshed", o.users)
 	},
-	smile: unhurried,
+	smile: withoutLimit,
 	workload: users(func(o options) int { return o.users + newcomers + 2 }, map[string]float64{
 		"newcomers a second": float64(time.Second) / float64(newcomerInterval), "calls a second while they come, at most": vendorLimit,
 	}),
 	limit: within(30*time.Minute, 400*time.Millisecond),
 	run: func(ctx context.Context, st *stage) ([]figure, error) {
-		c := &crowd{stage: st, names: names("user", st.users)}
+		c := &populationRun{stage: st, names: names("user", st.users)}
 		var figures []figure
 		for _, part := range []func(context.Context) ([]figure, error){c.create, c.rest, c.throughRestart, c.relist, c.newcomers} {
 			measured, err := part(ctx)
@@ -45,8 +45,8 @@ var population = scenario{
 	},
 }
 
-// crowd is the set of users of this scenario.
-type crowd struct {
+// populationRun is one operator with all users.
+type populationRun struct {
 	*stage
 	names    []string
 	people   *people
@@ -54,7 +54,7 @@ type crowd struct {
 }
 
 // withMemory adds the present or the largest memory use of the operator.
-func (c *crowd) withMemory(figures []figure, doing string, atWorst bool) ([]figure, error) {
+func (c *populationRun) withMemory(figures []figure, doing string, atWorst bool) ([]figure, error) {
 	now, most, err := c.operator.memory()
 	if err != nil {
 		return figures, err
@@ -69,8 +69,8 @@ func (c *crowd) withMemory(figures []figure, doing string, atWorst bool) ([]figu
 	return append(figures, f), nil
 }
 
-// again restarts the operator with another resyncInterval.
-func (c *crowd) again(ctx context.Context, resync time.Duration, perSecond int) error {
+// restartWith restarts the operator with another resyncInterval.
+func (c *populationRun) restartWith(ctx context.Context, resync time.Duration, perSecond int) error {
 	if err := c.operator.end(); err != nil {
 		return err
 	}
@@ -85,13 +85,13 @@ func (c *crowd) again(ctx context.Context, resync time.Duration, perSecond int) 
 	return nil
 }
 
-// rest watches users with an account each, about whom nothing is new.
-func (c *crowd) rest(ctx context.Context) ([]figure, error) {
+// rest watches users with an account each and without new data.
+func (c *populationRun) rest(ctx context.Context) ([]figure, error) {
 	n := len(c.names)
 	if err := c.link(ctx, c.names, c.people); err != nil {
 		return nil, err
 	}
-	if err := c.again(ctx, shortest, unlimited); err != nil {
+	if err := c.restartWith(ctx, shortest, unlimited); err != nil {
 		return nil, err
 	}
 	if err := c.allAre(ctx, c.operator, c.people, "seen to be linked", n, isLinked, 5*time.Minute); err != nil {
@@ -105,7 +105,7 @@ func (c *crowd) rest(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	mark := c.mark()
-	if err := c.pass(ctx, c.operator, restWindow, "three polls have been made"); err != nil {
+	if err := c.waitFor(ctx, c.operator, restWindow, "three polls have been made"); err != nil {
 		return nil, err
 	}
 	requests, err := c.requests(place)
@@ -130,16 +130,16 @@ func (c *crowd) rest(ctx context.Context) ([]figure, error) {
 }
 
 // throughRestart compares the time after a restart with the time before.
-func (c *crowd) throughRestart(ctx context.Context) ([]figure, error) {
+func (c *populationRun) throughRestart(ctx context.Context) ([]figure, error) {
 	n := len(c.names)
-	if err := c.again(ctx, day, unlimited); err != nil {
+	if err := c.restartWith(ctx, day, unlimited); err != nil {
 		return nil, err
 	}
 	if err := c.settle(ctx, c.operator); err != nil {
 		return nil, err
 	}
 	mark := c.mark()
-	if err := c.pass(ctx, c.operator, restartWindow, "the time before the restart has been watched"); err != nil {
+	if err := c.waitFor(ctx, c.operator, restartWindow, "the time before the restart has been watched"); err != nil {
 		return nil, err
 	}
 	without := len(c.smile.Journal(mark))
@@ -188,7 +188,7 @@ func (c *crowd) throughRestart(ctx context.Context) ([]figure, error) {
 }
 
 // sample records the operator's processor time every second.
-func (c *crowd) sample(ctx context.Context, span time.Duration) ([]spent, error) {
+func (c *populationRun) sample(ctx context.Context, span time.Duration) ([]spent, error) {
 	var samples []spent
 	end, next := time.Now().Add(span), time.Now()
 	err := c.until(ctx, "the time after the restart has been watched", span+time.Minute, func() (bool, string, error) {
@@ -206,7 +206,7 @@ func (c *crowd) sample(ctx context.Context, span time.Duration) ([]spent, error)
 }
 
 // relist creates a SmileUser after the restart. It is not created at Smile before all users were listed.
-func (c *crowd) relist(ctx context.Context) ([]figure, error) {
+func (c *populationRun) relist(ctx context.Context) ([]figure, error) {
 	n := len(c.names)
 	mark := c.mark()
 	if err := c.declare(ctx, []string{"late"}); err != nil {
@@ -233,9 +233,9 @@ const (
 )
 
 // newcomers creates SmileUsers one by one while all others are refreshed, at the vendor's limit.
-func (c *crowd) newcomers(ctx context.Context) ([]figure, error) {
+func (c *populationRun) newcomers(ctx context.Context) ([]figure, error) {
 	n := len(c.names)
-	if err := c.again(ctx, day, vendorLimit); err != nil {
+	if err := c.restartWith(ctx, day, vendorLimit); err != nil {
 		return nil, err
 	}
 	// The first new user after a restart must wait until all users at Smile were listed. That is another figure.
@@ -247,7 +247,7 @@ func (c *crowd) newcomers(ctx context.Context) ([]figure, error) {
 	}
 	mark, asked := c.mark(), make(chan error, 1)
 	go func() { asked <- c.requestRefresh(ctx, c.names) }()
-	declared, err := c.arrive(ctx, names("newcomer", newcomers))
+	declared, err := c.createOneByOne(ctx, names("newcomer", newcomers))
 	if err := <-asked; err != nil {
 		return nil, err
 	}
@@ -278,8 +278,8 @@ func (c *crowd) newcomers(ctx context.Context) ([]figure, error) {
 	}, nil
 }
 
-// arrive creates one SmileUser after the other, and returns the times.
-func (c *crowd) arrive(ctx context.Context, all []string) (map[string]time.Time, error) {
+// createOneByOne creates one SmileUser after the other, and returns the times.
+func (c *populationRun) createOneByOne(ctx context.Context, all []string) (map[string]time.Time, error) {
 	tick := time.NewTicker(newcomerInterval)
 	defer tick.Stop()
 	declared := map[string]time.Time{}

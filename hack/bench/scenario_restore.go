@@ -24,19 +24,19 @@ const (
 var restore = scenario{
 	name: "restore",
 	title: func(o options) string {
-		return fmt.Sprintf("%d people with data, half of it released, re-created with new UIDs beside their old Secrets", restoreCrowd(o))
+		return fmt.Sprintf("%d people with data, half of it released, re-created with new UIDs alongside their old Secrets", restoreUserCount(o))
 	},
-	smile:    unhurried,
-	workload: synced(restoreCrowd, nil),
+	smile:    withoutLimit,
+	workload: synced(restoreUserCount, nil),
 	limit:    within(30*time.Minute, time.Second),
 	collects: true,
 	run:      runRestore,
 }
 
-func restoreCrowd(o options) int { return min(o.users, restoreUsers) }
+func restoreUserCount(o options) int { return min(o.users, restoreUsers) }
 
-// archive is a set of users whose data is in Secrets, and the backup of everything.
-type archive struct {
+// restoreRun is one operator with users whose data is in Secrets, and a backup of everything.
+type restoreRun struct {
 	*stage
 	names    []string
 	operator *operator
@@ -54,7 +54,7 @@ type recreation struct {
 }
 
 func runRestore(ctx context.Context, st *stage) ([]figure, error) {
-	a := &archive{stage: st, names: names("user", restoreCrowd(st.options))}
+	a := &restoreRun{stage: st, names: names("user", restoreUserCount(st.options))}
 	if err := a.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func runRestore(ctx context.Context, st *stage) ([]figure, error) {
 }
 
 // prepare brings the data of each user into a Secret, has the accounts of every second user revoked, and makes a backup.
-func (a *archive) prepare(ctx context.Context) error {
+func (a *restoreRun) prepare(ctx context.Context) error {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (a *archive) prepare(ctx context.Context) error {
 
 // fill creates the SmileAccountSyncs. Every second one revokes. It returns when all data is in its Secret and nothing is
 // written any more.
-func (a *archive) fill(ctx context.Context) error {
+func (a *restoreRun) fill(ctx context.Context) error {
 	released := map[string]bool{}
 	for i, name := range a.names {
 		released[name] = i%2 == 0
@@ -132,7 +132,7 @@ func (a *archive) fill(ctx context.Context) error {
 }
 
 // backUp reads all objects, without the fields that belong to the cluster.
-func (a *archive) backUp(ctx context.Context) error {
+func (a *restoreRun) backUp(ctx context.Context) error {
 	a.users, a.syncs = map[string]*v1alpha1.SmileUser{}, map[string]*v1alpha1.SmileAccountSync{}
 	a.secrets = map[string]*corev1.Secret{}
 	return a.sequentially(func(name string) error {
@@ -153,7 +153,7 @@ func (a *archive) backUp(ctx context.Context) error {
 	})
 }
 
-func (a *archive) sequentially(do func(name string) error) error {
+func (a *restoreRun) sequentially(do func(name string) error) error {
 	for _, name := range a.names {
 		if err := do(name); err != nil {
 			return err
@@ -173,7 +173,7 @@ func portable(obj client.Object) {
 }
 
 // measure removes everything and restores it.
-func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error) {
+func (a *restoreRun) measure(ctx context.Context, way recreation) ([]figure, error) {
 	if err := way.remove(ctx); err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error)
 	if err != nil {
 		a.say("%v", err)
 	}
-	if err := a.pass(ctx, a.operator, 2*restoreChecks, "all outputs were checked"); err != nil {
+	if err := a.waitFor(ctx, a.operator, 2*restoreChecks, "all outputs were checked"); err != nil {
 		return nil, err
 	}
 	if err := a.settle(ctx, a.operator); err != nil {
@@ -229,7 +229,7 @@ func (a *archive) measure(ctx context.Context, way recreation) ([]figure, error)
 }
 
 // lost counts the users whose Secrets do not contain the data of the backup.
-func (a *archive) lost(ctx context.Context) (lost int, state string, err error) {
+func (a *restoreRun) lost(ctx context.Context) (lost int, state string, err error) {
 	var all corev1.SecretList
 	if err := a.admin.List(ctx, &all, client.InNamespace(namespace)); err != nil {
 		return 0, "", err
@@ -253,7 +253,7 @@ func (a *archive) lost(ctx context.Context) (lost int, state string, err error) 
 }
 
 // filled counts the Secrets that contain data.
-func (a *archive) filled(ctx context.Context) (int, error) {
+func (a *restoreRun) filled(ctx context.Context) (int, error) {
 	var all corev1.SecretList
 	err := a.admin.List(ctx, &all, client.InNamespace(namespace))
 	n := 0
@@ -277,7 +277,7 @@ func dataIn(secret *corev1.Secret) map[string]string {
 }
 
 // ready waits until all users and syncs exist and are Ready.
-func (a *archive) ready(ctx context.Context) error {
+func (a *restoreRun) ready(ctx context.Context) error {
 	const limit = 10 * time.Minute
 	checked := time.Time{}
 	var state string

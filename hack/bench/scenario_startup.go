@@ -12,13 +12,13 @@ const startupUsers = 300
 var startup = scenario{
 	name: "startup",
 	title: func(o options) string {
-		return fmt.Sprintf("%d users that were created before the operator starts, no limit", startupCrowd(o))
+		return fmt.Sprintf("%d users that were created before the operator starts, no limit", startupUserCount(o))
 	},
-	smile:    unhurried,
-	workload: users(startupCrowd, nil),
+	smile:    withoutLimit,
+	workload: users(startupUserCount, nil),
 	limit:    within(5*time.Minute, 0),
 	run: func(ctx context.Context, st *stage) ([]figure, error) {
-		n := startupCrowd(st.options)
+		n := startupUserCount(st.options)
 		if err := st.connect(ctx); err != nil {
 			return nil, err
 		}
@@ -42,4 +42,4 @@ var startup = scenario{
 	},
 }
 
-func startupCrowd(o options) int { return min(o.users, startupUsers) }
+func startupUserCount(o options) int { return min(o.users, startupUsers) }

@@ -36,24 +36,24 @@ var webhooks = scenario{
 	title: func(o options) string {
 		return fmt.Sprintf(
 			"new data and disconnections of %d accounts, %d a second, reported by webhooks",
-			webhookCrowd(o),
+			webhookUserCount(o),
 			eventsPerSecond,
 		)
 	},
 	smile:    func(options) sandbox.Options { return sandbox.Options{AllowHTTPWebhooks: true} },
-	workload: synced(webhookCrowd, map[string]float64{"events a second": eventsPerSecond}),
+	workload: synced(webhookUserCount, map[string]float64{"events a second": eventsPerSecond}),
 	limit:    within(15*time.Minute, 0),
 	run:      runWebhooks,
 }
 
-func leavers(crowd int) int { return min(crowd, max(fewLeavers, crowd/leaverShare)) }
+func leavers(users int) int { return min(users, max(fewLeavers, users/leaverShare)) }
 
-func webhookCrowd(o options) int { return min(o.users, webhookUsers) }
+func webhookUserCount(o options) int { return min(o.users, webhookUsers) }
 
 func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
-	w := &newsroom{
+	w := &syncedUsers{
 		stage:    st,
-		names:    names("user", webhookCrowd(st.options)),
+		names:    names("user", webhookUserCount(st.options)),
 		accounts: map[string]string{},
 		changes:  map[string][]change{},
 	}
@@ -62,13 +62,13 @@ func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
 	}
 	var news []time.Duration
 	for range webhookRounds {
-		delays, err := w.tell(ctx, w.names, story{st.smile.Resync, func(had, has int) bool { return has > had }})
+		delays, err := w.changeAccounts(ctx, w.names, accountChange{st.smile.Resync, func(had, has int) bool { return has > had }})
 		if err != nil {
 			return nil, err
 		}
 		news = append(news, delays...)
 	}
-	ends, err := w.tell(ctx, w.names[:leavers(len(w.names))], story{st.smile.Disconnect, func(_, has int) bool { return has == 0 }})
+	ends, err := w.changeAccounts(ctx, w.names[:leavers(len(w.names))], accountChange{st.smile.Disconnect, func(_, has int) bool { return has == 0 }})
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +88,8 @@ func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
 	}, nil
 }
 
-// newsroom is a set of users whose data is in Secrets, and what a watch has shown of these.
-type newsroom struct {
+// syncedUsers is a set of users whose data is in Secrets, and what a watch has shown of these.
+type syncedUsers struct {
 	*stage
 	names    []string
 	operator *operator
@@ -111,7 +111,7 @@ type change struct {
 func dataOf(user string) string { return user + "-data" }
 
 // prepare starts the operator, links the accounts, and returns when the data of all users is in its Secret.
-func (w *newsroom) prepare(ctx context.Context, start, tell func(context.Context) error) error {
+func (w *syncedUsers) prepare(ctx context.Context, start, fetch func(context.Context) error) error {
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (w *newsroom) prepare(ctx context.Context, start, tell func(context.Context
 	if err := w.linkAll(ctx); err != nil {
 		return err
 	}
-	if err := tell(ctx); err != nil {
+	if err := fetch(ctx); err != nil {
 		return err
 	}
 	err := w.until(ctx, "everybody's data is in a Secret", w.patience(), func() (bool, string, error) {
@@ -148,12 +148,12 @@ func (w *newsroom) prepare(ctx context.Context, start, tell func(context.Context
 }
 
 // patience is how long to wait for something that concerns all users.
-func (w *newsroom) patience() time.Duration {
+func (w *syncedUsers) patience() time.Duration {
 	return 3*time.Minute + time.Duration(len(w.names))*100*time.Millisecond
 }
 
 // subscribe starts the operator with its receiver and waits until Smile sends to it.
-func (w *newsroom) subscribe(ctx context.Context) error {
+func (w *syncedUsers) subscribe(ctx context.Context) error {
 	var err error
 	if w.address, err = controlplane.FreeAddress(ctx); err != nil {
 		return err
@@ -214,7 +214,7 @@ func syncOf(user string) *v1alpha1.SmileAccountSync {
 	}
 }
 
-func (w *newsroom) linkAll(ctx context.Context) error {
+func (w *syncedUsers) linkAll(ctx context.Context) error {
 	return w.each(ctx, "linked", w.names, func(_ context.Context, name string) error {
 		account, err := w.smile.Link(george(w.people.of(name).userID))
 		w.mu.Lock()
@@ -225,7 +225,7 @@ func (w *newsroom) linkAll(ctx context.Context) error {
 }
 
 // watchSecrets records every change of a Secret until ctx ends.
-func (w *newsroom) watchSecrets(ctx context.Context) {
+func (w *syncedUsers) watchSecrets(ctx context.Context) {
 	w.follow(ctx, &corev1.SecretList{}, func(event watch.Event, now time.Time) {
 		if secret, ok := event.Object.(*corev1.Secret); ok {
 			w.note(secret, now)
@@ -233,7 +233,7 @@ func (w *newsroom) watchSecrets(ctx context.Context) {
 	})
 }
 
-func (w *newsroom) note(secret *corev1.Secret, now time.Time) {
+func (w *syncedUsers) note(secret *corev1.Secret, now time.Time) {
 	seen := change{at: now}
 	for _, key := range []string{"identities.json", "contributions.json"} {
 		var items []json.RawMessage
@@ -246,7 +246,7 @@ func (w *newsroom) note(secret *corev1.Secret, now time.Time) {
 	w.changes[secret.Name] = append(w.changes[secret.Name], seen)
 }
 
-func (w *newsroom) filled() int {
+func (w *syncedUsers) filled() int {
 	n := 0
 	for _, items := range w.items() {
 		if items > 0 {
@@ -256,14 +256,14 @@ func (w *newsroom) filled() int {
 	return n
 }
 
-// story is something that happens to accounts, and how a Secret shows it: by the number of items before and after.
-type story struct {
-	happen func(accountID string) (sandbox.Account, error)
-	shows  func(had, has int) bool
+// accountChange is a change of an account, and how a Secret shows it: by the number of items before and after.
+type accountChange struct {
+	apply func(accountID string) (sandbox.Account, error)
+	shows func(had, has int) bool
 }
 
-// tell has a story happen to the accounts of users, at a rate, and returns the delay of each.
-func (w *newsroom) tell(ctx context.Context, names []string, s story) ([]time.Duration, error) {
+// changeAccounts changes the accounts of users, at a rate, and returns the delay of each change.
+func (w *syncedUsers) changeAccounts(ctx context.Context, names []string, s accountChange) ([]time.Duration, error) {
 	had, happened := w.items(), map[string]time.Time{}
 	tick := time.NewTicker(time.Second / eventsPerSecond)
 	defer tick.Stop()
@@ -274,7 +274,7 @@ func (w *newsroom) tell(ctx context.Context, names []string, s story) ([]time.Du
 		case <-tick.C:
 		}
 		happened[name] = time.Now()
-		if _, err := s.happen(w.accounts[name]); err != nil {
+		if _, err := s.apply(w.accounts[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -290,7 +290,7 @@ func (w *newsroom) tell(ctx context.Context, names []string, s story) ([]time.Du
 }
 
 // items counts the items of data in the Secret of each user.
-func (w *newsroom) items() map[string]int {
+func (w *syncedUsers) items() map[string]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	counts := map[string]int{}
@@ -303,7 +303,7 @@ func (w *newsroom) items() map[string]int {
 }
 
 // arrived returns the delay for each user whose Secret shows what happened.
-func (w *newsroom) arrived(had map[string]int, happened map[string]time.Time, s story) []time.Duration {
+func (w *syncedUsers) arrived(had map[string]int, happened map[string]time.Time, s accountChange) []time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var waits []time.Duration

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	pollInterval = 50 * time.Millisecond
-	tellInterval = 10 * time.Second
+	pollInterval     = 50 * time.Millisecond
+	progressInterval = 10 * time.Second
 )
 
 // until waits until check reports done, and prints the state that check returns from time to time.
@@ -19,9 +19,9 @@ func (st *stage) until(
 	check func() (done bool, state string, err error),
 ) error {
 	deadline := time.Now().Add(limit)
-	poll, tell := time.NewTicker(pollInterval), time.NewTicker(tellInterval)
+	poll, progress := time.NewTicker(pollInterval), time.NewTicker(progressInterval)
 	defer poll.Stop()
-	defer tell.Stop()
+	defer progress.Stop()
 	for {
 		done, state, err := check()
 		if done || err != nil {
@@ -33,15 +33,15 @@ func (st *stage) until(
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waiting until %s (%s): %w", what, state, context.Cause(ctx))
-		case <-tell.C:
+		case <-progress.C:
 			st.say("waiting until %s: %s", what, state)
 		case <-poll.C:
 		}
 	}
 }
 
-// pass waits for a time while an operator runs.
-func (st *stage) pass(ctx context.Context, o *operator, span time.Duration, why string) error {
+// waitFor waits for a time while an operator runs.
+func (st *stage) waitFor(ctx context.Context, o *operator, span time.Duration, why string) error {
 	end := time.Now().Add(span)
 	return st.until(ctx, why, span+time.Minute, func() (bool, string, error) {
 		left := time.Until(end)
@@ -79,7 +79,7 @@ func (st *stage) settle(ctx context.Context, o *operator) error {
 // calm waits until the control plane uses little processor time: after its start it still prepares the custom resources.
 func (st *stage) calm(ctx context.Context) error {
 	const longer = time.Minute
-	before, err := busied()
+	before, err := childrenCPU()
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (st *stage) calm(ctx context.Context) error {
 		if span < time.Second {
 			return false, "its load is being measured", nil
 		}
-		now, err := busied()
+		now, err := childrenCPU()
 		load := (now - before).Seconds() / span.Seconds()
 		before, since = now, time.Now()
 		return load < 2*busyShare, fmt.Sprintf("it uses %.2f cores", load), err

@@ -20,7 +20,7 @@ func (st *stage) follow(ctx context.Context, list client.ObjectList, note func(w
 		for ctx.Err() == nil { // the API server ends every watch at some time; the next begins with all that there is
 			watching, err := st.admin.Watch(ctx, list, client.InNamespace(namespace))
 			if err == nil {
-				hand(ctx, watching, note)
+				dispatch(ctx, watching, note)
 				continue
 			}
 			select {
@@ -32,8 +32,8 @@ func (st *stage) follow(ctx context.Context, list client.ObjectList, note func(w
 	st.later(func() error { cancel(); <-ended; return nil })
 }
 
-// hand calls the function for the events of one watch until it ends.
-func hand(ctx context.Context, watching watch.Interface, note func(watch.Event, time.Time)) {
+// dispatch calls the function for the events of one watch until it ends.
+func dispatch(ctx context.Context, watching watch.Interface, note func(watch.Event, time.Time)) {
 	defer watching.Stop()
 	for {
 		select {

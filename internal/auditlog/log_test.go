@@ -96,11 +96,11 @@ func TestAFileIsAppendedTo(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	if _, err := auditlog.Open(filepath.Join(path, "audit.log")); err == nil {
-		t.Error("a path that cannot be is opened")
+		t.Error("an impossible path is opened")
 	}
 }
 
-// disk takes some bytes of each write, and then fails.
+// disk accepts some bytes of each write, and then fails.
 type disk struct {
 	bytes.Buffer
 	room int
@@ -115,7 +115,7 @@ func (d *disk) Write(text []byte) (int, error) {
 	return n, &os.PathError{Op: "write", Path: "/somewhere", Err: errors.New("no space left on device")}
 }
 
-// A write that fails is counted and is logged once a minute; what was left of its line spoils no other record.
+// A failed write is counted, and logged once a minute. The incomplete line does not damage the next record.
 func TestAFailureIsCountedAndLogged(t *testing.T) {
 	out, clock := &disk{room: 40}, clocktesting.NewFakePassiveClock(noon)
 	var logged []string

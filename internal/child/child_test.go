@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// shell starts a script and returns once it has said a first line. The pipe
-// ends when every process of the script has.
+// shell starts a script, and returns once it has printed its first line. The pipe ends when every process of the script has
+// ended.
 func shell(t *testing.T, script string) (*Process, *os.File) {
 	t.Helper()
 	out, in, err := os.Pipe()

@@ -100,7 +100,7 @@ func TestTheBreaker(t *testing.T) {
 	}
 }
 
-// Whatever is called and whenever, of a pair that is refused no more than two calls are made, and then one in 15 min.
+// At most two calls are made with a refused pair, and then one every 15 min, whatever is called and whenever.
 func TestARefusedPairIsHardlyUsed(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -34,13 +34,13 @@ func TestWhatASkewMeans(t *testing.T) {
 	}
 }
 
-func TestTheTimeIsAskedForOnceAndNotAtOnceAgain(t *testing.T) {
+func TestTheTimeIsRequestedOnceAndRetriedLater(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, keys("keys", "key-one"))
 	conn := w.refresh(t, connection("smile", "keys"))
 	clock := w.config.Clock.(*clocktesting.FakeClock)
 	if conn.Skew().Known || w.Skew().Known {
-		t.Fatal("the time is known though nothing was called")
+		t.Fatal("the time is known although no call was made")
 	}
 	w.status.Store(http.StatusInternalServerError) // it shows the time all the same
 	for range 3 {
@@ -77,7 +77,7 @@ func TestWhoseClockCounts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, keys("keys", "key-one"))
 	if _, confirmed := w.Today(); confirmed {
-		t.Error("the day is confirmed though nobody was heard")
+		t.Error("the day is confirmed although no host has responded")
 	}
 	ref := v1alpha1.ConnectionReference{Name: "smile"}
 	conn := w.refresh(t, connection("smile", "keys"))
@@ -90,7 +90,7 @@ func TestWhoseClockCounts(t *testing.T) {
 	if !w.SkewOf("n", v1alpha1.ConnectionReference{Name: "deleted"}).Confirmed() {
 		t.Error("the time of other hosts does not count for a connection that is gone")
 	}
-	// A host whose clock is wrong stops what the whole process decides, and nothing of another host's connections.
+	// A wrong clock of a host affects decisions of the whole process, but not those for connections to another host.
 	w.clocks = transport.NewClocks(w.config.Clock)
 	if w.SkewOf("n", v1alpha1.ConnectionReference{Name: "deleted"}).Known || !w.SkewOf("n", ref).Confirmed() {
 		t.Error("a connection is judged by another clock than its host's")

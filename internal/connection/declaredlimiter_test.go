@@ -15,15 +15,15 @@ import (
 )
 
 func newDeclared(perDay int, before ...time.Time) (*declaredLimiter, *clocktesting.FakeClock, *int) {
-	now, told := clocktesting.NewFakeClock(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)), 0
+	now, reported := clocktesting.NewFakeClock(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)), 0
 	d := &declaredLimiter{
-		clock: now, changed: func() { told++ }, before: func(context.Context) ([]time.Time, error) { return before, nil },
+		clock: now, changed: func() { reported++ }, before: func(context.Context) ([]time.Time, error) { return before, nil },
 	}
 	d.limit(perDay)
-	return d, now, &told
+	return d, now, &reported
 }
 
-// gone takes so many, and counts those that may go.
+// gone tries to take a number of revokes, and returns how many were permitted.
 func (d *declaredLimiter) gone(t *testing.T, times int) (gone int) {
 	t.Helper()
 	for range times {
@@ -38,7 +38,7 @@ func (d *declaredLimiter) gone(t *testing.T, times int) (gone int) {
 	return gone
 }
 
-// Three thousand people a day, every day: no approval is asked for, and none of the revoke limiter is used up.
+// Three thousand people a day, every day, need no approval, and take nothing from the revoke limiter.
 func TestThreeThousandReleasesADayNeedNoApproval(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, keys("keys", "key-one"))
@@ -71,7 +71,7 @@ func TestTheLimitOfDeclaredRevokes(t *testing.T) {
 	for name, test := range map[string]struct {
 		before  []time.Time
 		history func(*testing.T, *declaredLimiter, *clocktesting.FakeClock)
-		// gone is how many of 10 revokes go then, with a limit of 5 a day.
+		// gone is how many of 10 revokes are permitted then, with a limit of 5 a day.
 		gone int
 	}{
 		"nothing happened": {nil, func(*testing.T, *declaredLimiter, *clocktesting.FakeClock) {}, 5},
@@ -110,22 +110,22 @@ func TestTheLimitOfDeclaredRevokes(t *testing.T) {
 	}
 }
 
-func TestTheLimitTellsWhenItIsReachedAndWhenItIsNot(t *testing.T) {
+func TestTheLimitReportsWhenItIsReachedAndWhenItIsNot(t *testing.T) {
 	t.Parallel()
-	d, now, told := newDeclared(2)
-	if d.gone(t, 2); *told != 0 {
-		t.Error("told though nothing waits")
+	d, now, reported := newDeclared(2)
+	if d.gone(t, 2); *reported != 0 {
+		t.Error("reported although nothing waits")
 	}
-	if d.gone(t, 3); *told != 1 {
-		t.Errorf("told %d times that it is reached", *told)
+	if d.gone(t, 3); *reported != 1 {
+		t.Errorf("reported %d times that it is reached", *reported)
 	}
 	now.Step(25 * time.Hour)
-	if d.waiting(t.Context()) != nil || *told != 2 {
-		t.Errorf("told %d times once it is not reached any more", *told)
+	if d.waiting(t.Context()) != nil || *reported != 2 {
+		t.Errorf("reported %d times once it is not reached any more", *reported)
 	}
 }
 
-func TestWhatWasMadeBeforeIsCountedOnceItCanBe(t *testing.T) {
+func TestEarlierRevokesAreCountedOnceTheyCanBeRead(t *testing.T) {
 	t.Parallel()
 	d, now, _ := newDeclared(1)
 	unknown := errors.New("the cache is not there")
@@ -139,10 +139,10 @@ func TestWhatWasMadeBeforeIsCountedOnceItCanBe(t *testing.T) {
 	}
 }
 
-// Where more is asked for than the limit permits, the condition of the connection stays until a part of the limit is free.
+// If more revokes are requested than the limit permits, the condition of the connection stays until a part of the limit is free.
 func TestTheConditionDoesNotChangeWithEachRevoke(t *testing.T) {
 	t.Parallel()
-	d, now, told := newDeclared(100)
+	d, now, reported := newDeclared(100)
 	for range 100 {
 		d.gone(t, 1)
 		now.Step(10 * time.Minute)
@@ -156,8 +156,8 @@ func TestTheConditionDoesNotChangeWithEachRevoke(t *testing.T) {
 			t.Fatal("it does not show that the limit is reached")
 		}
 	}
-	if *told != 1 {
-		t.Errorf("told %d times", *told)
+	if *reported != 1 {
+		t.Errorf("reported %d times", *reported)
 	}
 	now.Step(5 * 10 * time.Minute)
 	if d.shown(t.Context()) != nil {
@@ -165,7 +165,7 @@ func TestTheConditionDoesNotChangeWithEachRevoke(t *testing.T) {
 	}
 }
 
-// However they are asked for, no 24 hours hold more than the limit.
+// No 24 hours contain more revokes than the limit, however they are requested.
 func TestTheLimitHolds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -186,7 +186,7 @@ func TestTheLimitHolds(t *testing.T) {
 	})
 }
 
-// What the process before has released is in the statuses.
+// The statuses show what the previous process has released.
 func TestTheReleasesOfAConnection(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// TestOneFirstCreateAtATime has many creates come while the mode is unknown: the first two fail.
+// TestOneFirstCreateAtATime starts many creates while the mode is unknown. The first two fail.
 func TestOneFirstCreateAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f firstCreate
@@ -47,7 +47,7 @@ func TestOneFirstCreateAtATime(t *testing.T) {
 	})
 }
 
-// TestACreateDoesNotWaitForLong has callers wait while the first create hangs: they go away, and are woken when it has ended.
+// TestACreateDoesNotWaitForLong makes callers wait while the first create hangs: they give up, and are woken when it has ended.
 func TestACreateDoesNotWaitForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f firstCreate

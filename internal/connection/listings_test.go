@@ -20,7 +20,7 @@ func TestTheShareOfAListing(t *testing.T) {
 	name := func(i int) types.NamespacedName { return types.NamespacedName{Namespace: "n", Name: fmt.Sprint(i)} }
 	for title, c := range map[string]struct {
 		paces []int32
-		// own is true where the listing takes of the connection's own share, and fastest its pace otherwise.
+		// own is true if the listing uses the connection's own share. Otherwise fastest is its pace.
 		own     bool
 		fastest int64
 	}{
@@ -44,8 +44,7 @@ func TestTheShareOfAListing(t *testing.T) {
 	}
 }
 
-// A listing that the slow connection happens to send goes at the pace of the account, and takes nothing of the slow connection's
-// share.
+// A listing that the slow connection sends has the pace of the account, and uses nothing of the slow connection's share.
 func TestAListingBelongsToTheAccount(t *testing.T) {
 	t.Parallel()
 	const calls = 5

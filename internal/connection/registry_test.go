@@ -73,7 +73,8 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		}
 	}
 	w := &world{
-		kube:  fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.SmileConnection{}).Build(),
+		kube: fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+			WithStatusSubresource(&v1alpha1.SmileConnection{}).Build(),
 		calls: new(atomic.Int64), status: new(atomic.Int64),
 	}
 	w.status.Store(http.StatusOK)
@@ -137,7 +138,7 @@ func TestConnectionsShareWhatTheyShouldAndNothingElse(t *testing.T) {
 	}
 	for _, shown := range []string{one.Account(), one.Fingerprint()} {
 		if strings.Contains(shown, "key-one") || strings.Contains(shown, apiSecret) {
-			t.Errorf("%q tells the pair", shown)
+			t.Errorf("%q reveals the pair", shown)
 		}
 	}
 }
@@ -227,7 +228,7 @@ func TestWhichConnectionAnObjectGets(t *testing.T) {
 	}
 }
 
-// The keys that a deletion needs outlive a change to keys that do not work.
+// The keys that a deletion needs are kept after a change to keys that do not work.
 func TestTheLastGoodPairIsKeptForUndoing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, keys("good", "key-one"), keys("bad", "key-two"), keys("worse", "key-three"))
@@ -249,7 +250,7 @@ func TestTheLastGoodPairIsKeptForUndoing(t *testing.T) {
 	}
 }
 
-// However many calls wait for their turn when the pair goes bad, hardly any leaves.
+// However many calls wait for their turn when the pair is refused, only few are sent.
 func TestAmongManyCallsARefusedPairIsUsedThreeTimesAtMost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, keys("keys", "key-one"))
@@ -273,7 +274,7 @@ func TestAmongManyCallsARefusedPairIsUsedThreeTimesAtMost(t *testing.T) {
 	}
 }
 
-func TestSecretsAreReadWithoutTellingThem(t *testing.T) {
+func TestErrorsAboutSecretsQuoteNoValues(t *testing.T) {
 	t.Parallel()
 	ref := v1alpha1.CredentialsSecretReference{Name: "keys", APIKeyKey: "id"}
 	for name, test := range map[string]struct {
@@ -307,7 +308,7 @@ func TestSecretsAreReadWithoutTellingThem(t *testing.T) {
 			}
 			for _, value := range test.data {
 				if len(value) > 1 && strings.Contains(err.Error(), value) {
-					t.Errorf("the error tells a value: %v", err)
+					t.Errorf("the error reveals a value: %v", err)
 				}
 			}
 		})

@@ -13,11 +13,11 @@ import (
 )
 
 func newLimiter() (*revokeLimiter, *clocktesting.FakeClock, *int) {
-	now, told := clocktesting.NewFakeClock(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)), 0
-	return &revokeLimiter{clock: now, changed: func() { told++ }}, now, &told
+	now, reported := clocktesting.NewFakeClock(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)), 0
+	return &revokeLimiter{clock: now, changed: func() { reported++ }}, now, &reported
 }
 
-// takes takes so many, and tells how many of them may go.
+// takes tries to take a number of revokes, and returns how many were permitted.
 func takes(l *revokeLimiter, times int) (gone int) {
 	for range times {
 		if l.take() == nil {
@@ -31,7 +31,7 @@ func TestTheRevokeLimiter(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		history func(*revokeLimiter, *clocktesting.FakeClock)
-		// gone is how many of 50 revokes go then.
+		// gone is how many of 50 revokes are permitted then.
 		gone int
 	}{
 		"nothing happened":             {func(*revokeLimiter, *clocktesting.FakeClock) {}, 20},
@@ -67,18 +67,18 @@ func TestTheRevokeLimiter(t *testing.T) {
 
 func TestTheRevokeLimiterReportsOnceThatItHasPaused(t *testing.T) {
 	t.Parallel()
-	l, _, told := newLimiter()
+	l, _, reported := newLimiter()
 	takes(l, 20)
-	if *told != 0 {
-		t.Error("told though nothing waits")
+	if *reported != 0 {
+		t.Error("reported although nothing waits")
 	}
 	takes(l, 20)
-	if *told != 1 {
-		t.Errorf("told %d times", *told)
+	if *reported != 1 {
+		t.Errorf("reported %d times", *reported)
 	}
 }
 
-// However revokes are asked for, without approval no ten minutes hold more than twenty.
+// Without an approval, no ten minutes contain more than twenty revokes, however they are requested.
 func TestTheRevokeLimitHolds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// remote answers calls with a status each, the last one for ever, and records them.
+// remote responds to each call with the next status, repeats the last one, and records the calls.
 type remote struct {
 	answers []int
 	calls   []string
@@ -91,7 +91,7 @@ func TestOneRefusalIsCheckedByOneProbe(t *testing.T) {
 	}
 }
 
-func TestAProbeThatPanicsHoldsUpNoOtherCall(t *testing.T) {
+func TestAProbeThatPanicsDelaysNoOtherCall(t *testing.T) {
 	t.Parallel()
 	s, _, _, _ := newSession()
 	s.prober = nil
@@ -160,7 +160,7 @@ func reasonOf(err error) string {
 	return ""
 }
 
-func TestTokensTellTheModeAndAUser(t *testing.T) {
+func TestTokensShowTheModeAndAUser(t *testing.T) {
 	t.Parallel()
 	s, _, _, news := newSession(200)
 	s.learn("", "user-0")
@@ -181,7 +181,7 @@ func TestTokensTellTheModeAndAUser(t *testing.T) {
 	}
 }
 
-func TestAnEarlierProcessIsBelievedAboutTheVeryPair(t *testing.T) {
+func TestTheStatusOfAnEarlierProcessCountsForTheSamePair(t *testing.T) {
 	t.Parallel()
 	status := func(fingerprint string, valid metav1.ConditionStatus) *v1alpha1.SmileConnection {
 		conn := &v1alpha1.SmileConnection{}

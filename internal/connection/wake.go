@@ -21,7 +21,8 @@ func (r *Registry) changed(s *session) {
 	}
 }
 
-// wake has a connection reconciled. If the channel is full, nothing is sent: connections are reconciled every 30 seconds anyway.
+// wake queues a connection to be reconciled. If the channel is full, nothing is sent: connections are reconciled every 30 seconds
+// anyway.
 func (r *Registry) wake(name types.NamespacedName) {
 	obj := &v1alpha1.SmileConnection{}
 	obj.Namespace, obj.Name = name.Namespace, name.Name

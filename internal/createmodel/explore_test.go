@@ -11,14 +11,14 @@ type origin struct {
 	what   string
 }
 
-// exploration is all that can be reached.
+// exploration is all states that can be reached.
 type exploration struct {
 	states []state
 	ways   []origin
 	index  map[state]int32
-	// good are the moves that need neither trouble nor people, from each state.
+	// good are the moves from each state without faults and without actions of people.
 	good [][]int32
-	// twice are the ways to a second user.
+	// twice are the paths to a second user.
 	twice []string
 	moves int
 }
@@ -31,8 +31,8 @@ func start() state {
 	}
 }
 
-// explore adds all states that can be reached, breadth first, so that the way to each is a shortest one. It ends at the first
-// second user if that is what is wanted.
+// explore adds all states that can be reached, breadth first, so that it finds a shortest path to each. If requested, it ends
+// when a second user is found.
 func explore(p protocol, first bool) *exploration {
 	e := &exploration{index: map[state]int32{}}
 	e.add(start(), origin{parent: -1})
@@ -78,7 +78,7 @@ func (e *exploration) way(at int32) string {
 	return text.String()
 }
 
-// done reports whether all is as it was declared: each object has the user, or another one has it.
+// done reports whether the state is final: each object has the user, or another object has it.
 func (s state) done() bool {
 	someone := false
 	for _, o := range s.objects {
@@ -92,8 +92,8 @@ func (s state) done() bool {
 	return !someone || s.user.owner != 0
 }
 
-// stuck returns how to reach a state from which no way without faults leads to the end, or leads away from the end; "" if there
-// is none.
+// stuck returns the path to a state from which no path without faults leads to a final state, or to a final state that is left
+// again; "" if there is none.
 func (e *exploration) stuck() string {
 	back := make([][]int32, len(e.states))
 	reaches := make([]bool, len(e.states))

@@ -55,7 +55,7 @@ func (s *state) writeLog() {
 	}
 }
 
-// grow advances the time by a tick, and drops what every listing from now on shows.
+// grow advances the time by a tick, and drops the entries whose users every later listing shows.
 func (p *process) grow() {
 	p.doubt = min(p.doubt+1, settled)
 	if p.tookOver {
@@ -84,8 +84,8 @@ func (l *creationLog) grow() {
 	}
 }
 
-// maySettle reports whether a listing that begins now shows all that leaders before have created: those that the log tells of are
-// over for long by the takeover, or were sent very long ago.
+// maySettle reports whether a listing that begins now shows all users that earlier leaders have created: the calls in the log
+// ended long before, or are ancient.
 func (p process) maySettle() bool {
 	recent := func(n note) bool { return n.why == taken && n.age < ancient }
 	return p.since == settled || !recent(p.entry) && !recent(p.rest)
@@ -126,7 +126,7 @@ func (s *steps) nameSubject(i int) {
 	}
 }
 
-// callOver takes note that the call for an object is over; dropped when it has certainly created nobody.
+// callOver records that the call for an object has ended, and drops it if it has certainly created no user.
 func (p *process) callOver(i int, dropped bool) {
 	for _, n := range []*note{&p.entry, &p.rest} {
 		switch {

@@ -41,8 +41,8 @@ func bounded(p protocol) protocol {
 	return p
 }
 
-// intents is the protocol without the creation log, for one object that is never deleted. It shows what the intent in the status
-// does by itself.
+// intents is the protocol without the creation log, for one object that is never deleted. It shows that the intent in the status
+// suffices for that.
 func intents() protocol {
 	p := ours(true)
 	p.logRules, p.noLog, p.single = logRules{}, true, true
@@ -59,7 +59,7 @@ func withFull(p protocol) protocol {
 	return p
 }
 
-func TestNobodyIsMadeTwiceAndEverybodyOnce(t *testing.T) {
+func TestEachUserIsCreatedExactlyOnce(t *testing.T) {
 	for name, p := range map[string]protocol{
 		"declared again":                           ours(true),
 		"declared under two names":                 ours(false),
@@ -83,8 +83,8 @@ func TestNobodyIsMadeTwiceAndEverybodyOnce(t *testing.T) {
 	}
 }
 
-// A status that is set back does no harm if the log is not set back, too.
-func TestAStatusThatIsSetBackMakesNobodyTwice(t *testing.T) {
+// A status that is rolled back does no harm unless the log is rolled back too.
+func TestAStatusThatIsRolledBackCausesNoSecondUser(t *testing.T) {
 	t.Parallel()
 	p := bounded(ours(true))
 	p.rollback = true
@@ -93,8 +93,8 @@ func TestAStatusThatIsSetBackMakesNobodyTwice(t *testing.T) {
 	}
 }
 
-// Two ways to a second user remain. Each needs something that the protocol cannot prevent.
-func TestOnlyTheAdmittedWaysRemain(t *testing.T) {
+// Two paths to a second user remain. Each requires something that the protocol cannot prevent.
+func TestOnlyTheDocumentedDuplicatesRemain(t *testing.T) {
 	for name, c := range map[string]struct {
 		allow func(*protocol)
 		needs []string

@@ -27,7 +27,7 @@ type state struct {
 	// late are calls of a stopped leader that are not sent yet: before the fence or past it. Only the end of the process stops
 	// the latter.
 	late [twins]phase
-	// trouble is the faults so far.
+	// trouble is the number of faults so far.
 	trouble trouble
 }
 

@@ -16,7 +16,7 @@ type protocol struct {
 	keepFirst bool
 	// searchAgain: memory is searched again after the subject was reserved.
 	searchAgain bool
-	// remember: an attempt that this process made stays open though the status has lost it.
+	// remember: an attempt of this process stays open even if the status has lost it.
 	remember bool
 	logRules
 	// noLog: there is no creation log.
@@ -29,7 +29,7 @@ type protocol struct {
 	single bool
 	// late: a leader that was stopped between fence and sending sends when it is woken.
 	late bool
-	// rollback: the status of an object may become what it was before; rollbackLog: the log with it.
+	// rollback: the status of an object may be rolled back; rollbackLog: the log may be rolled back with it.
 	rollback, rollbackLog bool
 	// erase: the log may be deleted.
 	erase bool
@@ -37,23 +37,23 @@ type protocol struct {
 	full bool
 	// older: a former version, which keeps no log, may lead in between.
 	older bool
-	// most is how much trouble there may be.
+	// most is the largest number of faults.
 	most uint8
 }
 
 // logRules are the rules of the creation log.
 type logRules struct {
-	// takeOver: nobody is created before the log is taken over.
+	// takeOver: no user is created before the log is taken over.
 	takeOver bool
 	// inherit: the next leader waits for what the log names.
 	inherit bool
 	// keep: a leader writes what it has inherited into the log of its own.
 	keep bool
-	// suspect: a leader waits for everybody when the log is gone, or says that it does not name all.
+	// suspect: a leader delays all subjects if the log is missing, or records that it does not name all calls.
 	suspect bool
-	// terms: it does so too when another led since the log was written.
+	// terms: it also does so if another process led since the log was written.
 	terms bool
-	// keepSuspicion: the log says so, so that the next leader does too.
+	// keepSuspicion: the log records that, so that the next leader does so too.
 	keepSuspicion bool
 	// after: a listing from before the takeover does not count.
 	after bool
@@ -61,9 +61,9 @@ type logRules struct {
 	again bool
 	// name: a call is sent only when the log names it.
 	name bool
-	// acknowledged: a write of the log that failed counts as not done.
+	// acknowledged: a write of the log that failed counts as not stored.
 	acknowledged bool
-	// restamp: each call is named again, with its time.
+	// restamp: each call is named again, with its own time.
 	restamp bool
 	// lag: a name stays for the settle time after the user was created.
 	lag bool
@@ -77,7 +77,7 @@ type logRules struct {
 type move struct {
 	to   state
 	what string
-	// bad is true for a fault and for an act of people. Without such moves, every state must lead to the end.
+	// bad is true for faults and for actions of people. Without such moves, every state must lead to a final state.
 	bad bool
 	// twice is whether a second user was created.
 	twice bool

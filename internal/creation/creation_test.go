@@ -31,21 +31,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// town is Smile in memory: it lists users and creates them.
-type town struct {
+// fakeSmile is Smile in memory: it lists users and creates them.
+type fakeSmile struct {
 	mu    sync.Mutex
 	users []string
 	lists int
-	// hidden keeps new users out of listings.
+	// hidden omits new users from listings.
 	hidden bool
-	// fails has the next creation answered with an error after it was done.
+	// fails makes the next creation return an error after it was done.
 	fails bool
-	// fence is that of all connections to the town; nil is that of the leader.
+	// fence of all connections; nil permits everything, as for a leader.
 	fence transport.Fence
 }
 
 // ServeHTTP implements http.Handler.
-func (s *town) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+func (s *fakeSmile) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := http.StatusOK
@@ -76,10 +76,10 @@ func (s *town) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_, _ = io.WriteString(w, `{"code":"OK","message":"m","requestId":"r","data":`+data+`}`)
 }
 
-// protocolIn makes a protocol whose log is new, and a connection to a town.
-func protocolIn(t *testing.T, smileTown *town) (*Protocol, *connection.Connection) {
+// protocolIn makes a protocol with a new log, and a connection to a fakeSmile.
+func protocolIn(t *testing.T, remote *fakeSmile) (*Protocol, *connection.Connection) {
 	t.Helper()
-	registry, conn := connectionTo(t, smileTown, "k")
+	registry, conn := connectionTo(t, remote, "k")
 	c := newCluster(t)
 	log, _ := c.takeOver(0, nil)
 	return New(Config{
@@ -87,8 +87,8 @@ func protocolIn(t *testing.T, smileTown *town) (*Protocol, *connection.Connectio
 	}), conn
 }
 
-// connectionTo makes a connection to a town. Each key is an API account of its own.
-func connectionTo(t *testing.T, smileTown *town, key string) (*connection.Registry, *connection.Connection) {
+// connectionTo makes a connection to a fakeSmile. Each key is an API account of its own.
+func connectionTo(t *testing.T, remote *fakeSmile, key string) (*connection.Registry, *connection.Connection) {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -98,7 +98,7 @@ func connectionTo(t *testing.T, smileTown *town, key string) (*connection.Regist
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "keys"},
 		Data:       map[string][]byte{"apiKey": []byte(key), "apiSecret": []byte("s")},
 	}).Build()
-	server := httptest.NewServer(smileTown)
+	server := httptest.NewServer(remote)
 	t.Cleanup(server.Close)
 	hosts, err := transport.NewHostPolicy(server.URL+"/v1", nil)
 	if err != nil {
@@ -108,14 +108,16 @@ func connectionTo(t *testing.T, smileTown *town, key string) (*connection.Regist
 		Connections: kube, Secrets: kube, Hosts: hosts, Budgets: transport.NewBudgetSet(0),
 		Metrics: transport.NewMetrics(), Clock: clock.RealClock{},
 	}, func() error {
-		if smileTown.fence == nil {
+		if remote.fence == nil {
 			return nil
 		}
-		return smileTown.fence()
+		return remote.fence()
 	})
 	conn, err := registry.Refresh(t.Context(), &v1alpha1.SmileConnection{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "smile", UID: "uid-conn"},
-		Spec:       v1alpha1.SmileConnectionSpec{Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "keys"}},
+		Spec: v1alpha1.SmileConnectionSpec{
+			Mode: v1alpha1.ModeSandbox, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "keys"},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -123,12 +125,12 @@ func connectionTo(t *testing.T, smileTown *town, key string) (*connection.Regist
 	return registry, conn
 }
 
-// owner asks for a user of the subject d.
+// owner requests a user of the subject d.
 type owner struct {
 	request *Request
-	// has is the user that it was given.
+	// has is the user that was attached.
 	has string
-	// found happens when users are offered, or none is.
+	// found is called when a search has found users, or none.
 	found func(mirror.Found)
 }
 
@@ -159,8 +161,8 @@ func ensure(t *testing.T, p *Protocol, o *owner) (created bool, err error) {
 
 func TestASubjectThatAnotherCreatesMeanwhileIsCreatedOnce(t *testing.T) {
 	t.Parallel()
-	smileTown := &town{hidden: true}
-	p, conn := protocolIn(t, smileTown)
+	remote := &fakeSmile{hidden: true}
+	p, conn := protocolIn(t, remote)
 	first, second := newOwner(conn, "1"), newOwner(conn, "2")
 	second.found = func(mirror.Found) { // it has found nobody, and has not reserved the subject yet
 		second.found = func(mirror.Found) {}
@@ -171,17 +173,17 @@ func TestASubjectThatAnotherCreatesMeanwhileIsCreatedOnce(t *testing.T) {
 	if created, err := ensure(t, p, second); created || err != nil || second.has != first.has {
 		t.Errorf("the second: created %v, %v, has %q, want %q", created, err, second.has, first.has)
 	}
-	if len(smileTown.users) != 1 {
-		t.Errorf("%d users", len(smileTown.users))
+	if len(remote.users) != 1 {
+		t.Errorf("%d users", len(remote.users))
 	}
 }
 
 func TestACallThatLostItsReservationIsNotSent(t *testing.T) {
 	t.Parallel()
-	smileTown := &town{}
-	p, conn := protocolIn(t, smileTown)
+	remote := &fakeSmile{}
+	p, conn := protocolIn(t, remote)
 	o := newOwner(conn, "1")
-	smileTown.fence = func() error { // while the call waited, another found that nothing came of the reservation, and took it
+	remote.fence = func() error { // while the call waited, another found that nothing came of the reservation, and took it
 		of := p.creation(o.request).subject
 		p.memory.free(of, "1")
 		p.memory.reserve(of, "2", noon)
@@ -190,14 +192,14 @@ func TestACallThatLostItsReservationIsNotSent(t *testing.T) {
 	if _, err := ensure(t, p, o); !errors.Is(err, errReserved) {
 		t.Errorf("%v", err)
 	}
-	if len(smileTown.users) != 0 || len(p.Log.named.calls) != 0 {
-		t.Errorf("%d users, %d names left", len(smileTown.users), len(p.Log.named.calls))
+	if len(remote.users) != 0 || len(p.Log.named.calls) != 0 {
+		t.Errorf("%d users, %d names left", len(remote.users), len(p.Log.named.calls))
 	}
 }
 
 func TestAnAttemptThatIsSentAgainHasTheTimeOfThat(t *testing.T) {
 	t.Parallel()
-	p, conn := protocolIn(t, &town{fence: func() error { return errTimeout }})
+	p, conn := protocolIn(t, &fakeSmile{fence: func() error { return errTimeout }})
 	o := newOwner(conn, "1")
 	if _, err := ensure(t, p, o); err == nil {
 		t.Fatal("sent without the fence")
@@ -212,10 +214,10 @@ func TestAnAttemptThatIsSentAgainHasTheTimeOfThat(t *testing.T) {
 	}
 }
 
-// The write may have been done or not, and the caller may store the intent afterwards: nothing was sent for it.
+// The failed write may have been stored, and the caller may store the intent later. Either way, no call was sent.
 func TestAnIntentThatCouldNotBeStoredHasNoUnknownOutcome(t *testing.T) {
 	t.Parallel()
-	p, conn := protocolIn(t, &town{})
+	p, conn := protocolIn(t, &fakeSmile{})
 	o := newOwner(conn, "1")
 	stores := o.request.StoreIntent
 	o.request.StoreIntent = func(context.Context) error { return errTimeout }

@@ -23,12 +23,12 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// cluster holds the Lease, and fails writes as told.
+// cluster holds the Lease, and fails writes as configured.
 type cluster struct {
 	t     *testing.T
 	kube  client.WithWatch
 	clock *clocktesting.FakeClock
-	// used is what is found where there is no log.
+	// used is whether users were created before there was a log.
 	used bool
 	// writing happens around each write of a Lease; nil writes.
 	writing func(write func() error) error
@@ -64,7 +64,7 @@ func (c *cluster) write(write func() error) error {
 	return write()
 }
 
-// leader makes a log of the leader of this number, which follows another; nil follows none.
+// leader makes the log of the leader with this number, which follows another leader, or none if that is nil.
 func (c *cluster) leader(number int64, former *Term) (*Log, *Term) {
 	c.t.Helper()
 	c.leaders++
@@ -82,7 +82,7 @@ func (c *cluster) log(own func() (Term, bool)) *Log {
 	})
 }
 
-// takeOver makes a log that is taken over.
+// takeOver makes the log of a leader, and takes it over.
 func (c *cluster) takeOver(number int64, former *Term) (*Log, *Term) {
 	c.t.Helper()
 	log, own := c.leader(number, former)
@@ -92,7 +92,7 @@ func (c *cluster) takeOver(number int64, former *Term) (*Log, *Term) {
 	return log, own
 }
 
-// stored is what the Lease holds.
+// stored is the record in the Lease.
 func (c *cluster) stored() record {
 	c.t.Helper()
 	var lease coordinationv1.Lease
@@ -137,10 +137,10 @@ func named(t *testing.T, log *Log, key string) *call {
 	return c
 }
 
-// unheard is a remote host of which no time is known.
+// unheard is a remote host whose time is unknown.
 func unheard() (time.Time, bool) { return time.Time{}, false }
 
-// doubts reports how long a subject has to wait; negative when it need not.
+// doubts returns how long a subject must wait; negative if it need not wait.
 func (c *cluster) doubts(log *Log, key string, remote func() (time.Time, bool)) time.Duration {
 	settled, doubted := log.mayBeOpen(subjectOf(key), remote)
 	if !doubted {
@@ -168,7 +168,7 @@ func TestTheNextLeaderWaitsForWhatWasNamed(t *testing.T) {
 	}
 }
 
-func TestAnOrderlyEndChangesNothingOfThat(t *testing.T) {
+func TestTheNextLeaderAlsoWaitsAfterAnOrderlyShutdown(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	first, own := c.takeOver(0, nil)
@@ -182,7 +182,7 @@ func TestAnOrderlyEndChangesNothingOfThat(t *testing.T) {
 	}
 }
 
-func TestEverybodyIsWaitedForWhenTheLogCannotTell(t *testing.T) {
+func TestAllSubjectsWaitIfTheLogIsIncomplete(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*cluster, *Term) *Term{
 		"it was deleted": func(c *cluster, own *Term) *Term { c.used = true; c.erase(); return own },
@@ -212,7 +212,7 @@ func TestEverybodyIsWaitedForWhenTheLogCannotTell(t *testing.T) {
 			if got := c.doubts(next, "anybody", unheard); got != smile.ListingLag {
 				t.Errorf("%v, want %v", got, smile.ListingLag)
 			}
-			// The log says so, and the one after waits too; from when nobody need wait any more it does not.
+			// The log records that, so the leader after that waits too, until the wait is over.
 			after, own := c.takeOver(number+1, own)
 			if got := c.doubts(after, "anybody", unheard); got != smile.ListingLag {
 				t.Errorf("the one after: %v, want %v", got, smile.ListingLag)
@@ -227,7 +227,7 @@ func TestEverybodyIsWaitedForWhenTheLogCannotTell(t *testing.T) {
 	}
 }
 
-func TestTheFirstStartWaitsForNobody(t *testing.T) {
+func TestNothingWaitsAfterTheFirstStart(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	first, _ := c.takeOver(0, nil)
@@ -236,7 +236,7 @@ func TestTheFirstStartWaitsForNobody(t *testing.T) {
 	}
 }
 
-// What the one before has inherited is inherited again, until any listing shows it.
+// Calls that the previous leader has inherited are inherited again, until any listing shows their users.
 func TestTwoTakeoversInARow(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -258,8 +258,8 @@ func TestTwoTakeoversInARow(t *testing.T) {
 	}
 }
 
-// Otherwise a process that is killed every minute would start the wait again each time, and never end it.
-func TestOldCallsByTwoClocksWaitNoLonger(t *testing.T) {
+// Otherwise a process that is killed every minute would restart the wait each time, and never end it.
+func TestCallsThatAreOldByTwoClocksNeedNoWait(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	first, own := c.takeOver(0, nil)
@@ -307,7 +307,7 @@ func TestAFullLogSaysSo(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsSharesAWrite(t *testing.T) {
+func TestWaitingCallsShareAWrite(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -331,8 +331,8 @@ func TestWhoWaitsSharesAWrite(t *testing.T) {
 
 var errTimeout = errors.New("no answer")
 
-// A write of which nothing is heard counts as not done: the log is read again and written over what is there.
-func TestAWriteThatIsNotHeardOf(t *testing.T) {
+// A write without a response counts as failed: the log is read and written again.
+func TestAWriteWithoutAResponse(t *testing.T) {
 	t.Parallel()
 	for _, done := range []bool{false, true} {
 		for _, fails := range []int{1, 2} {
@@ -367,7 +367,7 @@ func TestAWriteThatIsNotHeardOf(t *testing.T) {
 	}
 }
 
-func TestALogThatIsDeletedIsWrittenAnew(t *testing.T) {
+func TestADeletedLogIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	log, _ := c.takeOver(0, nil)
@@ -400,7 +400,7 @@ func TestAFormerLeaderNeverTakesTheLogBack(t *testing.T) {
 	}
 }
 
-// The write of a former leader that was on its way comes between reading and writing: what it names is inherited too.
+// A late write of the former leader arrives between reading and writing. The calls that it names are inherited too.
 func TestALateWriteOfTheFormerLeaderIsInherited(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -422,8 +422,8 @@ func TestALateWriteOfTheFormerLeaderIsInherited(t *testing.T) {
 	}
 }
 
-// A takeover of which nothing was heard was done all the same: what it has inherited must not get lost.
-func TestATakeoverThatIsNotHeardOf(t *testing.T) {
+// A takeover without a response was stored. The calls that it inherited must not be lost.
+func TestATakeoverWithoutAResponse(t *testing.T) {
 	t.Parallel()
 	for name, elected := range map[string]bool{"elected": true, "without election": false} {
 		t.Run(name, func(t *testing.T) {

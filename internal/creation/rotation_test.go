@@ -11,8 +11,8 @@ import (
 
 func step(p *Protocol, by time.Duration) { p.Clock.(interface{ Step(time.Duration) }).Step(by) }
 
-// gone has an owner create under the keys of protocolIn, which listings do not show, and deletes it. The outcome of the call is
-// unknown when the town fails.
+// gone creates a user for an owner, which listings do not show, and deletes the owner. If fakeSmile fails, the outcome of the
+// call is unknown.
 func gone(t *testing.T, p *Protocol, o *owner) {
 	t.Helper()
 	created, err := ensure(t, p, o)
@@ -30,15 +30,15 @@ func waits(t *testing.T, p *Protocol, o *owner) {
 	}
 }
 
-func TestOtherKeysOfTheTenantCreateNobodyTwice(t *testing.T) {
+func TestOtherKeysOfTheTenantCreateNoUserTwice(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]bool{"created": false, "unknown outcome": true} {
 		for when, after := range map[string]time.Duration{"at once": 0, "later": 2 * smile.ListingLag} {
 			t.Run(name+", declared again "+when, func(t *testing.T) {
 				t.Parallel()
-				smileTown := &town{hidden: true, fails: fails}
-				p, conn := protocolIn(t, smileTown)
-				_, rotated := connectionTo(t, smileTown, "rotated")
+				remote := &fakeSmile{hidden: true, fails: fails}
+				p, conn := protocolIn(t, remote)
+				_, rotated := connectionTo(t, remote, "rotated")
 				gone(t, p, newOwner(conn, "1"))
 				other := newOwner(rotated, "9")
 				other.request.Marker.Digest = "other"
@@ -50,12 +50,12 @@ func TestOtherKeysOfTheTenantCreateNobodyTwice(t *testing.T) {
 					waits(t, p, again)
 				}
 				step(p, max(after, smile.ListingLag))
-				smileTown.hidden = false
+				remote.hidden = false
 				if created, err := ensure(t, p, again); created || err != nil || again.has != "u0" {
 					t.Errorf("created %v, %v, has %q", created, err, again.has)
 				}
-				if len(smileTown.users) != 2 {
-					t.Errorf("%d users, want that of each subject", len(smileTown.users))
+				if len(remote.users) != 2 {
+					t.Errorf("%d users, want that of each subject", len(remote.users))
 				}
 			})
 		}
@@ -67,7 +67,7 @@ func TestAnotherTenantWaitsOnlyTheSettleTime(t *testing.T) {
 	for name, fails := range map[string]bool{"created": false, "unknown outcome": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			here, there := &town{fails: fails}, &town{}
+			here, there := &fakeSmile{fails: fails}, &fakeSmile{}
 			p, conn := protocolIn(t, here)
 			_, elsewhere := connectionTo(t, there, "foreign")
 			gone(t, p, newOwner(conn, "1"))
@@ -81,32 +81,32 @@ func TestAnotherTenantWaitsOnlyTheSettleTime(t *testing.T) {
 	}
 }
 
-// An owner whose keys cannot list any more must not keep its subject reserved with each of its passes.
+// An owner whose keys can no longer list users must not extend the reservation of its subject with each retry.
 func TestAnUnknownOutcomeReservesItsSubjectOnlyForTheSettleTime(t *testing.T) {
 	t.Parallel()
-	smileTown := &town{hidden: true, fails: true}
-	p, conn := protocolIn(t, smileTown)
-	_, rotated := connectionTo(t, smileTown, "rotated")
+	remote := &fakeSmile{hidden: true, fails: true}
+	p, conn := protocolIn(t, remote)
+	_, rotated := connectionTo(t, remote, "rotated")
 	former, second := newOwner(conn, "1"), newOwner(rotated, "2")
 	waits(t, p, former)
 	waits(t, p, second)
 	step(p, smile.ListingLag-time.Second)
 	waits(t, p, former)
 	step(p, time.Second)
-	smileTown.hidden = false
+	remote.hidden = false
 	if created, err := ensure(t, p, second); created || err != nil || second.has != "u0" {
 		t.Errorf("created %v, %v, has %q", created, err, second.has)
 	}
 }
 
-func TestARefusalHoldsBackNobodyWithOtherKeys(t *testing.T) {
+func TestARefusalDoesNotDelayOtherKeys(t *testing.T) {
 	t.Parallel()
-	smileTown := &town{}
-	p, conn := protocolIn(t, smileTown)
-	_, rotated := connectionTo(t, smileTown, "rotated")
-	smileTown.fence = func() error { return errTimeout }
+	remote := &fakeSmile{}
+	p, conn := protocolIn(t, remote)
+	_, rotated := connectionTo(t, remote, "rotated")
+	remote.fence = func() error { return errTimeout }
 	waits(t, p, newOwner(conn, "1"))
-	smileTown.fence = nil
+	remote.fence = nil
 	if created, err := ensure(t, p, newOwner(rotated, "2")); !created || err != nil {
 		t.Errorf("created %v, %v", created, err)
 	}

@@ -16,10 +16,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// answerLimit is how long Smile may wait for an answer. Its own patience is not documented.
+// answerLimit is the longest time until a response. Smile's own timeout is not documented.
 const answerLimit = 8 * time.Second
 
-// withEvents declares persons about whom an operator receives events, and returns it, the ids of the persons, and the sender.
+// withEvents creates users whose events an operator receives. It returns the operator, the ids of the users, and the sender.
 func (e *environment) withEvents(n int) (*operator, []string, *sender) {
 	e.t.Helper()
 	sub, address := e.subscription("events"), freeAddress(e.t)
@@ -67,7 +67,7 @@ func TestOnlyWhatIsKeptIsAcknowledged(t *testing.T) {
 	t.Logf("of %d persons with events before the operator was killed, all were read %s after its start", len(people), seconds(took))
 }
 
-// pauseAPIServer stops the API server in its tracks, and gives what lets it go on.
+// pauseAPIServer suspends the API server. It returns a function that resumes it.
 func (e *environment) pauseAPIServer() (resume func()) {
 	e.t.Helper()
 	signal := func(s syscall.Signal) {
@@ -85,9 +85,9 @@ func (e *environment) pauseAPIServer() (resume func()) {
 	return resume
 }
 
-// TestDuplicatesCostNextToNothing delivers one event a thousand times. Those that request a read at once are grouped for
-// a tenth of a second, the others for five.
-func TestDuplicatesCostNextToNothing(t *testing.T) {
+// TestDuplicatesCostFewWrites delivers one event a thousand times. Those that request a read at once are grouped for a tenth of a
+// second, the others for five.
+func TestDuplicatesCostFewWrites(t *testing.T) {
 	for kind, apart := range map[string]time.Duration{"IDENTITY_ADDED": hook.Pause, "TASK_FINISHED": 100 * time.Millisecond} {
 		t.Run(kind, func(t *testing.T) {
 			e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})

@@ -134,8 +134,8 @@ func (s *server) calls(t *testing.T) (records []auditlog.Record) {
 	return records
 }
 
-// TestApplicationAPI has a backend ask two replicas for link tokens. Each answers, although only one of them leads, and each
-// token costs one call. When the leader ends in an orderly way, the other answers within the time that the election takes.
+// TestApplicationAPI makes a backend request link tokens from two replicas. Each answers, although only one of them leads, and
+// each token costs one call. When the leader ends in an orderly way, the other answers within the time that the election takes.
 func TestApplicationAPI(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, sandbox.Options{RateLimit: vendorLimit}, v1alpha1.SmileConnectionSpec{})

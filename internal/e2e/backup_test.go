@@ -95,7 +95,7 @@ func (e *environment) disconnect(accountID string) {
 	}
 }
 
-// data is what an output holds of people's data, by key; nil when there is no output.
+// data is the personal data in an output, by key; nil if there is no output.
 func (e *environment) data(name string) map[string]string {
 	e.t.Helper()
 	secret := &corev1.Secret{ObjectMeta: e.named(name + "-data")}

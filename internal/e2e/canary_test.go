@@ -32,7 +32,7 @@ const (
 	apiSecretEnd = "s3cr&t/+<x>=%7"
 )
 
-// secrets must be nowhere but where they were asked for: the canary, and what the sandbox does not mark with it.
+// secrets must occur only in the outputs that were requested: the canary, and what the sandbox does not mark with it.
 var secrets = []string{canary, apiSecretEnd, "Palomero", "1970-08-24", "9559991234"}
 
 // allowed reports whether a Secret, by its name, may hold some of them.
@@ -41,8 +41,8 @@ func allowed(name string) bool {
 		strings.HasSuffix(name, hook.SecretName(""))
 }
 
-// TestCanary lets the operator handle persons, keys, link tokens, events and failures of many kinds, logging all it ever
-// logs, and then looks for their contents in everything that the operator and the cluster let others see.
+// TestCanary makes the operator process persons, keys, link tokens, events and failures of many kinds, with the most verbose log,
+// and then searches for their contents in everything that the operator and the cluster show to others.
 func TestCanary(t *testing.T) {
 	e := newEnvironment(t, sandbox.Options{
 		RateLimit: vendorLimit, Canary: canary, AllowHTTPWebhooks: true,
@@ -53,15 +53,15 @@ func TestCanary(t *testing.T) {
 	o := e.operator(t, append(
 		[]string{e.only(), "--zap-log-level=10", "--receiver-bind-address=" + address, "--receiver-base-url=http://" + address},
 		opener.flags()...)...)
-	mailman := e.mailman(o, address)
+	secretSender := e.secretSender(o, address)
 	account := e.collectPersonalData()
 	e.foundWhereAsked()
 	opener.open("george")
-	mailman.deliver(account.UserID)
-	mailman.foundWhereAsked()
+	secretSender.deliver(account.UserID)
+	secretSender.foundWhereAsked()
 	e.failInManyWays(account)
 	e.failToRegister()
-	private := slices.Concat(mailman.secrets(), secrets, opener.private)
+	private := slices.Concat(secretSender.secrets(), secrets, opener.private)
 
 	sinks := map[string][]byte{"metrics": o.scrape(), "hosted page": opener.public.Bytes()}
 	o.signal(syscall.SIGQUIT) // the Go runtime prints all goroutines and ends
@@ -90,8 +90,7 @@ func TestCanary(t *testing.T) {
 	t.Logf("searched %d sinks, %d KiB, for %d secrets", len(sinks), searched>>10, len(private))
 }
 
-// collectPersonalData has a person link an account, and keeps the data in a Secret, and of it what nobody would mind
-// in a ConfigMap.
+// collectPersonalData links an account, and keeps its data in a Secret, and harmless fields of it in a ConfigMap.
 func (e *environment) collectPersonalData() sandbox.Account {
 	e.t.Helper()
 	george := e.user("george")
@@ -128,10 +127,10 @@ func (e *environment) foundWhereAsked() {
 	e.t.Logf("%d canaries made, %d of them in the output", len(e.remote.Canaries()), len(found))
 }
 
-// failures are the answers, of which the first ones quote what must not be quoted.
+// failures are responses. The first ones contain text that must not be quoted.
 var failures = []string{"status:400", "status:401", "status:403", "status:404", "status:500", "truncate:300", "garbage", "empty"}
 
-// failInManyWays has every kind of call fail, of which an account is one that can be read.
+// failInManyWays makes every kind of call fail. account is one that can be read.
 func (e *environment) failInManyWays(account sandbox.Account) {
 	e.t.Helper()
 	ask := func(value string) {

@@ -22,8 +22,8 @@ import (
 
 const hookSecret = canary + "IsWhatEventsAreSignedWith"
 
-// mailman sends to an operator's receiver what must be found nowhere.
-type mailman struct {
+// secretSender sends requests to an operator's receiver whose contents must not be found anywhere.
+type secretSender struct {
 	*sender
 	o *operator
 	// given and generated are webhooks signed with the canary and with a secret of the operator's, silent one without events.
@@ -32,16 +32,16 @@ type mailman struct {
 	signatures []string
 }
 
-func (e *environment) mailman(o *operator, address string) *mailman {
+func (e *environment) secretSender(o *operator, address string) *secretSender {
 	e.t.Helper()
 	e.create(e.hookSecret(hookSecret))
-	m := &mailman{sender: e.sender(address), o: o}
+	m := &secretSender{sender: e.sender(address), o: o}
 	m.given, m.generated, m.silent = m.subscribe(e.hook("given")), m.subscribe(e.subscription("generated")), m.subscribe(e.silent("silent"))
 	return m
 }
 
-// subscribe gives the webhook of a subscription.
-func (m *mailman) subscribe(sub *v1alpha1.SmileWebhookSubscription) webhook {
+// subscribe returns the webhook of a subscription.
+func (m *secretSender) subscribe(sub *v1alpha1.SmileWebhookSubscription) webhook {
 	m.e.t.Helper()
 	m.e.create(sub)
 	m.e.becomes(sub, "True/Succeeded", time.Minute)
@@ -49,7 +49,7 @@ func (m *mailman) subscribe(sub *v1alpha1.SmileWebhookSubscription) webhook {
 	return all[slices.IndexFunc(all, func(w webhook) bool { return w.ID == sub.Status.Registrations[0].WebhookID })]
 }
 
-// silent declares a subscription to what never happens.
+// silent creates a subscription to events that never occur.
 func (e *environment) silent(name string) *v1alpha1.SmileWebhookSubscription {
 	sub := e.hook(name)
 	sub.Spec.EventTypes = []v1alpha1.EventType{"INVITE_INVITED"}
@@ -65,8 +65,8 @@ func personal(userID string) string {
 		`"loginName":%[1]q,"errorMessage":%[1]q,"payload":{"identity":{"firstName":%[1]q,"emails":[{"address":%[1]q}]}}}}`, canary, userID)
 }
 
-// deliver sends events and what are none, and fails the test for those that are answered otherwise than they should.
-func (m *mailman) deliver(userID string) {
+// deliver sends events and other requests, and fails the test if a response is not the expected one.
+func (m *secretSender) deliver(userID string) {
 	t := m.e.t
 	t.Helper()
 	own, event, forged := hook.Prefix+m.given.path(), personal(userID), strings.Repeat("f00ba4e7", 16)
@@ -99,8 +99,8 @@ func (m *mailman) deliver(userID string) {
 	m.complained("the pair of path and secret cannot be read", func() { m.sensitive(hook.Prefix+m.silent.path(), event, proof, "") })
 }
 
-// sensitive posts with headers, and a query, that hold what is nobody else's business.
-func (m *mailman) sensitive(path, body, signature, contents string) int {
+// sensitive sends a POST whose headers and query contain secrets.
+func (m *secretSender) sensitive(path, body, signature, contents string) int {
 	m.signatures = append(m.signatures, signature)
 	return m.post(path+"?token="+canary, []byte(body), http.Header{
 		"Smile-Signature": {signature}, "Content-Type": {cmp.Or(contents, "application/json")}, "Authorization": {"Bearer " + canary},
@@ -108,8 +108,8 @@ func (m *mailman) sensitive(path, body, signature, contents string) int {
 	})
 }
 
-// raw sends what is no whole request.
-func (m *mailman) raw(text string) {
+// raw sends an incomplete request.
+func (m *secretSender) raw(text string) {
 	m.e.t.Helper()
 	conn, err := net.Dial("tcp", m.addresses[0])
 	if err != nil {
@@ -121,8 +121,8 @@ func (m *mailman) raw(text string) {
 	}
 }
 
-// complained repeats something until the receiver, which complains now and then only, has logged a complaint about it.
-func (m *mailman) complained(complaint string, do func()) {
+// complained repeats something until the receiver, which logs errors rarely, has logged an error about it.
+func (m *secretSender) complained(complaint string, do func()) {
 	m.e.t.Helper()
 	within(m.e.t, time.Minute, "the receiver logs that "+complaint, func() (bool, string) {
 		do()
@@ -130,9 +130,9 @@ func (m *mailman) complained(complaint string, do func()) {
 	})
 }
 
-// foundWhereAsked proves that all kinds of requests have come, that the events that Smile sent were personal, and that
-// the pairs are where they belong.
-func (m *mailman) foundWhereAsked() {
+// foundWhereAsked verifies that all kinds of requests have arrived, that the events of Smile contained personal data, and that
+// the pairs are in their Secrets.
+func (m *secretSender) foundWhereAsked() {
 	t := m.e.t
 	t.Helper()
 	for _, outcome := range []string{"accepted", "unknown_user", "no_user", "not_found", "unsupported_media_type", "unauthorized", "too_large", "incomplete", "unreadable", "unavailable"} {
@@ -163,7 +163,7 @@ func (m *mailman) foundWhereAsked() {
 }
 
 // secrets are the pairs of all webhooks that were registered, and the signatures.
-func (m *mailman) secrets() []string {
+func (m *secretSender) secrets() []string {
 	all := slices.Clone(m.signatures)
 	for _, webhook := range append(m.e.registered(), m.given, m.generated, m.silent) {
 		all = append(all, webhook.path(), webhook.Secret)

@@ -21,10 +21,10 @@ import (
 var discarded = log.New(io.Discard, "", 0)
 
 const (
-	// reachLimit is how long a call may take to come, on a busy machine: a start takes its time, and the Secret of a
-	// connection is read again after 30 s.
+	// reachLimit is the longest time until a call is made on a busy machine: a start is slow, and the Secret of a connection is
+	// read again after 30 s.
 	reachLimit = 4 * time.Minute
-	// quietLimit is how long it takes at most until all is well: the settle time of 2 min and what follows it.
+	// quietLimit is the longest time until the final state: the settle time of 2 min and what follows it.
 	quietLimit = 5 * time.Minute
 )
 
@@ -52,18 +52,18 @@ func TestCrashPoints(t *testing.T) {
 	}
 }
 
-// traveling are the flags of an operator on a journey.
-func (e *environment) traveling() []string {
+// journeyFlags are the flags of an operator on a journey.
+func (e *environment) journeyFlags() []string {
 	return []string{e.only(), "--receiver-bind-address=127.0.0.1:0", "--receiver-base-url=" + receivers, "--webhook-overlap=3s"}
 }
 
-// set makes an environment in which the journey can begin. No look falls due on the way: it would be a call in some runs
+// set makes an environment in which the journey can begin. No poll is due during the journey: it would be a call in some runs
 // only.
 func (j journey) set(t *testing.T) *environment {
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true},
 		v1alpha1.SmileConnectionSpec{ResyncInterval: &metav1.Duration{Duration: day}})
 	if j.prepare != nil {
-		o := e.operator(t, e.traveling()...)
+		o := e.operator(t, e.journeyFlags()...)
 		j.prepare(e)
 		o.stop()
 	}
@@ -79,15 +79,15 @@ func (j journey) arrives(e *environment) time.Duration {
 	})
 }
 
-// record travels without trouble and gives the calls that were made.
+// record runs the journey without faults, and returns the calls that were made.
 func (j journey) record(t *testing.T) []point {
 	t.Helper()
 	e := j.set(t)
 	through := newTap(e.namespace)
-	o := e.tapped(through, e.traveling()...)
+	o := e.tapped(through, e.journeyFlags()...)
 	o.start()
 	j.arrives(e)
-	// Events are written beside the journey, and several may become one: only the first is sure to come again.
+	// Events are written concurrently, and several may be grouped: only the first is certain to occur again.
 	points := slices.DeleteFunc(through.taken(), func(at point) bool { return strings.HasSuffix(at.call, "/events") && at.nth > 1 })
 	o.stop()
 	j.right(e)
@@ -97,13 +97,13 @@ func (j journey) record(t *testing.T) []point {
 	return points
 }
 
-// crash travels with a process that ends at a point, and another one after it. It gives the time from there to the end of the
-// journey.
+// crash runs the journey with a process that is killed at a point, and another one after it. It returns the time from there to
+// the end of the journey.
 func (j journey) crash(t *testing.T, at point, where phase) time.Duration {
 	e := j.set(t)
 	through := newTap(e.namespace)
 	through.hold(at, where)
-	o := e.tapped(through, e.traveling()...)
+	o := e.tapped(through, e.journeyFlags()...)
 	o.start()
 	within(t, reachLimit, "the call is made: "+at.String(), func() (bool, string) {
 		return through.isSprung(), fmt.Sprint(through.taken())
@@ -114,7 +114,7 @@ func (j journey) crash(t *testing.T, at point, where phase) time.Duration {
 	return j.ends(e)
 }
 
-// ends waits for the end of the journey, and asserts that it is the right one and stays so.
+// ends waits for the end of the journey, and asserts that its final state is right and does not change.
 func (j journey) ends(e *environment) time.Duration {
 	e.t.Helper()
 	took := j.arrives(e)

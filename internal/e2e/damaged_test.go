@@ -16,12 +16,12 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// What the operator wrote and somebody deleted or edited is repaired without anything else having happened, or its object
-// is not Ready. Nothing lists or watches Secrets for that.
+// An output that somebody deleted or edited is repaired, without any other event, or its object is not Ready. Secrets are neither
+// listed nor watched for that.
 func TestDamagedOutputsAreRepaired(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
-	// Another person has the token: while one is fresh, its person is polled, which would count here.
+	// Another user has the token: while a token is fresh, its user is polled, and these calls would be counted here.
 	person, other := e.user("george"), e.user("maria")
 	other.Spec.LinkToken = &v1alpha1.LinkTokenSpec{SecretName: "maria-token"}
 	sync := e.sync(person.Name)

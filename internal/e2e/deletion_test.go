@@ -19,12 +19,12 @@ import (
 
 const (
 	blocked = "False/" + v1alpha1.ReasonDeletionBlocked
-	// blockedWithin is how soon a deletion that cannot go on must say so.
+	// blockedWithin is the longest time until a blocked deletion reports that.
 	blockedWithin = 10 * time.Second
 )
 
-// TestDeletion deletes persons whose accounts are to be revoked, while Smile answers and while it does not, without
-// keys, and with their namespace.
+// TestDeletion deletes users whose accounts must be revoked, while Smile responds and while it does not, without keys, and
+// together with their namespace.
 func TestDeletion(t *testing.T) {
 	t.Parallel()
 	t.Run("accounts are revoked", func(t *testing.T) { t.Parallel(); revokeOnDeletion(t) })
@@ -51,7 +51,7 @@ func (e *environment) fail(faults ...sandbox.Fault) {
 	}
 }
 
-// linked declares a person whose accounts are to be revoked, and links two.
+// linked creates a user whose accounts must be revoked, and links two.
 func (e *environment) linked(name string) *v1alpha1.SmileUser {
 	e.t.Helper()
 	user := e.user(name)
@@ -63,7 +63,7 @@ func (e *environment) linked(name string) *v1alpha1.SmileUser {
 	return user
 }
 
-// revoked asserts how many accounts were revoked, and that of these persons none is left linked.
+// revoked asserts how many accounts were revoked, and that none of these users has a linked account.
 func (e *environment) revoked(accounts int, people ...*v1alpha1.SmileUser) {
 	e.t.Helper()
 	if got := len(e.remote.committed("delete-account", 0)); got != accounts {
@@ -173,7 +173,7 @@ func deleteNamespace(t *testing.T) {
 	t.Logf("a namespace with %d persons, their tokens and data was gone after %s", len(crowd), seconds(took))
 }
 
-// sync declares that the data of a person is kept in a Secret.
+// sync creates a SmileAccountSync that keeps the data of a user in a Secret.
 func (e *environment) sync(user string) *v1alpha1.SmileAccountSync {
 	return &v1alpha1.SmileAccountSync{
 		ObjectMeta: e.named(user),

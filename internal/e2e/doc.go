@@ -1,7 +1,6 @@
-// Package e2e tests the operator as it runs in production: as a process of its own, built with the race detector unless
-// it is measured, with the rights of its own service account, against a real API server and a sandbox of Smile,
-// killed and stopped for real. What it asserts is counted by others than the operator: by the sandbox's journal and by
-// the audit log of the API server.
+// Package e2e tests the operator as it runs in production: as a process of its own, built with the race detector unless it is
+// measured, with the rights of its own service account, against a real API server and a sandbox of Smile, killed and stopped for
+// real. Its assertions rely on the sandbox's journal and the API server's audit log, not on the operator.
 //
 // The tests need the build tag e2e and the binaries of a control plane; what reads manifests does not, and
 // has tests of its own. Run them with

@@ -31,7 +31,7 @@ type environment struct {
 	key       sandbox.KeyPair
 	// operatorEnvironment is added to the environment of operators.
 	operatorEnvironment []string
-	// away is when the API server was not itself: it forbids everything until it has read the roles.
+	// away are the times at which the API server was starting: it forbids everything until it has read the roles.
 	away [][2]time.Time
 }
 
@@ -71,7 +71,7 @@ func (s *suite) environment(t *testing.T, options sandbox.Options, spec v1alpha1
 	return e
 }
 
-// leases lets the operators of this environment have Leases of their own, as config/rbac lets them have the default ones.
+// leases permits the operators of this environment to use their own Leases, as config/rbac permits the default ones.
 func (e *environment) leases() []client.Object {
 	meta := metav1.ObjectMeta{Namespace: account.Namespace, Name: e.namespace}
 	return []client.Object{
@@ -197,7 +197,7 @@ func (e *environment) nothingForbidden() {
 	}
 }
 
-// clear takes away what other operators could see of this environment.
+// clear deletes everything of this environment that other operators could see.
 func (e *environment) clear() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -229,7 +229,7 @@ func (e *environment) clear() {
 	}
 }
 
-// in gives the same environment to a subtest.
+// in returns the same environment for a subtest.
 func (e *environment) in(t *testing.T) *environment {
 	own := *e
 	own.t = t

@@ -16,7 +16,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// wakeLimit is how long a former leader may go on: it gives up a renewal deadline of 20 s after it was woken.
+// wakeLimit is how long a former leader may continue: it ends a renewal deadline of 20 s after it was resumed.
 const wakeLimit = 40 * time.Second
 
 // TestLeaderFailover pauses the leader in the middle of creating users, with one of its calls held on its way, lets
@@ -78,7 +78,7 @@ func failOver(t *testing.T, wakeWhenDone bool) {
 	}
 }
 
-// wake continues a paused leader, whose lease has passed on: it must find out by itself, and end.
+// wake resumes a paused leader whose lease another process has taken: it must notice that, and end.
 func (o *operator) wake() {
 	o.t.Helper()
 	began := time.Now()

@@ -20,7 +20,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// synced declares persons whose data is kept, links an account of each, and gives the accounts by the names of the Secrets.
+// synced creates users with syncs, links an account of each, and returns the accounts by the names of the Secrets.
 func (e *environment) synced(n int) map[string]sandbox.Account {
 	e.t.Helper()
 	e.create(e.crowd("person", n)...)
@@ -112,7 +112,7 @@ func TestEventToData(t *testing.T) {
 	e.eraseSoon(names[:5], accounts)
 }
 
-// eraseSoon disconnects accounts one after the other, and asserts how soon their data goes.
+// eraseSoon disconnects accounts one after the other, and asserts how soon their data is erased.
 func (e *environment) eraseSoon(names []string, accounts map[string]sandbox.Account) {
 	e.t.Helper()
 	var took []time.Duration
@@ -132,7 +132,7 @@ func (e *environment) eraseSoon(names []string, accounts map[string]sandbox.Acco
 	}
 }
 
-// showsEvents asserts what kubectl prints of a subscription that gets events.
+// showsEvents asserts what kubectl prints for a subscription that receives events.
 func (e *environment) showsEvents(name string) {
 	e.t.Helper()
 	printed := e.must("get", "smw", name)
@@ -143,7 +143,7 @@ func (e *environment) showsEvents(name string) {
 	}
 }
 
-// logCosts tells what the operator asked of the API server and of Smile since a place and a mark, for each of n things.
+// logCosts logs the operator's requests to the API server and to Smile since a place and a mark, per each of n things.
 func (e *environment) logCosts(n int, place int64, mark int) {
 	e.t.Helper()
 	kube, smile := map[string]float64{}, map[string]float64{}

@@ -15,7 +15,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// newcomerLimit is how long one tenant's new user may wait because of another tenant.
+// newcomerLimit is the longest delay of one tenant's new user because of another tenant.
 const newcomerLimit = 10 * time.Second
 
 // tenant declares a connection with a key pair of its own.
@@ -33,7 +33,7 @@ func (e *environment) tenant(name string, pair sandbox.KeyPair, spec v1alpha1.Sm
 	e.create(secret, &v1alpha1.SmileConnection{ObjectMeta: e.named(name), Spec: spec})
 }
 
-// usersOf declares so many people of a connection.
+// usersOf creates a number of users of a connection.
 func (e *environment) usersOf(connection string, n int) []client.Object {
 	users := make([]client.Object, n)
 	for i := range users {
@@ -44,9 +44,9 @@ func (e *environment) usersOf(connection string, n int) []client.Object {
 	return users
 }
 
-// TestOneTenantDelaysNobodyElse has many people of one tenant wait, for a pace of their own or for a host that hangs, and
-// then one person of another tenant come.
-func TestOneTenantDelaysNobodyElse(t *testing.T) {
+// TestOneTenantDelaysNoOther makes many users of one tenant wait, for a pace of their own or for a host that hangs, and then
+// creates one user of another tenant.
+func TestOneTenantDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	pairs, err := sandbox.ParseKeys(sandbox.DefaultKeys + ",slow:slow,hanging:hanging")
 	if err != nil {
@@ -68,12 +68,12 @@ func TestOneTenantDelaysNobodyElse(t *testing.T) {
 		newcomer := e.user("beside-" + crowd)
 		e.create(newcomer)
 		took := e.becomes(newcomer, "True/Succeeded", newcomerLimit)
-		t.Logf("beside %d users of the connection %s, a user of another one was Ready after %s", size, crowd, took.Round(10*time.Millisecond))
+		t.Logf("with %d users of the connection %s, a user of another one was Ready after %s", size, crowd, took.Round(10*time.Millisecond))
 	}
 	for i := range 20 {
 		e.tenant(fmt.Sprintf("hanging-%02d", i), pairs[2], v1alpha1.SmileConnectionSpec{Endpoint: hanging.endpoint()})
 	}
 	e.tenant("newcomer", pairs[0], v1alpha1.SmileConnectionSpec{})
 	took := e.becomes(&v1alpha1.SmileConnection{ObjectMeta: e.named("newcomer")}, "True/Succeeded", newcomerLimit)
-	t.Logf("beside 20 connections at a host that hangs, another one was Ready after %s", took.Round(10*time.Millisecond))
+	t.Logf("with 20 connections at a host that hangs, another one was Ready after %s", took.Round(10*time.Millisecond))
 }

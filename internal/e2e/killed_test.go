@@ -24,8 +24,8 @@ const (
 	vendorLimit = 20 // calls a second from one address
 	day         = 24 * time.Hour
 
-	// mostReads is how often the API server may be asked in a minute at rest: for the Secret of the connection every
-	// 30 s, and for the watches of three kinds, which are told twice each, every few minutes.
+	// mostReads is the largest number of requests to the API server in a minute at rest: for the Secret of the connection every
+	// 30 s, and for the watches of three kinds, which are logged twice each, every few minutes.
 	mostReads = 10
 )
 
@@ -128,11 +128,11 @@ func isUntried(user v1alpha1.SmileUser) bool {
 	return user.Status.UserID == "" && user.Status.CreateAttempt == nil
 }
 
-// users bounds how many creates pass before a kill, so that however many attempts the kills leave open, there are
-// enough users for the next one.
+// users limits the number of creates before a kill. So there are enough users for the next one, however many attempts the kills
+// leave open.
 func users(e *environment) int { return max(1, len(e.users())/10) }
 
-// rest watches that nothing happens: no call to Smile but the looks that are due, no write to the API server.
+// rest asserts that nothing happens: no call to Smile except the polls that are due, and no write to the API server.
 func (e *environment) rest(o *operator, span time.Duration) {
 	e.settled()
 	place, mark, from := e.end(), e.remote.mark(), time.Now()
@@ -159,8 +159,7 @@ func (e *environment) settled() {
 	})
 }
 
-// nothingSince asserts that no call was made and nothing written. A person at rest is looked at once a resync
-// interval, at a time that the person's id decides: these looks alone may be among the calls.
+// nothingSince asserts that nothing was written, and no call was made except polls. They are made once per resync interval.
 func (e *environment) nothingSince(place int64, mark int, from time.Time) {
 	e.t.Helper()
 	for _, call := range e.remote.Journal(mark) {
@@ -237,7 +236,7 @@ func (e *environment) writeStatus(object client.Object) {
 	}
 }
 
-// sameIDs asserts that each object has the remote user that it had, and that no other was made.
+// sameIDs asserts that each object still has its remote user, and that no other user was created.
 func (e *environment) sameIDs(before map[string]string) {
 	e.t.Helper()
 	if now := e.ids(); !maps.Equal(before, now) {

@@ -18,21 +18,21 @@ import (
 
 const (
 	lostInterval = time.Minute
-	// lostMargin is for what follows a listing: to read what it tells of, and to write it.
+	// lostMargin is the time to read and write what a listing has shown.
 	lostMargin = 15 * time.Second
 )
 
-// TestLostEventsAreMadeUpFor has every event lost, and finds all that happened within the resync interval: new data,
-// a disconnection, and the first account of a person.
+// TestLostEventsAreMadeUpFor loses every event, and finds all changes within the resync interval: new data, a disconnection, and
+// the first account of a user.
 func TestLostEventsAreMadeUpFor(t *testing.T) {
-	t.Run("nobody listens where they go", func(t *testing.T) {
+	t.Run("nothing listens at the registered address", func(t *testing.T) {
 		t.Parallel()
 		u := unseenBy(t, "127.0.0.1:0", freeAddress(t))
 		began := time.Now()
 		u.happen()
 		u.madeUpFor(began)
 	})
-	t.Run("the operator is away", func(t *testing.T) {
+	t.Run("the operator is stopped", func(t *testing.T) {
 		t.Parallel()
 		address := freeAddress(t)
 		u := unseenBy(t, address, address)
@@ -40,7 +40,7 @@ func TestLostEventsAreMadeUpFor(t *testing.T) {
 		u.since = len(u.remote.Deliveries(0))
 		u.happen()
 		u.givenUp()
-		<-time.After(lostInterval) // whom an event has hinted at before is not looked at for that any more
+		<-time.After(lostInterval) // so that no read is due because of an earlier event
 		began := time.Now()
 		u.o.start()
 		u.madeUpFor(began)
@@ -53,25 +53,25 @@ type unseen struct {
 	o        *operator
 	accounts map[string]sandbox.Account // of ten persons, by the names of their Secrets
 	late     *v1alpha1.SmileUser        // has no account yet
-	// since is the place in the deliveries behind which they are lost.
+	// since is the place in the deliveries after which they are lost.
 	since int
 	news  []news
 }
 
-// news is something that happened, and how its Secret shows that it was found.
+// news is a change at Smile, and how the Secret shows it.
 type news struct {
 	what, secret string
 	shows        func(data map[string][]byte) bool
 }
 
-// unseenBy begins with an operator whose receiver listens at one address, and a Smile that is told another.
-func unseenBy(t *testing.T, listens, told string) *unseen {
+// unseenBy starts an operator whose receiver listens at one address, and registers another address at Smile.
+func unseenBy(t *testing.T, listens, registered string) *unseen {
 	t.Helper()
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true, WebhookRetry: time.Second},
 		v1alpha1.SmileConnectionSpec{ResyncInterval: &metav1.Duration{Duration: lostInterval}})
 	sub := e.subscription("events")
 	e.create(sub)
-	o := e.operator(t, e.only(), "--receiver-bind-address="+listens, "--receiver-base-url=http://"+told, "--api-requests-per-second=0")
+	o := e.operator(t, e.only(), "--receiver-bind-address="+listens, "--receiver-base-url=http://"+registered, "--api-requests-per-second=0")
 	e.becomes(sub, "True/Succeeded", time.Minute)
 	u := &unseen{environment: e, o: o, accounts: e.synced(10), late: e.user("late")}
 	waiting := e.sync("late")
@@ -81,7 +81,7 @@ func unseenBy(t *testing.T, listens, told string) *unseen {
 	return u
 }
 
-// happen has one of the ten disconnect the account, the data of the others grow, and an eleventh link a first account.
+// happen disconnects the account of one of ten users, adds data for the others, and links the first account of an eleventh.
 func (u *unseen) happen() {
 	u.t.Helper()
 	items := func(data map[string][]byte) int {
@@ -103,7 +103,7 @@ func (u *unseen) happen() {
 	u.news = append(u.news, news{"a first account", "late-data", func(data map[string][]byte) bool { return items(data) > 0 }})
 }
 
-// givenUp waits until Smile has given up every event of what happened, and fails the test for one that was delivered.
+// givenUp waits until Smile has given up the delivery of every event, and fails the test if one was delivered.
 func (u *unseen) givenUp() {
 	u.t.Helper()
 	within(u.t, 30*time.Second, "Smile has given up all events", func() (bool, string) {
@@ -118,7 +118,7 @@ func (u *unseen) givenUp() {
 	})
 }
 
-// madeUpFor waits until all that happened shows, and asserts that no event told of it.
+// madeUpFor waits until all changes were found, and asserts that no event was received.
 func (u *unseen) madeUpFor(began time.Time) {
 	u.t.Helper()
 	found := map[string]time.Duration{}
@@ -134,8 +134,8 @@ func (u *unseen) madeUpFor(began time.Time) {
 		return len(u.news) == 0, fmt.Sprintf("%d things are not", len(u.news))
 	})
 	u.givenUp()
-	if told := u.o.metric("smile_operator_webhook_requests_total"); told > 0 {
-		u.t.Errorf("the receiver was sent %.0f requests", told)
+	if received := u.o.metric("smile_operator_webhook_requests_total"); received > 0 {
+		u.t.Errorf("the receiver was sent %.0f requests", received)
 	}
 	for _, what := range slices.Sorted(maps.Keys(found)) {
 		u.t.Logf("%s was found in %s, with a resync interval of %s and every event lost", what, seconds(found[what]), seconds(lostInterval))

@@ -93,7 +93,7 @@ var releasedBinary = sync.OnceValues(func() (string, error) {
 	return released.binary, released.build(context.Background())
 })
 
-// asReleased has the operators of an environment be what is released, to measure them.
+// asReleased makes an environment use the released operator, to measure it.
 func (e *environment) asReleased() {
 	e.t.Helper()
 	binary, err := releasedBinary()
@@ -136,7 +136,7 @@ func workDirectory() (string, error) {
 	return os.MkdirTemp("", "smile-e2e-")
 }
 
-// startPlane runs the control plane with everything installed that make deploy would install, pods aside.
+// startPlane runs the control plane with everything installed that config/default installs, except pods.
 func (s *suite) startPlane(ctx context.Context) error {
 	var err error
 	if s.audit, err = audit.Create(s.dir); err != nil {

@@ -23,7 +23,7 @@ import (
 
 const mebibyte = 1 << 20
 
-// hostile are answers that want to use up the memory or the patience of a client. They end when the client has gone.
+// hostile are responses that exhaust the memory or the timeouts of a client. They end when the client has closed the connection.
 var hostile = map[string]func(w http.ResponseWriter, r *http.Request){
 	"a header that drips": func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -69,7 +69,7 @@ func opening(w http.ResponseWriter) {
 	_, _ = w.Write([]byte(`{"code":"OK","message":"Success","requestId":"1","data":{"nextCursor":null,"items":[`))
 }
 
-// drip sends a byte ten times a second, for as long as somebody takes it.
+// drip sends a byte ten times a second, as long as the client reads.
 func drip(r *http.Request, send func() error) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -154,7 +154,7 @@ func TestHostileAnswersTakeLittleMemory(t *testing.T) {
 	t.Logf("%d users Ready %s after Smile answered again", all, seconds(took))
 }
 
-// most is how much resident memory the operator has at most during a while.
+// most is the largest resident memory of the operator during a time.
 func (o *operator) most(t *testing.T, span time.Duration) float64 {
 	t.Helper()
 	most := 0.0
@@ -185,7 +185,7 @@ func TestUnrelatedSecretsTakeNoMemory(t *testing.T) {
 	o := e.operator(t)
 	e.allReady(users, 2*time.Minute)
 	o.stop()
-	// settled is the least that a process has in a while after its start: collections of garbage come when they like.
+	// settled is the smallest memory of a process during a time after its start, because garbage collections occur at any time.
 	settled := func() float64 {
 		o.start()
 		within(t, time.Minute, "all users were reconciled", func() (bool, string) {
@@ -204,13 +204,13 @@ func TestUnrelatedSecretsTakeNoMemory(t *testing.T) {
 	after := settled()
 	t.Logf("with %d MB of unrelated Secrets: %.1f MiB before, %.1f MiB while they were created, %.1f MiB after a restart",
 		secrets, before/mebibyte, while/mebibyte, after/mebibyte)
-	// Only processes of the same age are compared: a while after its start, one has a few MiB more in any case.
+	// Only processes of the same age are compared, because memory grows by a few MiB some time after a start.
 	if grown := (after - before) / mebibyte; grown > limit {
 		t.Errorf("memory grew by %.1f MiB, want %.0f MiB at most", grown, limit)
 	}
 }
 
-// least is how much resident memory the operator has at least during a while.
+// least is the smallest resident memory of the operator during a time.
 func (o *operator) least(t *testing.T, span time.Duration) float64 {
 	t.Helper()
 	least := o.metric("process_resident_memory_bytes")

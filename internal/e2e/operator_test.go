@@ -24,7 +24,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
-// stopLimit is how long an orderly end of the operator may take.
+// stopLimit is the longest time of an orderly shutdown of the operator.
 const stopLimit = 20 * time.Second
 
 var processes atomic.Int32
@@ -99,7 +99,7 @@ func (o *operator) start() {
 
 func (o *operator) running() bool { return o.process.Running() }
 
-// alive says how the process ended, if it did.
+// alive returns how the process ended, if it did.
 func (o *operator) alive() (ended string) {
 	if o.running() {
 		return ""
@@ -219,7 +219,7 @@ func labeled(metric *dto.Metric, values []string) bool {
 	return true
 }
 
-// in gives the same instance to a subtest.
+// in returns the same instance for a subtest.
 func (o *operator) in(t *testing.T) *operator {
 	o.t = t
 	return o

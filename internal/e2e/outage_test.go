@@ -59,8 +59,8 @@ func TestEtcdPauses(t *testing.T) {
 	e.intendedFirst()
 }
 
-// outages has users declared and storage taken away while they are created, once for each span. While no intent can be
-// stored, nobody is created but those whose intent was; in the end everybody exists once.
+// outages makes storage unavailable while users are created, once for each span. Meanwhile only users whose intent was stored are
+// created. In the end every user exists once.
 func outages(t *testing.T, spans []time.Duration, away func(e *environment, meanwhile func())) *environment {
 	t.Helper()
 	s, err := shared()

@@ -26,7 +26,7 @@ func (e *environment) user(name string) *v1alpha1.SmileUser {
 	}
 }
 
-// crowd declares so many persons, with names that begin alike.
+// crowd creates a number of users, whose names have the same prefix.
 func (e *environment) crowd(prefix string, n int) []client.Object {
 	users := make([]client.Object, n)
 	for i := range users {
@@ -44,7 +44,7 @@ func (e *environment) users() []v1alpha1.SmileUser {
 	return list.Items
 }
 
-// allReady waits until so many persons exist in the cluster and all are Ready.
+// allReady waits until this number of users exists in the cluster and all are Ready.
 func (e *environment) allReady(n int, limit time.Duration) time.Duration {
 	e.t.Helper()
 	return within(e.t, limit, fmt.Sprintf("%d SmileUsers are Ready", n), func() (bool, string) {
@@ -53,7 +53,7 @@ func (e *environment) allReady(n int, limit time.Duration) time.Duration {
 	})
 }
 
-// unready returns the state of the persons, or "" if there are so many and all are Ready.
+// unready returns the state of the users, or "" if this number exists and all are Ready.
 func (e *environment) unready(n int) string {
 	e.t.Helper()
 	return notReady(e.users(), n)
@@ -109,8 +109,8 @@ func (e *environment) ids() map[string]string {
 	return ids
 }
 
-// eachOnce asserts what matters most: that Smile has exactly so many users, each made by one call, each the one of
-// exactly one object.
+// eachOnce asserts that Smile has exactly this number of users, each created by one call, and each belonging to exactly one
+// object.
 func (e *environment) eachOnce(n int) {
 	e.t.Helper()
 	people, err := e.remote.Users(e.key.Key)
@@ -139,7 +139,7 @@ func (e *environment) eachOnce(n int) {
 	}
 }
 
-// link does what a person does in the widget, and gives the account.
+// link does what a person does in the widget, and returns the account.
 func (e *environment) link(userID, provider string) sandbox.Account {
 	e.t.Helper()
 	account, err := e.remote.Link(sandbox.LinkRequest{

@@ -58,7 +58,7 @@ func TestRBAC(t *testing.T) {
 // defaultLease is the one that config/rbac names.
 const defaultLease = "smile-operator.smile-operator.io"
 
-// spare are permissions that the operator need not use here: an event is patched when the same is told again.
+// spare are permissions that the operator need not use here: an event is patched if it occurs again.
 var spare = Permissions{{"", "patch", "events.k8s.io", "events", ""}: true}
 
 // compare waits for the last events to be written, and compares what was granted with all that was asked for.
@@ -74,7 +74,7 @@ func (e *environment) compare(granted Permissions) ([]Permission, []audit.Reques
 	return granted.Compare(own)
 }
 
-// useOutputs has a Secret and a ConfigMap made, changed and deleted, and an event told twice.
+// useOutputs makes the operator create, change and delete a Secret and a ConfigMap, and record an event twice.
 func (e *environment) useOutputs() {
 	e.t.Helper()
 	george := e.user("george")
@@ -105,7 +105,7 @@ func (e *environment) useOutputs() {
 	e.gone(&corev1.Secret{ObjectMeta: e.named("george-token")}, time.Minute)
 }
 
-// useWebhooks has a webhook made, used and deleted.
+// useWebhooks makes the operator create, use and delete a webhook.
 func (e *environment) useWebhooks() {
 	e.t.Helper()
 	hook, person := e.subscription("events"), e.user("hinted")
@@ -133,7 +133,7 @@ func (e *environment) keys(name, want string) {
 	})
 }
 
-// useUsers has a finalizer set and removed, and a person declared again.
+// useUsers makes the operator set and remove a finalizer, and re-creates a user.
 func (e *environment) useUsers() {
 	e.t.Helper()
 	e.delete(e.linked("revoked"))
@@ -179,19 +179,19 @@ func (e *environment) useMetrics() {
 	})
 
 	url := "https://localhost:" + port + "/metrics"
-	within(e.t, time.Minute, "metrics are served to who may read them", func() (bool, string) {
+	within(e.t, time.Minute, "metrics are served to authorized callers", func() (bool, string) {
 		status := e.statusOf(url, may)
 		return status == http.StatusOK, fmt.Sprint(status)
 	})
 	if status := e.statusOf(url, mayNot); status != http.StatusForbidden {
-		e.t.Errorf("who may not read metrics got %d", status)
+		e.t.Errorf("an unauthorized caller got %d", status)
 	}
 	if status := e.statusOf(url, types.NamespacedName{}); status != http.StatusUnauthorized {
-		e.t.Errorf("who is nobody got %d", status)
+		e.t.Errorf("an anonymous caller got %d", status)
 	}
 }
 
-// statusOf is how a server answers a service account; 0 when it does not.
+// statusOf is the status of a server's response to a service account; 0 if there is none.
 func (e *environment) statusOf(url string, as types.NamespacedName) int {
 	e.t.Helper()
 	request, err := http.NewRequestWithContext(e.t.Context(), http.MethodGet, url, http.NoBody)

@@ -21,10 +21,9 @@ import (
 type phase int
 
 const (
-	// arrived: the sandbox has the call, and makes the user only when the trap is released, whatever became of the
-	// caller.
+	// arrived: the sandbox has the call, and creates the user only when the trap is released, even if the caller has ended.
 	arrived phase = iota
-	// made: the user exists, and nobody knows yet.
+	// made: the user exists, and the response was not sent yet.
 	made
 )
 
@@ -40,7 +39,7 @@ type trap struct {
 	open    chan struct{}
 }
 
-// remote is Smile: a sandbox on an address of its own, that can go away and come back, and holds calls on request.
+// remote is Smile: a sandbox at an address of its own, which can be stopped and restarted, and holds calls on request.
 type remote struct {
 	*sandbox.Sandbox
 	address string
@@ -123,7 +122,7 @@ func (r *remote) disarm() {
 	}
 }
 
-// caught gives the trap that a call is caught in, nil if none.
+// caught returns the trap that holds a call; nil if none does.
 func (r *remote) caught() *trap {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -193,7 +192,7 @@ func (r *remote) mark() int {
 	return journal[len(journal)-1].Seq
 }
 
-// committed gives the calls of an operation, after a place in the journal, that changed something.
+// committed returns the calls of an operation, after a place in the journal, that changed something.
 func (r *remote) committed(operation string, after int) []sandbox.JournalEntry {
 	var calls []sandbox.JournalEntry
 	for _, entry := range r.Journal(after) {

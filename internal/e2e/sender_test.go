@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// receivers is the host of the URL that Smile is told. The sender takes it for whichever replica is there.
+	// receivers is the host of the URL that is registered at Smile. The sender sends to any replica that is running instead.
 	receivers = "http://receivers.test"
 	attempts  = 3
 	// overlap is how long events of a webhook that was replaced are taken. Smile's attempts lie within two minutes, and
@@ -43,7 +43,7 @@ type sender struct {
 	mu       sync.Mutex
 	statuses map[int]int
 	took     []time.Duration
-	// acked is, for each person, when the last event was sent that was acknowledged.
+	// acked is, for each user, when the last acknowledged event was sent.
 	acked map[string]time.Time
 	lost  int
 }
@@ -57,7 +57,7 @@ func (e *environment) sender(addresses ...string) *sender {
 	return s
 }
 
-// run sends so many events a second, in turns about the persons, until ctx ends, and returns when all are settled.
+// run sends a number of events a second, about the users in turn, until ctx ends, and returns when all are settled.
 func (s *sender) run(ctx context.Context, rate int, kinds []string, people []string) {
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
@@ -104,7 +104,7 @@ func (s *sender) deliver(hook webhook, kind, person string) {
 	s.lost++
 }
 
-// many sends n events to the webhook, once each and ten at a time, and tells how they were answered and how long that took.
+// many sends n events to the webhook, once each and ten at a time, and returns the responses and their times.
 func (s *sender) many(n int, event func(i int) []byte) (statuses map[int]int, took time.Duration) {
 	target, began, turn := s.e.registered()[0], time.Now(), make(chan int)
 	answers := make(chan int, n)
@@ -150,7 +150,7 @@ func sign(body []byte, secret string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// post gives the status of the answer; 0 when there was none.
+// post returns the status of the response; 0 if there was none.
 func (s *sender) post(path string, body []byte, header http.Header) int {
 	address := s.addresses[int(s.turn.Add(1))%len(s.addresses)]
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
@@ -198,7 +198,7 @@ func (s *sender) report() {
 	s.e.allRead(s.acked)
 }
 
-// allRead waits until each person about whom an event was acknowledged has been read since it was sent.
+// allRead waits until every user was read after the last acknowledged event about that user was sent.
 func (e *environment) allRead(acked map[string]time.Time) time.Duration {
 	e.t.Helper()
 	return within(e.t, time.Minute, "everybody about whom an event was acknowledged has been read since", func() (bool, string) {
@@ -212,7 +212,7 @@ func (e *environment) allRead(acked map[string]time.Time) time.Duration {
 	})
 }
 
-// everybody stands for whom a listing without a filter is about.
+// everybody is the key for listings without a filter.
 const everybody = ""
 
 // lastReads returns when the accounts of each person were last read from Smile.

@@ -16,8 +16,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// TestGracefulStop stops the operator in an orderly way while calls that create users are on their way: it lets them
-// end, stores what came of them, and leaves nothing in doubt for the next process.
+// TestGracefulStop stops the operator in an orderly way while calls that create users are on their way: it waits for them, stores
+// their outcomes, and leaves no unknown outcome for the next process.
 func TestGracefulStop(t *testing.T) {
 	t.Parallel()
 	const users = 30
@@ -59,18 +59,18 @@ func TestGracefulStop(t *testing.T) {
 	t.Logf("%d users Ready %s after the restart; %s", users, seconds(ready), e.calls(0))
 }
 
-// allStored asserts that every user that was made stands in a status.
+// allStored asserts that every user that was created is in a status.
 func (e *environment) allStored(made []sandbox.JournalEntry) {
 	e.t.Helper()
 	stored := slices.Collect(maps.Values(e.ids()))
 	for _, call := range made {
 		if !slices.Contains(stored, call.UserID) {
-			e.t.Errorf("user %s was created and no status tells", call.UserID)
+			e.t.Errorf("user %s was created and is in no status", call.UserID)
 		}
 	}
 }
 
-// tokensWhole asserts that no Secret of a link token was written half.
+// tokensWhole asserts that no Secret of a link token was written incompletely.
 func (e *environment) tokensWhole() {
 	e.t.Helper()
 	var secrets corev1.SecretList

@@ -68,7 +68,7 @@ func (e *environment) registered() []webhook {
 	return page.Data.Items
 }
 
-// elsewhere calls Smile from another address than the operator's, and past what holds calls.
+// elsewhere calls Smile from another address than the operator's. These calls are never held.
 func (e *environment) elsewhere(method, path string, body []byte) []byte {
 	e.t.Helper()
 	request := httptest.NewRequest(method, path, bytes.NewReader(body))
@@ -98,7 +98,7 @@ func (e *environment) strange() {
 	e.elsewhere(http.MethodPost, "/v1/webhooks", body)
 }
 
-// subscribed has webhooks registered, beside one of another operator's.
+// subscribed creates subscriptions, in addition to a webhook of another operator.
 func (e *environment) subscribed(names ...string) {
 	e.t.Helper()
 	e.strange()
@@ -126,7 +126,7 @@ func (e *environment) pairs(subscription string) []hook.Pair {
 	return pairs
 }
 
-// unhooked tells how a subscription is, unless it is Ready as it is declared now and nothing is left of what it replaced.
+// unhooked returns the state of a subscription, unless it is Ready for its current spec and nothing is left of what it replaced.
 func (e *environment) unhooked(name string) string {
 	e.t.Helper()
 	sub := e.subscription(name)

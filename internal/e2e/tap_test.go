@@ -21,8 +21,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// point is a call that the operator makes, told apart from its other calls in the same way in every run: by whom it
-// goes to, its method and its path without names that differ, and how many like it there were before.
+// point identifies a call of the operator in the same way in every run: by its destination, its method, its path without names
+// that differ, and the number of such calls before it.
 type point struct {
 	call string
 	nth  int
@@ -30,8 +30,8 @@ type point struct {
 
 func (p point) String() string { return fmt.Sprintf("%s, no. %d", p.call, p.nth) }
 
-// tap is what an operator calls in place of the API server and Smile: it takes down each call, and holds the one that
-// it is told to, before it is sent on or when it is done and not answered.
+// tap is a proxy between an operator and the API server or Smile. It records each call, and holds a selected one, before it is
+// forwarded or before its response is sent.
 type tap struct {
 	namespace string
 
@@ -40,7 +40,7 @@ type tap struct {
 	points []point
 	held   point
 	phase  phase
-	// failure is how the held call fails; nil where it is not answered at all.
+	// failure is how the held call fails; nil if it gets no response.
 	failure *failure
 	sprung  chan struct{}
 	open    chan struct{}
@@ -79,13 +79,13 @@ func (t *tap) isSprung() bool {
 	}
 }
 
-// release lets the caller of the held call go, without an answer.
+// release ends the held call without a response.
 func (t *tap) release() { close(t.open) }
 
 var remoteID = regexp.MustCompile(`^/v1/([a-z-]+)/[^/]+`)
 
-// name gives the call a name that is the same in every run; "" to what is no step of the operator's: watches, which
-// go on for ever, and questions about which kinds there are.
+// name gives the call a name that is the same in every run; "" to what is no step of the operator's: watches, which never end,
+// and requests for the list of kinds.
 func (t *tap) name(side string, request *http.Request) string {
 	path := request.URL.Path
 	if side == "Smile" {
@@ -112,7 +112,7 @@ func (t *tap) caught(name string) bool {
 	return at == t.held
 }
 
-// between puts the tap before a server.
+// between puts the tap in front of a server.
 func (t *tap) between(side string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		name := t.name(side, request)

@@ -275,7 +275,7 @@ func (e *environment) installCRDs() {
 	}
 }
 
-// without are those of before that are not in after.
+// without returns the elements of before that are not in after.
 func without(before, after []string) []string {
 	return slices.DeleteFunc(slices.Clone(before), func(field string) bool {
 		_, found := slices.BinarySearch(after, field)
@@ -283,8 +283,8 @@ func without(before, after []string) []string {
 	})
 }
 
-// TestReinstalledCRDs deletes the CustomResourceDefinitions under the operator, and with them all objects, as an uninstall
-// does; then it installs them and declares everything again. Nobody's accounts are revoked, and everybody is re-attached.
+// TestReinstalledCRDs deletes the CustomResourceDefinitions under the operator, and with them all objects, as an uninstall does.
+// Then it installs them and creates everything again. No account is revoked, and every user is re-attached.
 func TestReinstalledCRDs(t *testing.T) {
 	t.Parallel()
 	s, err := shared()

@@ -24,8 +24,8 @@ import (
 
 const eventsPerSecond = 50
 
-// TestNoEventIsLost sends 50 genuine events a second while everything changes that can: the secret, what is subscribed to,
-// the URL, the processes, the leader, the API server. None is called forged, and what is acknowledged is kept.
+// TestNoEventIsLost sends 50 genuine events a second while everything changes that can: the secret, what is subscribed to, the
+// URL, the processes, the leader, the API server. None is rejected as forged, and all acknowledged events are stored.
 func TestNoEventIsLost(t *testing.T) {
 	t.Parallel()
 	common, err := shared()
@@ -139,7 +139,7 @@ func (e *environment) restartAPIServer(meanwhile func()) {
 	e.t.Logf("the API server was away for %s", seconds(time.Since(began)))
 }
 
-// leading waits until one of the replicas leads, and gives it.
+// leading waits until one of the replicas leads, and returns it.
 func (e *environment) leading(replicas []*operator) *operator {
 	e.t.Helper()
 	var found *operator
@@ -155,7 +155,7 @@ func (e *environment) leading(replicas []*operator) *operator {
 	return found
 }
 
-// flood reports whether to send for as long, and as much, as is promised.
+// flood reports whether to send at the highest sustained rate, for the full time.
 func flood() bool { return os.Getenv("E2E_FLOOD") != "" }
 
 const (
@@ -168,7 +168,8 @@ const (
 	longFlood        = 60 * time.Second
 )
 
-// TestForgeriesDoNotDrownEvents sends forged requests beside 200 genuine events a second: 500 a second, or 2,000 with E2E_FLOOD.
+// TestForgeriesDoNotDrownEvents sends forged requests in addition to 200 genuine events a second: 500 a second, or 2,000 with
+// E2E_FLOOD.
 func TestForgeriesDoNotDrownEvents(t *testing.T) {
 	span, rate, slowest := shortFlood, fewForged, slowAnswer
 	if flood() {
@@ -183,7 +184,7 @@ func TestForgeriesDoNotDrownEvents(t *testing.T) {
 		defer stop()
 		var work sync.WaitGroup
 		work.Go(func() { forged = e.forge(ctx, sender.addresses[0], rate) })
-		// Events that are gathered for five seconds: the writes that are counted are not to be theirs.
+		// These events are grouped for five seconds, so that they cause none of the writes that are counted.
 		work.Go(func() {
 			sender.run(ctx, genuinePerSecond, []string{"IDENTITY_ADDED", "TASK_STARTED", "INCOMES_ADDED"}, people)
 		})

@@ -14,8 +14,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// A status that somebody wipes, as a restore without statuses does, is there again within seconds: under a process that
-// runs, and after a start.
+// A status that somebody wipes, as a restore without statuses does, is restored within seconds, by a running process and after a
+// start.
 func TestAWipedStatusIsRepaired(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})

@@ -18,7 +18,7 @@ import (
 // failure is how the API server fails a write.
 type failure struct {
 	name string
-	// committed: the write was done all the same.
+	// committed: the write was stored nevertheless.
 	committed bool
 	status    metav1.Status
 }
@@ -76,12 +76,12 @@ func writesTo(side string, points []point) []point {
 	return writes
 }
 
-// withFailure travels with a write that fails once. It gives the time to the end of the journey.
+// withFailure runs the journey with a write that fails once. It returns the time to the end of the journey.
 func (j journey) withFailure(t *testing.T, at point, how failure) string {
 	e := j.set(t)
 	through := newTap(e.namespace)
 	through.fail(at, how)
-	o := e.tapped(through, e.traveling()...)
+	o := e.tapped(through, e.journeyFlags()...)
 	o.start()
 	within(t, reachLimit, "the write is made: "+at.String(), func() (bool, string) {
 		return through.isSprung(), fmt.Sprint(through.taken())

@@ -12,7 +12,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// Every loss in a status is seen, and what receivers write is not taken for one.
+// Every lost field of a status is noticed, and writes of receivers do not count as losses.
 func TestWhichChangesOfAStatusAreSomebodyElses(t *testing.T) {
 	t.Parallel()
 	at := metav1.NewTime(time.Date(2026, 3, 31, 12, 0, 0, 123, time.UTC))
@@ -117,7 +117,7 @@ func (l *life) replaceStatus(status v1alpha1.SmileUserStatus) {
 	}
 }
 
-func TestAStatusThatIsWipedOrSetBackWakesItsObject(t *testing.T) {
+func TestAStatusThatIsWipedOrRolledBackWakesItsObject(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
 	l.reach("u1")
@@ -135,7 +135,7 @@ func TestAStatusThatIsWipedOrSetBackWakesItsObject(t *testing.T) {
 	} {
 		l.replaceStatus(status)
 		if !l.wakes() {
-			t.Errorf("a status that was %s wakes nobody", name)
+			t.Errorf("a status that was %s does not wake its object", name)
 		}
 		l.reach("u2")
 		if l.wakes() {
@@ -172,12 +172,12 @@ func TestAStatusThatWasOnlyReadIsRemembered(t *testing.T) {
 	after.reach("u1")
 	after.replaceStatus(v1alpha1.SmileUserStatus{})
 	if !after.wakes() {
-		t.Error("a status that was wiped wakes nobody")
+		t.Error("a status that was wiped does not wake its object")
 	}
 }
 
 // The watch may show a write before the API server's response has come, and writes before the last one after it.
-func TestOwnWritesWakeNobodyWheneverTheyAreShown(t *testing.T) {
+func TestOwnWritesWakeNoObjectWheneverTheyAreShown(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
 	l.reach("u1")
@@ -203,8 +203,7 @@ func TestOwnWritesWakeNobodyWheneverTheyAreShown(t *testing.T) {
 	}
 }
 
-// What somebody writes between a reconcile's read and its write is patched, not replaced: the object is woken by what is
-// stored then.
+// A write of somebody else between a reconcile's read and its write is patched, not replaced. The stored result wakes the object.
 func TestAStatusThatIsWipedDuringAReconcileWakesItsObject(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
@@ -221,6 +220,6 @@ func TestAStatusThatIsWipedDuringAReconcileWakesItsObject(t *testing.T) {
 		t.Fatal("the test wiped nothing")
 	}
 	if !l.wakes() {
-		t.Error("the loss wakes nobody")
+		t.Error("the loss does not wake the object")
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// A reconcile that a shutdown cuts short stores what it achieved, so that the next process need not find it out.
-func TestWhatAPassAchievedOutlivesAShutdown(t *testing.T) {
+// A reconcile that is interrupted by a shutdown stores what it achieved, so that the next process need not find it out.
+func TestTheResultOfAnInterruptedReconcileIsStored(t *testing.T) {
 	t.Parallel()
 	c, user := stored(t)
 	_, err := reconciled(c, func(_ context.Context, r *Run[*v1alpha1.SmileUser]) error {
@@ -32,7 +32,7 @@ func TestWhatAPassAchievedOutlivesAShutdown(t *testing.T) {
 	}
 }
 
-// A process may end because another has taken over: what that one stored meanwhile stays.
+// A process may end because another one has taken over. What the other one stored meanwhile stays.
 func TestAProcessThatEndsOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	c, user := stored(t)

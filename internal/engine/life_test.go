@@ -20,7 +20,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// life is an object whose reconciles end as told.
+// life is an object whose reconciles end as configured.
 type life struct {
 	*Reconciler[*v1alpha1.SmileUser]
 
@@ -236,7 +236,7 @@ func TestObservedGenerationMovesWhenAGenerationIsHandled(t *testing.T) {
 	}
 }
 
-func TestEventsTellTransitionsOnce(t *testing.T) {
+func TestEventsReportTransitionsOnce(t *testing.T) {
 	t.Parallel()
 	invalid := problem.NewInvalid(v1alpha1.ReasonUserNotOwned, "not yours")
 	notReady := problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown, "wait")
@@ -274,8 +274,8 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 	}
 }
 
-// A phase may set a condition that a later one takes back: as long as the outcome is the same, nothing is written.
-func TestAValueThatIsTakenBackInTheSamePassIsNoTransition(t *testing.T) {
+// A phase may set a condition that a later one reverts. If the final value is the same, nothing is written.
+func TestAValueThatIsRevertedInTheSameReconcileIsNoTransition(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
 	l.Kind.Phases = phased(

@@ -22,8 +22,8 @@ func versioned(version string) *v1alpha1.SmileUser {
 	return &v1alpha1.SmileUser{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "george", ResourceVersion: version}}
 }
 
-// A reconcile over what the cache held before our last write would do again what has been done.
-func TestALateCacheIsWaitedForButNotForEver(t *testing.T) {
+// A reconcile of an object from before our last write would repeat what was done.
+func TestAStaleCacheIsWaitedForButNotForever(t *testing.T) {
 	t.Parallel()
 	began := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {
@@ -49,7 +49,7 @@ func TestALateCacheIsWaitedForButNotForEver(t *testing.T) {
 				t.Errorf("late: %v", got)
 			}
 			if !test.late && m.newerThan(versioned("1"), began) {
-				t.Error("the write is remembered for ever")
+				t.Error("the write is remembered forever")
 			}
 		})
 	}

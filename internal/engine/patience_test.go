@@ -11,8 +11,9 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
-// A deletion that waits for a remote side that does not answer says so within 10 s.
-func TestADeletionThatHangsSaysThatItIsBlocked(t *testing.T) {
+// A deletion that waits for a remote side that does not respond reports that within
+// 10 s.
+func TestADeletionThatHangsReportsThatItIsBlocked(t *testing.T) {
 	t.Parallel()
 	c, user := stored(t)
 	user.Finalizers = []string{v1alpha1.FinalizerRevoke}

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// shop is a queue with workers, in a bubble of fake time.
+// shop is a queue with workers, in a synctest bubble.
 type shop struct {
 	*queue
 	group sync.WaitGroup
@@ -23,8 +23,8 @@ type shop struct {
 	start time.Time
 }
 
-// openShop starts so many workers, for whom each object takes some time. The connection of an object is in its name, before
-// the first dash, and so is its host.
+// openShop starts a number of workers. Each object takes some time. The connection of an object is in its name, before the first
+// dash, and so is its host.
 func openShop(t *testing.T, workers int, takes func(name string) time.Duration) *shop {
 	t.Helper()
 	s := &shop{began: map[string][]time.Duration{}, start: time.Now()}
@@ -66,8 +66,8 @@ func (s *shop) times(name string) int {
 	return len(s.began[name])
 }
 
-// TestAHangingTenantHoldsUpNobodyElse has 60 objects of one tenant hang for 30 s each.
-func TestAHangingTenantHoldsUpNobodyElse(t *testing.T) {
+// TestAHangingTenantDelaysNoOther makes 60 objects of one tenant hang for 30 s each.
+func TestAHangingTenantDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openShop(t, 16, func(name string) time.Duration {
 			if strings.HasPrefix(name, "hanging") {

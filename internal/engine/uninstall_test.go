@@ -32,8 +32,8 @@ func (d definition) Get(_ context.Context, key client.ObjectKey, obj client.Obje
 	return d.err
 }
 
-// Who deletes the CustomResourceDefinition deletes all objects of the kind with it, and does not mean that anything at Smile
-// is undone, which could not be reversed. While that cannot be known, nothing is undone either.
+// Deleting the CustomResourceDefinition deletes all objects of the kind, and is not meant to undo anything at Smile, which could
+// not be reversed. While the definition cannot be read, nothing is undone either.
 func TestADeletedKindUndoesNothing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

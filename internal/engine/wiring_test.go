@@ -33,7 +33,7 @@ func TestWhenConnectionsWakeTheirObjects(t *testing.T) {
 		"is suspended":             {conn(false, ready), conn(true, ready), false},
 		"revokes stop":             {conn(false, ready), conn(false, ready, paused), false},
 		"revokes are approved":     {conn(false, ready, paused), conn(false, ready), true},
-		"revokes wait as ever":     {conn(false, ready, paused), conn(false, ready, paused), false},
+		"revokes still wait":       {conn(false, ready, paused), conn(false, ready, paused), false},
 		"approved while broken":    {conn(false, broken, paused), conn(false, broken), true},
 	} {
 		t.Run(name, func(t *testing.T) {

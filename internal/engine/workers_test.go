@@ -22,7 +22,7 @@ func fill(w *workers, tenant Tenant, count int) {
 	}
 }
 
-// startAll starts what may, and counts by connection.
+// startAll starts all objects that may run, and counts them by connection.
 func startAll(w *workers) map[string]int {
 	started := map[string]int{}
 	for r := w.start(); r != nil; r = w.start() {
@@ -39,11 +39,11 @@ func TestSharesOfTheWorkers(t *testing.T) {
 		limit map[string]int
 	}{
 		{"alone", map[Tenant]int{a: 100}, map[string]int{"a": 12}},
-		{"beside another", map[Tenant]int{a: 100, b: 1}, map[string]int{"a": 4, "b": 1}},
+		{"with another", map[Tenant]int{a: 100, b: 1}, map[string]int{"a": 4, "b": 1}},
 		{"two of one host, alone", map[Tenant]int{a: 100, sameHost: 100}, map[string]int{"a": 4, "c": 4}},
-		{"two of one host, beside another", map[Tenant]int{a: 100, sameHost: 100, b: 100}, map[string]int{"a": 2, "c": 2, "b": 4}},
+		{"two of one host, and another", map[Tenant]int{a: 100, sameHost: 100, b: 100}, map[string]int{"a": 2, "c": 2, "b": 4}},
 		{"without a connection", map[Tenant]int{{}: 100}, map[string]int{"": 16}},
-		{"beside some without a connection", map[Tenant]int{a: 100, {}: 100}, map[string]int{"a": 8, "": 8}},
+		{"with some without a connection", map[Tenant]int{a: 100, {}: 100}, map[string]int{"a": 8, "": 8}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -53,7 +53,7 @@ func (b *backlog) tasksRead(unfinished oldest) {
 	b.tasksSince = dayBefore(unfinished.at)
 }
 
-// resume has tasks listed from a day, if that is earlier than what is known.
+// resume makes the next poll list tasks from a day, if that is earlier than the stored day.
 func (b *backlog) resume(tasksSince time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +77,7 @@ func (o *oldest) see(t smile.Task) {
 // dayBefore is the day before that of a point in time. It is not known in which time zone Smile's days begin.
 func dayBefore(at time.Time) time.Time { return at.UTC().Truncate(day).Add(-day) }
 
-// SuspectDuplicate has the next poll list the newest users, because a second user of a person may have been created.
+// SuspectDuplicate makes the next poll list the newest users, because a second user of a person may have been created.
 func (m *Mirror) SuspectDuplicate() { m.poller.backlog.suspect(m.poller.clock.Now()) }
 
 // TasksSince is the day from which tasks must be listed. After a restart, ResumeTasks continues from it.

@@ -93,7 +93,7 @@ func TestEveryEventLeadsToARead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		h := newHinted(t)
-		// In whole microseconds, as hints are stored: no two writes to one person are as near as that.
+		// In whole microseconds, as hints are stored: two writes to one user are never closer.
 		most := interval.Microseconds()
 		skew := time.Duration(rapid.Int64Range(-most, most).Draw(rt, "skew")) * time.Microsecond
 		apart := rapid.Int64Range(0, hook.Slack.Microseconds())

@@ -263,7 +263,7 @@ func TestTasksAreListedFromTheLastDayThatWasRead(t *testing.T) {
 		}
 		w.live(t, 12*24*time.Hour)
 		if got := w.TasksSince().Format(time.DateOnly); got != "2000-01-17" {
-			t.Errorf("a task that never finishes keeps it back for ever: %s", got)
+			t.Errorf("a task that never finishes holds it back forever: %s", got)
 		}
 	})
 }

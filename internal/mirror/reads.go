@@ -168,7 +168,7 @@ func (m *Mirror) Settle(ctx context.Context, wanted identity.Marker, attempted, 
 // there were none.
 func (m *Mirror) RemoteTime() (now time.Time, ok bool) { return m.listings.remoteTime() }
 
-// RequestRefresh has the next poll read the accounts of a user, at once. It wakes the user's objects then.
+// RequestRefresh requests a poll that reads the accounts of a user at once, and then wakes the user's objects.
 func (m *Mirror) RequestRefresh(userID string) { m.poller.request(userID) }
 
 // RequestRefreshSince does the same, unless the accounts were read at a time or later.

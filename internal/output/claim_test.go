@@ -45,7 +45,8 @@ func clusterWith(t *testing.T, target output.Target, controller *metav1.OwnerRef
 	)
 }
 
-// What becomes of an existing object depends on who controls it, whom it is marked for, and whether that one lives.
+// The treatment of an existing object depends on its controller, on the owner in its annotation, and on whether that owner
+// exists.
 func TestWhoseAnExistingObjectIs(t *testing.T) {
 	t.Parallel()
 	const ours, sync, user = "smile-operator.io/v1alpha1", "SmileAccountSync", "SmileUser"

@@ -60,7 +60,7 @@ func (w Watched) keyUserOf(ctx context.Context, live client.Reader, namespace st
 	}
 }
 
-// usedKey names the object if its status holds what is made with an identity key.
+// usedKey names the object if its status contains a value that was made with an identity key.
 func usedKey(obj runtime.Object) string {
 	switch obj := obj.(type) {
 	case *v1alpha1.SmileConnection:

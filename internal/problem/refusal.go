@@ -105,11 +105,11 @@ func reasonOf(status metav1.Status) string {
 }
 
 var (
-	// repeated is what the API server puts before the cause, and a Refusal says itself.
+	// repeated matches the start of a message that the text of a Refusal already contains.
 	repeated = regexp.MustCompile(`^[a-z.]+ "[^"]*" is (?:forbidden|invalid): `)
-	// valued is how field errors begin that quote the value of the field.
+	// valued matches the start of field errors that quote the value of the field.
 	valued = regexp.MustCompile(`^(\w+ value): (?:"(?:[^"\\]|\\.)*": )?`)
-	// changing is what differs between equal failures: UUIDs, times, digests and long numbers.
+	// changing matches what differs between equal failures: UUIDs, times, digests and long numbers.
 	changing = regexp.MustCompile(
 		`[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\d{4}-\d{2}-\d{2}(?:[T ][\d:.]+Z?)?|\d{2}:\d{2}(?::\d{2})?|\b[0-9a-fA-F]{16,}\b|\d{8,}`,
 	)

@@ -129,7 +129,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 		silent = append(silent, s.dial(t))
 	}
 	if status := s.deliver(t, 300*time.Millisecond); status != 0 {
-		t.Errorf("connection %d is served beside the others", mostConnections+1)
+		t.Errorf("connection %d is served at the same time as the others", mostConnections+1)
 	}
 	for _, conn := range silent[:2] { // the one that was given up is still to be taken
 		conn.Close()

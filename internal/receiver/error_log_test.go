@@ -35,7 +35,7 @@ func (b *broken) Get(ctx context.Context, key client.ObjectKey, obj client.Objec
 	return errors.Join(b.get, b.Client.Get(ctx, key, obj, options...))
 }
 
-// Why events are not accepted is logged, rarely, and without their contents.
+// The reason why an event is not accepted is logged, rarely and without the contents of the event.
 func TestRefusedEventsAreLogged(t *testing.T) {
 	forbidden := errors.New("it is forbidden")
 	unknown := func(ctx context.Context) *http.Request {
@@ -49,12 +49,12 @@ func TestRefusedEventsAreLogged(t *testing.T) {
 		status      int
 		logged      []string
 	}{
-		"the cache cannot list":     {broken{list: forbidden}, broken{}, false, known, http.StatusServiceUnavailable, []string{"cannot be listed", "forbidden"}},
-		"the API server does not":   {broken{}, broken{list: forbidden}, false, unknown, http.StatusServiceUnavailable, []string{"cannot be listed", "forbidden"}},
-		"the Secret cannot be read": {broken{}, broken{get: forbidden}, false, known, http.StatusServiceUnavailable, []string{"cannot be read", "forbidden", "n/events"}},
-		"the cache shows nothing":   {broken{blind: true}, broken{}, false, known, http.StatusServiceUnavailable, []string{"the cache lags", "n/events"}},
-		"the Secret lacks the pair": {broken{}, broken{}, true, known, http.StatusServiceUnavailable, []string{"does not hold the pair", "n/events"}},
-		"an event that makes no sense": {broken{}, broken{}, false, func(ctx context.Context) *http.Request {
+		"the cache cannot list":      {broken{list: forbidden}, broken{}, false, known, http.StatusServiceUnavailable, []string{"cannot be listed", "forbidden"}},
+		"the API server cannot list": {broken{}, broken{list: forbidden}, false, unknown, http.StatusServiceUnavailable, []string{"cannot be listed", "forbidden"}},
+		"the Secret cannot be read":  {broken{}, broken{get: forbidden}, false, known, http.StatusServiceUnavailable, []string{"cannot be read", "forbidden", "n/events"}},
+		"the cache shows nothing":    {broken{blind: true}, broken{}, false, known, http.StatusServiceUnavailable, []string{"the cache lags", "n/events"}},
+		"the Secret lacks the pair":  {broken{}, broken{}, true, known, http.StatusServiceUnavailable, []string{"does not hold the pair", "n/events"}},
+		"an invalid event": {broken{}, broken{}, false, func(ctx context.Context) *http.Request {
 			return genuineOf(ctx, `{"id":"et-1","data":{"userId":"George"}}`)
 		}, http.StatusBadRequest, []string{"genuine event", "missing field type", "n/events"}},
 		"a forgery": {broken{}, broken{}, false, unknown, http.StatusUnauthorized, nil},

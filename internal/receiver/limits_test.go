@@ -80,7 +80,7 @@ func TestBodiesAreLimited(t *testing.T) {
 	}
 }
 
-// waiting is a body that is sent only when let is signalled.
+// waiting is a body that is sent only when let is closed.
 type waiting struct {
 	io.Reader
 	begun  bool
@@ -190,7 +190,7 @@ func TestUnreadResponsesEndTheirConnections(t *testing.T) {
 		}
 		<-time.After(time.Second)
 		if got := raw(t, dial(), func(w io.Writer) { _ = genuineOf(t.Context(), eventOf("TASK_FINISHED")).Write(w) }); got != http.StatusNoContent {
-			t.Errorf("beside them: %d", got)
+			t.Errorf("in addition to them: %d", got)
 		}
 		late := time.After(2 * writeTimeout)
 		for range maxRegistered + 1 {

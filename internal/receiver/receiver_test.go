@@ -371,7 +371,7 @@ func TestConcurrentRequestsAreLimited(t *testing.T) {
 	hang("unknown", 16)
 	until("unknown-too", http.StatusServiceUnavailable)
 	if status := s.send("TASK_FINISHED", s.user.Status.UserID); status != http.StatusNoContent {
-		t.Errorf("a genuine event beside forgeries that never end: %d", status)
+		t.Errorf("a genuine event during forgeries that never end: %d", status)
 	}
 	hang(s.hook.path, 64)
 	until(s.hook.path, http.StatusServiceUnavailable)

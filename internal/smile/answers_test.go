@@ -16,7 +16,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// always answers every request alike.
+// always returns the same response to every request.
 func always(answer func() (*http.Response, error)) smile.Doer {
 	return doerFunc(func(*http.Request) (*http.Response, error) { return answer() })
 }
@@ -92,7 +92,7 @@ func TestUnusableAnswers(t *testing.T) {
 	}
 }
 
-// TestTruncatedAtEveryByte cuts a good answer wherever it can be cut.
+// TestTruncatedAtEveryByte truncates a valid response at every byte.
 func TestTruncatedAtEveryByte(t *testing.T) {
 	created := `{"code":"OK","message":"Success","requestId":"r-1","data":{"user":` + userJSON + `,"token":` + tokenJSON + `}}`
 	for cut := range created {
@@ -162,8 +162,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRefusalsBelieveTheStatus proves that a body that breaks off takes nothing
-// away from a status that has arrived.
+// TestRefusalsBelieveTheStatus shows that the status counts even if the body is
+// incomplete.
 func TestRefusalsBelieveTheStatus(t *testing.T) {
 	answer := func() *http.Response {
 		response := breaking(`{"co`, syscall.ECONNRESET)()
@@ -226,7 +226,7 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// TestSecondTries counts the calls that are made while the answers stay bad.
+// TestSecondTries counts the calls while all responses are unusable.
 func TestSecondTries(t *testing.T) {
 	status := func(code int, retryAfter string) func() (*http.Response, error) {
 		return func() (*http.Response, error) {

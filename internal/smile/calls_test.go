@@ -54,7 +54,7 @@ func getPayload(t *testing.T, c *smile.Mutator) error {
 
 func revokeAccount(t *testing.T, c *smile.Mutator) error { return c.RevokeAccount(t.Context(), "a-1") }
 
-// TestBadArguments proves that nothing is sent for what could not be meant.
+// TestBadArguments shows that nothing is sent with an invalid argument.
 func TestBadArguments(t *testing.T) {
 	many := map[string]string{"a": "", "b": "", "c": "", "d": "", "e": "", "f": ""}
 	calls := map[string]func(*testing.T, *smile.Mutator, string) error{
@@ -160,8 +160,7 @@ func TestMetadataBounds(t *testing.T) {
 	}
 }
 
-// TestCreatedUserIsNeverLost proves that a token that is missing or odd does not
-// hide that a user was made.
+// TestCreatedUserIsNeverLost shows that a created user is returned even if its token is missing or invalid.
 func TestCreatedUserIsNeverLost(t *testing.T) {
 	for _, token := range []string{`null`, `{}`, `{"accessToken":"x"}`, `{"expiresAt":"2026-01-02T08:04:05Z"}`} {
 		doer := scripted(t, `{"user":`+userJSON+`,"token":`+token+`}`)
@@ -175,7 +174,7 @@ func TestCreatedUserIsNeverLost(t *testing.T) {
 	}
 }
 
-// TestTolerance proves that what is new, null or absent does no harm.
+// TestTolerance shows that new, null and absent fields do no harm.
 func TestTolerance(t *testing.T) {
 	tests := []struct {
 		name, answer string

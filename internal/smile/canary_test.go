@@ -17,8 +17,7 @@ var exposed = regexp.MustCompile(`"(id|userId|providerId|sourceId|createdAt|expi
 
 var values = regexp.MustCompile(`("[A-Za-z]+":)("[^"]*")`)
 
-// poisoned replaces every other value in a good answer by the canary, and adds
-// fields that carry it.
+// poisoned replaces all other values in a valid response by the canary, and adds fields that contain it.
 func poisoned(answer string) string {
 	spoiled := values.ReplaceAllStringFunc(answer, func(pair string) string {
 		parts := values.FindStringSubmatch(pair)
@@ -39,8 +38,8 @@ func leaks(t *testing.T, what string, v any) {
 	}
 }
 
-// TestResultsDoNotLeak prints everything that the client returns for answers which
-// carry a secret in every field that has no business being seen.
+// TestResultsDoNotLeak prints everything that the client returns for responses with a secret in every field that must not be
+// shown.
 func TestResultsDoNotLeak(t *testing.T) {
 	for _, test := range operations {
 		t.Run(test.name, func(t *testing.T) {
@@ -53,7 +52,7 @@ func TestResultsDoNotLeak(t *testing.T) {
 	}
 }
 
-// TestErrorsDoNotLeak prints every error that a hostile answer can cause.
+// TestErrorsDoNotLeak prints every error that a hostile response can cause.
 func TestErrorsDoNotLeak(t *testing.T) {
 	answers := map[string]func() (*http.Response, error){
 		"transport": func() (*http.Response, error) { return nil, errors.New(canary) },

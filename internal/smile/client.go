@@ -165,8 +165,8 @@ func unusable(op Operation, err error) error {
 	return &ResponseError{Operation: op.ID, Problem: problemOf(err, ProblemNotJSON)}
 }
 
-// damaged reports whether an answer was lost on the way, by something that is
-// likely to be gone at once. A timeout is not: it has cost enough already.
+// damaged reports whether a response was lost by a fault that an immediate retry probably avoids. A timeout is none, because it
+// has already taken too long.
 func damaged(err error) bool {
 	if lost, ok := errors.AsType[*TransportError](err); ok {
 		return !errors.Is(lost.Cause, context.DeadlineExceeded) && !errors.Is(lost.Cause, context.Canceled)

@@ -114,9 +114,9 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
-// How long a refusal takes does not tell how much of a signature is right: Welch's t of signatures that are wrong in the
-// first byte against those that are wrong in the last. The machine may be busy, so it is enough that one round of several
-// shows no difference; a comparison that stops at the first difference would show one in each.
+// The time of a refusal does not reveal how much of a signature is right: Welch's t of signatures that are wrong in the first
+// byte against those that are wrong in the last. The machine may be busy, so it is enough that one round of several shows no
+// difference; a comparison that stops at the first difference would show one in each.
 func TestRefusalsTakeTheSameTime(t *testing.T) {
 	key := smile.NewSensitive(strings.Repeat("k", 64))
 	body := []byte(vectorBody)
@@ -182,7 +182,7 @@ func texts(document any, path ...string) (found []string) {
 	return found
 }
 
-// What is taken for an event says what any reader of JSON finds in it.
+// The values of a parsed event are those that any JSON parser finds in it.
 func FuzzEvent(f *testing.F) {
 	f.Add([]byte(vectorBody))
 	f.Add([]byte(`{"type":"A","data":{"session":{"userId":"u"}}}`))
@@ -213,7 +213,7 @@ var (
 	idForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
 )
 
-// Whatever stands in the fields of an event, it is taken for what it says, or refused for an id that is none.
+// Whatever the fields of an event contain, it is parsed as it is, or refused because of an invalid id.
 func FuzzFieldsOfAnEvent(f *testing.F) {
 	f.Add("TASK_FINISHED", "tenant-1", "", "")
 	f.Add("USER_SESSION_COMPLETED", "", "tenant-1", "George")

@@ -11,8 +11,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// FuzzAnswer feeds bodies to a call that makes something: whatever comes back, a
-// success has an id, and a failure is one of the known kinds.
+// FuzzAnswer feeds bodies to a call that creates something: a success has an id, and a failure is of a documented type.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"code":"OK","data":{"user":` + userJSON + `,"token":` + tokenJSON + `}}`,

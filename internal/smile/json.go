@@ -97,7 +97,7 @@ func problemOf(err error, otherwise Problem) Problem {
 	return otherwise
 }
 
-// asText returns the string that a JSON value is. ok is false for any other value.
+// asText returns the value of a JSON string. ok is false for any other JSON value.
 func asText(data []byte) (text string, ok bool) {
 	err := json.Unmarshal(data, &text)
 	return text, err == nil && !isNull(data)

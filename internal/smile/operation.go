@@ -67,10 +67,9 @@ func OperationFrom(ctx context.Context) (Operation, bool) {
 
 type lastCheckKey struct{}
 
-// WithCheck has check called once the call has its slot in the budget, immediately
-// before each time that it is sent. If it returns an error, nothing is sent, and the
-// call fails with an *UnsentError of that cause. Checks that the context already has
-// are called afterwards.
+// WithCheck calls check when the call has its slot in the budget, immediately before each time that it is sent. If check returns
+// an error, nothing is sent, and the call fails with an *UnsentError with that cause. Checks that the context already has are
+// called afterwards.
 func WithCheck(ctx context.Context, check func() error) context.Context {
 	earlier, ok := ctx.Value(lastCheckKey{}).(func() error)
 	if !ok {

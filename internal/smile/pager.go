@@ -92,7 +92,7 @@ func pages[W wire[T], T any](ctx context.Context, c *Client, what call) iter.Seq
 			if !yield(entries, nil) || cursor == "" {
 				return
 			}
-			if err := extent.goOn(cursor); err != nil {
+			if err := extent.advance(cursor); err != nil {
 				yield(nil, unusable(what.operation, err))
 				return
 			}
@@ -147,8 +147,8 @@ func (e *extent) grow(bytes int) error {
 // end returns the memory of the entries.
 func (e *extent) end() { held.give(e.read) }
 
-// goOn records a cursor. It refuses one that would make the listing endless.
-func (e *extent) goOn(cursor string) error {
+// advance records a cursor. It refuses one that would make the listing endless.
+func (e *extent) advance(cursor string) error {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(cursor))
 	switch sum := hash.Sum64(); {

@@ -20,7 +20,7 @@ resources:
       - secretbox: {keys: [{name: key1, secret: %s}]}
 `
 
-// encrypting writes that configuration with a key of its own into a directory, and gives the API server's flag for it.
+// encrypting writes that configuration with a new key into a directory, and returns the API server's flag for it.
 func encrypting(dir string) (string, error) {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails

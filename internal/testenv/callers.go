@@ -45,7 +45,7 @@ func (w *World) ExpiredToken(account *corev1.ServiceAccount, audience string) st
 	return w.signed(account, audience, time.Now().Add(-time.Hour))
 }
 
-// SignedToken is a token like Token's. It shows that ExpiredToken differs in its age only.
+// SignedToken is like Token. It shows that ExpiredToken differs only in its age.
 func (w *World) SignedToken(account *corev1.ServiceAccount, audience string) string {
 	w.Helper()
 	return w.signed(account, audience, time.Now().Add(time.Hour))

@@ -87,7 +87,7 @@ func cacheless(ctx context.Context, live client.WithWatch) (client.WithWatch, er
 	}), nil
 }
 
-// keep drops what a selector does not select.
+// keep drops the objects that a selector does not select.
 func (i indexes) keep(list client.ObjectList, selector fields.Selector) error {
 	items, err := meta.ExtractList(list)
 	if err != nil {

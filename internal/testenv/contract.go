@@ -17,8 +17,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
-// holdToContract fails the test if a reconcile, or the object that it left, breaks a rule that holds for all.
-func (w *World) holdToContract(o *Operator, obj engine.Object, result ctrl.Result, err error) {
+// checkContract fails the test if a reconcile, or the resulting object, breaks a rule that applies to all objects.
+func (w *World) checkContract(o *Operator, obj engine.Object, result ctrl.Result, err error) {
 	w.Helper()
 	if err != nil && result != (ctrl.Result{}) {
 		w.Errorf("a reconcile returned both an error (%v) and a schedule (%+v)", err, result)
@@ -58,7 +58,7 @@ func breaches(obj engine.Object, shown status.Status, reasons []string) []string
 	return found
 }
 
-// unstable is what changes from one occasion to the next: ids, dates, times.
+// unstable matches what differs between equal failures: ids, dates, times.
 var unstable = regexp.MustCompile(`[0-9a-f]{16}|[0-9a-f]{8}-[0-9a-f]{4}-|\d{4}-\d{2}-\d{2}|\d{2}:\d{2}`)
 
 const longestMessage = 512
@@ -112,7 +112,7 @@ func conditionBreaches(obj engine.Object, c metav1.Condition, reasons []string) 
 	return found
 }
 
-// summaryBreaches holds Ready, Reconciling, Stalled and Suspended against each other.
+// summaryBreaches compares Ready, Reconciling, Stalled and Suspended.
 func summaryBreaches(conditions []metav1.Condition) []string {
 	ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
 	reconciling := meta.FindStatusCondition(conditions, v1alpha1.ConditionReconciling)
@@ -137,7 +137,7 @@ func summaryBreaches(conditions []metav1.Condition) []string {
 
 func sameReason(a, b *metav1.Condition) bool { return a.Reason == b.Reason && a.Message == b.Message }
 
-// statusOf is what tools must make of an object.
+// statusOf is the kstatus that an object must have.
 func statusOf(obj engine.Object) status.Status {
 	common := obj.CommonStatus()
 	ready := meta.FindStatusCondition(common.Conditions, v1alpha1.ConditionReady)

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Deny has the API server deny, by an admission policy with this message, every Secret of the world's namespace that has a
-// key, until the returned function is called.
+// Deny makes the API server deny, by an admission policy with this message, every Secret of the world's namespace that has a key,
+// until the returned function is called.
 func (w *World) Deny(key, message string) (allow func()) {
 	w.Helper()
 	policy := &admissionv1.ValidatingAdmissionPolicy{

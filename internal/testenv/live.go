@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/mirror"
 )
 
-// maxReconciles is how many reconciles a Live may take. More can only be a loop that never ends.
+// maxReconciles is the largest number of reconciles of a Live. More means an endless loop.
 const maxReconciles = 20_000
 
 // planned is an object in the queue.
@@ -20,9 +20,9 @@ type planned struct {
 	failures int
 }
 
-// Live advances the clock as the work queues would: each object is reconciled now, whenever it requested that, after a failure
-// with backoff, and when the operator itself notices that its remote side or its key pair changed. The mirrors poll when that
-// is due. Events from the API server's watches do not occur.
+// Live advances the clock and reconciles as the work queues would: each object now, whenever it requested that, after a failure
+// with backoff, and when the operator notices that its remote side or its key pair changed. The mirrors poll when due. There are
+// no events from the API server's watches.
 func (o *Operator) Live(d time.Duration, objects ...engine.Object) {
 	o.world.Helper()
 	end := o.world.Clock.Now().Add(d)
@@ -57,8 +57,8 @@ func (o *Operator) next(queue []*planned) (at time.Time, do func()) {
 	return first.due, func() { o.reconcilePlanned(first) }
 }
 
-// Poll advances the clock to the next poll of the mirrors, and lets nothing else happen. A poll that is already due does not
-// count: what was read after it is not read again.
+// Poll advances the clock to the next poll of the mirrors, without any reconcile. A poll that is already due does not count,
+// because newer reads are not repeated.
 func (o *Operator) Poll() {
 	o.world.Helper()
 	o.controllers.Mirrors.PollDue(o.world.Context())

@@ -89,7 +89,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	return o
 }
 
-// options are the operator's flags: the defaults, and what is particular to the world.
+// options are the operator's flags: the defaults, and those of the world.
 func (w *World) options() app.Options {
 	var options app.Options
 	options.Bind(pflag.NewFlagSet("", pflag.ContinueOnError))
@@ -138,11 +138,11 @@ func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 	default:
 		o.world.Fatalf("no controller reconciles a %T", obj)
 	}
-	o.world.holdToContract(o, obj, result, err)
+	o.world.checkContract(o, obj, result, err)
 	return result, err
 }
 
-// Run reconciles each object once, without failure, and returns after what time the last one must be reconciled again; 0 if
+// Run reconciles each object once, which must succeed, and returns the delay until the last one must be reconciled again; 0 if
 // never.
 func (o *Operator) Run(objects ...engine.Object) time.Duration {
 	o.world.Helper()
@@ -155,7 +155,7 @@ func (o *Operator) Run(objects ...engine.Object) time.Duration {
 	return next
 }
 
-// Fail reconciles an object a number of times, and each time must fail.
+// Fail reconciles an object a number of times. Each reconcile must fail.
 func (o *Operator) Fail(obj engine.Object, times int) {
 	o.world.Helper()
 	for range times {

@@ -12,42 +12,42 @@ import (
 	"github.com/smile-operator/smile-operator/internal/engine"
 )
 
-// Outcome is how an object shows: its Ready condition, and what tools that follow kstatus make of it.
+// Outcome is the visible state of an object: its Ready condition, and its kstatus.
 type Outcome struct {
 	Ready  metav1.ConditionStatus
 	Reason string
 	Status status.Status
 }
 
-// Fresh is an object of which nothing shows yet.
+// Fresh is an object without a Ready condition.
 var Fresh = Outcome{Status: status.InProgressStatus}
 
-// Ready is an object that is as it should be.
+// Ready is an object that is ready.
 func Ready(reason string) Outcome {
 	return Outcome{metav1.ConditionTrue, reason, status.CurrentStatus}
 }
 
-// Updating is an object that was ready, of which a new generation is under way.
+// Updating is an object that was ready, and whose new generation is being reconciled.
 func Updating(reason string) Outcome {
 	return Outcome{metav1.ConditionTrue, reason, status.InProgressStatus}
 }
 
-// Waiting is an object that will be tried again.
+// Waiting is an object that will be retried.
 func Waiting(reason string) Outcome {
 	return Outcome{metav1.ConditionFalse, reason, status.InProgressStatus}
 }
 
-// Stalled is an object that only a change helps.
+// Stalled is an object that requires a change.
 func Stalled(reason string) Outcome {
 	return Outcome{metav1.ConditionFalse, reason, status.FailedStatus}
 }
 
-// Terminating is an object whose deletion is held up.
+// Terminating is an object whose deletion is blocked.
 func Terminating(reason string) Outcome {
 	return Outcome{metav1.ConditionFalse, reason, status.TerminatingStatus}
 }
 
-// Outcome reads how an object shows.
+// Outcome reads the visible state of an object.
 func (w *World) Outcome(obj engine.Object) Outcome {
 	w.Helper()
 	w.Get(obj)
@@ -58,7 +58,7 @@ func (w *World) Outcome(obj engine.Object) Outcome {
 	return outcome
 }
 
-// kstatus reads the object as tools do that do not know its kind.
+// kstatus computes the status of an object as generic tools do.
 func (w *World) kstatus(obj client.Object) status.Status {
 	w.Helper()
 	kind, err := apiutil.GVKForObject(obj, w.Client.Scheme())

@@ -22,7 +22,7 @@ type Event struct {
 	Type, Reason, Action, Note string
 }
 
-// Records keeps the events and the audit log of an operator, and what must not have been in these or in its logs.
+// Records keeps the events and the audit log of an operator, and the leaks in these and in its logs.
 type Records struct {
 	mu     sync.Mutex
 	events []Event
@@ -45,7 +45,7 @@ func (r *Records) Eventf(regarding, _ runtime.Object, kind, reason, action, note
 	r.inspect(fmt.Sprintf("%+v", recorded))
 }
 
-// logger gives a logger whose lines are only inspected.
+// logger returns a logger whose lines are only inspected.
 func (r *Records) logger() logr.Logger {
 	return funcr.New(func(prefix, args string) { r.inspect(prefix + " " + args) }, funcr.Options{Verbosity: loudest})
 }

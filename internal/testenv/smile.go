@@ -75,7 +75,7 @@ func (s *Smile) Shutdown() {
 	s.server.Close()
 }
 
-// Idle returns when every call has ended, also those whose caller has gone.
+// Idle returns when every call has ended, also those whose callers have gone.
 func (s *Smile) Idle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +91,7 @@ func (s *Smile) count(change int) {
 	s.idle.Broadcast()
 }
 
-// Break makes calls go wrong from now on, instead of any that did before.
+// Break sets faults for the calls from now on. They replace earlier ones.
 func (s *Smile) Break(faults ...sandbox.Fault) {
 	s.tb.Helper()
 	if err := s.SetFaults(faults); err != nil {
@@ -105,7 +105,7 @@ func (s *Smile) ClearFaults() { s.Break() }
 // Mark is a moment in the life of a sandbox, to count calls from.
 type Mark int
 
-// Mark gives the present moment.
+// Mark returns the present moment.
 func (s *Smile) Mark() Mark { return Mark(len(s.Journal(0))) }
 
 // Calls counts the operator's calls since a mark: of these operations, or all when none is named.
@@ -130,10 +130,10 @@ func (s *Smile) People(of sandbox.KeyPair) []sandbox.User {
 	return users
 }
 
-// elsewhere is where calls come from that are not the operator's.
+// elsewhere is the source address of calls that are not the operator's.
 const elsewhere = "192.0.2.1"
 
-// NewUser makes a user of a tenant behind the operator's back, as another program or another installation would.
+// NewUser creates a user of a tenant without the operator, as another program or another installation would.
 func (s *Smile) NewUser(of sandbox.KeyPair, metadata map[string]string) sandbox.User {
 	s.tb.Helper()
 	body, err := json.Marshal(map[string]any{"externalMetadata": metadata})

@@ -21,7 +21,7 @@ import (
 // begin is when the clock of every world starts.
 var begin = time.Date(2026, 3, 31, 22, 30, 0, 0, time.UTC)
 
-// Config says how a world differs from the plainest one.
+// Config says how a world differs from the default.
 type Config struct {
 	// Sandbox options; keys, canary and clock are the world's.
 	Sandbox sandbox.Options
@@ -40,7 +40,7 @@ type Config struct {
 	SmileAhead time.Duration
 }
 
-// World is a namespace, a sandbox and a clock of one test's own.
+// World is the namespace, the sandbox and the clock of one test.
 type World struct {
 	testing.TB
 	// Client reads and writes the API server, as a person would.
@@ -59,8 +59,8 @@ type World struct {
 	namespaces []string
 }
 
-// Context is canceled when the test ends. It is the same each time: each that Ginkgo is asked for costs it a clean-up,
-// and thousands of these cost it minutes.
+// Context is canceled when the test ends. It is always the same one, because Ginkgo adds a cleanup for each context that it
+// creates, and thousands of these take minutes.
 func (w *World) Context() context.Context { return w.ctx }
 
 // New makes a world.
@@ -87,8 +87,8 @@ func (w *World) NewNamespace() string {
 	return namespace.Name
 }
 
-// clear deletes the users of the world, of which the operator lists those of all namespaces: what the tests before have
-// left would slow down those that follow.
+// clear deletes the users of the world. The operator lists the users of all namespaces, so those of earlier tests would slow down
+// later ones.
 func (w *World) clear() {
 	ctx := context.Background() // the test has ended
 	for _, namespace := range w.namespaces {
@@ -165,7 +165,7 @@ func (w *World) Hint(user *v1alpha1.SmileUser) {
 	w.HintAt(user, w.Clock.Now())
 }
 
-// HintAt does so at a time, which a receiver with another clock may take for now.
+// HintAt does the same at a given time, as a receiver with another clock would.
 func (w *World) HintAt(user *v1alpha1.SmileUser, at time.Time) {
 	w.Helper()
 	w.ChangeStatus(user, func() { user.Status.HintedAt = &metav1.MicroTime{Time: at} })
@@ -176,7 +176,7 @@ func (w *World) SmileNow() time.Time {
 	return w.Clock.Now().Add(w.config.SmileAhead - time.Duration(w.ahead.Load()))
 }
 
-// HintAbout stores what an urgent event about a user is about, as a receiver does whose clock is right.
+// HintAbout stores a hint about the subject of an urgent event, as a receiver with the right clock does.
 func (w *World) HintAbout(user *v1alpha1.SmileUser, news ...hook.News) {
 	w.Helper()
 	w.Clock.Step(time.Millisecond)
@@ -214,7 +214,7 @@ func (w *World) Secret(name string) (secret *corev1.Secret, ok bool) {
 	return secret, w.Exists(secret)
 }
 
-// Refused is the API server's message about an object that it does not take; "" when it takes it.
+// Refused is the API server's message about an object that it refuses; "" if it accepts it.
 func (w *World) Refused(obj client.Object) string {
 	w.Helper()
 	err := w.Client.Create(w.Context(), obj)
@@ -226,8 +226,8 @@ func (w *World) Refused(obj client.Object) string {
 	return ""
 }
 
-// SetClock sets the operator's clock forward, or back, while Smile's goes on. A process of the operator cannot tell that from
-// time that passes until a response of Smile shows it: the clock of a world has no monotonic reading.
+// SetClock sets the operator's clock forward, or back, while Smile's goes on. A process of the operator cannot distinguish that
+// from the passing of time until a response of Smile shows it, because the clock of a world has no monotonic reading.
 func (w *World) SetClock(forward time.Duration) {
 	w.ahead.Add(int64(forward))
 	w.Clock.SetTime(w.Clock.Now().Add(forward))

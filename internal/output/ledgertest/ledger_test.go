@@ -17,8 +17,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Run(m)) }
 
-// Three processes record accounts at the same time, more than two shards hold: each of them and the next process knows
-// all. After 400 days only the last shard is left.
+// Three processes record accounts at the same time, more than two shards hold. The next process finds all of them. After 400 days
+// only the last shard is left.
 func TestLedgerOnAnAPIServer(t *testing.T) {
 	w := testenv.New(t, testenv.Config{})
 	w.Operator() // makes the identity key

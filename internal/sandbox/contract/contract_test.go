@@ -130,8 +130,7 @@ func TestWrongContentType(t *testing.T) {
 	}
 }
 
-// TestRelaxations shows that each liberty allows what was a violation before,
-// and nothing beside it.
+// TestRelaxations shows that each liberty allows what was a violation before, and nothing else.
 func TestRelaxations(t *testing.T) {
 	for name, test := range map[string]struct {
 		relaxation   Relaxation

@@ -127,7 +127,8 @@ func (q *Queue) Resume(to Target, kept Record) {
 	q.enqueue(&outgoing{target: to, event: *kept.Event, record: &kept.Delivery, tries: len(kept.Delivery.Attempts)})
 }
 
-// enqueue has an event sent as soon as a worker is free. The caller holds mu.
+// enqueue queues an event, which is sent as soon as a worker is free. The caller
+// holds mu.
 func (q *Queue) enqueue(o *outgoing) {
 	if q.ctx.Err() != nil {
 		return

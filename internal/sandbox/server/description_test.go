@@ -146,7 +146,7 @@ func TestDescriptionIsStrict(t *testing.T) {
 				Request: httptest.NewRequest(http.MethodGet, path, nil), Status: http.StatusOK, Header: good.header, Body: []byte(bad),
 			})
 			if !ok || len(finding.Violations) == 0 {
-				t.Errorf("nobody noticed: %s", bad)
+				t.Errorf("not noticed: %s", bad)
 			}
 		})
 	}

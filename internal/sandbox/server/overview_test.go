@@ -16,7 +16,7 @@ func TestOverview(t *testing.T) {
 
 	got := b.get("/_sandbox/overview").must(t, http.StatusOK)
 	if strings.Contains(got.text, "hush") || strings.Contains(got.text, "-secret") {
-		t.Errorf("the overview tells a secret: %s", got.text)
+		t.Errorf("the overview contains a secret: %s", got.text)
 	}
 	all := decode[Overview](t, []byte(got.text))
 	if len(all.Tenants) != 2 || len(all.Tenants[0].Users) != 2 || all.Tenants[1].Mode != ModeProduction || all.Tenants[1].Users[0].User.ID != live {

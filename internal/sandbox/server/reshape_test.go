@@ -54,9 +54,9 @@ func TestQuirksShapeEvents(t *testing.T) {
 		b, m := hooked(t, Options{Quirks: map[string]string{"nulls": "absent", "extra-fields": "on"}}, edited("includePayload", "true"))
 		b.george(b.newUser(), "sss_ph")
 		synctest.Wait()
-		told := m.of(t, "TASK_FINISHED")
-		if told.data[quirks.AddedLaterField] == nil || strings.Contains(told.body, "null") || !strings.Contains(told.body, `"amount":2250`) {
-			t.Errorf("got %s", told.body)
+		event := m.of(t, "TASK_FINISHED")
+		if event.data[quirks.AddedLaterField] == nil || strings.Contains(event.body, "null") || !strings.Contains(event.body, `"amount":2250`) {
+			t.Errorf("got %s", event.body)
 		}
 	})
 }

@@ -49,7 +49,7 @@ func drawArrivals(t *rapid.T) []arrival {
 	}), 1, 150).Draw(t, "arrivals")
 }
 
-// grants lets the arrivals compete in a bubble of fake time.
+// grants makes the arrivals compete in a synctest bubble.
 func grants(t *testing.T, budget func() *Budget, arrivals []arrival) (moments []time.Time) {
 	synctest.Test(t, func(t *testing.T) {
 		b := budget()
@@ -86,7 +86,7 @@ func TestBudgetNeverExceedsItsLimit(t *testing.T) {
 	})
 }
 
-// takeDue takes the slot that is due, or tells how long there is none.
+// takeDue takes the slot that is due, or returns the time until the next one.
 func takeDue(b *Budget) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()

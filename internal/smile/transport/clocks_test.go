@@ -97,7 +97,7 @@ func TestTheRangeOfSkews(t *testing.T) {
 	t.Parallel()
 	clocks := NewClocks(newMachine())
 	if least, greatest := clocks.Range(); least.Known || greatest.Known {
-		t.Errorf("nobody was heard: %v, %v", least, greatest)
+		t.Errorf("no host has responded: %v, %v", least, greatest)
 	}
 	clocks.heard("a", noon, noon.Add(time.Minute))
 	clocks.heard("b", noon, noon.Add(-time.Hour))

@@ -13,7 +13,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// TestAHostThatHangsGetsOneCallAtATime has a host time out again and again, and then answer.
+// TestAHostThatHangsGetsOneCallAtATime makes a host time out repeatedly, and then
+// respond.
 func TestAHostThatHangsGetsOneCallAtATime(t *testing.T) {
 	ways := map[string]func(net.Conn, *http.Request) bool{
 		"no answer": func(net.Conn, *http.Request) bool { return true },
@@ -80,7 +81,8 @@ func sleep(d time.Duration) bool {
 	return false
 }
 
-// TestOtherFailuresAreAnswers breaks the row of timeouts by a call that fails fast.
+// TestOtherFailuresAreAnswers interrupts a sequence of timeouts by a call that fails
+// fast.
 func TestOtherFailuresAreAnswers(t *testing.T) {
 	host := new(Host)
 	for range mostTimeouts - 1 {

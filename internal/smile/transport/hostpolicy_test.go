@@ -47,7 +47,8 @@ var goodEndpoints = []struct{ text, want string }{
 	{"http://smile-sandbox.smile-system:8484/other", "http://smile-sandbox.smile-system:8484/other"},
 }
 
-// badEndpoints are what somebody may write who wants the keys, or just errs.
+// badEndpoints are endpoints that somebody could write to get the keys, or by
+// mistake.
 var badEndpoints = []string{
 	// not a URL of an API
 	"", " ", "/", "v1", "open.smileapi.io", "//open.smileapi.io/v1", "https:", "https:///v1", "https:open.smileapi.io",
@@ -59,7 +60,7 @@ var badEndpoints = []string{
 	"https://xopen.smileapi.io/v1", "https://smileapi.io/v1", "https://link.smileapi.io/v1", "https://open.smileapi.io.evil",
 	"https://open.smileapi.i0/v1", "https://sandbox.open.smileapi.io/v1", "https://open-smileapi.io/v1", "https://localhost/v1",
 	"https://kubernetes.default.svc/v1", "https://metadata.google.internal/v1",
-	// the right host, dressed up
+	// the right host, disguised
 	"https://open.smileapi.io./v1", "https://.open.smileapi.io/v1", "https://open..smileapi.io/v1",
 	"https://open.smileapi.io@evil.example/v1", "https://evil.example@open.smileapi.io/v1", "https://a:b@open.smileapi.io/v1",
 	"https://@open.smileapi.io/v1", `https://open.smileapi.io\@evil.example/v1`, `https://evil.example\.open.smileapi.io/v1`,

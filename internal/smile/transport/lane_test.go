@@ -14,7 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// serveInTurn queues calls behind one that has just been served, and tells in which order they get their slots.
+// serveInTurn queues calls behind one that has just been served, and returns the order in which they get their slots.
 func serveInTurn(t *testing.T, b *Budget, calls []waiter) (order []string) {
 	t.Helper()
 	_ = b.Wait(t.Context())
@@ -98,8 +98,8 @@ func TestEveryLaneIsServed(t *testing.T) {
 	})
 }
 
-// TestQueueLosesNobody adds, serves and removes calls at random.
-func TestQueueLosesNobody(t *testing.T) {
+// TestQueueLosesNoCall adds, serves and removes calls at random.
+func TestQueueLosesNoCall(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q queue
 		inside := map[*waiter]bool{}
@@ -214,7 +214,7 @@ func TestBudgetWaitIsBounded(t *testing.T) {
 	})
 }
 
-// TestLongPauseSendsWaitersAway pauses for longer than workers should be occupied.
+// TestLongPauseSendsWaitersAway pauses for longer than a call may occupy a worker.
 func TestLongPauseSendsWaitersAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(1)

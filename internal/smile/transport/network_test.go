@@ -188,8 +188,7 @@ func TestGuardRefusesWhatIsNotPermitted(t *testing.T) {
 	}
 }
 
-// TestListedHostsMustBePublic uses a name that is listed, but leads to a local
-// address, as a rebound one would.
+// TestListedHostsMustBePublic uses a listed name that resolves to a local address, as after DNS rebinding.
 func TestListedHostsMustBePublic(t *testing.T) {
 	_, port, _ := net.SplitHostPort(canaryListener(t))
 	transport := to(t, Config{}, "localhost:"+port)
@@ -299,7 +298,7 @@ func TestBrokenConnections(t *testing.T) {
 	}
 }
 
-// TestUnsent fails before a connection is there: the create did not happen.
+// TestUnsent fails before a connection exists, so nothing was created.
 func TestUnsent(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

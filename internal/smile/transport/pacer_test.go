@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// departures lets calls go as soon as a pacer permits. Each gets its slot late by up to a time and departs by as much
-// later still, as on a busy machine.
+// departures sends calls as soon as a pacer permits. Each gets its slot late by up to a time, and is sent late by up to that time
+// again, as on a busy machine.
 func departures(seed uint64, limit float64, calls int, late time.Duration) []time.Time {
 	random := rand.New(rand.NewPCG(seed, 1))
 	delay := func() time.Duration { return time.Duration(random.Int64N(int64(late) + 1)) }
@@ -66,7 +66,7 @@ func TestTheWorstDelaysExceedNoWindow(t *testing.T) {
 	})
 }
 
-// TestThePaceComesCloseToTheLimit has each call leave late by up to a millisecond.
+// TestThePaceComesCloseToTheLimit sends each call late by up to a millisecond.
 func TestThePaceComesCloseToTheLimit(t *testing.T) {
 	for _, limit := range []float64{5, 15, 20, 50} {
 		random, now := rand.New(rand.NewPCG(1, 1)), time.Unix(0, 0)

@@ -17,9 +17,8 @@ import (
 
 const pipeOrigin = "http://pipe.test"
 
-// pipeServer serves connections inside a bubble of fake time. Each request it reads
-// is given to serve, which writes the raw answer; the connection ends with serve's
-// false.
+// pipeServer serves connections inside a synctest bubble. It passes each request to serve, which writes the raw response. If
+// serve returns false, the connection is closed.
 type pipeServer struct {
 	serve       func(conn net.Conn, request *http.Request) (more bool)
 	connections sync.WaitGroup
@@ -44,7 +43,7 @@ func (s *pipeServer) dial(context.Context, string, string) (net.Conn, error) {
 	return client, nil
 }
 
-// piped returns a Transport to a pipeServer, which has ended when the bubble does.
+// piped returns a Transport to a pipeServer, which ends with the bubble.
 func piped(t *testing.T, config Config, serve func(net.Conn, *http.Request) bool) *Transport {
 	t.Helper()
 	policy, err := NewHostPolicy("", []string{pipeOrigin})
@@ -108,7 +107,7 @@ func rawAnswer(status, body string, headers ...string) string {
 	return strings.Join(lines, "\r\n") + "\r\n\r\n" + body
 }
 
-// answerTo is a good answer to what the tests ask.
+// answerTo is a valid response to the requests of the tests.
 func answerTo(request *http.Request) string {
 	if request.Method == http.MethodPost {
 		return rawAnswer("201 Created", userAnswer)

@@ -71,8 +71,8 @@ func TestALoneRefusalCostsLittle(t *testing.T) {
 	}
 }
 
-// TestARefusedCallGoesAgain refuses calls of both kinds once and twice: the caller does not notice. The third
-// refusal is the caller's.
+// TestARefusedCallGoesAgain refuses calls of both kinds once and twice, which the caller does not notice. The caller gets the
+// third refusal.
 func TestARefusedCallGoesAgain(t *testing.T) {
 	for refusals := range 4 {
 		for _, call := range []func(context.Context, *smile.Mutator) error{probe, createWithMetadata} {
@@ -127,7 +127,7 @@ func TestARefusedCallGoesAgainWhole(t *testing.T) {
 	}
 }
 
-// TestOnlyARefusalGoesAgain answers a POST in ways that leave open whether it has done something.
+// TestOnlyARefusalGoesAgain returns responses to a POST that leave its outcome unknown.
 func TestOnlyARefusalGoesAgain(t *testing.T) {
 	for name, answer := range map[string]string{
 		"500": rawAnswer("500 Internal Server Error", tooMany), "503": rawAnswer("503 Service Unavailable", tooMany, "Retry-After: 1"),

@@ -17,7 +17,7 @@ func shareIn(ctx context.Context, lane smile.Lane, flow string, share *Share) co
 	return WithShare(WithFlow(smile.WithLane(ctx, lane), flow), share)
 }
 
-// sharedGrants is grants, with all calls in one share, until a time at which those that still wait give up.
+// sharedGrants is grants with all calls in one share, until a time at which the waiting calls give up.
 func sharedGrants(t *testing.T, limit float64, own int64, arrivals []arrival) (moments []time.Time) {
 	synctest.Test(t, func(t *testing.T) {
 		b, share := NewBudget(limit), new(Share)
@@ -45,8 +45,8 @@ func sharedGrants(t *testing.T, limit float64, own int64, arrivals []arrival) (m
 	return moments
 }
 
-// TestAShareNeverExceedsItsLimit has calls of one share meet pauses and give up: what has queued up meanwhile does not
-// leave in a bunch.
+// TestAShareNeverExceedsItsLimit pauses the calls of one share, and makes some give up: the calls that were queued meanwhile are
+// not sent in a burst.
 func TestAShareNeverExceedsItsLimit(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		limit := rapid.Float64Range(5, 40).Draw(rt, "limit")
@@ -58,8 +58,8 @@ func TestAShareNeverExceedsItsLimit(t *testing.T) {
 	})
 }
 
-// TestASlowShareHoldsUpNobodyElse queues many calls of a slow connection before one of another.
-func TestASlowShareHoldsUpNobodyElse(t *testing.T) {
+// TestASlowShareDelaysNoOther queues many calls of a slow connection before one of another.
+func TestASlowShareDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, slow, start := NewBudget(20), new(Share), time.Now()
 		slow.Limit(1)

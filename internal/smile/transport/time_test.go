@@ -180,8 +180,7 @@ func TestFenceIsAskedAfterTheSlot(t *testing.T) {
 	})
 }
 
-// TestLongPauseReachesTheCaller answers the first call with a pause that is too long to be waited for, and looks when
-// the next one comes.
+// TestLongPauseReachesTheCaller requires a pause that is longer than calls wait, and checks when the next call is sent.
 func TestLongPauseReachesTheCaller(t *testing.T) {
 	for header, told := range map[string]time.Duration{
 		"Retry-After: 60": time.Minute, "Retry-After: 99999999999": 10 * time.Minute,
@@ -205,8 +204,7 @@ func TestLongPauseReachesTheCaller(t *testing.T) {
 	}
 }
 
-// TestReplaysArePaid closes a connection that is being used again, whereupon
-// net/http sends a GET, but no POST, once more.
+// TestReplaysArePaid closes a connection that is being reused. Then net/http sends a GET again, but not a POST.
 func TestReplaysArePaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var arrivals []time.Time

@@ -43,7 +43,7 @@ func (o *object) wake() {
 	}
 }
 
-// live reconciles until the call has left, or ctx ends.
+// live reconciles until the call was sent, or ctx ends.
 func (o *object) live(ctx context.Context, share *Share, lane smile.Lane) {
 	ctx = smile.WithCaller(shareIn(ctx, lane, o.flow, share), o.caller)
 	for o.departed.IsZero() {
@@ -68,7 +68,7 @@ func (o *object) live(ctx context.Context, share *Share, lane smile.Lane) {
 	}
 }
 
-// crowd has so many objects of a flow begin to live, one after the other.
+// crowd starts a number of objects of a flow, one after the other.
 func crowd(ctx context.Context, group *sync.WaitGroup, b *Budget, flow string, share *Share, size int) []*object {
 	var all []*object
 	for range size {
@@ -86,7 +86,7 @@ func slow(rate int64) *Share {
 	return share
 }
 
-// TestCallersGoAwayAndKeepTheirOrder has 200 objects of one connection wait for a pace of one call a second.
+// TestCallersGoAwayAndKeepTheirOrder makes 200 objects of one connection wait for a pace of one call a second.
 func TestCallersGoAwayAndKeepTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var group sync.WaitGroup
@@ -107,7 +107,7 @@ func TestCallersGoAwayAndKeepTheirOrder(t *testing.T) {
 	})
 }
 
-// TestSlowReconcilesLoseNoSlot has each reconcile take a while before its call.
+// TestSlowReconcilesLoseNoSlot makes each reconcile take some time before its call.
 func TestSlowReconcilesLoseNoSlot(t *testing.T) {
 	for _, takes := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestSlowReconcilesLoseNoSlot(t *testing.T) {
 	}
 }
 
-// TestANewcomerDoesNotWaitForACrowd has one object of another connection come while a crowd waits.
+// TestANewcomerDoesNotWaitForACrowd adds one object of another connection while a crowd waits.
 func TestANewcomerDoesNotWaitForACrowd(t *testing.T) {
 	crowds := map[string]struct {
 		size int
@@ -152,7 +152,7 @@ func TestANewcomerDoesNotWaitForACrowd(t *testing.T) {
 	}
 }
 
-// TestALowLaneIsCalled has refreshes wait behind a crowd that creates.
+// TestALowLaneIsCalled makes refreshes wait behind many creates.
 func TestALowLaneIsCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var group sync.WaitGroup
@@ -175,7 +175,7 @@ func TestALowLaneIsCalled(t *testing.T) {
 	})
 }
 
-// TestLowLanesTakeTurns has a call of a low lane wait behind a crowd that creates, and one in the other low lane.
+// TestLowLanesTakeTurns makes a call of each low lane wait behind many creates.
 func TestLowLanesTakeTurns(t *testing.T) {
 	for lane, other := range map[smile.Lane]smile.Lane{smile.LaneHint: smile.LaneRefresh, smile.LaneRefresh: smile.LaneHint} {
 		synctest.Test(t, func(t *testing.T) {
@@ -200,8 +200,8 @@ func TestLowLanesTakeTurns(t *testing.T) {
 	}
 }
 
-// TestNobodyComesForAPlace has callers that were told to come stay away.
-func TestNobodyComesForAPlace(t *testing.T) {
+// TestNoCallerReturnsForAPlace wakes callers that do not return.
+func TestNoCallerReturnsForAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var group sync.WaitGroup
 		b, share, start := NewBudget(20), slow(1), time.Now()
@@ -232,7 +232,7 @@ func TestNobodyComesForAPlace(t *testing.T) {
 	})
 }
 
-// TestARemovedObjectLosesItsPlace forgets callers before, and after, they are told to come.
+// TestARemovedObjectLosesItsPlace forgets callers before and after they are woken.
 func TestARemovedObjectLosesItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, share := NewBudget(20), slow(1)
@@ -247,7 +247,7 @@ func TestARemovedObjectLosesItsPlace(t *testing.T) {
 				t.Fatalf("it was not sent away: %v", err)
 			}
 		}
-		time.Sleep(time.Second) // the first of them is told to come
+		time.Sleep(time.Second) // the first of them is woken
 		gone.caller.Forget()
 		parked.caller.Forget()
 		if calls, away := b.Waiting(); calls+away != 0 {
@@ -341,7 +341,7 @@ func TestADroppedPlaceIsNotKept(t *testing.T) {
 	})
 }
 
-// TestADisplacedCallerGoesWhenItComes has an urgent call displace the place of a caller that was woken.
+// TestADisplacedCallerGoesWhenItComes displaces the place of a woken caller by an urgent call.
 func TestADisplacedCallerGoesWhenItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(0)
@@ -372,7 +372,7 @@ func TestADisplacedCallerGoesWhenItComes(t *testing.T) {
 	})
 }
 
-// TestTurn asks for the turn before something is done that a call must follow.
+// TestTurn requests the turn before a step that a call must follow.
 func TestTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, share := NewBudget(20), slow(1)
@@ -396,7 +396,7 @@ func TestTurn(t *testing.T) {
 		<-second.woken // by newObject
 		<-second.woken
 		if ctx, err = turn(second); err != nil {
-			t.Errorf("the second, told to come: %v", err)
+			t.Errorf("the second, after it was woken: %v", err)
 		}
 		if !b.TurnIsNear(ctx) {
 			t.Error("its turn is not near")
@@ -405,12 +405,12 @@ func TestTurn(t *testing.T) {
 			t.Errorf("its call: %v after %v", err, time.Since(began))
 		}
 		if err := b.Turn(t.Context()); err != nil {
-			t.Errorf("where nobody can be woken: %v", err)
+			t.Errorf("if no caller can be woken: %v", err)
 		}
 	})
 }
 
-// TestTurnNotTaken has a reconcile end without the call for which it had its turn.
+// TestTurnNotTaken ends a reconcile without the call for which it had its turn.
 func TestTurnNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, share := NewBudget(20), slow(1)
@@ -435,7 +435,7 @@ func TestTurnNotTaken(t *testing.T) {
 	})
 }
 
-// TestALongPauseKeepsPlaces has the host ask to be left alone while callers are away.
+// TestALongPauseKeepsPlaces makes the host require a long pause while callers are away.
 func TestALongPauseKeepsPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var group sync.WaitGroup
@@ -456,13 +456,13 @@ type drawnObject struct {
 	at, takes time.Duration
 	flow      int
 	lane      smile.Lane
-	// deserts is true for one that does not come when it is told to.
+	// deserts is true for an object that does not return when it is woken.
 	deserts bool
 }
 
-// TestEverybodyGetsTheirTurn draws objects of several connections, slow reconciles, and objects that go away for good: the
-// limits hold, and all others leave in time.
-func TestEverybodyGetsTheirTurn(t *testing.T) {
+// TestEveryCallerGetsItsTurn draws objects of several connections, slow reconciles, and objects that never return: the limits
+// hold, and all other calls are sent in time.
+func TestEveryCallerGetsItsTurn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		limit := float64(rapid.IntRange(2, 40).Draw(rt, "limit"))
 		rates := rapid.SliceOfN(rapid.Int64Range(0, 10), 3, 3).Draw(rt, "rates")
@@ -496,7 +496,7 @@ func TestEverybodyGetsTheirTurn(t *testing.T) {
 
 func liveAll(t *testing.T, limit float64, rates []int64, drawn []drawnObject) (all []*object) {
 	synctest.Test(t, func(t *testing.T) {
-		// Each that deserts holds up its flow for calledFor; more is not needed.
+		// Each object that deserts delays its flow by calledFor, and no longer.
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 		defer cancel()
 		b, shares := NewBudget(limit), []*Share{slow(rates[0]), slow(rates[1]), slow(rates[2])}

@@ -16,14 +16,14 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// reply is what the server makes of a call.
+// reply is the server's response to a call.
 type reply struct {
-	// after is how long the server thinks.
+	// after is the delay of the response.
 	after time.Duration
 	// throttled answers 429 with that Retry-After.
 	throttled  bool
 	retryAfter string
-	// cut closes the connection, whereupon a GET is sent again.
+	// cut closes the connection. Then a GET is sent again.
 	cut bool
 }
 
@@ -39,14 +39,14 @@ func drawReply(t *rapid.T) reply {
 	return r
 }
 
-// visitors is a server that notes when calls come and how it answers.
-type visitors struct {
+// recordingServer records when calls arrive and how it responds.
+type recordingServer struct {
 	mu       sync.Mutex
 	replies  []reply
 	arrivals []time.Time
 }
 
-func (v *visitors) serve(conn net.Conn, request *http.Request) bool {
+func (v *recordingServer) serve(conn net.Conn, request *http.Request) bool {
 	v.mu.Lock()
 	r := v.replies[len(v.arrivals)%len(v.replies)]
 	v.arrivals = append(v.arrivals, time.Now())
@@ -62,13 +62,13 @@ func (v *visitors) serve(conn net.Conn, request *http.Request) bool {
 	}
 }
 
-// TestTheServerNeverSeesMoreThanTheLimit counts what arrives, over the whole chain: from callers in every lane that come
-// at any time and give up at any time, through refusals, slow answers and connections that break.
+// TestTheServerNeverSeesMoreThanTheLimit counts the calls that arrive, over the whole chain: callers in every lane start and give
+// up at any time, and there are refusals, slow responses and broken connections.
 func TestTheServerNeverSeesMoreThanTheLimit(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		limit := rapid.Float64Range(1, 40).Draw(rt, "limit")
 		arrivals := drawArrivals(rt)
-		v := &visitors{replies: rapid.SliceOfN(rapid.Custom(drawReply), 1, 30).Draw(rt, "replies")}
+		v := &recordingServer{replies: rapid.SliceOfN(rapid.Custom(drawReply), 1, 30).Draw(rt, "replies")}
 		synctest.Test(t, func(t *testing.T) {
 			client := clientOf(piped(t, Config{Budget: NewBudget(limit)}, v.serve))
 			var group sync.WaitGroup
@@ -93,8 +93,8 @@ func TestTheServerNeverSeesMoreThanTheLimit(t *testing.T) {
 	})
 }
 
-// TestRetryAfterIsHeeded answers one call of many with 429, in every form, and looks when the next one comes.
-func TestRetryAfterIsHeeded(t *testing.T) {
+// TestRetryAfterIsRespected refuses one call of many with 429, in every form, and checks when the next one arrives.
+func TestRetryAfterIsRespected(t *testing.T) {
 	const date = "Tue, 31 Mar 2026 12:00:00 GMT"
 	for name, test := range map[string]struct {
 		headers []string

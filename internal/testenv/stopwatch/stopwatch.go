@@ -34,8 +34,8 @@ func Difference(n int, set func(which int), run func()) float64 {
 // Samples are how long two cases took, in nanoseconds.
 type Samples struct {
 	took [2][]float64
-	// beside is the same, compared with what the block took on average.
-	beside [2][]float64
+	// relative are the same samples, minus the average of their block.
+	relative [2][]float64
 }
 
 // Take measures two cases n times, each as often before the other as after it.
@@ -57,7 +57,7 @@ func Take(n int, set func(which int), run func()) Samples {
 	return s
 }
 
-// add adds a block, without what is among the slower of it, whichever case that is of.
+// add adds a block, without its slowest samples of either case.
 func (s *Samples) add(latest [2][]float64) {
 	all := slices.Concat(latest[0], latest[1])
 	slices.Sort(all)
@@ -67,7 +67,7 @@ func (s *Samples) add(latest [2][]float64) {
 		for _, took := range some {
 			if took <= most {
 				s.took[which] = append(s.took[which], took)
-				s.beside[which] = append(s.beside[which], took-level)
+				s.relative[which] = append(s.relative[which], took-level)
 			}
 		}
 	}
@@ -77,7 +77,7 @@ func (s *Samples) add(latest [2][]float64) {
 func (s Samples) Means() (a, b float64) { return mean(s.took[0]), mean(s.took[1]) }
 
 func (s Samples) welch() float64 {
-	a, b := s.beside[0], s.beside[1]
+	a, b := s.relative[0], s.relative[1]
 	if len(a) == 0 || len(b) == 0 {
 		return math.Inf(1) // one always takes longer
 	}

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// besideInterval is how often the other processes are checked.
-	besideInterval = 2 * time.Second
-	// besideShare is how much of a core a process must use in an interval to count as running.
-	besideShare = 0.05
+	// otherLoadInterval is how often the other processes are checked.
+	otherLoadInterval = 2 * time.Second
+	// runningShare is how much of a core a process must use in an interval to count as running.
+	runningShare = 0.05
 )
 
-// beside is the load of other processes while a scenario ran. Times are not reliable if it is high.
-type beside struct {
+// otherLoad is the load of other processes while a scenario ran. Times are not reliable if it is high.
+type otherLoad struct {
 	// Processes is how many ran at once, at most. A process runs when it uses 5 % of a core for 2 s.
 	Processes int `json:"processes"`
 	// Cores is how many cores all others used on average.
@@ -67,25 +67,25 @@ func processes() (map[int]process, error) {
 	return all, nil
 }
 
-// strangers counts the processes that ran between two checks and are neither the bench nor its descendants, and adds up
+// otherProcesses counts the processes that ran between two checks and are neither the bench nor its descendants, and adds up
 // the processor time that they used.
-func strangers(before, after map[int]process, own int, elapsed time.Duration) (running int, used time.Duration) {
+func otherProcesses(before, after map[int]process, own int, elapsed time.Duration) (running int, used time.Duration) {
 	for id, now := range after {
 		if descends(after, id, own) {
 			continue
 		}
 		spent := now.cpu - before[id].cpu
 		used += spent
-		if float64(spent) >= besideShare*float64(elapsed) {
+		if float64(spent) >= runningShare*float64(elapsed) {
 			running++
 		}
 	}
 	return running, used
 }
 
-// busied is the processor time that the running child processes of the bench have used: the control plane and
+// childrenCPU is the processor time that the running child processes of the bench have used: the control plane and
 // what is measured. The bench itself, with the sandbox and its watches, does not count.
-func busied() (time.Duration, error) {
+func childrenCPU() (time.Duration, error) {
 	all, err := processes()
 	sum, own := time.Duration(0), os.Getpid()
 	for id, one := range all {
@@ -110,10 +110,10 @@ func descends(all map[int]process, id, from int) bool {
 	return false
 }
 
-// watchBeside watches the other processes until the returned function is called, which returns their load.
-func watchBeside() (stop func() (beside, error)) {
+// watchOtherLoad watches the other processes until the returned function is called, which returns their load.
+func watchOtherLoad() (stop func() (otherLoad, error)) {
 	type outcome struct {
-		beside
+		otherLoad
 		err error
 	}
 	end, ended := make(chan struct{}), make(chan outcome)
@@ -122,7 +122,7 @@ func watchBeside() (stop func() (beside, error)) {
 		began, used := time.Now(), time.Duration(0)
 		before, err := processes()
 		last := began
-		tick := time.NewTicker(besideInterval)
+		tick := time.NewTicker(otherLoadInterval)
 		defer tick.Stop()
 		for done := false; !done && err == nil; {
 			select {
@@ -134,7 +134,7 @@ func watchBeside() (stop func() (beside, error)) {
 			if after, err = processes(); err != nil {
 				break
 			}
-			running, spent := strangers(before, after, os.Getpid(), time.Since(last))
+			running, spent := otherProcesses(before, after, os.Getpid(), time.Since(last))
 			found.Processes, used = max(found.Processes, running), used+spent
 			before, last = after, time.Now()
 		}
@@ -145,9 +145,9 @@ func watchBeside() (stop func() (beside, error)) {
 		}
 		ended <- found
 	}()
-	return func() (beside, error) {
+	return func() (otherLoad, error) {
 		close(end)
 		found := <-ended
-		return found.beside, found.err
+		return found.otherLoad, found.err
 	}
 }

@@ -16,28 +16,30 @@ func TestParseProcess(t *testing.T) {
 	}
 }
 
-func TestStrangers(t *testing.T) {
+func TestOtherProcesses(t *testing.T) {
 	const own = 100
 	used := func(milliseconds int) time.Duration { return time.Duration(milliseconds) * time.Millisecond }
 	before := map[int]process{
-		1: {0, used(10)}, own: {50, used(100)}, 101: {own, used(0)}, 102: {101, used(0)}, 50: {1, used(0)}, 60: {1, used(1000)}, 70: {1, used(5)},
+		1: {0, used(10)}, own: {50, used(100)}, 101: {own, used(0)}, 102: {101, used(0)},
+		50: {1, used(0)}, 60: {1, used(1000)}, 70: {1, used(5)},
 	}
 	after := map[int]process{
-		1: {0, used(10)}, own: {50, used(2000)}, 101: {own, used(1500)}, 102: {101, used(900)}, 50: {1, used(0)}, 60: {1, used(3000)}, 70: {1, used(55)},
+		1: {0, used(10)}, own: {50, used(2000)}, 101: {own, used(1500)}, 102: {101, used(900)},
+		50: {1, used(0)}, 60: {1, used(3000)}, 70: {1, used(55)},
 		80: {60, used(300)}, // new
 		90: {91, used(0)},   // whose parent is not seen
 	}
-	running, spent := strangers(before, after, own, 2*time.Second)
+	running, spent := otherProcesses(before, after, own, 2*time.Second)
 	if running != 2 || spent != used(2000+50+300) {
 		t.Errorf("%d ran, for %s", running, spent)
 	}
 }
 
-func TestWhatRunsBesideIsReadFromTheMachine(t *testing.T) {
+func TestOtherLoadIsReadFromTheMachine(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		t.Skip("there is no /proc")
 	}
-	stop := watchBeside()
+	stop := watchOtherLoad()
 	if found, err := stop(); err != nil || found.Cores < 0 {
 		t.Errorf("%+v (%v)", found, err)
 	}
