@@ -114,7 +114,7 @@ test-future: compiler kube-controller-manager ## Run the tests against a sandbox
 	SMILE_SANDBOX_QUIRKS=future=on $(E2E) -timeout 60m ./internal/e2e/...
 
 # Tests of whole processes. These tests mostly wait, so more run in parallel than there are cores.
-E2E := KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -tags e2e -parallel 8
+E2E := KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -tags e2e -parallel 16
 # The journey of crash-points and failed-writes: a name, today, or all.
 JOURNEY ?= all
 
@@ -146,6 +146,10 @@ flood: compiler kube-controller-manager ## Send the receiver 2,000 forged and 50
 soak: compiler control-plane ## Create 10,000 users under random faults, and run 500 random trials of a user's data
 	SMILE_CREATES=$${SMILE_CREATES:-10000} SMILE_TRIALS=$${SMILE_TRIALS:-500} KUBEBUILDER_ASSETS=$(BIN)/k8s \
 		$(GO) test $(TESTFLAGS) -race -timeout 4h -ginkgo.focus 'turmoil|However much goes wrong|Whatever becomes' ./controllers/user/ ./controllers/accountsync/
+
+.PHONY: model
+model: toolchain ## Explore more faults in the model of the creation protocol than make test does
+	SMILE_MODEL=full $(GO) test $(TESTFLAGS) -timeout 2h ./internal/createmodel
 
 .PHONY: nightly
 nightly: ## Run all tests, fuzzing and measurements, and write docs/nightly.md (NIGHTLY_ONLY=fuzz,bench for some parts)

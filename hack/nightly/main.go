@@ -42,6 +42,7 @@ var parts = []part{
 	{name: "failed-writes"},
 	{name: "flood"},
 	{name: "soak"},
+	{name: "model"},
 	{name: "fuzz"},
 	{name: "test-future"},
 	{name: "bench"},

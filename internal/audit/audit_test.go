@@ -54,9 +54,35 @@ func TestReadFromAnOffset(t *testing.T) {
 	}
 }
 
+func TestRequestsOfAUser(t *testing.T) {
+	t.Parallel()
+	log, err := Create(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The last line names the user, but is of somebody else. The one before it does not, and cannot be decoded.
+	others := "not JSON\n" + `{"verb":"get","user":{"username":"bob"},"objectRef":{"namespace":"n","name":"ann"}}` + "\n"
+	if err := os.WriteFile(log.Path, []byte(logLines+others), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := logged()
+	for _, test := range []struct {
+		namespace string
+		offset    int64
+		want      []Request
+	}{
+		{"n", 0, want[:1]}, {"", 0, want[:2]}, {"m", 0, nil}, {"n", int64(strings.Index(logLines, "\n") + 1), nil},
+	} {
+		got, err := log.Of("ann", test.namespace, test.offset)
+		if diff := cmp.Diff(test.want, got); diff != "" && len(got)+len(test.want) > 0 || err != nil {
+			t.Errorf("%q from %d on: %v\n%s", test.namespace, test.offset, err, diff)
+		}
+	}
+}
+
 func TestInvalidLogIsAnError(t *testing.T) {
 	t.Parallel()
-	if requests, err := read(strings.NewReader("not JSON\n")); err == nil {
+	if requests, err := read(strings.NewReader("not JSON\n"), func([]byte) bool { return true }); err == nil {
 		t.Errorf("got %v", requests)
 	}
 }

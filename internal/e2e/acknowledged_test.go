@@ -90,6 +90,7 @@ func (e *environment) pauseAPIServer() (resume func()) {
 func TestDuplicatesCostFewWrites(t *testing.T) {
 	for kind, apart := range map[string]time.Duration{"IDENTITY_ADDED": hook.Pause, "TASK_FINISHED": 100 * time.Millisecond} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			e := newEnvironment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
 			_, people, sender := e.withEvents(1)
 			body, place, before := eventOf(kind, people[0]), e.end(), e.remote.mark()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,10 +25,29 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// fresh starts a control plane of this test's own: the page backs up all namespaces.
+// apart is the suite with a control plane of this test's own, for tests of everything in a cluster, or of its failures.
+func apart(t *testing.T) *suite {
+	t.Helper()
+	s, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.fresh(t)
+}
+
+// planes counts the control planes of single tests.
+var planes atomic.Int32
+
+// fresh starts a control plane of this test's own.
 func (s *suite) fresh(t *testing.T) *suite {
 	t.Helper()
 	own := &suite{root: s.root, dir: t.TempDir(), binary: s.binary, single: true}
+	if os.Getenv(logsVariable) != "" {
+		own.dir = filepath.Join(s.dir, fmt.Sprintf("%s-%d", t.Name(), planes.Add(1)))
+		if err := os.MkdirAll(own.dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 	t.Cleanup(func() {
 		if own.plane != nil {
 			if err := own.plane.Stop(); err != nil {

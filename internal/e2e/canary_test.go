@@ -44,7 +44,8 @@ func allowed(name string) bool {
 // TestCanary makes the operator process persons, keys, link tokens, events and failures of many kinds, with the most verbose log,
 // and then searches for their contents in everything that the operator and the cluster show to others.
 func TestCanary(t *testing.T) {
-	e := newEnvironment(t, sandbox.Options{
+	t.Parallel()
+	e := apart(t).environment(t, sandbox.Options{
 		RateLimit: vendorLimit, Canary: canary, AllowHTTPWebhooks: true,
 		Keys: []sandbox.KeyPair{{Key: canary + "-key", Secret: canary + "-" + apiSecretEnd}},
 	}, v1alpha1.SmileConnectionSpec{})

@@ -33,23 +33,20 @@ const (
 // the call was carried out and not answered. The next process must bring everything to the same end.
 func TestCrashPoints(t *testing.T) {
 	t.Parallel()
-	for _, j := range chosenJourneys(t) {
-		t.Run(j.name, func(t *testing.T) {
-			t.Parallel()
-			points := j.record(t)
-			results := newTable(points, "before", "after it was done")
-			t.Cleanup(func() { t.Logf("%s: %d calls, each cut off twice\n%s", j.name, len(points), results) })
-			for _, at := range points {
-				for _, where := range []phase{arrived, made} {
-					t.Run(fmt.Sprintf("%s: %s", at, where), func(t *testing.T) {
-						t.Parallel()
-						results.note(at, int(where), "FAILED")
-						results.note(at, int(where), seconds(j.crash(t, at, where)))
-					})
-				}
+	eachJourney(t, func(t *testing.T, j journey) {
+		points := j.record(t)
+		results := newTable(points, "before", "after it was done")
+		t.Cleanup(func() { t.Logf("%s: %d calls, each cut off twice\n%s", j.name, len(points), results) })
+		for _, at := range points {
+			for _, where := range []phase{arrived, made} {
+				t.Run(fmt.Sprintf("%s: %s", at, where), func(t *testing.T) {
+					t.Parallel()
+					results.note(at, int(where), "FAILED")
+					results.note(at, int(where), seconds(j.crash(t, at, where)))
+				})
 			}
-		})
-	}
+		}
+	})
 }
 
 // journeyFlags are the flags of an operator on a journey.

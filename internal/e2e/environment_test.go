@@ -31,6 +31,8 @@ type environment struct {
 	key       sandbox.KeyPair
 	// operatorEnvironment is added to the environment of operators.
 	operatorEnvironment []string
+	// beginning is the place in the audit log behind all requests that were made before.
+	beginning int64
 	// away are the times at which the API server was starting: it forbids everything until it has read the roles.
 	away [][2]time.Time
 }
@@ -55,6 +57,7 @@ func (s *suite) environment(t *testing.T, options sandbox.Options, spec v1alpha1
 		t.Fatal(err)
 	}
 	e := &environment{suite: s, t: t, namespace: namespace.Name, remote: newRemote(t, options), key: options.Keys[0]}
+	e.beginning = e.end()
 	if !s.single {
 		t.Cleanup(e.clear)
 	}
@@ -158,18 +161,13 @@ func (e *environment) end() int64 {
 // asked gives the requests that the operator's account made after a place in the audit log, in this namespace.
 func (e *environment) asked(after int64) []audit.Request {
 	e.t.Helper()
-	var own []audit.Request
-	for _, request := range e.requests(after) {
-		if request.User == accountUser && request.Namespace == e.namespace {
-			own = append(own, request)
-		}
-	}
-	return own
+	return e.requests(max(after, e.beginning), accountUser, e.namespace)
 }
 
-func (e *environment) requests(after int64) []audit.Request {
+// requests gives those of a user in a namespace, or in all places if the namespace is "".
+func (e *environment) requests(after int64, user, namespace string) []audit.Request {
 	e.t.Helper()
-	requests, err := e.audit.After(after)
+	requests, err := e.audit.Of(user, namespace, after)
 	if err != nil {
 		e.t.Fatal(err)
 	}

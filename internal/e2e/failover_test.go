@@ -29,7 +29,10 @@ func TestLeaderFailover(t *testing.T) {
 		if wakeWhenDone {
 			name = "woken when all is done"
 		}
-		t.Run(name, func(t *testing.T) { failOver(t, wakeWhenDone) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			failOver(t, wakeWhenDone)
+		})
 	}
 }
 

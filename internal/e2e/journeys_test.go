@@ -225,6 +225,20 @@ func chosenJourneys(t *testing.T) []journey {
 	return nil
 }
 
+// eachJourney runs a subtest for each chosen journey. A single one is recorded at once, so that its many trials are queued early.
+func eachJourney(t *testing.T, try func(*testing.T, journey)) {
+	t.Helper()
+	chosen := chosenJourneys(t)
+	for _, j := range chosen {
+		t.Run(j.name, func(t *testing.T) {
+			if len(chosen) > 1 {
+				t.Parallel()
+			}
+			try(t, j)
+		})
+	}
+}
+
 // journeyOf is the journey of a day, so that each has its turn.
 func journeyOf(date time.Time) journey {
 	return journeys[int(date.Unix()/(24*60*60))%len(journeys)]

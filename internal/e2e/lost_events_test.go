@@ -25,6 +25,7 @@ const (
 // TestLostEventsAreMadeUpFor loses every event, and finds all changes within the resync interval: new data, a disconnection, and
 // the first account of a user.
 func TestLostEventsAreMadeUpFor(t *testing.T) {
+	t.Parallel()
 	t.Run("nothing listens at the registered address", func(t *testing.T) {
 		t.Parallel()
 		u := unseenBy(t, "127.0.0.1:0", freeAddress(t))

@@ -127,9 +127,12 @@ func (s *suite) start(ctx context.Context) error {
 	return nil
 }
 
+// logsVariable names a directory in which everything that the tests write is kept.
+const logsVariable = "E2E_LOGS"
+
 // workDirectory is the one that E2E_LOGS names, or a temporary one.
 func workDirectory() (string, error) {
-	if dir := os.Getenv("E2E_LOGS"); dir != "" {
+	if dir := os.Getenv(logsVariable); dir != "" {
 		abs, err := filepath.Abs(dir)
 		return abs, errors.Join(err, os.MkdirAll(abs, 0o700))
 	}
@@ -195,7 +198,7 @@ func (s *suite) stop() error {
 	if s.plane != nil {
 		err = s.plane.Stop()
 	}
-	if os.Getenv("E2E_LOGS") == "" {
+	if os.Getenv(logsVariable) == "" {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
 	return err

@@ -63,11 +63,7 @@ func TestEtcdPauses(t *testing.T) {
 // created. In the end every user exists once.
 func outages(t *testing.T, spans []time.Duration, away func(e *environment, meanwhile func())) *environment {
 	t.Helper()
-	s, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := s.fresh(t).environment(t, sandbox.Options{RateLimit: vendorLimit}, v1alpha1.SmileConnectionSpec{})
+	e := apart(t).environment(t, sandbox.Options{RateLimit: vendorLimit}, v1alpha1.SmileConnectionSpec{})
 	o := e.operator(t, e.only(), "--leader-elect")
 	e.led("")
 	for i, span := range spans {

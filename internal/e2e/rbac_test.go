@@ -30,7 +30,8 @@ import (
 // account asked of the API server against what config/rbac grants it: nothing it asked for was forbidden, and
 // nothing is granted that it never needs.
 func TestRBAC(t *testing.T) {
-	e := newEnvironment(t, sandbox.Options{RateLimit: vendorLimit, AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	t.Parallel()
+	e := apart(t).environment(t, sandbox.Options{RateLimit: vendorLimit, AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
 	granted, err := ReadPermissions(e.read(filepath.Join(e.root, "config", "rbac", "role.yaml")))
 	if err != nil {
 		t.Fatal(err)
@@ -65,13 +66,7 @@ var spare = Permissions{{"", "patch", "events.k8s.io", "events", ""}: true}
 func (e *environment) compare(granted Permissions) ([]Permission, []audit.Request) {
 	e.t.Helper()
 	e.settled()
-	var own []audit.Request
-	for _, request := range e.requests(0) {
-		if request.User == accountUser {
-			own = append(own, request)
-		}
-	}
-	return granted.Compare(own)
+	return granted.Compare(e.requests(0, accountUser, ""))
 }
 
 // useOutputs makes the operator create, change and delete a Secret and a ConfigMap, and record an event twice.

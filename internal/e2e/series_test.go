@@ -30,11 +30,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	for i := range keys {
 		keys[i] = sandbox.KeyPair{Key: fmt.Sprintf("key-%d", i), Secret: fmt.Sprintf("secret-%d", i), Mode: sandbox.ModeSandbox}
 	}
-	s, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := s.fresh(t).environment(t, sandbox.Options{Keys: keys, AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	e := apart(t).environment(t, sandbox.Options{Keys: keys, AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
 	e.asReleased()
 	receiver := freeAddress(t)
 	o := e.operator(t, "--api-requests-per-second=0", "--receiver-bind-address="+receiver, "--receiver-base-url=http://"+receiver)

@@ -12,7 +12,9 @@ import (
 )
 
 const (
-	pollInterval = 100 * time.Millisecond
+	// pollInterval is how often something is checked, at first and at most. What takes long is checked less often: each check is a
+	// request to the API server, and many tests wait at the same time.
+	pollInterval, slowestPoll = 100 * time.Millisecond, 500 * time.Millisecond
 	// takeover is how long a leader may hold back new users after another one, until Smile's listings show for certain
 	// what that one created last.
 	takeover = 4 * time.Minute
@@ -23,8 +25,6 @@ const (
 func within(t *testing.T, limit time.Duration, what string, check func() (done bool, state string)) time.Duration {
 	t.Helper()
 	began := time.Now()
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
 	for {
 		done, state := check()
 		took := time.Since(began)
@@ -36,7 +36,7 @@ func within(t *testing.T, limit time.Duration, what string, check func() (done b
 		case took > limit:
 			t.Fatalf("waited %s until %s: %s", limit, what, state)
 		}
-		<-tick.C
+		<-time.After(min(max(took/10, pollInterval), slowestPoll))
 	}
 }
 

@@ -28,21 +28,7 @@ const eventsPerSecond = 50
 // URL, the processes, the leader, the API server. None is rejected as forged, and all acknowledged events are stored.
 func TestNoEventIsLost(t *testing.T) {
 	t.Parallel()
-	common, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &suite{root: common.root, dir: t.TempDir(), binary: common.binary}
-	// Not the test's own context, which ends before what cleans up.
-	if err := s.startPlane(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	e := s.environment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
+	e := apart(t).environment(t, sandbox.Options{AllowHTTPWebhooks: true}, v1alpha1.SmileConnectionSpec{})
 	secret := e.hookSecret(strings.Repeat("a", 40))
 	sub := e.hook("events")
 	e.create(secret, sub)

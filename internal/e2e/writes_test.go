@@ -41,29 +41,26 @@ func (f failure) answer(w http.ResponseWriter) {
 // failure of it. The same process must bring everything to the same end.
 func TestFailedWrites(t *testing.T) {
 	t.Parallel()
-	for _, j := range chosenJourneys(t) {
-		t.Run(j.name, func(t *testing.T) {
-			t.Parallel()
-			points := writesTo("Kubernetes", j.record(t))
-			var heads []string
-			for _, how := range writeFailures {
-				heads = append(heads, how.name)
-			}
-			results := newTable(points, heads...)
-			t.Cleanup(func() {
-				t.Logf("%s: %d writes, each failed in %d ways\n%s", j.name, len(points), len(writeFailures), results)
-			})
-			for _, at := range points {
-				for column, how := range writeFailures {
-					t.Run(fmt.Sprintf("%s: %s", at, how.name), func(t *testing.T) {
-						t.Parallel()
-						results.note(at, column, "FAILED")
-						results.note(at, column, j.withFailure(t, at, how))
-					})
-				}
-			}
+	eachJourney(t, func(t *testing.T, j journey) {
+		points := writesTo("Kubernetes", j.record(t))
+		var heads []string
+		for _, how := range writeFailures {
+			heads = append(heads, how.name)
+		}
+		results := newTable(points, heads...)
+		t.Cleanup(func() {
+			t.Logf("%s: %d writes, each failed in %d ways\n%s", j.name, len(points), len(writeFailures), results)
 		})
-	}
+		for _, at := range points {
+			for column, how := range writeFailures {
+				t.Run(fmt.Sprintf("%s: %s", at, how.name), func(t *testing.T) {
+					t.Parallel()
+					results.note(at, column, "FAILED")
+					results.note(at, column, j.withFailure(t, at, how))
+				})
+			}
+		}
+	})
 }
 
 func writesTo(side string, points []point) []point {

@@ -80,17 +80,6 @@ func TestMemoryIsSafeForManyWorkers(t *testing.T) {
 	}
 }
 
-func TestBackoffDoublesFromASecondToTheLongest(t *testing.T) {
-	t.Parallel()
-	limiter := Backoff(10 * time.Second)
-	for _, seconds := range []int{1, 2, 4, 8, 10, 10} {
-		want := time.Duration(seconds) * time.Second
-		if got := limiter.When(requestFor(versioned("1"))); got != want {
-			t.Errorf("got %v, want %v", got, want)
-		}
-	}
-}
-
 func TestJitterLengthensByATenthAtMost(t *testing.T) {
 	t.Parallel()
 	seen := map[time.Duration]bool{}

@@ -34,8 +34,8 @@ func (r *Reconciler[T]) Options(workers int, longest time.Duration, of TenantOf)
 	}
 }
 
-// queue is a priority queue whose workers are shared among tenants. Delays, backoff and deduplication are those of
-// controller-runtime's queue. While a worker is idle, requests that are due are taken out of it and sorted by tenant.
+// queue is a priority queue whose workers are shared among tenants. Delays and deduplication are those of controller-runtime's
+// queue. While a worker is idle, requests that are due are taken out of it and sorted by tenant.
 type queue struct {
 	priorityqueue.PriorityQueue[reconcile.Request]
 	kind string

@@ -22,11 +22,6 @@ import (
 // LongestBackoff is how long an object that keeps failing waits at most before it is tried again.
 const LongestBackoff = 5 * time.Minute
 
-// Backoff is how long an object that failed waits: 1 s, doubled each time up to the longest.
-func Backoff(longest time.Duration) workqueue.TypedRateLimiter[reconcile.Request] {
-	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, longest)
-}
-
 // Relevant selects the changes that require a reconcile: those of the spec and of the annotations, and the deletion. Users
 // request a reconcile by an annotation. A change of the status requires none, because the operator writes it, unless it is
 // Altered.

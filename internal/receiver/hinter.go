@@ -194,9 +194,10 @@ func (h *hinter) safely(user *v1alpha1.SmileUser, c content) (err error) {
 func (h *hinter) store(user *v1alpha1.SmileUser, c content) error {
 	ctx, cancel := context.WithTimeout(h.life, storeTimeout)
 	defer cancel()
-	now := h.now()
 	for try := range retries {
-		stored, err := h.write(ctx, user, now, c, try > 0)
+		// Each try has its own time: a write that conflicts may have stored a hint of another event, which an earlier time would
+		// set back.
+		stored, err := h.write(ctx, user, h.now(), c, try > 0)
 		if stored || err != nil {
 			return err
 		}

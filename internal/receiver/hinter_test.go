@@ -291,6 +291,43 @@ func TestAPanicInAWriteIsAnError(t *testing.T) {
 	})
 }
 
+// Another replica stores a hint while a write is under way, and the write conflicts. It does not set the hint back to a time before
+// the other event.
+func TestAWriteThatConflictsDoesNotSetTheHintBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := apiServer(t, person())
+		other := &hinter{cache: server, live: server, now: time.Now, life: t.Context()}
+		var came time.Time
+		h := &hinter{cache: server, live: interceptor.NewClient(server.WithWatch, interceptor.Funcs{
+			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+				if came.IsZero() {
+					<-time.After(time.Second)
+					came = time.Now()
+					if _, err := other.hint(ctx, subscription(), taskFinished); err != nil {
+						t.Error(err)
+					}
+				}
+				return c.SubResource(sub).Patch(ctx, obj, patch, options...)
+			},
+		}), now: time.Now, life: t.Context()}
+		if _, err := h.hint(t.Context(), subscription(), taskFinished); err != nil {
+			t.Error(err)
+		}
+		writes := server.all()
+		if len(writes) != 2 {
+			t.Fatalf("%d writes, want 2", len(writes))
+		}
+		for _, write := range writes {
+			if write.hint.Before(came) {
+				t.Errorf("a hint of %s was stored after an event of %s", write.hint, came)
+			}
+		}
+		h.work.Wait()
+		other.work.Wait()
+	})
+}
+
 // A server that shuts down responds with an error to events that it can no longer store.
 func TestWhatCannotBeStoredIsAnError(t *testing.T) {
 	t.Parallel()

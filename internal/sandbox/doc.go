@@ -8,6 +8,8 @@
 //	wire      how the API writes JSON, timestamps and days
 //	ids       identifiers and signatures from a seed
 //	traffic   the journal, counts, the rate limit
+//	ring      the newest values within a number of bytes
+//	bodies    headers and bodies of calls and deliveries, for the page
 //	disk      the file that keeps the state
 //	canary    marks in personal data
 //	validate  what requests may contain

@@ -171,3 +171,42 @@ func TestASmallAnswerIsAlwaysRead(t *testing.T) {
 		stop()
 	}
 }
+
+// reading is a body that ends when its function returns.
+type reading func()
+
+func (r reading) Read([]byte) (int, error) {
+	r()
+	return 0, io.EOF
+}
+
+// TestResponsesHaveABoundOfTheirOwn has a large response stop before its end. Another one is refused until it has ended.
+func TestResponsesHaveABoundOfTheirOwn(t *testing.T) {
+	stopped, resume := make(chan struct{}), make(chan struct{})
+	read := func(mebibytes int, end func()) error {
+		_, err := clientOf(doerFunc(func(*http.Request) (*http.Response, error) {
+			start := `{"code":"OK","data":{"id":"t-1","pad":"` + strings.Repeat("x", mebibytes<<20)
+			return &http.Response{
+				StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+				Body: io.NopCloser(io.MultiReader(strings.NewReader(start), reading(end), strings.NewReader(`"}}`))),
+			}, nil
+		})).User(t.Context(), "t-1")
+		return err
+	}
+	first := make(chan error)
+	go func() { first <- read(4, func() { close(stopped); <-resume }) }()
+	<-stopped
+	if err := read(4, func() {}); !errors.Is(err, smile.ProblemNoRoom) {
+		t.Errorf("a response that has no room: %v", err)
+	}
+	if err := read(3, func() {}); err != nil {
+		t.Errorf("a smaller response: %v", err)
+	}
+	close(resume)
+	if err := <-first; err != nil {
+		t.Errorf("the first response: %v", err)
+	}
+	if err := read(4, func() {}); err != nil {
+		t.Errorf("a response after the first has ended: %v", err)
+	}
+}

@@ -90,6 +90,9 @@ type tab struct {
 	// within turns an expression into one that is evaluated in a frame of the
 	// page; nil is the page itself.
 	within func(expression string) string
+
+	preferences []*emulation.MediaFeature
+	dark        bool
 }
 
 func newTab(t *testing.T, s screen) *tab {
@@ -163,10 +166,21 @@ func (p *tab) clickFound(expression string) {
 	evaluate[bool](p, expression+`.click() ?? true`)
 }
 
+// themes are the color schemes that people prefer.
+var themes = []string{"light", "dark"}
+
+// theme has the browser prefer a color scheme.
+func (p *tab) theme(scheme string) {
+	p.t.Helper()
+	p.dark = scheme == "dark"
+	p.prefer("prefers-color-scheme", scheme)
+}
+
 // prefer sets a preference of the browser, such as dark mode.
 func (p *tab) prefer(feature, value string) {
 	p.t.Helper()
-	wanted := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: feature, Value: value}}}
+	p.preferences = append(p.preferences, &emulation.MediaFeature{Name: feature, Value: value})
+	wanted := emulation.SetEmulatedMediaParams{Features: p.preferences}
 	if _, err := chromedp.Run(p.ctx, func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
 		return cdp.Call(ctx, t, emulation.SetEmulatedMedia, wanted)
 	}); err != nil {
@@ -184,6 +198,9 @@ func (p *tab) picture(name string) {
 	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	if p.dark {
+		name += "-dark"
 	}
 	if err := os.WriteFile(filepath.Join(dir, name+"-"+p.screen.name+".png"), png, 0o600); err != nil {
 		p.t.Fatal(err)

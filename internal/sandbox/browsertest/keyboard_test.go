@@ -25,6 +25,7 @@ func (w *widget) tabTo(name string) *widget {
 		w.do(chromedp.KeyEvent(kb.Tab))
 		at := evaluate[string](w.tab, named)
 		if at == name {
+			w.until(settled)
 			return w
 		}
 		passed = append(passed, at)

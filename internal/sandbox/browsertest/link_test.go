@@ -92,6 +92,7 @@ func (c *company) linkAndRevoke(w *widget) {
 		c.t.Errorf("the account is %s", got)
 	}
 	w.press("Connect another account").at("Where do you work?").pressMine("SSS").at("Your SSS account").press("Disconnect")
+	w.at("Disconnect SSS?").press("Yes, disconnect")
 	w.at("Where do you work?").says("SSS was disconnected.").press("Close").gone()
 	w.expect(append(story,
 		c.opened("ProviderListPageOpened", nil),

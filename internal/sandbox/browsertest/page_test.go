@@ -59,7 +59,7 @@ func TestPage(t *testing.T) {
 				t.Error("the page is wider than the window")
 			}
 			p.picture("23-page-full")
-			p.prefer("prefers-color-scheme", "dark")
+			p.theme("dark")
 			p.picture("24-page-dark")
 
 			p.click("#launcher button.primary")

@@ -33,7 +33,9 @@ func TestUpload(t *testing.T) {
 			w.at("This service asks to see your work and income data").press("Agree and continue")
 			w.at("Where do you work?").press("ABC Coporation").at("Which document do you have?").picture("15-file-types")
 			w.press("Payslip").at("Payslip")
-			w.offer("song.mp3", []byte("x")).says("song.mp3 is too large, empty, or not a PDF, PNG or JPEG file.")
+			w.offer("song.mp3", []byte("x")).says("song.mp3 is not a PDF, PNG or JPEG file.")
+			w.offer("none.pdf", nil).says("none.pdf is empty.")
+			w.offer("book.pdf", make([]byte, 15<<20+1)).says("book.pdf is larger than 15 MB.")
 			w.offer("payslip.pdf", fixtures.SamplePayslip()).says("payslip.pdf")
 			w.fits()
 			w.picture("16-upload")
@@ -58,7 +60,7 @@ func TestUpload(t *testing.T) {
 
 			w.press("Upload another document").at("Which document do you have?").press("Back").at("Where do you work?").picture("18-list-documents")
 			w.press("Payslip").at("Payslip").picture("19-delete")
-			w.press("Delete").says("Payslip was deleted.").press("Close").gone()
+			w.press("Delete").at("Delete Payslip?").press("Yes, delete").says("Payslip was deleted.").press("Close").gone()
 			atRevoke := c.opened("RevokeArchivePageOpened", nil)
 			atRevoke.Values[0]["archive"] = map[string]any{"fileType": "PAYSLIP"}
 			w.expect(append(story,

@@ -30,12 +30,20 @@ func (w *widget) gone() {
 	w.until(`document.querySelector("[data-smile-link]") === null`)
 }
 
+// control finds the button, row or chip with that accessible text.
+func control(text string) string {
+	return fmt.Sprintf(`[...%s.querySelectorAll("button, summary, label.type")].find((b) =>
+		!b.disabled && (b.getAttribute("aria-label") ?? b.querySelector("strong")?.textContent ?? b.textContent) === %q)`, shadow, text)
+}
+
+// settled is true when the page accepts clicks: not right after it appeared.
+const settled = `!` + shadow + `?.querySelector("dialog")?.hasAttribute("data-settling")`
+
 // press clicks the button or row with that accessible text.
 func (w *widget) press(text string) *widget {
 	w.t.Helper()
-	found := fmt.Sprintf(`[...%s.querySelectorAll("button, summary, label.type")].find((b) =>
-		!b.disabled && (b.getAttribute("aria-label") ?? b.querySelector("strong")?.textContent ?? b.textContent) === %q)`, shadow, text)
-	w.until(`Boolean(` + found + `)`)
+	found := control(text)
+	w.until(`Boolean(` + found + `) && ` + settled)
 	evaluate[bool](w.tab, found+`.click() ?? true`)
 	return w
 }
@@ -43,6 +51,7 @@ func (w *widget) press(text string) *widget {
 // pressMine opens the person's own account at that provider.
 func (w *widget) pressMine(name string) *widget {
 	w.t.Helper()
+	w.until(settled)
 	if !evaluate[bool](w.tab, fmt.Sprintf(`[...%s.querySelectorAll("section")].find((s) => s.querySelector("h3").textContent === "Your accounts")
 		?.querySelectorAll(".row").values().some((r) => r.querySelector("strong").textContent === %q && (r.click(), true)) ?? false`, shadow, name)) {
 		w.t.Fatalf("no account at %s", name)

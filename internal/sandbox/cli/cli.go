@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/bodies"
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
@@ -31,6 +32,7 @@ type settings struct {
 	dataDelay  time.Duration
 	data       string
 	dataLife   time.Duration
+	bodies     bool
 	hooks      hookSettings
 }
 
@@ -79,6 +81,8 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&set.data, "data", "", "directory that keeps the state across restarts; by default the state is in memory")
 	flags.DurationVar(&set.dataLife, "data-life", 60*24*time.Hour,
 		"how long data is kept after an account was connected, on the sandbox clock")
+	flags.BoolVar(&set.bodies, "journal-bodies", true,
+		"keep headers and bodies of calls and deliveries for the page at /, 64 MiB at most")
 	set.hooks.register(flags)
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
 	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")
@@ -114,6 +118,9 @@ func (s settings) options() (server.Options, error) {
 	options := server.Options{
 		Keys: keys, RateLimit: s.rateLimit, Quirks: chosen, Canary: s.canary, Seed: s.seed,
 		LinkDelay: s.linkDelay, DataDelay: s.dataDelay, DataLife: s.dataLife, Data: s.data,
+	}
+	if s.bodies {
+		options.JournalBodies = bodies.DefaultLimit
 	}
 	return options, s.hooks.apply(&options)
 }

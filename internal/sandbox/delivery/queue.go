@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/bodies"
 	"github.com/smile-operator/smile-operator/internal/sandbox/clock"
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // maxAttempts is how often an event is sent before the delivery fails.
@@ -41,6 +43,9 @@ type Config struct {
 	// that was stored is durable. They must not call the queue.
 	Keep  func(Record)
 	Flush func()
+	// Bodies keeps the events and attempts that a person can look at; nil keeps
+	// none.
+	Bodies *bodies.Store
 }
 
 // Queue sends events to webhooks. Up to Workers deliveries are sent at the same
@@ -88,6 +93,9 @@ func NewQueue(config Config) *Queue {
 	if config.Transport == nil {
 		config.Transport = newTransport(config.Roots, config.Workers)
 	}
+	if config.Bodies == nil {
+		config.Bodies = bodies.NewStore(0)
+	}
 	q := &Queue{config: config}
 	q.alarm = clock.NewAlarm(config.Clock, q.Wake)
 	q.ctx, q.cancel = context.WithCancel(context.Background())
@@ -99,11 +107,7 @@ func NewQueue(config Config) *Queue {
 func (q *Queue) Post(key string, to Target, event Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	o := &outgoing{target: to, event: event, record: &Delivery{
-		EventID: event.ID, EventType: event.Type, WebhookID: to.WebhookID, URL: to.URL, Key: key,
-		CreatedAt: q.config.Clock.Now(), State: Pending, Attempts: []Attempt{},
-	}}
-	q.history.add(o.record)
+	o := q.add(key, to, event)
 	defer q.keep(o)
 	for _, sent := range q.faults.apply(o) {
 		if sent.delay > 0 {
@@ -112,6 +116,19 @@ func (q *Queue) Post(key string, to Target, event Event) {
 		}
 		q.enqueue(sent)
 	}
+}
+
+// add makes a delivery and its record. The caller holds mu.
+func (q *Queue) add(key string, to Target, event Event) *outgoing {
+	o := &outgoing{target: to, event: event, record: &Delivery{
+		EventID: event.ID, EventType: event.Type, WebhookID: to.WebhookID, URL: to.URL, Key: key,
+		CreatedAt: q.config.Clock.Now(), State: Pending, Attempts: []Attempt{},
+	}}
+	q.history.add(o.record)
+	if q.config.Bodies.Keeps() {
+		q.config.Bodies.PutEvent(o.record.Seq, wire.Encode(event))
+	}
+	return o
 }
 
 // Resume restores the record of a delivery and continues the delivery if it had
@@ -171,7 +188,8 @@ func (q *Queue) work() {
 			continue
 		}
 		q.config.Flush()
-		q.conclude(o, q.attempt(o))
+		made, sent := q.attempt(o)
+		q.conclude(o, made, sent)
 	}
 }
 
@@ -196,10 +214,11 @@ func (q *Queue) drop(o *outgoing) {
 }
 
 // conclude records an attempt and schedules the next one if there is one.
-func (q *Queue) conclude(o *outgoing, made Attempt) {
+func (q *Queue) conclude(o *outgoing, made Attempt, sent bodies.Exchange) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	o.record.Attempts = append(o.record.Attempts, made)
+	q.config.Bodies.PutAttempt(o.record.Seq, len(o.record.Attempts), sent)
 	o.tries++
 	switch {
 	case made.delivered():
@@ -226,6 +245,7 @@ func (q *Queue) Reset() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.ready, q.waiting, q.history = nil, nil, history{}
+	q.config.Bodies.Reset()
 	q.faults.set(nil)
 }
 

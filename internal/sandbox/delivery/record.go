@@ -39,6 +39,8 @@ type Delivery struct {
 	CreatedAt time.Time `json:"createdAt"`
 	State     State     `json:"state"`
 	Attempts  []Attempt `json:"attempts"`
+	// ResendOf is the delivery whose event a person had sent again.
+	ResendOf int `json:"resendOf,omitempty"`
 }
 
 // open reports whether the delivery has not ended.
@@ -92,15 +94,33 @@ func (h *history) restore(d *Delivery) {
 	h.deliveries = append(h.deliveries, d)
 }
 
+// from is the index of the first delivery with that number or a greater one, and
+// whether it has that number.
+func (h *history) from(seq int) (int, bool) {
+	return slices.BinarySearchFunc(h.deliveries, seq, func(d *Delivery, wanted int) int { return d.Seq - wanted })
+}
+
+func (h *history) get(seq int) (Delivery, bool) {
+	i, ok := h.from(seq)
+	if !ok {
+		return Delivery{}, false
+	}
+	return h.deliveries[i].copy(), true
+}
+
 func (h *history) since(seq int) []Delivery {
-	from, _ := slices.BinarySearchFunc(h.deliveries, seq+1, func(d *Delivery, wanted int) int { return d.Seq - wanted })
+	from, _ := h.from(seq + 1)
 	found := make([]Delivery, 0, len(h.deliveries)-from)
 	for _, d := range h.deliveries[from:] {
-		shown := *d
-		shown.Attempts = slices.Clone(d.Attempts)
-		found = append(found, shown)
+		found = append(found, d.copy())
 	}
 	return found
+}
+
+func (d *Delivery) copy() Delivery {
+	copied := *d
+	copied.Attempts = slices.Clone(d.Attempts)
+	return copied
 }
 
 // Since returns the deliveries with a sequence number greater than seq.

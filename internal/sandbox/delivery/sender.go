@@ -12,11 +12,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/bodies"
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // maxResponseRead bounds how much of a webhook's response is read, in bytes. It
-// is read only so that the connection can be reused.
+// is read so that the connection can be reused, and shown.
 const maxResponseRead = 64 << 10
 
 // newTransport returns what sends the requests. It uses no proxy, because
@@ -32,17 +33,18 @@ func newTransport(roots *x509.CertPool, workers int) http.RoundTripper {
 }
 
 // attempt sends an event once.
-func (q *Queue) attempt(o *outgoing) Attempt {
+func (q *Queue) attempt(o *outgoing) (Attempt, bodies.Exchange) {
 	ctx, cancel := context.WithTimeout(q.ctx, q.config.Timeout)
 	defer cancel()
 	made := Attempt{At: q.config.Clock.Now()}
 	begun := time.Now()
-	made.Status, made.Error = q.send(ctx, o)
+	var sent bodies.Exchange
+	sent, made.Status, made.Error = q.send(ctx, o)
 	made.Milliseconds = time.Since(begun).Milliseconds()
-	return made
+	return made, sent
 }
 
-func (q *Queue) send(ctx context.Context, o *outgoing) (status int, problem string) {
+func (q *Queue) send(ctx context.Context, o *outgoing) (sent bodies.Exchange, status int, problem string) {
 	event := o.event
 	if q.config.RetryID != nil && o.tries > 0 {
 		event.ID = q.config.RetryID()
@@ -50,18 +52,20 @@ func (q *Queue) send(ctx context.Context, o *outgoing) (status int, problem stri
 	body := wire.Encode(event)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.target.URL, bytes.NewReader(body))
 	if err != nil {
-		return 0, err.Error()
+		return sent, 0, err.Error()
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "smile-sandbox")
 	request.Header.Set("Smile-Signature", q.config.Signature(Sign(o.signingSecret(), body)))
+	sent.Request = bodies.NewMessage(request.Header, body)
 	response, err := q.config.Transport.RoundTrip(request)
 	if err != nil {
-		return 0, err.Error()
+		return sent, 0, err.Error()
 	}
 	defer response.Body.Close()
-	_, _ = io.CopyN(io.Discard, response.Body, maxResponseRead)
-	return response.StatusCode, ""
+	answer, _ := io.ReadAll(io.LimitReader(response.Body, maxResponseRead))
+	sent.Response = bodies.NewMessage(response.Header, answer)
+	return sent, response.StatusCode, ""
 }
 
 // Sign returns the HMAC-SHA512 of a body in lower-case hex.

@@ -35,7 +35,7 @@ func TestUnknownAuthority(t *testing.T) {
 		Clock: clock.New(time.Now), Workers: 1, Timeout: time.Minute, Signature: func(hex string) string { return hex },
 	})
 	defer q.Close()
-	made := q.attempt(&outgoing{target: Target{URL: server.URL}})
+	made, _ := q.attempt(&outgoing{target: Target{URL: server.URL}})
 	if made.Status != 0 || !strings.Contains(made.Error, "certificate") {
 		t.Errorf("%+v", made)
 	}

@@ -41,6 +41,7 @@ type Behavior struct {
 	MonitoredData  string
 	CreatedCode    string
 	NewToken       string
+	wrongCode      string
 	future         string
 	// shapes rewrite what is sent.
 	shapes []shape
@@ -108,6 +109,10 @@ var all = []Quirk{
 		"new-token", "keeps|voids", "whether a new link token invalidates the user's former ones",
 		func(b *Behavior) any { return &b.NewToken },
 	},
+	{
+		"wrong-code", "fails|retry", "whether a wrong one-time code ends the login, or leaves two more tries",
+		func(b *Behavior) any { return &b.wrongCode },
+	},
 	{"nulls", "sent|absent", "whether fields without a value are sent", shaped},
 	{"last-cursor", "null|empty|absent", "nextCursor of the last page", shaped},
 	{"user-providers", "ids|empty|absent", "providers of users, which are deprecated", shaped},
@@ -127,6 +132,33 @@ func shaped(*Behavior) any { return new(string) }
 
 // All lists every quirk.
 func All() []Quirk { return slices.Clone(all) }
+
+// Setting is a quirk and its value.
+type Setting struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Values string `json:"values"`
+	Doc    string `json:"doc"`
+	// Set reports whether the value is another than the default.
+	Set bool `json:"set"`
+}
+
+// Settings lists every quirk with its value.
+func Settings(chosen map[string]string) []Setting {
+	listed := make([]Setting, 0, len(all))
+	for _, q := range all {
+		usual, _, _ := strings.Cut(q.Values, "|")
+		if q.Values == duration {
+			usual = "0s"
+		}
+		value, given := chosen[q.Name]
+		if !given {
+			value = usual
+		}
+		listed = append(listed, Setting{q.Name, value, q.Values, q.Doc, value != usual})
+	}
+	return listed
+}
 
 // Parse reads name=value,name=value. NewBehavior checks names and values.
 func Parse(text string) (map[string]string, error) {
@@ -229,6 +261,14 @@ func (b *Behavior) SpellDatapoints(data map[string]any, names []string) map[stri
 		data["dataPoints"] = names
 	}
 	return data
+}
+
+// CodeTries is how many one-time codes a person may enter in one login.
+func (b *Behavior) CodeTries() int {
+	if b.wrongCode == "retry" {
+		return 3
+	}
+	return 1
 }
 
 // Zone is the offset from UTC of the days that filters mean.

@@ -10,7 +10,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-// archive is a set of uploaded files. The content of the files is not kept.
+// archive is a set of uploaded files. The content of the files is in the sandbox's
+// ring of files.
 type archive struct {
 	id        string
 	ordinal   int
@@ -129,7 +130,9 @@ func (t *tenant) file(owner *user, wanted archiveRequest, taskKind string, at ti
 	for i, f := range wanted.RawFiles {
 		content := f.content()
 		a.sample = a.sample || fixtures.IsSample(content)
-		a.files = append(a.files, newRawFile(ids.Next("f-"), owner, f, len(content), i, at))
+		file := newRawFile(ids.Next("f-"), owner, f, len(content), i, at)
+		a.files = append(a.files, file)
+		t.box.files.Put(file.ID, content, len(content))
 	}
 	t.archives.add(a.id, a)
 	owner.archives = append(owner.archives, a)
@@ -147,7 +150,7 @@ func newRawFile(id string, owner *user, f fileRequest, size, index int, at time.
 	}
 	return rawFile{
 		ID: id, CreatedAt: wire.Timestamp{Time: at}, Name: name, SubType: f.Subtype, Size: (size + 1023) / 1024, Format: f.Extension,
-		URL: "https://file.smileapi.io/tenants/sandbox/users/" + owner.id + "/files/" + id,
+		URL: fileURL(owner, id),
 	}
 }
 
@@ -176,6 +179,9 @@ func (t *tenant) archiveRead(ended *task, at time.Time) {
 // revokeArchive revokes an archive. This is final. The caller holds mu.
 func (t *tenant) revokeArchive(a *archive, at time.Time) {
 	a.status, a.updatedAt, a.payslip = revoked, at, nil
+	for _, f := range a.files {
+		t.box.files.Drop(f.ID)
+	}
 	t.commit(a, archiveStatusEvents(a, at)...)
 }
 

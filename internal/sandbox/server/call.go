@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/bodies"
 	"github.com/smile-operator/smile-operator/internal/sandbox/traffic"
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
@@ -51,7 +52,7 @@ func (s *Sandbox) serve(op *operation) http.HandlerFunc {
 			s.meter.Observe()
 		}
 		if !op.link && !s.limiter.Allow(c.source) {
-			c.finish(w, c.box.render(refuse(http.StatusTooManyRequests, "Too many calls from this address.")), 0)
+			c.finish(w, c.render(refuse(http.StatusTooManyRequests, "Too many calls from this address.")), 0)
 			return
 		}
 		c.applyFaults(w, s.faults.next(op.id))
@@ -65,14 +66,22 @@ func (c *call) applyFaults(w http.ResponseWriter, plan effects) {
 		return
 	}
 	if act := plan.before.action; act != nil {
-		c.finish(w, act.apply(c, c.box.render(reply{c.op.success(), "OK", "Success", struct{}{}})), plan.after.delay)
+		c.finish(w, act.apply(c, c.render(reply{c.op.success(), "OK", "Success", struct{}{}})), plan.after.delay)
 		return
 	}
-	answer := c.box.render(c.persisted(c.answer()))
+	answer := c.render(c.persisted(c.answer()))
 	if act := plan.after.action; act != nil {
 		answer = act.apply(c, answer)
 	}
 	c.finish(w, answer, plan.after.delay)
+}
+
+// render encodes a reply for the caller.
+func (c *call) render(answer reply) response {
+	made := c.box.render(answer)
+	made.body = homed(made.body, c.request)
+	made.length = len(made.body)
+	return made
 }
 
 // finish writes the journal and the statistics, and sends the response after a
@@ -85,8 +94,22 @@ func (c *call) finish(w http.ResponseWriter, answer response, delay time.Duratio
 	if answer.sentStatus() == 0 {
 		c.box.journal.Cut(entry)
 	}
+	c.keep(entry, answer)
 	c.box.stats.Count(c.op.id, answer.sentStatus())
 	answer.send(c.box, w, c.request)
+}
+
+// keep keeps headers and bodies for the inspector.
+func (c *call) keep(seq int, answer response) {
+	if !c.box.bodies.Keeps() {
+		return
+	}
+	kept := bodies.Exchange{Request: bodies.NewMessage(c.request.Header, c.body)}
+	if answer.sentStatus() != 0 {
+		kept.Response = bodies.NewMessage(answer.headers(c.box.clock.Now()), answer.body)
+		kept.Response.Size = answer.length
+	}
+	c.box.bodies.PutCall(seq, kept)
 }
 
 func (c *call) entry(status int) traffic.Entry {

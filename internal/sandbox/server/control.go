@@ -119,6 +119,7 @@ func (s *Sandbox) Reset() {
 	_ = errors.Join(s.disk.Reset(), s.disk.SetMeta(metaSkipped, 0))
 	s.clock.Reset()
 	s.deliveries.Reset()
+	s.files.Reset()
 	s.journal.Reset()
 	s.stats.Reset()
 	s.meter.Reset()
@@ -187,6 +188,7 @@ func (s *Sandbox) Fail(accountID, code string) (Account, error) {
 		if a.status == Disconnected {
 			return invalid("account %q is disconnected", a.id)
 		}
+		a.awaited = nil
 		s.linker.conclude(t, a, outcome{Failed, code}, now)
 		return nil
 	})

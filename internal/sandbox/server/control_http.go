@@ -30,6 +30,7 @@ func (s *Sandbox) controlRoutes(r chi.Router) {
 		}
 		return s.DeliveryFaults(), nil
 	}))
+	s.inspectorRoutes(r)
 	r.Get("/canaries", answering(func(*http.Request) (any, error) { return s.Canaries(), nil }))
 	r.Get("/clock", answering(func(*http.Request) (any, error) { return s.clockState(), nil }))
 	r.Post("/clock", reading(func(_ *http.Request, body clockChange) (any, error) {
@@ -101,7 +102,7 @@ func answering(how func(*http.Request) (any, error)) http.HandlerFunc {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_, _ = w.Write(append(wire.Encode(answer), '\n'))
+		_, _ = w.Write(append(homed(wire.Encode(answer), r), '\n'))
 	}
 }
 

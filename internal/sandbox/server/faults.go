@@ -187,7 +187,7 @@ func parseStatus(argument string) (effect, error) {
 		return effect{}, errors.New("want a status from 200 to 599")
 	}
 	return effect{action: func(c *call, _ response) response {
-		return c.box.render(refuse(status, "A fault was set for this call."))
+		return c.render(refuse(status, "A fault was set for this call."))
 	}}, nil
 }
 
@@ -239,7 +239,7 @@ func endless(c *call, answer response) response {
 	first := c.answer()
 	shown, isPage := first.data.(page)
 	if !isPage {
-		return c.box.render(first)
+		return c.render(first)
 	}
 	if row := shown.Items; len(row) > 0 {
 		for i := len(row); i < c.paging.size; i++ {
@@ -249,5 +249,5 @@ func endless(c *call, answer response) response {
 	cursor := c.box.ids.RequestID()
 	shown.NextCursor = &cursor
 	first.data = shown
-	return c.box.render(first)
+	return c.render(first)
 }

@@ -65,10 +65,16 @@ func webhookForm(allowHTTP bool) validate.Form {
 func webhookURL(allowHTTP bool) validate.Rule {
 	return func(value string) string {
 		at, err := url.Parse(value)
-		if err == nil && at.Host != "" && (at.Scheme == "https" || allowHTTP && at.Scheme == "http") {
+		switch {
+		case err == nil && at.Host != "" && (at.Scheme == "https" || allowHTTP && at.Scheme == "http"):
 			return ""
+		case allowHTTP:
+			return "must be a URL that starts with https:// or http://"
+		case err == nil && at.Scheme == "http":
+			return "must be a URL that starts with https://; --allow-http-webhooks permits http:// too"
+		default:
+			return "must be a URL that starts with https://"
 		}
-		return "must be a URL that starts with https://"
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/canary"
@@ -29,19 +30,22 @@ type outcome struct {
 
 // outcome decides a login. who is the person with that login, nil if there is
 // none.
-func (r LinkRequest) outcome(p *fixtures.Provider, who *fixtures.Person, passwordKnown bool) outcome {
+func (r LinkRequest) outcome(p *fixtures.Provider, who *fixtures.Person) outcome {
 	switch {
-	case who == nil || !passwordKnown && r.Password != who.Password:
+	case who == nil || r.Password != who.Password:
 		return outcome{Failed, "INVALID_CREDENTIALS"}
 	case !p.MFA:
 		return outcome{Connected, ""}
 	case r.MFA == "":
 		return outcome{AwaitingMFA, ""}
-	case r.MFA != who.MFA:
+	case plainCode(r.MFA) != who.MFA:
 		return outcome{Failed, "INVALID_MFA"}
 	}
 	return outcome{Connected, ""}
 }
+
+// plainCode returns a code without spaces, which people add to read it.
+func plainCode(code string) string { return strings.Join(strings.Fields(code), "") }
 
 // linker links accounts.
 type linker struct {
@@ -55,16 +59,14 @@ type linker struct {
 
 // link handles a login, up to the first delay. The caller holds mu.
 func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest, now time.Time) *account {
+	if req.Login == "" {
+		if a := u.awaitingCode(p); a != nil {
+			return l.enterCode(t, a, a.attempt, req.MFA, now)
+		}
+	}
 	who := fixtures.FindPerson(l.people, req.Login)
 	a := u.accountFor(p, who)
 	if a != nil && (a.status == Connected || a.status == Pending) {
-		return a
-	}
-	continued := a != nil && a.status == AwaitingMFA && req.Login == ""
-	if continued {
-		who = a.person
-	}
-	if continued && req.MFA == "" {
 		return a
 	}
 	var happened []occurrence
@@ -72,27 +74,63 @@ func (l *linker) link(t *tenant, u *user, p *fixtures.Provider, req LinkRequest,
 		a = l.newAccount(t, u, p, now)
 		happened = append(happened, accountCreatedEvent(a, now))
 	}
-	a.person = who
-	if !continued {
-		a.login = req.Login
+	a.person, a.login = who, req.Login
+	return l.settleLater(t, a, pendingLogin{outcome: req.outcome(p, who)}, now, happened...)
+}
+
+// enterCode handles the one-time code of a login. Nothing happens if that login
+// does not wait for a code. The caller holds mu.
+func (l *linker) enterCode(t *tenant, a *account, attempt int, code string, now time.Time) *account {
+	wrong, awaited := a.awaited[attempt]
+	code = plainCode(code)
+	if !awaited || code == "" {
+		return a
 	}
+	delete(a.awaited, attempt)
+	checked := pendingLogin{outcome: outcome{Connected, ""}}
+	switch {
+	case a.person != nil && code == a.person.MFA:
+	case wrong+1 < t.box.behavior.CodeTries():
+		checked = pendingLogin{outcome: outcome{AwaitingMFA, ""}, wrongCodes: wrong + 1}
+	default:
+		checked.outcome = outcome{Failed, "INVALID_MFA"}
+	}
+	return l.settleLater(t, a, checked, now)
+}
+
+// settleLater lets the provider respond to a login or a code after the delay. The
+// caller holds mu.
+func (l *linker) settleLater(t *tenant, a *account, response pendingLogin, now time.Time, happened ...occurrence) *account {
 	a.attempt++
 	a.setStatus(Pending, "", "", now)
-	a.pending = &pendingLogin{req.outcome(p, who, continued), now.Add(l.linkDelay)}
+	response.due = now.Add(l.linkDelay)
+	a.pending = &response
 	t.commit(a, happened...)
-	t.schedule(a.pending.due, loginSettled{l, a, a.attempt})
+	t.schedule(response.due, loginSettled{l, a, a.attempt})
 	t.settle(now)
 	return a
 }
 
-// accountFor returns the account that a login belongs to: one that is connected
-// as the same person, otherwise one whose login is not finished.
+// accountFor returns the account that a login belongs to: that of the same
+// person, otherwise one that has failed and that nobody is logging in to.
 func (u *user) accountFor(p *fixtures.Provider, who *fixtures.Person) *account {
+	var reusable *account
 	for _, a := range slices.Backward(u.accounts) {
-		if a.provider != p || a.status == Disconnected {
-			continue
+		switch {
+		case a.provider != p || a.status == Disconnected:
+		case a.person == who:
+			return a
+		case a.status == Failed && len(a.awaited) == 0 && reusable == nil:
+			reusable = a
 		}
-		if a.status != Connected || a.person == who {
+	}
+	return reusable
+}
+
+// awaitingCode returns the newest account that waits for a code.
+func (u *user) awaitingCode(p *fixtures.Provider) *account {
+	for _, a := range slices.Backward(u.accounts) {
+		if a.provider == p && a.status == AwaitingMFA {
 			return a
 		}
 	}
@@ -119,8 +157,9 @@ type loginSettled struct {
 
 // pendingLogin is a login without a response of the provider.
 type pendingLogin struct {
-	outcome outcome
-	due     time.Time
+	outcome    outcome
+	wrongCodes int // so far
+	due        time.Time
 }
 
 func (e loginSettled) happen(t *tenant, at time.Time) {
@@ -128,6 +167,9 @@ func (e loginSettled) happen(t *tenant, at time.Time) {
 		return
 	}
 	settled := e.account.pending.outcome
+	if settled.status == AwaitingMFA {
+		e.account.awaitCode(e.account.pending.wrongCodes)
+	}
 	e.account.pending = nil
 	e.linker.conclude(t, e.account, settled, at)
 	if settled.status == Connected {
@@ -144,6 +186,7 @@ func (l *linker) conclude(t *tenant, a *account, to outcome, at time.Time) {
 	}
 	a.setStatus(to.status, to.code, message, at)
 	if to.status == Connected {
+		a.awaited = nil // of other windows
 		l.scheduleLife(t, a, at)
 	}
 	t.commit(a, t.accountStatusEvents(a, at)...)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
@@ -57,12 +58,29 @@ func forUser(how func(*call, *user) reply) func(*call) reply {
 // linkSession is what the widget starts with. ExpiresIn is in seconds on the
 // sandbox clock, which the browser does not have.
 type linkSession struct {
-	UserID     string        `json:"userId"`
-	Mode       Mode          `json:"mode"`
-	ExpiresIn  int           `json:"expiresIn"`
-	Accounts   []Account     `json:"accounts"`
-	Archives   []archiveWire `json:"archives"`
-	TestPeople []testLogin   `json:"testPeople"`
+	UserID     string           `json:"userId"`
+	Mode       Mode             `json:"mode"`
+	ExpiresIn  int              `json:"expiresIn"`
+	Accounts   []accountOfLogin `json:"accounts"`
+	Archives   []archiveWire    `json:"archives"`
+	TestPeople []testLogin      `json:"testPeople"`
+}
+
+// accountOfLogin is an account with its login. A code belongs to an attempt, because
+// a person can have the widget open in several windows.
+type accountOfLogin struct {
+	Account
+	Attempt int `json:"attempt"`
+	// TriesLeft is how many codes may still be entered.
+	TriesLeft int `json:"triesLeft"`
+}
+
+func (c *call) accountOfLogin(a *account) accountOfLogin {
+	shown := accountOfLogin{Account: a.wire(), Attempt: a.attempt}
+	if wrong, awaited := a.awaited[a.attempt]; awaited {
+		shown.TriesLeft = c.box.behavior.CodeTries() - wrong
+	}
+	return shown
 }
 
 // testLogin is a test person's login. The widget shows it in sandbox mode.
@@ -75,11 +93,11 @@ type testLogin struct {
 func getLinkSession(c *call, u *user) reply {
 	shown := linkSession{
 		UserID: u.id, Mode: c.tenant.pair.Mode, ExpiresIn: int(c.link.ExpiresAt.Sub(c.now).Seconds()),
-		Accounts: []Account{}, Archives: u.uploads(), TestPeople: []testLogin{},
+		Accounts: []accountOfLogin{}, Archives: u.uploads(), TestPeople: []testLogin{},
 	}
 	for _, a := range u.accounts {
 		if a.status != Disconnected {
-			shown.Accounts = append(shown.Accounts, a.wire())
+			shown.Accounts = append(shown.Accounts, c.accountOfLogin(a))
 		}
 	}
 	if shown.Mode == ModeSandbox {
@@ -148,9 +166,11 @@ func answerEmployerSurvey(c *call, _ *user) reply {
 	return done()
 }
 
-// codeRequest is the second step of a login.
+// codeRequest is the second step of a login. Attempt is what the response to the
+// first step had; default the account's last one.
 type codeRequest struct {
-	Code string `json:"code"`
+	Code    string `json:"code"`
+	Attempt int    `json:"attempt"`
 }
 
 var (
@@ -159,7 +179,10 @@ var (
 		validate.Required("login", validate.Text(1, maxLoginLength)),
 		validate.Required("password", validate.Text(1, maxLoginLength)),
 	}
-	codeForm = validate.Form{validate.Required("code", validate.Text(1, maxCodeLength))}
+	codeForm = validate.Form{
+		validate.Required("code", validate.Text(1, maxCodeLength)),
+		validate.Optional("attempt", validate.Number),
+	}
 )
 
 func createLinkAccount(c *call, u *user) reply {
@@ -176,26 +199,28 @@ func createLinkAccount(c *call, u *user) reply {
 	}
 	c.committed = true
 	entered.UserID = u.id
-	return ok(c.box.linker.link(c.tenant, u, p, entered, c.now).wire())
+	return ok(c.accountOfLogin(c.box.linker.link(c.tenant, u, p, entered, c.now)))
 }
 
 func getLinkAccount(c *call, u *user) reply {
-	return c.withAccount(u, func(a *account) reply { return ok(a.wire()) })
+	return c.withAccount(u, func(a *account) reply { return ok(c.accountOfLogin(a)) })
 }
 
+// sendLinkCode handles a code. If the code's attempt has ended meanwhile, because
+// another window was faster or because the call is repeated, the response is how
+// it ended.
 func sendLinkCode(c *call, u *user) reply {
 	return c.withAccount(u, func(a *account) reply {
 		entered, wrong := validate.ReadForm[codeRequest](c.body, codeForm)
-		switch {
-		case wrong != nil:
+		if wrong != nil {
 			return badRequest(wrong)
-		case a.status != AwaitingMFA:
+		}
+		attempt := cmp.Or(entered.Attempt, a.attempt)
+		if _, awaited := a.awaited[attempt]; !awaited && (entered.Attempt <= 0 || attempt > a.attempt) {
 			return badRequest(validate.Wrong("code", "is not asked for by this account"))
 		}
 		c.committed = true
-		return ok(c.box.linker.link(c.tenant, u, a.provider, LinkRequest{
-			UserID: u.id, ProviderID: a.provider.ID, MFA: entered.Code,
-		}, c.now).wire())
+		return ok(c.accountOfLogin(c.box.linker.enterCode(c.tenant, a, attempt, entered.Code, c.now)))
 	})
 }
 

@@ -91,6 +91,9 @@ type Options struct {
 	// DataLife is how long data is kept after an account was connected or
 	// refreshed, on the sandbox clock; default 60 days.
 	DataLife time.Duration
+	// JournalBodies is how many bytes of headers and bodies are kept of calls and
+	// deliveries; 0 keeps none.
+	JournalBodies int
 	// Now is the wall clock; default time.Now.
 	Now func() time.Time
 }
@@ -114,8 +117,8 @@ func (o Options) withDefaults() Options {
 
 func (o Options) check() error {
 	shortest := min(o.LinkDelay, o.DataDelay, o.DataLife, o.WebhookRetry, o.WebhookTimeout)
-	if o.RateLimit < 0 || o.WebhookWorkers < 0 || shortest < 0 {
-		return errors.New("rate limit, delays, times and workers must not be negative")
+	if o.RateLimit < 0 || o.JournalBodies < 0 || o.WebhookWorkers < 0 || shortest < 0 {
+		return errors.New("rate limit, delays, times, workers and sizes must not be negative")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
 )
@@ -34,6 +35,12 @@ type Overview struct {
 	ErrorCodes []string             `json:"errorCodes"`
 	Operations []string             `json:"operations"`
 	Faults     []Fault              `json:"faults"`
+	// DeliveryFaults are those set, EventTypes those that they can name.
+	DeliveryFaults []delivery.Fault `json:"deliveryFaults"`
+	EventTypes     []string         `json:"eventTypes"`
+	Quirks         []quirks.Setting `json:"quirks"`
+	// Bodies reports whether headers and bodies are kept.
+	Bodies bool `json:"bodies"`
 }
 
 // TenantOverview is the part of an Overview that belongs to one key pair.
@@ -83,7 +90,8 @@ func (s *Sandbox) pageRoutes(r chi.Router) {
 func (s *Sandbox) Overview(limit int, find string) Overview {
 	shown := Overview{
 		Now: s.Now(), Stats: s.Stats(), Providers: fixtures.Providers, People: s.testPeople(),
-		ErrorCodes: slices.Sorted(maps.Keys(accountErrors)), Faults: s.Faults(),
+		ErrorCodes: slices.Sorted(maps.Keys(accountErrors)), Faults: s.Faults(), DeliveryFaults: s.DeliveryFaults(),
+		EventTypes: delivery.EventTypes, Quirks: s.quirks, Bodies: s.bodies.Keeps(),
 	}
 	for _, o := range slices.Concat(operations, linkOperations) {
 		if o.handle != nil {

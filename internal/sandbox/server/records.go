@@ -68,6 +68,7 @@ type accountRecord struct {
 	MonitorOff       bool             `json:"monitorOff,omitempty"`
 	Attempt          int              `json:"attempt"`
 	Pending          *pendingRecord   `json:"pending,omitempty"`
+	Awaited          map[int]int      `json:"awaited,omitempty"`
 	ConnectedAt      time.Time        `json:"connectedAt,omitzero"`
 	Syncs            int              `json:"syncs,omitempty"`
 	Refreshes        []time.Time      `json:"refreshes,omitempty"`
@@ -75,9 +76,10 @@ type accountRecord struct {
 }
 
 type pendingRecord struct {
-	Status ConnectionStatus `json:"status"`
-	Code   string           `json:"code,omitempty"`
-	Due    time.Time        `json:"due"`
+	Status     ConnectionStatus `json:"status"`
+	Code       string           `json:"code,omitempty"`
+	WrongCodes int              `json:"wrongCodes,omitempty"`
+	Due        time.Time        `json:"due"`
 }
 
 func (a *account) kept() (string, int, any) {
@@ -85,13 +87,13 @@ func (a *account) kept() (string, int, any) {
 		ID: a.id, Owner: a.owner.id, Provider: a.provider.ID, Login: a.login, CreatedAt: a.createdAt, Status: a.status,
 		ErrorCode: a.errorCode, ErrorMessage: a.errorMessage, UpdatedAt: a.updatedAt,
 		Monitor: a.monitor, MonitorUpdatedAt: a.monitorUpdatedAt, MonitorOff: a.monitorOff, Attempt: a.attempt,
-		ConnectedAt: a.connectedAt, Syncs: a.syncs, Refreshes: a.refreshes, Materialized: a.materialized > 0,
+		ConnectedAt: a.connectedAt, Syncs: a.syncs, Refreshes: a.refreshes, Materialized: a.materialized > 0, Awaited: a.awaited,
 	}
 	if a.person != nil {
 		record.Person = a.person.Logins[0]
 	}
 	if a.pending != nil {
-		record.Pending = &pendingRecord{a.pending.outcome.status, a.pending.outcome.code, a.pending.due}
+		record.Pending = &pendingRecord{a.pending.outcome.status, a.pending.outcome.code, a.pending.wrongCodes, a.pending.due}
 	}
 	return kindAccount, a.ordinal, record
 }

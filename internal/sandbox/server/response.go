@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -82,17 +83,22 @@ func (r response) send(s *Sandbox, w http.ResponseWriter, request *http.Request)
 		breakConnection(w)
 		return
 	}
-	for name, values := range r.header {
-		w.Header()[name] = values
-	}
-	w.Header().Set("Date", s.clock.Now().Format(http.TimeFormat))
-	w.Header().Set("Content-Length", strconv.Itoa(r.length))
+	maps.Copy(w.Header(), r.headers(s.clock.Now()))
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.body)
 	if r.ending == cut {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// headers are the response's headers, with the time at which it is sent.
+func (r response) headers(now time.Time) http.Header {
+	all := http.Header{}
+	maps.Copy(all, r.header)
+	all.Set("Date", now.Format(http.TimeFormat))
+	all.Set("Content-Length", strconv.Itoa(r.length))
+	return all
 }
 
 // breakConnection resets the TCP connection. With HTTP/2 it resets only the

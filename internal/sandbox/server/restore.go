@@ -85,6 +85,10 @@ func restoreAccount(t *tenant, text []byte) error {
 		createdAt: r.CreatedAt, status: r.Status, errorCode: r.ErrorCode, errorMessage: r.ErrorMessage, updatedAt: r.UpdatedAt,
 		monitor: r.Monitor, monitorUpdatedAt: r.MonitorUpdatedAt, monitorOff: r.MonitorOff, attempt: r.Attempt,
 		connectedAt: r.ConnectedAt, syncs: r.Syncs, refreshes: r.Refreshes, items: map[string][]*item{},
+		awaited: r.Awaited,
+	}
+	if r.Status == AwaitingMFA && r.Awaited == nil {
+		a.awaitCode(0) // a file of an older version
 	}
 	t.accounts.add(a.id, a)
 	owner.accounts = append(owner.accounts, a)
@@ -92,7 +96,7 @@ func restoreAccount(t *tenant, text []byte) error {
 		l.materialize(t, a, "")
 	}
 	if r.Pending != nil {
-		a.pending = &pendingLogin{outcome{r.Pending.Status, r.Pending.Code}, r.Pending.Due}
+		a.pending = &pendingLogin{outcome{r.Pending.Status, r.Pending.Code}, r.Pending.WrongCodes, r.Pending.Due}
 		t.schedule(a.pending.due, loginSettled{l, a, a.attempt})
 	}
 	if !a.connectedAt.IsZero() && a.status != Disconnected {

@@ -180,6 +180,8 @@ func (s *Sandbox) routes() http.Handler {
 	})
 	root.Get("/v2/smile.v2.js", web.ServeWidget)
 	root.Get("/", web.ServePage)
+	root.Get("/image/provider-logo/{version}/{file}", serveLogo)
+	root.Get("/tenants/sandbox/users/{user}/files/{id}", s.serveFile)
 	root.Route("/_sandbox", s.controlRoutes)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.render(*unknownPath.refusal).send(s, w, r) // not part of the API: not limited, not in the journal
@@ -216,6 +218,7 @@ func allowOrigins(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("Access-Control-Expose-Headers", "Date") // the widget follows the sandbox clock
 		if r.Method == http.MethodOptions {
 			header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
 			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept")

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/sandbox/bodies"
 	"github.com/smile-operator/smile-operator/internal/sandbox/canary"
 	"github.com/smile-operator/smile-operator/internal/sandbox/clock"
 	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
@@ -12,6 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
 	"github.com/smile-operator/smile-operator/internal/sandbox/ids"
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
+	"github.com/smile-operator/smile-operator/internal/sandbox/ring"
 	"github.com/smile-operator/smile-operator/internal/sandbox/traffic"
 	"github.com/smile-operator/smile-operator/internal/sandbox/validate"
 )
@@ -28,10 +30,13 @@ type Sandbox struct {
 	ids        *ids.Source
 	canaries   *canary.Marker
 	behavior   quirks.Behavior
+	quirks     []quirks.Setting
 	linker     *linker
 	tenants    map[string]*tenant // by key, fixed
 	keys       []string           // in the order of the options
 
+	bodies  *bodies.Store
+	files   *ring.Ring[string, []byte] // contents, by the id of the file
 	faults  faults
 	journal traffic.Journal
 	stats   *traffic.Counts
@@ -77,7 +82,7 @@ func newSandbox(options Options, kept *disk.Disk, start string) (*Sandbox, error
 	marks := canary.New(options.Canary, ids)
 	s := &Sandbox{
 		clock: clock.New(options.Now), hookForm: webhookForm(options.AllowHTTPWebhooks),
-		ids: ids, canaries: marks, behavior: b, tenants: tenants,
+		ids: ids, canaries: marks, behavior: b, quirks: quirks.Settings(options.Quirks), tenants: tenants,
 		linker: &linker{
 			ids: ids, canaries: marks, people: everybody, linkDelay: options.LinkDelay, dataDelay: options.DataDelay,
 			dataLife: options.DataLife,
@@ -85,6 +90,8 @@ func newSandbox(options Options, kept *disk.Disk, start string) (*Sandbox, error
 		stats:   traffic.NewCounts(),
 		meter:   traffic.NewMeter(options.Now),
 		limiter: traffic.NewLimiter(options.RateLimit, options.Now),
+		bodies:  bodies.NewStore(options.JournalBodies),
+		files:   ring.New[string, []byte](maxFiles),
 		closed:  make(chan struct{}),
 		disk:    kept,
 	}
@@ -109,6 +116,7 @@ func (s *Sandbox) newDeliveries(options Options) *delivery.Queue {
 		Clock: s.clock, Workers: options.WebhookWorkers, Timeout: options.WebhookTimeout, Retry: options.WebhookRetry,
 		Roots: options.WebhookRoots, Transport: options.WebhookTransport,
 		Signature: s.behavior.WriteSignature, Keep: s.keepDelivery, Flush: s.flush,
+		Bodies: s.bodies,
 	}
 	if s.behavior.EventID == "per-attempt" {
 		config.RetryID = func() string { return s.ids.Next("et-") }

@@ -132,8 +132,9 @@ type account struct {
 	monitorOff       bool // permanent
 	attempt          int  // counts logins; events of an older one are ignored
 	pending          *pendingLogin
-	connectedAt      time.Time // time of the last login
-	syncs            int       // monthly ones since then
+	awaited          map[int]int // wrong codes so far, by the attempt that waits for a code
+	connectedAt      time.Time   // time of the last login
+	syncs            int         // monthly ones since then
 
 	// refreshes are the times at which data arrived: first by linking, then by
 	// each resync. While there are none, nothing is readable.
@@ -147,6 +148,14 @@ type account struct {
 func (a *account) setStatus(status ConnectionStatus, code, message string, at time.Time) {
 	a.status, a.errorCode, a.errorMessage, a.updatedAt = status, code, message, at
 	a.updateMonitor(at)
+}
+
+// awaitCode has the current attempt wait for a code.
+func (a *account) awaitCode(wrongCodes int) {
+	if a.awaited == nil {
+		a.awaited = map[int]int{}
+	}
+	a.awaited[a.attempt] = wrongCodes
 }
 
 // updateMonitor sets whether the account's data is monitored.

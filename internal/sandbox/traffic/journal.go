@@ -65,6 +65,17 @@ func (j *Journal) Cut(seq int) {
 	}
 }
 
+// Get returns an entry, if it is still remembered.
+func (j *Journal) Get(seq int) (Entry, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	i := j.index(seq)
+	if i < 0 || i >= len(j.entries) {
+		return Entry{}, false
+	}
+	return j.entries[i], true
+}
+
 // Since returns the entries with a greater sequence number.
 func (j *Journal) Since(seq int) []Entry {
 	j.mu.Lock()

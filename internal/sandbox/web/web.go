@@ -9,14 +9,13 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
-//go:embed page.html widget
+//go:embed page widget
 var webFiles embed.FS
 
 // widgetParts are the files of the widget in the order in which they are joined to
@@ -40,6 +39,24 @@ var widget = sync.OnceValue(func() []byte {
 	return script.Bytes()
 })
 
+// pageParts are the scripts of the overview page in their order.
+var pageParts = []string{"core.js", "inspector.js", "lists.js", "start.js", "actions.js"}
+
+// page is the overview page as one file, and pageScript is its script.
+var (
+	page = sync.OnceValue(func() []byte {
+		text := bytes.Replace(webFile("page/page.html"), []byte("/*page.css*/"), webFile("page/page.css"), 1)
+		return bytes.Replace(text, []byte("/*page.js*/"), pageScript(), 1)
+	})
+	pageScript = sync.OnceValue(func() []byte {
+		var script bytes.Buffer
+		for _, part := range pageParts {
+			script.Write(webFile("page/" + part))
+		}
+		return script.Bytes()
+	})
+)
+
 func webFile(name string) []byte {
 	text, err := webFiles.ReadFile(name)
 	if err != nil {
@@ -58,9 +75,7 @@ func ServeWidget(w http.ResponseWriter, r *http.Request) {
 // pagePolicy allows the overview page only its own script, the widget, and
 // requests to the sandbox.
 var pagePolicy = sync.OnceValue(func() string {
-	_, rest, _ := strings.Cut(string(webFile("page.html")), "<script>")
-	script, _, _ := strings.Cut(rest, "</script>")
-	sum := sha256.Sum256([]byte(script))
+	sum := sha256.Sum256(pageScript())
 	return "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
 		"script-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -70,7 +85,7 @@ var pagePolicy = sync.OnceValue(func() string {
 func ServePage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", pagePolicy())
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	serveText(w, r, "text/html; charset=utf-8", webFile("page.html"))
+	serveText(w, r, "text/html; charset=utf-8", page())
 }
 
 func serveText(w http.ResponseWriter, r *http.Request, media string, text []byte) {

@@ -21,18 +21,20 @@ class LinkAPI {
   #base;
   #token;
   #signal;
+  #clock;
 
-  constructor(base, token, signal) {
+  constructor(base, token, signal, clock) {
     this.#base = base;
     this.#token = token;
     this.#signal = signal;
+    this.#clock = clock;
   }
 
   session() { return this.#call("GET", "/session"); }
   async providers() { return (await this.#call("GET", "/providers")).items; }
   logIn(providerId, login, password) { return this.#call("POST", "/accounts", { providerId, login, password }); }
   account(id) { return this.#call("GET", `/accounts/${encodeURIComponent(id)}`); }
-  sendCode(id, code) { return this.#call("POST", `/accounts/${encodeURIComponent(id)}/mfa`, { code }); }
+  sendCode(id, attempt, code) { return this.#call("POST", `/accounts/${encodeURIComponent(id)}/mfa`, { attempt, code }); }
   revoke(id) { return this.#call("DELETE", `/accounts/${encodeURIComponent(id)}`); }
   nameEmployer(employer) { return this.#call("POST", "/employerSurveys", { employer }); }
   async fileTypes() { return (await this.#call("GET", "/fileTypes")).items; }
@@ -48,6 +50,7 @@ class LinkAPI {
 
   async #call(method, path, body) {
     const response = await this.#send(method, path, body);
+    this.#clock.heard(response.headers.get("Date"));
     const answer = await response.json().catch(() => null);
     if (response.ok && answer) {
       return answer.data;
@@ -69,6 +72,27 @@ class LinkAPI {
       this.#signal.throwIfAborted();
       throw new LinkError(0, "SERVER_UNAVAILABLE", "", String(error));
     }
+  }
+}
+
+// Clock is the clock of the sandbox, which can be ahead of the browser's. The Date of
+// each response says where it is, to the second.
+class Clock {
+  #ahead = 0; // milliseconds
+  #onmove = () => {};
+
+  now() { return Date.now() + this.#ahead; }
+
+  // onmove has a function called whenever the clock was moved.
+  onmove(moved) { this.#onmove = moved; }
+
+  heard(date) {
+    const told = Date.parse(date);
+    if (Number.isNaN(told) || Math.abs(told - this.now()) < 2000) {
+      return;
+    }
+    this.#ahead = told - Date.now();
+    this.#onmove();
   }
 }
 

@@ -51,13 +51,18 @@ function emblem(name, tone) {
 
 const TINTS = 6;
 
+// letters splits a text into what a reader takes for single letters.
+function letters(text) {
+  return [...new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text)].map(({ segment }) => segment);
+}
+
 // tile is a company's initials or short name in a colour that depends on the name.
 // There are no logos, because the widget loads nothing from other hosts.
 function tile(name, size = "") {
-  const initials = name.split(/\s+/).map((word) => word[0]).join("").slice(0, 2).toUpperCase();
-  const letters = /^\p{Lu}{2,3}$/u.test(name) ? name : initials;
+  const initials = name.split(/\s+/).filter(Boolean).slice(0, 2).map((word) => letters(word)[0].toUpperCase());
+  const shown = /^\p{Lu}{2,3}$/u.test(name) ? letters(name) : initials;
   const tint = [...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % TINTS;
-  return el("span", { class: `tile tint-${tint} of-${letters.length} ${size}`, "aria-hidden": "true" }, letters);
+  return el("span", { class: `tile tint-${tint} of-${shown.length} ${size}`, "aria-hidden": "true" }, shown.join(""));
 }
 
 let fields = 0;
@@ -109,6 +114,11 @@ function form(onsubmit, ...children) {
     },
   }, group);
   return { node, busy: (yes) => { group.disabled = yes; } };
+}
+
+// sentence ends a text with a period, unless it ends with one, as in "Inc.".
+function sentence(text) {
+  return /[.!?。]$/u.test(text) ? text : `${text}.`;
 }
 
 function longDate(text) {

@@ -1,3 +1,28 @@
+// How long a page ignores clicks after it appears, in milliseconds.
+const SETTLE = 400;
+
+// ignoreRepeats ignores Enter while it is held down.
+function ignoreRepeats(event) {
+  if (event.repeat && event.key === "Enter") {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+}
+
+// ignoreHeldKey ignores a key that is held down, until it is released. The key that
+// closes the widget must not press the button of the host page that opened it.
+function ignoreHeldKey() {
+  const done = new AbortController();
+  const listen = { capture: true, signal: done.signal };
+  addEventListener("keydown", (event) => {
+    ignoreRepeats(event);
+    if (!event.repeat) {
+      done.abort();
+    }
+  }, listen);
+  addEventListener("keyup", () => done.abort(), listen);
+}
+
 // Flow shows one page after the other in a dialog.
 class Flow {
   #host = el("div", { "data-smile-link": "" });
@@ -8,6 +33,8 @@ class Flow {
   #notice = el("div", { class: "notice", role: "status" });
   #turn = 0; // counts pages; a late response for an earlier page is ignored
   #scrolling = "";
+  #view = null; // the page that is shown
+  #settled = 0; // the timer that ends settling
 
   constructor(options, onclose) {
     this.options = options;
@@ -19,7 +46,9 @@ class Flow {
         event.preventDefault();
         this.close("close");
       },
+      onkeydown: ignoreRepeats,
     }, this.#header, this.#notice, this.#scroll, this.#foot);
+    this.#dialog.addEventListener("click", (event) => this.#guard(event), { capture: true });
     const shadow = this.#host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLES);
@@ -80,25 +109,28 @@ class Flow {
     this.show(provider.loginOptions.length > 1 ? loginOptionsPage : loginPage, provider);
   }
 
-  // arrive shows the page for the state of an account. refuse handles a wrong
-  // password on the page where it was entered.
-  arrive(account, refuse) {
-    const code = account.connection.errorCode;
-    if (account.connectionStatus === "AWAITING_MFA") {
-      this.show(mfaPage, account);
+  // arrive shows the page for the state of an account. refuse handles a wrong login
+  // or code on the page where it was entered. After other errors, again is tried.
+  arrive(account, { refuse = {}, again }) {
+    const { errorCode } = account.connection;
+    const refused = refuse[errorCode ?? account.connectionStatus];
+    if (refused) {
+      refused(account);
+    } else if (account.connectionStatus === "AWAITING_MFA") {
+      this.show(mfaPage, account, again);
     } else if (account.connectionStatus === "CONNECTED") {
       this.show(successPage, account);
-    } else if (code === "INVALID_CREDENTIALS" && refuse) {
-      refuse();
     } else {
-      this.show(errorPage, code, () => this.choose(this.session.provider(account.providerId)));
+      this.show(errorPage, errorCode, again);
     }
   }
 
   // act runs work and then continues with its result, unless another page was shown
-  // meanwhile. It calls busy at the begin and at the end.
+  // meanwhile. It calls busy at the begin and at the end. If the work fails, the person
+  // can try it again, on the same page.
   async act(busy, work, done) {
     const turn = this.#turn;
+    const view = this.#view;
     const here = () => turn === this.#turn && !this.session.ended;
     busy(true);
     try {
@@ -110,12 +142,15 @@ class Flow {
     } catch (error) {
       if (here()) {
         busy(false);
-        this.#fail(error);
+        this.#fail(error, () => {
+          this.#present(view);
+          this.act(busy, work, done);
+        });
       }
     }
   }
 
-  #fail(error) {
+  #fail(error, again) {
     if (!(error instanceof LinkError)) {
       reportError(error);
     }
@@ -124,8 +159,7 @@ class Flow {
       return;
     }
     const refused = error.status === 401 || error.status === 403;
-    const code = refused ? "TOKEN" : error.status === 0 ? "NETWORK" : error.code;
-    this.show(errorPage, code, () => (this.session.userId ? this.list() : this.start()));
+    this.show(errorPage, refused ? "TOKEN" : error.status === 0 ? "NETWORK" : error.code, again);
   }
 
   expire() {
@@ -134,19 +168,50 @@ class Flow {
   }
 
   show(make, ...subjects) {
-    this.#turn += 1;
     const page = make(this, ...subjects);
     const heading = el("h2", { id: "smile-heading", tabindex: "-1" }, page.heading);
     const hint = page.hint ? el("p", { class: "hint", role: page.alert ? "alert" : null }, page.hint) : null;
+    this.#present({
+      page, heading,
+      content: furnish(el("div", { class: "page" }), {}, [page.lead, heading, hint, page.body].flat()),
+    });
+  }
+
+  // again returns to the page that is shown now, with what was entered there.
+  again() {
+    const view = this.#view;
+    return () => this.#present(view);
+  }
+
+  #present(view) {
+    const { page, heading, content } = view;
+    this.#turn += 1;
+    this.#view = view;
     this.#header.replaceChildren(...this.#bar(page.back));
     this.#notice.textContent = "";
     this.#scroll.className = page.centred ? "scroll centred" : "scroll";
-    this.#scroll.replaceChildren(furnish(el("div", { class: "page" }), {}, [page.lead, heading, hint, page.body].flat()));
+    this.#scroll.replaceChildren(content);
     this.#foot.replaceChildren(...[page.foot, this.#seal()].filter(Boolean));
     this.#scroll.scrollTop = 0;
+    this.#settle();
     heading.focus({ preventScroll: true });
     if (page.event) {
       this.session.opened(page.event, page.detail);
+    }
+  }
+
+  // A page accepts clicks only when it has been there for a moment. The second click of
+  // a double click was meant for the page before.
+  #settle() {
+    clearTimeout(this.#settled);
+    this.#dialog.setAttribute("data-settling", "");
+    this.#settled = setTimeout(() => this.#dialog.removeAttribute("data-settling"), SETTLE);
+  }
+
+  #guard(event) {
+    if (event.detail > 1 || this.#dialog.hasAttribute("data-settling")) {
+      event.preventDefault();
+      event.stopPropagation();
     }
   }
 
@@ -175,6 +240,8 @@ class Flow {
   }
 
   #remove() {
+    ignoreHeldKey();
+    clearTimeout(this.#settled);
     this.#dialog.close();
     this.#host.remove();
     document.documentElement.style.overflow = this.#scrolling;

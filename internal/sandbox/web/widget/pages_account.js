@@ -21,21 +21,25 @@ function loginPage(flow, provider, option = provider.loginOptions[0]) {
     status.textContent = yes ? `Connecting to ${provider.name} …` : "";
   };
   function submit() {
-    if (!filled(login, "Enter your login.") || !filled(password, "Enter your password.")) {
-      return;
+    if (filled(login, "Enter your login.") && filled(password, "Enter your password.")) {
+      flow.act(busy, () => flow.session.logIn(provider, login.input.value.trim(), password.input.value), answered);
     }
-    const secret = password.input.value;
-    password.input.value = "";
-    flow.act(busy, () => flow.session.logIn(provider, login.input.value.trim(), secret), (account) => flow.arrive(account, refuse));
+  }
+  function answered(account) {
+    if (account.connectionStatus !== "ERROR") {
+      password.input.value = "";
+    }
+    flow.arrive(account, { refuse: { INVALID_CREDENTIALS: refuse }, again: flow.again() });
   }
   function refuse() {
+    password.input.value = "";
     password.complain(`${provider.name} did not accept this login. Check it and try again.`);
   }
   return {
     event: "LoginPageOpened",
     detail: { account: { providerId: provider.id } },
     heading: `Log in to ${provider.name}`,
-    hint: `Use your login at ${provider.longName}.`,
+    hint: sentence(`Use your login at ${provider.longName}`),
     lead: tile(provider.name, "large"),
     body: [sheet.node, status, testPeople(flow, (person) => {
       login.input.value = person.login;
@@ -65,7 +69,8 @@ function testPeople(flow, onchoose) {
       el("span", {}, `password ${person.password}, code ${person.mfa}`)))));
 }
 
-function mfaPage(flow, account) {
+// mfaPage asks for the code. logIn returns to the page of the login.
+function mfaPage(flow, account, logIn) {
   const provider = flow.session.provider(account.providerId);
   const code = field("One-time code", { type: "text", name: "code", inputmode: "numeric", autocomplete: "one-time-code", required: true, maxlength: 20, class: "input code" });
   const status = el("p", { class: "progress", role: "status" });
@@ -76,8 +81,14 @@ function mfaPage(flow, account) {
   };
   function submit() {
     if (filled(code, "Enter the code.")) {
-      flow.act(busy, () => flow.session.sendCode(account, code.input.value.trim()), (next) => flow.arrive(next));
+      flow.act(busy, () => flow.session.sendCode(account, code.input.value.trim()), (next) =>
+        flow.arrive(next, { refuse: { AWAITING_MFA: refuse }, again: logIn }));
     }
+  }
+  function refuse(next) {
+    account = next;
+    code.input.value = "";
+    code.complain(`${provider.name} did not accept this code. ${next.triesLeft === 1 ? "You have one more try." : "You have two more tries."}`);
   }
   return {
     event: "MfaPageOpened",
@@ -86,7 +97,7 @@ function mfaPage(flow, account) {
     hint: `${provider.name} has sent you a one-time code to make sure that it is you.`,
     lead: tile(provider.name, "large"),
     body: [sheet.node, status, flow.session.mode === "SANDBOX" ? el("p", { class: "small aside" }, "This is a sandbox: nothing is sent, and the code of every test account is 1234.") : null],
-    back: () => flow.choose(provider),
+    back: logIn,
   };
 }
 
@@ -96,7 +107,7 @@ function successPage(flow, account) {
     event: "ConnectSuccessPageOpened",
     detail: { account: { providerId: account.providerId, accountId: account.id } },
     heading: `${provider.name} is connected`,
-    hint: `${flow.options.companyName || "The service that you came from"} can see your data in a few minutes. You do not have to wait here.`,
+    hint: `${companyOf(flow, "The service that you came from")} can see your data in a few minutes. You do not have to wait here.`,
     centred: true,
     lead: emblem("check", "good"),
     body: el("div", { class: "actions" },
@@ -107,15 +118,16 @@ function successPage(flow, account) {
 
 function revokePage(flow, account) {
   const provider = flow.session.provider(account.providerId);
-  const status = el("p", { class: "progress", role: "status" });
-  const revoke = button("Disconnect", submit, { class: "button danger" });
-  const busy = (yes) => {
-    revoke.disabled = yes;
-    status.textContent = yes ? "Disconnecting …" : "";
-  };
-  function submit() {
-    flow.act(busy, () => flow.session.revoke(account), () => flow.list(`${provider.name} was disconnected.`));
-  }
+  const page = () => flow.show(revokePage, account);
+  const confirm = () => flow.show(confirmPage, {
+    heading: `Disconnect ${provider.name}?`,
+    yes: "Yes, disconnect",
+    no: "Keep connected",
+    doing: "Disconnecting …",
+    work: () => flow.session.revoke(account),
+    done: () => flow.list(`${provider.name} was disconnected.`),
+    back: page,
+  });
   return {
     event: "AccountRevokePageOpened",
     detail: { account: { providerId: account.providerId, accountId: account.id } },
@@ -126,10 +138,29 @@ function revokePage(flow, account) {
       el("ul", { class: "promises" },
         bullet("person", "What is shared", sharedBy(provider)),
         bullet("unlink", "If you disconnect", "Sharing stops immediately and the data is deleted. This cannot be undone.")),
-      status,
-      el("div", { class: "actions" }, revoke, button("Keep connected", () => flow.list(), { class: "button quiet" })),
+      el("div", { class: "actions" },
+        button("Disconnect", confirm, { class: "button danger" }), button("Keep connected", () => flow.list(), { class: "button quiet" })),
     ],
     back: () => flow.list(),
+  };
+}
+
+// confirmPage asks before something that cannot be undone. What leaves everything as it
+// is comes first.
+function confirmPage(flow, { heading, yes, no, doing, work, done, back }) {
+  const status = el("p", { class: "progress", role: "status" });
+  const agree = button(yes, () => flow.act(busy, work, done), { class: "button danger" });
+  const busy = (now) => {
+    agree.disabled = now;
+    status.textContent = now ? doing : "";
+  };
+  return {
+    heading,
+    hint: "The data is deleted. This cannot be undone.",
+    centred: true,
+    lead: emblem("alert", "bad"),
+    body: [status, el("div", { class: "actions" }, button(no, back, { class: "button primary" }), agree)],
+    back,
   };
 }
 

@@ -32,26 +32,31 @@ function sharedBy(provider) {
   return `Your ${list}.`;
 }
 
+// companyOf is the name of the company, or another text in its place.
+function companyOf(flow, otherwise) {
+  return flow.options.companyName.trim() || otherwise;
+}
+
 function consentPage(flow) {
-  const company = flow.options.companyName || "This service";
+  const company = companyOf(flow, "this service");
   const only = flow.session.only;
   const source = only ? only.name : "your employer or platform";
   return {
     event: "ConsentPageOpened",
-    heading: `${company} asks to see your work and income data`,
+    heading: `${companyOf(flow, "This service")} asks to see your work and income data`,
     body: [
       el("ul", { class: "promises" },
         bullet("person", "What is shared", sharedBy(only)),
-        bullet("lock", "Your login stays private", `You log in to ${source} yourself. ${company} never sees your password.`),
+        bullet("lock", "Your login stays private", `You log in to ${source} yourself. ${companyOf(flow, "This service")} never sees your password.`),
         bullet("undo", "You can change your mind", "You can disconnect here at any time. The data is then deleted."),
       ),
       el("div", { class: "actions" },
         button("Agree and continue", () => flow.begin(), { class: "button primary" }),
         button("Not now", () => flow.close("close"), { class: "button quiet" }),
-        el("p", { class: "small" }, `By continuing, you allow Smile to fetch this data from ${source} and to share it with ${company}.`),
+        el("p", { class: "small" }, sentence(`By continuing, you allow Smile to fetch this data from ${source} and to share it with ${company}`)),
       ),
     ],
-    lead: el("div", { class: "pair" }, tile(company, "large"), el("span", { class: "dots", "aria-hidden": "true" }), only ? tile(only.name, "large") : emblem("person", "calm")),
+    lead: el("div", { class: "pair" }, tile(companyOf(flow, "This service"), "large"), el("span", { class: "dots", "aria-hidden": "true" }), only ? tile(only.name, "large") : emblem("person", "calm")),
   };
 }
 

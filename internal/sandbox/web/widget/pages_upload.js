@@ -54,9 +54,8 @@ function fileTypePage(flow, type) {
   };
 
   function take(files) {
-    const refused = files.find((file) => !acceptable(file));
-    problem.textContent = refused ? `${refused.name} is too large, empty, or not a PDF, PNG or JPEG file.` : "";
-    chosen.push(...files.filter(acceptable));
+    problem.textContent = files.map(refusal).filter(Boolean).join(" ");
+    chosen.push(...files.filter((file) => !refusal(file)));
     drawFiles();
   }
   function drawFiles() {
@@ -64,6 +63,7 @@ function fileTypePage(flow, type) {
     list.replaceChildren(...chosen.map((file, at) => el("li", {}, el("span", {}, file.name),
       button("Remove", () => {
         chosen.splice(at, 1);
+        problem.textContent = "";
         drawFiles();
         picker.focus();
       }, { class: "button small", "aria-label": `Remove ${file.name}` }))));
@@ -83,8 +83,15 @@ function fileTypePage(flow, type) {
   };
 }
 
-function acceptable(file) {
-  return FORMATS.includes(formatOf(file)) && file.size > 0 && file.size <= LARGEST_FILE;
+// refusal says why a file cannot be uploaded, "" if it can.
+function refusal(file) {
+  if (!FORMATS.includes(formatOf(file))) {
+    return `${file.name} is not a PDF, PNG or JPEG file.`;
+  }
+  if (file.size === 0) {
+    return `${file.name} is empty.`;
+  }
+  return file.size > LARGEST_FILE ? `${file.name} is larger than 15 MB.` : "";
 }
 
 function archiveSuccessPage(flow, type) {
@@ -92,7 +99,7 @@ function archiveSuccessPage(flow, type) {
     event: "ArchiveSuccessPageOpened",
     detail: { archive: { fileType: type.type } },
     heading: "Thank you, your document was received",
-    hint: `${flow.options.companyName || "The service that you came from"} can see its data in a few minutes.`,
+    hint: `${companyOf(flow, "The service that you came from")} can see its data in a few minutes.`,
     centred: true,
     lead: emblem("check", "good"),
     body: el("div", { class: "actions" },
@@ -103,15 +110,15 @@ function archiveSuccessPage(flow, type) {
 
 function revokeArchivePage(flow, archive) {
   const label = flow.session.fileType(archive.type).typeLabel;
-  const status = el("p", { class: "progress", role: "status" });
-  const revoke = button("Delete", submit, { class: "button danger" });
-  const busy = (yes) => {
-    revoke.disabled = yes;
-    status.textContent = yes ? "Deleting …" : "";
-  };
-  function submit() {
-    flow.act(busy, () => flow.session.withdraw(archive), () => flow.list(`${label} was deleted.`));
-  }
+  const confirm = () => flow.show(confirmPage, {
+    heading: `Delete ${label}?`,
+    yes: "Yes, delete",
+    no: "Keep it",
+    doing: "Deleting …",
+    work: () => flow.session.withdraw(archive),
+    done: () => flow.list(`${label} was deleted.`),
+    back: () => flow.show(revokeArchivePage, archive),
+  });
   return {
     event: "RevokeArchivePageOpened",
     detail: { archive: { fileType: archive.type } },
@@ -122,8 +129,8 @@ function revokeArchivePage(flow, archive) {
       el("ul", { class: "promises" },
         bullet("file", archive.rawFiles.length === 1 ? "The file" : "The files", archive.rawFiles.map((file) => file.name).join(", ")),
         bullet("unlink", "If you delete it", "The document and the data read from it are deleted. This cannot be undone.")),
-      status,
-      el("div", { class: "actions" }, revoke, button("Keep it", () => flow.list(), { class: "button quiet" })),
+      el("div", { class: "actions" },
+        button("Delete", confirm, { class: "button danger" }), button("Keep it", () => flow.list(), { class: "button quiet" })),
     ],
     back: () => flow.list(),
   };

@@ -5,11 +5,12 @@ class Session {
   #api;
   #end = new AbortController();
   #expired = false;
+  #clock = new Clock();
   #known = new Set(); // ids of the accounts that the host page was notified of
 
   constructor(options) {
     this.#options = options;
-    this.#api = new LinkAPI(options.apiHost, options.userToken, this.#end.signal);
+    this.#api = new LinkAPI(options.apiHost, options.userToken, this.#end.signal, this.#clock);
     this.userId = null;
     this.mode = null;
     this.testPeople = [];
@@ -31,7 +32,19 @@ class Session {
     this.accounts = session.accounts.filter((account) => account.connectionStatus === "CONNECTED");
     session.accounts.forEach((account) => this.#known.add(account.id));
     this.providers = providers.filter((provider) => this.#offers(provider));
-    wait(session.expiresIn * 1000, this.#end.signal).then(onexpire, () => {});
+    this.#expireAt(this.#clock.now() + session.expiresIn * 1000, onexpire);
+  }
+
+  // expireAt calls onexpire at a time on the sandbox clock.
+  #expireAt(time, onexpire) {
+    let timer;
+    const arm = () => {
+      clearTimeout(timer);
+      timer = setTimeout(onexpire, time - this.#clock.now());
+    };
+    this.#end.signal.addEventListener("abort", () => clearTimeout(timer));
+    this.#clock.onmove(arm);
+    arm();
   }
 
   #offers(provider) {
@@ -60,7 +73,7 @@ class Session {
   }
 
   async sendCode(account, code) {
-    return this.#follow(await this.#api.sendCode(account.id, code));
+    return this.#follow(await this.#api.sendCode(account.id, account.attempt, code));
   }
 
   async #follow(account) {
@@ -135,7 +148,7 @@ class Session {
   // opened reports that a page is shown.
   opened(eventName, { account = null, archive = null } = {}) {
     this.tell("onUIEvent", {
-      eventName, eventTime: new Date().toISOString(), mode: this.mode, userId: this.userId, account, archive,
+      eventName, eventTime: new Date(this.#clock.now()).toISOString(), mode: this.mode, userId: this.userId, account, archive,
     });
   }
 
