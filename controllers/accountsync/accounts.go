@@ -61,13 +61,11 @@ func (s *scope) observeAccounts(ctx context.Context, run *run) error {
 	if err := s.r.Owners.Verify(ctx, s.conn, s.user, s.user.Status.UserID); err != nil {
 		return err
 	}
-	if !asKnown {
-		if err := s.applyListing(ctx, run, accounts); err != nil {
-			return err
-		}
+	if asKnown {
+		s.observed(run.Object)
+		return nil
 	}
-	s.observed(run.Object)
-	return nil
+	return s.applyListing(ctx, run, accounts)
 }
 
 // observed records the state of the accounts for the conditions.
@@ -85,6 +83,7 @@ func (s *scope) applyListing(ctx context.Context, run *run, accounts []smile.Acc
 	}
 	s.listed = accounts
 	setAccounts(run.Object, covered)
+	s.observed(run.Object)
 	return nil
 }
 

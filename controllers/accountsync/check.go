@@ -203,12 +203,17 @@ func brokenBecause(broken, cause *problem.Problem) *problem.Problem {
 		return cause
 	}
 	if broken.Reason != v1alpha1.ReasonOutputDamaged {
-		if cause.Class == problem.Transient || cause.Class == problem.Throttled {
+		switch cause.Class {
+		case problem.Throttled:
 			return broken
+		case problem.Transient:
+			return broken.Because(cause)
+		default:
+			return cause
 		}
-		return cause
 	}
 	shown := *cause
+	shown.Cause = cause
 	shown.Condition, shown.AtOnce, shown.Ordinary = broken.Condition, true, false
 	shown.Reason = broken.Reason
 	shown.Message = broken.Message + "; it cannot be repaired yet (" + cause.Reason + "): " + cause.Message

@@ -33,7 +33,7 @@ func TestOptions(t *testing.T) {
 		"no number":        {map[string]string{"BENCH_USERS": "many"}, options{}, "BENCH_USERS"},
 		"too many":         {map[string]string{"BENCH_USERS": "1000000"}, options{}, "BENCH_USERS"},
 		"nobody":           {map[string]string{"BENCH_USERS": "0"}, options{}, "BENCH_USERS"},
-		"no such scenario": {map[string]string{"BENCH_ONLY": "nap"}, options{}, "bareloop, startup, paced, jitter, isolation, crashes, failover, population, webhooks, news, hostile, outputs, restore"},
+		"no such scenario": {map[string]string{"BENCH_ONLY": "nap"}, options{}, "bareloop, startup, paced, jitter, isolation, crashes, failover, population, webhooks, news, tokens, hostile, outputs, restore"},
 	} {
 		got, err := parseOptions(func(variable string) string { return tt.environment[variable] })
 		if tt.problem != "" {

@@ -38,6 +38,7 @@ func init() {
 		population,
 		webhooks,
 		news,
+		tokens,
 		hostile,
 		outputs,
 		restore,

@@ -14,12 +14,16 @@ import (
 	"github.com/smile-operator/smile-operator/internal/broker"
 )
 
+const defaultStandbyRequestsPerSecond = 2
+
 // ApplicationAPIOptions are the flags of the application API.
 type ApplicationAPIOptions struct {
 	BindAddress string
 	Audience    string
 	TLSCertFile string
 	TLSKeyFile  string
+	// StandbyRequestsPerSecond is the call budget of each API host while the process does not lead; 0 is none.
+	StandbyRequestsPerSecond float64
 }
 
 func (o *ApplicationAPIOptions) bind(flags *pflag.FlagSet) {
@@ -30,6 +34,9 @@ func (o *ApplicationAPIOptions) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.TLSCertFile, "application-api-tls-cert-file", "",
 		"PEM file of the application API's certificate, read again when it changes; required unless the address is a loopback address; without it the API is plain HTTP")
 	flags.StringVar(&o.TLSKeyFile, "application-api-tls-key-file", "", "PEM file of the application API's private key")
+	flags.Float64Var(&o.StandbyRequestsPerSecond, "standby-requests-per-second", defaultStandbyRequestsPerSecond,
+		"call budget of each API host in a replica that does not lead: with it, the replica mints link tokens of known users while no leader answers; 0 turns that off. "+
+			"All replicas together should stay below the limit of Smile")
 }
 
 // serves reports whether this process serves the application API.
@@ -39,6 +46,8 @@ func (o *ApplicationAPIOptions) validate() error {
 	switch {
 	case (o.TLSCertFile == "") != (o.TLSKeyFile == ""):
 		return errors.New("--application-api-tls-cert-file and --application-api-tls-key-file go together")
+	case o.StandbyRequestsPerSecond < 0:
+		return errors.New("--standby-requests-per-second must not be negative")
 	case !o.serves():
 		return nil
 	case o.Audience == "":
@@ -102,7 +111,8 @@ func addApplicationAPI(mgr ctrl.Manager, options Options, board leaderBoard, con
 		return fmt.Errorf("registering the metrics of the application API: %w", err)
 	}
 	log := mgr.GetLogger().WithName("application-api")
-	forwarder := &broker.Forwarder{Board: board.Board, Fence: controllers.People.Fence}
+	people := controllers.People
+	forwarder := &broker.Forwarder{Board: board.Board, Fence: people.Fence, Standby: people.Standby}
 	exchanges := &broker.Exchanges{Links: controllers.Links, Forwarder: forwarder}
 	server := &broker.Server{
 		Purpose: "the application API", Internal: exchanges,
@@ -110,7 +120,7 @@ func addApplicationAPI(mgr ctrl.Manager, options Options, board leaderBoard, con
 		CertFile: options.ApplicationAPI.TLSCertFile, KeyFile: options.ApplicationAPI.TLSKeyFile,
 		Own: board.own, Forwarder: forwarder, Log: log,
 		Handler: broker.NewHandler(broker.Config{
-			Gate: gate, People: controllers.People, Links: controllers.Links, Forwarder: forwarder,
+			Gate: gate, People: people, Links: controllers.Links, Forwarder: forwarder,
 			Audit: controllers.Audit, Metrics: measured, Log: log,
 		}),
 	}

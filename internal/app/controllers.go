@@ -127,7 +127,7 @@ func (c *Controllers) connect() error {
 	if err != nil {
 		return err
 	}
-	calls, budgets := transport.NewMetrics(), transport.NewBudgetSet(c.options.APIRequestsPerSecond)
+	calls, budgets := transport.NewMetrics(), transport.NewVaryingBudgetSet(c.budget)
 	c.collectors = append(c.collectors, calls, budgets)
 	c.Registry = connection.NewRegistry(connection.Config{
 		Connections: c.env.Objects, Secrets: c.env.Live, Hosts: hosts,
@@ -135,6 +135,14 @@ func (c *Controllers) connect() error {
 		RootCAs: roots, Metrics: calls, Identity: c.env.Identity, Clock: c.env.Clock, UserAgent: "smile-operator/" + Version,
 	}, c.env.Fence)
 	return nil
+}
+
+// budget is the call budget of an API host, in calls a second: that of the leader, or of a standby.
+func (c *Controllers) budget() float64 {
+	if c.env.Fence() == nil {
+		return c.options.APIRequestsPerSecond
+	}
+	return c.options.ApplicationAPI.StandbyRequestsPerSecond
 }
 
 // build makes the controllers from what they share.
@@ -152,7 +160,10 @@ func (c *Controllers) build() error {
 	outputs := output.NewWriter(c.Checker.Client(env.Live))
 	audit := auditlog.New(env.AuditLog, env.Clock, ctrl.Log.WithName("audit"))
 	c.Audit = audit
-	c.People = &broker.People{Users: env.Objects, Connections: c.Registry, Owners: owners, Fence: env.Fence}
+	c.People = &broker.People{
+		Users: env.Objects, Connections: c.Registry, Owners: owners, Fence: env.Fence,
+		Standby: c.options.ApplicationAPI.StandbyRequestsPerSecond > 0,
+	}
 	c.Connections = &connectioncontroller.Reconciler{
 		Client: env.Objects, Connections: c.Registry, Mirrors: c.Mirrors, Events: env.Events, Clock: env.Clock,
 	}

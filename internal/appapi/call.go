@@ -42,6 +42,9 @@ type Operation struct {
 	Kind string
 	// Summary is a line of documentation.
 	Summary string
+	// Standby is true if a process that does not lead may do what the call is for, while there is no leader to pass it on to. It must
+	// be harmless to do it twice.
+	Standby bool
 
 	// result is the name of the operation's result in the OpenAPI document, and what it is.
 	result, meaning string
@@ -69,6 +72,7 @@ var CreateLinkToken = &Operation{
 		token, err := h.People.CreateLinkToken(ctx, call)
 		return token.wire(), err
 	},
+	Standby: true,
 	problems: []Reason{
 		ReasonUserNotFound, ReasonUserNotReady, ReasonSuspended,
 		ReasonWidgetNotFound, ReasonWidgetNotReady, ReasonWidgetMismatch,

@@ -69,7 +69,7 @@ func FuzzLinkBodies(f *testing.F) {
 		if len(body) > appapi.MaxBody {
 			t.Skip()
 		}
-		want := expected(body, label)
+		want := wantedSpan(body, label)
 		if (w.Code == http.StatusCreated) != (want > 0) {
 			t.Fatalf("%q: %d %s, want a link for %s", body, w.Code, w.Body, want)
 		}
@@ -82,8 +82,8 @@ func FuzzLinkBodies(f *testing.F) {
 	})
 }
 
-// expected is for how long a body asks for a link; 0 if it is not valid.
-func expected(body string, label *regexp.Regexp) time.Duration {
+// wantedSpan is for how long a body asks for a link; 0 if it is not valid.
+func wantedSpan(body string, label *regexp.Regexp) time.Duration {
 	var any map[string]any
 	if json.Unmarshal([]byte(body), &any) != nil {
 		return 0

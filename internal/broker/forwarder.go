@@ -25,6 +25,10 @@ const (
 	leaderName = "leader.smile-operator.internal"
 	// signOfLife is how long a leader may take to show that it has the call. It then has the caller's deadline.
 	signOfLife = time.Second
+	// giveUp ends connections that were begun for a call and are not needed any more.
+	giveUp = 3 * signOfLife
+	// silence is how long a leader that has shown no sign of life gets no calls that this process can do by itself.
+	silence = 5 * time.Second
 	// forwardIdle is how long connections to the leader are kept: for less time than the leader keeps them.
 	forwardIdle = 20 * time.Second
 	// maxIdle is how many of them are kept.
@@ -41,29 +45,76 @@ type Forwarder struct {
 	Board *Board
 	// Fence is nil while this process leads.
 	Fence func() error
+	// Standby is true if this process may do by itself what needs no leader, while none answers.
+	Standby bool
 
 	mu        sync.Mutex
 	leader    Leader
 	transport *http.Transport
+	// silentUntil is until when a leader that did not answer gets no calls; zero if it answered.
+	silentUntil time.Time
 }
 
-// Relay implements appapi.Relay. A call is passed on once: a process that does not lead refuses a call that was passed on to it.
+// Relay implements appapi.Relay. A call is passed on once: a process that does not lead passes on no call that was passed on to it.
 func (f *Forwarder) Relay(ctx context.Context, request appapi.Request) (*appapi.Answer, error) {
 	if f.Fence() == nil {
 		return nil, nil
 	}
+	var failure error
+	if leader, ok := f.reachable(request); ok {
+		answer, err := f.forward(ctx, leader, func(ctx context.Context) (*http.Request, error) { return forwarded(ctx, leader, request) })
+		if err == nil {
+			f.heard(leader)
+			return answer, nil
+		}
+		failure = err
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, appapi.NewProblem(appapi.ReasonDeadlineExceeded)
+	case f.Standby && request.Call.Operation.Standby:
+		return nil, nil
+	default:
+		return nil, appapi.NewProblem(appapi.ReasonLeaderUnavailable).Because(failure)
+	}
+}
+
+// reachable returns the leader to which a call is to be passed on; false if there is none. Of the calls that come while a leader is
+// silent, one every few seconds is passed on, so that the others are not late.
+func (f *Forwarder) reachable(request appapi.Request) (Leader, bool) {
 	leader, known := f.Board.Leader()
 	if !known || request.Relayed {
-		return nil, appapi.NewProblem(appapi.ReasonLeaderUnavailable)
+		return Leader{}, false
 	}
-	answer, err := f.forward(ctx, leader, func(ctx context.Context) (*http.Request, error) { return forwarded(ctx, leader, request) })
-	if err != nil && ctx.Err() != nil {
-		return nil, appapi.NewProblem(appapi.ReasonDeadlineExceeded)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	if leader != f.leader || f.silentUntil.IsZero() || !f.Standby || !request.Call.Operation.Standby {
+		return leader, true
 	}
-	if err != nil {
-		return nil, appapi.NewProblem(appapi.ReasonLeaderUnavailable).Because(err)
+	if now.Before(f.silentUntil) {
+		return Leader{}, false
 	}
-	return answer, nil
+	f.silentUntil = now.Add(silence)
+	return leader, true
+}
+
+// heard records that a leader answered.
+func (f *Forwarder) heard(leader Leader) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.leader == leader {
+		f.silentUntil = time.Time{}
+	}
+}
+
+// unheard records that a leader gave no sign of life.
+func (f *Forwarder) unheard(leader Leader) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.leader == leader {
+		f.silentUntil = time.Now().Add(silence)
+	}
 }
 
 // forward sends a request once. The leader confirms at once, by the status 102, that it has the request: a process that is
@@ -75,10 +126,13 @@ func (f *Forwarder) forward(
 ) (*appapi.Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	silence := time.AfterFunc(signOfLife, cancel)
-	defer silence.Stop()
+	patience := time.AfterFunc(signOfLife, func() {
+		f.unheard(leader)
+		cancel()
+	})
+	defer patience.Stop()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		Got1xxResponse: func(int, textproto.MIMEHeader) error { silence.Stop(); return nil },
+		Got1xxResponse: func(int, textproto.MIMEHeader) error { patience.Stop(); return nil },
 	})
 	request, err := outgoing(ctx)
 	if err != nil {
@@ -89,7 +143,7 @@ func (f *Forwarder) forward(
 		return nil, err
 	}
 	defer response.Body.Close()
-	silence.Stop()
+	patience.Stop()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return nil, err
@@ -142,11 +196,11 @@ func (f *Forwarder) to(leader Leader) *http.Transport {
 	if f.transport != nil {
 		f.transport.CloseIdleConnections()
 	}
-	f.leader = leader
+	f.leader, f.silentUntil = leader, time.Time{}
 	f.transport = &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: signOfLife}).DialContext,
+		DialContext:         (&net.Dialer{Timeout: giveUp}).DialContext,
 		TLSClientConfig:     exactly(leader.Certificate),
-		TLSHandshakeTimeout: signOfLife,
+		TLSHandshakeTimeout: giveUp,
 		MaxIdleConnsPerHost: maxIdle,
 		IdleConnTimeout:     forwardIdle,
 		DisableCompression:  true,

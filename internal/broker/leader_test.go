@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -289,21 +291,79 @@ func TestAForgedLeaderGetsNoToken(t *testing.T) {
 	}
 }
 
-// A leader that shows no sign of life is given up after a second, and one that works on the call is not.
-func TestASilentLeaderIsGivenUp(t *testing.T) {
+// silentLeader has the leader of a pair be a process that accepts connections and does nothing more.
+func (p *pair) silentLeader(t *testing.T, own *broker.Ephemeral) {
+	t.Helper()
 	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = silent.Close() })
-	own := ephemeral(t)
-	p := newPair(t, own, own.At(freeAddress(t)), http.NotFoundHandler())
 	clock, leases := clocktesting.NewFakeClock(noon), fake.NewClientset().CoordinationV1()
 	newReplica("leader", own.At(silent.Addr().String()), leases, clock).leads(t, 1, clock.Now())
 	p.forwarder.Board = broker.NewBoard(first, clock)
 	if _, err := p.forwarder.Board.Wrap(leases).Leases("n").Get(t.Context(), "leader", metav1.GetOptions{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A replica that may mint tokens by itself does so while no leader answers. It waits for a silent leader once, not in each call.
+func TestAStandbyServesByItselfWhileNoLeaderAnswers(t *testing.T) {
+	own := ephemeral(t)
+	alone := func(t *testing.T, p *pair, atLeast, atMost time.Duration, change ...func(*appapi.Request)) {
+		t.Helper()
+		began := time.Now()
+		if answer, err := p.relay(t, change...); answer != nil || err != nil {
+			t.Errorf("%v, %v", answer, err)
+		}
+		if took := time.Since(began); took < atLeast || took > atMost {
+			t.Errorf("after %s", took)
+		}
+	}
+	broken := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	t.Run("it is gone", func(t *testing.T) {
+		p := newPair(t, own, own.At(freeAddress(t)), broken)
+		p.forwarder.Standby = true
+		alone(t, p, 0, time.Second)
+	})
+	t.Run("none is known", func(t *testing.T) {
+		p := newPair(t, own, own.At(freeAddress(t)), http.NotFoundHandler())
+		p.forwarder.Standby, p.forwarder.Board = true, broker.NewBoard(first, clocktesting.NewFakeClock(noon))
+		alone(t, p, 0, time.Second)
+	})
+	t.Run("it is silent", func(t *testing.T) {
+		p := newPair(t, own, own.At(freeAddress(t)), http.NotFoundHandler())
+		p.silentLeader(t, own)
+		p.forwarder.Standby = true
+		alone(t, p, 900*time.Millisecond, 3*time.Second)
+		alone(t, p, 0, 500*time.Millisecond)
+	})
+	t.Run("a call that was passed on", func(t *testing.T) {
+		p := newPair(t, own, own.At(freeAddress(t)), http.NotFoundHandler())
+		p.forwarder.Standby = true
+		alone(t, p, 0, time.Second, func(r *appapi.Request) { r.Relayed = true })
+		if calls := p.calls.Load(); calls != 0 {
+			t.Errorf("it was passed on %d times more", calls)
+		}
+	})
+	t.Run("what needs the leader", func(t *testing.T) {
+		p := newPair(t, own, own.At(freeAddress(t)), broken)
+		p.forwarder.Standby = true
+		creation := *appapi.CreateLinkToken
+		creation.Standby = false
+		_, err := p.relay(t, func(r *appapi.Request) { r.Call.Operation = &creation })
+		var problem *appapi.Problem
+		if !errors.As(err, &problem) || problem.Reason != appapi.ReasonLeaderUnavailable || problem.RetryAfter == 0 {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// A leader that shows no sign of life is given up after a second, and one that works on the call is not.
+func TestASilentLeaderIsGivenUp(t *testing.T) {
+	own := ephemeral(t)
+	p := newPair(t, own, own.At(freeAddress(t)), http.NotFoundHandler())
+	p.silentLeader(t, own)
 	began := time.Now()
 	if _, err := p.relay(t); reasonOf(err) != appapi.ReasonLeaderUnavailable {
 		t.Errorf("%v", err)
@@ -340,7 +400,7 @@ func TestACallIsPassedOnOnce(t *testing.T) {
 	}
 }
 
-// Calls that are under way when the process is to end are answered.
+// Calls that are under way when the process is to end are answered, and so are those of callers that do not know it yet.
 func TestTheServerDrains(t *testing.T) {
 	own, address := ephemeral(t), freeAddress(t)
 	dir := t.TempDir()
@@ -348,9 +408,11 @@ func TestTheServerDrains(t *testing.T) {
 	arrived, finish := make(chan struct{}), make(chan struct{})
 	server := &broker.Server{
 		Address: address, CertFile: dir + "/tls.crt", KeyFile: dir + "/tls.key", Own: own,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			close(arrived)
-			<-finish
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				close(arrived)
+				<-finish
+			}
 			_ = json.NewEncoder(w).Encode("done")
 		}),
 	}
@@ -362,20 +424,39 @@ func TestTheServerDrains(t *testing.T) {
 			t.Fatal("the server is not ready")
 		}
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "api", MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}
-	send := func() int {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+address+"/", http.NoBody)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "api", MinVersion: tls.VersionTLS12}}
+	t.Cleanup(transport.CloseIdleConnections)
+	send := func(path string) (status int, last bool) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+address+path, http.NoBody)
 		response, err := transport.RoundTrip(r)
 		if err != nil {
-			return 0
+			return 0, true
 		}
+		_, _ = io.Copy(io.Discard, response.Body)
 		_ = response.Body.Close()
-		return response.StatusCode
+		return response.StatusCode, response.Close
 	}
-	go func() { answered <- send() }()
+	go func() {
+		status, _ := send("/slow")
+		answered <- status
+	}()
 	<-arrived
+	if status, last := send("/"); status != http.StatusOK || last {
+		t.Errorf("before the end: %d, the last on its connection: %v", status, last)
+	}
 	end()
-	for deadline := time.Now().Add(10 * time.Second); server.Ready(nil) == nil || send() != 0; {
+	for deadline := time.Now().Add(10 * time.Second); server.Ready(nil) == nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("the server is ready although it is to end")
+		}
+	}
+	if status, last := send("/"); status != http.StatusOK || !last {
+		t.Errorf("right after the end: %d, the last on its connection: %v", status, last)
+	}
+	for status, deadline := 0, time.Now().Add(10*time.Second); ; {
+		if status, _ = send("/"); status == 0 {
+			break
+		}
 		if time.Now().After(deadline) {
 			t.Fatal("the server accepts calls although it is to end")
 		}

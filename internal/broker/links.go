@@ -97,6 +97,9 @@ func (l *Links) linkOf(request wink.Request) (wink.Link, error) {
 
 // start gets what the widget is started with.
 func (l *Links) start(ctx context.Context, link wink.Link, record *auditlog.Record) (wink.Opened, error) {
+	if l.People.Fence() != nil {
+		return wink.Opened{}, appapi.NewProblem(appapi.ReasonLeaderUnavailable)
+	}
 	user, err := l.People.findByUID(ctx, link.Namespace, link.User)
 	if err != nil {
 		return wink.Opened{}, err

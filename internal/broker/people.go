@@ -16,7 +16,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// People mints link tokens for SmileUsers. It is used by the process that leads.
+// People mints link tokens for SmileUsers. A process that does not lead mints them for known people only: those whose SmileUser is
+// Ready, and whose user at Smile carries the marker.
 type People struct {
 	// Users reads SmileUsers and SmileWinkWidgets, from the cache.
 	Users client.Reader
@@ -26,6 +27,8 @@ type People struct {
 	Owners *ownership.Checker
 	// Fence refuses once this process may no longer be the leader.
 	Fence func() error
+	// Standby is true if this process may mint tokens while it does not lead.
+	Standby bool
 }
 
 // CreateLinkToken implements appapi.People.
@@ -63,8 +66,12 @@ func (p *People) tokenFor(
 	user *v1alpha1.SmileUser,
 	widget *v1alpha1.SmileWinkWidget,
 ) (appapi.LinkToken, error) {
-	token, err := p.mint(ctx, user)
-	if p.Fence() != nil {
+	leads := p.Fence() == nil
+	if !leads && !p.Standby {
+		return appapi.LinkToken{}, appapi.NewProblem(appapi.ReasonLeaderUnavailable)
+	}
+	token, err := p.mint(ctx, user, leads)
+	if leads && p.Fence() != nil {
 		return appapi.LinkToken{}, appapi.NewProblem(appapi.ReasonLeadershipLost)
 	}
 	if err != nil {
@@ -94,15 +101,20 @@ func unusable(user *v1alpha1.SmileUser) error {
 	return nil
 }
 
-func (p *People) mint(ctx context.Context, user *v1alpha1.SmileUser) (appapi.LinkToken, error) {
-	conn, err := p.Connections.For(ctx, user.Namespace, user.Spec.ConnectionRef)
+func (p *People) mint(ctx context.Context, user *v1alpha1.SmileUser, leads bool) (appapi.LinkToken, error) {
+	find, mint := p.Connections.For, linktoken.Mint
+	if !leads {
+		find, mint = p.Connections.ForStandby, linktoken.MintOnStandby
+	}
+	conn, err := find(ctx, user.Namespace, user.Spec.ConnectionRef)
 	if err != nil {
 		return appapi.LinkToken{}, err
 	}
-	token, err := linktoken.Mint(ctx, p.Owners, conn, user)
+	token, err := mint(ctx, p.Owners, conn, user)
 	if err != nil {
 		return appapi.LinkToken{}, err
 	}
+	p.Owners.Mirrors.For(conn).TokenMinted(user.Status.UserID)
 	frontend := linktoken.FrontendOf(conn.Endpoint, conn.Mode, "")
 	return appapi.LinkToken{
 		AccessToken: appapi.Secret(token.AccessToken.Reveal()), ExpiresAt: token.ExpiresAt, Mode: string(token.Mode),

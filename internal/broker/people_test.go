@@ -83,6 +83,7 @@ func TestWhyThereIsNoToken(t *testing.T) {
 		"Smile throttles":        {fault("status:429"), outcome{503, "Throttled", ""}},
 		"the leadership is lost": {func(s *scene) {
 			s.op.Fence = func() error { return errors.New("lost") }
+			s.op.People().Standby = false
 		}, outcome{503, "LeaderUnavailable", ""}},
 		"the user is being deleted": {func(s *scene) {
 			s.Change(s.george, func() { s.george.Finalizers = []string{"example.com/wait"} })
@@ -105,17 +106,47 @@ func TestWhyThereIsNoToken(t *testing.T) {
 func TestTheFenceIsCheckedBeforeTheResponse(t *testing.T) {
 	s := newScene(t)
 	token := s.Token(s.backend, audience)
-	checks := 0
+	mark := s.Smile.Mark()
 	s.op.Fence = func() error {
-		if checks++; checks > 2 { // by the forwarder, and before the call is sent
+		if s.Smile.Calls(mark, "create-token") > 0 {
 			return errors.New("lost")
 		}
 		return nil
 	}
-	mark := s.Smile.Mark()
 	got := s.mint(t, s.url, token, s.Namespace, "george")
 	if got.status != http.StatusServiceUnavailable || got.Reason != "LeadershipLost" || s.Smile.Calls(mark, "create-token") != 1 {
-		t.Errorf("%d %s after %d checks", got.status, got.Reason, checks)
+		t.Errorf("%d %s", got.status, got.Reason)
+	}
+}
+
+// A replica that does not lead mints tokens of known people, each of which it verifies at Smile first. Nothing else changes there.
+func TestAStandbyMintsTokensOfKnownPeople(t *testing.T) {
+	s := newScene(t)
+	token := s.Token(s.backend, audience)
+	stranger := s.Smile.NewUser(testenv.One, map[string]string{"customer": "1"})
+	s.op = s.Operator()
+	s.op.Fence = func() error { return errors.New("not the leader") }
+	standby := s.serveWith(t, s.Access().Host)
+	mark := s.Smile.Mark()
+	got := s.mint(t, standby, token, s.Namespace, "george")
+	if got.status != http.StatusCreated || got.UserID != s.george.Status.UserID {
+		t.Errorf("%d %s", got.status, got.Reason)
+	}
+	all, verified, minted := s.Smile.Calls(mark), s.Smile.Calls(mark, "get-user"), s.Smile.Calls(mark, "create-token")
+	if all != 2 || verified != 1 || minted != 1 {
+		t.Errorf("%d calls: %d verify the user, %d mint a token", all, verified, minted)
+	}
+	for name, want := range map[string]int{"lame": http.StatusConflict, "paused": http.StatusConflict, "nobody": http.StatusNotFound} {
+		if got := s.mint(t, standby, token, s.Namespace, name); got.status != want {
+			t.Errorf("%s: %d %s", name, got.status, got.Reason)
+		}
+	}
+	s.ChangeStatus(s.george, func() { s.george.Status.UserID = stranger.ID })
+	if got := s.mint(t, standby, token, s.Namespace, "george"); got.status != http.StatusConflict || got.Cause != v1alpha1.ReasonUserNotOwned {
+		t.Errorf("a stranger's token: %d %s %s", got.status, got.Reason, got.Cause)
+	}
+	if minted := s.Smile.Calls(mark, "create-token"); minted != 1 {
+		t.Errorf("%d tokens were minted", minted)
 	}
 }
 

@@ -25,6 +25,9 @@ const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = 15 * time.Second
 	idleTimeout   = time.Minute
+	// linger is how long calls are still accepted at the end of the process, each on its connection's last use: whoever keeps
+	// connections opens the next one elsewhere, and no call is sent on a connection that is being closed.
+	linger = 2 * time.Second
 	// drainTimeout is how long calls that are under way at the end of the process have.
 	drainTimeout = appapi.Deadline + time.Second
 	maxHeader    = 16 << 10
@@ -51,7 +54,7 @@ type Server struct {
 	// Log of the server.
 	Log logr.Logger
 
-	ready atomic.Bool
+	ready, ending atomic.Bool
 }
 
 // Ready implements healthz.Checker: no call is to come here before it can be answered.
@@ -65,14 +68,14 @@ func (s *Server) Ready(*http.Request) error {
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (*Server) NeedLeaderElection() bool { return false }
 
-// Start serves until ctx ends. Then it accepts no more calls, and answers those that are under way.
+// Start serves until ctx ends. Then it lingers, accepts no more calls, and answers those that are under way.
 func (s *Server) Start(ctx context.Context) error {
 	listener, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
 	server := &http.Server{
-		Handler:           s.handler(),
+		Handler:           s.closing(s.handler()),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		DisableGeneralOptionsHandler: true,
@@ -84,6 +87,8 @@ func (s *Server) Start(ctx context.Context) error {
 		defer close(stopped)
 		<-ctx.Done()
 		s.ready.Store(false)
+		s.ending.Store(true)
+		<-time.After(linger)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
 		_ = server.Shutdown(grace)
@@ -112,6 +117,16 @@ func (s *Server) handler() http.Handler {
 		}
 		s.Handler.ServeHTTP(w, r)
 	}))
+}
+
+// closing has each connection closed after its next call once the server is to end.
+func (s *Server) closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.ending.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // confirmed tells a forwarder at once that its call has arrived (forwarder.go).

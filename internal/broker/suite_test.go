@@ -73,7 +73,7 @@ func (s *scene) serveWith(t *testing.T, host string) string {
 	s.links.BaseURL, s.links.Audit = baseURL, audit
 	served := httptest.NewServer(broker.NewHandler(broker.Config{
 		Gate: gate, People: people,
-		Forwarder: &broker.Forwarder{Board: broker.NewBoard(broker.Leader{}, clock.RealClock{}), Fence: people.Fence},
+		Forwarder: &broker.Forwarder{Board: broker.NewBoard(broker.Leader{}, clock.RealClock{}), Fence: people.Fence, Standby: people.Standby},
 		Audit:     audit, Links: s.links, Metrics: broker.NewMetrics(), Log: logr.Discard(),
 	}))
 	t.Cleanup(served.Close)

@@ -7,10 +7,12 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/problem"
 	"github.com/smile-operator/smile-operator/internal/smile"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
 // The methods in this file are all calls that change something at Smile. Nothing else in the operator can make them. Each is
-// sent only if, once it has its slot in the budget, the fence of the registry permits it and the key pair is not refused.
+// sent only if, once it has its slot in the budget, the key pair is not refused and the fence of the registry permits it; the fence
+// has one exception, CreateTokenOnStandby.
 
 // ErrOutcomeUnknown is the problem of an object for which a call that creates may have succeeded.
 var ErrOutcomeUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
@@ -42,6 +44,12 @@ func (c *Connection) CreateToken(ctx context.Context, userID string) (smile.Toke
 	}
 	c.session.learn(token.Mode, userID)
 	return token, c.Usable()
+}
+
+// CreateTokenOnStandby mints a link token in a process that does not lead. It is the only call in this file that the fence does not
+// stop.
+func (c *Connection) CreateTokenOnStandby(ctx context.Context, userID string) (smile.Token, error) {
+	return c.CreateToken(transport.OnStandby(ctx), userID)
 }
 
 // CreateWebhook registers a webhook, each time it is called.

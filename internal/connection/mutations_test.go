@@ -46,6 +46,16 @@ func TestTheFenceOfTheRegistryStopsEachMutation(t *testing.T) {
 	}
 }
 
+func TestTheFenceOfTheRegistryLetsTheTokensOfStandbysPass(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keys("keys", "key-one"))
+	w.fence = errors.New("not the leader")
+	conn := w.refresh(t, connection("smile", "keys"))
+	if _, err := conn.CreateTokenOnStandby(t.Context(), "u-1"); errors.Is(err, w.fence) || w.calls.Load() != 1 {
+		t.Errorf("%v, %d calls", err, w.calls.Load())
+	}
+}
+
 func TestACreateIsNotSentIfItsCheckFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, keys("keys", "key-one"))

@@ -52,6 +52,8 @@ type Registry struct {
 	fence  transport.Fence
 	clocks *transport.Clocks
 	events chan event.TypedGenericEvent[*v1alpha1.SmileConnection]
+	// standby is used while this process does not lead.
+	standby standbyReads
 
 	mu          sync.Mutex
 	connections map[types.NamespacedName]*Connection

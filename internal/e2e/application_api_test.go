@@ -7,21 +7,30 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/utils/ptr"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/app"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
@@ -33,29 +42,48 @@ type backend struct {
 	token     string
 	// flags with which an operator serves the API, besides its address.
 	flags []string
+	// dir has the files that a backend's pod has: ca.crt, and the token.
+	dir string
 }
 
 // backend makes the certificate of the API, and a service account that may mint link tokens in the environment.
 func (e *environment) backend() *backend {
 	e.t.Helper()
 	dir := e.t.TempDir()
-	chain, key, err := cert.GenerateSelfSignedCertKey("api", nil, nil)
+	chain, key, err := cert.GenerateSelfSignedCertKey("api", []net.IP{net.IPv4(127, 0, 0, 1)}, nil)
 	if err != nil {
 		e.t.Fatal(err)
-	}
-	for name, content := range map[string][]byte{"tls.crt": chain, "tls.key": key} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			e.t.Fatal(err)
-		}
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(chain)
 	e.must("apply", "--server-side", "-f", filepath.Join(e.root, "config", "application-api", "link_token_minter.yaml"))
-	account := &corev1.ServiceAccount{ObjectMeta: e.named("backend")}
+	token := e.caller("backend")
+	for name, content := range map[string][]byte{
+		"tls.crt": chain, "tls.key": key, "ca.crt": chain, "token": []byte(token),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			e.t.Fatal(err)
+		}
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "api", MinVersion: tls.VersionTLS12}}
+	e.t.Cleanup(transport.CloseIdleConnections)
+	return &backend{
+		e: e, transport: transport, token: token, dir: dir,
+		flags: []string{
+			"--application-api-tls-cert-file=" + filepath.Join(dir, "tls.crt"),
+			"--application-api-tls-key-file=" + filepath.Join(dir, "tls.key"),
+		},
+	}
+}
+
+// caller makes a service account that may mint link tokens in the environment, and returns its token.
+func (e *environment) caller(name string) string {
+	e.t.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: e.named(name)}
 	e.create(account, &rbacv1.RoleBinding{
-		ObjectMeta: e.named("backend"),
+		ObjectMeta: e.named(name),
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "smile-operator-link-token-minter"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: e.namespace, Name: account.Name}},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: e.namespace, Name: name}},
 	})
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		Audiences: []string{"smile-operator"}, ExpirationSeconds: ptr.To(int64(3600)),
@@ -63,15 +91,7 @@ func (e *environment) backend() *backend {
 	if err := e.admin.SubResource("token").Create(e.t.Context(), account, request); err != nil {
 		e.t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "api", MinVersion: tls.VersionTLS12}}
-	e.t.Cleanup(transport.CloseIdleConnections)
-	return &backend{
-		e: e, transport: transport, token: request.Status.Token,
-		flags: []string{
-			"--application-api-tls-cert-file=" + filepath.Join(dir, "tls.crt"),
-			"--application-api-tls-key-file=" + filepath.Join(dir, "tls.key"),
-		},
-	}
+	return request.Status.Token
 }
 
 // server is an operator that serves the application API.
@@ -94,8 +114,8 @@ type minted struct {
 	AccessToken, UserID, Reason string
 }
 
-// mint asks a replica for a token; the status is 0 when it cannot be reached.
-func (b *backend) mint(s *server, user string) minted {
+// mint asks a replica for a token, by a request that may be changed; the status is 0 when it cannot be reached.
+func (b *backend) mint(s *server, user string, change ...func(*http.Request)) minted {
 	b.e.t.Helper()
 	url := "https://" + s.address + "/v1/namespaces/" + b.e.namespace + "/smileusers/" + user + "/token"
 	r, err := http.NewRequestWithContext(b.e.t.Context(), http.MethodPost, url, http.NoBody)
@@ -103,6 +123,9 @@ func (b *backend) mint(s *server, user string) minted {
 		b.e.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+b.token)
+	for _, how := range change {
+		how(r)
+	}
 	answer, err := b.transport.RoundTrip(r)
 	if err != nil {
 		return minted{}
@@ -182,10 +205,111 @@ func TestApplicationAPI(t *testing.T) {
 		}
 	}
 
+	b.examples(leader)
 	leader.stop()
 	e.led(first)
 	within(t, 10*time.Second, "the new leader mints tokens", func() (bool, string) {
 		got := b.mint(standby, "george")
 		return got.status == http.StatusCreated, got.Reason
 	})
+}
+
+// TestTheComponentDeploysTheApplicationAPI builds the deployment with the component, has the API server check it, and parses the
+// flags that it passes.
+func TestTheComponentDeploysTheApplicationAPI(t *testing.T) {
+	s, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	relative := func(path string) string {
+		name, err := filepath.Rel(dir, filepath.Join(s.root, "config", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	kustomization := fmt.Sprintf("resources: [%s]\ncomponents: [%s]\n", relative("default"), relative("application-api"))
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.run(t.Context(), "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-o", "json", "-k", dir)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var applied struct{ Items []json.RawMessage }
+	if err := json.Unmarshal([]byte(out), &applied); err != nil {
+		t.Fatal(err)
+	}
+	var deployment appsv1.Deployment
+	var service corev1.Service
+	for _, item := range applied.Items {
+		var of metav1.PartialObjectMetadata
+		if err := json.Unmarshal(item, &of); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case of.Kind == "Deployment":
+			err = json.Unmarshal(item, &deployment)
+		case of.Kind == "Service" && of.Name == "smile-operator-application-api":
+			err = json.Unmarshal(item, &service)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	pod := deployment.Spec.Template
+	if !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) || len(service.Spec.Selector) == 0 {
+		t.Errorf("the Service selects %v, the pods have %v", service.Spec.Selector, pod.Labels)
+	}
+	container := pod.Spec.Containers[0]
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	var options app.Options
+	options.Bind(flags)
+	if err := flags.Parse(container.Args); err != nil || options.ApplicationAPI.BindAddress != ":8444" {
+		t.Errorf("%v: %q", err, options.ApplicationAPI.BindAddress)
+	}
+	mounted := slices.ContainsFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool {
+		return strings.HasPrefix(options.ApplicationAPI.TLSCertFile, m.MountPath+"/")
+	})
+	address := slices.ContainsFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == "POD_IP" && v.ValueFrom != nil })
+	port := slices.ContainsFunc(container.Ports, func(p corev1.ContainerPort) bool {
+		return p.ContainerPort == 8444 && p.Name == service.Spec.Ports[0].TargetPort.StrVal
+	})
+	if !mounted || !address || !port {
+		t.Errorf("certificate mounted: %v, address known: %v, port: %v", mounted, address, port)
+	}
+}
+
+// examples runs the examples of the documentation, each of which must get a token, and say why it gets none.
+func (b *backend) examples(s *server) {
+	b.e.t.Helper()
+	dir := filepath.Join(b.e.root, "docs", "examples", "link-token")
+	program := filepath.Join(b.dir, "example")
+	build := exec.CommandContext(b.e.t.Context(), "go", "build", "-o", program, "./docs/examples/link-token/go")
+	build.Dir = b.e.root
+	if out, err := build.CombinedOutput(); err != nil {
+		b.e.t.Fatalf("%v\n%s", err, out)
+	}
+	for name, command := range map[string][]string{
+		"Go": {program}, "Node": {"node", filepath.Join(dir, "link-token.mjs")}, "curl": {filepath.Join(dir, "link-token.sh")},
+	} {
+		run := func(user string) (stdout, stderr string, err error) {
+			cmd := exec.CommandContext(b.e.t.Context(), command[0], append(command[1:], b.e.namespace, user)...)
+			cmd.Env = append(os.Environ(), "SMILE_API_URL=https://"+s.address,
+				"SMILE_CA_FILE="+filepath.Join(b.dir, "ca.crt"), "SMILE_TOKEN_FILE="+filepath.Join(b.dir, "token"))
+			var out, complaint bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &complaint
+			err = cmd.Run()
+			return out.String(), complaint.String(), err
+		}
+		out, complaint, err := run("george")
+		var token struct{ AccessToken, APIHost, ScriptURL string }
+		if err := errors.Join(err, json.Unmarshal([]byte(out), &token)); err != nil || token.AccessToken == "" || token.ScriptURL == "" {
+			b.e.t.Errorf("%s: %v: %s", name, err, complaint)
+		}
+		if out, complaint, err = run("nobody"); err == nil || !strings.Contains(out+complaint, "UserNotFound") {
+			b.e.t.Errorf("%s, for nobody: %v: %s%s", name, err, out, complaint)
+		}
+	}
 }

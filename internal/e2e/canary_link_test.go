@@ -16,35 +16,33 @@ import (
 
 // opener is a backend that asks for tokens and links, and a browser that opens a link.
 type opener struct {
-	e         *environment
-	backend   *backend
-	api, page string
+	e       *environment
+	backend *backend
+	page    string
 	// private must be found nowhere but where it was asked for; public is what everybody may get.
 	private []string
 	public  bytes.Buffer
 }
 
-func (e *environment) opener() *opener {
+func (e *environment) opener(b *backend) *opener {
 	e.t.Helper()
-	return &opener{e: e, backend: e.backend(), api: freeAddress(e.t), page: freeAddress(e.t)}
+	return &opener{e: e, backend: b, page: freeAddress(e.t)}
 }
 
-// flags with which an operator serves both.
+// flags with which an operator serves the page.
 func (o *opener) flags() []string {
-	return append([]string{
-		"--application-api-bind-address=" + o.api, "--wink-bind-address=" + o.page, "--wink-base-url=http://" + o.page,
-	}, o.backend.flags...)
+	return []string{"--wink-bind-address=" + o.page, "--wink-base-url=http://" + o.page}
 }
 
-// open gets a token and a link of a user, opens the link, fails to open it again, and remembers what is private.
-func (o *opener) open(user string) {
+// open gets, at the address of the API, a token and a link of a user, opens the link, fails to open it again, and remembers what is private.
+func (o *opener) open(api, user string) {
 	o.e.t.Helper()
 	widget := &v1alpha1.SmileWinkWidget{ObjectMeta: o.e.named("wink")}
 	widget.Spec.ConnectionRef.Name = "smile"
 	widget.Spec.Page = &v1alpha1.WidgetPage{}
 	o.e.create(widget)
 	o.e.becomes(widget, "True/Succeeded", time.Minute)
-	calls := "https://" + o.api + "/v1/namespaces/" + o.e.namespace + "/smileusers/" + user
+	calls := "https://" + api + "/v1/namespaces/" + o.e.namespace + "/smileusers/" + user
 	var token struct{ AccessToken string }
 	o.send(o.backend.transport, calls+"/token", "", http.StatusCreated, &token)
 	var link struct{ URL string }

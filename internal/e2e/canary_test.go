@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
+	"github.com/smile-operator/smile-operator/internal/secretuse"
 )
 
 const (
@@ -37,7 +39,7 @@ var secrets = []string{canary, apiSecretEnd, "Palomero", "1970-08-24", "95599912
 
 // allowed reports whether a Secret, by its name, may hold some of them.
 func allowed(name string) bool {
-	return slices.Contains([]string{"smile-keys", "wrong-keys", "george-token", "george-data", "hook-secret"}, name) ||
+	return slices.Contains([]string{"smile-keys", "wrong-keys", "george-token", "george-data", "hook-secret", "subjects"}, name) ||
 		strings.HasSuffix(name, hook.SecretName(""))
 }
 
@@ -50,26 +52,32 @@ func TestCanary(t *testing.T) {
 		Keys: []sandbox.KeyPair{{Key: canary + "-key", Secret: canary + "-" + apiSecretEnd}},
 	}, v1alpha1.SmileConnectionSpec{})
 	address := freeAddress(t)
-	opener := e.opener()
-	o := e.operator(t, append(
-		[]string{e.only(), "--zap-log-level=10", "--receiver-bind-address=" + address, "--receiver-base-url=http://" + address},
-		opener.flags()...)...)
+	b := e.backend()
+	opener := e.opener(b)
+	api := b.server(append(
+		[]string{"--zap-log-level=10", "--receiver-bind-address=" + address, "--receiver-base-url=http://" + address}, opener.flags()...)...)
+	o := api.operator
 	secretSender := e.secretSender(o, address)
 	account := e.collectPersonalData()
 	e.foundWhereAsked()
-	opener.open("george")
+	b.askForTokens(api)
+	opener.open(api.address, "george")
 	secretSender.deliver(account.UserID)
 	secretSender.foundWhereAsked()
 	e.failInManyWays(account)
 	e.failToRegister()
 	private := slices.Concat(secretSender.secrets(), secrets, opener.private)
 
-	sinks := map[string][]byte{"metrics": o.scrape(), "hosted page": opener.public.Bytes()}
+	sinks := map[string][]byte{
+		"metrics": o.scrape(), "operator's audit log": e.read(api.auditLog), "hosted page": opener.public.Bytes(),
+	}
 	o.signal(syscall.SIGQUIT) // the Go runtime prints all goroutines and ends
 	within(t, stopLimit, "the operator has printed its goroutines", func() (bool, string) { return !o.running(), "it runs" })
 	sinks["log and goroutine dump"] = []byte(o.text())
 	for sink, signs := range map[string][]string{
-		"metrics": {"smile_"}, "log and goroutine dump": {`"level":"Level(-5)"`, "goroutine 1 gp=", `"msg":"request","status":204,"outcome":"accepted"`},
+		"metrics":                {"smile_", `smile_operator_application_api_calls_total{call="CreateLinkToken",outcome="Succeeded"}`},
+		"operator's audit log":   {`"actor":"ApplicationAPI"`, `"action":"Minted"`, `"problem":"Unauthenticated"`, `"consentRef":"consent-1"`},
+		"log and goroutine dump": {`"level":"Level(-5)"`, "goroutine 1 gp=", `"msg":"request","status":204,"outcome":"accepted"`},
 	} {
 		for _, sign := range signs {
 			if !strings.Contains(string(sinks[sink]), sign) {
@@ -97,6 +105,13 @@ func (e *environment) collectPersonalData() sandbox.Account {
 	george := e.user("george")
 	george.Spec.DeletionPolicy = v1alpha1.UserRevokeAccounts
 	george.Spec.LinkToken = &v1alpha1.LinkTokenSpec{SecretName: "george-token"}
+	george.Spec.SubjectFrom = &v1alpha1.SubjectSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: "subjects", Key: "george"}}
+	e.create(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: e.namespace, Name: "subjects", Annotations: map[string]string{v1alpha1.AnnotationUse: string(secretuse.Subjects)},
+		},
+		StringData: map[string]string{"george": canary + "-subject"},
+	})
 	data, shape := e.sync("george"), e.sync("george")
 	shape.Name = "shape"
 	shape.Spec.Datapoints = []v1alpha1.Datapoint{{Type: "IDENTITIES", Fields: []v1alpha1.FieldPath{"gender", "countryResidence"}}}
@@ -126,6 +141,33 @@ func (e *environment) foundWhereAsked() {
 		}
 	}
 	e.t.Logf("%d canaries made, %d of them in the output", len(e.remote.Canaries()), len(found))
+}
+
+// askForTokens makes calls of the application API that succeed, are refused and fail. The contents of their headers are secret.
+func (b *backend) askForTokens(s *server) {
+	b.e.t.Helper()
+	if got := b.mint(s, "george"); got.status != http.StatusCreated || !strings.Contains(got.AccessToken, canary) {
+		b.e.t.Errorf("no token with a canary: %d %s", got.status, got.Reason)
+	}
+	for _, action := range failures {
+		b.e.fail(sandbox.Fault{Operation: "create-token", Action: action, Phase: "before", Count: 1})
+		if got := b.mint(s, "george"); got.AccessToken != "" {
+			b.e.t.Errorf("a token although Smile failed with %s", action)
+		}
+		b.e.fail()
+	}
+	for _, change := range []func(*http.Request){
+		func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+canary+"-forged") },
+		func(r *http.Request) { r.Header.Set("Authorization", "Basic "+canary) },
+		func(r *http.Request) { r.URL.RawQuery = "token=" + canary },
+		func(r *http.Request) { r.URL.Path = "/v1/namespaces/" + canary + "/smileusers/george/token" },
+		func(r *http.Request) { r.URL.Path = "/" + canary },
+		func(r *http.Request) { r.Header.Set("Cookie", canary) },
+		func(r *http.Request) { r.Header.Set("Smile-Consent-Ref", "consent-1") },
+		func(r *http.Request) { r.Header.Set("Smile-Purpose", canary+"\u00e9") },
+	} {
+		b.mint(s, "george", change)
+	}
 }
 
 // failures are responses. The first ones contain text that must not be quoted.

@@ -18,11 +18,31 @@ func Mint(
 	conn *connection.Connection,
 	user *v1alpha1.SmileUser,
 ) (smile.Token, error) {
+	return mint(ctx, owners, conn, user, conn.CreateToken)
+}
+
+// MintOnStandby is Mint in a process that does not lead.
+func MintOnStandby(
+	ctx context.Context,
+	owners *ownership.Checker,
+	conn *connection.Connection,
+	user *v1alpha1.SmileUser,
+) (smile.Token, error) {
+	return mint(ctx, owners, conn, user, conn.CreateTokenOnStandby)
+}
+
+func mint(
+	ctx context.Context,
+	owners *ownership.Checker,
+	conn *connection.Connection,
+	user *v1alpha1.SmileUser,
+	create func(ctx context.Context, userID string) (smile.Token, error),
+) (smile.Token, error) {
 	ctx = smile.WithLane(ctx, smile.LaneCreate)
 	if err := owners.Verify(ctx, conn, user, user.Status.UserID); err != nil {
 		return smile.Token{}, err
 	}
-	token, err := conn.CreateToken(ctx, user.Status.UserID)
+	token, err := create(ctx, user.Status.UserID)
 	if smile.IsNotFound(err) {
 		return smile.Token{}, ownership.ErrMissing
 	}

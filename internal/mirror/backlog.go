@@ -46,11 +46,14 @@ func (b *backlog) tasksFrom() time.Time {
 	return b.tasksSince
 }
 
-// tasksRead records that all tasks have been read that had finished.
-func (b *backlog) tasksRead(unfinished oldest) {
+// tasksRead records that all tasks from a day on have been read that had finished. If an earlier day was requested meanwhile, the
+// next poll still lists from that day.
+func (b *backlog) tasksRead(from time.Time, unfinished oldest) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tasksSince = dayBefore(unfinished.at)
+	if !b.tasksSince.Before(from) {
+		b.tasksSince = dayBefore(unfinished.at)
+	}
 }
 
 // resume makes the next poll list tasks from a day, if that is earlier than the stored day.

@@ -228,9 +228,9 @@ func (p *poll) tasks(ctx context.Context, due func(string) bool) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	unfinished := &oldest{at: p.memory.clock.Now()}
+	from, unfinished := p.backlog.tasksFrom(), &oldest{at: p.memory.clock.Now()}
 	if limit := p.costs.tasks.limit(len(ids)); limit > 0 {
-		if all, err := p.allTasks(ctx, ids, limit, unfinished); all || err != nil {
+		if all, err := p.allTasks(ctx, ids, from, limit, unfinished); all || err != nil {
 			return err
 		}
 	}
@@ -240,14 +240,16 @@ func (p *poll) tasks(ctx context.Context, due func(string) bool) error {
 			return err
 		}
 	}
-	p.tasksRead(unfinished)
+	p.tasksRead(from, unfinished)
 	return nil
 }
 
-// allTasks lists the tasks of all users. It returns false if the listing has more pages than its limit.
-func (p *poll) allTasks(ctx context.Context, ids []string, limit int, unfinished *oldest) (all bool, err error) {
+// allTasks lists the tasks of all users from a day on. It returns false if the listing has more pages than its limit.
+func (p *poll) allTasks(
+	ctx context.Context, ids []string, from time.Time, limit int, unfinished *oldest,
+) (all bool, err error) {
 	began, found := p.memory.now(), finished{}
-	tasks := p.fetcher.client.Tasks(ctx, smile.TaskFilter{StartDate: p.backlog.tasksFrom()})
+	tasks := p.fetcher.client.Tasks(ctx, smile.TaskFilter{StartDate: from})
 	all, err = readUpTo(tasks, &p.costs.tasks, limit, func(t smile.Task) {
 		found.add(t.Source.UserID, t)
 		unfinished.see(t)
@@ -255,13 +257,13 @@ func (p *poll) allTasks(ctx context.Context, ids []string, limit int, unfinished
 	if all {
 		refreshes.WithLabelValues("tasks", "listing").Inc()
 		p.memory.notify(p.memory.learnTasks(began, ids, found, false))
-		p.tasksRead(unfinished)
+		p.tasksRead(from, unfinished)
 	}
 	return all, err
 }
 
 // tasksRead records that all tasks have been read that had finished. The next listing begins later, so its cost is not known.
-func (p *poll) tasksRead(unfinished *oldest) {
-	p.backlog.tasksRead(*unfinished)
+func (p *poll) tasksRead(from time.Time, unfinished *oldest) {
+	p.backlog.tasksRead(from, *unfinished)
 	p.costs.tasks = cost{}
 }

@@ -32,6 +32,8 @@ type poller struct {
 	// running is true during a poll. The poll owns the refresher.
 	running   atomic.Bool
 	refresher refresher
+	// activities request refreshes.
+	activities activities
 
 	mu     sync.Mutex
 	timing timing
@@ -116,6 +118,11 @@ func (p *poller) takeRequested() map[string]bool {
 
 // begin returns the poll that is due, which the caller must run; ok is false if none is due or one is running.
 func (p *poller) begin(now time.Time) (poll func(context.Context), ok bool) {
+	for userID, since := range p.activities.due(now) {
+		if !p.refresher.memory.AccountsReadSince(userID, since) {
+			p.request(userID)
+		}
+	}
 	if next, ok := p.next(now); !ok || next.After(now) || !p.running.CompareAndSwap(false, true) {
 		return nil, false
 	}
@@ -135,6 +142,9 @@ func (p *poller) next(now time.Time) (next time.Time, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next = grid.Next
+	if at, ok := p.activities.next(); ok && at.Before(next) {
+		next = at
+	}
 	if len(p.requested) > 0 || p.missed(grid) {
 		next = now
 	}

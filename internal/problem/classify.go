@@ -81,6 +81,16 @@ func Classify(err error) *Problem {
 	}
 }
 
+// Unexpected returns the error that nothing classifies, if that is what err is or wraps, else nil.
+func Unexpected(err error) error {
+	for p := (*Problem)(nil); errors.As(err, &p); err = p.Cause {
+		if p.Reason == v1alpha1.ReasonUnexpectedError {
+			return p.Cause
+		}
+	}
+	return nil
+}
+
 // TypeOf names the type of the error at the root of an error, and of the first of several that are joined.
 func TypeOf(err error) string {
 	for {

@@ -139,3 +139,19 @@ func TestTheTypeOfAnErrorIsThatOfItsRoot(t *testing.T) {
 		t.Errorf("without a cause: %s", got)
 	}
 }
+
+func TestUnexpectedErrorsAreFoundBehindOtherProblems(t *testing.T) {
+	t.Parallel()
+	surprise := errors.New("surprise")
+	behind := NewInvalid(v1alpha1.ReasonOutputDamaged, "it cannot be repaired").Because(Classify(surprise))
+	for name, err := range map[string]error{"itself": Classify(surprise), "behind": behind, "wrapped": fmt.Errorf("so: %w", behind)} {
+		if got := Unexpected(err); !errors.Is(got, surprise) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for name, err := range map[string]error{"expected": NewInvalid(v1alpha1.ReasonOutputDamaged, "m"), "no problem": surprise, "none": nil} {
+		if got := Unexpected(err); got != nil {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

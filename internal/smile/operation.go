@@ -16,6 +16,9 @@ type Operation struct {
 // Mutates reports whether the call changes something at Smile.
 func (o Operation) Mutates() bool { return o.Method != http.MethodGet }
 
+// MintsToken reports whether the call mints a link token of a user that exists.
+func (o Operation) MintsToken() bool { return o == opCreateToken }
+
 // The operations of this client; the listings of datapoints are in datapoints.
 var (
 	opListProviders  = Operation{"list-providers", http.MethodGet}

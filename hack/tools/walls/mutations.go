@@ -20,9 +20,9 @@ var onlyConnectionMutates = &analysis.Analyzer{
 
 var (
 	mayMutate = regexp.MustCompile(`/internal/(connection|smile|smile/transport)(_test)?( \[.*\])?$`)
-	// mutators are the type with all calls that change something at Smile, its constructor and its methods, and the constructor of
-	// what sends calls with credentials.
-	mutators = regexp.MustCompile(`/internal/smile(\.NewMutator|\.Mutator|\.Mutator\)\..*|/transport\.New)$`)
+	// mutators are the type with all calls that change something at Smile, its constructor and its methods, the constructor of
+	// what sends calls with credentials, and what exempts a call from its fence.
+	mutators = regexp.MustCompile(`/internal/smile(\.NewMutator|\.Mutator|\.Mutator\)\..*|/transport\.(New|OnStandby))$`)
 )
 
 func reportMutations(pass *analysis.Pass) (any, error) {

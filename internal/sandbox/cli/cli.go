@@ -34,6 +34,8 @@ type settings struct {
 	dataLife   time.Duration
 	bodies     bool
 	hooks      hookSettings
+	// applicationAPI is the address of the application API; empty for none.
+	applicationAPI string
 }
 
 // Run serves until SIGINT or SIGTERM and returns the exit code.
@@ -84,6 +86,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&set.bodies, "journal-bodies", true,
 		"keep headers and bodies of calls and deliveries for the page at /, 64 MiB at most")
 	set.hooks.register(flags)
+	registerApplicationAPI(flags, &set.applicationAPI)
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
 	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	command.CompletionOptions.DisableDefaultCmd = true

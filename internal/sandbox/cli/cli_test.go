@@ -265,3 +265,38 @@ func TestHelpListsQuirks(t *testing.T) {
 		}
 	}
 }
+
+// The application API is served besides the sandbox, and says at the start how to call it.
+func TestTheApplicationAPIIsServed(t *testing.T) {
+	out, in := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	command := newCommand()
+	command.SetArgs([]string{"--addr", "127.0.0.1:0", "--application-api=127.0.0.1:0"})
+	command.SetOut(in)
+	result := make(chan error, 1)
+	go func() { result <- command.ExecuteContext(ctx) }()
+	lines := bufio.NewScanner(out)
+	var said []string
+	for len(said) < 3 && lines.Scan() {
+		said = append(said, lines.Text())
+	}
+	url, _ := strings.CutPrefix(said[1], "the application API listens on ")
+	path, token, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(said[2]), "POST "), " with Authorization: ")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, http.NoBody)
+	if err != nil {
+		t.Fatalf("%q: %v", said, err)
+	}
+	r.Header.Set("Authorization", token)
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		t.Fatalf("%q: %v", said, err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		t.Errorf("%q: %d", said, response.StatusCode)
+	}
+	cancel()
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+}

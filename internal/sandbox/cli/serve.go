@@ -38,7 +38,15 @@ func serve(ctx context.Context, set settings, out io.Writer) error {
 	listening := server.NewHTTPServer(box)
 	listening.Handler = secure.offering(box)
 	listening.TLSConfig = secure.config
-	fmt.Fprintf(out, "smile-sandbox listens on %s://%s\n", secure.scheme(), listener.Addr())
+	url := fmt.Sprintf("%s://%s", secure.scheme(), listener.Addr())
+	fmt.Fprintf(out, "smile-sandbox listens on %s\n", url)
+	application, err := set.serveApplicationAPI(ctx, box, options.Keys[0].Key, url, secure, out)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if application != nil {
+		defer application.Close()
+	}
 	return run(ctx, box, listening, listener)
 }
 

@@ -45,8 +45,12 @@ type InspectedUser struct {
 // inspectorRoutes is the part of the control API for the inspector. Secrets are
 // masked unless ?secrets=true.
 func (s *Sandbox) inspectorRoutes(r chi.Router) {
-	r.Get("/journal/{seq}", numbered(func(r *http.Request, seq int) (any, error) { return s.InspectCall(seq, wantsSecrets(r)) }))
-	r.Get("/deliveries/{seq}", numbered(func(r *http.Request, seq int) (any, error) { return s.InspectDelivery(seq, wantsSecrets(r)) }))
+	r.Get("/journal/{seq}", numbered(func(r *http.Request, seq int) (any, error) {
+		return s.InspectCall(seq, wantsSecrets(r))
+	}))
+	r.Get("/deliveries/{seq}", numbered(func(r *http.Request, seq int) (any, error) {
+		return s.InspectDelivery(seq, wantsSecrets(r))
+	}))
 	r.Post("/deliveries/{seq}/resend", numbered(func(_ *http.Request, seq int) (any, error) { return s.Resend(seq) }))
 	r.Get("/users/{id}", answering(func(r *http.Request) (any, error) { return s.InspectUser(chi.URLParam(r, "id")) }))
 	r.Get("/keys", answering(func(r *http.Request) (any, error) { return s.keyPairs(wantsSecrets(r)), nil }))

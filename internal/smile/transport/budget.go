@@ -32,7 +32,8 @@ const (
 // host refuses calls as too many, because others may call it from the same address,
 // and recovers gradually. The zero Budget is not usable.
 type Budget struct {
-	limit float64
+	// limit is the present limit, in calls a second; 0 is none.
+	limit func() float64
 
 	mu sync.Mutex
 	// share is the part of the limit that is used, from slowest to 1, at the time since.
@@ -54,11 +55,13 @@ type Budget struct {
 
 // NewBudget returns a budget of requestsPerSecond; 0 is no limit.
 func NewBudget(requestsPerSecond float64) *Budget {
-	return &Budget{limit: requestsPerSecond, share: 1}
+	return newBudget(func() float64 { return requestsPerSecond })
 }
 
+func newBudget(limit func() float64) *Budget { return &Budget{limit: limit, share: 1} }
+
 // RequestsPerSecond returns the limit; 0 is none.
-func (b *Budget) RequestsPerSecond() float64 { return b.limit }
+func (b *Budget) RequestsPerSecond() float64 { return b.limit() }
 
 // Wait returns nil when a call may be sent, in the lane, flow and share of the context. It returns the error of the context if
 // that ends first. It returns a *smile.PausedError during a pause of more than 5 s, after 30 s, if too many calls wait already,
@@ -189,8 +192,8 @@ func (b *Budget) due() time.Time { return later(b.pace.due(), b.resume) }
 
 // take plans the slot after the one that is due now.
 func (b *Budget) take(w *waiter, now time.Time) {
-	if b.limit > 0 {
-		b.pace.take(&w.going, b.due(), now, b.limit*b.recovered(now), b.limit)
+	if limit := b.limit(); limit > 0 {
+		b.pace.take(&w.going, b.due(), now, limit*b.recovered(now), limit)
 	}
 }
 
@@ -225,7 +228,7 @@ func (b *Budget) Refused(sent time.Time, retryAfter time.Duration) {
 	now := time.Now()
 	pause := max(retryAfter, 0)
 	if sent.After(b.refused) {
-		if again := now.Sub(b.refused) < lone; again || b.limit == 0 {
+		if again := now.Sub(b.refused) < lone; again || b.limit() == 0 {
 			pause = max(pause, defaultPause)
 			b.share, b.since = max(slowest, b.recovered(now)/2), now.Add(pause)
 		}
@@ -254,7 +257,7 @@ func later(a, b time.Time) time.Time {
 
 // BudgetSet holds one Budget per API host, and one for all hosts of the vendor; and one Host per API host.
 type BudgetSet struct {
-	limit float64
+	limit func() float64
 
 	mu      sync.Mutex
 	budgets map[string]*Budget
@@ -263,6 +266,11 @@ type BudgetSet struct {
 
 // NewBudgetSet returns a set whose budgets each have this limit; 0 is no limit.
 func NewBudgetSet(requestsPerSecond float64) *BudgetSet {
+	return NewVaryingBudgetSet(func() float64 { return requestsPerSecond })
+}
+
+// NewVaryingBudgetSet returns a set whose budgets have the limit that requestsPerSecond returns at the time of each call.
+func NewVaryingBudgetSet(requestsPerSecond func() float64) *BudgetSet {
 	return &BudgetSet{limit: requestsPerSecond, budgets: map[string]*Budget{}, hosts: map[string]*Host{}}
 }
 
@@ -273,7 +281,7 @@ func (s *BudgetSet) For(host string) *Budget {
 	defer s.mu.Unlock()
 	budget, ok := s.budgets[host]
 	if !ok {
-		budget = NewBudget(s.limit)
+		budget = newBudget(s.limit)
 		s.budgets[host] = budget
 	}
 	return budget

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -28,7 +29,7 @@ var mutations = map[string]func(context.Context, *smile.Mutator) error{
 }
 
 // mutate makes each call that changes something at Smile, and returns its error.
-func mutate(t *testing.T, transport *Transport) map[string]error {
+func mutate(ctx context.Context, t *testing.T, transport *Transport) map[string]error {
 	t.Helper()
 	errs := map[string]error{}
 	for _, operation := range smile.Operations() {
@@ -39,7 +40,7 @@ func mutate(t *testing.T, transport *Transport) map[string]error {
 		if !ok {
 			t.Fatalf("no test makes the call %s", operation.ID)
 		}
-		errs[operation.ID] = call(t.Context(), clientOf(transport))
+		errs[operation.ID] = call(ctx, clientOf(transport))
 	}
 	return errs
 }
@@ -53,7 +54,7 @@ func TestAFenceThatRefusesStopsEachMutatingCallAndNoRead(t *testing.T) {
 			}
 			return write(conn, answerTo(r))
 		})
-		for operation, err := range mutate(t, transport) {
+		for operation, err := range mutate(t.Context(), t, transport) {
 			if !errors.Is(err, refusal) || !smile.NotCreated(err) {
 				t.Errorf("%s: %v", operation, err)
 			}
@@ -64,12 +65,35 @@ func TestAFenceThatRefusesStopsEachMutatingCallAndNoRead(t *testing.T) {
 	})
 }
 
+// A standby may mint link tokens. Nothing else that it does changes anything at Smile.
+func TestAStandbyMintsTokensAndDoesNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refusal := errors.New("not the leader")
+		var sent []string
+		transport := piped(t, Config{Fence: func() error { return refusal }}, func(conn net.Conn, r *http.Request) bool {
+			sent = append(sent, r.Method+" "+r.URL.Path)
+			return write(conn, answerTo(r))
+		})
+		for operation, err := range mutate(OnStandby(t.Context()), t, transport) {
+			if operation != "create-token" && !errors.Is(err, refusal) {
+				t.Errorf("%s: %v", operation, err)
+			}
+			if operation == "create-token" && errors.Is(err, refusal) {
+				t.Error("the fence stops a link token of a standby")
+			}
+		}
+		if !slices.Equal(sent, []string{"POST /v1/tokens"}) {
+			t.Errorf("sent %v", sent)
+		}
+	})
+}
+
 func TestATransportWithoutAFenceRefusesEachMutatingCall(t *testing.T) {
 	policy, err := NewHostPolicy("", []string{pipeOrigin})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for operation, err := range mutate(t, New(Config{Credentials: keys, Hosts: policy})) {
+	for operation, err := range mutate(t.Context(), t, New(Config{Credentials: keys, Hosts: policy})) {
 		if !errors.Is(err, errNoFence) || !smile.NotCreated(err) {
 			t.Errorf("%s: %v", operation, err)
 		}

@@ -100,12 +100,19 @@ func oneAtATime(host *Host) step {
 			if err := host.enter(); err != nil {
 				return nil, err
 			}
+			leave := sync.OnceFunc(host.leave)
+			answered := false
+			defer func() {
+				if !answered { // also after a panic, which the caller recovers
+					leave()
+				}
+			}()
 			response, err := next.RoundTrip(request)
 			if err != nil {
-				host.leave()
 				return nil, err
 			}
-			response.Body = closing{response.Body, sync.OnceFunc(host.leave)}
+			answered = true
+			response.Body = closing{response.Body, leave}
 			return response, nil
 		})
 	}

@@ -97,3 +97,16 @@ func TestOtherFailuresAreAnswers(t *testing.T) {
 		t.Error("a connection that was reset counts as a timeout")
 	}
 }
+
+func TestACallThatPanicsIsNoLongerUnderWay(t *testing.T) {
+	host := &Host{timeouts: mostTimeouts}
+	send := oneAtATime(host)(tripper(func(*http.Request) (*http.Response, error) { panic("a check failed") }))
+	func() {
+		defer func() { _ = recover() }()
+		response, err := send.RoundTrip(new(http.Request))
+		t.Errorf("it returned %v, %v", response, err)
+	}()
+	if err := host.Asked(); err != nil {
+		t.Errorf("the next call is refused: %v", err)
+	}
+}

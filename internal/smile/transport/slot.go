@@ -2,7 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -62,26 +61,6 @@ func admit(budget *Budget, metrics *Metrics, request *http.Request, again bool) 
 	}
 	metrics.waited(time.Since(queued))
 	return going, nil
-}
-
-// permitted returns why a call that has its slot must not be sent; nil if it may.
-func permitted(request *http.Request, fence Fence) error {
-	if request.Method != http.MethodGet {
-		if err := fence.check(); err != nil {
-			return err
-		}
-	}
-	return smile.Check(request.Context())
-}
-
-var errNoFence = errors.New("nothing shows that this process may change anything at Smile")
-
-// check is the fence's answer. A fence that is missing refuses.
-func (f Fence) check() error {
-	if f == nil {
-		return errNoFence
-	}
-	return f()
 }
 
 // reportingDeparture reports to the budget when the request is written.

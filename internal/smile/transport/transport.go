@@ -35,9 +35,6 @@ const (
 	idleTimeout = 30 * time.Second
 )
 
-// Fence reports why this process may not change anything at Smile: it may no longer be the leader. It returns nil if it may.
-type Fence func() error
-
 // Config describes a Transport. All but Credentials and Fence is optional.
 type Config struct {
 	// Credentials is called once per call, when it is about to be sent.

@@ -156,7 +156,7 @@ func (b *Budget) near(w *waiter, now time.Time) bool {
 
 // room reports whether fewer calls that are at least as urgent wait than there are slots within lead.
 func (b *Budget) room(w *waiter) bool {
-	if b.limit > 0 && b.waiting.upTo(w.lane) >= slotsIn(lead, b.limit*b.share) {
+	if limit := b.limit(); limit > 0 && b.waiting.upTo(w.lane) >= slotsIn(lead, limit*b.share) {
 		return false
 	}
 	rate := w.share.rate()

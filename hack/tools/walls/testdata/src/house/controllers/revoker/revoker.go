@@ -12,6 +12,7 @@ func permitted(c *connection.Connection) error {
 
 func around(c *connection.Connection) error {
 	_ = transport.New()    // want "only internal/connection changes something at Smile"
+	transport.OnStandby()  // want "only internal/connection changes something at Smile"
 	var m *smile.Mutator   // want "only internal/connection changes something at Smile"
 	m = smile.NewMutator() // want "only internal/connection changes something at Smile"
 	_ = m.Account("a")

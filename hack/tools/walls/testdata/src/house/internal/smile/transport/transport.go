@@ -6,4 +6,6 @@ type Transport struct{}
 
 func New() *Transport { return nil }
 
+func OnStandby() {}
+
 var mutator = smile.NewMutator()
