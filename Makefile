@@ -42,6 +42,10 @@ need = command -v $(1) >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-ge
 demo: control-plane ## Show the main flow, from an empty cluster to fetched data, and stop (half a minute)
 	$(GO) run ./hack/demo
 
+.PHONY: demo-browser
+demo-browser: control-plane browser ## Like demo, but George opens the hosted page in Chromium; screenshots are in bin/demo-*.png
+	$(GO) run ./hack/demo --browser
+
 .PHONY: dev
 dev: control-plane ## Like demo, but keep running until Ctrl-C
 	$(GO) run ./hack/demo --stay
@@ -156,11 +160,13 @@ E2E := KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) test $(TESTFLAGS) -tags e2e -parallel
 JOURNEY ?= all
 
 .PHONY: e2e
-e2e: compiler kube-controller-manager ## Run the tests of whole processes, and of the widget in a browser
-	@[ -n "$${CHROMIUM:-}" ] || { $(call need,chromium chromium-browser google-chrome,chromium,the tests in a browser); }
+e2e: compiler kube-controller-manager browser axe ## Run the tests of whole processes, and of the widget in a browser
 	@$(call need,node,nodejs,the example in Node)
-	@$(call need,curl,curl,the example with curl)
 	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
+
+.PHONY: wink-journeys
+wink-journeys: compiler kube-controller-manager browser axe ## Have George use the hosted page in a browser, 20 times in a row
+	$(E2E) -timeout 2h -v -count=20 -failfast -run '^TestWink' ./internal/e2e/
 
 .PHONY: e2e-long
 e2e-long: compiler kube-controller-manager ## Run the tests of whole processes that take a long time or use much memory
@@ -222,6 +228,17 @@ toolchain:
 	@command -v $(GO) >/dev/null || { echo "Missing: $(GO), $(GO_MINIMUM) or newer" >&2; exit 1; }
 	@version=$$($(GO) env GOVERSION); printf '%s\n' $(GO_MINIMUM) "$$version" | sort -CV || \
 		{ echo "$$version is too old: $(GO_MINIMUM) or newer is required" >&2; exit 1; }
+
+.PHONY: browser
+browser:
+	@[ -n "$${CHROMIUM:-}" ] || { $(call need,chromium chromium-browser google-chrome,chromium,a browser); }
+
+# axe-core checks that pages are accessible.
+.PHONY: axe
+axe:
+	@cmp -s hack/tools/axe/package-lock.json $(BIN)/axe/installed || { $(call need,npm,npm,the checks of accessibility); \
+		$(call need,curl,curl,the backend of the tests); mkdir -p $(BIN)/axe; cp hack/tools/axe/package*.json $(BIN)/axe/; \
+		(cd $(BIN)/axe && npm ci --no-audit --no-fund --loglevel=error) && cp hack/tools/axe/package-lock.json $(BIN)/axe/installed; }
 
 .PHONY: compiler
 compiler:

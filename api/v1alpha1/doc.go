@@ -23,6 +23,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&SmileUser{}, &SmileUserList{},
 		&SmileAccountSync{}, &SmileAccountSyncList{},
 		&SmileWebhookSubscription{}, &SmileWebhookSubscriptionList{},
+		&SmileWinkWidget{}, &SmileWinkWidgetList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

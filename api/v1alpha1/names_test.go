@@ -41,6 +41,10 @@ var named = map[string]map[string]func(name string) values{
 		"connectionRef": func(name string) values { return values{"connectionRef": values{"name": name}} },
 		"secretRef":     func(name string) values { return values{"secretRef": values{"name": name, "key": "k"}} },
 	},
+	"SmileWinkWidget": {
+		"connectionRef": func(name string) values { return values{"connectionRef": values{"name": name}} },
+		"output":        func(name string) values { return values{"output": values{"configMap": values{"name": name}}} },
+	},
 }
 
 var names = []string{

@@ -23,6 +23,7 @@ var plain = map[string]values{
 	"SmileUser":                {"connectionRef": values{"name": "smile"}},
 	"SmileAccountSync":         {"userRef": values{"name": "george"}, "datapoints": []any{values{"type": "IDENTITIES"}}},
 	"SmileWebhookSubscription": {"connectionRef": values{"name": "smile"}, "eventTypes": []any{"TASK_FINISHED"}},
+	"SmileWinkWidget":          {"connectionRef": values{"name": "smile"}},
 }
 
 // full use every field.
@@ -58,6 +59,7 @@ var full = map[string]values{
 		"eventTypes":    []any{"TASK_FINISHED", "ACCOUNT_DISCONNECTED"}, "url": "https://app.example.com:8443/smile",
 		"includePayload": true, "secretRef": values{"name": "hook", "key": "secret"}, "deletionPolicy": "Retain", "suspend": true,
 	},
+	"SmileWinkWidget": fullWidget,
 }
 
 func object(kind string, spec values) *unstructured.Unstructured {
@@ -289,6 +291,7 @@ var _ = Describe("The API server", func() {
 		Entry("userID, changed", "SmileUser", values{"userID": "tenant-1"}, values{"userID": "tenant-2"}, "userID is immutable"),
 		Entry("userID, unset", "SmileUser", values{"userID": "tenant-1"}, values{"userID": nil}, "userID is immutable"),
 		Entry("connectionRef of a webhook", "SmileWebhookSubscription", nil, values{"connectionRef": values{"name": "other"}}, "connectionRef is immutable"),
+		Entry("connectionRef of a widget", "SmileWinkWidget", nil, values{"connectionRef": values{"name": "other"}}, "connectionRef is immutable"),
 		Entry("userRef", "SmileAccountSync", nil, values{"userRef": values{"name": "ryan"}}, "userRef is immutable"),
 	)
 
@@ -312,6 +315,7 @@ var _ = Describe("The API server", func() {
 		Entry(nil, "SmileUser", "connectionRef", "subjectFrom", "externalMetadata", "userID"),
 		Entry(nil, "SmileAccountSync", "userRef"),
 		Entry(nil, "SmileWebhookSubscription", "connectionRef"),
+		Entry(nil, "SmileWinkWidget", "connectionRef"),
 	)
 
 	It("finds objects by the names that they refer to", func() {

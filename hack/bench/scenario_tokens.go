@@ -213,13 +213,15 @@ func (m *mint) measure(ctx context.Context, o *operator, everyone []string) (too
 			return nil, nil, context.Cause(ctx)
 		case <-tick.C:
 		}
-		if name := everyone[(i/tokensPerSecond)%min(len(everyone), refreshedBeside)]; i%tokensPerSecond == 5 && requested[name].IsZero() {
+		name := everyone[(i/tokensPerSecond)%min(len(everyone), refreshedBeside)]
+		if i%tokensPerSecond == 5 && requested[name].IsZero() {
 			requested[name] = time.Now()
 			running.Go(func() { m.refresh(ctx, name) })
 		}
 		running.Go(func() {
 			began := time.Now()
-			url := "http://" + m.address + "/v1/namespaces/" + namespace + "/smileusers/" + everyone[i%len(everyone)] + "/token"
+			user := everyone[i%len(everyone)]
+			url := "http://" + m.address + "/v1/namespaces/" + namespace + "/smileusers/" + user + "/token"
 			err := m.post(ctx, url, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+m.bearer) })
 			mu.Lock()
 			defer mu.Unlock()

@@ -35,6 +35,8 @@ type demo struct {
 	dir     string // directory of everything that this run writes
 	plane   *controlplane.ControlPlane
 	sandbox string // its URL
+	api     string // URL of the application API
+	bearer  string // token of the backend
 	// keepLogs is set after a failure. kept is the message that names their directory.
 	keepLogs bool
 	kept     string

@@ -24,17 +24,22 @@ const (
 
 func main() {
 	stay := flag.Bool("stay", false, "leave everything running until interrupted")
+	browser := flag.Bool("browser", false, "have George use Chromium, and save screenshots in bin/")
 	flag.Parse()
 	ctrllog.SetLogger(logr.Discard())
 	ctx, release := controlplane.UntilInterrupted(context.Background())
-	code := run(ctx, os.Stdout, *stay)
+	chosen := steps
+	if *browser {
+		chosen = inBrowser()
+	}
+	code := run(ctx, os.Stdout, chosen, *stay)
 	release()
 	os.Exit(code)
 }
 
 // run runs the demo and returns its exit code. It leaves nothing behind except the logs after a failure. A signal is the normal
 // end of a demo that stays.
-func run(signals context.Context, out io.Writer, stay bool) int {
+func run(signals context.Context, out io.Writer, steps []step, stay bool) int {
 	ctx, fail := context.WithCancelCause(signals)
 	defer fail(nil)
 	d := newDemo(out, fail)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,9 +43,21 @@ var steps = []step{
 	{"Start the operator as its ServiceAccount", (*demo).startOperator},
 	{"Apply the samples", (*demo).applySamples},
 	{"Wait until George is a user at Smile and the webhook is registered", (*demo).awaitReady},
+	{"Get a link token of George through the application API, as a backend does", (*demo).askForToken},
 	{"Link George's social security account, as he would in the widget", (*demo).linkAccount},
 	{"Wait until his data is in the Secret", (*demo).awaitData},
 	{"Show the result", (*demo).showResult},
+}
+
+// inBrowser are the steps of a demo in which George uses a browser.
+func inBrowser() []step {
+	changed := slices.Clone(steps)
+	for i, s := range changed {
+		if strings.HasPrefix(s.name, "Link George's") {
+			changed[i] = step{"Have George open a link to the hosted page in Chromium, and log in", (*demo).browse}
+		}
+	}
+	return changed
 }
 
 func (d *demo) build(ctx context.Context) error {
@@ -80,15 +94,20 @@ func (d *demo) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.serve(ctx, "KUBECONFIG="+d.path(operatorAccess), operatorProgram,
-		"--sandbox-endpoint="+d.sandbox+"/v1",
+	applications, err := d.serveApplications(ctx)
+	if err != nil {
+		return err
+	}
+	return d.serve(ctx, "KUBECONFIG="+d.path(operatorAccess), operatorProgram, append([]string{
+		"--sandbox-endpoint=" + d.sandbox + "/v1",
 		"--leader-elect",
-		"--operator-namespace="+operatorAccount.Namespace,
+		"--operator-namespace=" + operatorAccount.Namespace,
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address=0",
-		"--receiver-bind-address="+hooks,
-		"--receiver-base-url=http://"+hooks,
-		"--zap-encoder=console")
+		"--receiver-bind-address=" + hooks,
+		"--receiver-base-url=http://" + hooks,
+		"--zap-encoder=console",
+	}, applications...)...)
 }
 
 func (d *demo) applySamples(ctx context.Context) error {
@@ -99,7 +118,7 @@ func (d *demo) applySamples(ctx context.Context) error {
 }
 
 func (d *demo) awaitReady(ctx context.Context) error {
-	return d.do(ctx, "wait", "--for=condition=Ready", "smileuser/george", "smilewebhooksubscription/events", waitTimeout)
+	return d.do(ctx, "wait", "--for=condition=Ready", "smileuser/george", "smilewebhooksubscription/events", "smilewinkwidget/wink", waitTimeout)
 }
 
 // linkAccount does what the end user does in the Wink widget.

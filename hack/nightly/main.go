@@ -39,6 +39,7 @@ var parts = []part{
 	{name: "test"},
 	{name: "e2e"},
 	{name: "e2e-long"},
+	{name: "wink-journeys"},
 	{name: "crash-points"},
 	{name: "failed-writes"},
 	{name: "flood"},

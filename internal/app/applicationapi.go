@@ -113,17 +113,19 @@ func addApplicationAPI(mgr ctrl.Manager, options Options, board leaderBoard, con
 	log := mgr.GetLogger().WithName("application-api")
 	people := controllers.People
 	forwarder := &broker.Forwarder{Board: board.Board, Fence: people.Fence, Standby: people.Standby}
+	exchanges := &broker.Exchanges{Links: controllers.Links, Forwarder: forwarder}
 	server := &broker.Server{
+		Purpose: "the application API", Internal: exchanges,
 		Address:  options.ApplicationAPI.BindAddress,
 		CertFile: options.ApplicationAPI.TLSCertFile, KeyFile: options.ApplicationAPI.TLSKeyFile,
 		Own: board.own, Forwarder: forwarder, Log: log,
 		Handler: broker.NewHandler(broker.Config{
-			Gate: gate, People: people, Forwarder: forwarder,
+			Gate: gate, People: people, Links: controllers.Links, Forwarder: forwarder,
 			Audit: controllers.Audit, Metrics: measured, Log: log,
 		}),
 	}
 	if err := mgr.AddReadyzCheck("application-api", server.Ready); err != nil {
 		return err
 	}
-	return mgr.Add(server)
+	return errors.Join(mgr.Add(server), addWinkPage(mgr, options, exchanges))
 }

@@ -20,8 +20,10 @@ import (
 	connectioncontroller "github.com/smile-operator/smile-operator/controllers/connection"
 	"github.com/smile-operator/smile-operator/controllers/user"
 	"github.com/smile-operator/smile-operator/controllers/webhook"
+	"github.com/smile-operator/smile-operator/controllers/winkwidget"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/broker"
+	"github.com/smile-operator/smile-operator/internal/broker/wink"
 	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/hook"
@@ -68,6 +70,7 @@ type Controllers struct {
 	Users         *user.Reconciler
 	AccountSyncs  *accountsync.Reconciler
 	Subscriptions *webhook.Reconciler
+	Widgets       *winkwidget.Reconciler
 
 	// Registry holds the connections to Smile.
 	Registry *connection.Registry
@@ -83,6 +86,8 @@ type Controllers struct {
 	Creation *creation.Protocol
 	// People mints link tokens for callers of the application API.
 	People *broker.People
+	// Links makes and opens links to the hosted page.
+	Links *broker.Links
 	// Audit is the audit log.
 	Audit *auditlog.Log
 
@@ -188,7 +193,19 @@ func (c *Controllers) build() error {
 		Outputs: outputs, Checks: c.Checker.Wakes("SmileWebhookSubscription"), Policy: urls, Overlap: c.options.WebhookOverlap,
 		HeadStart: env.HeadStart, Identity: env.Identity, Events: env.Events, Clock: env.Clock,
 	}
+	c.buildWidgets(outputs)
+	c.Links = &broker.Links{
+		People: c.People, Codes: wink.NewCodes(env.Identity, env.Clock.Now), Sessions: wink.NewSessions(env.Clock.Now),
+		BaseURL: c.options.Wink.BaseURL, Audit: audit,
+	}
 	return nil
+}
+
+func (c *Controllers) buildWidgets(outputs *output.Writer) {
+	c.Widgets = &winkwidget.Reconciler{
+		Client: c.env.Objects, Connections: c.Registry, Outputs: outputs, Checks: c.Checker.Wakes("SmileWinkWidget"),
+		Events: c.env.Events, Clock: c.env.Clock,
+	}
 }
 
 // addTo registers the metrics, and adds the controllers and what they share to a manager.
@@ -204,7 +221,7 @@ func (c *Controllers) addTo(mgr ctrl.Manager) error {
 		}
 	}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		c.Connections, c.Users, c.AccountSyncs, c.Subscriptions,
+		c.Connections, c.Users, c.AccountSyncs, c.Subscriptions, c.Widgets,
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return err

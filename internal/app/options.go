@@ -56,6 +56,7 @@ type Options struct {
 	AuditLog               string
 	ErasureLedgerDays      int
 	ApplicationAPI         ApplicationAPIOptions
+	Wink                   WinkOptions
 	Log                    zap.Options
 }
 
@@ -72,6 +73,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
 	o.bindReceiver(flags)
 	o.ApplicationAPI.bind(flags)
+	o.Wink.bind(flags)
 	flags.DurationVar(&o.OutputCheckInterval, "output-check-interval", outputcheck.DefaultInterval,
 		"time within which an output (a Secret or ConfigMap that the operator wrote) that was deleted or edited is repaired or reported; 0 turns the checks off")
 	flags.StringSliceVar(&o.OutputAnnotations, "allowed-output-annotations", nil,
@@ -129,7 +131,7 @@ func (o *Options) validate() error {
 		return fmt.Errorf("--watch-label-selector: %w", err)
 	}
 	_, err := output.NewAnnotationPolicy(o.OutputAnnotations)
-	return errors.Join(err, o.validateLease(), o.ApplicationAPI.validate())
+	return errors.Join(err, o.validateLease(), o.ApplicationAPI.validate(), o.Wink.validate(&o.ApplicationAPI))
 }
 
 func (o *Options) validateLease() error {

@@ -1,7 +1,9 @@
 package appapi
 
 import (
+	"context"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -40,10 +42,18 @@ type Operation struct {
 	Kind string
 	// Summary is a line of documentation.
 	Summary string
-	// Standby is true if a process that does not lead may do what the call is for, while there is no leader to pass it on to. It must
-	// be harmless to do it twice.
+	// Standby is true if a process that does not lead may do what the call is for, while there is no leader to pass it on to. It
+	// must be harmless to do it twice.
 	Standby bool
 
+	// result is the name of the operation's result in the OpenAPI document, and what it is.
+	result, meaning string
+	// widgetQuery is true if the query may name a SmileWinkWidget.
+	widgetQuery bool
+	// body reads the request's body; nil if there may be none, or an empty object.
+	body func(call *Call, body []byte) error
+	// run does what the call is for, and returns its result.
+	run func(ctx context.Context, h *handler, call *Call) (any, error)
 	// problems that the operation itself can end with, besides those of every call.
 	problems []Reason
 }
@@ -56,15 +66,46 @@ var CreateLinkToken = &Operation{
 	Verb:    "create", Resource: "smileusers", Subresource: "token",
 	Kind:    "SmileUser",
 	Summary: "Mint a link token for a user, with which the user's browser or app opens the Wink widget",
+	result:  "LinkToken", meaning: "The link token. Each call mints another one.",
+	widgetQuery: true,
+	run: func(ctx context.Context, h *handler, call *Call) (any, error) {
+		token, err := h.People.CreateLinkToken(ctx, call)
+		return token.wire(), err
+	},
 	Standby: true,
 	problems: []Reason{
 		ReasonUserNotFound, ReasonUserNotReady, ReasonSuspended,
+		ReasonWidgetNotFound, ReasonWidgetNotReady, ReasonWidgetMismatch,
 		ReasonThrottled, ReasonSmileUnavailable, ReasonLeaderUnavailable, ReasonLeadershipLost,
 	},
 }
 
+// CreateLink makes a link to the hosted page, for the user that a SmileUser stands for.
+var CreateLink = &Operation{
+	Name:    "CreateLink",
+	Method:  http.MethodPost,
+	Pattern: "/v1/namespaces/{namespace}/smileusers/{name}/link",
+	Verb:    "create", Resource: "smileusers", Subresource: "link",
+	Kind:    "SmileUser",
+	Summary: "Make a link to the page that opens the Wink widget for a user, in one browser",
+	result:  "Link", meaning: "The link. Each call makes another one.",
+	body: readLinkBody,
+	run: func(ctx context.Context, h *handler, call *Call) (any, error) {
+		if h.Links == nil {
+			return nil, NewProblem(ReasonPageNotServed)
+		}
+		link, err := h.Links.CreateLink(ctx, call)
+		return link.wire(), err
+	},
+	problems: []Reason{
+		ReasonUserNotFound, ReasonUserNotReady, ReasonSuspended,
+		ReasonWidgetNotFound, ReasonWidgetNotReady, ReasonWidgetMismatch, ReasonPageNotServed,
+		ReasonLeaderUnavailable, ReasonLeadershipLost,
+	},
+}
+
 // Operations are all calls.
-var Operations = []*Operation{CreateLinkToken}
+var Operations = []*Operation{CreateLinkToken, CreateLink}
 
 // DocumentPath is where the OpenAPI document is.
 const DocumentPath = "/openapi.json"
@@ -80,8 +121,20 @@ type Call struct {
 	Namespace, Name string
 	// ConsentRef and Purpose are what the caller's headers say; empty without them.
 	ConsentRef, Purpose string
+	// Widget is the SmileWinkWidget that the query or the body names; empty if there is none.
+	Widget string
+	// ExpiresIn is how long a link is to be valid.
+	ExpiresIn time.Duration
 	// UID of the object, once People has found it.
 	UID string
+}
+
+// Query is the query of the call, encoded.
+func (c *Call) Query() string {
+	if c.Operation.widgetQuery && c.Widget != "" {
+		return url.Values{"widget": {c.Widget}}.Encode()
+	}
+	return ""
 }
 
 // Caller is who makes a call.
@@ -109,6 +162,27 @@ type LinkToken struct {
 	APIHost string
 	// ScriptURL is where the widget's script is.
 	ScriptURL string
+	// TemplateID and Options are those of the SmileWinkWidget that the call names; empty without one.
+	TemplateID string
+	Options    map[string]any
+}
+
+// Link opens the hosted page for a user.
+type Link struct {
+	// URL of the page, with the code in its fragment.
+	URL Secret
+	// ExpiresAt is until when it can be opened.
+	ExpiresAt time.Time
+}
+
+// linkWire is a Link as the API returns it.
+type linkWire struct {
+	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+func (l Link) wire() linkWire {
+	return linkWire{string(l.URL), l.ExpiresAt.UTC().Truncate(time.Second)}
 }
 
 // linkTokenWire is a LinkToken as the API returns it.
@@ -119,10 +193,15 @@ type linkTokenWire struct {
 	UserID      string    `json:"userId"`
 	APIHost     string    `json:"apiHost"`
 	ScriptURL   string    `json:"scriptUrl"`
+
+	TemplateID string         `json:"templateId,omitempty"`
+	Options    map[string]any `json:"options,omitempty"`
 }
 
 func (t LinkToken) wire() linkTokenWire {
-	return linkTokenWire{string(t.AccessToken), t.ExpiresAt.UTC().Truncate(time.Second), t.Mode, t.UserID, t.APIHost, t.ScriptURL}
+	return linkTokenWire{
+		string(t.AccessToken), t.ExpiresAt.UTC().Truncate(time.Second), t.Mode, t.UserID, t.APIHost, t.ScriptURL, t.TemplateID, t.Options,
+	}
 }
 
 // Secret is text that is printed nowhere.

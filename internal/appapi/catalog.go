@@ -77,7 +77,8 @@ var catalog = map[Reason]entry{
 		retryNever, 0, false,
 	},
 	ReasonInvalidQuery: {
-		http.StatusBadRequest, "The query is not valid", "The query has a parameter that this call does not accept.",
+		http.StatusBadRequest, "The query is not valid",
+		"The query has a parameter that this call does not accept, or an invalid value.",
 		retryNever, 0, false,
 	},
 	ReasonInvalidHeader: {
@@ -87,7 +88,8 @@ var catalog = map[Reason]entry{
 	},
 	ReasonInvalidBody: {
 		http.StatusBadRequest, "The body is not valid",
-		"The body must be empty, or one JSON object with documented fields only.",
+		"The body must be as documented: one JSON object with the documented fields only, or empty if none is required. " +
+			"`field` names the field that is missing or out of its bounds.",
 		retryNever, 0, false,
 	},
 	ReasonBodyTooLarge: {
@@ -128,6 +130,25 @@ var catalog = map[Reason]entry{
 	},
 	ReasonSuspended: {
 		http.StatusConflict, "The user is suspended", "spec.suspend of the user or of its connection is true.",
+		retryFixed, 0, false,
+	},
+	ReasonWidgetNotFound: {
+		http.StatusNotFound, "The widget does not exist", "The namespace has no SmileWinkWidget of this name.",
+		retryFixed, 0, false,
+	},
+	ReasonWidgetNotReady: {
+		http.StatusConflict, "The widget is not ready",
+		"The widget cannot be used now. `cause` is the reason, as in the conditions of the SmileWinkWidget.",
+		retryFixed, 0, false,
+	},
+	ReasonWidgetMismatch: {
+		http.StatusConflict, "The widget is of another connection",
+		"The SmileUser and the SmileWinkWidget must name the same connection.",
+		retryFixed, 0, false,
+	},
+	ReasonPageNotServed: {
+		http.StatusConflict, "No page is served for the widget",
+		"Set spec.page of the SmileWinkWidget, and the operator's flags --wink-bind-address and --wink-base-url.",
 		retryFixed, 0, false,
 	},
 	ReasonThrottled: {

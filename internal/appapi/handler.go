@@ -25,6 +25,12 @@ type People interface {
 	CreateLinkToken(ctx context.Context, call *Call) (LinkToken, error)
 }
 
+// Links makes links to the hosted page. Errors are as those of People.
+type Links interface {
+	// CreateLink makes a link for the user that the SmileUser of the call stands for.
+	CreateLink(ctx context.Context, call *Call) (Link, error)
+}
+
 // Relay passes calls on to another process if that process must answer them.
 type Relay interface {
 	// Relay returns the other process's answer; nil if this process must answer.
@@ -67,6 +73,8 @@ const Succeeded = "Succeeded"
 type Config struct {
 	Gate   Gate
 	People People
+	// Links to the hosted page; nil if none is served.
+	Links Links
 	// Relay of calls; none when nil.
 	Relay Relay
 	// Audit gets a record of each call, refused ones included, before the call is answered.

@@ -220,6 +220,15 @@ func TestEachProblem(t *testing.T) {
 		appapi.ReasonSmileUnavailable:  {plain(appapi.ReasonSmileUnavailable), nil},
 		appapi.ReasonLeaderUnavailable: {plain(appapi.ReasonLeaderUnavailable), nil},
 		appapi.ReasonLeadershipLost:    {plain(appapi.ReasonLeadershipLost), nil},
+		appapi.ReasonWidgetNotFound:    {plain(appapi.ReasonWidgetNotFound), nil},
+		appapi.ReasonWidgetNotReady:    {plain(appapi.ReasonWidgetNotReady), nil},
+		appapi.ReasonWidgetMismatch:    {plain(appapi.ReasonWidgetMismatch), nil},
+		appapi.ReasonPageNotServed: {func(s *server) {
+			s.authorize = func(appapi.Caller, appapi.Access) (bool, error) { return true, nil }
+		}, func(r *http.Request) {
+			body(`{"widget":"wink"}`)(r)
+			r.URL.Path = "/v1/namespaces/shop/smileusers/george/link"
+		}},
 	}
 	for _, reason := range appapi.AllReasons() {
 		provoked, ok := provocations[reason]

@@ -58,6 +58,12 @@ func openAPI() object {
 					"The consent that the caller relies on. It is copied to the audit log.",
 					note(),
 				),
+				"widget": parameter(
+					"widget",
+					"query",
+					"A SmileWinkWidget of the namespace, whose templateId and options are added to the response.",
+					object{"type": "string", "maxLength": maxName, "pattern": nameForm.String()},
+				),
 				"purpose": parameter(
 					HeaderPurpose,
 					"header",
@@ -65,7 +71,9 @@ func openAPI() object {
 					note(),
 				),
 			},
-			"schemas": object{"LinkToken": linkTokenSchema(), "Problem": problemSchema()},
+			"schemas": object{
+				"Link": linkSchema(), "LinkRequest": linkRequestSchema(), "LinkToken": linkTokenSchema(), "Problem": problemSchema(),
+			},
 		},
 	}
 }
@@ -82,8 +90,8 @@ func reference(kind, name string) object { return object{"$ref": "#/components/"
 
 func (o *Operation) document() object {
 	responses := object{"201": object{
-		"description": "The link token. Each call mints another one.",
-		"content":     object{"application/json": object{"schema": reference("schemas", "LinkToken")}},
+		"description": o.meaning,
+		"content":     object{"application/json": object{"schema": reference("schemas", o.result)}},
 	}}
 	for _, reason := range o.Problems() {
 		status := fmt.Sprint(reason.Status())
@@ -97,16 +105,26 @@ func (o *Operation) document() object {
 			"content":     object{ProblemType: object{"schema": reference("schemas", "Problem")}},
 		}
 	}
-	return object{
+	parameters := []any{
+		reference("parameters", "namespace"), reference("parameters", "name"),
+		reference("parameters", "consentRef"), reference("parameters", "purpose"),
+	}
+	if o.widgetQuery {
+		parameters = append(parameters, reference("parameters", "widget"))
+	}
+	described := object{
 		"operationId": o.Name, "summary": o.Summary,
 		"description": fmt.Sprintf("The caller needs the right to %s `%s/%s` in the namespace.", o.Verb, o.Resource, o.Subresource),
-		"parameters": []any{
-			reference("parameters", "namespace"), reference("parameters", "name"),
-			reference("parameters", "consentRef"), reference("parameters", "purpose"),
-		},
-		"responses":  responses,
-		"x-problems": o.problemTable(),
+		"parameters":  parameters,
+		"responses":   responses,
+		"x-problems":  o.problemTable(),
 	}
+	if o.body != nil {
+		described["requestBody"] = object{
+			"required": true, "content": object{"application/json": object{"schema": reference("schemas", o.result+"Request")}},
+		}
+	}
+	return described
 }
 
 // problemTable is the operation's part of the catalog, for programs.
@@ -121,6 +139,37 @@ func (o *Operation) problemTable() []any {
 	return table
 }
 
+func linkSchema() object {
+	return object{
+		"type":     "object",
+		"required": []any{"url", "expiresAt"},
+		"properties": object{
+			"url": object{
+				"type": "string", "format": "uri", "description": "The link. It opens the page once, in one browser: give it to the user only.",
+			},
+			"expiresAt": object{"type": "string", "format": "date-time", "description": "Until when the link can be opened."},
+		},
+	}
+}
+
+func linkRequestSchema() object {
+	return object{
+		"type":                 "object",
+		"required":             []any{"widget"},
+		"additionalProperties": false,
+		"properties": object{
+			"widget": object{
+				"type": "string", "maxLength": maxName, "pattern": nameForm.String(),
+				"description": "A SmileWinkWidget of the namespace that has a page.",
+			},
+			"expiresIn": object{
+				"type": "string", "default": "10m",
+				"description": "How long the link can be opened: 1m to 24h, as in 90s or 1h30m.",
+			},
+		},
+	}
+}
+
 func linkTokenSchema() object {
 	text := func(description string) object { return object{"type": "string", "description": description} }
 	return object{
@@ -133,6 +182,8 @@ func linkTokenSchema() object {
 			"userId":      text("The user's id at Smile."),
 			"apiHost":     text("The value of the widget's option apiHost."),
 			"scriptUrl":   text("Where the widget's script is."),
+			"templateId":  text("The value of the widget's option templateId, from the SmileWinkWidget that the query names."),
+			"options":     object{"type": "object", "description": "Further options of the widget, from the same SmileWinkWidget."},
 		},
 	}
 }
@@ -154,6 +205,7 @@ func problemSchema() object {
 			"detail":  text("What to do about it, for people."),
 			"reason":  object{"type": "string", "examples": reasons},
 			"cause":   text("The reason of the condition behind the problem, such as ConnectionNotReady."),
+			"field":   text("The field of the body, or the parameter, that is missing or out of its bounds."),
 			"retryAt": object{"type": "string", "format": "date-time", "description": "From when on the same call may succeed."},
 			"callId":  text("The id of the call, which is also in the audit log."),
 		},

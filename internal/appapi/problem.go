@@ -38,6 +38,11 @@ const (
 	ReasonSmileUnavailable  Reason = "SmileUnavailable"
 	ReasonLeaderUnavailable Reason = "LeaderUnavailable"
 	ReasonLeadershipLost    Reason = "LeadershipLost"
+
+	ReasonWidgetNotFound Reason = "WidgetNotFound"
+	ReasonWidgetNotReady Reason = "WidgetNotReady"
+	ReasonWidgetMismatch Reason = "WidgetMismatch"
+	ReasonPageNotServed  Reason = "PageNotServed"
 )
 
 // ProblemType is the media type of problem documents (RFC 9457).
@@ -51,6 +56,8 @@ type Problem struct {
 	Reason Reason
 	// Cause is the reason of the condition behind the problem, such as ConnectionNotReady; often empty.
 	Cause string
+	// Field is the field of the body, or the parameter, that is not valid; often empty.
+	Field string
 	// RetryAfter is when the same call may succeed; 0 when waiting alone does not help.
 	RetryAfter time.Duration
 	// Err is the error behind the problem. It is only for logs, never part of a response.
@@ -95,6 +102,7 @@ type document struct {
 	Detail  string     `json:"detail"`
 	Reason  Reason     `json:"reason"`
 	Cause   string     `json:"cause,omitempty"`
+	Field   string     `json:"field,omitempty"`
 	RetryAt *time.Time `json:"retryAt,omitempty"`
 	CallID  string     `json:"callId"`
 }
@@ -104,7 +112,7 @@ func (p *Problem) answer(callID string, now time.Time) *Answer {
 	entry := catalog[p.Reason]
 	body := document{
 		Type: typePrefix + string(p.Reason), Title: entry.title, Status: entry.status, Detail: entry.detail,
-		Reason: p.Reason, Cause: p.Cause, CallID: callID,
+		Reason: p.Reason, Cause: p.Cause, Field: p.Field, CallID: callID,
 	}
 	header := http.Header{"Content-Type": {ProblemType}}
 	if p.RetryAfter > 0 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -70,12 +71,12 @@ func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answ
 			return answer, answer != nil, err
 		}
 	}
-	token, err := h.People.CreateLinkToken(ctx, call)
+	result, err := call.Operation.run(ctx, h, call)
 	if err != nil {
 		return nil, false, err
 	}
 	header := http.Header{"Content-Type": {"application/json"}}
-	return &Answer{Status: http.StatusCreated, Header: header, Body: encode(token.wire())}, false, nil
+	return &Answer{Status: http.StatusCreated, Header: header, Body: encode(result)}, false, nil
 }
 
 // authenticate finds out who calls. A source may have only a limited number of invalid tokens checked. Tokens that were valid
@@ -135,21 +136,52 @@ func (h *handler) authorize(ctx context.Context, call *Call) error {
 // readPath reads namespace and name. A name that is encoded is not valid: names need no encoding.
 func (c *Call) readPath(r *http.Request) error {
 	namespace, name := chi.URLParam(r, "namespace"), chi.URLParam(r, "name")
-	if len(namespace) > maxNamespace || len(name) > maxName || !namespaceForm.MatchString(namespace) || !nameForm.MatchString(name) {
+	if len(namespace) > maxNamespace || !namespaceForm.MatchString(namespace) || !validName(name) {
 		return NewProblem(ReasonInvalidName)
 	}
 	c.Namespace, c.Name = namespace, name
 	return nil
 }
 
-// read reads the rest of a request. No operation has parameters or fields yet.
+// read reads the rest of a request.
 func (c *Call) read(r *http.Request) (body []byte, err error) {
-	if r.URL.RawQuery != "" {
-		return nil, NewProblem(ReasonInvalidQuery)
+	if err := c.readQuery(r.URL.RawQuery); err != nil {
+		return nil, err
 	}
 	if !c.readNotes(r.Header) {
 		return nil, NewProblem(ReasonInvalidHeader)
 	}
+	if body, err = readBody(r); err != nil {
+		return nil, err
+	}
+	if c.Operation.body != nil {
+		return body, c.Operation.body(c, body)
+	}
+	if len(body) > 0 && !emptyObject(body) {
+		return nil, NewProblem(ReasonInvalidBody)
+	}
+	return body, nil
+}
+
+// readQuery reads the one parameter that there is: the name of a widget.
+func (c *Call) readQuery(query string) error {
+	if query == "" {
+		return nil
+	}
+	values, err := url.ParseQuery(query)
+	widget, named := values["widget"]
+	if err != nil || !c.Operation.widgetQuery || !named || len(values) != 1 || len(widget) != 1 {
+		return NewProblem(ReasonInvalidQuery)
+	}
+	if !validName(widget[0]) {
+		return &Problem{Reason: ReasonInvalidQuery, Field: "widget"}
+	}
+	c.Widget = widget[0]
+	return nil
+}
+
+// readBody reads a body, which is JSON if it is not empty.
+func readBody(r *http.Request) (body []byte, err error) {
 	body, err = io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
 	var large *http.MaxBytesError
 	switch {
@@ -161,8 +193,6 @@ func (c *Call) read(r *http.Request) (body []byte, err error) {
 		return nil, nil
 	case !isJSON(r.Header):
 		return nil, NewProblem(ReasonUnsupportedMediaType)
-	case !emptyObject(body):
-		return nil, NewProblem(ReasonInvalidBody)
 	}
 	return body, nil
 }

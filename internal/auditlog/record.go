@@ -12,7 +12,7 @@ import (
 type Record struct {
 	// Time of the operation by the operator's clock, in UTC. Write sets it.
 	Time time.Time `json:"time"`
-	// Actor is the kind of the controller that acted, or ActorApplicationAPI.
+	// Actor is the kind of the controller that acted, ActorApplicationAPI or ActorWinkPage.
 	Actor string `json:"actor"`
 	Object
 	// Call of the application API; nil for operations of a controller.
@@ -37,8 +37,13 @@ type Object struct {
 	UID       string `json:"uid,omitempty"`
 }
 
-// ActorApplicationAPI is the actor of calls of the application API.
-const ActorApplicationAPI = "ApplicationAPI"
+// Actors that are no controllers.
+const (
+	// ActorApplicationAPI is the actor of calls of the application API.
+	ActorApplicationAPI = "ApplicationAPI"
+	// ActorWinkPage is the actor of what a person's browser asks for on the hosted page.
+	ActorWinkPage = "WinkPage"
+)
 
 // Call is a call of the application API.
 type Call struct {
@@ -76,6 +81,7 @@ const (
 	ActionNotTakenBack Action = "NotTakenBack"
 	ActionRevoked      Action = "Revoked"
 	ActionMinted       Action = "Minted"
+	ActionLinked       Action = "Linked"
 )
 
 // Reason is why it was done. The list is closed.
@@ -101,6 +107,7 @@ const (
 	ReasonSealMismatch    Reason = "SealMismatch"
 	ReasonInErasureLedger Reason = "InErasureLedger"
 	ReasonCalled          Reason = "Called"
+	ReasonLinkOpened      Reason = "LinkOpened"
 )
 
 // Outcome is the result of an operation. The list is closed.

@@ -12,8 +12,10 @@ import (
 
 // Config is what the application API of the operator needs.
 type Config struct {
-	Gate      *Gate
-	People    *People
+	Gate   *Gate
+	People *People
+	// Links to the hosted page; nil if none is served.
+	Links     appapi.Links
 	Forwarder *Forwarder
 	Audit     *auditlog.Log
 	Metrics   *Metrics
@@ -23,7 +25,7 @@ type Config struct {
 // NewHandler makes the handler of the application API.
 func NewHandler(config Config) http.Handler {
 	return appapi.NewHandler(appapi.Config{
-		Gate: config.Gate, People: config.People, Relay: config.Forwarder,
+		Gate: config.Gate, People: config.People, Links: config.Links, Relay: config.Forwarder,
 		Audit: auditTo(config.Audit), Observe: config.Metrics.observe,
 		Failed: func(call *appapi.Call, err error) {
 			config.Log.Error(err, "a call of the application API failed", "call", call.ID, "operation", call.Operation.Name)

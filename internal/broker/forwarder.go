@@ -55,14 +55,15 @@ type Forwarder struct {
 	silentUntil time.Time
 }
 
-// Relay implements appapi.Relay. A call is passed on once: a process that does not lead passes on no call that was passed on to it.
+// Relay implements appapi.Relay. A call is passed on once: a process that does not lead passes on no call that was passed on to
+// it.
 func (f *Forwarder) Relay(ctx context.Context, request appapi.Request) (*appapi.Answer, error) {
 	if f.Fence() == nil {
 		return nil, nil
 	}
 	var failure error
 	if leader, ok := f.reachable(request); ok {
-		answer, err := f.forward(ctx, leader, request)
+		answer, err := f.forward(ctx, leader, func(ctx context.Context) (*http.Request, error) { return forwarded(ctx, leader, request) })
 		if err == nil {
 			f.heard(leader)
 			return answer, nil
@@ -79,8 +80,8 @@ func (f *Forwarder) Relay(ctx context.Context, request appapi.Request) (*appapi.
 	}
 }
 
-// reachable returns the leader to which a call is to be passed on; false if there is none. Of the calls that come while a leader is
-// silent, one every few seconds is passed on, so that the others are not late.
+// reachable returns the leader to which a call is to be passed on; false if there is none. Of the calls that come while a leader
+// is silent, one every few seconds is passed on, so that the others are not late.
 func (f *Forwarder) reachable(request appapi.Request) (Leader, bool) {
 	leader, known := f.Board.Leader()
 	if !known || request.Relayed {
@@ -119,7 +120,11 @@ func (f *Forwarder) unheard(leader Leader) {
 
 // forward sends a request once. The leader confirms at once, by the status 102, that it has the request: a process that is
 // stopped, or cannot be reached, is given up after a second, and one that waits for Smile is not.
-func (f *Forwarder) forward(ctx context.Context, leader Leader, request appapi.Request) (*appapi.Answer, error) {
+func (f *Forwarder) forward(
+	ctx context.Context,
+	leader Leader,
+	outgoing func(context.Context) (*http.Request, error),
+) (*appapi.Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	patience := time.AfterFunc(signOfLife, func() {
@@ -130,11 +135,11 @@ func (f *Forwarder) forward(ctx context.Context, leader Leader, request appapi.R
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		Got1xxResponse: func(int, textproto.MIMEHeader) error { patience.Stop(); return nil },
 	})
-	outgoing, err := forwarded(ctx, leader, request)
+	request, err := outgoing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	response, err := f.to(leader).RoundTrip(outgoing)
+	response, err := f.to(leader).RoundTrip(request)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +162,9 @@ func (f *Forwarder) forward(ctx context.Context, leader Leader, request appapi.R
 func forwarded(ctx context.Context, leader Leader, request appapi.Request) (*http.Request, error) {
 	call := request.Call
 	path := strings.NewReplacer("{namespace}", call.Namespace, "{name}", call.Name).Replace(call.Operation.Pattern)
+	if query := call.Query(); query != "" {
+		path += "?" + query
+	}
 	outgoing, err := http.NewRequestWithContext(
 		ctx,
 		call.Operation.Method,

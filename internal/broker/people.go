@@ -16,10 +16,10 @@ import (
 	"github.com/smile-operator/smile-operator/internal/problem"
 )
 
-// People mints link tokens for SmileUsers. A process that does not lead mints them for known people only: those whose SmileUser is
-// Ready, and whose user at Smile carries the marker.
+// People mints link tokens for SmileUsers. A process that does not lead mints them for known people only: those whose SmileUser
+// is Ready, and whose user at Smile carries the marker.
 type People struct {
-	// Users reads SmileUsers, from the cache.
+	// Users reads SmileUsers and SmileWinkWidgets, from the cache.
 	Users client.Reader
 	// Connections to Smile.
 	Connections *connection.Registry
@@ -33,30 +33,54 @@ type People struct {
 
 // CreateLinkToken implements appapi.People.
 func (p *People) CreateLinkToken(ctx context.Context, call *appapi.Call) (appapi.LinkToken, error) {
-	var user v1alpha1.SmileUser
-	err := p.Users.Get(ctx, types.NamespacedName{Namespace: call.Namespace, Name: call.Name}, &user)
-	if apierrors.IsNotFound(err) {
-		return appapi.LinkToken{}, appapi.NewProblem(appapi.ReasonUserNotFound)
-	}
+	user, err := p.find(ctx, call)
 	if err != nil {
 		return appapi.LinkToken{}, err
 	}
-	call.UID = string(user.UID)
-	if refusal := unusable(&user); refusal != nil {
-		return appapi.LinkToken{}, refusal
+	var widget *v1alpha1.SmileWinkWidget
+	if call.Widget != "" {
+		if widget, err = p.widgetOf(ctx, user, call.Widget); err != nil {
+			return appapi.LinkToken{}, err
+		}
 	}
+	return p.tokenFor(ctx, user, widget)
+}
+
+// find finds the SmileUser of a call, if it can be used.
+func (p *People) find(ctx context.Context, call *appapi.Call) (*v1alpha1.SmileUser, error) {
+	var user v1alpha1.SmileUser
+	err := p.Users.Get(ctx, types.NamespacedName{Namespace: call.Namespace, Name: call.Name}, &user)
+	if apierrors.IsNotFound(err) {
+		return nil, appapi.NewProblem(appapi.ReasonUserNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	call.UID = string(user.UID)
+	return &user, unusable(&user)
+}
+
+// tokenFor mints a token, with what a widget declares; without a widget if it is nil.
+func (p *People) tokenFor(
+	ctx context.Context,
+	user *v1alpha1.SmileUser,
+	widget *v1alpha1.SmileWinkWidget,
+) (appapi.LinkToken, error) {
 	leads := p.Fence() == nil
 	if !leads && !p.Standby {
 		return appapi.LinkToken{}, appapi.NewProblem(appapi.ReasonLeaderUnavailable)
 	}
-	token, err := p.mint(ctx, &user, leads)
+	token, err := p.mint(ctx, user, leads)
 	if leads && p.Fence() != nil {
 		return appapi.LinkToken{}, appapi.NewProblem(appapi.ReasonLeadershipLost)
 	}
 	if err != nil {
 		return appapi.LinkToken{}, refused(ctx, err)
 	}
-	return token, nil
+	if widget != nil {
+		err = addWidget(&token, widget)
+	}
+	return token, err
 }
 
 // unusable is why a user gets no token; nil when it may get one.
@@ -91,7 +115,7 @@ func (p *People) mint(ctx context.Context, user *v1alpha1.SmileUser, leads bool)
 		return appapi.LinkToken{}, err
 	}
 	p.Owners.Mirrors.For(conn).TokenMinted(user.Status.UserID)
-	frontend := linktoken.FrontendOf(conn.Endpoint, conn.Mode)
+	frontend := linktoken.FrontendOf(conn.Endpoint, conn.Mode, "")
 	return appapi.LinkToken{
 		AccessToken: appapi.Secret(token.AccessToken.Reveal()), ExpiresAt: token.ExpiresAt, Mode: string(token.Mode),
 		UserID: user.Status.UserID, APIHost: frontend.APIHost, ScriptURL: frontend.ScriptURL,

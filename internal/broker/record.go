@@ -29,12 +29,19 @@ func audited(r appapi.Record) auditlog.Record {
 			ConsentRef: call.ConsentRef, Purpose: call.Purpose,
 			Problem: string(r.Reason), DurationMS: r.Duration.Milliseconds(),
 		},
-		Action: auditlog.ActionMinted, Reason: auditlog.ReasonCalled, Outcome: outcomeOf(r.Reason),
+		Action: actionOf(operation), Reason: auditlog.ReasonCalled, Outcome: outcomeOf(r.Reason),
 	}
 	if call.Caller != nil {
 		entry.Caller = call.Caller.GetName()
 	}
 	return entry
+}
+
+func actionOf(operation *appapi.Operation) auditlog.Action {
+	if operation == appapi.CreateLink {
+		return auditlog.ActionLinked
+	}
+	return auditlog.ActionMinted
 }
 
 func outcomeOf(reason appapi.Reason) auditlog.Outcome {

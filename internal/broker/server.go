@@ -9,6 +9,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -34,14 +35,18 @@ const (
 	maxConnections = 1024
 )
 
-// Server serves the application API, in every replica.
+// Server serves the application API, or the hosted page, in every replica.
 type Server struct {
+	// Purpose of the server, for messages.
+	Purpose string
 	// Address to listen on.
 	Address string
 	// CertFile and KeyFile of the server, read again when they change; plain HTTP without.
 	CertFile, KeyFile string
-	// Own is the certificate for calls that other replicas pass on.
+	// Own is the certificate for calls that other replicas pass on; nil if they pass on none.
 	Own *Ephemeral
+	// Internal gets the requests below /internal/ that other replicas pass on, and nobody else's; none if nil.
+	Internal http.Handler
 	// Forwarder whose connections end with the server; none if nil.
 	Forwarder *Forwarder
 	// Handler of the calls.
@@ -55,7 +60,7 @@ type Server struct {
 // Ready implements healthz.Checker: no call is to come here before it can be answered.
 func (s *Server) Ready(*http.Request) error {
 	if !s.ready.Load() {
-		return errors.New("calls of the application API are not answered yet, or no longer")
+		return errors.New(s.Purpose + ": requests are not answered yet, or no longer")
 	}
 	return nil
 }
@@ -70,7 +75,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return err
 	}
 	server := &http.Server{
-		Handler:           s.closing(confirmed(s.Handler)),
+		Handler:           s.closing(s.handler()),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		DisableGeneralOptionsHandler: true,
@@ -88,16 +93,30 @@ func (s *Server) Start(ctx context.Context) error {
 		defer cancel()
 		_ = server.Shutdown(grace)
 	}()
-	s.Log.Info("serving the application API", "address", listener.Addr().String(), "tls", s.CertFile != "")
+	s.Log.Info("serving "+s.Purpose, "address", listener.Addr().String(), "tls", s.CertFile != "")
 	s.ready.Store(true)
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving the application API: %w", err)
+		return fmt.Errorf("serving %s: %w", s.Purpose, err)
 	}
 	<-stopped
 	if s.Forwarder != nil {
 		s.Forwarder.close()
 	}
 	return nil
+}
+
+// handler serves requests of other replicas, and of everybody else.
+func (s *Server) handler() http.Handler {
+	if s.Own == nil {
+		return s.Handler
+	}
+	return confirmed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.Internal != nil && r.TLS != nil && r.TLS.ServerName == leaderName && strings.HasPrefix(r.URL.Path, "/internal/") {
+			s.Internal.ServeHTTP(w, r)
+			return
+		}
+		s.Handler.ServeHTTP(w, r)
+	}))
 }
 
 // closing has each connection closed after its next call once the server is to end.
@@ -123,7 +142,7 @@ func confirmed(next http.Handler) http.Handler {
 func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Address)
 	if err != nil {
-		return nil, fmt.Errorf("listening for the application API: %w", err)
+		return nil, fmt.Errorf("listening for %s: %w", s.Purpose, err)
 	}
 	listener = netutil.LimitListener(listener, maxConnections)
 	if s.CertFile == "" {
@@ -132,11 +151,11 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	certificate, err := tlsfile.Open(ctx, s.CertFile, s.KeyFile, s.Log)
 	if err != nil {
 		listener.Close()
-		return nil, fmt.Errorf("the application API: %w", err)
+		return nil, fmt.Errorf("%s: %w", s.Purpose, err)
 	}
 	return tls.NewListener(listener, &tls.Config{
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			if hello.ServerName == leaderName {
+			if s.Own != nil && hello.ServerName == leaderName {
 				return &s.Own.certificate, nil
 			}
 			return certificate(hello)

@@ -39,6 +39,7 @@ type scene struct {
 	backend *corev1.ServiceAccount
 	url     string
 	audit   bytes.Buffer
+	links   *broker.Links
 }
 
 func newScene(t *testing.T) *scene {
@@ -67,10 +68,13 @@ func (s *scene) serveWith(t *testing.T, host string) string {
 		t.Fatal(err)
 	}
 	people := s.op.People()
+	audit := auditlog.New(&s.audit, clock.RealClock{}, logr.Discard())
+	s.links = s.op.Links()
+	s.links.BaseURL, s.links.Audit = baseURL, audit
 	served := httptest.NewServer(broker.NewHandler(broker.Config{
 		Gate: gate, People: people,
 		Forwarder: &broker.Forwarder{Board: broker.NewBoard(broker.Leader{}, clock.RealClock{}), Fence: people.Fence, Standby: people.Standby},
-		Audit:     auditlog.New(&s.audit, clock.RealClock{}, logr.Discard()), Metrics: broker.NewMetrics(), Log: logr.Discard(),
+		Audit:     audit, Links: s.links, Metrics: broker.NewMetrics(), Log: logr.Discard(),
 	}))
 	t.Cleanup(served.Close)
 	return served.URL
@@ -102,11 +106,13 @@ type response struct {
 	AccessToken, Mode, UserID         string
 	APIHost, ScriptURL, Reason, Cause string
 	ExpiresAt                         time.Time
+	TemplateID                        string
+	Options                           map[string]any
 }
 
-func (s *scene) mint(t *testing.T, url, token, namespace, name string) response {
+func (s *scene) mint(t *testing.T, url, token, namespace, name string, query ...string) response {
 	t.Helper()
-	path := "/v1/namespaces/" + namespace + "/smileusers/" + name + "/token"
+	path := "/v1/namespaces/" + namespace + "/smileusers/" + name + "/token" + strings.Join(query, "")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)

@@ -11,8 +11,8 @@ import (
 )
 
 // The methods in this file are all calls that change something at Smile. Nothing else in the operator can make them. Each is
-// sent only if, once it has its slot in the budget, the key pair is not refused and the fence of the registry permits it; the fence
-// has one exception, CreateTokenOnStandby.
+// sent only if, once it has its slot in the budget, the key pair is not refused and the fence of the registry permits it; the
+// fence has one exception, CreateTokenOnStandby.
 
 // ErrOutcomeUnknown is the problem of an object for which a call that creates may have succeeded.
 var ErrOutcomeUnknown = problem.NewNotReady(v1alpha1.ReasonCreateOutcomeUnknown,
@@ -46,8 +46,8 @@ func (c *Connection) CreateToken(ctx context.Context, userID string) (smile.Toke
 	return token, c.Usable()
 }
 
-// CreateTokenOnStandby mints a link token in a process that does not lead. It is the only call in this file that the fence does not
-// stop.
+// CreateTokenOnStandby mints a link token in a process that does not lead. It is the only call in this file that the fence does
+// not stop.
 func (c *Connection) CreateTokenOnStandby(ctx context.Context, userID string) (smile.Token, error) {
 	return c.CreateToken(transport.OnStandby(ctx), userID)
 }

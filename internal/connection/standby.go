@@ -60,8 +60,8 @@ func (r *Registry) follow(ctx context.Context, obj *v1alpha1.SmileConnection) er
 	return nil
 }
 
-// take reports whether the Secret of a connection must be read now. known is whether it was read for the present object, and settled
-// whether the pair in it is the one that the leader uses.
+// take reports whether the Secret of a connection must be read now. known is whether it was read for the present object, and
+// settled whether the pair in it is the one that the leader uses.
 func (s *standbyReads) take(name types.NamespacedName, now time.Time, known, settled bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -53,20 +53,24 @@ func TestCanary(t *testing.T) {
 	}, v1alpha1.SmileConnectionSpec{})
 	address := freeAddress(t)
 	b := e.backend()
-	api := b.server("--zap-log-level=10", "--receiver-bind-address="+address, "--receiver-base-url=http://"+address)
+	opener := e.opener(b)
+	api := b.server(append(
+		[]string{"--zap-log-level=10", "--receiver-bind-address=" + address, "--receiver-base-url=http://" + address}, opener.flags()...)...)
 	o := api.operator
 	secretSender := e.secretSender(o, address)
 	account := e.collectPersonalData()
 	e.foundWhereAsked()
 	b.askForTokens(api)
+	opener.open(api.address, "george")
 	secretSender.deliver(account.UserID)
 	secretSender.foundWhereAsked()
 	e.failInManyWays(account)
 	e.failToRegister()
-	private := append(secretSender.secrets(), secrets...)
-	private = append(private, b.token)
+	private := slices.Concat(secretSender.secrets(), secrets, opener.private)
 
-	sinks := map[string][]byte{"metrics": o.scrape(), "operator's audit log": e.read(api.auditLog)}
+	sinks := map[string][]byte{
+		"metrics": o.scrape(), "operator's audit log": e.read(api.auditLog), "hosted page": opener.public.Bytes(),
+	}
 	o.signal(syscall.SIGQUIT) // the Go runtime prints all goroutines and ends
 	within(t, stopLimit, "the operator has printed its goroutines", func() (bool, string) { return !o.running(), "it runs" })
 	sinks["log and goroutine dump"] = []byte(o.text())
@@ -236,7 +240,7 @@ func (e *environment) wrongKeys() {
 // shown adds what kubectl prints.
 func (e *environment) shown(sinks map[string][]byte) {
 	e.t.Helper()
-	const kinds = "smileconnections,smileusers,smileaccountsyncs,smilewebhooksubscriptions,secrets,configmaps,events"
+	const kinds = "smileconnections,smileusers,smileaccountsyncs,smilewebhooksubscriptions,smilewinkwidgets,secrets,configmaps,events"
 	sinks["kubectl describe"] = []byte(e.must("describe", kinds))
 	sinks["kubectl get"] = []byte(e.must("get", kinds, "-o", "wide"))
 }

@@ -29,6 +29,8 @@ type environment struct {
 	namespace string
 	remote    *remote
 	key       sandbox.KeyPair
+	// operatorEnvironment is added to the environment of operators.
+	operatorEnvironment []string
 	// beginning is the place in the audit log behind all requests that were made before.
 	beginning int64
 	// away are the times at which the API server was starting: it forbids everything until it has read the roles.
@@ -199,6 +201,7 @@ func (e *environment) clear() {
 	defer cancel()
 	for _, list := range []client.ObjectList{
 		&v1alpha1.SmileAccountSyncList{}, &v1alpha1.SmileWebhookSubscriptionList{}, &v1alpha1.SmileUserList{}, &v1alpha1.SmileConnectionList{},
+		&v1alpha1.SmileWinkWidgetList{},
 	} {
 		if err := e.admin.List(ctx, list, client.InNamespace(e.namespace)); err != nil {
 			e.t.Errorf("cleaning up: %v", err)

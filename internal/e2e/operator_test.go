@@ -56,7 +56,7 @@ func (e *environment) newOperator(t *testing.T, flags ...string) *operator {
 	t.Helper()
 	o := &operator{
 		t: t, suite: e.suite, metrics: freeAddress(t),
-		environment: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.dir, "KUBECONFIG=" + e.operatorConfig},
+		environment: append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.dir, "KUBECONFIG=" + e.operatorConfig}, e.operatorEnvironment...),
 		log:         filepath.Join(e.dir, fmt.Sprintf("operator-%s-%d.log", e.namespace, processes.Add(1))),
 	}
 	o.flags = append([]string{

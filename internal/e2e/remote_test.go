@@ -45,6 +45,8 @@ type remote struct {
 	address string
 	// creating counts the calls that create users and are not answered yet.
 	creating atomic.Int64
+	// referrer is a header Referer that a call had.
+	referrer atomic.Pointer[string]
 
 	mu     sync.Mutex
 	server *http.Server
@@ -149,6 +151,9 @@ func (t *trap) hold() {
 
 // ServeHTTP passes everything to the sandbox, and holds what is to be held.
 func (r *remote) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	if from := request.Referer(); from != "" {
+		r.referrer.Store(&from)
+	}
 	if request.Method != http.MethodPost || request.URL.Path != "/v1/users" {
 		r.Sandbox.ServeHTTP(w, request)
 		return

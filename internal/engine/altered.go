@@ -40,6 +40,8 @@ func ownStatus(obj Object) any {
 		status := obj.Status
 		status.LastEventAt = nil
 		return status
+	case *v1alpha1.SmileWinkWidget:
+		return obj.Status
 	default:
 		return obj.CommonStatus()
 	}

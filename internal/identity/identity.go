@@ -84,6 +84,9 @@ func (k Key) Account(id string) string { return k.Fingerprint("account", []byte(
 // Erased is the digest of an account's id for the erasure ledger. It cannot be matched with that of the audit log.
 func (k Key) Erased(id string) string { return k.Fingerprint("erased account", []byte(id)) }
 
+// LinkCodes is the key that signs the codes of links to the hosted page.
+func (k Key) LinkCodes() []byte { return []byte(k.mac("link codes")) }
+
 // mac hashes a list of parts. Each is preceded by its length, so that no other list gives the same input.
 func (k Key) mac(purpose string, parts ...[]byte) string {
 	var secret [KeySize]byte

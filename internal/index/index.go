@@ -12,7 +12,7 @@ import (
 
 // Names of the indexed fields, for client.MatchingFields.
 const (
-	// Connection finds SmileUsers and SmileWebhookSubscriptions by the name of their connection.
+	// Connection finds SmileUsers, SmileWebhookSubscriptions and SmileWinkWidgets by the name of their connection.
 	Connection = "spec.connectionRef.name"
 	// RemoteUser finds SmileUsers by the id of their user at Smile.
 	RemoteUser = "status.userID"
@@ -43,6 +43,7 @@ func Fields() []Field {
 			one(func(sub *v1alpha1.SmileWebhookSubscription) string { return sub.Spec.ConnectionRef.Name }),
 		},
 		{&v1alpha1.SmileWebhookSubscription{}, PathHash, pathHashes},
+		{&v1alpha1.SmileWinkWidget{}, Connection, one(func(widget *v1alpha1.SmileWinkWidget) string { return widget.Spec.ConnectionRef.Name })},
 	}
 }
 

@@ -19,12 +19,16 @@ func TestFrontendOf(t *testing.T) {
 		"https://evilsmileapi.io/v1":          {APIHost: "https://evilsmileapi.io/v1", ScriptURL: "https://evilsmileapi.io/v2/smile.v2.js"},
 		"https://sandbox.example":             {APIHost: "https://sandbox.example/v1", ScriptURL: "https://sandbox.example/v2/smile.v2.js"},
 	} {
-		if diff := cmp.Diff(want, linktoken.FrontendOf(endpoint, v1alpha1.ModeSandbox)); diff != "" {
+		if diff := cmp.Diff(want, linktoken.FrontendOf(endpoint, v1alpha1.ModeSandbox, "")); diff != "" {
 			t.Errorf("%s:\n%s", endpoint, diff)
 		}
 	}
 	want := linktoken.Frontend{APIHost: "https://link.smileapi.io/v1", ScriptURL: script}
-	if diff := cmp.Diff(want, linktoken.FrontendOf("https://open.smileapi.io/v1", v1alpha1.ModeProduction)); diff != "" {
+	if diff := cmp.Diff(want, linktoken.FrontendOf("https://open.smileapi.io/v1", v1alpha1.ModeProduction, "")); diff != "" {
 		t.Error(diff)
+	}
+	old := linktoken.FrontendOf("http://127.0.0.1:8484/v1", v1alpha1.ModeSandbox, v1alpha1.SDKv1)
+	if old.ScriptURL != "http://127.0.0.1:8484/v1/smile.v1.js" {
+		t.Error(old.ScriptURL)
 	}
 }

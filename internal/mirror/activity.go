@@ -7,8 +7,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/schedule"
 )
 
-// activityPause is the least time between two polls because of activities, however many there are: users who get tokens in the same
-// seconds are refreshed together.
+// activityPause is the least time between two polls because of activities, however many there are: users who get tokens in the
+// same seconds are refreshed together.
 const activityPause = 5 * time.Second
 
 // activities are the users who probably act at the moment, because they just got a link token. The zero activities is empty.

@@ -37,6 +37,10 @@ var kinds = map[string]kind{
 		func() engine.Object { return &v1alpha1.SmileWebhookSubscription{} },
 		func() client.ObjectList { return &v1alpha1.SmileWebhookSubscriptionList{} },
 	},
+	"SmileWinkWidget": {
+		func() engine.Object { return &v1alpha1.SmileWinkWidget{} },
+		func() client.ObjectList { return &v1alpha1.SmileWinkWidgetList{} },
+	},
 }
 
 // wanted are the outputs that an object has, as its status names them. An object that is suspended or being deleted has
@@ -61,6 +65,10 @@ func wanted(object engine.Object) []output.Target {
 	case *v1alpha1.SmileWebhookSubscription:
 		if name := object.Status.SecretName; name != "" {
 			return []output.Target{{Kind: output.Secret, Name: name}}
+		}
+	case *v1alpha1.SmileWinkWidget:
+		if name := object.Status.ConfigMapName; name != "" {
+			return []output.Target{{Kind: output.ConfigMap, Name: name}}
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/smile-operator/smile-operator/internal/broker"
+	"github.com/smile-operator/smile-operator/internal/identity"
 )
 
 // Access is an administrator's access to the API server.
@@ -68,3 +69,9 @@ func (w *World) signed(account *corev1.ServiceAccount, audience string, expires 
 
 // People mints link tokens for callers of the application API.
 func (o *Operator) People() *broker.People { return o.controllers.People }
+
+// Links makes and opens links to the hosted page, as this process does.
+func (o *Operator) Links() *broker.Links { return o.controllers.Links }
+
+// Identity is the key of the installation.
+func (o *Operator) Identity() identity.Key { return o.key }

@@ -15,6 +15,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/app"
 	"github.com/smile-operator/smile-operator/internal/creation"
 	"github.com/smile-operator/smile-operator/internal/engine"
+	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/mirror"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/smile"
@@ -37,6 +38,7 @@ type Operator struct {
 	Creations *creation.Log
 
 	world       *World
+	key         identity.Key
 	controllers *app.Controllers
 	changes     <-chan event.TypedGenericEvent[mirror.Change]
 	reconcilers reconcilers
@@ -48,6 +50,7 @@ type reconcilers struct {
 	users         *engine.Reconciler[*v1alpha1.SmileUser]
 	syncs         *engine.Reconciler[*v1alpha1.SmileAccountSync]
 	subscriptions *engine.Reconciler[*v1alpha1.SmileWebhookSubscription]
+	widgets       *engine.Reconciler[*v1alpha1.SmileWinkWidget]
 }
 
 // Leading is the fence of a process that is the leader.
@@ -69,7 +72,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	options := w.options()
 	key, err := app.ReadIdentity(ctx, kube, options)
 	w.must(err)
-	o := &Operator{Cache: kube, Records: &Records{}, Fence: Leading, world: w}
+	o := &Operator{Cache: kube, Records: &Records{}, Fence: Leading, world: w, key: key}
 	o.controllers, err = app.NewControllers(ctx, options, app.Environment{
 		Objects: kube, Live: kube, Identity: key, Events: o.Records, AuditLog: o.Records,
 		Fence: func() error { return o.Fence() }, Clock: w.Clock,
@@ -81,6 +84,7 @@ func (w *World) Operator(between ...Wrap) *Operator {
 	o.reconcilers = reconcilers{
 		connections: o.controllers.Connections.Engine(), users: o.controllers.Users.Engine(),
 		syncs: o.controllers.AccountSyncs.Engine(), subscriptions: o.controllers.Subscriptions.Engine(),
+		widgets: o.controllers.Widgets.Engine(),
 	}
 	return o
 }
@@ -129,6 +133,8 @@ func (o *Operator) Reconcile(obj engine.Object) (ctrl.Result, error) {
 		result, err = o.reconcilers.syncs.Reconcile(ctx, request)
 	case *v1alpha1.SmileWebhookSubscription:
 		result, err = o.reconcilers.subscriptions.Reconcile(ctx, request)
+	case *v1alpha1.SmileWinkWidget:
+		result, err = o.reconcilers.widgets.Reconcile(ctx, request)
 	default:
 		o.world.Fatalf("no controller reconciles a %T", obj)
 	}

@@ -215,7 +215,7 @@ func (s *suite) refuses(t *testing.T) {
 		"an upper-case name":    {path(s.Namespace, "George"), 400, "InvalidName"},
 		"an encoded name":       {path(s.Namespace, "..%2f"+s.Ready), 400, "InvalidName"},
 		"a long name":           {path(s.Namespace, strings.Repeat("x", 254)), 400, "InvalidName"},
-		"a parameter":           {func(q *request) { q.path += "?widget=wink" }, 400, "InvalidQuery"},
+		"a parameter":           {func(q *request) { q.path += "?color=red" }, 400, "InvalidQuery"},
 		"a field":               {body(`{"name":"x"}`), 400, "InvalidBody"},
 		"an array":              {body(`[]`), 400, "InvalidBody"},
 		"null":                  {body(`null`), 400, "InvalidBody"},

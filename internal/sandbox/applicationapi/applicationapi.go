@@ -1,5 +1,5 @@
-// Package applicationapi serves the application API of the operator over the people of a sandbox, with tokens that never change, so
-// that a backend can be developed without Kubernetes.
+// Package applicationapi serves the application API of the operator over the people of a sandbox, with tokens that never change,
+// so that a backend can be developed without Kubernetes.
 package applicationapi
 
 import (

@@ -22,8 +22,8 @@ func registerApplicationAPI(flags *pflag.FlagSet, address *string) {
 	flags.Lookup("application-api").NoOptDefVal = defaultApplicationAPI
 }
 
-// serveApplicationAPI serves the application API besides the sandbox, which is at a URL, and prints how to call it. The caller must
-// close the server that it returns; nil if the flag does not ask for one.
+// serveApplicationAPI serves the application API besides the sandbox, which is at a URL, and prints how to call it. The caller
+// must close the server that it returns; nil if the flag does not ask for one.
 func (s settings) serveApplicationAPI(
 	ctx context.Context, box *server.Sandbox, key, url string, secure security, out io.Writer,
 ) (*http.Server, error) {

@@ -33,6 +33,7 @@ type settings struct {
 	dataDelay  time.Duration
 	data       string
 	dataLife   time.Duration
+	control    []string
 	bodies     bool
 	hooks      hookSettings
 	// applicationAPI is the address of the application API; empty for none.
@@ -72,7 +73,7 @@ func newCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&set.addr, "addr", "127.0.0.1:8484", "address to listen on; port 0 selects a free one")
 	flags.BoolVar(&set.selfSigned, "tls-self-signed", false,
-		"serve HTTPS with a certificate that is created at start; GET /_sandbox/ca.pem returns its authority")
+		"serve HTTPS with a certificate that is created at start; GET /_sandbox/ca.pem returns its authority, which --data keeps")
 	flags.StringVar(&set.certFile, "tls-cert", "", "serve HTTPS with this certificate (PEM file)")
 	flags.StringVar(&set.keyFile, "tls-key", "", "private key of --tls-cert (PEM file)")
 	flags.StringVar(&set.keys, "keys", server.DefaultKeys, "accepted key pairs, one tenant each: key:secret[:PRODUCTION],...")
@@ -85,6 +86,8 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&set.data, "data", "", "directory that keeps the state across restarts; by default the state is in memory")
 	flags.DurationVar(&set.dataLife, "data-life", 60*24*time.Hour,
 		"how long data is kept after an account was connected, on the sandbox clock")
+	flags.StringSliceVar(&set.control, "control-hosts", nil,
+		"names, besides localhost and addresses, by which /_sandbox/ may be reached: name,...")
 	flags.BoolVar(&set.bodies, "journal-bodies", true,
 		"keep headers and bodies of calls and deliveries for the page at /, 64 MiB at most")
 	set.hooks.register(flags)
@@ -123,6 +126,7 @@ func (s settings) options() (server.Options, error) {
 	options := server.Options{
 		Keys: keys, RateLimit: s.rateLimit, Quirks: chosen, Canary: s.canary, Seed: s.seed,
 		LinkDelay: s.linkDelay, DataDelay: s.dataDelay, DataLife: s.dataLife, Data: s.data,
+		ControlHosts: s.control,
 	}
 	if s.bodies {
 		options.JournalBodies = bodies.DefaultLimit

@@ -169,7 +169,7 @@ func TestSelfSigned(t *testing.T) {
 }
 
 func TestOwnCertificate(t *testing.T) {
-	made, err := selfSigned(time.Now())
+	made, err := selfSigned(time.Now(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func (h *hookSettings) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&h.retry, "webhook-retry", 30*time.Second,
 		"time between the three attempts of a delivery, on the sandbox clock")
 	flags.DurationVar(&h.timeout, "webhook-timeout", 10*time.Second, "how long a webhook may take to answer")
-	flags.IntVar(&h.workers, "webhook-workers", 16, "deliveries that are sent at the same time; 1 keeps the order of events")
+	flags.IntVar(&h.workers, "webhook-workers", 16, "deliveries that are sent to one webhook at the same time; 1 keeps the order of events")
 }
 
 // apply sets the options. It reads the file of authorities.

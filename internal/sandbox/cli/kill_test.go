@@ -167,3 +167,29 @@ func TestStartIsQuick(t *testing.T) {
 		t.Errorf("the quickest of three starts took %s", quickest)
 	}
 }
+
+// launchOrFail starts the program and kills it once it listens. It returns what it
+// wrote.
+func launchOrFail(t *testing.T, args ...string) string {
+	t.Helper()
+	command := exec.Command(os.Args[0], append([]string{"--addr", "127.0.0.1:0"}, args...)...)
+	command.Env = append(os.Environ(), asProgram+"=1")
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	command.Stdout, command.Stderr = write, write
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = write.Close()
+	lines := bufio.NewReader(read)
+	line, _ := lines.ReadString('\n')
+	if strings.Contains(line, "listens on") {
+		_ = command.Process.Kill()
+	}
+	rest, _ := io.ReadAll(lines)
+	_ = command.Wait()
+	return line + string(rest)
+}

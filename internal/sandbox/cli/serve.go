@@ -85,7 +85,7 @@ type security struct {
 func (s settings) tls() (security, error) {
 	switch {
 	case s.selfSigned:
-		return selfSigned(time.Now())
+		return selfSigned(time.Now(), s.data)
 	case s.certFile != "":
 		pair, err := tls.LoadX509KeyPair(s.certFile, s.keyFile)
 		if err != nil {

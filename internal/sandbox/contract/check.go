@@ -63,6 +63,16 @@ func (d *Document) Check(e Exchange) (Finding, bool) {
 	return f, true
 }
 
+// Allows reports whether the description allows a request.
+func (d *Document) Allows(request *http.Request, body []byte) bool {
+	r, variables := d.find(request.Method, request.URL)
+	if r == nil {
+		return false
+	}
+	e := Exchange{Request: request, RequestBody: body}
+	return openapi3filter.ValidateRequest(context.Background(), e.call(r, variables)) == nil
+}
+
 func (e Exchange) call(r *route, variables map[string]string) *openapi3filter.RequestValidationInput {
 	request := e.Request.Clone(context.Background())
 	body := bytes.TrimSpace(e.RequestBody)

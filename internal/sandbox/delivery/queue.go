@@ -22,7 +22,7 @@ const maxAttempts = 3
 // Config says how a Queue sends.
 type Config struct {
 	Clock *clock.Clock
-	// Workers is how many deliveries are sent at the same time.
+	// Workers is how many deliveries are sent to one webhook at the same time.
 	Workers int
 	// Timeout bounds an attempt, in real time.
 	Timeout time.Duration
@@ -48,9 +48,10 @@ type Config struct {
 	Bodies *bodies.Store
 }
 
-// Queue sends events to webhooks. Up to Workers deliveries are sent at the same
-// time, in the order in which the events were posted. A worker exists only while
-// there is something to send. Delayed deliveries and retries wait on the clock.
+// Queue sends events to webhooks. Each webhook has a lane of its own, so one that
+// hangs delays its own deliveries only. Up to Workers deliveries of a lane are sent
+// at the same time, in the order in which the events were posted. A worker exists
+// only while its lane has something to send. Delayed deliveries and retries wait on the clock.
 type Queue struct {
 	config Config
 	alarm  *clock.Alarm
@@ -60,12 +61,17 @@ type Queue struct {
 	busy   sync.WaitGroup
 
 	mu      sync.Mutex
-	running int
-	ready   []*outgoing
+	lanes   map[string]*lane // those with workers, by webhook
 	waiting waitingHeap
 	order   int
 	faults  faults
 	history history
+}
+
+// lane is what is ready to be sent to one webhook.
+type lane struct {
+	ready   []*outgoing
+	running int // workers
 }
 
 // Target is the webhook that an event is sent to.
@@ -96,7 +102,7 @@ func NewQueue(config Config) *Queue {
 	if config.Bodies == nil {
 		config.Bodies = bodies.NewStore(0)
 	}
-	q := &Queue{config: config}
+	q := &Queue{config: config, lanes: map[string]*lane{}}
 	q.alarm = clock.NewAlarm(config.Clock, q.Wake)
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	return q
@@ -150,11 +156,16 @@ func (q *Queue) enqueue(o *outgoing) {
 	if q.ctx.Err() != nil {
 		return
 	}
-	q.ready = append(q.ready, o)
-	if q.running < q.config.Workers {
-		q.running++
+	to := q.lanes[o.target.WebhookID]
+	if to == nil {
+		to = &lane{}
+		q.lanes[o.target.WebhookID] = to
+	}
+	to.ready = append(to.ready, o)
+	if to.running < q.config.Workers {
+		to.running++
 		q.busy.Add(1)
-		go q.work()
+		go q.work(o.target.WebhookID, to)
 	}
 }
 
@@ -180,9 +191,9 @@ func (q *Queue) Wake() {
 	}
 }
 
-func (q *Queue) work() {
+func (q *Queue) work(webhookID string, from *lane) {
 	defer q.busy.Done()
-	for o := q.next(); o != nil; o = q.next() {
+	for o := q.next(webhookID, from); o != nil; o = q.next(webhookID, from) {
 		if o.target.Deleted() {
 			q.drop(o)
 			continue
@@ -194,15 +205,17 @@ func (q *Queue) work() {
 }
 
 // next returns the event to send. If it returns nil, the worker has to end.
-func (q *Queue) next() *outgoing {
+func (q *Queue) next(webhookID string, from *lane) *outgoing {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.ready) == 0 || q.ctx.Err() != nil {
-		q.running--
+	if len(from.ready) == 0 || q.ctx.Err() != nil {
+		if from.running--; from.running == 0 {
+			delete(q.lanes, webhookID)
+		}
 		return nil
 	}
-	o := q.ready[0]
-	q.ready[0], q.ready = nil, q.ready[1:]
+	o := from.ready[0]
+	from.ready[0], from.ready = nil, from.ready[1:]
 	return o
 }
 
@@ -244,7 +257,10 @@ func (q *Queue) keep(o *outgoing) {
 func (q *Queue) Reset() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.ready, q.waiting, q.history = nil, nil, history{}
+	for _, l := range q.lanes {
+		l.ready = nil
+	}
+	q.waiting, q.history = nil, history{}
 	q.config.Bodies.Reset()
 	q.faults.set(nil)
 }

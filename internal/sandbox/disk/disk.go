@@ -13,7 +13,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -49,12 +48,14 @@ func Open(dir string) (*Disk, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, dataFile)
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout: time.Second, NoFreelistSync: true,
-		FreelistType: bbolt.FreelistMapType,
+	if err := probe(path); err != nil {
+		return nil, err
+	}
+	db, err := open(path, &bbolt.Options{
+		Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		_, first := tx.CreateBucketIfNotExists(stateBucket)

@@ -78,6 +78,7 @@ func from(address string) edit { return func(r *http.Request) { r.RemoteAddr = a
 func (b *box) call(method, path, body string, edits ...edit) answer {
 	b.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Host = "127.0.0.1"
 	r.SetBasicAuth("sandbox-key", "sandbox-secret")
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")

@@ -47,7 +47,7 @@ type call struct {
 func (s *Sandbox) serve(op *operation) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := &call{box: s, op: op, request: r, arrived: s.clock.Now(), source: sourceOf(r), query: r.URL.Query()}
-		c.body, c.bodyErr = io.ReadAll(http.MaxBytesReader(w, r.Body, cmp.Or(op.maxBody, maxBody)))
+		c.readBody(w)
 		if !op.link {
 			s.meter.Observe()
 		}
@@ -57,6 +57,17 @@ func (s *Sandbox) serve(op *operation) http.HandlerFunc {
 		}
 		c.applyFaults(w, s.faults.next(op.id))
 	}
+}
+
+// readBody reads the body, unless the header announces one that is too large.
+func (c *call) readBody(w http.ResponseWriter) {
+	limit := cmp.Or(c.op.maxBody, maxBody)
+	if c.request.ContentLength > limit {
+		w.Header().Set("Connection", "close")
+		c.bodyErr = &http.MaxBytesError{Limit: limit}
+		return
+	}
+	c.body, c.bodyErr = io.ReadAll(http.MaxBytesReader(w, c.request.Body, limit))
 }
 
 // applyFaults answers the call, changed by the faults.

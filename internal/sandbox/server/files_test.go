@@ -15,7 +15,7 @@ import (
 // path returns the path of a URL, which must be at the address that the caller used.
 func (b *box) path(url string) string {
 	b.t.Helper()
-	path, here := strings.CutPrefix(url, "http://example.com")
+	path, here := strings.CutPrefix(url, "http://127.0.0.1")
 	if !here {
 		b.t.Fatalf("the URL %s is elsewhere", url)
 	}

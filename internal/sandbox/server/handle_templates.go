@@ -16,9 +16,9 @@ type consentTemplate struct {
 type consentTemplateRequest struct {
 	ConsentType   string `json:"consentType"`
 	Version       string `json:"version"`
-	Title         string `json:"title"`
+	Title         string `json:"title,omitempty"`
 	ConsentText   string `json:"consentText"`
-	ConsentMethod string `json:"consentMethod"`
+	ConsentMethod string `json:"consentMethod,omitempty"`
 }
 
 func (t *consentTemplate) wire(*quirks.Behavior) any {

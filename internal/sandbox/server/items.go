@@ -36,7 +36,7 @@ func (l *linker) materialize(t *tenant, a *account, path string) []*item {
 	first := a.materialized == 0 && len(a.refreshes) > 0
 	for a.materialized < len(a.refreshes) {
 		for _, d := range fixtures.Datapoints {
-			if slices.Contains(a.provider.Supported, d.Name) {
+			if slices.Contains(a.supported(), d.Name) {
 				l.addItems(t, a, d)
 			}
 		}

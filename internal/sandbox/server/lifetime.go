@@ -14,6 +14,7 @@ func (l *linker) scheduleLife(t *tenant, a *account, at time.Time) {
 // mu.
 func (l *linker) scheduleNext(t *tenant, a *account) {
 	t.schedule(l.dataEnds(t, a), dataExpired{l, a, a.attempt})
+	l.scheduleTrouble(t, a)
 	if a.monitor == MonitorActive && t.box.behavior.DataSync != "off" {
 		t.schedule(monthsLater(a.connectedAt, a.syncs+1), monthlySync{l, a, a.attempt})
 	}

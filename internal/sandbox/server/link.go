@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -103,7 +102,7 @@ func (l *linker) enterCode(t *tenant, a *account, attempt int, code string, now 
 func (l *linker) settleLater(t *tenant, a *account, response pendingLogin, now time.Time, happened ...occurrence) *account {
 	a.attempt++
 	a.setStatus(Pending, "", "", now)
-	response.due = now.Add(l.linkDelay)
+	response.due = now.Add(l.linkDelay + a.trouble().Slow)
 	a.pending = &response
 	t.commit(a, happened...)
 	t.schedule(response.due, loginSettled{l, a, a.attempt})
@@ -166,7 +165,7 @@ func (e loginSettled) happen(t *tenant, at time.Time) {
 	if e.account.status != Pending || e.account.attempt != e.attempt {
 		return
 	}
-	settled := e.account.pending.outcome
+	settled := e.account.troubled(e.account.pending.outcome)
 	if settled.status == AwaitingMFA {
 		e.account.awaitCode(e.account.pending.wrongCodes)
 	}
@@ -196,7 +195,7 @@ func (l *linker) conclude(t *tenant, a *account, to outcome, at time.Time) {
 // The caller holds mu.
 func (l *linker) startTask(t *tenant, begun *task, at time.Time) {
 	begun.id, begun.ordinal = l.ids.Next("task-"), len(t.tasks.order)
-	begun.startedAt, begun.dueAt = at, at.Add(l.dataDelay)
+	begun.startedAt, begun.dueAt = at, at.Add(l.taskDelay(begun))
 	t.tasks.add(begun.id, begun)
 	t.commit(begun, taskStartEvent(begun, at))
 	t.schedule(begun.dueAt, taskFinished{begun})
@@ -213,13 +212,13 @@ func (e taskFinished) happen(t *tenant, at time.Time) {
 		return
 	}
 	a := e.task.account
-	if a.status != Connected {
-		e.task.errorCode = cmp.Or(a.errorCode, "ACCOUNT_INACCESSIBLE")
+	if code := e.task.failure(); code != "" {
+		e.task.errorCode = code
 		t.commit(e.task, t.taskEndEvent(e.task, at))
 		return
 	}
 	a.refreshes = append(a.refreshes, at)
-	e.task.datapoints = a.provider.Supported
+	e.task.datapoints = a.supported()
 	if t.hasActiveWebhook() {
 		t.commit(a, t.dataEvents(a, at)...)
 	} else {

@@ -67,6 +67,10 @@ type Options struct {
 	// Data is the directory that keeps the state across restarts. By default
 	// the state is in memory.
 	Data string
+	// ControlHosts are names, besides localhost and addresses, by which the
+	// control API and the page at / may be reached. Pages of these hosts may
+	// call it.
+	ControlHosts []string
 	// LinkDelay is how long an account stays PENDING, on the sandbox clock.
 	LinkDelay time.Duration
 	// DataDelay is how long after connecting the data becomes readable, on the
@@ -79,8 +83,8 @@ type Options struct {
 	WebhookRetry time.Duration
 	// WebhookTimeout bounds an attempt, in real time; default 10 s.
 	WebhookTimeout time.Duration
-	// WebhookWorkers is how many deliveries are sent at the same time; default
-	// 16. With 1 the order of events is kept.
+	// WebhookWorkers is how many deliveries are sent to one webhook at the same
+	// time; default 16. With 1 the order of events is kept.
 	WebhookWorkers int
 	// WebhookRoots are the authorities that https:// webhooks are verified
 	// with; default the system's.

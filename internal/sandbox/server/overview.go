@@ -32,6 +32,7 @@ type Overview struct {
 	// Providers, People, ErrorCodes and Operations are the choices on the page.
 	Providers  []*fixtures.Provider `json:"providers"`
 	People     []testLogin          `json:"people"`
+	Troubles   []fixtures.Trouble   `json:"troubles"`
 	ErrorCodes []string             `json:"errorCodes"`
 	Operations []string             `json:"operations"`
 	Faults     []Fault              `json:"faults"`
@@ -92,6 +93,7 @@ func (s *Sandbox) Overview(limit int, find string) Overview {
 		Now: s.Now(), Stats: s.Stats(), Providers: fixtures.Providers, People: s.testPeople(),
 		ErrorCodes: slices.Sorted(maps.Keys(accountErrors)), Faults: s.Faults(), DeliveryFaults: s.DeliveryFaults(),
 		EventTypes: delivery.EventTypes, Quirks: s.quirks, Bodies: s.bodies.Keeps(),
+		Troubles: fixtures.Troubles,
 	}
 	for _, o := range slices.Concat(operations, linkOperations) {
 		if o.handle != nil {

@@ -187,7 +187,7 @@ func (s *Sandbox) routes() http.Handler {
 		s.render(*unknownPath.refusal).send(s, w, r) // not part of the API: not limited, not in the journal
 	})
 	root.MethodNotAllowed(s.serve(wrongMethod))
-	return tidyPath(root)
+	return tidyPath(guardControl(s.controlHosts, root))
 }
 
 // tidyPath ignores duplicate and trailing slashes.

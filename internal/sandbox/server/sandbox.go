@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,8 @@ type Sandbox struct {
 	linker     *linker
 	tenants    map[string]*tenant // by key, fixed
 	keys       []string           // in the order of the options
+	// controlHosts are names that the control API may be reached by, in lower case.
+	controlHosts []string
 
 	bodies  *bodies.Store
 	files   *ring.Ring[string, []byte] // contents, by the id of the file
@@ -98,6 +101,9 @@ func newSandbox(options Options, kept *disk.Disk, start string) (*Sandbox, error
 	for _, pair := range options.Keys {
 		s.keys = append(s.keys, pair.Key)
 	}
+	for _, name := range options.ControlHosts {
+		s.controlHosts = append(s.controlHosts, strings.ToLower(name))
+	}
 	s.alarm = clock.NewAlarm(s.clock, s.catchUp)
 	s.deliveries = s.newDeliveries(options)
 	for _, t := range tenants {
@@ -106,7 +112,7 @@ func newSandbox(options Options, kept *disk.Disk, start string) (*Sandbox, error
 	s.handler = s.routes()
 	if err := s.restore(); err != nil {
 		s.Close()
-		return nil, err
+		return nil, disk.Damaged(options.Data, err)
 	}
 	return s, nil
 }

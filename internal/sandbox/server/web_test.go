@@ -11,6 +11,7 @@ import (
 func (b *box) fetch(path string, edits ...edit) *httptest.ResponseRecorder {
 	b.t.Helper()
 	r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
+	r.Host = "127.0.0.1"
 	for _, e := range edits {
 		e(r)
 	}

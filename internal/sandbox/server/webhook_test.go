@@ -489,6 +489,18 @@ func TestHeldDeliveriesAreReleased(t *testing.T) {
 	})
 }
 
+// idsOf are the ids that events of a type arrived with. Webhooks get their events
+// independently of each other.
+func (m *mailbox) idsOf(kind string) map[string]bool {
+	ids := map[string]bool{}
+	for _, received := range m.all() {
+		if received.event.Type == kind {
+			ids[received.event.ID] = true
+		}
+	}
+	return ids
+}
+
 func TestWebhookQuirks(t *testing.T) {
 	for _, test := range []struct {
 		quirk, value string
@@ -500,8 +512,8 @@ func TestWebhookQuirks(t *testing.T) {
 		{"signature", "prefixed", func(_ *testing.T, _ *box, m *mailbox) bool {
 			return m.all()[0].signature == "sha512="+delivery.Sign("a little secret", []byte(m.all()[0].body))
 		}},
-		{"event-id", "shared", func(_ *testing.T, _ *box, m *mailbox) bool { return m.all()[0].event.ID == m.all()[1].event.ID }},
-		{"event-id", "per-webhook", func(_ *testing.T, _ *box, m *mailbox) bool { return m.all()[0].event.ID != m.all()[1].event.ID }},
+		{"event-id", "shared", func(_ *testing.T, _ *box, m *mailbox) bool { return len(m.idsOf("USER_CREATED")) == 1 }},
+		{"event-id", "per-webhook", func(_ *testing.T, _ *box, m *mailbox) bool { return len(m.idsOf("USER_CREATED")) == 2 }},
 		{"webhook-secret", "hidden", func(_ *testing.T, b *box, _ *mailbox) bool {
 			return !strings.Contains(b.get("/v1/webhooks").text, "secret")
 		}},

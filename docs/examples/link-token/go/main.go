@@ -1,5 +1,5 @@
-// Command go gets a link token from the operator's application API. A backend does the same in the handler of the request with which
-// its frontend asks for the widget.
+// Command go gets a link token from the operator's application API. A backend does the same in the handler of the request with
+// which its frontend asks for the widget.
 package main
 
 import (

@@ -1,0 +1,64 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/smile-operator/smile-operator/internal/appapi"
+	"github.com/smile-operator/smile-operator/internal/broker/wink"
+)
+
+// exchangePath is where the leader takes exchanges that other replicas pass on. Only they get there: see Server.Internal.
+const exchangePath = "/internal/wink/open"
+
+// Exchanges opens links to the hosted page in any replica: in the leader itself, or by passing the exchange on to it. Like the
+// page, it takes no other credential than the code, or the name of the tab.
+type Exchanges struct {
+	Links     *Links
+	Forwarder *Forwarder
+}
+
+// Exchange implements wink.Exchange.
+func (e *Exchanges) Exchange(ctx context.Context, request wink.Request) wink.Answer {
+	if e.Links.People.Fence() == nil {
+		return e.Links.Open(ctx, request)
+	}
+	leader, ok := e.Forwarder.Board.Leader()
+	if !ok {
+		return wink.Refused(wink.ReasonLater)
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return wink.Refused(wink.ReasonInvalid)
+	}
+	answer, err := e.Forwarder.forward(ctx, leader, func(ctx context.Context) (*http.Request, error) {
+		outgoing, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+leader.Address+exchangePath, bytes.NewReader(body))
+		if err == nil {
+			outgoing.Header.Set(appapi.HeaderRelayed, "1")
+		}
+		return outgoing, err
+	})
+	if err != nil {
+		return wink.Refused(wink.ReasonLater)
+	}
+	return wink.Answer{Status: answer.Status, Body: answer.Body, Outcome: "relayed"}
+}
+
+// ServeHTTP takes an exchange that another replica has passed on. It is not passed on again.
+func (e *Exchanges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var request wink.Request
+	answer := wink.Refused(wink.ReasonInvalid)
+	if r.Method == http.MethodPost && r.URL.Path == exchangePath &&
+		json.NewDecoder(http.MaxBytesReader(nil, r.Body, appapi.MaxBody)).Decode(&request) == nil && wink.Valid(request) {
+		answer = wink.Refused(wink.ReasonLater)
+		if e.Links.People.Fence() == nil {
+			answer = e.Links.Open(r.Context(), request)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(answer.Status)
+	_, _ = w.Write(answer.Body) //nolint:gosec // JSON, which no browser gets here
+}

@@ -1,0 +1,92 @@
+package wink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// Reason is why a link is not opened. The page shows a text for each. The list is closed; docs/wink.md explains each.
+type Reason string
+
+// The reasons.
+const (
+	ReasonInvalid    Reason = "invalid"
+	ReasonUsed       Reason = "used"
+	ReasonExpired    Reason = "expired"
+	ReasonSuperseded Reason = "superseded"
+	ReasonNotReady   Reason = "notReady"
+	ReasonLater      Reason = "later"
+)
+
+// statuses are the HTTP statuses of the reasons.
+var statuses = map[Reason]int{
+	ReasonInvalid: http.StatusBadRequest, ReasonUsed: http.StatusGone, ReasonExpired: http.StatusGone,
+	ReasonSuperseded: http.StatusGone, ReasonNotReady: http.StatusConflict, ReasonLater: http.StatusServiceUnavailable,
+}
+
+// ReasonOf is the reason that an error of Codes or Sessions is.
+func ReasonOf(err error) Reason {
+	switch {
+	case errors.Is(err, ErrUsed):
+		return ReasonUsed
+	case errors.Is(err, ErrExpired):
+		return ReasonExpired
+	case errors.Is(err, ErrSuperseded):
+		return ReasonSuperseded
+	case errors.Is(err, ErrBusy):
+		return ReasonLater
+	default:
+		return ReasonInvalid
+	}
+}
+
+// Request asks for what the widget is started with. A tab that has no code any more is known by its name alone.
+type Request struct {
+	Namespace string `json:"namespace"`
+	Widget    string `json:"widget"`
+	Code      string `json:"code,omitempty"`
+	Tab       string `json:"tab"`
+}
+
+// Opened is what the widget is started with.
+type Opened struct {
+	AccessToken string         `json:"accessToken"`
+	APIHost     string         `json:"apiHost"`
+	TemplateID  string         `json:"templateId,omitempty"`
+	Options     map[string]any `json:"options,omitempty"`
+}
+
+// Answer is the response to a request.
+type Answer struct {
+	Status int
+	Body   []byte
+	// Outcome for metrics: a Reason, or Succeeded.
+	Outcome string
+}
+
+// Succeeded is the outcome of what was not refused.
+const Succeeded = "succeeded"
+
+// Refused is the answer that gives a reason.
+func Refused(reason Reason) Answer {
+	return Answer{Status: statuses[reason], Body: encode(map[string]Reason{"reason": reason}), Outcome: string(reason)}
+}
+
+// Succeed is the answer that has what the widget is started with.
+func Succeed(opened Opened) Answer {
+	return Answer{Status: http.StatusOK, Body: encode(opened), Outcome: Succeeded}
+}
+
+// Exchange exchanges a code, or the name of a tab, for what the widget is started with.
+type Exchange func(ctx context.Context, request Request) Answer
+
+// encode encodes a value of this package, which cannot fail.
+func encode(value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic("encoding a value of the hosted page: " + err.Error())
+	}
+	return append(text, '\n')
+}
