@@ -25,7 +25,9 @@ func (a *restoreRun) orphan(ctx context.Context) error {
 	return a.without(ctx, metav1.DeletePropagationOrphan, func(context.Context, string) error { return nil })
 }
 
-func (a *restoreRun) without(ctx context.Context, how metav1.DeletionPropagation, also func(context.Context, string) error) error {
+func (a *restoreRun) without(
+	ctx context.Context, how metav1.DeletionPropagation, also func(context.Context, string) error,
+) error {
 	if err := a.operator.end(); err != nil {
 		return err
 	}

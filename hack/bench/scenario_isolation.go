@@ -195,8 +195,8 @@ func (r *isolationRun) withHangingHost(ctx context.Context) ([]figure, error) {
 	}
 	noticed, err := r.changePair(ctx)
 	return append(figures, figure{
-		Name: fmt.Sprintf("changed key pair, alongside %d connections at a host that hangs: until noticed", hangingConnections), Unit: "s",
-		Target: atMost(rereadTarget), Measured: noticed.Seconds(),
+		Name: fmt.Sprintf("changed key pair, alongside %d connections at a host that hangs: until noticed", hangingConnections),
+		Unit: "s", Target: atMost(rereadTarget), Measured: noticed.Seconds(),
 		How: "from the change of the Secret to the condition that a watch saw; the Secret is read every 30 to 33 s",
 	}), err
 }

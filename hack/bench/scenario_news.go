@@ -156,7 +156,7 @@ func (w *syncedUsers) bare(ctx context.Context) (float64, error) {
 		}
 	}
 	err = w.until(ctx, "the bare loop accepts connections", time.Minute, func() (bool, string, error) {
-		conn, err := net.DialTimeout("tcp", w.address, time.Second)
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", w.address)
 		if err != nil {
 			return false, err.Error(), alive()
 		}
@@ -204,7 +204,9 @@ func nextRate(good, bad float64) float64 {
 }
 
 // attempt produces news at a rate, and returns the real rate and the 99th percentile of the delays.
-func (w *syncedUsers) attempt(ctx context.Context, rate float64, alive func() error) (made float64, p99 time.Duration, err error) {
+func (w *syncedUsers) attempt(
+	ctx context.Context, rate float64, alive func() error,
+) (made float64, p99 time.Duration, err error) {
 	pieces := int(rate * newsLasts.Seconds())
 	waits, lasted, err := w.spread(ctx, pieces, rate, alive)
 	if err != nil {

@@ -284,7 +284,8 @@ func (g *outputsRun) throughRestart(ctx context.Context) ([]figure, error) {
 	if g.operator, err = g.restart(ctx, g.operator, unlimited, g.flag()); err != nil {
 		return nil, err
 	}
-	if err := g.waitFor(ctx, g.operator, g.outputInterval+30*time.Second, "the first interval after a restart has passed"); err != nil {
+	const passed = "the first interval after a restart has passed"
+	if err := g.waitFor(ctx, g.operator, g.outputInterval+30*time.Second, passed); err != nil {
 		return nil, err
 	}
 	requests, err := g.requests(place)

@@ -68,7 +68,8 @@ func runWebhooks(ctx context.Context, st *stage) ([]figure, error) {
 		}
 		news = append(news, delays...)
 	}
-	ends, err := w.changeAccounts(ctx, w.names[:leavers(len(w.names))], accountChange{st.smile.Disconnect, func(_, has int) bool { return has == 0 }})
+	erased := accountChange{st.smile.Disconnect, func(_, has int) bool { return has == 0 }}
+	ends, err := w.changeAccounts(ctx, w.names[:leavers(len(w.names))], erased)
 	if err != nil {
 		return nil, err
 	}

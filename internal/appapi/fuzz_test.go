@@ -163,5 +163,5 @@ func isEmptyObject(body []byte) bool {
 		}
 	}
 	_, err := decoder.Token()
-	return err == io.EOF //nolint:errorlint // the decoder returns it as it is
+	return err == io.EOF
 }

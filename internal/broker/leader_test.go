@@ -453,8 +453,9 @@ func TestTheServerDrains(t *testing.T) {
 	if status, last := send("/"); status != http.StatusOK || !last {
 		t.Errorf("right after the end: %d, the last on its connection: %v", status, last)
 	}
-	for status, deadline := 0, time.Now().Add(10*time.Second); ; {
-		if status, _ = send("/"); status == 0 {
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		status, _ := send("/")
+		if status == 0 {
 			break
 		}
 		if time.Now().After(deadline) {

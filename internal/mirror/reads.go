@@ -178,8 +178,8 @@ func (m *Mirror) RequestRefreshSince(userID string, at time.Time) {
 	}
 }
 
-// TokenMinted records that a link token was minted for a user, who probably links an account now. Polls refresh the user's accounts
-// at growing distances from now on, so that data arrives without webhooks too.
+// TokenMinted records that a link token was minted for a user, who probably links an account now. Polls refresh the user's
+// accounts at growing distances from now on, so that data arrives without webhooks too.
 func (m *Mirror) TokenMinted(userID string) { m.poller.activities.note(userID, m.poller.clock.Now()) }
 
 // Stale reports whether what is known is older than two intervals.

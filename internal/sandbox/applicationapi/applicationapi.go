@@ -22,7 +22,8 @@ const (
 	// Namespace has all users.
 	Namespace = "default"
 	// Suspended and NotReady are users that get no token, to develop what a backend does then.
-	Suspended, NotReady = "suspended", "not-ready"
+	Suspended = "suspended"
+	NotReady  = "not-ready"
 )
 
 // notReadyCause is why NotReady is not: a reason of the operator's conditions.

@@ -45,7 +45,7 @@ func serve(ctx context.Context, set settings, out io.Writer) error {
 		return errors.Join(err, listener.Close())
 	}
 	if application != nil {
-		defer application.Close()
+		defer func() { _ = application.Close() }()
 	}
 	return run(ctx, box, listening, listener)
 }

@@ -13,8 +13,8 @@ type MintedToken struct {
 	UserID      string
 }
 
-// MintFor mints a link token as the backend of a tenant would, for the user whose metadata has a name. Without one, it creates that
-// user first. Nothing is limited, counted or written to the journal.
+// MintFor mints a link token as the backend of a tenant would, for the user whose metadata has a name. Without one, it creates
+// that user first. Nothing is limited, counted or written to the journal.
 func (s *Sandbox) MintFor(key, name string) (MintedToken, error) {
 	t, known := s.tenants[key]
 	if !known {
