@@ -118,7 +118,8 @@ func (d *demo) applySamples(ctx context.Context) error {
 }
 
 func (d *demo) awaitReady(ctx context.Context) error {
-	return d.do(ctx, "wait", "--for=condition=Ready", "smileuser/george", "smilewebhooksubscription/events", "smilewinkwidget/wink", waitTimeout)
+	return d.do(ctx, "wait", "--for=condition=Ready", "smileuser/george", "smilewebhooksubscription/events",
+		"smilewinkwidget/wink", waitTimeout)
 }
 
 // linkAccount does what the end user does in the Wink widget.

@@ -200,7 +200,8 @@ type linkTokenWire struct {
 
 func (t LinkToken) wire() linkTokenWire {
 	return linkTokenWire{
-		string(t.AccessToken), t.ExpiresAt.UTC().Truncate(time.Second), t.Mode, t.UserID, t.APIHost, t.ScriptURL, t.TemplateID, t.Options,
+		string(t.AccessToken), t.ExpiresAt.UTC().Truncate(time.Second), t.Mode, t.UserID, t.APIHost, t.ScriptURL,
+		t.TemplateID, t.Options,
 	}
 }
 

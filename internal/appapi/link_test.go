@@ -84,15 +84,15 @@ func FuzzLinkBodies(f *testing.F) {
 
 // wantedSpan is for how long a body asks for a link; 0 if it is not valid.
 func wantedSpan(body string, label *regexp.Regexp) time.Duration {
-	var any map[string]any
-	if json.Unmarshal([]byte(body), &any) != nil {
+	var fields map[string]any
+	if json.Unmarshal([]byte(body), &fields) != nil {
 		return 0
 	}
-	widget, named := any["widget"].(string)
-	given, present := any["expiresIn"]
-	delete(any, "widget")
-	delete(any, "expiresIn")
-	if !named || len(any) > 0 || len(widget) > 253 {
+	widget, named := fields["widget"].(string)
+	given, present := fields["expiresIn"]
+	delete(fields, "widget")
+	delete(fields, "expiresIn")
+	if !named || len(fields) > 0 || len(widget) > 253 {
 		return 0
 	}
 	for _, part := range strings.Split(widget, ".") {

@@ -27,15 +27,21 @@ func readLinkBody(call *Call, text []byte) error {
 	if widget == nil || !validName(*widget) {
 		return &Problem{Reason: ReasonInvalidBody, Field: "widget"}
 	}
-	call.Widget, call.ExpiresIn = *widget, UsualLink
-	if given := fields["expiresIn"]; given != nil {
-		wanted, err := time.ParseDuration(*given)
-		if err != nil || wanted < ShortestLink || wanted > LongestLink {
-			return &Problem{Reason: ReasonInvalidBody, Field: "expiresIn"}
-		}
-		call.ExpiresIn = wanted
+	lasting, ok := linkSpan(fields["expiresIn"])
+	if !ok {
+		return &Problem{Reason: ReasonInvalidBody, Field: "expiresIn"}
 	}
+	call.Widget, call.ExpiresIn = *widget, lasting
 	return nil
+}
+
+// linkSpan is how long a link is valid; nil means the usual time. It returns false if the text is no duration within the bounds.
+func linkSpan(text *string) (time.Duration, bool) {
+	if text == nil {
+		return UsualLink, true
+	}
+	span, err := time.ParseDuration(*text)
+	return span, err == nil && span >= ShortestLink && span <= LongestLink
 }
 
 func validName(name string) bool { return len(name) <= maxName && nameForm.MatchString(name) }

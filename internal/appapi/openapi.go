@@ -145,7 +145,8 @@ func linkSchema() object {
 		"required": []any{"url", "expiresAt"},
 		"properties": object{
 			"url": object{
-				"type": "string", "format": "uri", "description": "The link. It opens the page once, in one browser: give it to the user only.",
+				"type": "string", "format": "uri",
+				"description": "The link. It opens the page once, in one browser: give it to the user only.",
 			},
 			"expiresAt": object{"type": "string", "format": "date-time", "description": "Until when the link can be opened."},
 		},

@@ -63,7 +63,9 @@ func (f *Forwarder) Relay(ctx context.Context, request appapi.Request) (*appapi.
 	}
 	var failure error
 	if leader, ok := f.reachable(request); ok {
-		answer, err := f.forward(ctx, leader, func(ctx context.Context) (*http.Request, error) { return forwarded(ctx, leader, request) })
+		answer, err := f.forward(ctx, leader, func(ctx context.Context) (*http.Request, error) {
+			return forwarded(ctx, leader, request)
+		})
 		if err == nil {
 			f.heard(leader)
 			return answer, nil

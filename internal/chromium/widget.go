@@ -69,7 +69,7 @@ func (p *Page) TabTo(text string) error {
 		}
 		passed = append(passed, at)
 	}
-	return fmt.Errorf("Tab never reaches %q, only %q", text, passed)
+	return fmt.Errorf("the Tab key never reaches %q, only %q", text, passed)
 }
 
 // PressByKey reaches a control by Tab, and presses Enter.

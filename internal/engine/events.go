@@ -16,7 +16,7 @@ const actionReconcile = "Reconcile"
 // report logs the problem with which a reconcile ends. An error that nothing classifies is logged with its type, as an error.
 func report(logger logr.Logger, what string, found *problem.Problem) {
 	if cause := problem.Unexpected(found); cause != nil {
-		logger.Error(cause, what+": an unexpected error", "reason", found.Reason, "type", problem.TypeOf(cause))
+		logger.Error(cause, what+": an unexpected error", "type", problem.TypeOf(cause), "reason", found.Reason)
 		return
 	}
 	logger.Info(what, "reason", found.Reason, "cause", found.Error())

@@ -43,7 +43,9 @@ func Fields() []Field {
 			one(func(sub *v1alpha1.SmileWebhookSubscription) string { return sub.Spec.ConnectionRef.Name }),
 		},
 		{&v1alpha1.SmileWebhookSubscription{}, PathHash, pathHashes},
-		{&v1alpha1.SmileWinkWidget{}, Connection, one(func(widget *v1alpha1.SmileWinkWidget) string { return widget.Spec.ConnectionRef.Name })},
+		{&v1alpha1.SmileWinkWidget{}, Connection, one(func(widget *v1alpha1.SmileWinkWidget) string {
+			return widget.Spec.ConnectionRef.Name
+		})},
 	}
 }
 

@@ -191,7 +191,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) {
 	h.Metrics.observe(callExchange, answer.Outcome)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(answer.Status)
-	_, _ = w.Write(answer.Body) //nolint:gosec // JSON of this package
+	_, _ = w.Write(answer.Body)
 }
 
 // readRequest reads the body of an exchange.

@@ -27,7 +27,8 @@ func ParseSources(additions []string) (Sources, error) {
 	for _, addition := range additions {
 		directive, source, _ := strings.Cut(addition, "=")
 		if !slices.Contains(addable, directive) {
-			return nil, fmt.Errorf("%q must have the form directive=source with one of the directives %s", addition, strings.Join(addable, ", "))
+			return nil, fmt.Errorf("%q must have the form directive=source with one of the directives %s",
+				addition, strings.Join(addable, ", "))
 		}
 		if !sourceForm.MatchString(source) {
 			return nil, fmt.Errorf("%q: a source is an https origin, data:, blob:, 'self', 'unsafe-inline' or 'wasm-unsafe-eval'", addition)
@@ -120,17 +121,13 @@ func frontOf(widget *v1alpha1.SmileWinkWidget) (front, bool) {
 		return front{}, false
 	}
 	shown := front{
-		ScriptURL: widget.Status.ScriptURL, AllowedOrigins: []string{}, Texts: texts(page.Messages),
+		ScriptURL: widget.Status.ScriptURL, Texts: texts(page.Messages),
 		scriptOrigin: originOf(widget.Status.ScriptURL), apiOrigin: originOf(widget.Status.APIHost),
 	}
 	if shown.scriptOrigin == "" || shown.apiOrigin == "" {
 		return front{}, false
 	}
-	for _, origin := range page.AllowedOrigins {
-		if originForm.MatchString(string(origin)) {
-			shown.AllowedOrigins = append(shown.AllowedOrigins, string(origin))
-		}
-	}
+	shown.AllowedOrigins = permitted(page.AllowedOrigins)
 	if returnable(page.ReturnURL) {
 		shown.ReturnURL = page.ReturnURL
 	}
@@ -144,6 +141,16 @@ func frontOf(widget *v1alpha1.SmileWinkWidget) (front, bool) {
 		shown.Primary, shown.Background = colorOf(colors.Primary), colorOf(colors.Background)
 	}
 	return shown, true
+}
+
+func permitted(origins []v1alpha1.Origin) []string {
+	valid := []string{}
+	for _, origin := range origins {
+		if originForm.MatchString(string(origin)) {
+			valid = append(valid, string(origin))
+		}
+	}
+	return valid
 }
 
 // originOf is the origin of a URL; "" if it has none that may stand in a policy.
