@@ -156,7 +156,10 @@ func permitted(origins []v1alpha1.Origin) []string {
 // originOf is the origin of a URL; "" if it has none that may stand in a policy.
 func originOf(text string) string {
 	parsed, err := url.Parse(text)
-	if err != nil || parsed.User != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || !hostForm.MatchString(parsed.Host) {
+	if err != nil || parsed.User != nil || !hostForm.MatchString(parsed.Host) {
+		return ""
+	}
+	if parsed.Scheme != "https" && parsed.Scheme != "http" {
 		return ""
 	}
 	return parsed.Scheme + "://" + parsed.Host
