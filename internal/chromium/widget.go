@@ -13,9 +13,12 @@ const root = `document.querySelector("[data-smile-link]")?.shadowRoot`
 // Shown is an expression: all text that a person sees, of the widget if it is open, else of the page.
 const Shown = `(` + root + `?.querySelector("dialog")?.textContent ?? document.body?.innerText ?? "")`
 
-// At waits for a page of the widget with that heading.
+// settled is an expression: whether the widget accepts clicks and keys, which it does not right after a page appeared.
+const settled = `!` + root + `?.querySelector("dialog")?.hasAttribute("data-settling")`
+
+// At waits for a page of the widget with that heading, until it can be used.
 func (p *Page) At(heading string) error {
-	return p.Until(fmt.Sprintf(`%s?.querySelector("h2")?.textContent === %q`, root, heading))
+	return p.Until(fmt.Sprintf(`%s?.querySelector("h2")?.textContent === %q && %s`, root, heading, settled))
 }
 
 // Says waits until a text is shown.
@@ -31,7 +34,7 @@ const name = `((c) => c.getAttribute("aria-label") ?? c.querySelector?.("strong"
 // Press clicks the button with that name.
 func (p *Page) Press(text string) error {
 	found := fmt.Sprintf(`[...%s.querySelectorAll("button")].find((b) => !b.disabled && %s(b) === %q)`, root, name, text)
-	if err := p.Until(found); err != nil {
+	if err := p.Until(`Boolean(` + found + `) && ` + settled); err != nil {
 		return err
 	}
 	_, err := Evaluate[bool](p, found+`.click() ?? true`)

@@ -36,8 +36,9 @@ const (
 	secondTry = 3 * time.Second
 	// endpointLag is how long a Service still selects a replica that is to end.
 	endpointLag = time.Second
-	// leaseAnd6 is the lease, and the time in which the next leader must create users.
-	leaseAnd6 = 36 * time.Second
+	// leaseAndMore is the lease, and the time in which the next leader must create users on a machine that is busy. The bench
+	// measures this time on an idle one.
+	leaseAndMore = 45 * time.Second
 )
 
 // try is one request for a token, and what came of it.
@@ -189,7 +190,7 @@ func handOver(t *testing.T, signal syscall.Signal, orderly bool) {
 	during(t, 3*time.Second, standby.alive)
 	stop()
 
-	if created > leaseAnd6 {
+	if created > leaseAndMore {
 		t.Errorf("a user that was declared when the leader ended was created after %s", seconds(created))
 	}
 	failed := failedTries(l.first)

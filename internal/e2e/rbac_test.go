@@ -139,6 +139,10 @@ func (e *environment) keys(name, want string) {
 // useUsers makes the operator set and remove a finalizer, and re-creates a user.
 func (e *environment) useUsers() {
 	e.t.Helper()
+	widget := &v1alpha1.SmileWinkWidget{ObjectMeta: e.named("wink")}
+	widget.Spec.ConnectionRef.Name = "smile"
+	e.create(widget)
+	e.becomes(widget, "True/Succeeded", time.Minute)
 	e.delete(e.linked("revoked"))
 	e.gone(e.user("revoked"), time.Minute)
 	for range 2 {
