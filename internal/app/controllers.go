@@ -54,6 +54,8 @@ type Environment struct {
 	AuditLog io.Writer
 	// Fence fails once this process may no longer be the leader.
 	Fence transport.Fence
+	// Leads reports whether this process leads, which decides its share of the call budget; nil means that it always does.
+	Leads func() bool
 	// Term returns the term of this process as the leader; nil without leader election.
 	Term func() (term creation.Term, led bool)
 	// HeadStart waits until the receivers of all replicas know a pair that was just stored; nil if there are none.
@@ -140,7 +142,7 @@ func (c *Controllers) connect() error {
 
 // budget is the call budget of an API host, in calls a second: that of the leader, or of a standby.
 func (c *Controllers) budget() float64 {
-	if c.env.Fence() == nil {
+	if c.env.Leads == nil || c.env.Leads() {
 		return c.options.APIRequestsPerSecond
 	}
 	return c.options.ApplicationAPI.StandbyRequestsPerSecond

@@ -79,7 +79,7 @@ func (p *Page) TabTo(text string) error {
 func (p *Page) PressByKey(text string) error {
 	there := fmt.Sprintf(`[...(%s ?? document).querySelectorAll("button, a")].some((b) => !b.disabled && %s(b) === %q)`,
 		root, name, text)
-	if err := p.Until(there); err != nil {
+	if err := p.Until(there + ` && ` + settled); err != nil {
 		return err
 	}
 	if err := p.TabTo(text); err != nil {

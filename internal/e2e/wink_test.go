@@ -276,7 +276,7 @@ func (h *hosted) journey(e *environment, name string, screen chromium.Screen, la
 	e.contributes(name, true)
 
 	v.must(v.PressByKey("Connect another account"), v.At("Where do you work?"), v.PressByKey("SSS"), v.At("Your SSS account"))
-	v.must(v.PressByKey("Disconnect"), v.Says("SSS was disconnected."))
+	v.must(v.PressByKey("Disconnect"), v.PressByKey("Yes, disconnect"), v.Says("SSS was disconnected."))
 	e.contributes(name, false)
 
 	v.must(v.PressByKey("Close"), v.Gone(), v.Says(own["closed"]))
