@@ -43,15 +43,7 @@ func holds(sync *v1alpha1.SmileAccountSync, target output.Target) bool {
 
 // dataObjects are all objects that may hold data, the one with the index first.
 func dataObjects(sync *v1alpha1.SmileAccountSync) []output.Target {
-	held := sync.Status.Output
-	if held == nil {
-		return nil
-	}
-	objects := []output.Target{{Kind: output.Kind(held.Kind), Name: held.Name}}
-	for _, other := range held.Others {
-		objects = append(objects, output.Target{Kind: output.Kind(other.Kind), Name: other.Name})
-	}
-	return objects
+	return output.TargetsOf(sync.Status.Output)
 }
 
 // places are all objects that may hold an index: those in the status, and the one that the spec names.

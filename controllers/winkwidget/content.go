@@ -1,7 +1,7 @@
 package winkwidget
 
 import (
-	"embed"
+	_ "embed"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -18,8 +18,13 @@ const (
 	keyScript   = "wink.js"
 )
 
-//go:embed files
-var files embed.FS
+// The example page and its script.
+var (
+	//go:embed files/index.html
+	page []byte
+	//go:embed files/wink.js
+	script []byte
+)
 
 // document is wink.json: everything that a site needs besides a link token.
 type document struct {
@@ -36,14 +41,6 @@ func contentOf(widget *v1alpha1.SmileWinkWidget) (output.Content, error) {
 		ScriptURL: widget.Status.ScriptURL, APIHost: widget.Status.APIHost, Mode: linktoken.ModeName(widget.Status.Mode),
 		TemplateID: widget.Spec.TemplateID, Options: widget.Spec.Options,
 	}, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	page, err := files.ReadFile("files/" + keyPage)
-	if err != nil {
-		return nil, err
-	}
-	script, err := files.ReadFile("files/" + keyScript)
 	if err != nil {
 		return nil, err
 	}

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -92,17 +90,5 @@ func (d *demo) ask(ctx context.Context, call, body string, answer any) error {
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusCreated {
-		return fmt.Errorf("the application API responded with %s: %s", response.Status, text)
-	}
-	return json.Unmarshal(text, answer)
+	return send(request, http.StatusCreated, "the application API", answer)
 }

@@ -190,6 +190,11 @@ func (d *demo) control(ctx context.Context, method, path string, answer, body an
 	if err != nil {
 		return err
 	}
+	return send(request, http.StatusOK, "the sandbox", answer)
+}
+
+// send sends a request to a server, and decodes the response.
+func send(request *http.Request, want int, server string, answer any) error {
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
@@ -199,8 +204,8 @@ func (d *demo) control(ctx context.Context, method, path string, answer, body an
 	if err != nil {
 		return err
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the sandbox responded with %s to %s %s: %s", response.Status, method, request.URL.Path, text)
+	if response.StatusCode != want {
+		return fmt.Errorf("%s responded with %s to %s %s: %s", server, response.Status, request.Method, request.URL.Path, text)
 	}
 	return json.Unmarshal(text, answer)
 }

@@ -187,8 +187,7 @@ func addControllers(
 	env := Environment{
 		Objects: mgr.GetClient(), Live: live, Identity: key, AuditLog: audit,
 		Events: engine.NewGroupedRecorder(mgr.GetEventRecorder("smile-operator")),
-		Fence:  fence, Leads: func() bool { return fence() == nil },
-		HeadStart: headStart, LedgerInterval: output.LedgerInterval, Clock: clock.RealClock{},
+		Fence:  fence, HeadStart: headStart, LedgerInterval: output.LedgerInterval, Clock: clock.RealClock{},
 	}
 	if options.LeaderElect {
 		env.Term = lock.leads

@@ -40,7 +40,7 @@ func (o *ApplicationAPIOptions) bind(flags *pflag.FlagSet) {
 }
 
 // serves reports whether this process serves the application API.
-func (o *ApplicationAPIOptions) serves() bool { return o.BindAddress != "" && o.BindAddress != "0" }
+func (o *ApplicationAPIOptions) serves() bool { return listens(o.BindAddress) }
 
 func (o *ApplicationAPIOptions) validate() error {
 	switch {
@@ -97,7 +97,7 @@ func newLeaderBoard(options Options) (leaderBoard, error) {
 	return leaderBoard{broker.NewBoard(own.At(address), clock.RealClock{}), own}, nil
 }
 
-// addApplicationAPI has this process serve the application API, whoever leads.
+// addApplicationAPI has every replica serve the application API.
 func addApplicationAPI(mgr ctrl.Manager, options Options, board leaderBoard, controllers *Controllers) error {
 	if !options.ApplicationAPI.serves() {
 		return nil

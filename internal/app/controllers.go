@@ -54,8 +54,6 @@ type Environment struct {
 	AuditLog io.Writer
 	// Fence fails once this process may no longer be the leader.
 	Fence transport.Fence
-	// Leads reports whether this process leads, which decides its share of the call budget; nil means that it always does.
-	Leads func() bool
 	// Term returns the term of this process as the leader; nil without leader election.
 	Term func() (term creation.Term, led bool)
 	// HeadStart waits until the receivers of all replicas know a pair that was just stored; nil if there are none.
@@ -130,7 +128,7 @@ func (c *Controllers) connect() error {
 	if err != nil {
 		return err
 	}
-	calls, budgets := transport.NewMetrics(), transport.NewVaryingBudgetSet(c.budget)
+	calls, budgets := transport.NewMetrics(), c.budgets()
 	c.collectors = append(c.collectors, calls, budgets)
 	c.Registry = connection.NewRegistry(connection.Config{
 		Connections: c.env.Objects, Secrets: c.env.Live, Hosts: hosts,
@@ -140,12 +138,18 @@ func (c *Controllers) connect() error {
 	return nil
 }
 
-// budget is the call budget of an API host, in calls a second: that of the leader, or of a standby.
-func (c *Controllers) budget() float64 {
-	if c.env.Leads == nil || c.env.Leads() {
-		return c.options.APIRequestsPerSecond
+// budgets are the call budgets of the API hosts. Only a process that serves the application API calls Smile while it does not
+// lead.
+func (c *Controllers) budgets() *transport.BudgetSet {
+	if !c.options.ApplicationAPI.serves() {
+		return transport.NewBudgetSet(c.options.APIRequestsPerSecond)
 	}
-	return c.options.ApplicationAPI.StandbyRequestsPerSecond
+	return transport.NewVaryingBudgetSet(func() float64 {
+		if c.env.Fence() == nil {
+			return c.options.APIRequestsPerSecond
+		}
+		return c.options.ApplicationAPI.StandbyRequestsPerSecond
+	})
 }
 
 // build makes the controllers from what they share.

@@ -156,9 +156,10 @@ func (o *Options) validateReceiver() error {
 }
 
 // receives reports whether this process receives webhooks.
-func (o *Options) receives() bool {
-	return o.ReceiverBindAddress != "" && o.ReceiverBindAddress != "0"
-}
+func (o *Options) receives() bool { return listens(o.ReceiverBindAddress) }
+
+// listens reports whether the value of a flag for an address turns a server on.
+func listens(address string) bool { return address != "" && address != "0" }
 
 // warn logs warnings about flags that only the offline sandbox accepts, or that should not stay set.
 func (o *Options) warn(log logr.Logger) {

@@ -39,7 +39,7 @@ func (o *WinkOptions) bind(flags *pflag.FlagSet) {
 }
 
 // serves reports whether this process serves the hosted page.
-func (o *WinkOptions) serves() bool { return o.BindAddress != "" && o.BindAddress != "0" }
+func (o *WinkOptions) serves() bool { return listens(o.BindAddress) }
 
 func (o *WinkOptions) validate(api *ApplicationAPIOptions) error {
 	_, err := wink.ParseSources(o.CSPSources)
@@ -70,7 +70,7 @@ func validateBaseURL(text string) error {
 	return nil
 }
 
-// addWinkPage has this process serve the hosted page, whoever leads.
+// addWinkPage has every replica serve the hosted page.
 func addWinkPage(mgr ctrl.Manager, options Options, exchanges *broker.Exchanges) error {
 	if !options.Wink.serves() {
 		return nil

@@ -8,7 +8,13 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/smile-operator/smile-operator/internal/ratelimit"
 )
+
+// failuresPerSecond is how many unauthenticated requests a source may make in a second, and failureBurst how many at once: each
+// may cost a token review.
+const failuresPerSecond, failureBurst = 10, 100
 
 // Gate decides who may call.
 type Gate interface {
@@ -91,7 +97,7 @@ type Config struct {
 // handler serves the API.
 type handler struct {
 	Config
-	callers, failures *limiter
+	callers, failures *ratelimit.Limiter
 	proven            *provenTokens
 	router            *chi.Mux
 }
@@ -100,8 +106,8 @@ type handler struct {
 func NewHandler(config Config) http.Handler {
 	h := &handler{
 		Config:   config,
-		callers:  newLimiter(CallsPerSecond, burst, config.Now),
-		failures: newLimiter(failuresPerSecond, failureBurst, config.Now),
+		callers:  ratelimit.New(CallsPerSecond, burst, config.Now),
+		failures: ratelimit.New(failuresPerSecond, failureBurst, config.Now),
 		proven:   newProvenTokens(),
 		router:   chi.NewRouter(),
 	}

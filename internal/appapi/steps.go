@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"k8s.io/utils/lru"
+
+	"github.com/smile-operator/smile-operator/internal/ratelimit"
 )
 
 const (
@@ -52,7 +54,7 @@ func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answ
 	if err != nil {
 		return nil, false, err
 	}
-	if wait, ok := h.callers.take(call.Caller.GetName()); !ok {
+	if wait, ok := h.callers.Take(call.Caller.GetName()); !ok {
 		return nil, false, &Problem{Reason: ReasonTooManyRequests, RetryAfter: wait}
 	}
 	if misnamed != nil {
@@ -82,14 +84,14 @@ func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answ
 // authenticate finds out who calls. A source may have only a limited number of invalid tokens checked. Tokens that were valid
 // before are always checked, because all requests may come from one source, such as an ingress.
 func (h *handler) authenticate(ctx context.Context, call *Call, r *http.Request) (Secret, error) {
-	source := sourceOf(r.RemoteAddr)
+	source := ratelimit.SourceOf(r.RemoteAddr)
 	bearer := bearerOf(r)
-	if h.failures.empty(source) && !h.proven.has(bearer) {
-		wait, _ := h.failures.take(source)
+	if h.failures.Empty(source) && !h.proven.has(bearer) {
+		wait, _ := h.failures.Take(source)
 		return "", &Problem{Reason: ReasonTooManyRequests, RetryAfter: wait}
 	}
 	if bearer == "" {
-		_, _ = h.failures.take(source)
+		_, _ = h.failures.Take(source)
 		return "", NewProblem(ReasonUnauthenticated)
 	}
 	caller, err := h.Gate.Authenticate(ctx, string(bearer))
@@ -97,7 +99,7 @@ func (h *handler) authenticate(ctx context.Context, call *Call, r *http.Request)
 		return "", NewProblem(ReasonAccessReviewFailed).Because(err)
 	}
 	if caller == nil {
-		_, _ = h.failures.take(source)
+		_, _ = h.failures.Take(source)
 		return "", NewProblem(ReasonUnauthenticated)
 	}
 	h.proven.add(bearer)
@@ -223,7 +225,7 @@ func emptyObject(body []byte) bool {
 // provenTokens remembers, by their hash, tokens that were valid when they were last seen.
 type provenTokens struct{ hashes *lru.Cache }
 
-func newProvenTokens() *provenTokens { return &provenTokens{lru.New(maxLimited)} }
+func newProvenTokens() *provenTokens { return &provenTokens{lru.New(ratelimit.MaxKeys)} }
 
 func (p *provenTokens) has(token Secret) bool {
 	_, ok := p.hashes.Get(sha256.Sum256([]byte(token)))

@@ -63,6 +63,11 @@ func (l Log) End() (int64, error) {
 // After returns the requests that are logged after an offset in bytes, which 0 or End gave. A watch is logged twice: when it
 // begins and when it ends. An incomplete last line is omitted.
 func (l Log) After(offset int64) ([]Request, error) {
+	return l.readFrom(offset, func([]byte) bool { return true })
+}
+
+// readFrom reads the lines after an offset that a filter accepts.
+func (l Log) readFrom(offset int64, accepts func(line []byte) bool) ([]Request, error) {
 	file, err := os.Open(l.Path)
 	if err != nil {
 		return nil, err
@@ -71,21 +76,13 @@ func (l Log) After(offset int64) ([]Request, error) {
 	if _, err := file.Seek(offset, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return read(file, func([]byte) bool { return true })
+	return read(file, accepts)
 }
 
 // Of is After for the requests of one user in one namespace; "" stands for all requests of the user. It is faster than After: the
 // lines of other requests are not decoded.
 func (l Log) Of(user, namespace string, offset int64) ([]Request, error) {
-	file, err := os.Open(l.Path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if _, err := file.Seek(offset, io.SeekStart); err != nil {
-		return nil, err
-	}
-	requests, err := read(file, func(line []byte) bool {
+	requests, err := l.readFrom(offset, func(line []byte) bool {
 		return bytes.Contains(line, []byte(user)) && bytes.Contains(line, []byte(namespace))
 	})
 	return slices.DeleteFunc(requests, func(r Request) bool {

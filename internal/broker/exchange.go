@@ -57,8 +57,6 @@ func (e *Exchanges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer = e.Links.Open(r.Context(), request)
 		}
 	}
-	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(answer.Status)
-	_, _ = w.Write(answer.Body)
+	answer.Write(w)
 }

@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// Nobody without the right gets a token, and whoever is refused costs Smile no call.
+// Nobody without the right gets a token, and a refused caller causes no call to Smile.
 func TestWhoGetsAToken(t *testing.T) {
 	s := newScene(t)
 	other := s.NewNamespace()

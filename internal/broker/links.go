@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -165,16 +164,14 @@ func (p *People) widgetOf(ctx context.Context, user *v1alpha1.SmileUser, name st
 		}
 		return nil, err
 	}
-	ready := meta.FindStatusCondition(widget.Status.Conditions, v1alpha1.ConditionReady)
+	cause := notReady(widget.Status.Conditions)
 	switch {
 	case widget.Spec.ConnectionRef.Name != user.Spec.ConnectionRef.Name:
 		return nil, appapi.NewProblem(appapi.ReasonWidgetMismatch)
 	case widget.Spec.Suspend:
 		return nil, &appapi.Problem{Reason: appapi.ReasonWidgetNotReady, Cause: v1alpha1.ReasonSuspended}
-	case ready == nil:
-		return nil, &appapi.Problem{Reason: appapi.ReasonWidgetNotReady, Cause: v1alpha1.ReasonProgressing}
-	case ready.Status != "True":
-		return nil, &appapi.Problem{Reason: appapi.ReasonWidgetNotReady, Cause: ready.Reason}
+	case cause != "":
+		return nil, &appapi.Problem{Reason: appapi.ReasonWidgetNotReady, Cause: cause}
 	}
 	return &widget, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -91,14 +92,27 @@ func unusable(user *v1alpha1.SmileUser) error {
 	if !user.DeletionTimestamp.IsZero() {
 		return &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: v1alpha1.ReasonUserNotFound}
 	}
-	ready := meta.FindStatusCondition(user.Status.Conditions, v1alpha1.ConditionReady)
-	switch {
-	case ready == nil || user.Status.UserID == "" && ready.Status == "True":
-		return &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: v1alpha1.ReasonProgressing}
-	case ready.Status != "True":
-		return &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: ready.Reason}
+	cause := notReady(user.Status.Conditions)
+	if cause == "" && user.Status.UserID == "" {
+		cause = v1alpha1.ReasonProgressing
+	}
+	if cause != "" {
+		return &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: cause}
 	}
 	return nil
+}
+
+// notReady is the reason for which an object is not Ready; empty if it is.
+func notReady(conditions []metav1.Condition) string {
+	ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+	switch {
+	case ready == nil:
+		return v1alpha1.ReasonProgressing
+	case ready.Status != metav1.ConditionTrue:
+		return ready.Reason
+	default:
+		return ""
+	}
 }
 
 func (p *People) mint(ctx context.Context, user *v1alpha1.SmileUser, leads bool) (appapi.LinkToken, error) {
@@ -122,7 +136,7 @@ func (p *People) mint(ctx context.Context, user *v1alpha1.SmileUser, leads bool)
 	}, nil
 }
 
-// refused is the problem of the application API that an error of minting is.
+// refused returns the problem of the application API for an error of minting.
 func refused(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return appapi.NewProblem(appapi.ReasonDeadlineExceeded).Because(err)

@@ -25,8 +25,8 @@ const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = 15 * time.Second
 	idleTimeout   = time.Minute
-	// linger is how long calls are still accepted at the end of the process, each on its connection's last use: whoever keeps
-	// connections opens the next one elsewhere, and no call is sent on a connection that is being closed.
+	// linger is how long calls are still accepted at the end of the process. Each connection is closed after its next call, so
+	// clients open their next one to another replica, and send no call on a connection that is being closed.
 	linger = 2 * time.Second
 	// drainTimeout is how long calls that are under way at the end of the process have.
 	drainTimeout = appapi.Deadline + time.Second

@@ -3,6 +3,7 @@ package chromium
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -53,8 +54,8 @@ func Start(ctx context.Context, hosts string) (*Browser, error) {
 	return b, nil
 }
 
-// Home is the directory of the browser's profile.
-func (b *Browser) Home() string { return b.home }
+// Context is that of the browser, for tabs that are opened by chromedp itself.
+func (b *Browser) Context() context.Context { return b.ctx }
 
 // Close ends the browser, and removes its profile.
 func (b *Browser) Close() {
@@ -133,7 +134,7 @@ func (p *Page) Until(expression string) error {
 		}
 		if time.Now().After(deadline) {
 			shown, _ := Evaluate[string](p, Shown)
-			return fmt.Errorf("waited %s for %s (last error: %w); the page shows %q", patience, expression, err, shown)
+			return errors.Join(fmt.Errorf("waited %s for %s; the page shows %q", patience, expression, shown), err)
 		}
 		select {
 		case <-tick.C:

@@ -7,25 +7,25 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// root is what contains the widget while it is open.
-const root = `document.querySelector("[data-smile-link]")?.shadowRoot`
+// Root is an expression: what contains the widget while it is open.
+const Root = `document.querySelector("[data-smile-link]")?.shadowRoot`
 
 // Shown is an expression: all text that a person sees, of the widget if it is open, else of the page.
-const Shown = `(` + root + `?.querySelector("dialog")?.textContent ?? document.body?.innerText ?? "")`
+const Shown = `(` + Root + `?.querySelector("dialog")?.textContent ?? document.body?.innerText ?? "")`
 
-// settled is an expression: whether the widget accepts clicks and keys, which it does not right after a page appeared.
-const settled = `!` + root + `?.querySelector("dialog")?.hasAttribute("data-settling")`
+// Settled is an expression: whether the widget accepts clicks and keys, which it does not right after a page appeared.
+const Settled = `!` + Root + `?.querySelector("dialog")?.hasAttribute("data-settling")`
 
 // At waits for a page of the widget with that heading, until it can be used.
 func (p *Page) At(heading string) error {
-	return p.Until(fmt.Sprintf(`%s?.querySelector("h2")?.textContent === %q && %s`, root, heading, settled))
+	return p.Until(fmt.Sprintf(`%s?.querySelector("h2")?.textContent === %q && %s`, Root, heading, Settled))
 }
 
 // Says waits until a text is shown.
 func (p *Page) Says(text string) error { return p.Until(fmt.Sprintf(`%s.includes(%q)`, Shown, text)) }
 
 // Gone waits until the widget is closed.
-func (p *Page) Gone() error { return p.Until(root + ` === undefined`) }
+func (p *Page) Gone() error { return p.Until(Root + ` === undefined`) }
 
 // name is an expression: the accessible name of a control, as the widget makes it.
 const name = `((c) => c.getAttribute("aria-label") ?? c.querySelector?.("strong")?.textContent
@@ -33,8 +33,8 @@ const name = `((c) => c.getAttribute("aria-label") ?? c.querySelector?.("strong"
 
 // Press clicks the button with that name.
 func (p *Page) Press(text string) error {
-	found := fmt.Sprintf(`[...%s.querySelectorAll("button")].find((b) => !b.disabled && %s(b) === %q)`, root, name, text)
-	if err := p.Until(`Boolean(` + found + `) && ` + settled); err != nil {
+	found := fmt.Sprintf(`[...%s.querySelectorAll("button")].find((b) => !b.disabled && %s(b) === %q)`, Root, name, text)
+	if err := p.Until(`Boolean(` + found + `) && ` + Settled); err != nil {
 		return err
 	}
 	_, err := Evaluate[bool](p, found+`.click() ?? true`)
@@ -43,7 +43,7 @@ func (p *Page) Press(text string) error {
 
 // Enter types into the field with that label.
 func (p *Page) Enter(label, text string) error {
-	found := fmt.Sprintf(`[...%s.querySelectorAll("input")].find((i) => %s(i) === %q)`, root, name, label)
+	found := fmt.Sprintf(`[...%s.querySelectorAll("input")].find((i) => %s(i) === %q)`, Root, name, label)
 	if err := p.Until(found); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (p *Page) Enter(label, text string) error {
 }
 
 // focused is an expression: the name of the focused control, in the widget or on the page.
-const focused = `((f) => f ? ` + name + `(f) : "")((` + root + `)?.activeElement ?? document.activeElement)`
+const focused = `((f) => f ? ` + name + `(f) : "")((` + Root + `)?.activeElement ?? document.activeElement)`
 
 // TabTo presses Tab until the focused control has that name.
 func (p *Page) TabTo(text string) error {
@@ -78,8 +78,8 @@ func (p *Page) TabTo(text string) error {
 // PressByKey reaches a control by Tab, and presses Enter.
 func (p *Page) PressByKey(text string) error {
 	there := fmt.Sprintf(`[...(%s ?? document).querySelectorAll("button, a")].some((b) => !b.disabled && %s(b) === %q)`,
-		root, name, text)
-	if err := p.Until(there + ` && ` + settled); err != nil {
+		Root, name, text)
+	if err := p.Until(there + ` && ` + Settled); err != nil {
 		return err
 	}
 	if err := p.TabTo(text); err != nil {

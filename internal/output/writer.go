@@ -36,6 +36,18 @@ type Target struct {
 	Name string
 }
 
+// TargetsOf are the outputs that a status names, the one with the index first.
+func TargetsOf(held *v1alpha1.OutputStatus) []Target {
+	if held == nil {
+		return nil
+	}
+	targets := []Target{{Kind(held.Kind), held.Name}}
+	for _, other := range held.Others {
+		targets = append(targets, Target{Kind(other.Kind), other.Name})
+	}
+	return targets
+}
+
 // Content is what an output holds, by key.
 type Content map[string][]byte
 

@@ -55,7 +55,7 @@ func wanted(object engine.Object) []output.Target {
 			return []output.Target{{Kind: output.Secret, Name: token.SecretName}}
 		}
 	case *v1alpha1.SmileAccountSync:
-		return targetsOf(object.Status.Output)
+		return output.TargetsOf(object.Status.Output)
 	case *v1alpha1.SmileWebhookSubscription:
 		if name := object.Status.SecretName; name != "" {
 			return []output.Target{{Kind: output.Secret, Name: name}}
@@ -86,15 +86,4 @@ func sliceOf(object client.Object) []string {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(object.GetNamespace() + "/" + object.GetName()))
 	return []string{strconv.Itoa(int(hash.Sum32() % sliceCount))}
-}
-
-func targetsOf(held *v1alpha1.OutputStatus) []output.Target {
-	if held == nil {
-		return nil
-	}
-	targets := []output.Target{{Kind: output.Kind(held.Kind), Name: held.Name}}
-	for _, other := range held.Others {
-		targets = append(targets, output.Target{Kind: output.Kind(other.Kind), Name: other.Name})
-	}
-	return targets
 }

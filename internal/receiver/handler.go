@@ -14,6 +14,7 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/hook"
 	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/ratelimit"
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
@@ -40,7 +41,7 @@ var dummySecret = hook.NewSecret()
 type handler struct {
 	pairs     pairs
 	hints     *hinter
-	sources   *sources
+	sources   sources
 	lastEvent lastEvent
 	errors    errorLog
 	log       logr.Logger
@@ -73,7 +74,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		latency.Observe(h.now().Sub(began).Seconds())
 	}
 	h.log.V(1).Info("request", "status", o.status(), "outcome", string(o), "event", string(kind),
-		"source", sourceOf(r.RemoteAddr).Addr().String(), "duration", h.now().Sub(began).String())
+		"source", ratelimit.SourceOf(r.RemoteAddr).Addr().String(), "duration", h.now().Sub(began).String())
 	respond(w, o)
 }
 

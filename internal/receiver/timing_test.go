@@ -40,10 +40,10 @@ func atRest(t *testing.T) *fixture {
 	now, elapsed := time.Now(), time.Duration(0)
 	d.pairs.cache, d.pairs.now = &memory{Reader: d.kube, sub: *sub}, func() time.Time { return now }
 	d.now = d.pairs.now
-	d.sources.now = func() time.Time {
+	d.sources = newSources(func() time.Time {
 		elapsed += time.Second
 		return now.Add(elapsed)
-	}
+	})
 	for _, path := range []string{pairOf.Path.Reveal(), "x"} {
 		if got := d.answerTo(delivery(t.Context(), path, strings.NewReader("{}"), "")); got != http.StatusUnauthorized {
 			t.Fatalf("forged: %d", got)

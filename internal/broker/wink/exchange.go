@@ -79,6 +79,13 @@ func Succeed(opened Opened) Answer {
 	return Answer{Status: http.StatusOK, Body: encode(opened), Outcome: Succeeded}
 }
 
+// Write sends the answer.
+func (a Answer) Write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body)
+}
+
 // Exchange exchanges a code, or the name of a tab, for what the widget is started with.
 type Exchange func(ctx context.Context, request Request) Answer
 

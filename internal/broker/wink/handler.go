@@ -189,9 +189,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) {
 		answer = h.Exchange(ctx, request)
 	}
 	h.Metrics.observe(callExchange, answer.Outcome)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(answer.Status)
-	_, _ = w.Write(answer.Body)
+	answer.Write(w)
 }
 
 // readRequest reads the body of an exchange.

@@ -9,8 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// report counts violations of the policy that a browser reports. A report is made by whoever has a browser, so it proves nothing
-// and is not logged.
+// report counts violations of the policy that browsers report. Anybody can send a report, so it proves nothing and is not logged.
 func (h *handler) report(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxReport))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox/server"
 )
 
-// What there is.
+// The callers and users of the API.
 const (
 	// Token is the token of a caller that may do everything in Namespace.
 	Token = "sandbox-backend"

@@ -24,7 +24,7 @@ const (
 // Message is one direction of a call.
 type Message struct {
 	Header http.Header
-	// Body is the begin of the body, or all of it.
+	// Body is the start of the body, or all of it.
 	Body []byte
 	// Size is the length of the whole body, in bytes.
 	Size int
@@ -70,7 +70,7 @@ type Store struct {
 	ring *ring.Ring[key, Exchange]
 }
 
-// NewStore makes a store of so many bytes; 0 keeps nothing.
+// NewStore makes a store that keeps up to limit bytes; 0 keeps nothing.
 func NewStore(limit int) *Store { return &Store{ring.New[key, Exchange](limit)} }
 
 // Keeps reports whether the store keeps anything at all.

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"github.com/smile-operator/smile-operator/internal/chromium"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
@@ -42,30 +43,13 @@ func run(m *testing.M) int {
 	vendor = box
 	secure := httptest.NewTLSServer(box)
 	defer secure.Close()
-	home, err := os.MkdirTemp("", "smile-chromium-")
+	chrome, err := chromium.Start(context.Background(), "MAP *.smileapi.io "+secure.Listener.Addr().String())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() { _ = os.RemoveAll(home) }()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(home),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "en-US"),
-		chromedp.Flag("host-resolver-rules", "MAP *.smileapi.io "+secure.Listener.Addr().String()), chromedp.IgnoreCertErrors,
-	)
-	if program := os.Getenv("CHROMIUM"); program != "" {
-		options = append(options, chromedp.ExecPath(program))
-	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	defer stop()
-	var closeBrowser context.CancelFunc
-	browser, closeBrowser = chromedp.NewContext(allocator)
-	defer closeBrowser()
-	if err := chromedp.Do(browser); err != nil {
-		fmt.Fprintln(os.Stderr, "Chromium does not start (Debian's package chromium; CHROMIUM names another one):", err)
-		return 1
-	}
+	defer chrome.Close()
+	browser = chrome.Context()
 	return m.Run()
 }
 

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/internal/chromium"
 )
 
 // widget is the widget as a person sees it.
 type widget struct{ *tab }
 
-const shadow = `document.querySelector("[data-smile-link]")?.shadowRoot`
+const shadow = chromium.Root
 
 // at waits for a page with that heading.
 func (w *widget) at(heading string) *widget {
@@ -37,7 +39,7 @@ func control(text string) string {
 }
 
 // settled is true when the page accepts clicks: not right after it appeared.
-const settled = `!` + shadow + `?.querySelector("dialog")?.hasAttribute("data-settling")`
+const settled = chromium.Settled
 
 // press clicks the button or row with that accessible text.
 func (w *widget) press(text string) *widget {

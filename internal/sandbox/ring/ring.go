@@ -1,29 +1,33 @@
 // Package ring keeps the newest values within a number of bytes.
 package ring
 
-import "sync"
+import (
+	"container/list"
+	"sync"
+)
 
 // Ring keeps values by key. When their sizes exceed the limit, the oldest are
 // dropped. A ring without a limit keeps nothing. It may be used concurrently.
 type Ring[K comparable, V any] struct {
 	limit int
 
-	mu     sync.Mutex
-	used   int
-	values map[K]sized[V]
-	order  []K // oldest first; next is the first that may still be kept
-	next   int
+	mu    sync.Mutex
+	used  int
+	order *list.List // of entries, oldest first
+	byKey map[K]*list.Element
 }
 
-type sized[V any] struct {
+type entry[K comparable, V any] struct {
+	key   K
 	value V
 	bytes int
-	gone  bool // forgotten, but its place in order is left
 }
 
-// New makes a ring of so many bytes.
+// New makes a ring that keeps up to limit bytes.
 func New[K comparable, V any](limit int) *Ring[K, V] {
-	return &Ring[K, V]{limit: limit, values: map[K]sized[V]{}}
+	r := &Ring[K, V]{limit: limit}
+	r.Reset()
+	return r
 }
 
 // Keeps reports whether the ring keeps anything at all.
@@ -34,43 +38,43 @@ func (r *Ring[K, V]) Keeps() bool { return r.limit > 0 }
 func (r *Ring[K, V]) Put(key K, value V, bytes int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	former, known := r.values[key]
-	r.used += bytes - former.bytes
-	r.values[key] = sized[V]{value: value, bytes: bytes}
-	if !known {
-		r.order = append(r.order, key)
+	added := &entry[K, V]{key, value, bytes}
+	r.used += bytes
+	if held, ok := r.byKey[key]; ok {
+		r.used -= held.Value.(*entry[K, V]).bytes
+		held.Value = added
+	} else {
+		r.byKey[key] = r.order.PushBack(added)
 	}
-	for r.used > r.limit && r.next < len(r.order) {
-		r.drop(r.order[r.next])
-		r.next++
-	}
-	if r.next > len(r.order)/2 {
-		r.order = append([]K(nil), r.order[r.next:]...)
-		r.next = 0
+	for r.used > r.limit && r.order.Len() > 0 {
+		r.drop(r.order.Front())
 	}
 }
 
-// drop removes a value. The caller holds mu.
-func (r *Ring[K, V]) drop(key K) {
-	r.used -= r.values[key].bytes
-	delete(r.values, key)
+// drop removes an entry. The caller holds mu.
+func (r *Ring[K, V]) drop(held *list.Element) {
+	dropped := r.order.Remove(held).(*entry[K, V])
+	r.used -= dropped.bytes
+	delete(r.byKey, dropped.key)
 }
 
 // Get returns a value, if it is still kept.
-func (r *Ring[K, V]) Get(key K) (V, bool) {
+func (r *Ring[K, V]) Get(key K) (value V, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	found, ok := r.values[key]
-	return found.value, ok && !found.gone
+	held, ok := r.byKey[key]
+	if !ok {
+		return value, false
+	}
+	return held.Value.(*entry[K, V]).value, true
 }
 
 // Drop forgets a value.
 func (r *Ring[K, V]) Drop(key K) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if former, known := r.values[key]; known {
-		r.used -= former.bytes
-		r.values[key] = sized[V]{gone: true}
+	if held, ok := r.byKey[key]; ok {
+		r.drop(held)
 	}
 }
 
@@ -85,5 +89,5 @@ func (r *Ring[K, V]) Used() int {
 func (r *Ring[K, V]) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.used, r.values, r.order, r.next = 0, map[K]sized[V]{}, nil, 0
+	r.used, r.order, r.byKey = 0, list.New(), map[K]*list.Element{}
 }

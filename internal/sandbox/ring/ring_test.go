@@ -15,7 +15,7 @@ func TestTheOldestAreDropped(t *testing.T) {
 			t.Errorf("%d is kept: %t", key, kept)
 		}
 	}
-	if got := len(r.order); got > 8 {
+	if got := r.order.Len(); got > 8 {
 		t.Errorf("%d keys are remembered for 3 values", got)
 	}
 	r.Put(999, "y", 40)

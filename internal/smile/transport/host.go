@@ -96,23 +96,19 @@ func (h *Host) ended(err error) {
 // no slot.
 func oneAtATime(host *Host) step {
 	return func(next http.RoundTripper) http.RoundTripper {
-		return tripper(func(request *http.Request) (*http.Response, error) {
+		return tripper(func(request *http.Request) (response *http.Response, err error) {
 			if err := host.enter(); err != nil {
 				return nil, err
 			}
-			leave := sync.OnceFunc(host.leave)
-			answered := false
 			defer func() {
-				if !answered { // also after a panic, which the caller recovers
-					leave()
+				if response == nil { // also after a panic, which the caller recovers
+					host.leave()
 				}
 			}()
-			response, err := next.RoundTrip(request)
-			if err != nil {
+			if response, err = next.RoundTrip(request); err != nil {
 				return nil, err
 			}
-			answered = true
-			response.Body = closing{response.Body, leave}
+			response.Body = closing{response.Body, sync.OnceFunc(host.leave)}
 			return response, nil
 		})
 	}

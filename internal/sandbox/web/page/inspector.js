@@ -33,7 +33,7 @@ function messagePart(heading, message) {
   return part(heading,
     headers.length ? el("pre", { class: "code text soft" }, headers.join("\n")) : null,
     body ? el("pre", { class: "code text" }, body) : null,
-    message.truncated ? el("p", { class: "soft small" }, `Only the begin of ${counted(message.size, "byte")}.`) : null);
+    message.truncated ? el("p", { class: "soft small" }, `Only the start of ${counted(message.size, "byte")}.`) : null);
 }
 
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
