@@ -20,7 +20,8 @@ import (
 // listed nor watched for that.
 func TestDamagedOutputsAreRepaired(t *testing.T) {
 	t.Parallel()
-	e := newEnvironment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
+	// No poll is due meanwhile: its calls would be counted here.
+	e := newEnvironment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{ResyncInterval: &metav1.Duration{Duration: day}})
 	// Another user has the token: while a token is fresh, its user is polled, and these calls would be counted here.
 	person, other := e.user("george"), e.user("maria")
 	other.Spec.LinkToken = &v1alpha1.LinkTokenSpec{SecretName: "maria-token"}
