@@ -133,7 +133,13 @@ func (b *backend) mint(s *server, user string, change ...func(*http.Request)) mi
 }
 
 // calls are the records of the application API in a replica's audit log.
-func (s *server) calls(t *testing.T) (records []auditlog.Record) {
+func (s *server) calls(t *testing.T) []auditlog.Record {
+	t.Helper()
+	return s.records(t, auditlog.ActorApplicationAPI)
+}
+
+// records are those of an actor in a replica's audit log.
+func (s *server) records(t *testing.T, actor string) (records []auditlog.Record) {
 	t.Helper()
 	text, err := os.ReadFile(s.auditLog)
 	if err != nil {
@@ -144,7 +150,7 @@ func (s *server) calls(t *testing.T) (records []auditlog.Record) {
 		if err := json.Unmarshal(line, &record); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		if record.Actor == auditlog.ActorApplicationAPI {
+		if record.Actor == actor {
 			records = append(records, record)
 		}
 	}
