@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,12 +28,36 @@ const uninstallLimit = 2 * time.Minute
 
 // uninstall runs the operator's command as the Job of the image does: with the rights of the operator.
 func (e *environment) uninstall(flags ...string) (string, error) {
+	var out bytes.Buffer
+	err := e.uninstallTo(&out, flags...)
+	return out.String(), err
+}
+
+func (e *environment) uninstallTo(out io.Writer, flags ...string) error {
 	ctx, cancel := context.WithTimeout(e.t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, e.binary, append([]string{"uninstall", e.only()}, flags...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.dir, "KUBECONFIG=" + e.operatorConfig}
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	cmd.Stdout, cmd.Stderr = out, out
+	return cmd.Run()
+}
+
+// reaction does something once, when a text is written.
+type reaction struct {
+	bytes.Buffer
+
+	to string
+	do func()
+}
+
+func (r *reaction) Write(text []byte) (int, error) {
+	defer func() {
+		if r.do != nil && strings.Contains(r.String(), r.to) {
+			r.do()
+			r.do = nil
+		}
+	}()
+	return r.Buffer.Write(text)
 }
 
 // uninstalled runs an uninstall that succeeds, and logs what it says.
@@ -84,7 +110,7 @@ func uninstallWithoutKeys(t *testing.T) {
 	out := e.uninstalled("--wait=5s")
 	e.gone(user, 0)
 	e.gone(hook, uninstallLimit-time.Since(began))
-	if !strings.Contains(out, "2 objects deleted without what their policy says") || !strings.Contains(out, v1alpha1.ReasonSecretNotFound) {
+	if !strings.Contains(out, "Deleted without what their policy says, so that it stays at Smile: 2 objects") || !strings.Contains(out, v1alpha1.ReasonSecretNotFound) {
 		t.Error("the report does not say what is left at Smile, and why")
 	}
 	if changed := e.mutations(mark); len(changed) > 0 {
@@ -133,13 +159,14 @@ func uninstallDuringDeletion(t *testing.T) {
 	e := newEnvironment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
 	e.operator(t, e.only())
 	user, other := e.linked("george"), e.linked("other")
-	e.fail(sandbox.Fault{Operation: "*", Count: 3, Action: "status:503"})
+	e.fail(sandbox.Fault{Operation: "*", Count: -1, Action: "status:503"})
 	e.delete(user)
-	out := e.uninstalled()
-	e.gone(user, 0)
-	if !strings.Contains(out, "1 object deleted by the operator as their policy says") {
-		t.Error("the report does not say that the deletion was completed")
+	e.becomes(user, blocked, blockedWithin)
+	out := &reaction{to: "waiting for the deletion of 1 object", do: func() { e.fail() }}
+	if err := e.uninstallTo(out); err != nil || !strings.Contains(out.String(), "Deleted by the operator, as their policy says: 1 object") {
+		t.Errorf("uninstall: %v\n%s", err, out)
 	}
+	e.gone(user, 0)
 	e.revoked(2, user)
 	e.delete(other)
 	e.gone(other, time.Second)
@@ -173,7 +200,7 @@ func uninstallOfThousand(t *testing.T) {
 	e.allReady(n, 5*time.Minute)
 	mark := e.remote.mark()
 	plan := e.uninstalled("--dry-run")
-	if !strings.Contains(plan, fmt.Sprintf("%d objects would be released", n)) || len(e.users()[0].Finalizers) != 1 {
+	if !strings.Contains(plan, fmt.Sprintf("Would be released, so that their deletion changes nothing at Smile: %d objects", n)) || len(e.users()[0].Finalizers) != 1 {
 		t.Error("the dry run is not a plan of the uninstall")
 	}
 	began := time.Now()

@@ -77,15 +77,15 @@ const shown = 10
 // Write writes the report for people.
 func (r *Report) Write(out io.Writer) {
 	if r.DryRun {
-		r.list(out, "would be released: their deletion would change nothing at Smile", r.Released)
-		r.list(out, "are being deleted, and may end what their policy says", r.Completed)
+		r.list(out, "Would be released, so that their deletion changes nothing at Smile", r.Released)
+		r.list(out, "Are being deleted, and would have time to do what their policy says", r.Completed)
 		fmt.Fprintln(out, "Nothing was changed.")
 		return
 	}
-	r.list(out, "released", r.Released)
-	r.list(out, "deleted by the operator as their policy says", r.Completed)
-	r.list(out, "deleted without what their policy says: what they name at Smile stays there", r.Orphaned)
-	r.list(out, "not released", r.Left)
+	r.list(out, "Released", r.Released)
+	r.list(out, "Deleted by the operator, as their policy says", r.Completed)
+	r.list(out, "Deleted without what their policy says, so that it stays at Smile", r.Orphaned)
+	r.list(out, "Not released", r.Left)
 	if len(r.Left) > 0 {
 		return
 	}
@@ -96,11 +96,11 @@ finds every user again.
 `, r.ReleasedUntil.Format("15:04 MST"))
 }
 
-func (r *Report) list(out io.Writer, what string, objects []Object) {
+func (*Report) list(out io.Writer, what string, objects []Object) {
 	if len(objects) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "%s %s:\n", count(len(objects)), what)
+	fmt.Fprintf(out, "%s: %s\n", what, count(len(objects)))
 	for i, o := range objects {
 		if i == shown {
 			fmt.Fprintf(out, "  and %d more\n", len(objects)-shown)
