@@ -60,7 +60,8 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	p.access.AddFlags(root.PersistentFlags())
-	root.AddCommand(p.uninstallCommand())
+	root.AddCommand(p.statusCommand(), p.syncCommand(), p.eraseCommand(), p.uninstallCommand())
+	root.AddCommand(p.suspendCommands()...)
 	return root
 }
 

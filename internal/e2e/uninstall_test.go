@@ -44,20 +44,19 @@ func (e *environment) uninstallTo(out io.Writer, flags ...string) error {
 
 // reaction does something once, when a text is written.
 type reaction struct {
-	bytes.Buffer
-
-	to string
-	do func()
+	text bytes.Buffer
+	to   string
+	do   func()
 }
 
 func (r *reaction) Write(text []byte) (int, error) {
 	defer func() {
-		if r.do != nil && strings.Contains(r.String(), r.to) {
+		if r.do != nil && strings.Contains(r.text.String(), r.to) {
 			r.do()
 			r.do = nil
 		}
 	}()
-	return r.Buffer.Write(text)
+	return r.text.Write(text)
 }
 
 // uninstalled runs an uninstall that succeeds, and logs what it says.
@@ -163,8 +162,8 @@ func uninstallDuringDeletion(t *testing.T) {
 	e.delete(user)
 	e.becomes(user, blocked, blockedWithin)
 	out := &reaction{to: "waiting for the deletion of 1 object", do: func() { e.fail() }}
-	if err := e.uninstallTo(out); err != nil || !strings.Contains(out.String(), "Deleted by the operator, as their policy says: 1 object") {
-		t.Errorf("uninstall: %v\n%s", err, out)
+	if err := e.uninstallTo(out); err != nil || !strings.Contains(out.text.String(), "Deleted by the operator, as their policy says: 1 object") {
+		t.Errorf("uninstall: %v\n%s", err, out.text.String())
 	}
 	e.gone(user, 0)
 	e.revoked(2, user)
