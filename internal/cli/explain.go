@@ -14,10 +14,13 @@ import (
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
+// defaultServer is where client-go looks for a cluster if none is configured.
+const defaultServer = "http://localhost:8080/"
+
 // explain says what an error means for the user, and what to do.
 func explain(err error) string {
 	switch {
-	case clientcmd.IsEmptyConfig(err):
+	case clientcmd.IsEmptyConfig(err), strings.Contains(err.Error(), defaultServer):
 		return "no cluster is configured: set KUBECONFIG, or use --kubeconfig or --server"
 	case apierrors.IsForbidden(err):
 		return fmt.Sprintf("%s\n%s", bare(err), "Ask for the right, or name a namespace in which you have it by --namespace. "+

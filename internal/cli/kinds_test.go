@@ -42,13 +42,13 @@ func TestTargets(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"uninstall --wait=1h":       "--wait must be between 0s and 7m30s",
-		"status -o wide":            `"wide" is not one of json, yaml, name`,
-		"sync":                      "name the objects, or use --all",
-		"sync a --all":              "name the objects, or use --all",
-		"suspend george":            `"george" names no kind: write KIND/NAME, such as user/george`,
-		"erase":                     "accepts 1 arg(s), received 0",
-		"status --kubeconfig=/none": "/none",
+		"uninstall --wait=1h":                   "--wait must be between 0s and 7m30s",
+		"status -o wide":                        `"wide" is not one of json, yaml, name`,
+		"sync":                                  "name the objects, or use --all",
+		"sync a --all":                          "name the objects, or use --all",
+		"suspend george":                        `"george" names no kind: write KIND/NAME, such as user/george`,
+		"erase":                                 "accepts 1 arg(s), received 0",
+		"status --server=http://localhost:8080": "no cluster is configured: set KUBECONFIG",
 		"status --color=sometimes --server=http://127.0.0.1:1": "--color must be auto, always or never",
 		"status --server=http://127.0.0.1:1":                   "connection refused",
 	} {

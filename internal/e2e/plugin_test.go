@@ -16,6 +16,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
@@ -60,12 +61,15 @@ func (e *environment) refused(args []string, says ...string) {
 // TestPlugin operates a person's objects by kubectl smile, as an administrator and as a user who may only view.
 func TestPlugin(t *testing.T) {
 	t.Parallel()
-	e := newEnvironment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
+	e := newEnvironment(t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{
+		ResyncInterval: &metav1.Duration{Duration: time.Minute},
+	})
 	o := e.operator(t, e.only())
 	george := e.linked("george")
 	sync := e.sync("george")
 	e.create(sync)
-	e.holds([]string{"george"}, time.Minute)
+	e.holds([]string{"george"}, 3*time.Minute)
+	e.becomes(sync, "True/Succeeded", time.Minute)
 
 	if out := e.smiles("status"); !strings.Contains(out, "All 3 objects are ready.") {
 		t.Errorf("status:\n%s", out)
