@@ -329,6 +329,42 @@ func TestWaitingCallsShareAWrite(t *testing.T) {
 	})
 }
 
+// A panic in a write is recovered by the engine. It must not block the calls that wait for the write.
+func TestAWriteThatPanicsDelaysNoOtherCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		log, _ := c.takeOver(0, nil)
+		var once sync.Once
+		c.writing = func(write func() error) error {
+			time.Sleep(time.Second)
+			once.Do(func() { panic("a write failed") })
+			return write()
+		}
+		var group sync.WaitGroup
+		group.Go(func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic is hidden")
+				}
+			}()
+			_, _ = log.name(t.Context(), subjectOf("a"))
+		})
+		synctest.Wait()
+		waiting, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		group.Go(func() {
+			if _, err := log.name(waiting, subjectOf("b")); err != nil {
+				t.Errorf("the call that waited for the write: %v", err)
+			}
+		})
+		group.Wait()
+		if _, err := log.name(waiting, subjectOf("c")); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+	})
+}
+
 var errTimeout = errors.New("no answer")
 
 // A write without a response counts as failed: the log is read and written again.
