@@ -175,7 +175,7 @@ func TestTheNextLeaderAlsoWaitsAfterAnOrderlyShutdown(t *testing.T) {
 	named(t, first, "open")
 	next, _ := c.takeOver(1, &Term{Acquired: own.Acquired}) // a released Lease names nobody
 	if got := c.doubts(next, "anybody else", unheard); got != -1 {
-		t.Errorf("anybody else: %v", got)
+		t.Errorf("any other subject: %v", got)
 	}
 	if got := c.doubts(next, "open", unheard); got != smile.ListingLag {
 		t.Errorf("open: %v", got)
@@ -254,7 +254,7 @@ func TestTwoTakeoversInARow(t *testing.T) {
 	}
 	fourth, _ := c.takeOver(3, own)
 	if got := c.doubts(fourth, "open", unheard); got != -1 {
-		t.Errorf("%v: it should be dropped", got)
+		t.Errorf("%v: not dropped", got)
 	}
 }
 
@@ -286,7 +286,7 @@ func TestCallsThatAreOldByTwoClocksNeedNoWait(t *testing.T) {
 	}
 	c.clock.Step(time.Second)
 	if again, _ := log.mayBeOpen(subjectOf("open"), func() (time.Time, bool) { return c.clock.Now(), true }); !again.Equal(settled) {
-		t.Error("each time another listing is asked for")
+		t.Error("every attempt requests another listing")
 	}
 }
 
@@ -345,7 +345,7 @@ func TestAWriteThatPanicsDelaysNoOtherCall(t *testing.T) {
 		group.Go(func() {
 			defer func() {
 				if recover() == nil {
-					t.Error("the panic is hidden")
+					t.Error("the panic was not passed on to the caller")
 				}
 			}()
 			_, _ = log.name(t.Context(), subjectOf("a"))
@@ -396,7 +396,7 @@ func TestAWriteWithoutAResponse(t *testing.T) {
 				}
 				named(t, log, "b")
 				if _, ok := c.stored().sent[subjectOf("b")]; !ok {
-					t.Error("the next one is not named")
+					t.Error("the next call is not named")
 				}
 			})
 		}
@@ -426,13 +426,13 @@ func TestAFormerLeaderNeverTakesTheLogBack(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if err := former.permits(call); !errors.Is(err, ErrTakenOver) {
-		t.Errorf("what was named before: %v", err)
+		t.Errorf("a call that was named before the takeover: %v", err)
 	}
 	if err := former.Start(t.Context()); !errors.Is(err, ErrTakenOver) {
 		t.Errorf("the process does not end: %v", err)
 	}
 	if c.stored().term != before.term {
-		t.Error("the log was taken back")
+		t.Error("the former leader overwrote the log")
 	}
 }
 
@@ -474,7 +474,7 @@ func TestATakeoverWithoutAResponse(t *testing.T) {
 			}
 			c.writing = func(write func() error) error { _ = write(); return errTimeout }
 			if err := next.TakeOver(t.Context()); err == nil {
-				t.Fatal("heard of all the same")
+				t.Fatal("the takeover succeeded without a response")
 			}
 			c.writing = nil
 			if err := next.TakeOver(t.Context()); err != nil {
@@ -484,7 +484,7 @@ func TestATakeoverWithoutAResponse(t *testing.T) {
 				t.Errorf("open: %v, want %v", got, smile.ListingLag)
 			}
 			if got := c.doubts(next, "anybody else", unheard); got != -1 {
-				t.Errorf("anybody else: %v", got)
+				t.Errorf("any other subject: %v", got)
 			}
 		})
 	}
