@@ -179,7 +179,7 @@ func TestTheSecretSaysWhetherExemptAddressesAreCalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again := w.refresh(t, connection("exempt", "agreed")); again.session != plain.session {
-		t.Error("the permission that was taken back still holds")
+		t.Error("the withdrawn permission is still in effect")
 	}
 }
 
@@ -222,7 +222,7 @@ func TestWhichConnectionAnObjectGets(t *testing.T) {
 			}
 			undo, err := w.ForUndo(t.Context(), "n", v1alpha1.ConnectionReference{Name: "smile"})
 			if (undo != nil) != test.prove || (err == nil) != test.prove {
-				t.Errorf("to undo something: %v, %v", undo, err)
+				t.Errorf("for a deletion: %v, %v", undo, err)
 			}
 		})
 	}
@@ -271,6 +271,14 @@ func TestAmongManyCallsARefusedPairIsUsedThreeTimesAtMost(t *testing.T) {
 	}
 	if !conn.session.breaker.denied() {
 		t.Error("the breaker is closed")
+	}
+	want := `# HELP smile_operator_api_breakers_open Key pairs that are not used, except for a probe every 15 minutes: refused, because Smile refuses them, or wrong_mode.
+# TYPE smile_operator_api_breakers_open gauge
+smile_operator_api_breakers_open{reason="refused"} 1
+smile_operator_api_breakers_open{reason="wrong_mode"} 0
+`
+	if err := testutil.CollectAndCompare(w.Registry, strings.NewReader(want)); err != nil {
+		t.Error(err)
 	}
 }
 
