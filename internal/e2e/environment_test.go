@@ -31,6 +31,8 @@ type environment struct {
 	key       sandbox.KeyPair
 	// operatorEnvironment is added to the environment of operators.
 	operatorEnvironment []string
+	// withoutDefinitions is true where the operator may not read CustomResourceDefinitions.
+	withoutDefinitions bool
 	// beginning is the place in the audit log behind all requests that were made before.
 	beginning int64
 	// away are the times at which the API server was starting: it forbids everything until it has read the roles.
