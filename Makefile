@@ -89,6 +89,7 @@ generate: toolchain ## Generate deep copies, CRDs, RBAC, and reference and clien
 	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) tool controller-gen rbac:roleName=smile-operator paths="./controllers/...;./internal/..." output:rbac:dir=config/rbac
 	$(GO) test ./internal/appapi -run '^TestDocuments$$' -write >/dev/null
+	$(GO) test ./internal/argocd -run '^Test(EachKind|ConfigMap)HasTheScripts$$' -write >/dev/null
 	$(GO) tool -modfile=hack/tools/go.mod oapi-codegen -generate types,client -package client \
 		-o internal/appapi/conformance/client/client.gen.go docs/application-api.openapi.json
 
