@@ -24,8 +24,9 @@ func TestWhatIsReadableAtRest(t *testing.T) {
 	user := testenv.User(testenv.UserName, func(u *v1alpha1.SmileUser) {
 		u.Spec.Subject, u.Spec.ExternalMetadata = "SeededSubject", map[string]v1alpha1.MetadataValue{"seeded": "SeededMetadata"}
 	})
-	w.Create(conn, user, testenv.Keys(testenv.KeysName, testenv.One))
-	op.Run(conn, user)
+	other := testenv.User("other") // whose id at Smile is not in the seal of a ConfigMap
+	w.Create(conn, user, other, testenv.Keys(testenv.KeysName, testenv.One))
+	op.Run(conn, user, other)
 	w.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
 	secret := testenv.Sync("whole", testenv.UserName)
 	chosen := testenv.Sync("chosen", testenv.UserName, func(sync *v1alpha1.SmileAccountSync) {
@@ -49,7 +50,7 @@ func TestWhatIsReadableAtRest(t *testing.T) {
 
 	planted := w.Smile.Canaries()
 	open := fields.Data["identities.json"] + fields.Data["employments.json"]
-	seeded := []string{testenv.One.Key, testenv.One.Secret, "SeededSubject", "SeededMetadata", user.Status.UserID}
+	seeded := []string{testenv.One.Key, testenv.One.Secret, "SeededSubject", "SeededMetadata", other.Status.UserID}
 	readable, expected := w.AtRest(slices.Concat(planted, seeded, []string{fields.Name})), 0
 	for _, value := range seeded {
 		if readable[value] {
