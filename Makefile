@@ -20,7 +20,7 @@ TESTFLAGS ?=
 BIN := $(CURDIR)/bin
 BINARIES := $(notdir $(wildcard cmd/*))
 GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/application-api-errors.md docs/application-api.openapi.json \
-	internal/appapi/conformance/client docs/metrics.md
+	internal/appapi/conformance/client docs/metrics.md config/argocd
 MODULES := . hack/controlplane hack/release hack/tools
 # Our own packages in the other modules.
 NESTED := hack/controlplane/fetch hack/release hack/tools/walls

@@ -68,13 +68,13 @@ func (e *environment) appliedTwice(side string, manifests ...[]string) {
 		}
 		return true, ""
 	})
+	e.settled()
 	e.unchanged(side, manifests...)
 }
 
 // unchanged checks that manifests differ in nothing from what is stored, and that applying them again changes nothing.
 func (e *environment) unchanged(side string, manifests ...[]string) {
 	e.t.Helper()
-	e.settled()
 	before := e.resourceVersions()
 	if len(before) < 5 {
 		e.t.Errorf("only %v exist", before)
