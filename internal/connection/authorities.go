@@ -24,8 +24,8 @@ func authoritiesFrom(secret *corev1.Secret) (string, error) {
 	return string(pem), nil
 }
 
-// trusting returns the certificate authorities of all connections, which nil is for the system's, with a connection's own ones added.
-// It returns the same pool as long as common does.
+// trusting returns the certificate authorities of all connections, where nil means the system's, with a connection's own ones
+// added. It returns the same pool as long as common does.
 func trusting(common func() *x509.CertPool, own string) func() *x509.CertPool {
 	if common == nil {
 		common = func() *x509.CertPool { return nil }
@@ -47,7 +47,7 @@ func trusting(common func() *x509.CertPool, own string) func() *x509.CertPool {
 	}
 }
 
-// clone returns a copy of a pool, which nil is for the system's. A system without authorities has an empty one.
+// clone returns a copy of a pool, where nil means the system's. A system without authorities has an empty one.
 func clone(pool *x509.CertPool) *x509.CertPool {
 	if pool != nil {
 		return pool.Clone()

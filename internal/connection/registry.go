@@ -243,7 +243,9 @@ func (r *Registry) present(name types.NamespacedName) *Connection {
 }
 
 // build makes a connection.
-func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, trusted trust) *Connection {
+func (r *Registry) build(
+	obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, trusted trust,
+) *Connection {
 	s := r.session(obj, endpoint, pair, trusted)
 	rate := r.config.RequestsPerSecond
 	if own := float64(obj.Spec.RequestsPerSecond); own > 0 && (rate == 0 || own < rate) {
@@ -281,7 +283,9 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 }
 
 // session returns the session of a key pair at an endpoint, the existing one if there is one.
-func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, trusted trust) *session {
+func (r *Registry) session(
+	obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, trusted trust,
+) *session {
 	account := r.config.Identity.Fingerprint("account", []byte(transport.Canonical(endpoint).String()), []byte(pair.Key.Reveal()))
 	fingerprint := r.fingerprint(pair)
 	s := r.find(func(s *session) bool {

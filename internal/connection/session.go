@@ -19,7 +19,7 @@ import (
 type trust struct {
 	// exempt is whether the vendor's hosts may be at the exempt addresses.
 	exempt bool
-	// authorities are certificate authorities in PEM format that the host's certificate may come from, besides those of the operator.
+	// authorities are certificate authorities in PEM format, which are trusted in addition to those of the operator.
 	authorities string
 }
 

@@ -12,7 +12,8 @@ import (
 
 // Snapshot returns a snapshot of etcd, as a backup has it.
 func (cp *ControlPlane) Snapshot(ctx context.Context) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, cp.Etcd.URL()+"/v3/maintenance/snapshot", strings.NewReader("{}"))
+	const path = "/v3/maintenance/snapshot"
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, cp.Etcd.URL()+path, strings.NewReader("{}"))
 	if err != nil {
 		return nil, err
 	}

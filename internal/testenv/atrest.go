@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Encryption is the configuration by which the API server encrypts Secrets and our objects before etcd has them, as a cluster that
-// holds personal data should. docs/privacy.md shows it. <key> stands for 32 random bytes in base64.
+// Encryption is the configuration by which the API server encrypts Secrets and our objects before etcd has them, as a cluster
+// that holds personal data should. docs/privacy.md shows it. <key> stands for 32 random bytes in base64.
 const Encryption = `apiVersion: apiserver.config.k8s.io/v1
 kind: EncryptionConfiguration
 resources:

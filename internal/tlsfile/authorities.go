@@ -34,8 +34,8 @@ func OpenAuthorities(path string, clock clock.PassiveClock, log logr.Logger) (*A
 	return a, a.reread()
 }
 
-// Pool returns the present authorities. It is the same pool until the file changes. A file that cannot be read, or that contains no
-// certificate, changes nothing.
+// Pool returns the present authorities. It is the same pool until the file changes. A file that cannot be read, or that contains
+// no certificate, changes nothing.
 func (a *Authorities) Pool() *x509.CertPool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

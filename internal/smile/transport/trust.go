@@ -8,8 +8,8 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// trustingBase uses the network, and trusts the certificate authorities that Config.Roots returns at the time of each call. When they
-// change, the connections that were verified by the former ones end with the calls that use them.
+// trustingBase uses the network, and trusts the certificate authorities that Config.Roots returns at the time of each call. When
+// they change, the connections that were verified by the former ones end with the calls that use them.
 type trustingBase struct {
 	roots func() *x509.CertPool
 	build func(roots *x509.CertPool) *http.Transport
