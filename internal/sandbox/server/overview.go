@@ -32,7 +32,6 @@ type Overview struct {
 	// Providers, People, ErrorCodes and Operations are the choices on the page.
 	Providers  []*fixtures.Provider `json:"providers"`
 	People     []testLogin          `json:"people"`
-	Troubles   []fixtures.Trouble   `json:"troubles"`
 	ErrorCodes []string             `json:"errorCodes"`
 	Operations []string             `json:"operations"`
 	Faults     []Fault              `json:"faults"`
@@ -93,7 +92,6 @@ func (s *Sandbox) Overview(limit int, find string) Overview {
 		Now: s.Now(), Stats: s.Stats(), Providers: fixtures.Providers, People: s.testPeople(),
 		ErrorCodes: slices.Sorted(maps.Keys(accountErrors)), Faults: s.Faults(), DeliveryFaults: s.DeliveryFaults(),
 		EventTypes: delivery.EventTypes, Quirks: s.quirks, Bodies: s.bodies.Keeps(),
-		Troubles: fixtures.Troubles,
 	}
 	for _, o := range slices.Concat(operations, linkOperations) {
 		if o.handle != nil {
@@ -146,10 +144,16 @@ func (u *user) mentions(text string) bool {
 	return false
 }
 
+// testPeople are the usual test people, followed by those with trouble.
 func (s *Sandbox) testPeople() []testLogin {
 	shown := []testLogin{}
 	for _, p := range s.linker.people {
-		shown = append(shown, testLogin{p.Logins[0], p.Password, p.MFA})
+		shown = append(shown, testLogin{Login: p.Logins[0], Password: p.Password, MFA: p.MFA})
+	}
+	for _, trouble := range fixtures.Troubles {
+		shown = append(shown, testLogin{
+			trouble.Login, fixtures.TroublePassword, fixtures.TroubleCode, trouble.ErrorCode, trouble.Effect,
+		})
 	}
 	return shown
 }

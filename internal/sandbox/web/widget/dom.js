@@ -56,7 +56,7 @@ function letters(text) {
   return [...new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text)].map(({ segment }) => segment);
 }
 
-// tile is a company's initials or short name in a colour that depends on the name.
+// tile is a company's initials or short name in a color that depends on the name.
 // There are no logos, because the widget loads nothing from other hosts.
 function tile(name, size = "") {
   const initials = name.split(/\s+/).filter(Boolean).slice(0, 2).map((word) => letters(word)[0].toUpperCase());
