@@ -163,7 +163,7 @@ JOURNEY ?= all
 .PHONY: e2e
 e2e: compiler kube-controller-manager browser axe ## Run the tests of whole processes, and of the widget in a browser
 	@$(call need,node,nodejs,the example in Node)
-	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
+	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/... ./internal/sandbox/docstest/...
 
 .PHONY: wink-journeys
 wink-journeys: compiler kube-controller-manager browser axe ## Have George use the hosted page in a browser, 20 times in a row

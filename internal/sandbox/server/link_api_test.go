@@ -15,7 +15,7 @@ import (
 // newcomer creates a user and returns the id and a link token.
 func (b *box) newcomer(edits ...edit) (userID, token string) {
 	b.t.Helper()
-	made := decode[createdUser](b.t, b.call(http.MethodPost, "/v1/users", "", edits...).must(b.t, http.StatusCreated).Data)
+	made := decode[CreatedUser](b.t, b.call(http.MethodPost, "/v1/users", "", edits...).must(b.t, http.StatusCreated).Data)
 	return made.User.ID, made.Token.AccessToken
 }
 

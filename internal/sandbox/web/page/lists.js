@@ -132,7 +132,7 @@ async function follow() {
 async function followDeliveries() {
   const recent = (await lines(`deliveries?since=${Math.max(0, state.stats.deliveries - KEPT)}`)).reverse();
   const wanted = recent.filter((delivery) => {
-    const text = `${delivery.eventType} ${delivery.eventId} ${delivery.url} ${delivery.webhookId} ${delivery.state}`.toLowerCase();
+    const text = `${delivery.eventType} ${delivery.eventId} ${delivery.url} ${delivery.webhookId} ${delivery.userId ?? ""} ${delivery.state}`.toLowerCase();
     return (!$("d-state").value || delivery.state === $("d-state").value) && $("d-find").value.toLowerCase().split(/\s+/).every((word) => text.includes(word));
   }).slice(0, SHOWN);
   draw("deliveries", [wanted, recent.length > 0], () => (wanted.length ? wanted.map(deliveryLine) : empty(recent.length ? "No such deliveries." : "No deliveries yet.", "p")));
