@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/smile-operator/smile-operator/internal/appapi"
-	"github.com/smile-operator/smile-operator/internal/appapi/conformance"
 )
 
 var noon = time.Date(2026, 3, 31, 12, 0, 0, 500_000_000, time.UTC)
@@ -127,16 +126,6 @@ func reasonOf(w *httptest.ResponseRecorder) appapi.Reason {
 	var document struct{ Reason appapi.Reason }
 	_ = json.Unmarshal(w.Body.Bytes(), &document)
 	return document.Reason
-}
-
-func TestConformance(t *testing.T) {
-	served := httptest.NewServer(newServer())
-	t.Cleanup(served.Close)
-	conformance.Run(t, conformance.Target{
-		URL: served.URL, Transport: served.Client().Transport,
-		Token: "token-of-shop", ReadOnly: "token-of-reader", Namespace: "shop", OtherNamespace: "bank",
-		Ready: "george", NotReady: "lame", NotReadyCause: "ConnectionNotReady", Suspended: "paused",
-	})
 }
 
 func TestTheResponse(t *testing.T) {

@@ -10,14 +10,17 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	s := newScene(t)
+	s := newVisit(t)
 	reader := s.ServiceAccount("reader")
 	s.grant(reader, "get", "smileusers")
+	caller := s.ServiceAccount("caller")
+	s.grant(caller, "create", "smileusers/token,smileusers/link")
 	conformance.Run(t, conformance.Target{
 		URL: s.url, Transport: http.DefaultTransport,
-		Token: s.SignedToken(s.backend, audience), ReadOnly: s.Token(reader, audience),
+		Token: s.SignedToken(caller, audience), ReadOnly: s.Token(reader, audience),
 		Namespace: s.Namespace, OtherNamespace: s.NewNamespace(),
 		Ready: "george", NotReady: "lame", NotReadyCause: "ConnectionNotFound", Suspended: "paused",
+		Widget: "wink", Page: true,
 	})
 }
 

@@ -232,6 +232,10 @@ func TestWhyThereIsNoLink(t *testing.T) {
 	if got := v.link(t, "george", `{"widget":"wink"}`); got.Reason != "LeaderUnavailable" {
 		t.Errorf("without a leader: %+v", got)
 	}
+	v.token = v.Token(v.backend, audience)
+	if got := v.link(t, "george", `{"widget":"wink"}`); got.Reason != "Forbidden" {
+		t.Errorf("who may only mint tokens gets a link: %+v", got)
+	}
 }
 
 // fresh makes a widget that nobody reconciles.
@@ -279,6 +283,46 @@ func TestATokenWithAWidget(t *testing.T) {
 	}
 	if got := v.mint(t, v.url, v.token, v.Namespace, "george"); got.Reason != "Forbidden" {
 		t.Errorf("who may only make links gets a token: %+v", got)
+	}
+}
+
+// Two namespaces that share a key pair open nothing of each other by links, whatever they write into their objects.
+func TestTenantsDoNotMixByLinks(t *testing.T) {
+	v := newVisit(t)
+	own, other := v.Namespace, v.NewNamespace()
+	code := v.code(t)
+	conn, keys := testenv.Connection(testenv.ConnectionName), testenv.Keys(testenv.KeysName, testenv.One)
+	thief, widget := testenv.User("george"), &v1alpha1.SmileWinkWidget{ObjectMeta: metav1.ObjectMeta{Name: "wink"}, Spec: v.widget.Spec}
+	conn.Namespace, keys.Namespace, thief.Namespace, widget.Namespace = other, other, other, other
+	v.Create(conn, keys, thief, widget)
+	v.op.Run(conn, thief, widget)
+	v.Get(thief)
+	v.ChangeStatus(thief, func() { thief.Status.UserID = v.george.Status.UserID })
+	account := v.ServiceAccount("thief")
+	v.grantIn(other, account, "create", "smileusers/link")
+	v.token = v.Token(account, audience)
+	mark := v.Smile.Mark()
+
+	if got := v.link(t, "george", `{"widget":"wink"}`); got.status != http.StatusForbidden {
+		t.Errorf("a link of the other namespace: %+v", got)
+	}
+	v.Namespace = other
+	_, stolen, _ := strings.Cut(v.link(t, "george", `{"widget":"wink"}`).URL, "#")
+	if status, _, reason := v.open(t, stolen, tab("a")); stolen == "" || status != http.StatusConflict || reason != wink.ReasonNotReady {
+		t.Errorf("a link for the other's user: %d %s", status, reason)
+	}
+	if status, _, reason := v.open(t, code, tab("b")); status != http.StatusBadRequest || reason != wink.ReasonInvalid {
+		t.Errorf("the other's code at the own page: %d %s", status, reason)
+	}
+	v.Namespace = own
+	if status, _, reason := v.open(t, "", tab("a")); status != http.StatusGone || reason != wink.ReasonSuperseded {
+		t.Errorf("the own tab at the other's page: %d %s", status, reason)
+	}
+	if minted := v.Smile.Calls(mark, "create-token"); minted != 0 {
+		t.Errorf("%d tokens crossed over", minted)
+	}
+	if status, _, reason := v.open(t, code, tab("c")); status != http.StatusOK {
+		t.Errorf("the link of the user: %d %s", status, reason)
 	}
 }
 

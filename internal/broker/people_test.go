@@ -65,11 +65,12 @@ func TestWhyThereIsNoToken(t *testing.T) {
 		status        int
 		reason, cause string
 	}
-	fault := func(action string) func(*scene) {
+	faultOf := func(operation, action string) func(*scene) {
 		return func(s *scene) {
-			s.Smile.Break(sandbox.Fault{Operation: "create-token", Nth: 1, Count: 100, Phase: "before", Action: action})
+			s.Smile.Break(sandbox.Fault{Operation: operation, Nth: 1, Count: 100, Phase: "before", Action: action})
 		}
 	}
+	fault := func(action string) func(*scene) { return faultOf("create-token", action) }
 	for name, test := range map[string]struct {
 		change func(*scene)
 		want   outcome
@@ -78,9 +79,12 @@ func TestWhyThereIsNoToken(t *testing.T) {
 			s.Change(s.conn, func() { s.conn.Spec.Suspend = true })
 		}, outcome{409, "Suspended", ""}},
 		"the connection is gone": {func(s *scene) { s.Delete(s.conn) }, outcome{409, "UserNotReady", "ConnectionNotFound"}},
-		"Smile is down":          {fault("status:503"), outcome{503, "SmileUnavailable", ""}},
-		"Smile resets":           {fault("reset"), outcome{503, "SmileUnavailable", ""}},
-		"Smile throttles":        {fault("status:429"), outcome{503, "Throttled", ""}},
+		// After a refusal the key pair is probed: only if that is refused too, the pair is at fault.
+		"Smile refuses the keys":  {faultOf("*", "status:401"), outcome{409, "UserNotReady", "ConnectionNotReady"}},
+		"Smile refuses this call": {fault("status:401"), outcome{503, "SmileUnavailable", ""}},
+		"Smile is down":           {fault("status:503"), outcome{503, "SmileUnavailable", ""}},
+		"Smile resets":            {fault("reset"), outcome{503, "SmileUnavailable", ""}},
+		"Smile throttles":         {fault("status:429"), outcome{503, "Throttled", ""}},
 		"the leadership is lost": {func(s *scene) {
 			s.op.Fence = func() error { return errors.New("lost") }
 			s.op.People().Standby = false

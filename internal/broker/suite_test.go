@@ -80,17 +80,19 @@ func (s *scene) serveWith(t *testing.T, host string) string {
 	return served.URL
 }
 
-// grant gives a service account a right in the world's namespace, for objects of these names or for all.
-func (s *scene) grant(account *corev1.ServiceAccount, verb, resource string, names ...string) *rbacv1.RoleBinding {
+// grant gives a service account a right in the world's namespace, for objects of these names or for all. Resources are separated
+// by commas.
+func (s *scene) grant(account *corev1.ServiceAccount, verb, resources string, names ...string) *rbacv1.RoleBinding {
 	s.Helper()
-	return s.grantIn(s.Namespace, account, verb, resource, names...)
+	return s.grantIn(s.Namespace, account, verb, resources, names...)
 }
 
-func (s *scene) grantIn(namespace string, account *corev1.ServiceAccount, verb, resource string, names ...string) *rbacv1.RoleBinding {
+func (s *scene) grantIn(namespace string, account *corev1.ServiceAccount, verb, resources string, names ...string) *rbacv1.RoleBinding {
 	s.Helper()
 	name := metav1.ObjectMeta{Namespace: namespace, Name: account.Name}
 	role := &rbacv1.Role{ObjectMeta: name, Rules: []rbacv1.PolicyRule{{
-		APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{resource}, Verbs: []string{verb}, ResourceNames: names,
+		APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: strings.Split(resources, ","),
+		Verbs: []string{verb}, ResourceNames: names,
 	}}}
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: name, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},

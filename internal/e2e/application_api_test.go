@@ -8,29 +8,23 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/spf13/pflag"
-	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/utils/ptr"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
-	"github.com/smile-operator/smile-operator/internal/app"
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
@@ -139,7 +133,13 @@ func (b *backend) mint(s *server, user string, change ...func(*http.Request)) mi
 }
 
 // calls are the records of the application API in a replica's audit log.
-func (s *server) calls(t *testing.T) (records []auditlog.Record) {
+func (s *server) calls(t *testing.T) []auditlog.Record {
+	t.Helper()
+	return s.records(t, auditlog.ActorApplicationAPI)
+}
+
+// records are those of an actor in a replica's audit log.
+func (s *server) records(t *testing.T, actor string) (records []auditlog.Record) {
 	t.Helper()
 	text, err := os.ReadFile(s.auditLog)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *server) calls(t *testing.T) (records []auditlog.Record) {
 		if err := json.Unmarshal(line, &record); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		if record.Actor == auditlog.ActorApplicationAPI {
+		if record.Actor == actor {
 			records = append(records, record)
 		}
 	}
@@ -212,73 +212,6 @@ func TestApplicationAPI(t *testing.T) {
 		got := b.mint(standby, "george")
 		return got.status == http.StatusCreated, got.Reason
 	})
-}
-
-// TestTheComponentDeploysTheApplicationAPI builds the deployment with the component, has the API server check it, and parses the
-// flags that it passes.
-func TestTheComponentDeploysTheApplicationAPI(t *testing.T) {
-	s, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	relative := func(path string) string {
-		name, err := filepath.Rel(dir, filepath.Join(s.root, "config", path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
-	kustomization := fmt.Sprintf("resources: [%s]\ncomponents: [%s]\n", relative("default"), relative("application-api"))
-	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.run(t.Context(), "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-o", "json", "-k", dir)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	var applied struct{ Items []json.RawMessage }
-	if err := json.Unmarshal([]byte(out), &applied); err != nil {
-		t.Fatal(err)
-	}
-	var deployment appsv1.Deployment
-	var service corev1.Service
-	for _, item := range applied.Items {
-		var of metav1.PartialObjectMetadata
-		if err := json.Unmarshal(item, &of); err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case of.Kind == "Deployment":
-			err = json.Unmarshal(item, &deployment)
-		case of.Kind == "Service" && of.Name == "smile-operator-application-api":
-			err = json.Unmarshal(item, &service)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	pod := deployment.Spec.Template
-	if !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) || len(service.Spec.Selector) == 0 {
-		t.Errorf("the Service selects %v, the pods have %v", service.Spec.Selector, pod.Labels)
-	}
-	container := pod.Spec.Containers[0]
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	var options app.Options
-	options.Bind(flags)
-	if err := flags.Parse(container.Args); err != nil || options.ApplicationAPI.BindAddress != ":8444" {
-		t.Errorf("%v: %q", err, options.ApplicationAPI.BindAddress)
-	}
-	mounted := slices.ContainsFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool {
-		return strings.HasPrefix(options.ApplicationAPI.TLSCertFile, m.MountPath+"/")
-	})
-	address := slices.ContainsFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == "POD_IP" && v.ValueFrom != nil })
-	port := slices.ContainsFunc(container.Ports, func(p corev1.ContainerPort) bool {
-		return p.ContainerPort == 8444 && p.Name == service.Spec.Ports[0].TargetPort.StrVal
-	})
-	if !mounted || !address || !port {
-		t.Errorf("certificate mounted: %v, address known: %v, port: %v", mounted, address, port)
-	}
 }
 
 // examples runs the examples of the documentation, each of which must get a token, and say why it gets none.

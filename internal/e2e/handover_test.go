@@ -36,9 +36,8 @@ const (
 	secondTry = 3 * time.Second
 	// endpointLag is how long a Service still selects a replica that is to end.
 	endpointLag = time.Second
-	// leaseAndMore is the lease, and the time in which the next leader must create users on a machine that is busy. The bench
-	// measures this time on an idle one.
-	leaseAndMore = 45 * time.Second
+	// leaseAndMore is the lease, and the time in which the next leader must create users.
+	leaseAndMore = 36 * time.Second
 )
 
 // try is one request for a token, and what came of it.

@@ -29,13 +29,15 @@ type hosted struct {
 	e       *environment
 	backend *backend
 	browser *chromium.Browser
-	page    string
+	// page is the address of the page, and name the one in links, which leads to all replicas.
+	page, name string
 }
 
 // hosted serves the page of the widget wink.
 func (e *environment) hosted(hosts string, flags ...string) *hosted {
 	e.t.Helper()
 	h := &hosted{e: e, backend: e.backend(), page: freeAddress(e.t)}
+	h.name = h.page
 	hooks := freeAddress(e.t)
 	h.server = h.backend.server(append([]string{
 		"--receiver-bind-address=" + hooks, "--receiver-base-url=http://" + hooks,
@@ -77,7 +79,7 @@ func (h *hosted) link(name string) string {
 		"--cacert", authority, "--connect-to", "api:443:"+h.address, "--header", "@"+bearer, "--json", `{"widget":"wink"}`,
 		"https://api/v1/namespaces/"+h.e.namespace+"/smileusers/"+name+"/link").CombinedOutput()
 	var body struct{ URL string }
-	if err != nil || json.Unmarshal(out, &body) != nil || !strings.HasPrefix(body.URL, "http://"+h.page+"/wink/"+h.e.namespace+"/wink#") {
+	if err != nil || json.Unmarshal(out, &body) != nil || !strings.HasPrefix(body.URL, "http://"+h.name+"/wink/"+h.e.namespace+"/wink#") {
 		h.e.t.Fatalf("%v: %s", err, out)
 	}
 	return body.URL
@@ -219,6 +221,9 @@ func (v *visitor) leavesNothing(code string) {
 	}
 }
 
+// consentPage is the heading of the widget's first page.
+const consentPage = "Niceloan asks to see your work and income data"
+
 var (
 	screens   = []chromium.Screen{{Width: 320, Height: 640}, {Width: 390, Height: 844}, {Width: 1280, Height: 800}}
 	languages = []string{"en", "fil"}
@@ -254,7 +259,7 @@ func (h *hosted) journey(e *environment, name string, screen chromium.Screen, la
 	link := in.link(name)
 	_, code, _ := strings.Cut(link, "#")
 	v := h.visitor(t, screen, language)
-	v.must(v.Do(chromedp.Navigate(link)), v.At("Niceloan asks to see your work and income data"))
+	v.must(v.Do(chromedp.Navigate(link)), v.At(consentPage))
 	v.checked(e.root)
 	v.leavesNothing(code)
 	v.shoot("1-consent")
@@ -267,7 +272,7 @@ func (h *hosted) journey(e *environment, name string, screen chromium.Screen, la
 	stranger.shoot("2-another-browser")
 
 	v.must(v.PressByKey("Agree and continue"), v.At("Where do you work?"), v.PressByKey("SSS"), v.At("Log in to SSS"))
-	v.must(v.Do(chromedp.Reload()), v.At("Niceloan asks to see your work and income data"))
+	v.must(v.Do(chromedp.Reload()), v.At(consentPage))
 	v.must(v.PressByKey("Agree and continue"), v.At("Where do you work?"), v.PressByKey("SSS"), v.At("Log in to SSS"))
 	v.must(v.TypeByKey("User name, e-mail or mobile number", "George"), v.TypeByKey("Password", "123456"+kb.Enter))
 	v.must(v.At("Enter the code"))
@@ -283,7 +288,7 @@ func (h *hosted) journey(e *environment, name string, screen chromium.Screen, la
 	v.checked(e.root)
 	v.leavesNothing(code)
 	v.shoot("4-closed")
-	v.must(v.PressByKey(own["retry"]), v.At("Niceloan asks to see your work and income data"))
+	v.must(v.PressByKey(own["retry"]), v.At(consentPage))
 	if zoomed && language == "fil" {
 		v.must(v.PressByKey("Close"), v.Gone(), v.Until(`document.querySelector("#language").focus() ?? true`))
 		v.must(v.Do(chromedp.KeyEvent(kb.ArrowUp)), v.Until(`document.documentElement.lang === "en"`))
@@ -326,7 +331,7 @@ func TestWinkJourneyWithTheVendorsNames(t *testing.T) {
 	h := e.hosted("MAP *.smileapi.io "+vendor.address, "--sandbox-endpoint=", "--api-ca-file="+vendor.authority)
 	h.person("george")
 	v := h.visitor(t, screens[1], "en")
-	v.must(v.Do(chromedp.Navigate(h.link("george"))), v.At("Niceloan asks to see your work and income data"))
+	v.must(v.Do(chromedp.Navigate(h.link("george"))), v.At(consentPage))
 	loaded := evaluated[[]string](v, `performance.getEntriesByType("resource").map((r) => r.name)`)
 	for _, prefix := range []string{"https://web.smileapi.io/v2/smile.v2.js", "https://link-sandbox.smileapi.io/v1/"} {
 		if !slices.ContainsFunc(loaded, func(u string) bool { return strings.HasPrefix(u, prefix) }) {

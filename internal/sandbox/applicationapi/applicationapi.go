@@ -24,6 +24,14 @@ const (
 	// Suspended and NotReady are users that get no token, to develop what a backend does then.
 	Suspended = "suspended"
 	NotReady  = "not-ready"
+	// Widget is the widget that calls may name. No page is served for it.
+	Widget = "wink"
+)
+
+// What Widget adds to a token.
+const (
+	templateID  = "wtpl-sandbox"
+	companyName = "Sandbox"
 )
 
 // notReadyCause is why NotReady is not: a reason of the operator's conditions.
@@ -46,7 +54,7 @@ type Config struct {
 // NewHandler makes the handler of the API.
 func NewHandler(config Config) http.Handler {
 	return appapi.NewHandler(appapi.Config{
-		Gate: gate{}, People: people{config},
+		Gate: gate{}, People: people{config}, Links: people{config},
 		Audit:   func(appapi.Record) {},
 		Observe: func(string, string, time.Duration) {},
 		Failed:  func(_ *appapi.Call, err error) { config.Failed(err) },
@@ -76,25 +84,48 @@ func (gate) Authorize(_ context.Context, who appapi.Caller, access appapi.Access
 	return who.GetName() == Token && access.Namespace == Namespace, nil
 }
 
+// people mint tokens. There is no hosted page, and so there are no links.
 type people struct{ Config }
 
 // CreateLinkToken implements appapi.People.
 func (p people) CreateLinkToken(_ context.Context, call *appapi.Call) (appapi.LinkToken, error) {
-	switch {
-	case call.Name == Suspended:
-		return appapi.LinkToken{}, appapi.NewProblem(appapi.ReasonSuspended)
-	case call.Name == NotReady:
-		return appapi.LinkToken{}, &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: notReadyCause}
-	case !slices.Contains(Users(), call.Name):
-		return appapi.LinkToken{}, appapi.NewProblem(appapi.ReasonUserNotFound)
+	if err := find(call); err != nil {
+		return appapi.LinkToken{}, err
 	}
 	token, err := p.Sandbox.MintFor(p.Key, call.Name)
 	if err != nil {
 		return appapi.LinkToken{}, err
 	}
 	origin := strings.TrimSuffix(p.URL, "/")
-	return appapi.LinkToken{
+	minted := appapi.LinkToken{
 		AccessToken: appapi.Secret(token.AccessToken), ExpiresAt: token.ExpiresAt, Mode: string(token.Mode), UserID: token.UserID,
 		APIHost: origin + "/v1", ScriptURL: origin + "/v2/smile.v2.js",
-	}, nil
+	}
+	if call.Widget != "" {
+		minted.TemplateID, minted.Options = templateID, map[string]any{"companyName": companyName}
+	}
+	return minted, nil
+}
+
+// CreateLink implements appapi.Links.
+func (people) CreateLink(_ context.Context, call *appapi.Call) (appapi.Link, error) {
+	if err := find(call); err != nil {
+		return appapi.Link{}, err
+	}
+	return appapi.Link{}, appapi.NewProblem(appapi.ReasonPageNotServed)
+}
+
+// find fails if there is no such user or widget.
+func find(call *appapi.Call) error {
+	switch {
+	case call.Name == Suspended:
+		return appapi.NewProblem(appapi.ReasonSuspended)
+	case call.Name == NotReady:
+		return &appapi.Problem{Reason: appapi.ReasonUserNotReady, Cause: notReadyCause}
+	case !slices.Contains(Users(), call.Name):
+		return appapi.NewProblem(appapi.ReasonUserNotFound)
+	case call.Widget != "" && call.Widget != Widget:
+		return appapi.NewProblem(appapi.ReasonWidgetNotFound)
+	}
+	return nil
 }

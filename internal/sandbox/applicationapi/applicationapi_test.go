@@ -39,6 +39,7 @@ func TestConformance(t *testing.T) {
 		Token: applicationapi.Token, ReadOnly: applicationapi.ReaderToken,
 		Namespace: applicationapi.Namespace, OtherNamespace: "other",
 		Ready: "george", NotReady: applicationapi.NotReady, NotReadyCause: "ConnectionNotReady", Suspended: applicationapi.Suspended,
+		Widget: applicationapi.Widget,
 	})
 }
 
