@@ -42,7 +42,7 @@ SMILE_API_KEY and SMILE_API_SECRET.
 
 The exit code is 0 if all steps succeeded, 1 if one failed, and 2 if the scenario
 or the command line is wrong. Flags override those of the scenario.`,
-		RunE:  set.exec,
+		RunE: set.exec,
 	}
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure{err, exitWrong} })
 	command.Flags().StringVar(&set.junit, "junit", "", "file to write the result to, as JUnit XML")

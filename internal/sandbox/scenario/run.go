@@ -262,7 +262,9 @@ func (f *Faults) do(_ context.Context, r *Runner) error { return r.Sandbox.SetFa
 func (f *DeliveryFaults) name() string   { return "deliveryFaults" }
 func (f *DeliveryFaults) String() string { return fmt.Sprintf("set %d faults of deliveries", len(*f)) }
 
-func (f *DeliveryFaults) do(_ context.Context, r *Runner) error { return r.Sandbox.SetDeliveryFaults(*f) }
+func (f *DeliveryFaults) do(_ context.Context, r *Runner) error {
+	return r.Sandbox.SetDeliveryFaults(*f)
+}
 
 func (r *Command) name() string   { return "run" }
 func (r *Command) String() string { return "run " + strings.Join(*r, " ") }
