@@ -53,6 +53,18 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// inParallel is how many tests may use the browser at the same time. More would exceed
+// the times that pages wait, on two cores.
+var inParallel = make(chan struct{}, 3)
+
+// parallel lets a test run beside others. They mostly wait.
+func parallel(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	inParallel <- struct{}{}
+	t.Cleanup(func() { <-inParallel })
+}
+
 // screen is a size of window.
 type screen struct {
 	name          string
@@ -81,7 +93,8 @@ type tab struct {
 
 func newTab(t *testing.T, s screen) *tab {
 	t.Helper()
-	ctx, done := chromedp.NewContext(browser)
+	// In a window of its own, a page counts as visible while others are used.
+	ctx, done := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(done)
 	if err := chromedp.Do(ctx); err != nil { // the first call must not have a deadline
 		t.Fatal(err)
@@ -95,6 +108,7 @@ func newTab(t *testing.T, s screen) *tab {
 	}
 	p.do(chromedp.EmulateViewport(s.width, s.height, size...))
 	p.prefer("prefers-reduced-motion", "reduce") // animations would blur the pictures
+	p.focused()
 	return p
 }
 
@@ -158,6 +172,16 @@ func (p *tab) theme(scheme string) {
 	p.t.Helper()
 	p.dark = scheme == "dark"
 	p.prefer("prefers-color-scheme", scheme)
+}
+
+// focused lets the page have the focus, whatever other pages do.
+func (p *tab) focused() {
+	p.t.Helper()
+	if _, err := chromedp.Run(p.ctx, func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	}); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // prefer sets a preference of the browser, such as dark mode.

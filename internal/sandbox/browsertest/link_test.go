@@ -36,6 +36,7 @@ func (c *company) theAccount() string {
 }
 
 func TestLinkAndRevoke(t *testing.T) {
+	parallel(t)
 	for name, how := range map[string]struct {
 		screen screen
 		framed bool
@@ -106,6 +107,7 @@ func (c *company) linkAndRevoke(w *widget) {
 }
 
 func TestDoneIsExit(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(phone, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
 	w.at("Log in to CDE Corporation").enter("User name, e-mail or mobile number", "George").enter("Password", "123456").press("Log in")
@@ -120,6 +122,7 @@ func TestDoneIsExit(t *testing.T) {
 }
 
 func TestWrongPasswordThenRight(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(desktop, options{"providers": []string{"cdecorp"}})
 	w.at("This service asks to see your work and income data").press("Agree and continue")
@@ -142,6 +145,7 @@ func TestWrongPasswordThenRight(t *testing.T) {
 }
 
 func TestWrongCode(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(desktop, options{"providers": []string{"sss_ph"}, "enableConsentPage": false})
 	w.at("Log in to SSS").enter("User name, e-mail or mobile number", "George").enter("Password", "123456").press("Log in")
@@ -155,6 +159,7 @@ func TestWrongCode(t *testing.T) {
 }
 
 func TestExpiredToken(t *testing.T) {
+	parallel(t)
 	over := func(w *widget) {
 		t.Helper()
 		w.at("This session has ended")
@@ -214,6 +219,7 @@ func TestExpiredToken(t *testing.T) {
 }
 
 func TestTokensThatOpenNothing(t *testing.T) {
+	parallel(t)
 	for name, token := range map[string]string{"forged": "smile.e30.x", "none": "", "nonsense": "x"} {
 		t.Run(name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{})

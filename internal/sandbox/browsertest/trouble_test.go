@@ -13,7 +13,7 @@ import (
 // TestPeopleWithTrouble: the page and the widget list the logins with which something
 // goes wrong, and both can use them.
 func TestPeopleWithTrouble(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	for _, s := range screens {
 		for _, theme := range themes {
 			t.Run(s.name+" "+theme, func(t *testing.T) {
