@@ -141,19 +141,26 @@ func StartProcess(tb TB, p Process) *Sandbox {
 		stop()
 		tb.Fatalf("sandboxtest: %v", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- program.Wait() }()
+	var outcome error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		outcome = program.Wait()
+	}()
 	select {
 	case line := <-output.found:
-		tb.Cleanup(func() { stop(); <-ended })
+		tb.Cleanup(func() {
+			stop()
+			<-ended
+		})
 		url, found := strings.CutPrefix(line, readyLine)
 		if !found {
 			tb.Fatalf("sandboxtest: the first line of %s is %q", program.Path, line)
 		}
 		return newSandbox(tb, url, p.keys())
-	case err := <-ended:
+	case <-ended:
 		stop()
-		tb.Fatalf("sandboxtest: %s: %v\n%s", program.Path, err, problems.String())
+		tb.Fatalf("sandboxtest: %s: %v\n%s", program.Path, outcome, problems.String())
 	case <-time.After(startLimit):
 		stop()
 		<-ended

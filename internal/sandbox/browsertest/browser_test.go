@@ -22,8 +22,8 @@ import (
 
 const day = 24 * time.Hour
 
-// patience is how long an action in the browser may take.
-const patience = 40 * time.Second
+// patience is how long a test may use a page. On a busy machine a page takes long.
+const patience = 3 * time.Minute
 
 // browser is one Chromium for all tests. Each test opens its own page.
 var browser context.Context
@@ -136,7 +136,7 @@ func evaluate[T any](p *tab, expression string) T {
 func (p *tab) until(expression string) {
 	p.t.Helper()
 	if !evaluate[bool](p, `(async () => {
-		for (const end = Date.now() + 15000; !(`+expression+`); await new Promise((resolve) => setTimeout(resolve, 40))) {
+		for (const end = Date.now() + 30000; !(`+expression+`); await new Promise((resolve) => setTimeout(resolve, 40))) {
 			if (Date.now() > end) return false;
 		}
 		return true;

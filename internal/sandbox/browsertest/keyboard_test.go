@@ -107,7 +107,8 @@ func TestTroubleByKeyboard(t *testing.T) {
 			w.tabTo("Fill in locked").keys(kb.Enter)
 			w.until(focused + `.name === "password"`)
 			w.keys(kb.Enter).at("Your account is locked")
-			w.tabTo("Try again").keys(kb.Enter).at("Your account is locked")
+			w.tabTo("Try again").keys(kb.Enter).at("Log in to SSS") // with the same input
+			w.tabTo("Log in").keys(kb.Enter).at("Your account is locked")
 			w.tabTo("Exit").keys(kb.Enter).gone()
 			w.expectNames("onAccountCreated", "onAccountError", "onAccountError", "onClose")
 		})

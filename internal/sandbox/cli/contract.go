@@ -43,7 +43,9 @@ library against the schemas of events, such as UserCreatedEvent.
 own examples and documentation:
 ` + relaxations(),
 		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error { return set.run(command.Context(), command.OutOrStdout()) },
+		RunE: func(command *cobra.Command, _ []string) error {
+			return set.run(command.Context(), command.OutOrStdout())
+		},
 	}
 	command.Flags().StringVar(&set.spec, "spec", "", "OpenAPI description, version 3.0 or 3.1, YAML or JSON")
 	command.Flags().BoolVar(&set.relaxed, "relaxed", false, "allow the points listed above")

@@ -73,7 +73,9 @@ func TestRunScenario(t *testing.T) {
 		"with an application": {waitsForUser, []string{"--junit", junit, "--", self}, "stay", 0, "ok     1  find user first", ""},
 		"stops it":            {waitsForUser, []string{"--", self}, "stay", 0, "", "the application has stopped"},
 		"an application that fails": {
-			waitsForUser + "- expect: {calls: {operation: list-uploads}, within: 1h}\n", []string{"--", self}, "fail", 1,
+			waitsForUser + "- expect: {calls: {operation: list-uploads}, within: 1h}\n",
+			[]string{"--", self},
+			"fail", 1,
 			"has failed: exit status 3", "the scenario has failed",
 		},
 		"no application":      {waitsForUser, []string{"--", "no-such-program"}, "", 1, "the program no-such-program has failed", ""},

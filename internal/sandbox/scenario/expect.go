@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/delivery"
 	"github.com/smile-operator/smile-operator/internal/sandbox/traffic"
@@ -85,7 +84,7 @@ func (e *Expectation) do(ctx context.Context, r *Runner) error {
 	if err != nil || fits {
 		return err
 	}
-	return fmt.Errorf("after %s there are %d. All %s: %s", time.Duration(e.Within.orPatience()), matching, wanted.name(), counts(all))
+	return fmt.Errorf("after %s there are %d. All %s: %s", e.Within.orPatience(), matching, wanted.name(), counts(all))
 }
 
 // counts lists what there is, by kind.
@@ -104,8 +103,8 @@ func sorted[T any](all map[string]T) []string { return slices.Sorted(maps.Keys(a
 
 // is reports whether a value is the wanted one; the zero value is every one.
 func is[T comparable](wanted, value T) bool {
-	var any T
-	return wanted == any || wanted == value
+	var everything T
+	return wanted == everything || wanted == value
 }
 
 // isStatus is like is. -1 is a call without a response.
@@ -128,7 +127,9 @@ func tally[T any](values []T, matches func(T) bool, kind func(T) string) (matchi
 func (w *Calls) name() string { return "calls" }
 
 func (w *Calls) criteria() []string {
-	return criteria("operation", w.Operation, "method", w.Method, "path", w.Path, "status", number(w.Status), "user", w.User)
+	return criteria([][2]string{
+		{"operation", w.Operation}, {"method", w.Method}, {"path", w.Path}, {"status", number(w.Status)}, {"user", w.User},
+	})
 }
 
 func (w *Calls) count(r *Runner) (int, map[string]int) {
@@ -143,8 +144,14 @@ func (w *Calls) count(r *Runner) (int, map[string]int) {
 func (w *Deliveries) name() string { return "deliveries" }
 
 func (w *Deliveries) criteria() []string {
-	return criteria("event", w.Event, "state", string(w.State), "user", w.User, "url", w.URL, "status", number(w.Status),
-		"attempts", number(w.Attempts))
+	return criteria([][2]string{
+		{"event", w.Event},
+		{"state", string(w.State)},
+		{"user", w.User},
+		{"url", w.URL},
+		{"status", number(w.Status)},
+		{"attempts", number(w.Attempts)},
+	})
 }
 
 func (w *Deliveries) count(r *Runner) (int, map[string]int) {
@@ -161,7 +168,9 @@ func (w *Deliveries) count(r *Runner) (int, map[string]int) {
 func (w *Accounts) name() string { return "accounts" }
 
 func (w *Accounts) criteria() []string {
-	return criteria("user", w.User, "provider", w.Provider, "status", string(w.Status), "errorCode", w.ErrorCode)
+	return criteria([][2]string{
+		{"user", w.User}, {"provider", w.Provider}, {"status", string(w.Status)}, {"errorCode", w.ErrorCode},
+	})
 }
 
 func (w *Accounts) count(r *Runner) (int, map[string]int) {
@@ -181,11 +190,11 @@ func (w *Accounts) count(r *Runner) (int, map[string]int) {
 }
 
 // criteria are names and values, without those whose value is empty.
-func criteria(namesAndValues ...string) []string {
+func criteria(pairs [][2]string) []string {
 	var set []string
-	for i := 0; i < len(namesAndValues); i += 2 {
-		if namesAndValues[i+1] != "" {
-			set = append(set, namesAndValues[i]+" "+namesAndValues[i+1])
+	for _, pair := range pairs {
+		if pair[1] != "" {
+			set = append(set, pair[0]+" "+pair[1])
 		}
 	}
 	return set

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -108,7 +107,10 @@ var rephrased = []struct {
 	{regexp.MustCompile("^cannot construct !!\\w+ `(.*)` into bool$"), "want true or false, not `$1`"},
 	{regexp.MustCompile("^cannot construct !!seq into .*$"), "want a single value or fields, not a list"},
 	{regexp.MustCompile("^cannot construct !!map into .*$"), "want a single value or a list, not fields"},
-	{regexp.MustCompile("^cannot construct !!\\w+ `(.*)` into (\\[\\]|scenario\\.(Command|Faults|DeliveryFaults)).*$"), "want a list, not `$1`"},
+	{
+		regexp.MustCompile("^cannot construct !!\\w+ `(.*)` into (\\[\\]|scenario\\.(Command|Faults|DeliveryFaults)).*$"),
+		"want a list, not `$1`",
+	},
 	{regexp.MustCompile("^cannot construct !!\\w+ `(.*)` into .*$"), "want fields, not `$1`"},
 	{regexp.MustCompile(`^yaml: no documents in stream$`), "the file is empty"},
 	{regexp.MustCompile(`^yaml: expected single document, found multiple$`), "want one document, not several"},
@@ -137,7 +139,10 @@ func (p place) String() string {
 		fmt.Fprintf(&text, "step %d", p[1].(int)+1)
 		rest = p[2:]
 	}
-	separator := cmp.Or(map[bool]string{true: ", "}[text.Len() > 0], "")
+	separator := ""
+	if text.Len() > 0 {
+		separator = ", "
+	}
 	for _, element := range rest {
 		if i, index := element.(int); index {
 			fmt.Fprintf(&text, "[%d]", i)
@@ -187,7 +192,6 @@ func find(node *yaml.Node, line, column int) place {
 	here := func(n *yaml.Node) bool { return n.Line == line && n.Column == column }
 	for i, inner := range node.Content {
 		var at place
-		within := inner
 		switch node.Kind {
 		case yaml.SequenceNode:
 			at = place{i}
@@ -200,7 +204,7 @@ func find(node *yaml.Node, line, column int) place {
 			}
 			at = place{node.Content[i-1].Value}
 		}
-		if deeper := find(within, line, column); deeper != nil {
+		if deeper := find(inner, line, column); deeper != nil {
 			return at.and(deeper...)
 		}
 		if here(inner) && at != nil {

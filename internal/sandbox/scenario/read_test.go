@@ -8,7 +8,7 @@ import (
 )
 
 // noFlags accepts the flag good.
-func noFlags(name, value string) error {
+func noFlags(name, _ string) error {
 	if name != "good" {
 		return fmt.Errorf("is not a flag")
 	}

@@ -161,7 +161,7 @@ func (u *FindUser) do(ctx context.Context, r *Runner) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("there is no such user after %s; there are %d users", time.Duration(u.Within.orPatience()), len(all))
+	return fmt.Errorf("there is no such user after %s; there are %d users", u.Within.orPatience(), len(all))
 }
 
 func contains(all, some map[string]string) bool {
