@@ -67,7 +67,7 @@ function tile(name, size = "") {
 
 let fields = 0;
 
-// field is a labelled input. complain(text) shows a problem, also to screen readers;
+// field is a labeled input. complain(text) shows a problem, also to screen readers;
 // complain() removes it.
 function field(label, attributes, addition = null) {
   const id = `smile-field-${(fields += 1)}`;
