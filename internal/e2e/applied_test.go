@@ -40,6 +40,7 @@ func TestSamplesApplyWithoutDifference(t *testing.T) {
 			}
 			e.appliedTwice(side, manifests...)
 			e.appliedTwice(side, []string{"-k", filepath.Join(e.root, "config", "argocd", "example")})
+			e.inWaves()
 		})
 		t.Run("production "+side, func(t *testing.T) { // without an operator, which would call Smile
 			t.Parallel()
@@ -70,6 +71,26 @@ func (e *environment) appliedTwice(side string, manifests ...[]string) {
 	})
 	e.settled()
 	e.unchanged(side, manifests...)
+}
+
+// inWaves checks that the sync waves of the example apply each object after those that it depends on.
+func (e *environment) inWaves() {
+	e.t.Helper()
+	wave := func(object client.Object) string {
+		if !e.get(object) {
+			e.t.Errorf("the example has no %T %s", object, object.GetName())
+		}
+		return object.GetAnnotations()["argocd.argoproj.io/sync-wave"]
+	}
+	waves := []string{
+		wave(&v1alpha1.SmileConnection{ObjectMeta: e.named("smile")}),
+		wave(&v1alpha1.SmileUser{ObjectMeta: e.named("george")}),
+		wave(&v1alpha1.SmileAccountSync{ObjectMeta: e.named("george")}),
+	}
+	keys, widget := wave(e.secret("smile-keys")), wave(&v1alpha1.SmileWinkWidget{ObjectMeta: e.named("wink")})
+	if diff := cmp.Diff([]string{"0", "1", "2"}, waves); diff != "" || keys != waves[0] || widget != waves[1] {
+		e.t.Errorf("connection, user and sync are in the waves %v, the keys in %s, the widget in %s", waves, keys, widget)
+	}
 }
 
 // unchanged checks that manifests differ in nothing from what is stored, and that applying them again changes nothing.
