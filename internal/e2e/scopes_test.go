@@ -20,8 +20,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// TestScopes runs the operator with the rights of the scopes that have no rights in the cluster. It fetches data, is never refused
-// anything, and can read Secrets neither in other namespaces nor by listing.
+// TestScopes runs the operator with the rights of the scopes that have no rights in the cluster. It fetches data, is never
+// refused anything, and can read Secrets neither in other namespaces nor by listing.
 func TestScopes(t *testing.T) {
 	for _, scope := range []string{"namespaces", "own"} {
 		t.Run(scope, func(t *testing.T) {
