@@ -51,6 +51,8 @@ type LinkTokenSpec struct {
 // SmileUserSpec declares a person at Smile.
 // +kubebuilder:validation:XValidation:rule="self.connectionRef == oldSelf.connectionRef",message="connectionRef is immutable: a person cannot move to another connection; create another SmileUser"
 // +kubebuilder:validation:XValidation:rule="has(self.subjectFrom) == has(oldSelf.subjectFrom) && (!has(self.subjectFrom) || self.subjectFrom == oldSelf.subjectFrom)",message="subjectFrom is immutable: it identifies the person; create another SmileUser for another person"
+// +kubebuilder:validation:XValidation:rule="has(self.subject) == has(oldSelf.subject) && (!has(self.subject) || self.subject == oldSelf.subject)",message="subject is immutable: it identifies the person; create another SmileUser for another person"
+// +kubebuilder:validation:XValidation:rule="!(has(self.subject) && has(self.subjectFrom))",message="subject and subjectFrom cannot be set together: a person has one business key"
 // +kubebuilder:validation:XValidation:rule="has(self.externalMetadata) == has(oldSelf.externalMetadata) && (!has(self.externalMetadata) || self.externalMetadata == oldSelf.externalMetadata)",message="externalMetadata is immutable: Smile cannot change the metadata of a user"
 // +kubebuilder:validation:XValidation:rule="has(self.userID) == has(oldSelf.userID) && (!has(self.userID) || self.userID == oldSelf.userID)",message="userID is immutable: create another SmileUser to adopt another user"
 // +kubebuilder:validation:XValidation:rule="!(has(self.userID) && has(self.externalMetadata))",message="externalMetadata cannot be set together with userID: Smile cannot change the metadata of a user"
@@ -65,6 +67,15 @@ type SmileUserSpec struct {
 	// end. The Secret must have the annotation smile-operator.io/use: subjects. Immutable.
 	// +optional
 	SubjectFrom *SubjectSource `json:"subjectFrom,omitempty"`
+
+	// subject is the person's business key as a literal, for keys that are not personal data, such as a customer number: 1 to 253
+	// printable ASCII characters, without a space at either end. It is the same person as under subjectFrom with the same value.
+	// Smile gets only a keyed digest of it. Immutable; excludes subjectFrom.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[\x21-\x7E]([\x20-\x7E]*[\x21-\x7E])?$`
+	Subject string `json:"subject,omitempty"`
 
 	// adoptionPolicy selects what happens if Smile already has a user for the business key. With Owned (the default) this object is
 	// attached to that user. With Never a new user is created.

@@ -125,3 +125,27 @@ var _ = Describe("A business key that looks like another", func() {
 		Expect(s.posts()).To(BeZero())
 	})
 })
+
+var _ = Describe("A literal business key", func() {
+	literal := func(u *v1alpha1.SmileUser) { u.Spec.Subject = "CNRY-42" }
+
+	It("is the same person as the value of a Secret", func() {
+		s := newScene(testenv.Config{})
+		s.Create(customers(map[string]string{"george": "CNRY-42"}))
+		first := s.provisioned(testenv.UserName, testenv.WithSubject("customers", "george"))
+		s.Delete(first)
+		s.op.Run(first)
+		second := s.provisioned("renamed", literal)
+		Expect(second.Status.UserID).To(Equal(first.Status.UserID))
+		Expect(s.posts()).To(Equal(1))
+	})
+
+	It("belongs to one object", func() {
+		s := newScene(testenv.Config{})
+		s.provisioned(testenv.UserName, literal)
+		other := s.user("other", literal)
+		s.op.Run(other)
+		Expect(s.Outcome(other)).To(Equal(testenv.Stalled(v1alpha1.ReasonUserIDConflict)))
+		Expect(s.posts()).To(Equal(1))
+	})
+})

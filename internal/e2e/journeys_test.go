@@ -10,8 +10,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/output"
+	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
 // journey is something that the operator does for a person, during which the operator may be killed at any call.
@@ -180,20 +183,11 @@ var journeys = []journey{
 	{
 		name: "withdraw",
 		prepare: func(e *environment) {
-			e.linkedOnce("george")
-			e.create(e.sync("george"))
-			within(e.t, quietLimit, "there is data", func() (bool, string) {
-				state := e.unsynced("george", true)
-				return state == "", state
-			})
+			e.ledgerExists()
+			e.syncedOnce("george")
 		},
-		begin: func(e *environment) {
-			sync := e.sync("george")
-			e.get(sync)
-			e.disconnect(sync.Status.Accounts[0].ID)
-			e.annotate(sync, v1alpha1.AnnotationRequestedAt, "now")
-		},
-		done: func(e *environment) string { return e.unsynced("george", false) },
+		begin: func(e *environment) { e.withdraw("george") },
+		done:  func(e *environment) string { return e.unsynced("george", false) },
 		right: func(e *environment) {
 			e.eachOnce(1)
 			e.revoked(0)
@@ -262,6 +256,47 @@ func (e *environment) linkedOnce(name string) {
 	e.create(user)
 	e.becomes(user, "True/Succeeded", quietLimit)
 	e.link(user.Status.UserID, "sss_ph")
+}
+
+// syncedOnce links an account and waits until its data is in the output.
+func (e *environment) syncedOnce(name string) {
+	e.t.Helper()
+	e.linkedOnce(name)
+	sync := e.sync(name)
+	sync.Annotations = map[string]string{v1alpha1.AnnotationRequestedAt: "linked"} // no poll is due
+	e.create(sync)
+	within(e.t, quietLimit, "there is data", func() (bool, string) {
+		state := e.unsynced(name, true)
+		return state == "", state
+	})
+}
+
+// withdraw disconnects the account of a sync, and requests a reconcile.
+func (e *environment) withdraw(name string) {
+	e.t.Helper()
+	sync := e.sync(name)
+	e.get(sync)
+	e.disconnect(sync.Status.Accounts[0].ID)
+	e.annotate(sync, v1alpha1.AnnotationRequestedAt, "withdrawn")
+}
+
+// ledgerExists has a first erasure recorded if there was none. The operators of all tests share the ledger, and only the first
+// record creates it.
+func (e *environment) ledgerExists() {
+	e.t.Helper()
+	ledger := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: output.ErasureLedger + "-0"}}
+	if e.get(ledger) {
+		return
+	}
+	first := newEnvironment(e.t, sandbox.Options{}, v1alpha1.SmileConnectionSpec{})
+	o := first.operator(e.t, first.only())
+	first.syncedOnce("george")
+	first.withdraw("george")
+	within(e.t, quietLimit, "the data is erased", func() (bool, string) {
+		state := first.unsynced("george", false)
+		return state == "", state
+	})
+	o.stop()
 }
 
 // unsynced says why a sync is not Ready with an output that holds data, or holds none.

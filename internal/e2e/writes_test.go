@@ -80,12 +80,13 @@ func (j journey) withFailure(t *testing.T, at point, how failure) string {
 	through.fail(at, how)
 	o := e.tapped(through, e.journeyFlags()...)
 	o.start()
-	within(t, reachLimit, "the write is made: "+at.String(), func() (bool, string) {
-		return through.isSprung(), fmt.Sprint(through.taken())
-	})
+	made := through.reaches(t, at)
 	took := j.ends(e)
 	if ended := o.alive(); ended != "" {
 		t.Fatal(ended)
+	}
+	if !made {
+		return notRepeated
 	}
 	return seconds(took)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -181,6 +182,37 @@ func TestConflictsAreNeitherCountedNorShown(t *testing.T) {
 		}
 	}
 	l.expect()
+}
+
+func TestANewObjectThatWaitsIsNotWritten(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]error{
+		"throttled": &problem.Problem{Class: problem.Throttled, Reason: v1alpha1.ReasonThrottled, Message: "m"},
+		"transient": problem.NewTransient(v1alpha1.ReasonSmileUnavailable, "m"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			status := metav1.ConditionTrue
+			l.phase = func(_ context.Context, p *Run[*v1alpha1.SmileUser]) error {
+				p.Set(v1alpha1.ConditionConnectionReady, Outcome{effect: sets, status: status, reason: v1alpha1.ReasonSucceeded, message: "m"})
+				return end
+			}
+			version := l.version()
+			_, _ = l.Reconcile(t.Context(), requestFor(l.user))
+			if l.version() != version {
+				t.Error("a write said only what has succeeded so far")
+			}
+			status = metav1.ConditionFalse
+			_, _ = l.Reconcile(t.Context(), requestFor(l.user))
+			l.expect("ConnectionReady=False/Succeeded")
+			status = metav1.ConditionTrue
+			if end.(*problem.Problem).Class == problem.Throttled {
+				_, _ = l.Reconcile(t.Context(), requestFor(l.user))
+				l.expect("ConnectionReady=True/Succeeded")
+			}
+		})
+	}
 }
 
 func TestRestLeavesEverythingAsItIs(t *testing.T) {

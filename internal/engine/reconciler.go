@@ -131,6 +131,8 @@ func (r *Reconciler[T]) conclude(ctx context.Context, run *Run[T], condition str
 	if found.Class == problem.Transient {
 		if r.memory.failed(nameOf(run)) >= shownAfter || found.AtOnce {
 			r.show(run, condition, found)
+		} else {
+			run.withhold()
 		}
 		if commitErr := r.commit(ctx, run); commitErr != nil {
 			return ctrl.Result{}, commitErr
@@ -140,6 +142,8 @@ func (r *Reconciler[T]) conclude(ctx context.Context, run *Run[T], condition str
 	if found.Class != problem.Throttled || found.AtOnce {
 		r.memory.succeeded(nameOf(run))
 		r.show(run, condition, found)
+	} else {
+		run.withhold()
 	}
 	run.retry(found)
 	return r.schedule(ctx, run)

@@ -97,6 +97,17 @@ func (r *Run[T]) patchStatus(ctx context.Context, exact bool) error {
 	return nil
 }
 
+// withhold removes the conditions of a new object if they say only what has succeeded so far. A reconcile that will be repeated
+// soon is not worth a write of its own.
+func (r *Run[T]) withhold() {
+	status := r.Object.CommonStatus()
+	if len(r.stored.CommonStatus().Conditions) == 0 && !slices.ContainsFunc(status.Conditions, func(c metav1.Condition) bool {
+		return c.Status != metav1.ConditionTrue
+	}) {
+		status.Conditions = nil
+	}
+}
+
 func (r *Run[T]) condition(kind string, status metav1.ConditionStatus, reason, message string) {
 	changed := metav1.Condition{
 		Type: kind, Status: status, Reason: reason, Message: message,

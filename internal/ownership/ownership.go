@@ -75,7 +75,10 @@ func SubjectReference(user *v1alpha1.SmileUser) secretuse.Reference {
 }
 
 func (c *Checker) subject(ctx context.Context, user *v1alpha1.SmileUser) (string, error) {
-	if user.Spec.SubjectFrom == nil {
+	switch {
+	case user.Spec.Subject != "":
+		return user.Spec.Subject, nil
+	case user.Spec.SubjectFrom == nil:
 		return user.Namespace + "/" + user.Name, nil
 	}
 	ref := user.Spec.SubjectFrom.SecretKeyRef

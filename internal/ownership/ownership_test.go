@@ -188,6 +188,7 @@ func TestTheSubjectOfAnObject(t *testing.T) {
 		reason string
 	}{
 		"its name":        {nil, "shop/george", ""},
+		"a literal":       {func(spec *v1alpha1.SmileUserSpec) { spec.Subject = "CNRY-42" }, "CNRY-42", ""},
 		"from a Secret":   {from("customers"), "CNRY-42", ""},
 		"512 bytes":       {from("longest"), strings.Repeat("CNRY", maxSubject/4), ""},
 		"513 bytes":       {from("too-long"), "", v1alpha1.ReasonSecretInvalid},

@@ -30,7 +30,7 @@ type site struct {
 	answer  wink.Answer
 }
 
-func newSite(t *testing.T, change func(*wink.Config), widgets ...*v1alpha1.SmileWinkWidget) *site {
+func newSite(t testing.TB, change func(*wink.Config), widgets ...*v1alpha1.SmileWinkWidget) *site {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
