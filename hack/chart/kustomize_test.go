@@ -34,6 +34,9 @@ func TestSameObjects(t *testing.T) {
 			"resources: [CONFIG/default]\ncomponents: [CONFIG/application-api]",
 			map[string]any{"applicationAPI.enabled": true, "applicationAPI.tls.secretName": certificate},
 		},
+		"metrics": {
+			"resources: [CONFIG/default]\ncomponents: [CONFIG/prometheus]", map[string]any{"metrics.serviceMonitor.enabled": true},
+		},
 		"hosted page": {
 			"resources: [CONFIG/default]\ncomponents: [CONFIG/application-api, CONFIG/wink]",
 			map[string]any{

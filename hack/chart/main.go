@@ -40,9 +40,10 @@ func generate(root string) error {
 
 // copied maps directories among the files of the chart to what is copied into them.
 var copied = map[string][]string{
-	"crds":   {"config/crd/bases/*.yaml"},
-	"rbac":   {"config/rbac/role.yaml"},
-	"sample": {"config/samples/connection.yaml", "config/samples/user.yaml", "config/samples/accountsync.yaml"},
+	"crds":       {"config/crd/bases/*.yaml"},
+	"prometheus": {"config/prometheus/*.yaml"},
+	"rbac":       {"config/rbac/role.yaml"},
+	"sample":     {"config/samples/connection.yaml", "config/samples/user.yaml", "config/samples/accountsync.yaml"},
 }
 
 // copyFiles replaces the files of the chart.

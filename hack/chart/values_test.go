@@ -23,72 +23,74 @@ func named(name string) []any { return []any{map[string]any{"name": name}} }
 
 // others has another value for each value of the chart, except for those of the endpoints.
 var others = map[string]any{
-	"fullnameOverride":                   "other",
-	"scope":                              "own",
-	"watchNamespaces":                    []any{"team-c"},
-	"watchLabelSelector":                 "shard in (a, b)",
-	"leaseName":                          "other",
-	"image.repository":                   "registry.example.com/team/smile-operator",
-	"image.tag":                          "v9.9.9",
-	"image.digest":                       aDigest,
-	"image.pullPolicy":                   "Always",
-	"imagePullSecrets":                   named("registry"),
-	"replicas":                           3,
-	"crds.enabled":                       false,
-	"crds.keep":                          false,
-	"serviceAccount.create":              false,
-	"serviceAccount.name":                "other",
-	"serviceAccount.annotations":         map[string]any{"a": "b"},
-	"rbac.create":                        false,
-	"rbac.definitionReader":              false,
-	"rbac.tokenReviewer":                 false,
-	"rbac.aggregatedRoles":               false,
-	"api.requestsPerSecond":              7.5,
-	"api.standbyRequestsPerSecond":       0,
-	"api.allowedHosts":                   []any{"https://gateway.example.com:8443"},
-	"api.vendorAddressExemptions":        []any{"240.0.0.0/8"},
-	"api.sandboxEndpoint":                "http://sandbox:8484/v1",
-	"trustBundle.configMap":              aCA,
-	"trustBundle.secret":                 aCA,
-	"trustBundle.key":                    "bundle.pem",
-	"proxy.httpsProxy":                   "http://proxy:3128",
-	"proxy.httpProxy":                    "http://proxy:3128",
-	"proxy.noProxy":                      []any{"10.0.0.0/8"},
-	"metrics.serviceMonitor.enabled":     true,
-	"metrics.serviceMonitor.interval":    "1m",
-	"metrics.serviceMonitor.labels":      map[string]any{"release": "prometheus"},
-	"networkPolicy.enabled":              false,
-	"networkPolicy.extraEgress":          []any{map[string]any{"ports": []any{map[string]any{"port": 3128}}}},
-	"podDisruptionBudget.enabled":        false,
-	"podDisruptionBudget.maxUnavailable": "50%",
-	"spread.topologyKey":                 "topology.kubernetes.io/zone",
-	"spread.whenUnsatisfiable":           "DoNotSchedule",
-	"priorityClassName":                  "system-cluster-critical",
-	"resources.requests":                 map[string]any{"cpu": "1"},
-	"resources.limits.memory":            "1Gi",
-	"extraArgs":                          []any{"--zap-log-level=debug"},
-	"extraEnv":                           []any{map[string]any{"name": "GODEBUG", "value": "http2client=0"}},
-	"podLabels":                          map[string]any{"a": "b"},
-	"podAnnotations":                     map[string]any{"a": "b"},
-	"nodeSelector":                       map[string]any{"kubernetes.io/os": "linux"},
-	"tolerations":                        []any{map[string]any{"operator": "Exists"}},
-	"affinity":                           map[string]any{"nodeAffinity": map[string]any{}},
-	"sandbox.enabled":                    true,
-	"sandbox.image.repository":           "registry.example.com/team/smile-sandbox",
-	"sandbox.image.tag":                  "v9.9.9",
-	"sandbox.image.digest":               aDigest,
-	"sandbox.extraArgs":                  []any{"--rate-limit=0"},
-	"sandbox.resources":                  setting("requests.cpu", "1"),
-	"sample.enabled":                     true,
-	"extraObjects":                       []any{"{kind: ConfigMap, apiVersion: v1, metadata: {name: '{{ .Release.Name }}-extra'}}"},
-	"receiver.enabled":                   false,
-	"receiver.baseURL":                   "https://hooks.example.com",
-	"receiver.allowedWebhookHosts":       []any{"app.example.com"},
-	"applicationAPI.enabled":             false,
-	"applicationAPI.audience":            "other",
-	"wink.enabled":                       false,
-	"wink.baseURL":                       "https://other.example.com",
-	"wink.cspSources":                    []any{"style-src='unsafe-inline'"},
+	"fullnameOverride":                      "other",
+	"scope":                                 "own",
+	"watchNamespaces":                       []any{"team-c"},
+	"watchLabelSelector":                    "shard in (a, b)",
+	"leaseName":                             "other",
+	"image.repository":                      "registry.example.com/team/smile-operator",
+	"image.tag":                             "v9.9.9",
+	"image.digest":                          aDigest,
+	"image.pullPolicy":                      "Always",
+	"imagePullSecrets":                      named("registry"),
+	"replicas":                              3,
+	"crds.enabled":                          false,
+	"crds.keep":                             false,
+	"serviceAccount.create":                 false,
+	"serviceAccount.name":                   "other",
+	"serviceAccount.annotations":            map[string]any{"a": "b"},
+	"rbac.create":                           false,
+	"rbac.definitionReader":                 false,
+	"rbac.tokenReviewer":                    false,
+	"rbac.aggregatedRoles":                  false,
+	"api.requestsPerSecond":                 7.5,
+	"api.standbyRequestsPerSecond":          0,
+	"api.allowedHosts":                      []any{"https://gateway.example.com:8443"},
+	"api.vendorAddressExemptions":           []any{"240.0.0.0/8"},
+	"api.sandboxEndpoint":                   "http://sandbox:8484/v1",
+	"trustBundle.configMap":                 aCA,
+	"trustBundle.secret":                    aCA,
+	"trustBundle.key":                       "bundle.pem",
+	"proxy.httpsProxy":                      "http://proxy:3128",
+	"proxy.httpProxy":                       "http://proxy:3128",
+	"proxy.noProxy":                         []any{"10.0.0.0/8"},
+	"metrics.serviceMonitor.enabled":        true,
+	"metrics.serviceMonitor.interval":       "1m",
+	"metrics.serviceMonitor.labels":         map[string]any{"release": "prometheus"},
+	"metrics.serviceMonitor.serviceAccount": "prometheus",
+	"metrics.serviceMonitor.namespace":      "other",
+	"networkPolicy.enabled":                 false,
+	"networkPolicy.extraEgress":             []any{map[string]any{"ports": []any{map[string]any{"port": 3128}}}},
+	"podDisruptionBudget.enabled":           false,
+	"podDisruptionBudget.maxUnavailable":    "50%",
+	"spread.topologyKey":                    "topology.kubernetes.io/zone",
+	"spread.whenUnsatisfiable":              "DoNotSchedule",
+	"priorityClassName":                     "system-cluster-critical",
+	"resources.requests":                    map[string]any{"cpu": "1"},
+	"resources.limits.memory":               "1Gi",
+	"extraArgs":                             []any{"--zap-log-level=debug"},
+	"extraEnv":                              []any{map[string]any{"name": "GODEBUG", "value": "http2client=0"}},
+	"podLabels":                             map[string]any{"a": "b"},
+	"podAnnotations":                        map[string]any{"a": "b"},
+	"nodeSelector":                          map[string]any{"kubernetes.io/os": "linux"},
+	"tolerations":                           []any{map[string]any{"operator": "Exists"}},
+	"affinity":                              map[string]any{"nodeAffinity": map[string]any{}},
+	"sandbox.enabled":                       true,
+	"sandbox.image.repository":              "registry.example.com/team/smile-sandbox",
+	"sandbox.image.tag":                     "v9.9.9",
+	"sandbox.image.digest":                  aDigest,
+	"sandbox.extraArgs":                     []any{"--rate-limit=0"},
+	"sandbox.resources":                     setting("requests.cpu", "1"),
+	"sample.enabled":                        true,
+	"extraObjects":                          []any{"{kind: ConfigMap, apiVersion: v1, metadata: {name: '{{ .Release.Name }}-extra'}}"},
+	"receiver.enabled":                      false,
+	"receiver.baseURL":                      "https://hooks.example.com",
+	"receiver.allowedWebhookHosts":          []any{"app.example.com"},
+	"applicationAPI.enabled":                false,
+	"applicationAPI.audience":               "other",
+	"wink.enabled":                          false,
+	"wink.baseURL":                          "https://other.example.com",
+	"wink.cspSources":                       []any{"style-src='unsafe-inline'"},
 }
 
 // endpointOthers has another value for each value that all endpoints have.
@@ -108,15 +110,15 @@ var endpointOthers = map[string]any{
 
 // required are the values without which another value has no effect: each prefix of a value's path is looked up.
 var required = map[string]map[string]any{
-	"watchNamespaces":                 {"scope": "namespaces", "watchNamespaces": []any{"team-a"}},
-	"trustBundle.key":                 {"trustBundle.configMap": aCA},
-	"proxy.noProxy":                   {"proxy.httpsProxy": "http://proxy:3128"},
-	"metrics.serviceMonitor.interval": {"metrics.serviceMonitor.enabled": true},
-	"metrics.serviceMonitor.labels":   {"metrics.serviceMonitor.enabled": true},
-	"sandbox.image":                   {"sandbox.enabled": true},
-	"sandbox.extraArgs":               {"sandbox.enabled": true},
-	"sandbox.resources":               {"sandbox.enabled": true},
-	"applicationAPI":                  {"applicationAPI.enabled": true, "applicationAPI.tls.secretName": "some-tls"},
+	"watchNamespaces":                {"scope": "namespaces", "watchNamespaces": []any{"team-a"}},
+	"trustBundle.key":                {"trustBundle.configMap": aCA},
+	"proxy.noProxy":                  {"proxy.httpsProxy": "http://proxy:3128"},
+	"metrics.serviceMonitor":         {"metrics.serviceMonitor.enabled": true},
+	"metrics.serviceMonitor.enabled": {"metrics.serviceMonitor.enabled": false},
+	"sandbox.image":                  {"sandbox.enabled": true},
+	"sandbox.extraArgs":              {"sandbox.enabled": true},
+	"sandbox.resources":              {"sandbox.enabled": true},
+	"applicationAPI":                 {"applicationAPI.enabled": true, "applicationAPI.tls.secretName": "some-tls"},
 	"wink": {
 		"applicationAPI.enabled": true, "applicationAPI.tls.secretName": "some-tls",
 		"wink.enabled": true, "wink.baseURL": pageURL,
@@ -138,21 +140,27 @@ var endpoints = []string{"receiver", "applicationAPI", "wink"}
 // prerequisites returns the values that a value requires to have an effect.
 func prerequisites(path string) map[string]any {
 	all := map[string]any{"crds.enabled": under(path, "crds")} // without them, rendering is fast
-	for prefix, values := range required {
-		if under(path, prefix) {
-			maps.Copy(all, values)
+	for _, exact := range []bool{false, true} {                // what a value itself requires overrides what its group does
+		for prefix, values := range required {
+			if under(path, prefix) && (path == prefix) == exact {
+				maps.Copy(all, values)
+			}
 		}
-	}
-	for _, endpoint := range endpoints {
-		for _, exact := range []bool{false, true} {
+		for _, endpoint := range endpoints {
 			for prefix, values := range endpointRequired {
 				if whole := endpoint + "." + prefix; under(path, whole) && (path == whole) == exact {
-					for name, to := range values {
-						all[endpoint+"."+name] = to
-					}
+					maps.Copy(all, withPrefix(endpoint, values))
 				}
 			}
 		}
+	}
+	return all
+}
+
+func withPrefix(prefix string, values map[string]any) map[string]any {
+	all := map[string]any{}
+	for path, to := range values {
+		all[prefix+"."+path] = to
 	}
 	return all
 }
@@ -163,9 +171,7 @@ func under(path, prefix string) bool { return path == prefix || strings.HasPrefi
 func TestEachValueIsUsed(t *testing.T) {
 	alternatives := maps.Clone(others)
 	for _, endpoint := range endpoints {
-		for path, to := range endpointOthers {
-			alternatives[endpoint+"."+path] = to
-		}
+		maps.Copy(alternatives, withPrefix(endpoint, endpointOthers))
 	}
 	c := load(t)
 	for _, leaf := range schemaValues(t).leaves() {
@@ -273,12 +279,10 @@ func everything() map[string]any {
 		"proxy.httpsProxy": "http://proxy:3128", "metrics.serviceMonitor.enabled": true, "sandbox.enabled": true, "sample.enabled": true,
 	}
 	for _, endpoint := range endpoints {
-		for path, to := range map[string]any{
+		maps.Copy(values, withPrefix(endpoint, map[string]any{
 			"tls.certManager.enabled": true, "tls.certManager.issuerRef": issuer(), "ingress.enabled": true, "ingress.host": "a.example.com",
 			"route.enabled": true, "route.parentRefs": named("public"), "route.hostnames": []any{"b.example.com"},
-		} {
-			values[endpoint+"."+path] = to
-		}
+		}))
 	}
 	return settings(values)
 }
