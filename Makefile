@@ -68,21 +68,24 @@ image: ## Build the container images
 	for name in smile-operator smile-sandbox; do \
 		$(CONTAINER_TOOL) build --build-arg BINARY=$$name --build-arg VERSION=$(VERSION) --tag $$name:$(IMAGE_TAG) .; done
 
-RELEASE = $(GO) -C hack/release run . build --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)"
+# Where releases are written, and the architectures of their images; the default is all.
+DIST ?= $(CURDIR)/dist
+RELEASE_ARCH ?=
+RELEASE = $(GO) -C hack/release run . build --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)" $(if $(RELEASE_ARCH),--arch=$(RELEASE_ARCH))
 
 .PHONY: release
 release: toolchain ## Build a release into dist/, without a container engine (VERSION=v0.1.0 IMAGE_REPOSITORY=registry/smile-operator)
-	$(RELEASE) --dist=$(CURDIR)/dist
+	$(RELEASE) --dist="$(DIST)"
 
 .PHONY: release-twice
 release-twice: release ## Build the release twice and fail if a file differs (VERSION=v0.1.0)
 	@again=$$(mktemp -d); trap 'rm -rf "$$again"' EXIT; \
 	$(RELEASE) --dist="$$again/dist"; \
-	diff --recursive --brief dist "$$again/dist" && echo "Both builds are equal."
+	diff --recursive --brief "$(DIST)" "$$again/dist" && echo "Both builds are equal."
 
 .PHONY: release-push
 release-push: ## Push the images of dist/ and print their references (VERSION=v0.1.0 IMAGE_REPOSITORY=registry/smile-operator)
-	@$(GO) -C hack/release run . push --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)" --dist=$(CURDIR)/dist
+	@$(GO) -C hack/release run . push --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)" --dist="$(DIST)"
 
 .PHONY: generate
 generate: toolchain ## Generate deep copies, CRDs, RBAC, the reference pages, and the client of the application API from the Go sources
@@ -171,6 +174,7 @@ JOURNEY ?= all
 e2e: compiler kube-controller-manager browser axe ## Run the tests of whole processes, and of the widget in a browser
 	@$(call need,node,nodejs,the example in Node)
 	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
+	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) -C hack/chart test $(TESTFLAGS) -tags e2e -count=1 -timeout 30m ./cluster
 
 .PHONY: wink-journeys
 wink-journeys: compiler kube-controller-manager browser axe ## Have George use the hosted page in a browser, 20 times in a row

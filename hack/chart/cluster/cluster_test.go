@@ -72,8 +72,8 @@ type cluster struct {
 	plane      *controlplane.ControlPlane
 	admin      client.Client
 	kubeconfig string
-	// dir is where scripts run.
-	dir string
+	// dir is where scripts run, and state is where programs and processes keep files.
+	dir, state string
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -83,8 +83,8 @@ func newCluster(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = plane.Stop() })
-	c := &cluster{t: t, plane: plane, dir: t.TempDir()}
-	c.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	c := &cluster{t: t, plane: plane, dir: t.TempDir(), state: t.TempDir()}
+	c.kubeconfig = filepath.Join(c.state, "kubeconfig")
 	content, err := plane.Kubeconfig()
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,8 @@ func (c *cluster) script(text string, environment ...string) string {
 	program(c.t, "helm")
 	cmd := exec.CommandContext(c.t.Context(), "bash", "-euo", "pipefail", "-c", text)
 	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig, "HOME="+c.dir, "PATH="+programs+":"+assets()+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig, "PATH="+programs+":"+assets()+":"+os.Getenv("PATH"),
+		"KUBECACHEDIR="+c.state, "HELM_CACHE_HOME="+c.state, "HELM_CONFIG_HOME="+c.state, "HELM_DATA_HOME="+c.state)
 	cmd.Env = append(cmd.Env, environment...)
 	var out, failure bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &failure

@@ -220,7 +220,7 @@ func (n *node) newPod(ctx context.Context, d *appsv1.Deployment, replica int) (*
 		return nil, err
 	}
 	container := spec.Containers[0]
-	dir, err := os.MkdirTemp(n.dir, d.Name+"-")
+	dir, err := os.MkdirTemp(n.state, d.Name+"-")
 	if err != nil {
 		return nil, err
 	}
