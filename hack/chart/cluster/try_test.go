@@ -19,7 +19,8 @@ import (
 // trialLimit is the time in which the data of the test user must be in the cluster.
 const trialLimit = time.Minute
 
-// TestTryInACluster installs the chart with the sandbox and the sample, and runs the commands of its notes.
+// TestTryInACluster installs the chart with the sandbox and the sample, and runs the commands of its notes. When the release is
+// uninstalled, the definitions with all objects stay, and so does the identity.
 func TestTryInACluster(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -48,6 +49,8 @@ func TestTryInACluster(t *testing.T) {
 	if !strings.Contains(data, `"firstName": "George"`) {
 		t.Errorf("the commands of the notes print:\n%s", data)
 	}
+	c.script("helm uninstall smile-operator --namespace " + namespace + "\n" +
+		"kubectl --namespace " + namespace + " get smileuser/george secret/smile-operator-identity crd/smileusers.smile-operator.io")
 }
 
 // chart is the path of the chart in the repository.
