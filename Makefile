@@ -113,7 +113,8 @@ deploy: ## Install the CRDs and the operator (IMAGE=registry/smile-operator:v0.1
 	$(KUBECTL) kustomize config/default $(if $(IMAGE),| sed -E 's|^( *image: )smile-operator:.*|\1$(IMAGE)|') | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: ## Remove the operator and its rights; CRDs, objects, and the namespace with the identity Secret stay
+undeploy: ## Remove the operator and its rights; CRDs, objects, and the namespace with the identity Secret stay (docs/uninstall.md)
+	$(GO) run ./cmd/kubectl-smile uninstall
 	for dir in manager network-policy roles; do $(KUBECTL) delete --ignore-not-found -k config/$$dir; done
 	for file in $(filter-out %/namespace.yaml %/kustomization.yaml,$(wildcard config/rbac/*.yaml)); do $(KUBECTL) delete --ignore-not-found -f $$file; done
 
@@ -173,7 +174,7 @@ JOURNEY ?= all
 .PHONY: e2e
 e2e: compiler kube-controller-manager browser axe ## Run the tests of whole processes, and of the widget in a browser
 	@$(call need,node,nodejs,the example in Node)
-	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
+	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/... ./internal/sandbox/docstest/...
 	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) -C hack/chart test $(TESTFLAGS) -tags e2e -count=1 -timeout 30m ./cluster
 
 .PHONY: wink-journeys
