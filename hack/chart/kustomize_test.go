@@ -134,6 +134,7 @@ var helmLabels = []string{"app.kubernetes.io/instance", "app.kubernetes.io/versi
 
 // normalized removes the permitted differences, and returns the objects by their kind, namespace and name:
 //   - Helm's labels and annotations, and the label app.kubernetes.io/name of objects other than pods;
+//   - hooks, such as that which runs before an uninstall;
 //   - the namespace, which a chart cannot own;
 //   - the order of flags, variables, ports, and of the values within a rule of a role;
 //   - a flag that a later one overrides;
@@ -143,7 +144,8 @@ func normalized(all []object) map[string]object {
 	byKey := map[string]object{}
 	for _, o := range all {
 		meta := o["metadata"].(object)
-		if o["kind"] == "Namespace" {
+		annotations, _ := meta["annotations"].(object)
+		if o["kind"] == "Namespace" || annotations["helm.sh/hook"] != nil {
 			continue
 		}
 		dropLabels(o)

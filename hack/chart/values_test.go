@@ -35,6 +35,7 @@ var others = map[string]any{
 	"imagePullSecrets":                      named("registry"),
 	"replicas":                              3,
 	"crds.enabled":                          false,
+	"uninstall.enabled":                     false,
 	"crds.keep":                             false,
 	"serviceAccount.create":                 false,
 	"serviceAccount.name":                   "other",

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,16 +29,17 @@ import (
 // pollInterval is the time between two looks at the cluster.
 const pollInterval = 200 * time.Millisecond
 
-// node does what the controllers of Deployments and a kubelet do: it runs each replica of each Deployment as a process, and reports
-// when all are ready.
+// node does what the controllers of Deployments and Jobs and a kubelet do: it runs each replica of each Deployment, and the pod of each
+// Job, as a process, and reports which are ready and which have ended.
 type node struct {
 	*cluster
-	// flags are added to those of the operator.
+	// flags are added to those of the operator in Deployments.
 	flags []string
 
 	mu        sync.Mutex
 	addresses map[endpoint]string
 	started   map[types.NamespacedName][]*pod
+	jobs      map[types.UID]*pod
 }
 
 // endpoint is a port of a replica of a Deployment.
@@ -52,7 +54,7 @@ func (c *cluster) newNode(flags ...string) *node {
 	c.t.Helper()
 	program(c.t, "smile-operator")
 	program(c.t, "smile-sandbox")
-	n := &node{cluster: c, flags: flags, addresses: map[endpoint]string{}, started: map[types.NamespacedName][]*pod{}}
+	n := &node{cluster: c, flags: flags, addresses: map[endpoint]string{}, started: map[types.NamespacedName][]*pod{}, jobs: map[types.UID]*pod{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -98,6 +100,42 @@ func (n *node) step(ctx context.Context) error {
 			}
 		}
 		if err := n.report(ctx, d, ready); err != nil {
+			return err
+		}
+	}
+	return n.runJobs(ctx)
+}
+
+// runJobs runs the pod of each Job, and reports how it ended.
+func (n *node) runJobs(ctx context.Context) error {
+	var jobs batchv1.JobList
+	if err := n.admin.List(ctx, &jobs); err != nil {
+		return err
+	}
+	for i := range jobs.Items {
+		job := &jobs.Items[i]
+		p := n.jobs[job.UID]
+		if p == nil {
+			pods := appsv1.Deployment{ObjectMeta: *job.ObjectMeta.DeepCopy(), Spec: appsv1.DeploymentSpec{Template: job.Spec.Template}}
+			started, err := n.newPod(ctx, &pods, 0)
+			if err != nil {
+				return fmt.Errorf("job %s: %w", job.Name, err)
+			}
+			n.jobs[job.UID] = started
+			continue
+		}
+		if p.process.Running() || job.Status.CompletionTime != nil {
+			continue
+		}
+		if err := p.process.Err(); err != nil {
+			return fmt.Errorf("the pod of job %s: %w\n%s", job.Name, err, p.tail())
+		}
+		now := metav1.Now()
+		job.Status.StartTime, job.Status.CompletionTime, job.Status.Succeeded = &now, &now, 1
+		for _, condition := range []batchv1.JobConditionType{batchv1.JobSuccessCriteriaMet, batchv1.JobComplete} {
+			job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue})
+		}
+		if err := n.admin.Status().Update(ctx, job); err != nil {
 			return err
 		}
 	}
@@ -233,7 +271,7 @@ func (n *node) newPod(ctx context.Context, d *appsv1.Deployment, replica int) (*
 	for i, arg := range container.Args {
 		args[i] = local.Replace(arg)
 	}
-	if image == "smile-operator" {
+	if image == "smile-operator" && d.Spec.Replicas != nil {
 		args = append(args, n.flags...)
 	}
 	cmd := exec.Command(program(n.t, image), args...)
@@ -250,6 +288,9 @@ func (n *node) newPod(ctx context.Context, d *appsv1.Deployment, replica int) (*
 	process, err := child.Start(cmd)
 	if err != nil {
 		return nil, err
+	}
+	if container.ReadinessProbe == nil {
+		return &pod{process, log.Name(), ""}, nil
 	}
 	probed := container.ReadinessProbe.HTTPGet
 	address, err := n.address(endpoint{client.ObjectKeyFromObject(d), replica, numbered(d, probed.Port.String())})
