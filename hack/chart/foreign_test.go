@@ -11,7 +11,7 @@ import (
 
 // TestKindsOfOthers checks the objects of kinds that a cluster has only if somebody installs them: each field must exist.
 func TestKindsOfOthers(t *testing.T) {
-	files, err := render(load(t), everything())
+	files, err := render(t, load(t), everything())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func TestSameObjects(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files, err := render(load(t), settings(tt.values))
+			files, err := render(t, load(t), settings(tt.values))
 			if err != nil {
 				t.Fatal(err)
 			}

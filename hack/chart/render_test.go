@@ -36,13 +36,14 @@ func load(t *testing.T) *chart.Chart {
 }
 
 // render returns the files of a release with values.
-func render(c *chart.Chart, values map[string]any) (map[string]string, error) {
+func render(t *testing.T, c *chart.Chart, values map[string]any) (map[string]string, error) {
+	t.Helper()
 	release := common.ReleaseOptions{Name: releaseName, Namespace: namespace, Revision: 1, IsInstall: true}
 	all, err := util.ToRenderValues(c, values, release, common.DefaultCapabilities)
 	if err != nil {
 		return nil, err
 	}
-	return engine.Engine{Strict: true}.Render(c, all)
+	return engine.Engine{Strict: true}.RenderWithContext(t.Context(), c, all)
 }
 
 // objects reads the objects of all files but the notes.

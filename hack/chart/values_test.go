@@ -183,7 +183,7 @@ func TestEachValueIsUsed(t *testing.T) {
 		}
 		delete(alternatives, leaf.path)
 		values := prerequisites(leaf.path)
-		before, err := render(c, settings(values))
+		before, err := render(t, c, settings(values))
 		if err != nil {
 			t.Errorf("%s, before: %v", leaf.path, err)
 			continue
@@ -192,7 +192,7 @@ func TestEachValueIsUsed(t *testing.T) {
 		if leaf.path == "applicationAPI.enabled" { // the hosted page requires it
 			delete(values, "wink.enabled")
 		}
-		after, err := render(c, settings(values))
+		after, err := render(t, c, settings(values))
 		if err != nil {
 			t.Errorf("%s: %v", leaf.path, err)
 		} else if reflect.DeepEqual(objects(t, before), objects(t, after)) {
@@ -260,7 +260,7 @@ func TestBadValues(t *testing.T) {
 		"no host":    {setting("wink.ingress.enabled", true), []string{"wink.ingress.host"}},
 		"no gateway": {setting("applicationAPI.route.enabled", true), []string{"applicationAPI.route.parentRefs"}},
 	} {
-		_, err := render(c, tt.values)
+		_, err := render(t, c, tt.values)
 		if err == nil {
 			t.Errorf("%s is accepted", name)
 			continue
@@ -303,7 +303,7 @@ func TestLint(t *testing.T) {
 func TestGoMemoryLimit(t *testing.T) {
 	c := load(t)
 	for limit, want := range map[any]any{"256Mi": "230MiB", "1Gi": "921MiB", nil: nil} {
-		files, err := render(c, setting("resources.limits.memory", limit))
+		files, err := render(t, c, setting("resources.limits.memory", limit))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -232,7 +232,7 @@ func checkChart(t *testing.T, r release) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := engine.Render(packed, values)
+	files, err := engine.Engine{}.RenderWithContext(t.Context(), packed, values)
 	if err != nil {
 		t.Fatal(err)
 	}

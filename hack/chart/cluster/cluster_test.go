@@ -13,10 +13,9 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"github.com/smile-operator/smile-operator/internal/controlplane"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
-
-	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
 // namespace is the one that the documentation names.
@@ -78,7 +77,7 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	plane, err := controlplane.Start(context.Background(), controlplane.Options{Assets: assets()})
+	plane, err := controlplane.Start(context.WithoutCancel(t.Context()), controlplane.Options{Assets: assets()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,15 +15,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/smile-operator/smile-operator/internal/child"
+	"github.com/smile-operator/smile-operator/internal/controlplane"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/smile-operator/smile-operator/internal/child"
-	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
 // pollInterval is the time between two looks at the cluster.
@@ -267,9 +266,9 @@ func (n *node) newPod(ctx context.Context, d *appsv1.Deployment, replica int) (*
 		return nil, err
 	}
 	image, _, _ := strings.Cut(path.Base(strings.Split(container.Image, "@")[0]), ":")
-	args := make([]string, len(container.Args))
-	for i, arg := range container.Args {
-		args[i] = local.Replace(arg)
+	var args []string
+	for _, arg := range container.Args {
+		args = append(args, local.Replace(arg))
 	}
 	if image == "smile-operator" && d.Spec.Replicas != nil {
 		args = append(args, n.flags...)

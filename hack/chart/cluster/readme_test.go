@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
-
 	"github.com/smile-operator/smile-operator/internal/child"
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
