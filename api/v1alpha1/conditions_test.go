@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
 )
 
 // constants reads the string constants of a file whose names begin with prefix, by name.
@@ -52,6 +55,16 @@ func TestConstantsAreNamedAfterTheirValues(t *testing.T) {
 			if name != prefix+value || !form.MatchString(value) {
 				t.Errorf("%s is %q", name, value)
 			}
+		}
+	}
+}
+
+func TestTheListsHaveAllConstants(t *testing.T) {
+	t.Parallel()
+	for prefix, listed := range map[string][]string{"Condition": v1alpha1.ConditionTypes, "Reason": v1alpha1.Reasons} {
+		declared := slices.Sorted(maps.Values(constants(t, "conditions.go", prefix)))
+		if diff := cmp.Diff(declared, slices.Sorted(slices.Values(listed))); diff != "" {
+			t.Errorf("declared (-) and listed (+) differ:\n%s", diff)
 		}
 	}
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/identity"
 	"github.com/smile-operator/smile-operator/internal/index"
 	"github.com/smile-operator/smile-operator/internal/mirror"
+	"github.com/smile-operator/smile-operator/internal/objectmetrics"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
 	"github.com/smile-operator/smile-operator/internal/ownership"
@@ -114,7 +115,9 @@ func NewControllers(ctx context.Context, options Options, env Environment) (*Con
 		Term: env.Term, Used: usedBefore(env.Objects, options.WatchNamespaces), Clock: env.Clock,
 	})
 	c.Creation = creation.New(creation.Config{Mirrors: c.Mirrors, Log: c.CreationLog, Clock: env.Clock})
-	c.collectors = append(c.collectors, c.Mirrors, c.Ledger)
+	c.collectors = append(c.collectors, c.Registry, c.Mirrors, c.Ledger,
+		&objectmetrics.Collector{Objects: env.Objects, Scheme: env.Objects.Scheme(), Clock: env.Clock},
+		output.NewIdentityCheck(env.Live, options.namespace(), env.Identity, env.Clock))
 	return c, c.build()
 }
 

@@ -272,6 +272,14 @@ func TestAmongManyCallsARefusedPairIsUsedThreeTimesAtMost(t *testing.T) {
 	if !conn.session.breaker.denied() {
 		t.Error("the breaker is closed")
 	}
+	want := `# HELP smile_operator_api_breakers_open Key pairs that are not used, except for a probe every 15 minutes: refused, because Smile refuses them, or wrong_mode.
+# TYPE smile_operator_api_breakers_open gauge
+smile_operator_api_breakers_open{reason="refused"} 1
+smile_operator_api_breakers_open{reason="wrong_mode"} 0
+`
+	if err := testutil.CollectAndCompare(w.Registry, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestErrorsAboutSecretsQuoteNoValues(t *testing.T) {

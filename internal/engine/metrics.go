@@ -21,4 +21,4 @@ var (
 	}, []string{"kind", "by"})
 )
 
-func init() { metrics.Registry.MustRegister(orphaned, waitingForWorker, workersHeld) }
+func init() { metrics.Registry.MustRegister(orphaned, waitingForWorker, workersHeld, overdueObjects) }

@@ -39,6 +39,7 @@ func (r *Reconciler[T]) Options(workers int, longest time.Duration, of TenantOf)
 type queue struct {
 	priorityqueue.PriorityQueue[reconcile.Request]
 	kind string
+	due  *dueTimes
 	of   TenantOf
 	life context.Context
 	end  context.CancelFunc
@@ -51,11 +52,15 @@ type queue struct {
 
 func newQueue(name, kind string, limits limiter, workers int, of TenantOf) *queue {
 	life, end := context.WithCancel(context.Background())
+	due := newDueTimes()
 	q := &queue{
-		PriorityQueue: priorityqueue.New(name, func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limits }),
-		kind:          kind, of: of, life: life, end: end, workers: newWorkers(workers),
+		PriorityQueue: priorityqueue.New(name, func(o *priorityqueue.Opts[reconcile.Request]) {
+			o.RateLimiter = planningBackoff{limits, due}
+		}),
+		kind: kind, due: due, of: of, life: life, end: end, workers: newWorkers(workers),
 	}
 	q.changed = sync.NewCond(&q.mu)
+	overdueObjects.watch(q)
 	go q.sort()
 	return q
 }
@@ -67,6 +72,7 @@ func (q *queue) sort() {
 		if shutdown {
 			return
 		}
+		q.due.take(object)
 		q.PriorityQueue.Done(object)
 		tenant := q.tenant(object.NamespacedName)
 		q.mu.Lock()
@@ -95,6 +101,7 @@ func (q *queue) tenant(object types.NamespacedName) Tenant {
 
 // GetWithPriority waits for an object that may be reconciled now.
 func (q *queue) GetWithPriority() (object reconcile.Request, priority int, shutdown bool) {
+	q.due.serve()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.idle++
@@ -121,8 +128,32 @@ func (q *queue) Done(object reconcile.Request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.workers.finish(object)
+	q.due.done(object, q.workers.waiting[object] != nil)
 	q.report()
 	q.changed.Broadcast()
+}
+
+// AddWithOpts queues objects.
+func (q *queue) AddWithOpts(options priorityqueue.AddOpts, objects ...reconcile.Request) {
+	if !options.RateLimited { // else planningBackoff plans them
+		for _, object := range objects {
+			q.due.plan(object, options.After)
+		}
+	}
+	q.PriorityQueue.AddWithOpts(options, objects...)
+}
+
+// Add queues an object that is due now.
+func (q *queue) Add(object reconcile.Request) { q.AddWithOpts(priorityqueue.AddOpts{}, object) }
+
+// AddAfter queues an object that is due after a delay.
+func (q *queue) AddAfter(object reconcile.Request, after time.Duration) {
+	q.AddWithOpts(priorityqueue.AddOpts{After: after}, object)
+}
+
+// AddRateLimited queues an object that has failed.
+func (q *queue) AddRateLimited(object reconcile.Request) {
+	q.AddWithOpts(priorityqueue.AddOpts{RateLimited: true}, object)
 }
 
 // Len is how many objects wait for a worker.
@@ -137,6 +168,7 @@ func (q *queue) ShutDown() {
 	if q.life.Err() != nil {
 		return
 	}
+	overdueObjects.forget(q)
 	q.end()
 	q.PriorityQueue.ShutDown()
 	q.mu.Lock()

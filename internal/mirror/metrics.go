@@ -1,6 +1,8 @@
 package mirror
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
@@ -19,21 +21,30 @@ func init() { metrics.Registry.MustRegister(refreshes, panics) }
 
 var (
 	ageDesc = prometheus.NewDesc("smile_operator_mirror_age_seconds",
-		"Age of the oldest part of the mirror, per API account.", []string{"account"}, nil)
-	usersDesc = prometheus.NewDesc("smile_operator_mirror_users",
-		"Remote users in the mirror, per API account.", []string{"account"}, nil)
+		"Age of the oldest part of the oldest mirror. Absent without mirrors.", nil, nil)
+	mirrorsDesc = prometheus.NewDesc("smile_operator_mirrors", "Mirrors, one for each API account.", nil, nil)
+	usersDesc   = prometheus.NewDesc("smile_operator_mirror_users", "Users at Smile in all mirrors.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (s *Set) Describe(descs chan<- *prometheus.Desc) {
 	descs <- ageDesc
+	descs <- mirrorsDesc
 	descs <- usersDesc
 }
 
 // Collect implements prometheus.Collector.
 func (s *Set) Collect(collected chan<- prometheus.Metric) {
-	for _, m := range s.all() {
-		collected <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, m.poller.age().Seconds(), m.poller.account)
-		collected <- prometheus.MustNewConstMetric(usersDesc, prometheus.GaugeValue, float64(m.size()), m.poller.account)
+	mirrors := s.all()
+	var oldest time.Duration
+	users := 0
+	for _, m := range mirrors {
+		oldest = max(oldest, m.poller.age())
+		users += m.size()
 	}
+	if len(mirrors) > 0 {
+		collected <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, oldest.Seconds())
+	}
+	collected <- prometheus.MustNewConstMetric(mirrorsDesc, prometheus.GaugeValue, float64(len(mirrors)))
+	collected <- prometheus.MustNewConstMetric(usersDesc, prometheus.GaugeValue, float64(users))
 }

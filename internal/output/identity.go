@@ -64,13 +64,21 @@ func afterEvidence(ctx context.Context, live client.Client, namespace, user stri
 		namespace, IdentitySecret, user)
 }
 
-func storedIdentity(ctx context.Context, live client.Client, namespace string) (identity.Key, error) {
+// readIdentity reads what the identity Secret holds as the key.
+func readIdentity(ctx context.Context, live client.Reader, namespace string) ([]byte, error) {
 	stored := new(corev1.Secret)
-	err := live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: IdentitySecret}, stored)
-	if err != nil {
-		return identity.Key{}, fmt.Errorf("identity Secret %s/%s: %w", namespace, IdentitySecret, err)
+	if err := live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: IdentitySecret}, stored); err != nil {
+		return nil, fmt.Errorf("identity Secret %s/%s: %w", namespace, IdentitySecret, err)
 	}
-	key, err := identity.ParseKey(stored.Data[identityKey])
+	return stored.Data[identityKey], nil
+}
+
+func storedIdentity(ctx context.Context, live client.Reader, namespace string) (identity.Key, error) {
+	stored, err := readIdentity(ctx, live, namespace)
+	if err != nil {
+		return identity.Key{}, err
+	}
+	key, err := identity.ParseKey(stored)
 	if err != nil {
 		return identity.Key{}, fmt.Errorf("identity Secret %s/%s, key %q: %w: restore the Secret from a backup; "+
 			"if the key is lost, delete the Secret and start the operator with --new-identity-key",

@@ -22,6 +22,11 @@ const (
 	LaneRefresh
 )
 
+// String is the name of the lane.
+func (l Lane) String() string {
+	return [...]string{"revoke", "create", "hint", "refresh"}[min(max(l, LaneRevoke), LaneRefresh)]
+}
+
 type laneKey struct{}
 
 // WithLane puts the calls of a context into a lane. Without it, the method decides:

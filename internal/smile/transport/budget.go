@@ -48,6 +48,8 @@ type Budget struct {
 	waiting, parked queue
 	// called are the places in waiting whose callers were woken, oldest first.
 	called []*waiter
+	// granted counts the calls that got a slot, by lane.
+	granted [laneCount]int
 	// wake is the timer that serves the queues at wakeAt; nil while no call waits.
 	wake   *time.Timer
 	wakeAt time.Time
@@ -152,6 +154,7 @@ func (b *Budget) grant(now time.Time) {
 		}
 		b.take(w, now)
 		w.share.take(w, now)
+		b.granted[w.lane]++
 		w.granted <- nil
 	}
 	b.call(now)
@@ -212,11 +215,28 @@ func (b *Budget) Share() float64 {
 	return b.recovered(time.Now())
 }
 
-// Waiting returns how many calls wait for their slot, and how many callers are away until their turn is near.
-func (b *Budget) Waiting() (calls, away int) {
+// LaneUse is the use of a budget by the calls of one lane.
+type LaneUse struct {
+	// Granted is how many calls got a slot so far.
+	Granted int
+	// Waiting is how many calls wait for their slot.
+	Waiting int
+	// Away is how many callers are away until their turn is near.
+	Away int
+}
+
+// Use returns the use of the budget by each lane.
+func (b *Budget) Use() (lanes [laneCount]LaneUse) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return max(0, b.waiting.size-len(b.called)), b.parked.size + len(b.called)
+	for lane := range lanes {
+		lanes[lane] = LaneUse{b.granted[lane], b.waiting.lanes[lane].size, b.parked.lanes[lane].size}
+	}
+	for _, w := range b.called { // they have a place in waiting, but have not come yet
+		lanes[w.lane].Waiting--
+		lanes[w.lane].Away++
+	}
+	return lanes
 }
 
 // Refused records that the host refused a call, sent at that time, as one too many, and requires a pause; 0 if it does not say

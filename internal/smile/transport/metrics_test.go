@@ -87,25 +87,53 @@ func TestBudgetMetrics(t *testing.T) {
 	budgets := NewBudgetSet(20)
 	synctest.Test(t, func(t *testing.T) {
 		slowed := budgets.For("slowed.test:443")
-		budgets.For("other.test:443")
+		if err := budgets.For("other.test:443").Wait(smile.WithLane(t.Context(), smile.LaneCreate)); err != nil {
+			t.Fatal(err)
+		}
 		slowed.Refused(time.Now(), 0)
 		slowed.Refused(time.Now().Add(time.Nanosecond), time.Second)
 		go func() { _ = slowed.Wait(t.Context()) }()
 		synctest.Wait()
 		budgets.Host("other.test:443").ended(context.DeadlineExceeded)
 		want := `
+# HELP smile_operator_api_budget_granted_total Calls that the call budget has permitted.
+# TYPE smile_operator_api_budget_granted_total counter
+smile_operator_api_budget_granted_total{host="other.test:443",lane="create"} 1
+smile_operator_api_budget_granted_total{host="other.test:443",lane="hint"} 0
+smile_operator_api_budget_granted_total{host="other.test:443",lane="refresh"} 0
+smile_operator_api_budget_granted_total{host="other.test:443",lane="revoke"} 0
+smile_operator_api_budget_granted_total{host="slowed.test:443",lane="create"} 0
+smile_operator_api_budget_granted_total{host="slowed.test:443",lane="hint"} 0
+smile_operator_api_budget_granted_total{host="slowed.test:443",lane="refresh"} 0
+smile_operator_api_budget_granted_total{host="slowed.test:443",lane="revoke"} 0
+# HELP smile_operator_api_budget_limit Calls a second that the call budget permits while all of it is in use. Absent if it is unlimited.
+# TYPE smile_operator_api_budget_limit gauge
+smile_operator_api_budget_limit{host="other.test:443"} 20
+smile_operator_api_budget_limit{host="slowed.test:443"} 20
 # HELP smile_operator_api_budget_reconciles_away Reconciles that ended because their turn in the call budget was not near, and run again when it is.
 # TYPE smile_operator_api_budget_reconciles_away gauge
-smile_operator_api_budget_reconciles_away{host="other.test:443"} 0
-smile_operator_api_budget_reconciles_away{host="slowed.test:443"} 0
+smile_operator_api_budget_reconciles_away{host="other.test:443",lane="create"} 0
+smile_operator_api_budget_reconciles_away{host="other.test:443",lane="hint"} 0
+smile_operator_api_budget_reconciles_away{host="other.test:443",lane="refresh"} 0
+smile_operator_api_budget_reconciles_away{host="other.test:443",lane="revoke"} 0
+smile_operator_api_budget_reconciles_away{host="slowed.test:443",lane="create"} 0
+smile_operator_api_budget_reconciles_away{host="slowed.test:443",lane="hint"} 0
+smile_operator_api_budget_reconciles_away{host="slowed.test:443",lane="refresh"} 0
+smile_operator_api_budget_reconciles_away{host="slowed.test:443",lane="revoke"} 0
 # HELP smile_operator_api_budget_share Part of the call budget in use: 1, or less since the API host has said that there are too many calls.
 # TYPE smile_operator_api_budget_share gauge
 smile_operator_api_budget_share{host="other.test:443"} 1
 smile_operator_api_budget_share{host="slowed.test:443"} 0.5
 # HELP smile_operator_api_budget_waiting Calls that wait for the call budget.
 # TYPE smile_operator_api_budget_waiting gauge
-smile_operator_api_budget_waiting{host="other.test:443"} 0
-smile_operator_api_budget_waiting{host="slowed.test:443"} 1
+smile_operator_api_budget_waiting{host="other.test:443",lane="create"} 0
+smile_operator_api_budget_waiting{host="other.test:443",lane="hint"} 0
+smile_operator_api_budget_waiting{host="other.test:443",lane="refresh"} 0
+smile_operator_api_budget_waiting{host="other.test:443",lane="revoke"} 0
+smile_operator_api_budget_waiting{host="slowed.test:443",lane="create"} 0
+smile_operator_api_budget_waiting{host="slowed.test:443",lane="hint"} 0
+smile_operator_api_budget_waiting{host="slowed.test:443",lane="refresh"} 1
+smile_operator_api_budget_waiting{host="slowed.test:443",lane="revoke"} 0
 # HELP smile_operator_api_host_timeouts Consecutive calls to an API host that timed out. From three on, one call at a time is sent until the host responds.
 # TYPE smile_operator_api_host_timeouts gauge
 smile_operator_api_host_timeouts{host="other.test:443"} 1

@@ -250,7 +250,7 @@ func TestARemovedObjectLosesItsPlace(t *testing.T) {
 		time.Sleep(time.Second) // the first of them is woken
 		gone.caller.Forget()
 		parked.caller.Forget()
-		if calls, away := b.Waiting(); calls+away != 0 {
+		if calls, away := waiting(b); calls+away != 0 {
 			t.Errorf("%d wait, %d are away", calls, away)
 		}
 		if err := wait(newObject(b, "crowd")); err != nil {
@@ -362,7 +362,7 @@ func TestADisplacedCallerGoesWhenItComes(t *testing.T) {
 		if err := b.Wait(shareIn(t.Context(), smile.LaneRevoke, "other", nil)); err != nil {
 			t.Fatalf("the urgent call: %v", err)
 		}
-		if calls, away := b.Waiting(); calls != 0 || away != maxQueue-1 {
+		if calls, away := waiting(b); calls != 0 || away != maxQueue-1 {
 			t.Errorf("%d wait, %d are away", calls, away)
 		}
 		began := time.Now()
@@ -519,4 +519,12 @@ func liveAll(t *testing.T, limit float64, rates []int64, drawn []drawnObject) (a
 		group.Wait()
 	})
 	return all
+}
+
+// waiting returns how many calls wait, and how many callers are away, in all lanes.
+func waiting(b *Budget) (calls, away int) {
+	for _, use := range b.Use() {
+		calls, away = calls+use.Waiting, away+use.Away
+	}
+	return calls, away
 }
