@@ -108,7 +108,8 @@ deploy: ## Install the CRDs and the operator (IMAGE=registry/smile-operator:v0.1
 	$(KUBECTL) kustomize config/default $(if $(IMAGE),| sed -E 's|^( *image: )smile-operator:.*|\1$(IMAGE)|') | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: ## Remove the operator and its rights; CRDs, objects, and the namespace with the identity Secret stay
+undeploy: ## Remove the operator and its rights; CRDs, objects, and the namespace with the identity Secret stay (docs/uninstall.md)
+	$(GO) run ./cmd/kubectl-smile uninstall
 	for dir in manager network-policy roles; do $(KUBECTL) delete --ignore-not-found -k config/$$dir; done
 	for file in $(filter-out %/namespace.yaml %/kustomization.yaml,$(wildcard config/rbac/*.yaml)); do $(KUBECTL) delete --ignore-not-found -f $$file; done
 

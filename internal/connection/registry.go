@@ -44,6 +44,8 @@ type Config struct {
 	Clock clock.PassiveClock
 	// UserAgent of the calls.
 	UserAgent string
+	// Selector is the label selector of the objects that this process reads; "" if it reads all.
+	Selector string
 }
 
 // Registry holds the connections of this process.
@@ -91,7 +93,7 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 	err := r.config.Connections.Get(ctx, name, &obj)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, errNotFound
+		return nil, r.notFound()
 	case err != nil:
 		return nil, err
 	case obj.Spec.Suspend:

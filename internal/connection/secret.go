@@ -27,9 +27,6 @@ const (
 )
 
 var (
-	errNotFound = problem.NewWaiting(v1alpha1.ReasonConnectionNotFound,
-		"the SmileConnection that spec.connectionRef names does not exist in this namespace").
-		On(v1alpha1.ConditionConnectionReady)
 	errNotReady = problem.NewWaiting(v1alpha1.ReasonConnectionNotReady,
 		"the SmileConnection is not Ready: its own conditions say why").
 		On(v1alpha1.ConditionConnectionReady)
@@ -49,6 +46,13 @@ var (
 		"the key pair belongs to another tenant of Smile than the users of this connection: "+
 			"put back a pair of that tenant, or create another SmileConnection").After(Recheck)
 )
+
+// notFound says that a connection does not exist, or is not among the objects of this process.
+func (r *Registry) notFound() error {
+	return problem.NewWaiting(v1alpha1.ReasonConnectionNotFound,
+		"the SmileConnection that spec.connectionRef names does not exist in this namespace"+problem.Unselected(r.config.Selector)).
+		On(v1alpha1.ConditionConnectionReady)
+}
 
 // SecretReference is the Secret of a connection's key pair.
 func SecretReference(obj *v1alpha1.SmileConnection) secretuse.Reference {
