@@ -58,6 +58,10 @@ var (
 
 func TestMain(m *testing.M) {
 	ctrllog.SetLogger(logr.Discard())
+	if upstream := os.Getenv(upstreamVariable); upstream != "" {
+		fmt.Fprintln(os.Stderr, intercept(upstream, os.Getenv(proxyDirVariable)))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if started {
 		s, err := shared()
