@@ -20,7 +20,7 @@ TESTFLAGS ?=
 BIN := $(CURDIR)/bin
 BINARIES := $(notdir $(wildcard cmd/*))
 GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/application-api-errors.md docs/application-api.openapi.json \
-	internal/appapi/conformance/client docs/metrics.md
+	internal/appapi/conformance/client docs/metrics.md config/argocd
 MODULES := . hack/controlplane hack/release hack/tools
 # Our own packages in the other modules.
 NESTED := hack/controlplane/fetch hack/release hack/tools/walls
@@ -89,6 +89,7 @@ generate: toolchain ## Generate deep copies, CRDs, RBAC, the reference pages, an
 	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) tool controller-gen rbac:roleName=smile-operator paths="./controllers/...;./internal/..." output:rbac:dir=config/rbac
 	$(GO) test ./internal/appapi -run '^TestDocuments$$' -write >/dev/null
+	$(GO) test ./internal/argocd -run '^Test(EachKind|ConfigMap)HasTheScripts$$' -write >/dev/null
 	$(GO) test ./internal/app -run '^TestMetricsPage$$' -write >/dev/null
 	$(GO) tool -modfile=hack/tools/go.mod oapi-codegen -generate types,client -package client \
 		-o internal/appapi/conformance/client/client.gen.go docs/application-api.openapi.json

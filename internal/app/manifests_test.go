@@ -59,7 +59,7 @@ func TestManifestsHaveAllKinds(t *testing.T) {
 	}
 }
 
-// TestRolesOfPeople checks that people who may view see each kind, that each kind can be written by those who edit or administer
+// TestRolesOfPeople checks that the role view can read each kind, that each kind can be written by the roles edit or admin
 // but not by both roles' own rules, and that nothing else is granted by aggregation.
 func TestRolesOfPeople(t *testing.T) {
 	root := filepath.Join("..", "..", "config")
