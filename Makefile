@@ -174,7 +174,8 @@ JOURNEY ?= all
 
 .PHONY: e2e
 e2e: compiler kube-controller-manager browser axe ## Run the tests of whole processes, and of the widget in a browser
-	@$(call need,node,nodejs,the example in Node)
+	@$(call need,node,nodejs,the examples in Node)
+	@$(call need,curl,curl,the commands of the documentation)
 	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/... ./internal/sandbox/docstest/...
 	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) -C hack/chart test $(TESTFLAGS) -tags e2e -count=1 -timeout 30m ./cluster
 
