@@ -21,6 +21,7 @@ const (
 	defaultResyncInterval = 15 * time.Minute
 	defaultAPIKeyKey      = "apiKey"
 	defaultAPISecretKey   = "apiSecret"
+	authoritiesKey        = "ca.crt"
 
 	// Recheck is how often the Secret of a connection that is not Ready is read.
 	Recheck = 5 * time.Second

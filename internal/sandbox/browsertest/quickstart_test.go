@@ -35,7 +35,7 @@ func quickstart(t *testing.T, box *sandbox.Server, script string) *httptest.Serv
 		</script>`, script)
 	})
 	mux.HandleFunc("GET /api/create_link_token", func(w http.ResponseWriter, r *http.Request) {
-		// A trailing slash of the configured host makes two.
+		// A trailing slash in the configured URL gives two slashes.
 		request, err := http.NewRequestWithContext(r.Context(), http.MethodPost, box.URL+"/v1//users", bytes.NewBufferString("{}"))
 		if err != nil {
 			t.Error(err)
@@ -71,6 +71,7 @@ func quickstart(t *testing.T, box *sandbox.Server, script string) *httptest.Serv
 }
 
 func TestQuickstart(t *testing.T) {
+	parallel(t)
 	for name, script := range map[string]string{
 		"the sandbox's address": vendor.URL + "/v2/smile.v2.js",
 		"the vendor's address":  "https://web.smileapi.io/v2/smile.v2.js",

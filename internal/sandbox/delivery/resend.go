@@ -8,7 +8,7 @@ import (
 // Why a delivery cannot be sent again.
 var (
 	ErrUnknown   = errors.New("there is no such delivery")
-	ErrForgotten = errors.New("the event is not kept any more, or bodies are not kept at all (--journal-bodies)")
+	ErrForgotten = errors.New("the event is no longer kept, or bodies are not kept at all (--journal-bodies)")
 )
 
 // Get returns a delivery.
@@ -33,6 +33,7 @@ func (q *Queue) Resend(seq int, to Target) (Delivery, error) {
 	if err := json.Unmarshal(text, &event); err != nil {
 		return Delivery{}, err
 	}
+	event.UserID = former.UserID
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	o := q.add(former.Key, to, event)
