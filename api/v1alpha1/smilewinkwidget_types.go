@@ -128,7 +128,7 @@ type WidgetPage struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=500
 	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[a-z][a-z0-9+.-]*://[^/?#@ \"<>\\\\^`{|}]') && isURL(self) && !self.contains('@')",message="returnURL must be a URL like https://app.example.com/linked or com.example.app://linked, without a user name"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^(http|javascript|data|vbscript|file|blob|about|filesystem|content|intent|view-source|ws|wss|ftp|chrome|chrome-extension|moz-extension|resource|jar)([+.-][a-z]*)?:')",message="returnURL must have the scheme https, or that of an app of yours: http, javascript, data, file, intent and other schemes of browsers are refused"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^(http|javascript|data|vbscript|file|blob|about|filesystem|content|intent|view-source|ws|wss|ftp|chrome|chrome-extension|moz-extension|resource|jar)([+.-][a-z]*)?:')",message="returnURL must have the scheme https, or the scheme of your app: http, javascript, data, file, intent and other schemes of browsers are refused"
 	ReturnURL string `json:"returnURL,omitempty"`
 
 	// logoURL is an image that the page shows, with the scheme https. The page's Content-Security-Policy permits its host.

@@ -96,10 +96,10 @@ func (s *scope) schedule(run *run) {
 	s.takeHints(run.Object, hint.Accounts)
 	for _, account := range run.Object.Status.Accounts {
 		if connected(account) && account.FinishedTasks == 0 && account.ConnectedAt != nil {
-			looks := schedule.AfterActivity(account.ConnectedAt.Time, run.Now)
-			run.WakeAt(looks.Next)
-			if looks.Last.After(s.r.Mirrors.Started()) && looks.Last.After(s.notBefore) {
-				s.notBefore = looks.Last
+			polls := schedule.AfterActivity(account.ConnectedAt.Time, run.Now)
+			run.WakeAt(polls.Next)
+			if polls.Last.After(s.r.Mirrors.Started()) && polls.Last.After(s.notBefore) {
+				s.notBefore = polls.Last
 			}
 		}
 	}

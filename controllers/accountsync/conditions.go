@@ -39,7 +39,8 @@ const (
 type outputState int
 
 const (
-	_ outputState = iota // the output stays as it was
+	// outputUnchanged: the condition stays as it is.
+	outputUnchanged outputState = iota
 	// outputUnwanted: the spec asks for no output.
 	outputUnwanted
 	// outputEmpty: there is no data to write yet.

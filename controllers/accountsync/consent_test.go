@@ -122,7 +122,7 @@ var _ = Describe("The data of a person", func() {
 			s.Smile.Break(faults...)
 			s.op.Poll()
 			s.op.Fail(sync, 1)
-			Expect(holds(s.data().Data)).To(Equal([]string{linked[1].ID}), "it is gone already")
+			Expect(holds(s.data().Data)).To(Equal([]string{linked[1].ID}), "it was already deleted")
 			s.Smile.ClearFaults()
 			s.op.Live(time.Minute, sync)
 			Expect(holds(s.data().Data)).NotTo(ContainElement(linked[0].ID))

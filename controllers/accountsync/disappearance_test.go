@@ -141,7 +141,7 @@ var _ = Describe("The data of many people", func() {
 		s.Smile.Instead = withoutAccounts
 		s.op.Live(interval, append(all, other)...)
 		Expect(s.Condition(s.conn, v1alpha1.ConditionMirrored)).To(Equal("False/MassDisappearance"))
-		Expect(s.Condition(other, v1alpha1.ConditionMirrored)).To(Equal("True/Succeeded"), "nothing of its own waits")
+		Expect(s.Condition(other, v1alpha1.ConditionMirrored)).To(Equal("True/Succeeded"), "no erasure on its connection is waiting")
 
 		s.Annotate(other, v1alpha1.AnnotationApproveErasure, "yes")
 		s.op.Live(2*time.Hour, append(all, other)...)

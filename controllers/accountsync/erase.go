@@ -202,15 +202,15 @@ func (s *scope) entriesWithout(run *run, gone erasures) []v1alpha1.SyncedAccount
 var whyErased = map[auditlog.Reason]string{
 	auditlog.ReasonWithdrawn:   "erased data: its account was disconnected",
 	auditlog.ReasonExpired:     "erased data: spec.retention.ttl has passed",
-	auditlog.ReasonNotSelected: "erased data: the spec no longer covers its account",
-	auditlog.ReasonSpecChanged: "deleted the output with its data: the spec no longer asks for it",
+	auditlog.ReasonNotSelected: "erased data: the spec no longer selects its account",
+	auditlog.ReasonSpecChanged: "deleted the output with its data: the spec no longer requires it",
 }
 
 var whyNotTakenBack = map[auditlog.Reason]string{
 	auditlog.ReasonSealMismatch:    "the output's seal is missing, or was made for another output or other data",
 	auditlog.ReasonInErasureLedger: "it was erased before, because its account was disconnected",
 	auditlog.ReasonNotConnected:    "Smile does not show its account as connected",
-	auditlog.ReasonNotSelected:     "the spec does not cover its account",
+	auditlog.ReasonNotSelected:     "the spec does not select its account",
 	auditlog.ReasonExpired:         "spec.retention.ttl has passed since it was fetched",
 }
 

@@ -104,8 +104,8 @@ var _ = Describe("Fetching", func() {
 		Expect(s.Smile.Calls(before, "get-account-payload")).To(Equal(5))
 		Expect(s.data().Data).To(Equal(held))
 		Expect(s.op.Reasons(sync)).To(Equal(told), "nothing new was written")
-		Expect(s.data().Annotations[v1alpha1.AnnotationSeal]).NotTo(Equal(sealed), "only the seal was: it says when the data was fetched")
-		Expect(s.Smile.Calls(before)).To(Equal(5), "a refresh that is due needs no other call")
+		Expect(s.data().Annotations[v1alpha1.AnnotationSeal]).NotTo(Equal(sealed), "only the seal was written: it says when the data was fetched")
+		Expect(s.Smile.Calls(before)).To(Equal(5), "a due refresh makes no other call")
 
 		before = s.Smile.Mark()
 		s.ask(sync)

@@ -137,7 +137,7 @@ var _ = Describe("A hint about an account", func() {
 		s.HintAbout(s.user, s.DataOf(again.ID))
 		s.op.Run(s.user, sync)
 		Expect(holds(s.data().Data)).To(Equal([]string{again.ID}))
-		Expect(s.Smile.Calls(before)).To(Equal(2), "the provider is known")
+		Expect(s.Smile.Calls(before)).To(Equal(2), "the provider is remembered")
 	})
 
 	It("also costs one call when only one datapoint is wanted, for its list", func() {
@@ -256,7 +256,7 @@ var _ = Describe("A hint about an account", func() {
 		Expect(s.Smile.Calls(before, "get-account")).To(Equal(1))
 		Expect(holds(s.data().Data)).To(Equal([]string{linked[0].ID}))
 		s.op.Run(s.user, sync)
-		Expect(s.Smile.Calls(before)).To(Equal(1), "it is asked once")
+		Expect(s.Smile.Calls(before)).To(Equal(1), "Smile is asked once")
 	})
 
 	DescribeTable("reveals nothing if a status was edited to show another user's account", func(datapoints ...v1alpha1.Datapoint) {
@@ -272,7 +272,7 @@ var _ = Describe("A hint about an account", func() {
 		before := s.Smile.Mark()
 		s.HintAbout(s.user, s.DataOf(account.ID))
 		s.op.Run(sync)
-		Expect(s.Smile.Calls(before, "get-account-payload", "list-contributions")).To(BeNumerically(">=", 1), "the status is believed so far")
+		Expect(s.Smile.Calls(before, "get-account-payload", "list-contributions")).To(BeNumerically(">=", 1), "until the account is read, the status decides whose it is")
 		Expect(holds(s.data().Data)).To(Equal([]string{linked[0].ID}))
 	},
 		Entry("by a payload", v1alpha1.Datapoint{Type: "IDENTITIES"}, v1alpha1.Datapoint{Type: "CONTRIBUTIONS"}),

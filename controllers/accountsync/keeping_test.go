@@ -214,7 +214,7 @@ func (k *keeping) reconcile() {
 		fetchable := k.shown()[id] == "CONNECTED"
 		Expect(recorded(id, auditlog.ActionErased, auditlog.ActionNotTakenBack, auditlog.ActionLost) || fetchable).To(
 			BeTrue(), "the data of %s is gone without a record", id)
-		Expect(k.authentic[stateOf(held)] && k.mayKeep(held, before, id)).To(BeFalse(), "data of %s is lost that may be kept", id)
+		Expect(k.authentic[stateOf(held)] && k.mayKeep(held, before, id)).To(BeFalse(), "the data of %s is lost although it may be kept", id)
 	}
 	for _, entry := range before.Status.Accounts {
 		if len(entry.Datapoints) > 0 && len(entryIn(k.sync, entry.ID).Datapoints) == 0 {
@@ -290,9 +290,9 @@ func (k *keeping) settled() {
 	}
 	for _, id := range contents(now) {
 		entry := entryIn(k.sync, id)
-		Expect(k.covers(entry.ProviderID)).To(BeTrue(), "%s is kept though the spec does not cover it", id)
+		Expect(k.covers(entry.ProviderID)).To(BeTrue(), "%s is kept although the spec does not select it", id)
 		present := shown[id] != "" && shown[id] != "DISCONNECTED"
-		Expect(present || k.retains() || !k.withdrawn[id]).To(BeTrue(), "%s is kept though the person has withdrawn", id)
+		Expect(present || k.retains() || !k.withdrawn[id]).To(BeTrue(), "%s is kept although the person has withdrawn consent", id)
 		Expect(shown[id] == "CONNECTED" || !k.ledgered(id)).To(BeTrue(), "%s is kept though it is in the ledger", id)
 		for _, datapoint := range entry.Datapoints {
 			Expect(k.fetchedAt(id)).To(ContainElement(datapoint.FetchedAt.Unix()), "%s was never fetched then", id)

@@ -255,7 +255,7 @@ var (
 	}
 	released = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonReleased,
-		"the data was fetched and its accounts were revoked, as spec.revokeAfterFetch asks",
+		"the data was fetched and its accounts were revoked, as spec.revokeAfterFetch requires",
 	}
 	nobody = connectedness{
 		metav1.ConditionFalse, v1alpha1.ReasonAwaitingEndUser,

@@ -138,7 +138,7 @@ func TestAnEntryComesBackFromItsFacts(t *testing.T) {
 			t.Errorf("%v: %s", words, diff)
 		}
 		if !sameFetch(got, factsOf(before)) {
-			t.Errorf("%v: it is of another fetch", words)
+			t.Errorf("%v: the entry is of another fetch than the copy", words)
 		}
 	}
 }

@@ -180,7 +180,7 @@ var _ = Describe("The output of a released account", func() {
 		Expect(s.Outcome(sync)).To(Equal(testenv.Ready(v1alpha1.ReasonReleased)))
 		s.wipe(sync)
 		s.op.Run(sync)
-		Expect(holds(s.data().Data)).To(BeEmpty(), "for all that is proven the person may have been faster")
+		Expect(holds(s.data().Data)).To(BeEmpty(), "the person may have disconnected the account first")
 		Expect(s.audited(sync)).To(ContainElement("NotTakenBack/NotConnected"))
 	})
 

@@ -87,7 +87,7 @@ var _ = Describe("A SmileAccountSync in trouble", func() {
 		Expect(s.Condition(sync, v1alpha1.ConditionOutputReady)).To(Equal("False/OutputTooLarge"))
 		s.op.Quiet(sync)
 		s.op.Live(time.Hour, sync)
-		Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonOutputTooLarge)), "it is not taken for done")
+		Expect(s.Outcome(sync)).To(Equal(testenv.Stalled(v1alpha1.ReasonOutputTooLarge)), "it does not count as done")
 		Expect(s.data()).To(Equal(before))
 
 		s.Change(sync, func() { sync.Spec.Datapoints[0].Fields = []v1alpha1.FieldPath{"firstName"} })

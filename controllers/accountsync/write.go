@@ -17,29 +17,32 @@ import (
 
 // write writes the data that is kept to the output: the data that was fetched, and the data of other accounts that it holds
 // already.
-func (s *scope) write(ctx context.Context, run *run) error {
+func (s *scope) write(ctx context.Context, run *run) (err error) {
+	s.found.output, err = s.writeOutput(ctx, run)
+	return err
+}
+
+// writeOutput writes the output if that is planned, and returns what became of it.
+func (s *scope) writeOutput(ctx context.Context, run *run) (outputState, error) {
 	sync := run.Object
 	target, wanted := targetOf(sync)
 	if !wanted {
 		s.record(sync)
-		s.found.output = outputUnwanted
-		return nil
+		return outputUnwanted, nil
 	}
 	if !s.plan.write {
-		s.found.output = s.unchanged()
-		return nil
+		return s.unchanged(), nil
 	}
 	held, lost, err := s.kept(ctx, run)
 	if err != nil {
-		return err
+		return outputUnchanged, err
 	}
 	if len(held) == 0 && sync.Status.Output == nil && s.opened[target].Content() == nil {
-		s.found.output = outputEmpty
-		return nil
+		return outputEmpty, nil
 	}
 	changed, err := s.store(ctx, run, target, held, recorded(sync.Status.Accounts, s.fetched))
 	if err != nil {
-		return err
+		return outputUnchanged, err
 	}
 	if changed {
 		s.audit(run, "", auditlog.ActionWritten, s.why(run), auditlog.OutcomeSucceeded)
@@ -51,17 +54,16 @@ func (s *scope) write(ctx context.Context, run *run) error {
 	if changed && len(held) > 0 {
 		run.Event(corev1.EventTypeNormal, v1alpha1.ReasonDataWritten, "Write", "wrote new data of the linked accounts to the output")
 	}
-	s.found.output = outputWritten
-	return nil
+	return outputWritten, nil
 }
 
-// unchanged is the state of an output that is not written. The status may be that of an intent, which was stored before the
-// condition OutputReady.
+// unchanged is the state of an output that needs no write. The last process may have written it, and ended before it stored
+// OutputReady.
 func (s *scope) unchanged() outputState {
 	if s.asWritten {
 		return outputWritten
 	}
-	return 0
+	return outputUnchanged
 }
 
 // record stores in the status what was fetched, now that it is written.

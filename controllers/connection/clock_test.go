@@ -47,7 +47,7 @@ var _ = Describe("The clock", func() {
 		before := w.Smile.Mark()
 		op = w.Operator()
 		op.Run(conn)
-		Expect(w.Condition(conn, v1alpha1.ConditionClockSynchronized)).To(Equal("False/ClockSkew"), "until Smile is heard, it stays as it was")
+		Expect(w.Condition(conn, v1alpha1.ConditionClockSynchronized)).To(Equal("False/ClockSkew"), "until Smile responds, it is unchanged")
 		Expect(w.Smile.Calls(before)).To(BeZero())
 	})
 })

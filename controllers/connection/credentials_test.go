@@ -228,7 +228,7 @@ var _ = Describe("A key pair of another tenant", func() {
 		w.Change(conn, func() { conn.Spec.CredentialsSecretRef.Name = "other-keys" })
 		op.Run(another)
 		Expect(w.Smile.People(testenv.Two)).To(BeEmpty())
-		Expect(w.Outcome(another)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "the last pair that was proven serves")
+		Expect(w.Outcome(another)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "the last proven pair is used")
 		Expect(w.Smile.People(testenv.One)).To(HaveLen(2))
 	})
 

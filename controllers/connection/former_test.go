@@ -51,7 +51,7 @@ var _ = Describe("A rotation to a key pair that Smile refuses", func() {
 		Expect(w.Smile.People(testenv.One)).To(HaveLen(1))
 
 		op.Live(40*time.Minute, conn)
-		Expect(w.Smile.Calls(before, "list-providers")).To(BeNumerically("<=", 3), "the refused pair is tried rarely")
+		Expect(w.Smile.Calls(before, "list-providers")).To(BeNumerically("<=", 3), "the refused pair is probed rarely")
 		Expect(w.Outcome(newcomer("b"))).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
 	})
 

@@ -70,9 +70,9 @@ var _ = Describe("A SmileConnection", func() {
 	It("waits as long as Smile requests after too many calls", func() {
 		w.Smile.Break(sandbox.Fault{Operation: "*", Action: "status:429"})
 		Expect(op.Run(conn)).To(Equal(5 * time.Minute))
-		Expect(w.Outcome(conn)).To(Equal(testenv.Fresh), "being throttled does not show")
+		Expect(w.Outcome(conn)).To(Equal(testenv.Fresh), "throttling is not shown")
 		op.Quiet(conn)
-		Expect(w.Smile.Calls(0)).To(Equal(1), "the whole host is left alone")
+		Expect(w.Smile.Calls(0)).To(Equal(1), "no call is sent to the host")
 
 		w.Operator().Run(conn)
 		Expect(w.Outcome(conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))

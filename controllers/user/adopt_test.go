@@ -58,7 +58,7 @@ var _ = Describe("A re-created SmileUser", func() {
 		s.op = s.Operator()
 		s.op.Run(user)
 		Expect(s.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
-		Expect(user.Status.UserID).To(Equal(id), "it carries the object's own mark, whatever the policy")
+		Expect(user.Status.UserID).To(Equal(id), "it carries the object's marker, with any policy")
 		Expect(s.posts()).To(Equal(1))
 	})
 
@@ -195,7 +195,7 @@ var _ = Describe("A person with more than one user at Smile", func() {
 
 		s.op = s.Operator()
 		s.op.Run(user)
-		Expect(user.Status.UserID).NotTo(Equal(linked.ID), "what is set is never switched")
+		Expect(user.Status.UserID).NotTo(Equal(linked.ID), "a user ID that is set never changes")
 
 		s.ChangeStatus(user, func() { user.Status = v1alpha1.SmileUserStatus{} })
 		s.op.Run(user)
@@ -209,7 +209,7 @@ var _ = Describe("A person with more than one user at Smile", func() {
 		s.ChangeStatus(user, func() { user.Status = v1alpha1.SmileUserStatus{} })
 		s.op = s.Operator()
 		s.op.Run(user)
-		Expect(user.Status.UserID).To(Equal(s.people()[0]), "both have accounts: the oldest")
+		Expect(user.Status.UserID).To(Equal(s.people()[0]), "if both have accounts, the oldest is used")
 		Expect(s.posts()).To(Equal(1))
 	})
 })
@@ -272,7 +272,7 @@ var _ = Describe("A user that is adopted by its id", func() {
 
 			s.Delete(owner)
 			s.op.Live(2*time.Minute, thief)
-			Expect(s.Outcome(thief)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "nobody has it any more")
+			Expect(s.Outcome(thief)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "no object names it any more")
 		})
 	}
 })

@@ -71,7 +71,7 @@ var _ = Describe("A person at the vendor's sandbox", func() {
 				later := claiming(second)
 				s.op.Run(later)
 				Expect(s.Outcome(later)).To(Equal(testenv.Stalled(v1alpha1.ReasonUserIDConflict)))
-				Expect(called()).To(ContainElements(hosts[first], hosts[second]), "each connection calls the name that it gives")
+				Expect(called()).To(ContainElements(hosts[first], hosts[second]), "each connection uses the host name of its own spec")
 			})
 		}
 	}

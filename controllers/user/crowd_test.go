@@ -124,8 +124,8 @@ func (t *turmoil) survive() {
 		Expect(t.Outcome(user)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), user.Name)
 		ids[user.Status.UserID] = true
 	}
-	Expect(t.people()).To(ConsistOf(slices.Collect(maps.Keys(ids))), "exactly those that the objects have")
-	Expect(ids).To(HaveLen(crowd), "each another one")
+	Expect(t.people()).To(ConsistOf(slices.Collect(maps.Keys(ids))), "exactly the ids in the objects' statuses")
+	Expect(ids).To(HaveLen(crowd), "each object has its own user")
 }
 
 var _ = Describe("Many persons in a turmoil", func() {

@@ -97,7 +97,7 @@ var _ = Describe("A link token whose Secret cannot be written", func() {
 		s.op.Quiet(user)
 		Expect(s.posts()).To(Equal(1))
 		Expect(minted()).To(BeZero())
-		Expect(s.Smile.Calls(before)).To(BeNumerically("<", 60), "what fails is not tried in a loop")
+		Expect(s.Smile.Calls(before)).To(BeNumerically("<", 60), "a failing call is not repeated in a loop")
 		lift()
 		s.op.Live(6*time.Minute, user)
 		holding(user, testenv.TokenName)

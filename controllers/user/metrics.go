@@ -7,7 +7,7 @@ import (
 
 var duplicateUsers = prometheus.NewCounter(prometheus.CounterOpts{
 	Name: "smile_operator_duplicate_remote_users_total",
-	Help: "Users at Smile that turned out to be a second user of the same person.",
+	Help: "Users found at Smile that are duplicates of another user of the same person.",
 })
 
 func init() { metrics.Registry.MustRegister(duplicateUsers) }

@@ -64,7 +64,7 @@ var _ = Describe("Many deletions at once", func() {
 			s.op.Quiet(user)
 		}
 		s.op.Run(s.conn)
-		Expect(s.Outcome(s.conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "the rest of it works")
+		Expect(s.Outcome(s.conn)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "everything else works")
 		Expect(s.Condition(s.conn, v1alpha1.ConditionRevokesAllowed)).To(Equal("False/RevokesPaused"))
 		Expect(s.op.Reasons(s.conn)).To(ContainElement(v1alpha1.ReasonRevokesPaused))
 		s.op.Quiet(s.conn)
@@ -72,7 +72,7 @@ var _ = Describe("Many deletions at once", func() {
 		before := s.Smile.Mark()
 		s.Pass(time.Hour)
 		pass()
-		Expect(s.Smile.Calls(before)).To(BeZero(), "what waits calls nothing")
+		Expect(s.Smile.Calls(before)).To(BeZero(), "a waiting object makes no call")
 
 		s.op = s.Operator()
 		s.op.Run(s.conn)

@@ -41,7 +41,7 @@ var _ = Describe("A new leader", func() {
 			s.op.Run(again)
 			if lag != "0s" {
 				Expect(s.Outcome(again)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
-				Expect(s.op.Reasons(again)).To(BeEmpty(), "that is nothing to worry about")
+				Expect(s.op.Reasons(again)).To(BeEmpty(), "no event reports it")
 				s.op.Quiet(again)
 			}
 			s.op.Live(settled, again)
@@ -60,7 +60,7 @@ var _ = Describe("A new leader", func() {
 			again := s.user(testenv.UserName)
 			s.op.Run(again)
 			Expect(s.Outcome(again)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)), "without waiting")
-			Expect(s.posts()).To(Equal(2), "one for somebody")
+			Expect(s.posts()).To(Equal(2), "one of the two is that of the user somebody")
 		})
 
 		It("creates no user twice that has a second object with another name, with a listing "+lag+" late", func() {

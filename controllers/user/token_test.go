@@ -79,7 +79,7 @@ var _ = Describe("A link token", func() {
 	It("is minted again when its Secret is deleted, but not every minute", func() {
 		s.Delete(token())
 		s.op.Live(4*time.Minute, user)
-		Expect(minted()).To(BeZero(), "the last one is younger than 5 minutes")
+		Expect(minted()).To(BeZero(), "the last token is younger than 5 minutes")
 		Expect(s.Outcome(user)).To(Equal(testenv.Waiting(v1alpha1.ReasonProgressing)))
 		Expect(s.Condition(user, v1alpha1.ConditionTokenIssued)).To(Equal("False/Progressing"))
 		s.op.Quiet(user)

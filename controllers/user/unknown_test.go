@@ -209,7 +209,7 @@ var _ = Describe("A process that is killed while it creates a user", func() {
 					s.op = s.Operator(k.wrap)
 					user := s.user(testenv.UserName, testenv.Revoking, testenv.WithToken(testenv.TokenName))
 					s.op.Fail(user, 1)
-					Expect(k.seen).To(BeNumerically(">", nth), "the process got as far as that")
+					Expect(k.seen).To(BeNumerically(">", nth), "the process reached this step")
 
 					k.nth = 1000
 					if restart {

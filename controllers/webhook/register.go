@@ -27,7 +27,7 @@ const maxAlive = 2
 var (
 	errReplacing = problem.NewNotReady(
 		v1alpha1.ReasonProgressing,
-		"the change before this one is still being carried out: the webhook that it replaced stays until none of its events can be under way",
+		"the previous change is not finished: the webhook that it replaced stays until all events of it must have arrived",
 	)
 	errDiffers = problem.NewTransient(v1alpha1.ReasonInvalidResponse,
 		"Smile does not show the new webhook, or shows it with other values than it was registered with")

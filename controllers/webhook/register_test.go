@@ -24,7 +24,7 @@ var _ = Describe("Registering", func() {
 		s := newScene(sandbox.Options{})
 		since := s.Smile.Mark()
 		sub := s.registered()
-		Expect(s.Smile.Calls(since)).To(Equal(3), "a listing, a creation and its proof")
+		Expect(s.Smile.Calls(since)).To(Equal(3), "one listing, one creation, and one call that verifies it")
 
 		hooked := s.only()
 		Expect(hooked.EventTypes).To(ConsistOf("TASK_FINISHED", "ACCOUNT_DISCONNECTED"))
@@ -55,7 +55,7 @@ var _ = Describe("Registering", func() {
 		since = s.Smile.Mark()
 		s.restart()
 		s.op.Run(sub)
-		Expect(s.Smile.Calls(since)).To(BeZero(), "a restart calls nothing")
+		Expect(s.Smile.Calls(since)).To(BeZero(), "a restart makes no call")
 	})
 
 	It("creates nothing while a quota leaves no room for the Secret with the pair", func() {
@@ -67,7 +67,7 @@ var _ = Describe("Registering", func() {
 		Expect(s.Message(sub)).To(ContainSubstring("exceeded quota"))
 		s.op.Quiet(sub)
 		Expect(s.creates()).To(BeZero())
-		Expect(s.Smile.Calls(since)).To(BeNumerically("<", 30), "what fails is not tried in a loop")
+		Expect(s.Smile.Calls(since)).To(BeNumerically("<", 30), "a failing call is not repeated in a loop")
 		lift()
 		s.op.Live(6*time.Minute, sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))
@@ -175,7 +175,7 @@ var _ = Describe("A creation whose outcome is unknown", func() {
 		sub := s.subscription()
 		dying = true
 		s.op.Fail(sub, 1)
-		Expect(s.takes(sub, s.only())).To(BeTrue(), "events are taken from the first on")
+		Expect(s.takes(sub, s.only())).To(BeTrue(), "events are accepted from the first one on")
 		s.restart()
 		s.op.Live(settle+time.Minute, sub)
 		Expect(s.Outcome(sub)).To(Equal(testenv.Ready(v1alpha1.ReasonSucceeded)))

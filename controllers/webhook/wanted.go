@@ -73,7 +73,7 @@ func (s *scope) wantedSecret(ctx context.Context, run *run) (secret string, perm
 	switch {
 	case ref != nil && ref.Name == target(run).Name:
 		return "", false, problem.NewInvalid(v1alpha1.ReasonSecretInvalid,
-			"spec.secretRef names the Secret that the operator makes for this object: omit spec.secretRef to use the secret in it").
+			"spec.secretRef names the Secret that the operator creates for this object: omit spec.secretRef to use the secret in it").
 			After(secretuse.Recheck)
 	case ref != nil:
 		return s.namedSecret(ctx, run)

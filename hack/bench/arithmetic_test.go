@@ -60,7 +60,7 @@ func TestPeak(t *testing.T) {
 
 func TestSpan(t *testing.T) {
 	if got := span(nil); got != 0 {
-		t.Errorf("nothing spans %s", got)
+		t.Errorf("the span of no times is %s", got)
 	}
 	if got := span(at(500, 200, 1700)); got != 1500*time.Millisecond {
 		t.Errorf("it spans %s", got)
@@ -69,7 +69,7 @@ func TestSpan(t *testing.T) {
 
 func TestRates(t *testing.T) {
 	for name, tt := range map[string]struct{ got, want float64 }{
-		"calls a look":          {per(time.Minute, 21, 3*time.Minute), 7},
+		"calls a poll":          {per(time.Minute, 21, 3*time.Minute), 7},
 		"writes an hour":        {per(time.Hour, 2, 3*time.Minute), 40},
 		"none":                  {per(time.Hour, 0, time.Minute), 0},
 		"calls of each":         {perUser(340, 300), 340.0 / 300},

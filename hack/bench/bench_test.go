@@ -50,7 +50,7 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	if (options{only: []string{"paced"}}).wanted("crashes") || !(options{}).wanted("crashes") {
-		t.Error("only what is named is wanted, or all")
+		t.Error("not exactly the named scenarios are wanted, or all if none is named")
 	}
 }
 
@@ -176,7 +176,7 @@ func TestNewsArrive(t *testing.T) {
 	w.note(secret("alice", `[{}]`), times[0])
 	w.note(secret("ryan", `[]`), times[0])
 	if w.filled() != 1 {
-		t.Errorf("%d are filled", w.filled())
+		t.Errorf("%d of the outputs are filled", w.filled())
 	}
 	had, happened := w.items(), map[string]time.Time{"alice": times[1], "ryan": times[1]}
 	grown := accountChange{shows: func(had, has int) bool { return has > had }}

@@ -79,9 +79,9 @@ func TestHigherIsBetter(t *testing.T) {
 		}
 	}
 	if f := (figure{Target: atMost(0.6), AtLeast: true, Measured: 0.7}).judged(); f.Verdict != met {
-		t.Errorf("more than the least is %s", f.Verdict)
+		t.Errorf("above the minimum the verdict is %s", f.Verdict)
 	}
 	if f := (figure{Target: atMost(0.6), AtLeast: true, Measured: 0.5}).judged(); f.Verdict != missed {
-		t.Errorf("less than the least is %s", f.Verdict)
+		t.Errorf("below the minimum the verdict is %s", f.Verdict)
 	}
 }

@@ -14,15 +14,15 @@ func TestRequestsThatCount(t *testing.T) {
 	lease := audit.Request{User: accountUser, Verb: "update", Resource: "leases"}
 	foreign := audit.Request{User: "system:admin", Verb: "patch", Resource: "smileusers/status"}
 	watch := audit.Request{User: accountUser, Verb: "watch", Resource: "smileusers"}
-	look := audit.Request{User: accountUser, Verb: "get", Resource: "secrets"}
+	read := audit.Request{User: accountUser, Verb: "get", Resource: "secrets"}
 	list := audit.Request{User: accountUser, Verb: "list", Resource: "smileusers"}
 	store := audit.Request{User: accountUser, Verb: "patch", Resource: "smileusers/status"}
 	output := audit.Request{User: accountUser, Verb: "update", Resource: "secrets"}
 	event := audit.Request{User: accountUser, Verb: "create", Resource: "events"}
-	all := []audit.Request{lease, foreign, watch, look, list, store, output, event}
+	all := []audit.Request{lease, foreign, watch, read, list, store, output, event}
 
 	for name, tt := range map[string]struct{ got, want []audit.Request }{
-		"the operator's":     {own(all), []audit.Request{watch, look, list, store, output, event}},
+		"the operator's":     {own(all), []audit.Request{watch, read, list, store, output, event}},
 		"writes":             {writes(own(all)), []audit.Request{store, output, event}},
 		"somebody's turn":    {busy(own(all)), []audit.Request{list, store, output, event}},
 		"writes of statuses": {statusWrites(own(all)), []audit.Request{store}},
@@ -36,7 +36,7 @@ func TestRequestsThatCount(t *testing.T) {
 		t.Errorf("tally: %s", got)
 	}
 	if got := tallyRequests(nil); got != "none" {
-		t.Errorf("tally of nothing: %s", got)
+		t.Errorf("the count without requests: %s", got)
 	}
 }
 
@@ -44,10 +44,10 @@ func TestQuietAfter(t *testing.T) {
 	times := at(0, 4000, 1500)
 	requests := []audit.Request{{At: times[1]}, {At: times[2]}}
 	if got := quietAfter(times[0], requests); got != 4*time.Second {
-		t.Errorf("quiet after %s", got)
+		t.Errorf("the requests ended after %s", got)
 	}
 	if got := quietAfter(times[0], nil); got != 0 {
-		t.Errorf("quiet after %s without a request", got)
+		t.Errorf("without a request, the requests ended after %s", got)
 	}
 	if diff := cmp.Diff(times[1:], arrivals(requests)); diff != "" {
 		t.Error(diff)

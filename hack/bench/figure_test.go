@@ -76,6 +76,6 @@ func TestWrittenResult(t *testing.T) {
 		t.Error(diff)
 	}
 	if !strings.Contains(string(text), `"target": 0`) || !strings.Contains(string(text), `"verdict": "met"`) {
-		t.Errorf("a target of 0 is one, too:\n%s", text)
+		t.Errorf("a target of 0 is not treated as a target:\n%s", text)
 	}
 }

@@ -12,7 +12,7 @@ func TestParseProcess(t *testing.T) {
 		t.Errorf("it is %+v (%v)", got, err)
 	}
 	if got, err := parseProcess("4711 (smile) S"); err == nil {
-		t.Errorf("too little is %+v", got)
+		t.Errorf("a truncated line gives %+v", got)
 	}
 }
 

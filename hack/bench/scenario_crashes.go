@@ -78,7 +78,7 @@ func (st *stage) killCreating(ctx context.Context, o *operator, after int) (*ope
 		return nil, err
 	}
 	mark := st.mark()
-	err = st.until(ctx, fmt.Sprintf("%d users more are created", after), 3*time.Minute, func() (bool, string, error) {
+	err = st.until(ctx, fmt.Sprintf("%d more users are created", after), 3*time.Minute, func() (bool, string, error) {
 		made := len(creations(st.smile.Journal(mark)))
 		return made >= after, fmt.Sprintf("%d are", made), o.alive()
 	})

@@ -53,7 +53,7 @@ func TestRunSteps(t *testing.T) {
 }
 
 func TestStayEndsWithASignalOrAFailure(t *testing.T) {
-	for name, signalled := range map[string]bool{"signal": true, "failure": false} {
+	for name, signaled := range map[string]bool{"signal": true, "failure": false} {
 		t.Run(name, func(t *testing.T) {
 			signals, signal := context.WithCancel(t.Context())
 			defer signal()
@@ -62,12 +62,12 @@ func TestStayEndsWithASignalOrAFailure(t *testing.T) {
 			var out strings.Builder
 			d := newDemo(&out, fail)
 			d.dir, d.sandbox = "/the/directory", "http://the.sandbox"
-			if signalled {
+			if signaled {
 				signal()
 			} else {
 				fail(errEnough)
 			}
-			if err := d.stay(ctx, signals); (err == nil) != signalled || err != nil && !errors.Is(err, errEnough) {
+			if err := d.stay(ctx, signals); (err == nil) != signaled || err != nil && !errors.Is(err, errEnough) {
 				t.Errorf("stay returned %v", err)
 			}
 			for _, part := range []string{"export KUBECONFIG=/the/directory/kubeconfig\n", "http://the.sandbox", "Ctrl-C"} {

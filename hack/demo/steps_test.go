@@ -44,7 +44,7 @@ func TestControl(t *testing.T) {
 	}
 	err = d.control(t.Context(), http.MethodPost, "link", &account, george("nobody"))
 	if err == nil || !strings.Contains(err.Error(), "404") || !strings.Contains(err.Error(), "nobody") {
-		t.Errorf("linking an account of nobody: %v", err)
+		t.Errorf("linking an account of an unknown user: %v", err)
 	}
 }
 

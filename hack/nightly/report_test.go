@@ -89,7 +89,7 @@ func TestPartsAreChosenByName(t *testing.T) {
 		t.Errorf("%v, %v", names(chosen), err)
 	}
 	if _, err := choose("nothing"); err == nil {
-		t.Error("a part that does not exist was chosen")
+		t.Error("a part that does not exist was selected")
 	}
 }
 

@@ -45,7 +45,7 @@ func (o *ApplicationAPIOptions) serves() bool { return listens(o.BindAddress) }
 func (o *ApplicationAPIOptions) validate() error {
 	switch {
 	case (o.TLSCertFile == "") != (o.TLSKeyFile == ""):
-		return errors.New("--application-api-tls-cert-file and --application-api-tls-key-file go together")
+		return errors.New("--application-api-tls-cert-file and --application-api-tls-key-file must be set together")
 	case o.StandbyRequestsPerSecond < 0:
 		return errors.New("--standby-requests-per-second must not be negative")
 	case !o.serves():

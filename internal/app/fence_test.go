@@ -52,19 +52,19 @@ func TestOnlyTheLeaderWrites(t *testing.T) {
 		}
 	}
 	if len(arrived) != len(writes) {
-		t.Errorf("of the leader arrived %v", arrived)
+		t.Errorf("requests of the leader that arrived: %v", arrived)
 	}
 	arrived, leading = nil, errNotLeader
 	for name, write := range writes {
 		if err := write(); !errors.Is(err, errNotLeader) {
-			t.Errorf("who is no leader gets %v for %s", err, name)
+			t.Errorf("a process that does not lead gets %v for %s", err, name)
 		}
 	}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret()), secret()); err != nil {
-		t.Errorf("who is no leader cannot read: %v", err)
+		t.Errorf("a process that does not lead cannot read: %v", err)
 	}
 	if got := strings.Join(arrived, " "); got != "GET" {
-		t.Errorf("of who is no leader arrived %s", got)
+		t.Errorf("a request arrived from a process that does not lead: %s", got)
 	}
 }
 
@@ -76,6 +76,6 @@ func TestTheTimeoutOfTheLeaseAppliesToTheLeaseOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if access.Timeout != 0 || access.UserAgent != "somebody" {
-		t.Errorf("the access that others use has the timeout %s and the name %q now", access.Timeout, access.UserAgent)
+		t.Errorf("the shared configuration was changed: timeout %s, name %q", access.Timeout, access.UserAgent)
 	}
 }

@@ -91,7 +91,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 		"address of /healthz and /readyz; 0 turns them off")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect a leader among several replicas")
 	flags.StringVar(&o.LeaseName, "lease-name", defaultLeaseName,
-		"name of the leader Lease, in the operator's namespace; Lease <name>-creations holds the creation log; operators that divide the objects among them each need a different name")
+		"name of the leader Lease, in the operator's namespace; Lease <name>-creations holds the creation log; operators with different selectors or namespaces need different names")
 	flags.StringVar(&o.AuditLog, "audit-log", auditlog.Stdout,
 		"where each operation on a person's data is recorded as a line of JSON: the path of a file to append to, or "+auditlog.Stdout)
 	flags.IntVar(&o.ErasureLedgerDays, "erasure-ledger-days", output.LedgerDays,

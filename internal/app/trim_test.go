@@ -41,7 +41,7 @@ func TestTheCacheHoldsOnlyWhatIsRead(t *testing.T) {
 
 	gone := toolscache.DeletedFinalStateUnknown{Key: "team/george"}
 	if got, err := texts.trim(gone); err != nil || got != gone {
-		t.Errorf("a notice becomes %v (%v)", got, err)
+		t.Errorf("a DeletedFinalStateUnknown gives %v (%v)", got, err)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestCachedObjectsShareTexts(t *testing.T) {
 		"message":    func(u *v1alpha1.SmileUser) string { return u.Status.Conditions[0].Message },
 	} {
 		if unsafe.StringData(text(after[0])) != unsafe.StringData(text(after[1])) {
-			t.Errorf("two objects have a %s each", name)
+			t.Errorf("each of two objects has its own copy of the %s", name)
 		}
 	}
 }

@@ -18,11 +18,11 @@ const (
 	burst          = 40
 )
 
-// Headers that requests or responses of the API may have besides those of HTTP.
+// Headers of the API's requests and responses, in addition to the standard ones.
 const (
 	// HeaderConsentRef names the consent that the caller relies on. It is copied to the audit log.
 	HeaderConsentRef = "Smile-Consent-Ref"
-	// HeaderPurpose says what the caller needs the answer for. It is copied to the audit log.
+	// HeaderPurpose is the purpose for which the caller needs the response. It is copied to the audit log.
 	HeaderPurpose = "Smile-Purpose"
 	// HeaderCallID is the id of the call, which is also in the audit log.
 	HeaderCallID = "Smile-Call-Id"
@@ -30,7 +30,7 @@ const (
 	HeaderRelayed = "Smile-Relayed"
 )
 
-// Operation is one of the API's calls.
+// Operation is an operation of the API.
 type Operation struct {
 	// Name of the operation: its operationId in the OpenAPI document, and the label of metrics.
 	Name string
@@ -42,8 +42,8 @@ type Operation struct {
 	Kind string
 	// Summary is a line of documentation.
 	Summary string
-	// Standby is true if a process that does not lead may do what the call is for, while there is no leader to pass it on to. It
-	// must be harmless to do it twice.
+	// Standby is true if a process that does not lead may carry out the call while it can reach no leader. Such an operation
+	// must be harmless if it is carried out twice.
 	Standby bool
 
 	// result is the name of the operation's result in the OpenAPI document, and what it is.
@@ -54,11 +54,11 @@ type Operation struct {
 	body func(call *Call, body []byte) error
 	// run does what the call is for, and returns its result.
 	run func(ctx context.Context, h *handler, call *Call) (any, error)
-	// problems that the operation itself can end with, besides those of every call.
+	// problems of this operation, in addition to those of every call.
 	problems []Reason
 }
 
-// CreateLinkToken mints a link token for the user that a SmileUser stands for.
+// CreateLinkToken mints a link token for the user at Smile that belongs to a SmileUser.
 var CreateLinkToken = &Operation{
 	Name:    "CreateLinkToken",
 	Method:  http.MethodPost,
@@ -80,7 +80,7 @@ var CreateLinkToken = &Operation{
 	},
 }
 
-// CreateLink makes a link to the hosted page, for the user that a SmileUser stands for.
+// CreateLink makes a link to the hosted page, for the user at Smile that belongs to a SmileUser.
 var CreateLink = &Operation{
 	Name:    "CreateLink",
 	Method:  http.MethodPost,
@@ -137,18 +137,18 @@ func (c *Call) Query() string {
 	return ""
 }
 
-// Caller is who makes a call.
+// Caller is the authenticated client of a call.
 type Caller interface {
 	// GetName is unique among callers, and the same in each call.
 	GetName() string
 }
 
-// Access is what a caller wants to do.
+// Access is the right that a call requires.
 type Access struct {
 	Verb, Resource, Subresource, Namespace, Name string
 }
 
-// LinkToken is what the widget is started with.
+// LinkToken is a token, with the options that an application needs to start the widget.
 type LinkToken struct {
 	// AccessToken is the token itself.
 	AccessToken Secret

@@ -15,18 +15,18 @@ const (
 	retryLater retry = "later"
 )
 
-// entry is what is fixed about a problem.
+// entry is the fixed part of a problem.
 type entry struct {
 	status        int
 	title, detail string
 	retry         retry
 	// retryAfter is the time to wait, unless the error gives a more exact one.
 	retryAfter time.Duration
-	// effect is true if the call may have succeeded although the caller does not get the result.
+	// effect is true if the operation may have been carried out although the caller gets an error.
 	effect bool
 }
 
-// ofEveryRequest are the problems of requests that match no operation.
+// ofEveryRequest are the problems that requests can end with before an operation is found.
 var ofEveryRequest = []Reason{ReasonNotFound, ReasonMethodNotAllowed}
 
 // ofEveryCall are the problems that each call can end with.

@@ -49,7 +49,7 @@ func (f *fuzzed) serve(t *testing.T, r *http.Request) (response *httptest.Respon
 	return response, f.calls, f.accesses
 }
 
-// checkProblem fails unless a response is a problem of the catalogue that is no fault of the server.
+// checkProblem fails unless a response is a problem of the catalog that is no fault of the server.
 func checkProblem(t *testing.T, response *httptest.ResponseRecorder) {
 	t.Helper()
 	var problem struct {

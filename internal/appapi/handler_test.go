@@ -222,7 +222,7 @@ func TestEachProblem(t *testing.T) {
 	for _, reason := range appapi.AllReasons() {
 		provoked, ok := provocations[reason]
 		if !ok {
-			t.Errorf("nothing provokes %s", reason)
+			t.Errorf("no request provokes %s", reason)
 			continue
 		}
 		s := newServer()

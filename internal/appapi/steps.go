@@ -21,7 +21,7 @@ import (
 const (
 	// maxToken is how long a caller's token may be.
 	maxToken = 8 << 10
-	// maxNote is how long HeaderConsentRef and HeaderPurpose may be.
+	// maxNote is the largest length of HeaderConsentRef and of HeaderPurpose.
 	maxNote = 256
 	// maxNamespace and maxName are how long the names of Kubernetes may be.
 	maxNamespace, maxName = 63, 253
@@ -47,7 +47,7 @@ func (h *handler) guarded(ctx context.Context, call *Call, r *http.Request) (ans
 	return h.answer(ctx, call, r)
 }
 
-// answer runs the checks in their order. A caller that fails one learns nothing from those that follow.
+// answer runs the checks in order and stops at the first that fails, so that the caller learns nothing from the others.
 func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answer *Answer, relayed bool, err error) {
 	misnamed := call.readPath(r) // first for the record, although it is reported later
 	bearer, err := h.authenticate(ctx, call, r)
@@ -81,7 +81,7 @@ func (h *handler) answer(ctx context.Context, call *Call, r *http.Request) (answ
 	return &Answer{Status: http.StatusCreated, Header: header, Body: encode(result)}, false, nil
 }
 
-// authenticate finds out who calls. A source may have only a limited number of invalid tokens checked. Tokens that were valid
+// authenticate identifies the caller. For each source, the number of checks of invalid tokens is limited. Tokens that were valid
 // before are always checked, because all requests may come from one source, such as an ingress.
 func (h *handler) authenticate(ctx context.Context, call *Call, r *http.Request) (Secret, error) {
 	source := ratelimit.SourceOf(r.RemoteAddr)
@@ -165,7 +165,7 @@ func (c *Call) read(r *http.Request) (body []byte, err error) {
 	return body, nil
 }
 
-// readQuery reads the one parameter that there is: the name of a widget.
+// readQuery reads the only query parameter: the name of a widget.
 func (c *Call) readQuery(query string) error {
 	if query == "" {
 		return nil
@@ -222,7 +222,7 @@ func emptyObject(body []byte) bool {
 	return json.Unmarshal(body, &fields) == nil && fields != nil && len(fields) == 0
 }
 
-// provenTokens remembers, by their hash, tokens that were valid when they were last seen.
+// provenTokens remembers the hashes of tokens that were valid when last checked.
 type provenTokens struct{ hashes *lru.Cache }
 
 func newProvenTokens() *provenTokens { return &provenTokens{lru.New(ratelimit.MaxKeys)} }

@@ -96,7 +96,7 @@ func TestAFileIsAppendedTo(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	if _, err := auditlog.Open(filepath.Join(path, "audit.log")); err == nil {
-		t.Error("an impossible path is opened")
+		t.Error("an invalid path can be opened")
 	}
 }
 

@@ -14,10 +14,10 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// AnnotationLeader of the leader Lease says where the leader takes calls.
+// AnnotationLeader is the annotation of the leader Lease that holds the leader's address.
 const AnnotationLeader = "smile-operator.io/leader"
 
-// Leader is where a process takes calls that others pass on.
+// Leader is the address at which the leader accepts calls that other replicas forward.
 type Leader struct {
 	// Address, as host:port.
 	Address string `json:"address"`
@@ -33,8 +33,8 @@ type announcement struct {
 	Transitions int32  `json:"transitions"`
 }
 
-// Board announces this process in the leader Lease while it leads, and knows who else does. It sees the Lease when leader
-// election reads and writes it, so that it costs no request.
+// Board announces this process in the leader Lease while it leads, and knows the leader's address otherwise. It sees the Lease
+// when leader election reads and writes it, so that it costs no request.
 type Board struct {
 	own   Leader
 	clock clock.PassiveClock
@@ -50,7 +50,7 @@ type Board struct {
 // NewBoard makes the board of a process. Without an address the process announces nothing.
 func NewBoard(own Leader, clk clock.PassiveClock) *Board { return &Board{own: own, clock: clk} }
 
-// Leader returns where the process that leads takes calls; false if none is known, or if it is this process.
+// Leader returns the address of the leader. It returns false if no leader is known, or if this process leads.
 func (b *Board) Leader() (Leader, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,7 +73,7 @@ func (b *Board) Wrap(leases coordination.LeasesGetter) coordination.LeasesGetter
 	return watchedGetter{leases, b}
 }
 
-// announce puts this process into a Lease that it is about to write, or removes what is there if it releases the Lease.
+// announce adds the announcement to a Lease that is about to be written, or removes it if the Lease is being released.
 func (b *Board) announce(lease *coordinationv1.Lease) {
 	holder := ptr.Deref(lease.Spec.HolderIdentity, "")
 	if holder == "" || b.own.Address == "" {
@@ -90,7 +90,7 @@ func (b *Board) announce(lease *coordinationv1.Lease) {
 	b.identity = holder
 }
 
-// see remembers a Lease that was read or written by a request that began at a time.
+// see records a Lease that a request has read or written. The time is when that request began.
 func (b *Board) see(lease *coordinationv1.Lease, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

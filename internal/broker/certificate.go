@@ -15,7 +15,7 @@ import (
 // clients never see the certificate.
 const certificateLife = 10 * 365 * 24 * time.Hour
 
-// Ephemeral is the certificate of this process alone, to which others pass on calls. Its key is never stored.
+// Ephemeral is the certificate that this process shows to replicas that forward calls to it. Its key is never stored.
 type Ephemeral struct{ certificate tls.Certificate }
 
 // NewEphemeral makes a certificate.
@@ -39,7 +39,7 @@ func NewEphemeral() (*Ephemeral, error) {
 	return &Ephemeral{tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}, nil
 }
 
-// At is a process with this certificate at an address.
+// At returns the Leader that a process with this certificate and address is.
 func (e *Ephemeral) At(address string) Leader {
 	return Leader{Address: address, Certificate: fingerprint(e.certificate.Leaf)}
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/smile-operator/smile-operator/internal/broker/wink"
 )
 
-// exchangePath is where the leader takes exchanges that other replicas pass on. Only they get there: see Server.Internal.
+// exchangePath is the path of exchanges that other replicas forward to the leader. Only they can reach it: see Server.Internal.
 const exchangePath = "/internal/wink/open"
 
 // Exchanges opens links to the hosted page in any replica: in the leader itself, or by passing the exchange on to it. Like the
-// page, it takes no other credential than the code, or the name of the tab.
+// page, it requires no credential other than the code, or the name of the tab.
 type Exchanges struct {
 	Links     *Links
 	Forwarder *Forwarder
@@ -46,7 +46,7 @@ func (e *Exchanges) Exchange(ctx context.Context, request wink.Request) wink.Ans
 	return wink.Answer{Status: answer.Status, Body: answer.Body, Outcome: "relayed"}
 }
 
-// ServeHTTP takes an exchange that another replica has passed on. It is not passed on again.
+// ServeHTTP handles an exchange that another replica has forwarded. It is not forwarded again.
 func (e *Exchanges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var request wink.Request
 	answer := wink.Refused(wink.ReasonInvalid)

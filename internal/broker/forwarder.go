@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	// leaderName is the name by which a forwarder asks a process for the certificate that it has announced.
+	// leaderName is the TLS server name for which a process shows the certificate that it has announced.
 	leaderName = "leader.smile-operator.internal"
-	// signOfLife is how long a leader may take to show that it has the call. It then has the caller's deadline.
+	// signOfLife is how long a leader may take to confirm that it has received a call. After that, the caller's deadline applies.
 	signOfLife = time.Second
-	// giveUp ends connections that were begun for a call and are not needed any more.
+	// giveUp is how long a connection that is being opened for a call may take.
 	giveUp = 3 * signOfLife
-	// silence is how long a leader that has shown no sign of life gets no calls that this process can do by itself.
+	// silence is how long, after a leader did not confirm a call, this process itself answers the calls that it can.
 	silence = 5 * time.Second
 	// forwardIdle is how long connections to the leader are kept: for less time than the leader keeps them.
 	forwardIdle = 20 * time.Second
@@ -45,17 +45,17 @@ type Forwarder struct {
 	Board *Board
 	// Fence is nil while this process leads.
 	Fence func() error
-	// Standby is true if this process may do by itself what needs no leader, while none answers.
+	// Standby is true if this process may itself answer calls that need no leader, while no leader responds.
 	Standby bool
 
 	mu        sync.Mutex
 	leader    Leader
 	transport *http.Transport
-	// silentUntil is until when a leader that did not answer gets no calls; zero if it answered.
+	// silentUntil is when the leader is tried again after it did not respond; zero if it responded.
 	silentUntil time.Time
 }
 
-// Relay implements appapi.Relay. A call is passed on once: a process that does not lead passes on no call that was passed on to
+// Relay implements appapi.Relay. A call is forwarded once: a process that does not lead forwards no call that was forwarded to
 // it.
 func (f *Forwarder) Relay(ctx context.Context, request appapi.Request) (*appapi.Answer, error) {
 	if f.Fence() == nil {
@@ -82,8 +82,8 @@ func (f *Forwarder) Relay(ctx context.Context, request appapi.Request) (*appapi.
 	}
 }
 
-// reachable returns the leader to which a call is to be passed on; false if there is none. Of the calls that come while a leader
-// is silent, one every few seconds is passed on, so that the others are not late.
+// reachable returns the leader to which a call is to be forwarded; false if there is none. While a leader does not respond, only
+// one call every few seconds is forwarded, so that the others are not delayed.
 func (f *Forwarder) reachable(request appapi.Request) (Leader, bool) {
 	leader, known := f.Board.Leader()
 	if !known || request.Relayed {
@@ -102,7 +102,7 @@ func (f *Forwarder) reachable(request appapi.Request) (Leader, bool) {
 	return leader, true
 }
 
-// heard records that a leader answered.
+// heard records that the leader responded.
 func (f *Forwarder) heard(leader Leader) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,7 +111,7 @@ func (f *Forwarder) heard(leader Leader) {
 	}
 }
 
-// unheard records that a leader gave no sign of life.
+// unheard records that the leader did not confirm a call.
 func (f *Forwarder) unheard(leader Leader) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -29,7 +29,7 @@ const (
 	reviewTimeout = 3 * time.Second
 )
 
-// reviewBackoff has a review that failed tried once more.
+// reviewBackoff retries a failed review once.
 var reviewBackoff = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 1.5, Jitter: 0.2, Steps: 2}
 
 // Gate has the API server decide who may call.
@@ -49,7 +49,7 @@ func NewGate(access *rest.Config, audience string) (*Gate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the client for access reviews: %w", err)
 	}
-	// Without implicit audiences, a token that is bound to no audience is nobody's.
+	// Without implicit audiences, a token without an audience is refused.
 	reviews, err := webhooktoken.NewFromInterface(
 		authentication,
 		nil,

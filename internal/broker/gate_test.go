@@ -10,7 +10,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	s := newVisit(t)
+	s := newPageScene(t)
 	reader := s.ServiceAccount("reader")
 	s.grant(reader, "get", "smileusers")
 	caller := s.ServiceAccount("caller")
@@ -86,7 +86,7 @@ func TestARevokedRightEnds(t *testing.T) {
 	defer pace.Stop()
 	for s.mint(t, s.url, token, s.Namespace, "george").status != http.StatusForbidden {
 		if time.Since(revoked) > 15*time.Second {
-			t.Fatal("the right did not end within 15 s")
+			t.Fatal("the revoked right was still in effect after 15 s")
 		}
 		<-pace.C
 	}

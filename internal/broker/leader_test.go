@@ -64,8 +64,8 @@ func (r *replica) leads(t *testing.T, transitions int32, at time.Time) {
 	}
 }
 
-// looks reads the Lease, as a standby does, and returns where the leader is.
-func (r *replica) looks(t *testing.T) broker.Leader {
+// readLease reads the Lease, as a standby does, and returns where the leader is.
+func (r *replica) readLease(t *testing.T) broker.Leader {
 	t.Helper()
 	if _, err := r.leases.Get(t.Context(), "leader", metav1.GetOptions{}); err != nil {
 		t.Fatal(err)
@@ -82,13 +82,13 @@ func TestTheLeaderIsAnnounced(t *testing.T) {
 	a, b := newReplica("a", first, leases, clock), newReplica("b", broker.Leader{Address: "10.0.0.2:8444", Certificate: "bb"}, leases, clock)
 	check := func(want broker.Leader) {
 		t.Helper()
-		if diff := cmp.Diff(want, b.looks(t)); diff != "" {
+		if diff := cmp.Diff(want, b.readLease(t)); diff != "" {
 			t.Error(diff)
 		}
 	}
 	a.leads(t, 3, clock.Now())
 	check(first)
-	if own := a.looks(t); own != (broker.Leader{}) {
+	if own := a.readLease(t); own != (broker.Leader{}) {
 		t.Errorf("a leader passes calls on to itself, at %v", own)
 	}
 	clock.Step(29 * time.Second)
@@ -145,7 +145,7 @@ func newPair(t *testing.T, own *broker.Ephemeral, announced broker.Leader, handl
 	clock, leases := clocktesting.NewFakeClock(noon), fake.NewClientset().CoordinationV1()
 	newReplica("leader", announced, leases, clock).leads(t, 1, clock.Now())
 	p.standby = newReplica("standby", first, leases, clock)
-	p.standby.looks(t)
+	p.standby.readLease(t)
 	p.forwarder = &broker.Forwarder{Board: p.standby.Board, Fence: func() error {
 		if p.leads.Load() {
 			return nil
@@ -287,7 +287,7 @@ func TestAForgedLeaderGetsNoToken(t *testing.T) {
 	}
 	// Its certificate for other clients is no better.
 	if _, err := tls.Dial("tcp", address, &tls.Config{MinVersion: tls.VersionTLS13, ServerName: "leader.smile-operator.internal"}); err == nil {
-		t.Error("the certificate of a process is trusted by others")
+		t.Error("other clients trust the certificate of the process")
 	}
 }
 
@@ -369,7 +369,7 @@ func TestASilentLeaderIsGivenUp(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(began); took < 900*time.Millisecond || took > 3*time.Second {
-		t.Errorf("a silent leader is given up after %s", took)
+		t.Errorf("the forwarder waited %s for a leader that does not respond", took)
 	}
 }
 

@@ -16,11 +16,11 @@ import (
 )
 
 // Links makes links to the hosted page, and opens them. Both are done by the process that leads, which alone knows which links
-// were opened. So a link ends with the process that made it.
+// were opened. So a link is not valid after the process that made it has ended.
 type Links struct {
 	// People mints the tokens with which the page starts the widget.
 	People *People
-	// Codes of the links of this process, and Sessions those that were opened.
+	// Codes issues the codes of links, and Sessions remembers which links were opened.
 	Codes    *wink.Codes
 	Sessions *wink.Sessions
 	// BaseURL is where browsers reach the page; empty if no page is served.
@@ -82,7 +82,7 @@ func (l *Links) Open(ctx context.Context, request wink.Request) wink.Answer {
 	return wink.Succeed(opened)
 }
 
-// linkOf is the link of a request: by its code, or else by its tab.
+// linkOf finds the link of a request by its code, or by its tab if there is no code.
 func (l *Links) linkOf(request wink.Request) (wink.Link, error) {
 	if request.Code == "" {
 		return l.Sessions.Resume(request.Namespace, request.Widget, request.Tab)
@@ -94,7 +94,7 @@ func (l *Links) linkOf(request wink.Request) (wink.Link, error) {
 	return link, l.Sessions.Open(link, request.Tab)
 }
 
-// start gets what the widget is started with.
+// start mints the token, and collects the options, with which the page starts the widget.
 func (l *Links) start(ctx context.Context, link wink.Link, record *auditlog.Record) (wink.Opened, error) {
 	if l.People.Fence() != nil {
 		return wink.Opened{}, appapi.NewProblem(appapi.ReasonLeaderUnavailable)
@@ -129,7 +129,7 @@ func reasonOf(err error) appapi.Reason {
 	}
 }
 
-// shownAs is what the page says about a problem.
+// shownAs is the reason that the page shows for a problem.
 func shownAs(err error) wink.Reason {
 	switch reasonOf(err) {
 	case appapi.ReasonUserNotFound, appapi.ReasonUserNotReady, appapi.ReasonSuspended,

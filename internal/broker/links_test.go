@@ -21,15 +21,15 @@ import (
 
 const baseURL = "https://connect.example.com/of/shop"
 
-// visit is a scene with a widget that has a page.
-type visit struct {
+// pageScene is a scene with a widget that has a page.
+type pageScene struct {
 	*scene
 	widget *v1alpha1.SmileWinkWidget
 	token  string
 	links  *broker.Links
 }
 
-func newVisit(t *testing.T) *visit {
+func newPageScene(t *testing.T) *pageScene {
 	t.Helper()
 	s := newScene(t)
 	widget := &v1alpha1.SmileWinkWidget{
@@ -43,7 +43,7 @@ func newVisit(t *testing.T) *visit {
 	s.op.Run(widget)
 	linker := s.ServiceAccount("linker")
 	s.grant(linker, "create", "smileusers/link")
-	return &visit{scene: s, widget: widget, token: s.Token(linker, audience), links: s.links}
+	return &pageScene{scene: s, widget: widget, token: s.Token(linker, audience), links: s.links}
 }
 
 // link is what a caller gets.
@@ -53,7 +53,7 @@ type link struct {
 	ExpiresAt                 time.Time
 }
 
-func (v *visit) link(t *testing.T, user, body string) link {
+func (v *pageScene) link(t *testing.T, user, body string) link {
 	t.Helper()
 	path := v.url + "/v1/namespaces/" + v.Namespace + "/smileusers/" + user + "/link"
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
@@ -75,7 +75,7 @@ func (v *visit) link(t *testing.T, user, body string) link {
 }
 
 // code is the code of a new link of george.
-func (v *visit) code(t *testing.T) string {
+func (v *pageScene) code(t *testing.T) string {
 	t.Helper()
 	got := v.link(t, "george", `{"widget":"wink"}`)
 	page, code, _ := strings.Cut(got.URL, "#")
@@ -88,7 +88,7 @@ func (v *visit) code(t *testing.T) string {
 func tab(letter string) string { return strings.Repeat(letter, 43) }
 
 // open opens a link as a browser does.
-func (v *visit) open(t *testing.T, code, tab string) (status int, opened wink.Opened, reason wink.Reason) {
+func (v *pageScene) open(t *testing.T, code, tab string) (status int, opened wink.Opened, reason wink.Reason) {
 	t.Helper()
 	answer := v.links.Open(t.Context(), wink.Request{Namespace: v.Namespace, Widget: "wink", Code: code, Tab: tab})
 	var body struct {
@@ -102,7 +102,7 @@ func (v *visit) open(t *testing.T, code, tab string) (status int, opened wink.Op
 }
 
 func TestALinkOpensTheWidgetInOneBrowser(t *testing.T) {
-	v := newVisit(t)
+	v := newPageScene(t)
 	mark := v.Smile.Mark()
 	code := v.code(t)
 	if calls := v.Smile.Calls(mark); calls != 0 {
@@ -146,31 +146,31 @@ func TestALinkOpensTheWidgetInOneBrowser(t *testing.T) {
 
 func TestWhyALinkIsNotOpened(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(*visit)
+		change func(*pageScene)
 		status int
 		reason wink.Reason
 	}{
-		"it has expired": {func(v *visit) { v.Clock.Step(10*time.Minute + time.Second) }, 410, wink.ReasonExpired},
-		"another process leads": {func(v *visit) {
+		"it has expired": {func(v *pageScene) { v.Clock.Step(10*time.Minute + time.Second) }, 410, wink.ReasonExpired},
+		"another process leads": {func(v *pageScene) {
 			v.links.Codes, v.links.Sessions = wink.NewCodes(v.op.Identity(), v.Clock.Now), wink.NewSessions(v.Clock.Now)
 		}, 410, wink.ReasonSuperseded},
-		"the user is suspended": {func(v *visit) { v.Change(v.george, func() { v.george.Spec.Suspend = true }) }, 409, wink.ReasonNotReady},
-		"the user was deleted":  {func(v *visit) { v.Delete(v.george) }, 409, wink.ReasonNotReady},
-		"another user has the name": {func(v *visit) {
+		"the user is suspended": {func(v *pageScene) { v.Change(v.george, func() { v.george.Spec.Suspend = true }) }, 409, wink.ReasonNotReady},
+		"the user was deleted":  {func(v *pageScene) { v.Delete(v.george) }, 409, wink.ReasonNotReady},
+		"another user has the name": {func(v *pageScene) {
 			v.Delete(v.george)
 			again := testenv.User("george")
 			v.Create(again)
 			v.op.Run(again)
 		}, 409, wink.ReasonNotReady},
-		"the widget is suspended": {func(v *visit) { v.Change(v.widget, func() { v.widget.Spec.Suspend = true }) }, 409, wink.ReasonNotReady},
-		"the widget was deleted":  {func(v *visit) { v.Delete(v.widget) }, 409, wink.ReasonNotReady},
-		"Smile is down": {func(v *visit) {
+		"the widget is suspended": {func(v *pageScene) { v.Change(v.widget, func() { v.widget.Spec.Suspend = true }) }, 409, wink.ReasonNotReady},
+		"the widget was deleted":  {func(v *pageScene) { v.Delete(v.widget) }, 409, wink.ReasonNotReady},
+		"Smile is down": {func(v *pageScene) {
 			v.Smile.Break(sandbox.Fault{Operation: "create-token", Nth: 1, Count: 100, Phase: "before", Action: "status:503"})
 		}, 503, wink.ReasonLater},
-		"the leadership is lost": {func(v *visit) { v.op.Fence = func() error { return errors.New("lost") } }, 503, wink.ReasonLater},
+		"the leadership is lost": {func(v *pageScene) { v.op.Fence = func() error { return errors.New("lost") } }, 503, wink.ReasonLater},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := newVisit(t)
+			v := newPageScene(t)
 			code := v.code(t)
 			c.change(v)
 			if status, opened, reason := v.open(t, code, tab("a")); status != c.status || reason != c.reason || opened.AccessToken != "" {
@@ -178,7 +178,7 @@ func TestWhyALinkIsNotOpened(t *testing.T) {
 			}
 		})
 	}
-	v := newVisit(t)
+	v := newPageScene(t)
 	if status, _, reason := v.open(t, "x.y.z", tab("a")); status != 400 || reason != wink.ReasonInvalid {
 		t.Errorf("garbage: %d %s", status, reason)
 	}
@@ -188,7 +188,7 @@ func TestWhyALinkIsNotOpened(t *testing.T) {
 }
 
 func TestWhyThereIsNoLink(t *testing.T) {
-	v := newVisit(t)
+	v := newPageScene(t)
 	for name, c := range map[string]struct {
 		change     func()
 		user, body string
@@ -234,12 +234,12 @@ func TestWhyThereIsNoLink(t *testing.T) {
 	}
 	v.token = v.Token(v.backend, audience)
 	if got := v.link(t, "george", `{"widget":"wink"}`); got.Reason != "Forbidden" {
-		t.Errorf("who may only mint tokens gets a link: %+v", got)
+		t.Errorf("a caller that may only mint tokens gets a link: %+v", got)
 	}
 }
 
 // fresh makes a widget that nobody reconciles.
-func (v *visit) fresh(name string, changes ...func(*v1alpha1.SmileWinkWidget)) *v1alpha1.SmileWinkWidget {
+func (v *pageScene) fresh(name string, changes ...func(*v1alpha1.SmileWinkWidget)) *v1alpha1.SmileWinkWidget {
 	v.Helper()
 	widget := &v1alpha1.SmileWinkWidget{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: *v.widget.Spec.DeepCopy()}
 	for _, change := range changes {
@@ -249,7 +249,7 @@ func (v *visit) fresh(name string, changes ...func(*v1alpha1.SmileWinkWidget)) *
 	return widget
 }
 
-func (v *visit) other(name string, change func(*v1alpha1.SmileWinkWidget)) {
+func (v *pageScene) other(name string, change func(*v1alpha1.SmileWinkWidget)) {
 	v.Helper()
 	if change == nil {
 		change = func(w *v1alpha1.SmileWinkWidget) { w.Spec.Page = nil }
@@ -258,7 +258,7 @@ func (v *visit) other(name string, change func(*v1alpha1.SmileWinkWidget)) {
 }
 
 // blocked makes a widget whose ConfigMap belongs to another one.
-func (v *visit) blocked(name string) {
+func (v *pageScene) blocked(name string) {
 	v.Helper()
 	output := &v1alpha1.WidgetOutput{ConfigMap: v1alpha1.WidgetConfigMap{Name: "one"}}
 	v.other("first", func(w *v1alpha1.SmileWinkWidget) { w.Spec.Output = output })
@@ -267,7 +267,7 @@ func (v *visit) blocked(name string) {
 
 // A token for an application's own site has the widget's part if the query names one.
 func TestATokenWithAWidget(t *testing.T) {
-	v := newVisit(t)
+	v := newPageScene(t)
 	token := v.Token(v.backend, audience)
 	got := v.mint(t, v.url, token, v.Namespace, "george", "?widget=wink")
 	if got.status != http.StatusCreated || got.TemplateID != "wtpl-1" || got.ScriptURL != v.Smile.URL+"/v1/smile.v1.js" || got.Options == nil {
@@ -282,13 +282,13 @@ func TestATokenWithAWidget(t *testing.T) {
 		}
 	}
 	if got := v.mint(t, v.url, v.token, v.Namespace, "george"); got.Reason != "Forbidden" {
-		t.Errorf("who may only make links gets a token: %+v", got)
+		t.Errorf("a caller that may only make links gets a token: %+v", got)
 	}
 }
 
 // Two namespaces that share a key pair open nothing of each other by links, whatever they write into their objects.
 func TestTenantsDoNotMixByLinks(t *testing.T) {
-	v := newVisit(t)
+	v := newPageScene(t)
 	own, other := v.Namespace, v.NewNamespace()
 	code := v.code(t)
 	conn, keys := testenv.Connection(testenv.ConnectionName), testenv.Keys(testenv.KeysName, testenv.One)
@@ -312,14 +312,14 @@ func TestTenantsDoNotMixByLinks(t *testing.T) {
 		t.Errorf("a link for the other's user: %d %s", status, reason)
 	}
 	if status, _, reason := v.open(t, code, tab("b")); status != http.StatusBadRequest || reason != wink.ReasonInvalid {
-		t.Errorf("the other's code at the own page: %d %s", status, reason)
+		t.Errorf("the code of the user's page, at the thief's page: %d %s", status, reason)
 	}
 	v.Namespace = own
 	if status, _, reason := v.open(t, "", tab("a")); status != http.StatusGone || reason != wink.ReasonSuperseded {
-		t.Errorf("the own tab at the other's page: %d %s", status, reason)
+		t.Errorf("the thief's tab, at the user's page: %d %s", status, reason)
 	}
 	if minted := v.Smile.Calls(mark, "create-token"); minted != 0 {
-		t.Errorf("%d tokens crossed over", minted)
+		t.Errorf("%d tokens were minted for a user of another namespace", minted)
 	}
 	if status, _, reason := v.open(t, code, tab("c")); status != http.StatusOK {
 		t.Errorf("the link of the user: %d %s", status, reason)
@@ -328,7 +328,7 @@ func TestTenantsDoNotMixByLinks(t *testing.T) {
 
 // Requests that other replicas pass on are checked as those of browsers are.
 func TestPassedOnExchanges(t *testing.T) {
-	v := newVisit(t)
+	v := newPageScene(t)
 	code := v.code(t)
 	exchanges := &broker.Exchanges{Links: v.links}
 	send := func(method, path, body string) int {

@@ -147,7 +147,7 @@ func TestAStandbyMintsTokensOfKnownPeople(t *testing.T) {
 	}
 	s.ChangeStatus(s.george, func() { s.george.Status.UserID = stranger.ID })
 	if got := s.mint(t, standby, token, s.Namespace, "george"); got.status != http.StatusConflict || got.Cause != v1alpha1.ReasonUserNotOwned {
-		t.Errorf("a stranger's token: %d %s %s", got.status, got.Reason, got.Cause)
+		t.Errorf("a token for a user that the object does not own: %d %s %s", got.status, got.Reason, got.Cause)
 	}
 	if minted := s.Smile.Calls(mark, "create-token"); minted != 1 {
 		t.Errorf("%d tokens were minted", minted)
@@ -178,7 +178,7 @@ func TestTenantsDoNotMix(t *testing.T) {
 		}
 	}
 	if minted := s.Smile.Calls(mark, "create-token"); minted != 0 {
-		t.Errorf("%d tokens crossed over", minted)
+		t.Errorf("%d tokens were minted for a user of another namespace", minted)
 	}
 	s.ChangeStatus(thief, func() { thief.Status.UserID = own })
 	if got := s.mint(t, s.url, token, other, "george"); got.status != http.StatusCreated || got.UserID == s.george.Status.UserID {

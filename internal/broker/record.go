@@ -10,7 +10,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 )
 
-// auditTo writes the record of each call to the audit log, unless another replica answered, and wrote it.
+// auditTo writes a record of each call to the audit log, unless the call was forwarded: then the leader writes it.
 func auditTo(log *auditlog.Log) func(appapi.Record) {
 	return func(r appapi.Record) {
 		if !r.Relayed {
@@ -57,7 +57,7 @@ func outcomeOf(reason appapi.Reason) auditlog.Outcome {
 	}
 }
 
-// noCall is the label of requests that are no call.
+// noCall is the label of requests that match no operation.
 const noCall = "none"
 
 // Metrics of the application API.

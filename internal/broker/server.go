@@ -25,10 +25,10 @@ const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = 15 * time.Second
 	idleTimeout   = time.Minute
-	// linger is how long calls are still accepted at the end of the process. Each connection is closed after its next call, so
-	// clients open their next one to another replica, and send no call on a connection that is being closed.
+	// linger is how long calls are still accepted after the process was told to stop. Each connection is closed after its next
+	// call. So clients open their next one to another replica, and send no call on a connection that is being closed.
 	linger = 2 * time.Second
-	// drainTimeout is how long calls that are under way at the end of the process have.
+	// drainTimeout is how long calls in progress may take after that.
 	drainTimeout = appapi.Deadline + time.Second
 	maxHeader    = 16 << 10
 	// maxConnections is how many there are at once; others wait.
@@ -45,7 +45,7 @@ type Server struct {
 	CertFile, KeyFile string
 	// Own is the certificate for calls that other replicas pass on; nil if they pass on none.
 	Own *Ephemeral
-	// Internal gets the requests below /internal/ that other replicas pass on, and nobody else's; none if nil.
+	// Internal handles the requests below /internal/, which only other replicas may send; nil if there are none.
 	Internal http.Handler
 	// Forwarder whose connections end with the server; none if nil.
 	Forwarder *Forwarder
@@ -57,7 +57,7 @@ type Server struct {
 	ready, ending atomic.Bool
 }
 
-// Ready implements healthz.Checker: no call is to come here before it can be answered.
+// Ready implements healthz.Checker: the process is ready once it can answer calls.
 func (s *Server) Ready(*http.Request) error {
 	if !s.ready.Load() {
 		return errors.New(s.Purpose + ": requests are not answered yet, or no longer")
@@ -79,7 +79,7 @@ func (s *Server) Start(ctx context.Context) error {
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		DisableGeneralOptionsHandler: true,
-		// What net/http would say quotes addresses and what was sent.
+		// The messages of net/http quote addresses and parts of requests.
 		ErrorLog: stdlog.New(io.Discard, "", 0),
 	}
 	stopped := make(chan struct{})
@@ -105,7 +105,7 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// handler serves requests of other replicas, and of everybody else.
+// handler separates the requests of other replicas from those of all other clients.
 func (s *Server) handler() http.Handler {
 	if s.Own == nil {
 		return s.Handler
@@ -119,7 +119,7 @@ func (s *Server) handler() http.Handler {
 	}))
 }
 
-// closing has each connection closed after its next call once the server is to end.
+// closing closes each connection after its next call, once the server is shutting down.
 func (s *Server) closing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.ending.Load() {

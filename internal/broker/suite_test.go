@@ -147,7 +147,7 @@ func (s *scene) records(t *testing.T) (records []auditlog.Record) {
 	return records
 }
 
-// certificate writes a certificate for the name api, and its key, and returns whom to trust for it.
+// certificate writes a certificate for the name api, and its key. It returns the pool of CAs that trusts it.
 func certificate(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
 	chain, key, err := cert.GenerateSelfSignedCertKey("api", nil, nil)

@@ -94,7 +94,7 @@ func TestTheBreaker(t *testing.T) {
 				t.Errorf("a call gets %v, want %v", err, test.want)
 			}
 			if due := b.probeDue(); due != test.due {
-				t.Errorf("a try is due: %v", due)
+				t.Errorf("a probe is due: %v", due)
 			}
 		})
 	}

@@ -69,7 +69,7 @@ func TestTheTimeIsRequestedOnceAndRetriedLater(t *testing.T) {
 	}
 	clock.Step(askTimeEvery)
 	if asked() == 0 {
-		t.Error("it is not asked for again")
+		t.Error("it is not requested again")
 	}
 }
 

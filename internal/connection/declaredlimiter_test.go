@@ -117,11 +117,11 @@ func TestTheLimitReportsWhenItIsReachedAndWhenItIsNot(t *testing.T) {
 		t.Error("reported although nothing waits")
 	}
 	if d.gone(t, 3); *reported != 1 {
-		t.Errorf("reported %d times that it is reached", *reported)
+		t.Errorf("the limit was reported %d times", *reported)
 	}
 	now.Step(25 * time.Hour)
 	if d.waiting(t.Context()) != nil || *reported != 2 {
-		t.Errorf("reported %d times once it is not reached any more", *reported)
+		t.Errorf("reported %d times after the limit was no longer reached, want 2", *reported)
 	}
 }
 
@@ -131,11 +131,11 @@ func TestEarlierRevokesAreCountedOnceTheyCanBeRead(t *testing.T) {
 	unknown := errors.New("the cache is not there")
 	d.before = func(context.Context) ([]time.Time, error) { return nil, unknown }
 	if err := d.take(t.Context()); !errors.Is(err, unknown) {
-		t.Errorf("a revoke went without a count: %v", err)
+		t.Errorf("a revoke was sent although the count failed: %v", err)
 	}
 	d.before = func(context.Context) ([]time.Time, error) { return []time.Time{now.Now()}, nil }
 	if gone := d.gone(t, 1); gone != 0 {
-		t.Error("a revoke went beyond the limit")
+		t.Error("a revoke was sent beyond the limit")
 	}
 }
 
@@ -214,6 +214,6 @@ func TestTheReleasesOfAConnection(t *testing.T) {
 	conn.Spec.Revokes = &v1alpha1.DeclaredRevokes{PerDay: 3}
 	limit := w.limiterOf(conn).declared
 	if gone := limit.gone(t, 3); gone != 1 {
-		t.Errorf("%d more go, want 1: that of the user's sync and that of a deleted user's count", gone)
+		t.Errorf("%d more revokes are permitted, want 1: those of the user's sync and of a deleted user's sync count", gone)
 	}
 }

@@ -28,7 +28,7 @@ func TestOneFirstCreateAtATime(t *testing.T) {
 				defer leave()
 				if known.Load() == 0 {
 					if running.Add(1) != 1 {
-						t.Error("two creates at once while the mode is unknown")
+						t.Error("two creations ran in parallel while the mode was unknown")
 					}
 					time.Sleep(3 * time.Second)
 					running.Add(-1)
@@ -63,7 +63,7 @@ func TestACreateDoesNotWaitForLong(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		if err := f.turn(caller); !smile.KeepsPlace(err) {
-			t.Errorf("it would be its turn: %v", err)
+			t.Errorf("its turn came too early: %v", err)
 		}
 		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -75,7 +75,7 @@ func TestACreateDoesNotWaitForLong(t *testing.T) {
 			t.Errorf("it was woken %d times", woken)
 		}
 		if err := f.turn(caller); err != nil {
-			t.Errorf("it is not its turn: %v", err)
+			t.Errorf("its turn has not come: %v", err)
 		}
 	})
 }

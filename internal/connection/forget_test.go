@@ -52,7 +52,7 @@ func TestDeletedConnectionsAreForgotten(t *testing.T) {
 				t.Errorf("kept: %v", kept)
 			}
 			if _, err := w.ForUndo(t.Context(), "n", v1alpha1.ConnectionReference{Name: "smile"}); (err == nil) != test.kept {
-				t.Errorf("for undoing: %v", err)
+				t.Errorf("for a deletion: %v", err)
 			}
 			if w.connections[types.NamespacedName{Namespace: "n", Name: "stays"}] == nil {
 				t.Error("another connection was forgotten")
@@ -81,7 +81,7 @@ func TestTheFormerPairOfADeletedConnectionIsForgotten(t *testing.T) {
 	w.forgetDeleted(t)
 	key := types.NamespacedName{Namespace: "n", Name: "smile"}
 	if w.good[key] != nil || w.connections[key] != fresh || w.limiters[key] == nil {
-		t.Errorf("held: %v, %v", w.good[key], w.connections[key])
+		t.Errorf("remembered: %v, %v", w.good[key], w.connections[key])
 	}
 }
 

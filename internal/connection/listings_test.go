@@ -36,7 +36,7 @@ func TestTheShareOfAListing(t *testing.T) {
 		own := new(transport.Share)
 		flow, share := l.of("n/0", own)
 		if (share == own) != c.own || (flow == "n/0") != c.own {
-			t.Errorf("%s: takes the connection's share: %v, flow %q", title, share == own, flow)
+			t.Errorf("%s: uses the connection's share: %v, flow %q", title, share == own, flow)
 		}
 		if got := l.share.RequestsPerSecond(); !c.own && got != c.fastest {
 			t.Errorf("%s: its pace is %d", title, got)
@@ -61,7 +61,7 @@ func TestAListingBelongsToTheAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	if took := time.Since(began); took >= (calls-1)*time.Second {
-		t.Errorf("%d calls took %v: they went at the pace of the slow connection", calls, took)
+		t.Errorf("%d calls took %v: they were slowed to the pace of the slow connection", calls, took)
 	}
 }
 

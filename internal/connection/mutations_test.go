@@ -87,7 +87,7 @@ func TestRevokesOfDeletionsTakeFromTheRevokeLimiter(t *testing.T) {
 				}
 			}
 			if err := revoke(conn, t.Context()); !errors.Is(err, errPaused) || !smile.NotCreated(err) {
-				t.Errorf("one too many: %v", err)
+				t.Errorf("one above the limit: %v", err)
 			}
 			if calls := w.calls.Load(); calls != revokeLimit {
 				t.Errorf("%d calls", calls)

@@ -179,7 +179,7 @@ func TestTheSecretSaysWhetherExemptAddressesAreCalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again := w.refresh(t, connection("exempt", "agreed")); again.session != plain.session {
-		t.Error("the permission that was taken back still holds")
+		t.Error("the withdrawn permission is still in effect")
 	}
 }
 
@@ -222,7 +222,7 @@ func TestWhichConnectionAnObjectGets(t *testing.T) {
 			}
 			undo, err := w.ForUndo(t.Context(), "n", v1alpha1.ConnectionReference{Name: "smile"})
 			if (undo != nil) != test.prove || (err == nil) != test.prove {
-				t.Errorf("to undo something: %v, %v", undo, err)
+				t.Errorf("for a deletion: %v, %v", undo, err)
 			}
 		})
 	}

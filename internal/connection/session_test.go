@@ -98,7 +98,7 @@ func TestAProbeThatPanicsDelaysNoOtherCall(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() == nil {
-				t.Error("the panic is hidden")
+				t.Error("the panic was not passed on to the caller")
 			}
 		}()
 		_ = s.observe(t.Context(), &smile.APIError{StatusCode: 401, Code: smile.CodeInvalidToken})
@@ -174,7 +174,7 @@ func TestTokensShowTheModeAndAUser(t *testing.T) {
 	}
 	s.learn(smile.ModeProduction, "user-3")
 	if !s.breaker.wrongMode() || *news != 2 {
-		t.Error("a token of the other mode goes unnoticed")
+		t.Error("a token of the other mode is not noticed")
 	}
 	if err := s.breaker.refusal(); !errors.Is(err, errWrongMode) {
 		t.Errorf("the next call gets %v", err)

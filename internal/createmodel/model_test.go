@@ -114,7 +114,7 @@ func TestOnlyTheDocumentedDuplicatesRemain(t *testing.T) {
 			c.allow(&p)
 			e := explore(p, false)
 			if len(e.twice) == 0 {
-				t.Fatal("there is no second user any more: admit less")
+				t.Fatal("no user is created twice any more: the documented limits are too wide")
 			}
 			for _, way := range e.twice {
 				for _, step := range c.needs {

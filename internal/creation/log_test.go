@@ -175,7 +175,7 @@ func TestTheNextLeaderAlsoWaitsAfterAnOrderlyShutdown(t *testing.T) {
 	named(t, first, "open")
 	next, _ := c.takeOver(1, &Term{Acquired: own.Acquired}) // a released Lease names nobody
 	if got := c.doubts(next, "anybody else", unheard); got != -1 {
-		t.Errorf("anybody else: %v", got)
+		t.Errorf("any other subject: %v", got)
 	}
 	if got := c.doubts(next, "open", unheard); got != smile.ListingLag {
 		t.Errorf("open: %v", got)
@@ -254,7 +254,7 @@ func TestTwoTakeoversInARow(t *testing.T) {
 	}
 	fourth, _ := c.takeOver(3, own)
 	if got := c.doubts(fourth, "open", unheard); got != -1 {
-		t.Errorf("%v: it should be dropped", got)
+		t.Errorf("%v: not dropped", got)
 	}
 }
 
@@ -286,7 +286,7 @@ func TestCallsThatAreOldByTwoClocksNeedNoWait(t *testing.T) {
 	}
 	c.clock.Step(time.Second)
 	if again, _ := log.mayBeOpen(subjectOf("open"), func() (time.Time, bool) { return c.clock.Now(), true }); !again.Equal(settled) {
-		t.Error("each time another listing is asked for")
+		t.Error("every attempt requests another listing")
 	}
 }
 
@@ -329,6 +329,42 @@ func TestWaitingCallsShareAWrite(t *testing.T) {
 	})
 }
 
+// A panic in a write is recovered by the engine. It must not block the calls that wait for the write.
+func TestAWriteThatPanicsDelaysNoOtherCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		log, _ := c.takeOver(0, nil)
+		var once sync.Once
+		c.writing = func(write func() error) error {
+			time.Sleep(time.Second)
+			once.Do(func() { panic("a write failed") })
+			return write()
+		}
+		var group sync.WaitGroup
+		group.Go(func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic was not passed on to the caller")
+				}
+			}()
+			_, _ = log.name(t.Context(), subjectOf("a"))
+		})
+		synctest.Wait()
+		waiting, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		group.Go(func() {
+			if _, err := log.name(waiting, subjectOf("b")); err != nil {
+				t.Errorf("the call that waited for the write: %v", err)
+			}
+		})
+		group.Wait()
+		if _, err := log.name(waiting, subjectOf("c")); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+	})
+}
+
 var errTimeout = errors.New("no answer")
 
 // A write without a response counts as failed: the log is read and written again.
@@ -360,7 +396,7 @@ func TestAWriteWithoutAResponse(t *testing.T) {
 				}
 				named(t, log, "b")
 				if _, ok := c.stored().sent[subjectOf("b")]; !ok {
-					t.Error("the next one is not named")
+					t.Error("the next call is not named")
 				}
 			})
 		}
@@ -390,13 +426,13 @@ func TestAFormerLeaderNeverTakesTheLogBack(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if err := former.permits(call); !errors.Is(err, ErrTakenOver) {
-		t.Errorf("what was named before: %v", err)
+		t.Errorf("a call that was named before the takeover: %v", err)
 	}
 	if err := former.Start(t.Context()); !errors.Is(err, ErrTakenOver) {
 		t.Errorf("the process does not end: %v", err)
 	}
 	if c.stored().term != before.term {
-		t.Error("the log was taken back")
+		t.Error("the former leader overwrote the log")
 	}
 }
 
@@ -438,7 +474,7 @@ func TestATakeoverWithoutAResponse(t *testing.T) {
 			}
 			c.writing = func(write func() error) error { _ = write(); return errTimeout }
 			if err := next.TakeOver(t.Context()); err == nil {
-				t.Fatal("heard of all the same")
+				t.Fatal("the takeover succeeded without a response")
 			}
 			c.writing = nil
 			if err := next.TakeOver(t.Context()); err != nil {
@@ -448,7 +484,7 @@ func TestATakeoverWithoutAResponse(t *testing.T) {
 				t.Errorf("open: %v, want %v", got, smile.ListingLag)
 			}
 			if got := c.doubts(next, "anybody else", unheard); got != -1 {
-				t.Errorf("anybody else: %v", got)
+				t.Errorf("any other subject: %v", got)
 			}
 		})
 	}

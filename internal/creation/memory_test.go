@@ -31,7 +31,7 @@ func TestAttempts(t *testing.T) {
 	expect("of another process", noon, noon, true)
 	expect("of another process", later(1), noon, true)
 	if last := m.lastSent(); !last.IsZero() {
-		t.Errorf("sent at %v, though nothing was", last)
+		t.Errorf("a sending time %v is reported although nothing was sent", last)
 	}
 	made := new(call)
 	m.sending(with("ours"), made, later(2))
@@ -52,7 +52,7 @@ func TestAttempts(t *testing.T) {
 	}
 	m.sending(with("ours"), made, later(7))
 	if m.end(with("ours")) != made || m.end(with("ours")) != nil {
-		t.Error("the call that was open is not given, once")
+		t.Error("the open call is not returned exactly once")
 	}
 	expect("another one", later(7), later(7), true)
 	m.end(with(""))
@@ -79,7 +79,7 @@ func TestASubjectIsReservedForOne(t *testing.T) {
 	expect("the second", mine, m.reserve(d, "2", later))
 	expect("of another subject", reservation{"2", later}, m.reserve(subjectOf("e"), "2", later))
 	if m.renew(d, "2", later) || m.renew(subjectOf("absent"), "1", later) {
-		t.Error("somebody renewed what is not theirs")
+		t.Error("a caller renewed a place of another caller")
 	}
 	expect("after that", mine, m.reserve(d, "2", later))
 	if !m.renew(d, "1", later) {
@@ -94,7 +94,7 @@ func TestASubjectIsReservedForOne(t *testing.T) {
 	expect("freed by a stranger", mine, m.reserve(d, "2", later))
 	m.free(d, "1")
 	if m.renew(d, "1", later) {
-		t.Error("renewed what is free")
+		t.Error("renewed a place that nobody holds")
 	}
 	expect("freed by the holder", reservation{"2", later}, m.reserve(d, "2", later))
 	if !m.handOver(d, reservation{"2", later}, "1", noon) {
@@ -108,7 +108,7 @@ func TestOutcomesAreRememberedForOtherAccounts(t *testing.T) {
 	m, d := newMemory(), subjectOf("d")
 	m.created(d, "a", noon)
 	if _, ok := m.elsewhere(d, "a"); ok {
-		t.Error("known to the account of the call")
+		t.Error("it counts as created with another API account")
 	}
 	if at, ok := m.elsewhere(d, "b"); !ok || !at.Equal(noon) {
 		t.Errorf("%v, %v", at, ok)

@@ -99,21 +99,29 @@ func (l *Log) written(ctx context.Context, wanted int) error {
 
 // write stores all waiting changes.
 func (l *Log) write(ctx context.Context, running chan struct{}) error {
+	defer l.writeEnded(running) // also after a panic, which the engine recovers
 	l.pause(ctx)
 	l.mu.Lock()
 	content, wanted, over := l.content(), l.writes.wanted, l.lease
 	l.mu.Unlock()
 	lease, err := l.store(ctx, over, content)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lease, l.writes.done = lease, wanted
+	size := len(lease.Annotations[v1alpha1.AnnotationCreations])
+	l.writes.next = time.Now().Add(time.Duration(size) * time.Second / bytesPerSecond)
+	return nil
+}
+
+// writeEnded lets the next write begin.
+func (l *Log) writeEnded(running chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.writes.running = nil
 	close(running)
-	if err == nil {
-		l.lease, l.writes.done = lease, wanted
-		size := len(lease.Annotations[v1alpha1.AnnotationCreations])
-		l.writes.next = time.Now().Add(time.Duration(size) * time.Second / bytesPerSecond)
-	}
-	return err
 }
 
 // pause waits until the next write may begin. Only write calls it.

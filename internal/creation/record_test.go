@@ -91,7 +91,7 @@ func TestADamagedLogIsUnreadable(t *testing.T) {
 		unreadable("a changed log", flipped)
 	}
 	if _, err := decode("%"); err == nil {
-		t.Error("what is no base64 is read")
+		t.Error("invalid base64 is accepted")
 	}
 }
 

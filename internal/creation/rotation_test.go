@@ -55,7 +55,7 @@ func TestOtherKeysOfTheTenantCreateNoUserTwice(t *testing.T) {
 					t.Errorf("created %v, %v, has %q", created, err, again.has)
 				}
 				if len(remote.users) != 2 {
-					t.Errorf("%d users, want that of each subject", len(remote.users))
+					t.Errorf("%d users, want one for each subject", len(remote.users))
 				}
 			})
 		}

@@ -54,7 +54,7 @@ func TestOnlyWhatIsKeptIsAcknowledged(t *testing.T) {
 	e.fail(sandbox.Fault{Operation: "list-accounts", Count: 1000, Phase: "before", Action: "hang"})
 	sent := time.Now()
 	if statuses, _ := sender.many(len(people), aboutEach); statuses[http.StatusNoContent] != len(people) {
-		t.Fatalf("of %d events %v were answered so", len(people), statuses)
+		t.Fatalf("of %d events, %v got these statuses", len(people), statuses)
 	}
 	o.kill()
 	e.fail()

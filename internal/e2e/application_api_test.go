@@ -242,7 +242,7 @@ func (b *backend) examples(s *server) {
 			b.e.t.Errorf("%s: %v: %s", name, err, complaint)
 		}
 		if out, complaint, err = run("nobody"); err == nil || !strings.Contains(out+complaint, "UserNotFound") {
-			b.e.t.Errorf("%s, for nobody: %v: %s%s", name, err, out, complaint)
+			b.e.t.Errorf("%s, for a user that does not exist: %v: %s%s", name, err, out, complaint)
 		}
 	}
 }

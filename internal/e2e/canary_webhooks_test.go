@@ -148,7 +148,7 @@ func (m *secretSender) foundWhereAsked() {
 			return d.WebhookID == webhook.ID && d.EventType == "ACCOUNT_CONNECTED" && d.State == sandbox.DeliveryDelivered
 		})
 		if !delivered {
-			t.Errorf("the sandbox has told %s of no login", webhook.URL)
+			t.Errorf("the sandbox has sent %s no event about a login", webhook.URL)
 		}
 	}
 	var all corev1.SecretList

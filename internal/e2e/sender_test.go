@@ -172,8 +172,8 @@ func (s *sender) post(path string, body []byte, header http.Header) int {
 	return answer.StatusCode
 }
 
-// report tells how it went, and fails the test for what must not be: a genuine event that was called anything but kept or
-// not kept, and a person about whom something was acknowledged that led to no look.
+// report logs the results. It fails the test if a genuine event got any response but 204 and 503, or if an acknowledged event
+// led to no read of its user.
 func (s *sender) report() {
 	s.e.t.Helper()
 	s.mu.Lock()
@@ -192,7 +192,7 @@ func (s *sender) report() {
 	}
 	for person, sent := range s.acked {
 		if hint := hints[person]; hint == nil || hint.Time.Before(sent.Truncate(time.Microsecond)) {
-			s.e.t.Errorf("an event of %s was acknowledged, and the look is due at %v", sent, hint)
+			s.e.t.Errorf("an event of %s was acknowledged, but the read is due at %v", sent, hint)
 		}
 	}
 	s.e.allRead(s.acked)

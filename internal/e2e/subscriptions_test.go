@@ -152,7 +152,7 @@ func (e *environment) eachHooked(made int) {
 	got, secrets := e.registered(), []string{"smile-keys"}
 	want := slices.DeleteFunc(slices.Clone(got), func(w webhook) bool { return w.Name != stranger })
 	if calls := len(e.remote.committed("create-webhook", 0)); len(want) != 1 || calls != made {
-		e.t.Errorf("%d webhooks are a stranger's, %d were made, want 1 and %d", len(want), calls, made)
+		e.t.Errorf("%d foreign webhooks and %d of this test, want 1 and %d", len(want), calls, made)
 	}
 	for _, sub := range subs.Items {
 		if state := e.unhooked(sub.Name); state != "" {

@@ -261,7 +261,7 @@ func TestOlderVersion(t *testing.T) {
 	p.installCRDs()
 	runs("the present version", present)
 	if changed := p.mutations(mark); len(changed) > 0 {
-		t.Errorf("calls that changed something at Smile: %v", changed)
+		t.Errorf("mutating calls: %v", changed)
 	}
 	t.Logf("%d fields of %d objects; calls: %s", len(fields), len(p.objects()), p.calls(mark))
 }
@@ -309,7 +309,7 @@ func TestReinstalledCRDs(t *testing.T) {
 	within(t, time.Minute, "the operator leads", func() (bool, string) { return o.metric("leader_election_master_status") > 0, o.tail() })
 	p.must("delete", "-k", filepath.Join(p.root, "config", "crd"), "--timeout=2m")
 	if changed := p.mutations(mark); len(changed) > 0 {
-		t.Errorf("calls that changed something at Smile: %v", changed)
+		t.Errorf("mutating calls: %v", changed)
 	}
 	within(t, time.Minute, "events tell that objects were released", func() (bool, string) {
 		events := p.events()

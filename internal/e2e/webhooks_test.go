@@ -192,7 +192,7 @@ func TestForgeriesDoNotDrownEvents(t *testing.T) {
 		o.metric("smile_operator_webhook_requests_total", "unauthorized"), o.metric("smile_operator_webhook_requests_total", "rate_limited"),
 		o.metric("smile_operator_webhook_requests_total", "overloaded"))
 	if least := float64(rate) * span.Seconds() * .5; float64(forged) < least {
-		t.Errorf("%d were forged, and %.0f are the least that is a test", forged, least)
+		t.Errorf("%d requests were forged, want at least %.0f", forged, least)
 	}
 	if p99 := quantile(sender.took, .99); p99 > slowest {
 		t.Errorf("genuine events were acknowledged within p99 %s", p99)

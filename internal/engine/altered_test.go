@@ -76,7 +76,7 @@ func TestWhichChangesOfAStatusAreSomebodyElses(t *testing.T) {
 			test.change(after)
 			var m memory
 			if m.altered(after, at.Time) {
-				t.Error("altered though it was never read")
+				t.Error("the status counts as altered although it was never read")
 			}
 			m.met(before)
 			m.met(after) // what is known already stays
@@ -85,11 +85,11 @@ func TestWhichChangesOfAStatusAreSomebodyElses(t *testing.T) {
 			}
 			m.settled(after)
 			if m.altered(after, at.Time) {
-				t.Error("altered though a reconcile has left it so")
+				t.Error("the status counts as altered although a reconcile wrote it")
 			}
 			m.forget(client.ObjectKeyFromObject(after))
 			if m.altered(before, at.Time) {
-				t.Error("altered though the object was gone")
+				t.Error("the status counts as altered although the object was deleted")
 			}
 		})
 	}
@@ -145,7 +145,7 @@ func TestAStatusThatIsWipedOrRolledBackWakesItsObject(t *testing.T) {
 	late.HintedAt = &metav1.MicroTime{Time: l.clock.Now()}
 	l.replaceStatus(late)
 	if l.wakes() {
-		t.Error("a hint is taken for a status that was changed")
+		t.Error("a hint counts as a change of the status by somebody else")
 	}
 }
 
@@ -217,9 +217,9 @@ func TestAStatusThatIsWipedDuringAReconcileWakesItsObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	if statusOf(t, l.c, l.user).UserID != "" {
-		t.Fatal("the test wiped nothing")
+		t.Fatal("the test removed nothing from the status")
 	}
 	if !l.wakes() {
-		t.Error("the loss does not wake the object")
+		t.Error("losing the status does not wake the object")
 	}
 }

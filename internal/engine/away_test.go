@@ -39,7 +39,7 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	l.phase = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		p.WakeAfter(time.Second)
 		if !p.First {
-			t.Error("the first reconcile is not the first")
+			t.Error("the first reconcile does not have Run.First")
 		}
 		caller := smile.CallerFrom(ctx)
 		caller.Hold(place)
@@ -56,10 +56,10 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	}
 	l.phase = func(ctx context.Context, p *Run[*v1alpha1.SmileUser]) error {
 		if !p.First {
-			t.Error("the reconcile that goes on is not what the one before was")
+			t.Error("the continued reconcile differs from the one before")
 		}
 		if smile.CallerFrom(ctx).Place() != smile.Place(place) {
-			t.Error("it has lost its place")
+			t.Error("the reconcile has lost its place")
 		}
 		return problem.NewTransient(v1alpha1.ReasonSmileUnavailable, "m")
 	}
@@ -72,7 +72,7 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 		t.Error("a reconcile with nothing to call keeps its place")
 	}
 	if len(l.memory.away) != 0 {
-		t.Error("it is remembered as away")
+		t.Error("it still counts as sent away")
 	}
 }
 
@@ -122,7 +122,7 @@ func TestWithoutAQueueCallsWaitOnTheSpot(t *testing.T) {
 	l := newLife(t)
 	l.phase = func(ctx context.Context, _ *Run[*v1alpha1.SmileUser]) error {
 		if !smile.CallerFrom(ctx).Stays() {
-			t.Error("it would be sent away")
+			t.Error("it is to be sent away")
 		}
 		return nil
 	}

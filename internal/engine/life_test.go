@@ -118,14 +118,14 @@ func TestEachClassShowsInItsWay(t *testing.T) {
 				t.Errorf("the next reconcile is in %v, want %v", result.RequeueAfter, test.again)
 			}
 			if result.Priority == nil || *result.Priority != handler.LowPriority {
-				t.Error("a planned reconcile goes before new and changed objects")
+				t.Error("a scheduled reconcile runs before new and changed objects")
 			}
 			version := l.version()
 			if _, err := l.ends(test.problem); err != nil {
 				t.Fatal(err)
 			}
 			if l.version() != version {
-				t.Error("the same again was written again")
+				t.Error("an equal value was written again")
 			}
 			if _, err := l.ends(nil); err != nil {
 				t.Fatal(err)
@@ -169,7 +169,7 @@ func TestTransientTroubleShowsAfterTheThirdTimeInARow(t *testing.T) {
 	version := l.version()
 	fail(3)
 	if l.version() != version {
-		t.Error("the same again was written again")
+		t.Error("an equal value was written again")
 	}
 }
 
@@ -473,7 +473,7 @@ func TestTheConclusionSeesHowThePhasesEnded(t *testing.T) {
 				all, _ := phases()
 				return all, func(r *Run[*v1alpha1.SmileUser], err error) error {
 					if !errors.Is(err, test.ended) {
-						t.Errorf("it is told %v", err)
+						t.Errorf("Conclude got %v", err)
 					}
 					r.Set("TokenIssued", False(v1alpha1.ReasonProgressing, "m"))
 					return test.concluded

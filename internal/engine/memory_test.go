@@ -91,6 +91,6 @@ func TestJitterLengthensByATenthAtMost(t *testing.T) {
 		seen[got] = true
 	}
 	if len(seen) < 100 {
-		t.Errorf("only %d different ones of 200", len(seen))
+		t.Errorf("only %d of 200 are distinct", len(seen))
 	}
 }

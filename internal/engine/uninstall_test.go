@@ -67,7 +67,7 @@ func TestADeletedKindUndoesNothing(t *testing.T) {
 			}
 			err = c.Get(t.Context(), client.ObjectKeyFromObject(user), user)
 			if gone := apierrors.IsNotFound(err); gone == test.held {
-				t.Errorf("gone: %v, want %v", gone, !test.held)
+				t.Errorf("deleted: %v, want %v", gone, !test.held)
 			}
 		})
 	}

@@ -68,7 +68,7 @@ func TestANewcomerGetsAWorkerAtOnce(t *testing.T) {
 		}
 		fill(w, Tenant{"other", "fast"}, 1)
 		if r := w.start(); r == nil || r.tenant.Connection != "other" {
-			t.Errorf("the newcomer waits: %v", r)
+			t.Errorf("the new tenant waits: %v", r)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func TestWorkers(t *testing.T) {
 				m.end(name)
 			}
 			if rounds > 10_000 {
-				t.Fatalf("%d still wait", len(m.due))
+				t.Fatalf("%d are still waiting", len(m.due))
 			}
 		}
 	})
@@ -205,6 +205,6 @@ func (m *workersModel) check(t *rapid.T) {
 		t.Fatalf("%d run on %d workers", len(m.running), m.count)
 	}
 	if len(m.workers.running) != len(m.running) {
-		t.Fatalf("%d run, %d are known to", len(m.running), len(m.workers.running))
+		t.Fatalf("%d are running, but the queue counts %d", len(m.running), len(m.workers.running))
 	}
 }

@@ -130,7 +130,7 @@ func TestAHintOfAnOlderReceiverIsAboutEverything(t *testing.T) {
 	for name, status := range map[string]v1alpha1.SmileUserStatus{"first": {}, "later": hinted("a")} {
 		status.HintedAt = &metav1.MicroTime{Time: after(7)}
 		if !hook.AboutAll(status) || !hook.Covered(status, []hook.News{{AccountID: "b", About: v1alpha1.HintData}}) {
-			t.Errorf("%s: it is about something", name)
+			t.Errorf("%s: the hint is not about everything", name)
 		}
 		store(&status, after(8), hook.News{AccountID: "b", About: v1alpha1.HintData})
 		if got := shown(status); got["everything"] != 7 || got["b"] != 8 {

@@ -34,7 +34,7 @@ func TestEachEventIsFollowedByARead(t *testing.T) {
 			case urgent && at.Sub(now) > 2*time.Microsecond:
 				t.Fatalf("an urgent event at %v waits until %v", now, at)
 			case !at.Equal(at.Truncate(time.Microsecond)):
-				t.Fatalf("%v cannot be stored", at)
+				t.Fatalf("an event at %v cannot be stored", at)
 			case !urgent && store && at.Sub(patient) < hook.Pause && stored.Equal(patient):
 				t.Fatalf("%v is stored %v after %v", at, at.Sub(patient), patient)
 			}
@@ -109,7 +109,7 @@ func TestWhereEventsMayBeSent(t *testing.T) {
 		"HTTPS//app.example.com", "javascript:alert(1)", "https://-app.example.com/", "https://app_example.com/", "https://[app.example.com]/",
 	} {
 		if got, reason := policy.Check(url); reason == "" || got != "" {
-			t.Errorf("%q is permitted, as %q", url, got)
+			t.Errorf("%q is permitted as %q", url, got)
 		}
 	}
 	if got := policy.Own("PATH"); got != "https://hooks.example.com/in/hooks/v1/PATH" || strings.Contains(policy.OwnShown(), "PATH") {
@@ -129,7 +129,7 @@ func TestWhereEventsMayBeSent(t *testing.T) {
 		{"", []string{""}},
 	} {
 		if _, err := hook.NewPolicy(bad.base, bad.hosts); err == nil {
-			t.Errorf("%v is understood", bad)
+			t.Errorf("the policy %+v is accepted", bad)
 		}
 	}
 	if none, err := hook.NewPolicy("", nil); err != nil || none.Receives() {
@@ -152,7 +152,7 @@ func FuzzURL(f *testing.F) {
 		}
 		rest, ok := strings.CutPrefix(spelled, "https://app.example.com")
 		if !ok || rest != "" && rest[0] != '/' {
-			t.Errorf("%q is permitted, as %q", url, spelled)
+			t.Errorf("%q is permitted as %q", url, spelled)
 		}
 		if again, reason := policy.Check(spelled); again != spelled || reason != "" {
 			t.Errorf("%q becomes %q, then %q", url, spelled, again)
@@ -172,10 +172,10 @@ func TestPairsAreStoredAndReadAgain(t *testing.T) {
 	}
 	read, err := hook.ParsePairs(document)
 	if err != nil || len(read) != 2 || read[0].ID != "a" || !read[1].Path.Equal(pairs[0].Path) || !read[1].Secret.Equal(pairs[0].Secret) {
-		t.Errorf("%s becomes %v, %v", document, read, err)
+		t.Errorf("%s becomes %v, error %v", document, read, err)
 	}
 	if shown := fmt.Sprintf("%v %+v %#v", read, read, read); strings.Contains(shown, pairs[0].Secret.Reveal()) || strings.Contains(shown, pairs[0].Path.Reveal()) {
-		t.Error("pairs show what they hold")
+		t.Error("printing a pair reveals its secret")
 	}
 	for _, bad := range []string{"", "{", "null,", `{"id":"x"}`, `[{"id":"","secret":"` + strings.Repeat("x", 32) + `"}]`, `[{"id":"a","secret":"short"}]`} {
 		if _, err := hook.ParsePairs([]byte(bad)); err == nil || strings.Contains(err.Error(), "short") {
@@ -195,7 +195,7 @@ func TestNames(t *testing.T) {
 	}
 	for _, other := range []string{"", "mine", "smile-operator v1.", "smile-operator v1.x", "smile-operator v1.x.", "smile-operator v1..y", "smile-operator v2.x.y", "smile-operator v1.x.y.z"} {
 		if read, ok := hook.ParseName(other); ok {
-			t.Errorf("%q is taken for %v", other, read)
+			t.Errorf("%q is parsed as %v", other, read)
 		}
 	}
 }

@@ -239,7 +239,7 @@ func FuzzParseMarker(f *testing.F) {
 		case ok && (marker.String() != text || marker.UID == "" || marker.Digest == ""):
 			t.Fatalf("%q became %q", text, marker)
 		case !ok && marker != identity.Marker{}:
-			t.Fatalf("%q is refused but gives %q", text, marker)
+			t.Fatalf("%q is refused, but also returns %q", text, marker)
 		}
 	})
 }

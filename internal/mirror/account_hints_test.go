@@ -45,7 +45,7 @@ func TestAHintAboutAnAccountRequestsNothingElse(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if again := h.at(70 * time.Second); !again.Accounts[0].Since.Equal(got.Accounts[0].Since) {
-		t.Errorf("the same hint becomes another one: %+v", again)
+		t.Errorf("an equal hint becomes a different one: %+v", again)
 	}
 	h.receive(80*time.Second, true, dataOf("b"))
 	if got = h.at(80 * time.Second); len(got.Accounts) != 2 || !got.Accounts[0].Since.Equal(noon.Add(61*time.Second)) || !got.Accounts[1].Since.Equal(noon.Add(80*time.Second)) {
@@ -67,7 +67,7 @@ func TestAHintOfAnOlderReceiverIsAboutEverything(t *testing.T) {
 	late := newHinted(t)
 	late.user.Status = h.user.Status
 	if got := late.at(122 * time.Second); got.Last.IsZero() {
-		t.Errorf("a newer receiver has hidden it: %+v", got)
+		t.Errorf("the hint of a newer receiver hides it: %+v", got)
 	}
 }
 

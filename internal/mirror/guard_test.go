@@ -72,7 +72,7 @@ func TestMassDisappearanceIsHeldUntilApproved(t *testing.T) {
 						want = gone
 					}
 					if held := w.heldErasures(c.users, c.left); held != want {
-						t.Fatalf("%d of %d are held, want %d", held, gone, want)
+						t.Fatalf("%d of %d erasures are held, want %d", held, gone, want)
 					}
 					if shown := w.ErasureHeld(ours) != nil; shown != c.held {
 						t.Errorf("shows that it holds: %v", shown)
@@ -83,7 +83,7 @@ func TestMassDisappearanceIsHeldUntilApproved(t *testing.T) {
 						t.Errorf("%d are woken, want %d", woken, want)
 					}
 					if held := w.heldErasures(c.users, c.left); held != 0 || w.ErasureHeld(ours) != nil {
-						t.Errorf("%d are held after the approval", held)
+						t.Errorf("%d erasures are still held after the approval", held)
 					}
 				})
 			})
@@ -106,7 +106,7 @@ func TestMassDisappearanceBeforeTheStartIsHeldToo(t *testing.T) {
 		w.live(t, 15*time.Minute)
 		synctest.Wait()
 		if w.ErasureHeld(ours) != nil {
-			t.Error("held though all are back")
+			t.Error("held although all accounts are connected again")
 		}
 	})
 }
@@ -160,7 +160,7 @@ func TestAnApprovalAppliesToItsConnectionOnly(t *testing.T) {
 			t.Error("another of the other connection is not held")
 		}
 		if m.ErasureHeld(ours) != nil {
-			t.Error("the first connection still shows it")
+			t.Error("the first connection still shows the hold")
 		}
 		m.ApproveErasure(theirs)
 		if err := m.MayErase(theirs, "v", "b"); err != nil {
@@ -190,7 +190,7 @@ func TestErasuresThatAreNotRetriedStopCounting(t *testing.T) {
 			t.Errorf("held: %v", err)
 		}
 		if m.ErasureHeld(theirs) != nil {
-			t.Error("shown although none waits")
+			t.Error("shown although no erasure is waiting")
 		}
 	})
 }

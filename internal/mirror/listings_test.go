@@ -96,7 +96,7 @@ func TestAnEarlierListingProvesNoAbsence(t *testing.T) {
 		find(time.Time{}, 0, "users")
 		r.set("users", marked("u1", "uid-george", "digest-george", 0))
 		if _, ok := m.RemoteTime(); ok {
-			t.Error("the time at Smile is known, although no response has shown it")
+			t.Error("Smile's time is known although no response has shown it")
 		}
 		r.date = noon
 		time.Sleep(time.Hour)
@@ -206,7 +206,7 @@ func TestPatienceEndsBeforeALongListing(t *testing.T) {
 			t.Errorf("after %v: %v", waited, err)
 		}
 		if _, err = m.Find(t.Context(), george, time.Time{}); err != nil {
-			t.Errorf("the same listing is waited for again: %v", err)
+			t.Errorf("it waits for the same listing again: %v", err)
 		}
 		assertCalls(t, r, "users")
 	})
@@ -231,7 +231,7 @@ func TestAListingOutlivesItsCallerButNotTheProcess(t *testing.T) {
 		assertCalls(t, r, "users")
 		end()
 		if _, err := m.Settle(t.Context(), george, time.Now(), time.Now()); err == nil {
-			t.Error("a listing went on after the end")
+			t.Error("a listing continued although its context had ended")
 		}
 	})
 }

@@ -330,13 +330,13 @@ func TestUsersAreListedOnceADay(t *testing.T) {
 		w.live(t, 24*time.Hour)
 		synctest.Wait()
 		if !w.Doubted("u0") || w.Doubted("u1") {
-			t.Error("the user that is not listed any more is not doubted, or another is")
+			t.Error("not exactly the user that is missing from the listing is in doubt")
 		}
 		if ids := changed(w.changes); !slices.Contains(ids, "u0") || slices.Contains(ids, "u1") {
 			t.Errorf("woken: %v", ids)
 		}
 		if mark, err := w.Marker(t.Context(), "u0"); mark != (Mark{}) || !smile.IsNotFound(err) {
-			t.Errorf("its marker comes from memory: %v, %v", mark, err)
+			t.Errorf("its marker was taken from memory: %v, %v", mark, err)
 		}
 	})
 }

@@ -251,7 +251,7 @@ func TestANewUserHasNoAccounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, r := startMirror(t)
 		if _, ok := m.CachedAccounts("u1"); ok {
-			t.Error("known before anything was seen")
+			t.Error("accounts are cached before anything was read")
 		}
 		m.RecordNoAccounts("u1")
 		if accounts, err := m.Accounts(t.Context(), "", "u1", time.Now()); err != nil || len(accounts) > 0 {
@@ -264,7 +264,7 @@ func TestANewUserHasNoAccounts(t *testing.T) {
 		}
 		m.RecordNoAccounts("u1")
 		if known, ok := m.CachedAccounts("u1"); !ok || len(known) != 1 {
-			t.Errorf("what was seen is forgotten: %v, %v", known, ok)
+			t.Errorf("accounts that were read were overwritten: %v, %v", known, ok)
 		}
 	})
 }

@@ -74,7 +74,7 @@ func TestAForeignAccountIsReadOnce(t *testing.T) {
 		}
 		assertCalls(t, r, "accounts/a2", "accounts/none")
 		if _, ok := m.CachedAccount("u1", "a2"); ok || statusOf(m, "u2", "a2") != smile.ConnectionConnected {
-			t.Error("the account is not its owner's")
+			t.Error("the account does not belong to its owner")
 		}
 		if !m.IsForeign("u1", "a2") || m.IsForeign("u2", "a2") || m.IsForeign("u1", "none") {
 			t.Error("the owner of the account is not known")

@@ -99,10 +99,10 @@ func TestAMarkMatchesOnlyItsOwnerAndSubject(t *testing.T) {
 	t.Parallel()
 	mark := markOf(george)
 	if !mark.Of("uid-george") || !mark.Same("digest-george") {
-		t.Error("it does not match its own")
+		t.Error("the marker does not match its own object")
 	}
 	if mark.Of("uid-ana") || mark.Same("digest-ana") || mark.Of("") || mark.Same("") {
-		t.Error("it matches others")
+		t.Error("the marker matches other objects")
 	}
 	if (Mark{}).Of("") || (Mark{}).Same("") {
 		t.Error("a user without a marker matches")

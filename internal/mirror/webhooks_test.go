@@ -75,7 +75,7 @@ func TestWebhooksAreListedOnceForAllCallers(t *testing.T) {
 	}
 	right := smile.NewWebhook{URL: smile.NewSensitive("https://x/"), EventTypes: []smile.EventType{"A", "B"}, Secret: smile.NewSensitive(secret)}
 	if !mine[0].Is(right) {
-		t.Error("a webhook is not as it was registered")
+		t.Error("a webhook does not equal its registration")
 	}
 	for what, spoil := range map[string]func(*smile.NewWebhook){
 		"url": func(w *smile.NewWebhook) { w.URL = smile.NewSensitive("https://y/") }, "event": func(w *smile.NewWebhook) { w.EventTypes = []smile.EventType{"A", "C"} },
@@ -89,7 +89,7 @@ func TestWebhooksAreListedOnceForAllCallers(t *testing.T) {
 	}
 	right.EventTypes = []smile.EventType{"A"}
 	if !mine[0].Is(right) {
-		t.Error("a webhook that sends more is not as it was registered")
+		t.Error("a webhook with more event types does not equal its registration")
 	}
 	if WebhooksOf(listed, "two")[0].Is(right) {
 		t.Error("whether a webhook is active does not matter")
@@ -126,7 +126,7 @@ func TestAWebhookListingThatPanicsIsRetriedByAnother(t *testing.T) {
 		work.Go(func() {
 			defer func() {
 				if recover() == nil {
-					t.Error("the panic is hidden")
+					t.Error("the panic was not passed on to the caller")
 				}
 			}()
 			_, _, _ = m.Webhooks(t.Context(), time.Time{})

@@ -123,7 +123,7 @@ func TestTakingBackWhatWasLeftBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !open.HoldsOnly("a.json", "b.json", "c.json") || open.HoldsOnly("a.json") {
-			t.Errorf("%s: wrong about its keys", target.Kind)
+			t.Errorf("%s: the result about its keys is wrong", target.Kind)
 		}
 		if _, err := writer.Write(t.Context(), owner, open, after, nil); !problem.Is(err, v1alpha1.ReasonOutputConflict) || len(kube.writes) > 0 {
 			t.Errorf("%s: written before it was taken back: %v, %v", target.Kind, err, kube.writes)

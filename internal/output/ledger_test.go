@@ -190,7 +190,7 @@ func TestAFailureIsReturnedToAll(t *testing.T) {
 		}
 		work.Wait()
 		if got := contained(t, ledger, ids("a", 5)...); len(got) > 0 {
-			t.Errorf("what was not stored is contained: %v", got)
+			t.Errorf("an account that was not stored is in the ledger: %v", got)
 		}
 		refuse = nil
 		record(t, ledger, ids("a", 5)...)

@@ -74,13 +74,13 @@ func TestWhatWasOpenedIsWrittenOverOnlyAsItWas(t *testing.T) {
 			t.Fatal(err)
 		}
 		if changed, err := writer.Write(t.Context(), owner, late, after, nil); err == nil || changed || kube.get(t, target) != nil {
-			t.Errorf("%s: brought back what was deleted: %v, %v", target.Kind, changed, err)
+			t.Errorf("%s: a deleted object was created again: %v, %v", target.Kind, changed, err)
 		}
 		if _, err := writer.Write(t.Context(), owner, output.Absent(target), before, nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := writer.Write(t.Context(), owner, output.Absent(target), after, nil); err == nil {
-			t.Errorf("%s: wrote over what was made meanwhile", target.Kind)
+			t.Errorf("%s: overwrote an object that was created meanwhile", target.Kind)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func TestALargeOutputIsSplitAndReadsBackWhole(t *testing.T) {
 	}
 	again, err := Render(set.Accounts(), two, data, testKey)
 	if diff := cmp.Diff(set, again); diff != "" || err != nil {
-		t.Errorf("what was read back renders otherwise: %v", err)
+		t.Errorf("the output that was read back renders differently: %v", err)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestNoOutputIsSplitForEver(t *testing.T) {
 		t.Errorf("an item that no part can hold: %v", err)
 	}
 	if _, err := Render([]Account{large("a", MaxParts+1, partBytes-1000)}, two, data, testKey); !problem.Is(err, v1alpha1.ReasonOutputTooLarge) {
-		t.Errorf("more than there may be parts: %v", err)
+		t.Errorf("more than the largest number of parts: %v", err)
 	}
 	if set, err := Render([]Account{large("a", MaxParts, partBytes-1000)}, two, data, testKey); err != nil || len(set) != MaxParts {
 		t.Errorf("%d parts: %v", len(set), err)
@@ -105,7 +105,7 @@ func TestTheSealBreaks(t *testing.T) {
 		}
 	}
 	if !whole.Sealed(testKey, fingerprint) || whole.Sealed(testKey, "") || Set(nil).Sealed(testKey, fingerprint) {
-		t.Error("the seal holds not, or what it must not")
+		t.Error("the seal is refused, or a wrong one is accepted")
 	}
 }
 

@@ -110,7 +110,7 @@ func TestCheckAsksWithoutWriting(t *testing.T) {
 					t.Errorf("asked %v", kube.writes)
 				}
 				if diff := cmp.Diff(untouched, kube.get(t, target)); diff != "" {
-					t.Errorf("it was touched:\n%s", diff)
+					t.Errorf("it was changed:\n%s", diff)
 				}
 				err = output.NewWriter(refusing(kube, denied)).Check(t.Context(), owner, open, after, nil)
 				if !problem.Is(err, v1alpha1.ReasonClusterRefused) {

@@ -101,7 +101,7 @@ func TestAnEmptyIndexCannotBeForged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, ok := forged.Unseal(testKey, "shop", data, string(raw)); ok {
-		t.Error("it was believed")
+		t.Error("the forged seal was accepted")
 	}
 }
 
@@ -118,7 +118,7 @@ func TestASealOfALaterVersionsFactsHolds(t *testing.T) {
 		t.Errorf("%v %+v", ok, got)
 	}
 	if _, ok := set.Unseal(testKey, "shop", data, strings.Replace(string(text), "loans", "other", 1)); ok {
-		t.Error("what it does not know may be changed")
+		t.Error("a field that this version does not know can be changed")
 	}
 }
 
@@ -170,6 +170,6 @@ func TestForeignKeysTakeNothingFromOurs(t *testing.T) {
 		t.Error("the content was changed")
 	}
 	if set.Own() == nil || !set.Own().Consistent(testKey) || added.Consistent(testKey) || rendered(t).Consistent(testKey) {
-		t.Error("consistent is what carries its own fingerprint")
+		t.Error("a set without its own fingerprint is consistent, or one with it is not")
 	}
 }

@@ -156,7 +156,7 @@ func TestOpenAndWrite(t *testing.T) {
 				}
 				if len(c.writes) == 0 {
 					if diff := cmp.Diff(untouched, kube.get(t, target)); diff != "" {
-						t.Errorf("it was touched:\n%s", diff)
+						t.Errorf("it was changed:\n%s", diff)
 					}
 					return
 				}
@@ -195,7 +195,7 @@ func TestALateWriterChangesNothing(t *testing.T) {
 			t.Errorf("%s: changed %v, %v", target.Kind, changed, err)
 		}
 		if kube.get(t, target).GetAnnotations()["newer"] != "yes" {
-			t.Errorf("%s: the newer one was written over", target.Kind)
+			t.Errorf("%s: the newer object was overwritten", target.Kind)
 		}
 	}
 }
@@ -225,7 +225,7 @@ func TestDelete(t *testing.T) {
 					t.Fatal(err)
 				}
 				if gone := kube.get(t, target) == nil; gone != c.gone || len(kube.writes) != c.writes {
-					t.Errorf("gone: %v by %v", gone, kube.writes)
+					t.Errorf("deleted: %v, with the writes %v", gone, kube.writes)
 				}
 				if c.writes > 0 {
 					want := &metav1.Preconditions{UID: ptr.To(c.present.GetUID()), ResourceVersion: ptr.To("999")}
@@ -243,7 +243,7 @@ func TestReadGivesNothingOfOthers(t *testing.T) {
 	for _, target := range targets {
 		content, err := output.NewWriter(newCluster(t, stored(target, before, false))).Read(t.Context(), owner, target)
 		if content != nil || !problem.Is(err, v1alpha1.ReasonOutputConflict) {
-			t.Errorf("%s of nobody: %v, %v", target.Kind, content, err)
+			t.Errorf("%s without an owner: %v, %v", target.Kind, content, err)
 		}
 		content, err = output.NewWriter(newCluster(t)).Read(t.Context(), owner, target)
 		if content != nil || err != nil {

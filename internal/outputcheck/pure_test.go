@@ -86,7 +86,7 @@ func TestTheMemoryForgetsWhatNobodyWants(t *testing.T) {
 	m.endCycle()
 	for range 2 {
 		if m.differs(kept, "1") {
-			t.Error("what is wanted was forgotten")
+			t.Error("a needed entry was forgotten")
 		}
 		m.endCycle()
 	}

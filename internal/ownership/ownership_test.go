@@ -260,7 +260,7 @@ func TestABusinessKeyIsRefusedOnlyForCreating(t *testing.T) {
 	}
 	want := key.Digest(identity.Subject{Mode: conn.Mode, Scope: "shop", Name: "CNRY-42\n"})
 	if person.Marker.Digest != want {
-		t.Error("the digest is not that of the bytes as they are")
+		t.Error("the digest is not computed over the raw bytes")
 	}
 	if !problem.Is(person.Refused, v1alpha1.ReasonSecretInvalid) || strings.Contains(person.Refused.Error(), "CNRY") {
 		t.Errorf("refused: %v", person.Refused)

@@ -101,7 +101,7 @@ func TestClassifyLeavesTheTableAsItIs(t *testing.T) {
 	}
 	for i, rule := range rules {
 		if rule.problem.Cause != nil {
-			t.Errorf("rule %d has got a cause", i)
+			t.Errorf("rule %d of the table got a cause", i)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func TestProblemsAreCopiedWhenChanged(t *testing.T) {
 		t.Errorf("got %+v", changed)
 	}
 	if !Is(fmt.Errorf("so: %w", changed), v1alpha1.ReasonUserNotReady) || Is(changed, v1alpha1.ReasonUserNotFound) {
-		t.Error("a problem is not known by its reason")
+		t.Error("a problem is not found by its reason")
 	}
 	if got, want := changed.Error(), "UserNotReady: not yet: context canceled"; got != want {
 		t.Errorf("the error reads %q", got)

@@ -77,7 +77,7 @@ func TestRefusalsNameTheObjectAndTheReason(t *testing.T) {
 				problem := Refusal(err, `the Secret "data"`, nil)
 				if c.want == "" {
 					if problem != nil {
-						t.Fatalf("it is called a refusal: %v", problem)
+						t.Fatalf("it is reported as a refusal: %v", problem)
 					}
 					continue
 				}

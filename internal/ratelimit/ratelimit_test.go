@@ -14,7 +14,7 @@ func TestSources(t *testing.T) {
 	}
 	for _, odd := range []string{"", "x", "@", "pipe:1"} {
 		if SourceOf(odd).IsValid() {
-			t.Errorf("%q has a source", odd)
+			t.Errorf("%q gives a source, want none", odd)
 		}
 	}
 }

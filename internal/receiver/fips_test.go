@@ -24,7 +24,7 @@ import (
 func TestAReceiverUnderFIPS(t *testing.T) {
 	if os.Getenv("FIPS_CHILD") != "" {
 		if !fips140.Enforced() {
-			t.Error("whatever is not approved is permitted")
+			t.Error("FIPS 140 is not enforced")
 		}
 		for name, test := range map[string]struct {
 			secret string
@@ -42,7 +42,7 @@ func TestAReceiverUnderFIPS(t *testing.T) {
 		d.pairs.secrets.put("events-uid/"+pairOf.ID, short, nil, d.now())
 		body := eventOf("TASK_FINISHED")
 		if got := d.answerTo(delivery(t.Context(), pairOf.Path.Reveal(), strings.NewReader(body), strings.Repeat("0", 128))); got != http.StatusUnauthorized {
-			t.Errorf("with a short key that was read nevertheless: %d", got)
+			t.Errorf("with a key that is too short: %d", got)
 		}
 		return
 	}

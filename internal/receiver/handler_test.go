@@ -135,7 +135,7 @@ func TestSlowRequestsAreEnded(t *testing.T) {
 				})
 				said, _ := io.ReadAll(bufio.NewReader(near)) // until the server has had enough
 				if took := time.Since(began); took < test.at || took > test.at+time.Second {
-					t.Errorf("it was ended after %s, want %s", took, test.at)
+					t.Errorf("it was stopped after %s, want %s", took, test.at)
 				}
 				if answer := fmt.Sprint(test.status, " "); test.status != 0 && !strings.Contains(string(said), answer) {
 					t.Errorf("the answer was %q", said)

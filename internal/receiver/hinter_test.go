@@ -179,7 +179,7 @@ func TestHintsAreStoredBeforeTheAcknowledgement(t *testing.T) {
 					t.Errorf("%d writes, want %d at most", writes, most)
 				}
 				if urgent == 0 && writes > int(lasting/(5*time.Second))+2 {
-					t.Errorf("%d writes for what could wait", writes)
+					t.Errorf("%d writes for hints that could wait", writes)
 				}
 				end()
 				for _, h := range replicas {
@@ -228,7 +228,7 @@ func TestHintsThatShareAWriteAreAllStored(t *testing.T) {
 					}
 				}
 				if last := writes[len(writes)-1].hints; accounts <= hook.MostHints && last.AllAt != nil {
-					t.Errorf("there was room for all accounts, and everything is asked about: %v", last)
+					t.Errorf("there was space for all accounts, but the hint is about everything: %v", last)
 				}
 				end()
 				for _, h := range replicas {
@@ -252,7 +252,7 @@ func TestADeletedUserGetsNoHint(t *testing.T) {
 			t.Error(err)
 		}
 		if writes := server.all(); len(writes) != 0 {
-			t.Errorf("the other one is hinted: %v", writes)
+			t.Errorf("the other user got a hint: %v", writes)
 		}
 		former.Name = "deleted"
 		h.cache = lagging{user: *former}

@@ -46,7 +46,7 @@ func TestOnlyOneReplicaWritesTheLastEvent(t *testing.T) {
 	}
 	other.record(t.Context(), updated)
 	if got := read().ResourceVersion; got != updated.ResourceVersion {
-		t.Error("both replicas wrote")
+		t.Error("both replicas wrote to it")
 	}
 
 	now = now.Add(lastEventInterval)

@@ -190,14 +190,14 @@ func TestUnreadResponsesEndTheirConnections(t *testing.T) {
 		}
 		<-time.After(time.Second)
 		if got := raw(t, dial(), func(w io.Writer) { _ = genuineOf(t.Context(), eventOf("TASK_FINISHED")).Write(w) }); got != http.StatusNoContent {
-			t.Errorf("in addition to them: %d", got)
+			t.Errorf("a genuine event beside them: %d", got)
 		}
 		late := time.After(2 * writeTimeout)
 		for range maxRegistered + 1 {
 			select {
 			case <-ended:
 			case <-late:
-				t.Fatal("they are never cut")
+				t.Fatal("the slow connections are never closed")
 			}
 		}
 		if took := time.Since(began); took < writeTimeout || took > writeTimeout+time.Second {

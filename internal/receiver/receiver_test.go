@@ -94,11 +94,11 @@ func TestOnlyUsersOfTheAccountAreHinted(t *testing.T) {
 	}
 	for connection, want := range map[string]string{"same": "0s", "other": "", "none": ""} {
 		if got := s.hinted(users[connection]); got != want {
-			t.Errorf("the person of the connection %s is hinted: %q, want %q", connection, got, want)
+			t.Errorf("hint of the user of connection %s: %q, want %q", connection, got, want)
 		}
 	}
 	if got := s.hinted(s.user); got != "0s" {
-		t.Errorf("the person of the subscription's own connection is hinted: %q", got)
+		t.Errorf("hint of the user of the subscription's connection: %q", got)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestAPathThatTheCacheLacksIsConfirmed(t *testing.T) {
 	s.fail.Store(&away)
 	genuine(http.StatusServiceUnavailable)
 	if status := s.post("unknown", "{}", nil); status != http.StatusServiceUnavailable {
-		t.Errorf("a forgery while that cannot be verified: %d", status)
+		t.Errorf("a forged event while signatures cannot be verified: %d", status)
 	}
 	s.fail.Store(nil)
 	s.Pass(2 * time.Second)

@@ -173,7 +173,7 @@ func TestEventsOnlyRequestReads(t *testing.T) {
 			after, _ := d.hinted(t)
 			before.Status.HintedAt, before.Status.Hints, before.ResourceVersion = after.Status.HintedAt, after.Status.Hints, after.ResourceVersion
 			if diff := cmp.Diff(before, after); diff != "" {
-				t.Errorf("%v change more than the hint:\n%s", order, diff)
+				t.Errorf("the writes %v change more than the hint:\n%s", order, diff)
 			}
 		})
 	}

@@ -110,7 +110,7 @@ func (s *scene) start(t *testing.T, change func(*receiver.Server)) string {
 		}
 	})
 	if server.NeedLeaderElection() {
-		t.Error("only the leader would take webhooks")
+		t.Error("only the leader would receive webhooks")
 	}
 	return "http://" + (<-address).String()
 }

@@ -103,7 +103,7 @@ func TestResponseTimesDoNotRevealHowMuchIsRight(t *testing.T) {
 	} {
 		set, run := atRest(t).measured(t, body, cases)
 		if difference := stopwatch.Difference(60_000, set, run); difference >= stopwatch.Apart {
-			t.Errorf("%s that are wrong in the first place and in the last are told apart: t is %.1f at best", name, difference)
+			t.Errorf("the time to refuse %s depends on which byte is wrong: the smallest t is %.1f", name, difference)
 		}
 	}
 }

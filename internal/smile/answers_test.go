@@ -85,7 +85,7 @@ func TestUnusableAnswers(t *testing.T) {
 					t.Errorf("%s: got %v, want %s", call, err, test.want)
 				}
 				if smile.NotCreated(err) {
-					t.Errorf("%s: its outcome is taken as known", call)
+					t.Errorf("%s: the outcome of the call counts as known", call)
 				}
 			}
 		})
@@ -305,7 +305,7 @@ func TestObserved(t *testing.T) {
 	refusing := clientOf(answering(typed(401, "application/json", `{"code":"INVALID_TOKEN"}`)))
 	client := refusing.Observed(func(ctx context.Context, err error) error {
 		if ctx != t.Context() {
-			t.Error("observed with another context")
+			t.Error("the context is not that of the caller")
 		}
 		seen = append(seen, err)
 		return closed
@@ -315,7 +315,7 @@ func TestObserved(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		if err := call(t, refusing); !smile.IsDenied(err) {
-			t.Errorf("unobserved: %v", err)
+			t.Errorf("without Observed: %v", err)
 		}
 	}
 	if len(seen) != 4 || !smile.IsDenied(seen[0]) {

@@ -125,7 +125,7 @@ func TestContractTokens(t *testing.T) {
 			}
 		}
 		if created.Token.AccessToken.Equal(minted.AccessToken) {
-			t.Error("the same token twice")
+			t.Error("the same token was minted twice")
 		}
 	}
 }
@@ -338,7 +338,7 @@ func TestContractUnknownOutcomes(t *testing.T) {
 				case phase == "before" && smile.NotCreated(err) && users != 0:
 					t.Errorf("%v, and there are %d users", err, users)
 				case phase == "after" && !slices.Contains(refusals, action) && smile.NotCreated(err):
-					t.Errorf("%v is taken as known", err)
+					t.Errorf("the outcome of %v counts as known", err)
 				case len(w.Journal(0)) != calls:
 					t.Errorf("%d calls", len(w.Journal(0)))
 				}
@@ -374,7 +374,7 @@ func TestContractWebhooks(t *testing.T) {
 			t.Error(err)
 		}
 		if err := w.client.DeleteWebhook(t.Context(), created.ID); !smile.IsNotFound(err) {
-			t.Errorf("deleted twice: %v", err)
+			t.Errorf("deleting it a second time: %v", err)
 		}
 		if _, err := w.client.Webhook(t.Context(), created.ID); !smile.IsNotFound(err) {
 			t.Errorf("read after its deletion: %v", err)

@@ -39,7 +39,7 @@ func signed(body, key string) string {
 func TestSignature(t *testing.T) {
 	t.Parallel()
 	if !proves([]string{vector}, vectorBody, vectorKey) {
-		t.Error("the vector is refused")
+		t.Error("the test vector is refused")
 	}
 	for name, values := range map[string][]string{
 		"none": nil, "empty": {""}, "twice": {vector, vector}, "with another": {vector, "x"}, "joined": {vector + "," + vector},
@@ -73,7 +73,7 @@ func TestSignature(t *testing.T) {
 	for length := range smile.MinSigningKey {
 		key := strings.Repeat("k", length)
 		if proves([]string{signed(vectorBody, key)}, vectorBody, key) {
-			t.Errorf("a key of %d bytes proves something", length)
+			t.Errorf("a key of %d bytes is accepted", length)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func TestShortKeysDoNotPanicUnderFIPS(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("FIPS_CHILD") != "" {
 		if !proves([]string{vector}, vectorBody, vectorKey) || proves([]string{vector}, vectorBody, strings.Repeat("k", 13)) || proves([]string{vector}, vectorBody, "") {
-			t.Error("under fips140=only signatures are judged otherwise")
+			t.Error("under fips140=only, the verification of signatures gives other results")
 		}
 		return
 	}
@@ -127,7 +127,7 @@ func TestRefusalsTakeTheSameTime(t *testing.T) {
 	var signature smile.Signature
 	difference := stopwatch.Difference(20_000, func(which int) { signature = wrong[which] }, func() { signature.Proves(body, key) })
 	if difference >= stopwatch.Apart {
-		t.Errorf("t is %.1f at best: the time depends on the bytes", difference)
+		t.Errorf("the time depends on the bytes: the smallest t is %.1f", difference)
 	}
 }
 
@@ -203,7 +203,7 @@ func FuzzEvent(f *testing.F) {
 		kinds := append(texts(document, "type"), smile.Unrecognized)
 		users := append(texts(document, "data", "userId"), texts(document, "data", "session", "userId")...)
 		if !slices.Contains(kinds, string(event.Type)) || !slices.Contains(append(users, ""), event.UserID) {
-			t.Errorf("%q is taken for %+v", body, event)
+			t.Errorf("%q is parsed as %+v", body, event)
 		}
 	})
 }
@@ -232,7 +232,7 @@ func FuzzFieldsOfAnEvent(f *testing.F) {
 		}
 		valid := kind != "" && (want.UserID == "" || idForm.MatchString(want.UserID))
 		if got, err := smile.ParseEvent(body); (err == nil) != valid || valid && got != want {
-			t.Errorf("%s is taken for %+v, %v; want %+v, %v", body, got, err, want, valid)
+			t.Errorf("%s is parsed as %+v, %v; want %+v, %v", body, got, err, want, valid)
 		}
 	})
 }

@@ -57,7 +57,7 @@ func FuzzCheckJSON(f *testing.F) {
 		valid := json.Valid(body)
 		switch {
 		case err == nil && !valid:
-			t.Errorf("passed what is not JSON: %q", body)
+			t.Errorf("accepted invalid JSON: %q", body)
 		case valid && err != nil && !errors.Is(err, ProblemTooDeep) && !errors.Is(err, ProblemDuplicateKey):
 			t.Errorf("refused JSON %q: %v", body, err)
 		}

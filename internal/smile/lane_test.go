@@ -28,7 +28,7 @@ func TestLanes(t *testing.T) {
 				return nil, errors.New("not sent")
 			}))
 			if test.call(t.Context(), client); seen != test.otherwise {
-				t.Errorf("of its own it is in lane %d, want %d", seen, test.otherwise)
+				t.Errorf("without a lane in the context, it is in lane %d, want %d", seen, test.otherwise)
 			}
 			for lane := smile.LaneRevoke; lane <= smile.LaneRefresh; lane++ {
 				if test.call(smile.WithLane(t.Context(), lane), client); seen != lane {

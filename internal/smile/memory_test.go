@@ -129,7 +129,7 @@ func TestAllAnswersTogetherAreBounded(t *testing.T) {
 		}
 	}
 	if full == 0 || full == 5 {
-		t.Errorf("%d of five listings of 15 MiB found no room", full)
+		t.Errorf("%d of five listings of 15 MiB were refused for lack of space", full)
 	}
 	for _, stop := range stops {
 		stop()
@@ -197,7 +197,7 @@ func TestResponsesHaveABoundOfTheirOwn(t *testing.T) {
 	go func() { first <- read(4, func() { close(stopped); <-resume }) }()
 	<-stopped
 	if err := read(4, func() {}); !errors.Is(err, smile.ProblemNoRoom) {
-		t.Errorf("a response that has no room: %v", err)
+		t.Errorf("a response that does not fit: %v", err)
 	}
 	if err := read(3, func() {}); err != nil {
 		t.Errorf("a smaller response: %v", err)

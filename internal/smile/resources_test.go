@@ -264,7 +264,7 @@ func TestRequiredFields(t *testing.T) {
 				t.Errorf("got %v, want a ResponseError: %s", err, test.want)
 			}
 			if smile.NotCreated(err) {
-				t.Error("its outcome is taken as known")
+				t.Error("its outcome counts as known")
 			}
 		})
 	}

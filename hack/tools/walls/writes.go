@@ -14,7 +14,7 @@ import (
 var onlyOutputWrites = &analysis.Analyzer{
 	Name: "onlyoutputwrites",
 	Doc: "reports calls that write a Secret or a ConfigMap outside internal/output, " +
-		"whose ownership guard and erasure they would pass by; reading is free, and so are tests and what is only run by hand",
+		"whose ownership guard and erasure they would bypass; reading is permitted, and so are tests and what is only run by hand",
 	Requires: []*analysis.Analyzer{inspect.Analyzer},
 	Run:      run,
 }

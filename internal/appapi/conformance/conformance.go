@@ -49,7 +49,7 @@ func Run(t *testing.T, target Target) {
 	t.Run("a link is made", s.links)
 	for name, calls := range map[string]operation{"token": s.tokens(), "link": s.pages()} {
 		t.Run("refusals, "+name, func(t *testing.T) { s.refuses(t, calls) })
-		t.Run("who may not call learns nothing, "+name, func(t *testing.T) { s.revealsNothing(t, calls) })
+		t.Run("a caller without the right learns nothing, "+name, func(t *testing.T) { s.revealsNothing(t, calls) })
 	}
 	t.Run("requests that are no call", s.strays)
 	t.Run("a generated client", s.generated)

@@ -19,15 +19,15 @@ const maxCode = 1024
 
 // Why a code is refused.
 var (
-	// ErrInvalid is a code that no process of this installation has issued for the page.
+	// ErrInvalid is the error for a code that no process of this installation has issued for the page.
 	ErrInvalid = errors.New("the code is not valid")
-	// ErrExpired is a code whose time is over.
+	// ErrExpired is the error for a code that has expired.
 	ErrExpired = errors.New("the code has expired")
-	// ErrSuperseded is a code of another process, which may have been used there.
+	// ErrSuperseded is the error for a code of another process, which may have been used there.
 	ErrSuperseded = errors.New("the code was issued by a former leader")
 )
 
-// Link is what a code stands for. It names nobody: the UID of a SmileUser means nothing outside of the cluster.
+// Link is the content of a code. It identifies no person: the UID of a SmileUser means nothing outside of the cluster.
 type Link struct {
 	// Namespace and Widget are those of the page.
 	Namespace, Widget string
@@ -93,7 +93,7 @@ func (c *Codes) Verify(code, namespace, widget string) (Link, error) {
 	}, nil
 }
 
-// URLOf is the URL that opens a page with a code. The code is in the fragment, which browsers send to nobody.
+// URLOf is the URL that opens a page with a code. The code is in the fragment, which browsers do not send to servers.
 func URLOf(baseURL, namespace, widget, code string) string {
 	return strings.TrimSuffix(baseURL, "/") + prefix + page(namespace, widget) + "#" + code
 }

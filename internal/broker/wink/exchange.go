@@ -42,7 +42,7 @@ func ReasonOf(err error) Reason {
 	}
 }
 
-// Request asks for what the widget is started with. A tab that has no code any more is known by its name alone.
+// Request is a tab's request to open a link. A tab that no longer has the code is identified by its name alone.
 type Request struct {
 	Namespace string `json:"namespace"`
 	Widget    string `json:"widget"`
@@ -50,7 +50,7 @@ type Request struct {
 	Tab       string `json:"tab"`
 }
 
-// Opened is what the widget is started with.
+// Opened is the token and the options with which the page starts the widget.
 type Opened struct {
 	AccessToken string         `json:"accessToken"`
 	APIHost     string         `json:"apiHost"`
@@ -66,15 +66,15 @@ type Answer struct {
 	Outcome string
 }
 
-// Succeeded is the outcome of what was not refused.
+// Succeeded is the outcome of requests that were not refused.
 const Succeeded = "succeeded"
 
-// Refused is the answer that gives a reason.
+// Refused returns an answer with a reason.
 func Refused(reason Reason) Answer {
 	return Answer{Status: statuses[reason], Body: encode(map[string]Reason{"reason": reason}), Outcome: string(reason)}
 }
 
-// Succeed is the answer that has what the widget is started with.
+// Succeed returns the answer with which the page starts the widget.
 func Succeed(opened Opened) Answer {
 	return Answer{Status: http.StatusOK, Body: encode(opened), Outcome: Succeeded}
 }
@@ -86,7 +86,7 @@ func (a Answer) Write(w http.ResponseWriter) {
 	_, _ = w.Write(a.Body)
 }
 
-// Exchange exchanges a code, or the name of a tab, for what the widget is started with.
+// Exchange opens a link, which is identified by its code or by the name of a tab.
 type Exchange func(ctx context.Context, request Request) Answer
 
 // encode encodes a value of this package, which cannot fail.

@@ -50,7 +50,7 @@ type Config struct {
 	BaseURL string
 	// Sources are additions to the Content-Security-Policy.
 	Sources Sources
-	// ReportOnly has violations of the policy reported and counted, but not prevented. Framing is prevented all the same.
+	// ReportOnly makes browsers report violations of the policy, but not prevent them. Framing is prevented nevertheless.
 	ReportOnly bool
 	// Metrics of the page.
 	Metrics *Metrics
@@ -96,7 +96,7 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// limited answers so many requests at once.
+// limited bounds how many requests are handled at once.
 func (h *handler) limited(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -143,7 +143,7 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// find is the page at the path of a request. Where there is none, the page says so.
+// find returns the page at the path of a request. If there is none, it is a page that says so.
 func (h *handler) find(r *http.Request) (front, int) {
 	absent := front{Missing: true, AllowedOrigins: []string{}, Texts: texts(nil)}
 	name := types.NamespacedName{Namespace: r.PathValue("namespace"), Name: r.PathValue("widget")}
@@ -180,7 +180,7 @@ func (h *handler) setPolicy(header http.Header, shown front) {
 	header.Set("Content-Security-Policy", policy)
 }
 
-// open exchanges a code for what the widget is started with.
+// open opens a link.
 func (h *handler) open(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()

@@ -103,7 +103,7 @@ func TestThePageAndItsPolicy(t *testing.T) {
 	}
 	body := got.Body.String()
 	if regexp.MustCompile(`<script[^>]*>[^<]|<style| style=| on[a-z]+=`).MatchString(body) {
-		t.Errorf("the page has something inline:\n%s", body)
+		t.Errorf("the page has an inline script or style:\n%s", body)
 	}
 	attribute := regexp.MustCompile(`data-front="([^"]*)"`).FindStringSubmatch(body)
 	if attribute == nil {
@@ -281,7 +281,7 @@ func TestTextsAreComplete(t *testing.T) {
 			t.Errorf("%s is not translated", key)
 		}
 		if !slices.Contains([]string{"noScript", "used", "expired", "superseded", "notReady", "later"}, key) && !strings.Contains(string(script), `"`+key+`"`) {
-			t.Errorf("nothing shows %s", key)
+			t.Errorf("no page uses the text %s", key)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func join(directives map[string][]string) string {
 	return strings.Join(policy, "; ")
 }
 
-// front is what a page shows and does, as the browser gets it. It holds no secret.
+// front is the configuration of a page that the browser gets. It holds no secret.
 type front struct {
 	ScriptURL      string                       `json:"scriptURL,omitempty"`
 	AllowedOrigins []string                     `json:"allowedOrigins"`
@@ -102,7 +102,7 @@ type front struct {
 	scriptOrigin, apiOrigin, logoOrigin string
 }
 
-// The forms of what a spec says are checked again where they get into headers and scripts: an object may have been stored under
+// Values of a spec are validated again before they are used in headers and scripts: an object may have been stored under
 // an older definition.
 var (
 	originForm = regexp.MustCompile(

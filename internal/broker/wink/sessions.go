@@ -16,13 +16,13 @@ const (
 	maxOpenings = 20
 	// maxSessions is how many opened links are remembered.
 	maxSessions = 100_000
-	// sweepInterval is how often those that can be forgotten are.
+	// sweepInterval is how often expired ones are removed.
 	sweepInterval = time.Minute
 )
 
 // Why a link is not opened.
 var (
-	// ErrUsed is a link that another tab has opened.
+	// ErrUsed is the error for a link that another tab has opened.
 	ErrUsed = errors.New("the link was opened in another browser")
 	// ErrBusy means that too many links were opened in the last day.
 	ErrBusy = errors.New("too many links were opened")
@@ -104,7 +104,7 @@ func (s *Sessions) again(held *session) error {
 
 func (s *Sessions) over(held *session) bool { return !s.now().Before(held.openedAt.Add(resumable)) }
 
-// sweep forgets links that can be opened no more, even if they are not remembered.
+// sweep forgets links that can no longer be opened.
 func (s *Sessions) sweep() {
 	now := s.now()
 	if now.Sub(s.swept) < sweepInterval {

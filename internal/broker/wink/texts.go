@@ -15,18 +15,18 @@ var assets embed.FS
 func asset(name string) []byte {
 	text, err := assets.ReadFile("assets/" + name)
 	if err != nil {
-		panic("the hosted page lacks a file of its own: " + err.Error())
+		panic("a file of the hosted page is missing: " + err.Error())
 	}
 	return text
 }
 
-// The languages that the page has itself.
+// The languages of the built-in texts.
 const (
 	english  = "en"
 	filipino = "fil"
 )
 
-// ownTexts are the page's own texts, by language and key.
+// ownTexts are the texts that are built into the page, by language and key.
 var ownTexts = sync.OnceValue(func() map[string]map[string]string {
 	var own map[string]map[string]string
 	if err := json.Unmarshal(asset("texts.json"), &own); err != nil {
@@ -35,7 +35,7 @@ var ownTexts = sync.OnceValue(func() map[string]map[string]string {
 	return own
 })
 
-// texts are those of the page, with those of a widget added or in their place. What a language lacks is in English.
+// texts returns the texts of the page. Texts of the widget replace built-in ones. A text that a language lacks is in English.
 func texts(messages []v1alpha1.PageMessages) map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for language, own := range ownTexts() {

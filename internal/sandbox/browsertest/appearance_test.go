@@ -75,7 +75,7 @@ func everyPage(t *testing.T, s screen, theme string) {
 		"AccountRevokePageOpened", "LoginOptionsPageOpened", "EmployerSurveyPageOpened",
 	} {
 		if !pages[page] {
-			t.Errorf("%s was not heard", page)
+			t.Errorf("no event %s arrived", page)
 		}
 	}
 }

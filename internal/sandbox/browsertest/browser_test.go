@@ -128,7 +128,7 @@ func (p *tab) until(expression string) {
 		return true;
 	})()`) {
 		p.picture("failure")
-		p.t.Fatalf("waited in vain for %s", expression)
+		p.t.Fatalf("%s did not happen in time", expression)
 	}
 }
 

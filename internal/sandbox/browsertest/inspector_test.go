@@ -98,7 +98,7 @@ func inspectEverything(t *testing.T, s screen, theme string) {
 	p.clickLine("#journal", "create-webhook")
 	p.inspected("POST /v1/webhooks", "•••", "Authorization: Basic •••", "SMILE_SECRET")
 	if text := evaluate[string](p, dialog+`.innerText`); strings.Contains(text, "hush") {
-		t.Error("a secret is shown without a request")
+		t.Error("a secret is shown before the reader requested it")
 	}
 	p.picture("30-inspect-call")
 	p.accessible("a call", everything)

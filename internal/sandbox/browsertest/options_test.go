@@ -46,7 +46,7 @@ func TestOptions(t *testing.T) {
 			w := c.openWidget(desktop, o.set)
 			w.at("This service asks to see your work and income data").press("Agree and continue").at("Where do you work?")
 			if diff := cmp.Diff(o.listed, w.listed()); diff != "" {
-				t.Error("listed (- wanted):", diff)
+				t.Error("listed (-want):", diff)
 			}
 			if got := evaluate[bool](w.tab, shadow+search); got != o.search {
 				t.Errorf("search bar: %t", got)
@@ -106,7 +106,7 @@ func TestNothingIsMarkup(t *testing.T) {
 	w.at(evil + " asks to see your work and income data").press("Close").gone()
 	for _, heard := range w.heard() {
 		if strings.Contains(heard.Name, "evil") {
-			t.Error("the company's name was run")
+			t.Error("the company's name was executed as HTML")
 		}
 	}
 }

@@ -181,7 +181,7 @@ func TestOwnCertificate(t *testing.T) {
 		t.Errorf("%d %s", status, text)
 	}
 	if status, _ := fetch(t, s.url+"/_sandbox/ca.pem", roots); status != 404 {
-		t.Errorf("an authority that it does not have: %d", status)
+		t.Errorf("the sandbox serves a CA certificate although a certificate was given: %d", status)
 	}
 	if err := s.stop(); err != nil {
 		t.Error(err)

@@ -16,7 +16,7 @@ func TestEveryQuirkIsSet(t *testing.T) {
 				t.Error(err)
 			}
 			if reshapes[q.Name] != nil && value != strings.Split(q.Values, "|")[0] && reshapes[q.Name][value] == nil {
-				t.Errorf("%s=%s does nothing", q.Name, value)
+				t.Errorf("%s=%s has no effect", q.Name, value)
 			}
 		}
 	}

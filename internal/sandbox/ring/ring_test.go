@@ -34,7 +34,7 @@ func TestTheOldestAreDropped(t *testing.T) {
 	}
 	r.Reset()
 	if _, kept := r.Get(1); kept || r.Used() != 0 {
-		t.Error("the reset leaves something")
+		t.Error("the reset did not remove everything")
 	}
 }
 
@@ -42,6 +42,6 @@ func TestARingWithoutALimitKeepsNothing(t *testing.T) {
 	r := New[int, string](0)
 	r.Put(1, "x", 1)
 	if _, kept := r.Get(1); kept || r.Keeps() {
-		t.Error("something is kept")
+		t.Error("something is still remembered")
 	}
 }

@@ -161,7 +161,7 @@ func TestAmountsKeepTheirDigits(t *testing.T) {
 		text := b.get("/v1/" + path + "?size=150").text
 		for _, literal := range literals {
 			if !strings.Contains(text, literal) {
-				t.Errorf("%s lacks %s: %s", path, literal, text)
+				t.Errorf("%s does not contain %s: %s", path, literal, text)
 			}
 		}
 	}
@@ -196,7 +196,7 @@ func TestEveryOperationIsKnown(t *testing.T) {
 	seen := map[string]bool{}
 	for _, o := range operations {
 		if seen[o.id] {
-			t.Errorf("%s is there twice", o.id)
+			t.Errorf("%s occurs twice", o.id)
 		}
 		seen[o.id] = true
 		path := "/v1" + strings.NewReplacer("{id}", "x", "{accountId}", "x", "{inviteId}", "x").Replace(o.path)

@@ -119,7 +119,7 @@ func TestReset(t *testing.T) {
 		t.Error(diff)
 	}
 	if len(b.Journal(0)) != 0 || len(b.Faults()) != 0 || len(b.Canaries()) != 0 || !b.Now().Equal(b.wall.now()) {
-		t.Error("something is left")
+		t.Error("something remains")
 	}
 	if again := b.newUser(); again == first {
 		t.Error("an id was given twice")
@@ -152,7 +152,7 @@ func TestControlSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 	if len(b.Journal(0)) != 0 {
-		t.Error("control calls are in the journal")
+		t.Error("the journal contains calls of the control API")
 	}
 	if status, _ := problemOf(errors.New("other")); status != http.StatusBadRequest {
 		t.Error(status)

@@ -217,7 +217,7 @@ func sendLinkCode(c *call, u *user) reply {
 		}
 		attempt := cmp.Or(entered.Attempt, a.attempt)
 		if _, awaited := a.awaited[attempt]; !awaited && (entered.Attempt <= 0 || attempt > a.attempt) {
-			return badRequest(validate.Wrong("code", "is not asked for by this account"))
+			return badRequest(validate.Wrong("code", "was not expected: this account waits for no one-time code"))
 		}
 		c.committed = true
 		return ok(c.accountOfLogin(c.box.linker.enterCode(c.tenant, a, attempt, entered.Code, c.now)))

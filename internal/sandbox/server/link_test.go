@@ -240,7 +240,7 @@ func TestFail(t *testing.T) {
 	b.call("POST", "/_sandbox/accounts/"+account.ID+"/resync", "").must(t, 400)
 	b.call("POST", "/_sandbox/accounts/a-0/fail", `{"errorCode":"SYSTEM_ERROR"}`).must(t, 404)
 	if again := decode[Account](t, []byte(failed.text)); again.ID != b.george(got.UserID, "sss_ph").ID {
-		t.Error("a new login of a failed account made another account")
+		t.Error("logging in to a failed account again created another account")
 	}
 }
 
@@ -267,7 +267,7 @@ func TestResyncBringsTheNextMonth(t *testing.T) {
 	}
 	after, _ := b.allPages("/v1/contributions?size=150")
 	if !slices.Equal(before, after[:len(before)]) {
-		t.Error("known items got other ids")
+		t.Error("existing items got new ids")
 	}
 	if got := len(b.list("/v1/eincomes?startMonth=2022-07").Items); got != 2 {
 		t.Errorf("%d more eincomes", got)

@@ -138,7 +138,7 @@ func newTenants(pairs []KeyPair) (map[string]*tenant, error) {
 		case pair.Key == "" || pair.Secret == "" || strings.Contains(pair.Key, ":"):
 			return nil, fmt.Errorf("key pair number %d: key and secret must not be empty, and a key has no colon", i+1)
 		case pair.Mode != ModeSandbox && pair.Mode != ModeProduction:
-			return nil, fmt.Errorf("key pair number %d: the mode is %s or %s", i+1, ModeSandbox, ModeProduction)
+			return nil, fmt.Errorf("key pair number %d: the mode must be %s or %s", i+1, ModeSandbox, ModeProduction)
 		case tenants[pair.Key] != nil:
 			return nil, fmt.Errorf("key %q is given twice", pair.Key)
 		}

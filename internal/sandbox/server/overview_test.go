@@ -32,7 +32,7 @@ func TestOverview(t *testing.T) {
 	for find, want := range map[string]int{"alice": 1, "customer": 1, linked: 1, "nobody": 0, "tenant-": 2} {
 		found := decode[Overview](t, []byte(b.get("/_sandbox/overview?find="+find).must(t, http.StatusOK).text))
 		if got := len(found.Tenants[0].Users); got != want {
-			t.Errorf("%q finds %d users, want %d", find, got, want)
+			t.Errorf("a search for %q finds %d users, want %d", find, got, want)
 		}
 	}
 	limited := decode[Overview](t, []byte(b.get("/_sandbox/overview?users=1").must(t, http.StatusOK).text))
@@ -53,7 +53,7 @@ func TestThePageMakesUsersAndTokens(t *testing.T) {
 	b.call(http.MethodPost, "/_sandbox/users", `{"key":"nobody"}`).must(t, http.StatusNotFound)
 	b.call(http.MethodPost, "/_sandbox/users/nobody/token", "").must(t, http.StatusNotFound)
 	if got := b.Stats().Requests["create-user"]; got != nil {
-		t.Errorf("what the page does is counted as calls: %v", got)
+		t.Errorf("requests of the page are counted as calls: %v", got)
 	}
 }
 

@@ -27,7 +27,7 @@ func (b *box) allPages(path string) (ids []string, pages int) {
 			return ids, pages
 		}
 		if pages > 1000 {
-			b.t.Fatalf("%s does not end", path)
+			b.t.Fatalf("%s did not end", path)
 		}
 		cursor = "&cursor=" + url.QueryEscape(*p.NextCursor)
 	}
@@ -68,7 +68,7 @@ func TestPaging(t *testing.T) {
 			seen := map[string]bool{}
 			for _, id := range ids {
 				if seen[id] {
-					t.Errorf("%s came twice", id)
+					t.Errorf("%s arrived twice", id)
 				}
 				seen[id] = true
 			}
@@ -179,10 +179,10 @@ func FuzzCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		at, ok := readCursor(ids, "a", text)
 		if ok && at.cursor(ids, "a") != text {
-			t.Errorf("%q was accepted as %v, which is written otherwise", text, at)
+			t.Errorf("%q was accepted as %v, whose text differs", text, at)
 		}
 		if _, elsewhere := readCursor(ids, "b", text); ok && elsewhere {
-			t.Errorf("%q is good for two listings", text)
+			t.Errorf("the cursor %q is accepted by two listings", text)
 		}
 	})
 }

@@ -56,7 +56,7 @@ func (s *Sandbox) restoreTenant(t *tenant) error {
 	return nil
 }
 
-var errDangling = errors.New("what it belongs to is missing")
+var errDangling = errors.New("the object that it belongs to does not exist")
 
 func restoreUser(t *tenant, text []byte) error {
 	r, err := decodeRecord[userRecord](text)

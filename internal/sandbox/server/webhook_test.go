@@ -321,11 +321,11 @@ func TestIncomesGrowWithAResync(t *testing.T) {
 		synctest.Wait()
 		incomes := b.list("/v1/incomes").Items
 		if got := m.all(); len(got) != 1 || got[0].data["count"] != 1.0 || len(incomes) != before+1 {
-			t.Errorf("told %v, incomes %s", m.types(), incomes)
+			t.Errorf("events %v, incomes %s", m.types(), incomes)
 		}
 		grown := decode[struct{ StartDate, EndDate string }](t, incomes[before])
 		if told := m.of(t, "INCOMES_UPDATED").data["updatedFrom"]; told != grown.StartDate+"T00:00:00Z" || !strings.HasSuffix(grown.StartDate, "-01") {
-			t.Errorf("told %v, grown %+v", told, grown)
+			t.Errorf("updatedFrom is %v, the item %+v", told, grown)
 		}
 	})
 }

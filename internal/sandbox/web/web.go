@@ -60,7 +60,7 @@ var (
 func webFile(name string) []byte {
 	text, err := webFiles.ReadFile(name)
 	if err != nil {
-		panic("the sandbox lacks a file of its own: " + err.Error())
+		panic("a file of the sandbox is missing: " + err.Error())
 	}
 	return text
 }

@@ -46,7 +46,7 @@ func TestExemptions(t *testing.T) {
 		"169.254.169.254/32", "::1/128", "fe80::/10", "fd00::/8", "224.0.0.0/4", "internal.corp",
 	} {
 		if _, err := NewHostPolicy("", nil, "10.0.0.0/8", text); err == nil || !strings.Contains(err.Error(), "--vendor-address-exemptions: entry 2: ") {
-			t.Errorf("%q is taken: %v", text, err)
+			t.Errorf("%q is accepted: %v", text, err)
 		}
 	}
 }

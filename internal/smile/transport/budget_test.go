@@ -194,7 +194,7 @@ func TestBudgetServesInOrder(t *testing.T) {
 		}
 		for want := range 20 {
 			if got := <-served; got != want {
-				t.Errorf("served %d instead of %d", got, want)
+				t.Errorf("served call %d before call %d", got, want)
 			}
 		}
 	})
@@ -233,7 +233,7 @@ func TestBudgetPauses(t *testing.T) {
 					return
 				}
 				if paused.RetryAfter != test.pause {
-					t.Errorf("to be tried after %v, want %v", paused.RetryAfter, test.pause)
+					t.Errorf("retried after %v, want %v", paused.RetryAfter, test.pause)
 				}
 				time.Sleep(paused.RetryAfter)
 				if err := b.Wait(t.Context()); err != nil {
@@ -253,7 +253,7 @@ func TestBudgetPauseReachesWaiters(t *testing.T) {
 		for range 3 {
 			group.Go(func() {
 				if err := b.Wait(t.Context()); err != nil || time.Since(start) < 4*time.Second {
-					t.Errorf("let out after %v, %v", time.Since(start), err)
+					t.Errorf("sent after %v, %v", time.Since(start), err)
 				}
 			})
 		}
@@ -279,7 +279,7 @@ func TestBudgetHeedsItsContext(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				if err := b.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("impatient: %v", err)
+					t.Errorf("a caller whose context ends: %v", err)
 				}
 			})
 		}

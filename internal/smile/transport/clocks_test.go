@@ -87,7 +87,7 @@ func TestTheSkewOfAHost(t *testing.T) {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 			if got := clocks.Of("other.test:443"); got != (Skew{}) {
-				t.Errorf("a host that was not heard: %v", got)
+				t.Errorf("a host that has not responded: %v", got)
 			}
 		})
 	}
@@ -104,9 +104,9 @@ func TestTheRangeOfSkews(t *testing.T) {
 	clocks.heard("c", noon, noon.Add(10*time.Minute))
 	least, greatest := clocks.Range()
 	if want := (Skew{-time.Minute, true}); least != want {
-		t.Errorf("the least: %v, want %v", least, want)
+		t.Errorf("the smallest: %v, want %v", least, want)
 	}
 	if want := (Skew{time.Hour - time.Second, true}); greatest != want {
-		t.Errorf("the greatest: %v, want %v", greatest, want)
+		t.Errorf("the largest: %v, want %v", greatest, want)
 	}
 }

@@ -48,7 +48,7 @@ func requirePublic(_, address string, _ syscall.RawConn) error {
 		return nil
 	}
 	return hostError(localAddress,
-		"if that is meant, write its origin out, as https://host:port, in the operator's flag --allowed-api-hosts")
+		"to permit that, write its origin out, as https://host:port, in the operator's flag --allowed-api-hosts")
 }
 
 func requirePublicOr(exempt []netip.Prefix) func(_, address string, _ syscall.RawConn) error {

@@ -11,7 +11,7 @@ import (
 // Fence reports why this process may not change anything at Smile: it may no longer be the leader. It returns nil if it may.
 type Fence func() error
 
-var errNoFence = errors.New("nothing shows that this process may change anything at Smile")
+var errNoFence = errors.New("no fence permits this process to change anything at Smile")
 
 // check is the fence's answer. A fence that is missing refuses.
 func (f Fence) check() error {

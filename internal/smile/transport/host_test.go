@@ -69,7 +69,7 @@ func TestAHostThatHangsGetsOneCallAtATime(t *testing.T) {
 				}
 				answers.Store("now", true)
 				if timeouts, unsent := failures(1); timeouts+unsent != 0 || host.Timeouts() != 0 {
-					t.Errorf("it answers, and %d timeouts are counted", host.Timeouts())
+					t.Errorf("the host responds, but %d timeouts are counted", host.Timeouts())
 				}
 			})
 		})

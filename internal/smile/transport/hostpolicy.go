@@ -106,7 +106,7 @@ func (p *HostPolicy) allow(entry string) error {
 	case reason != "":
 		return errors.New(reason)
 	case origin.Path != "" || strings.HasSuffix(entry, "/"):
-		return errors.New("it has a path; only host, host:port, https://host:port and http://host:port are understood")
+		return errors.New("it has a path; only host, host:port, https://host:port and http://host:port are accepted")
 	case level == listed && isIPLiteral(origin):
 		return errors.New("an IP address must be written out, as https://address:port or http://address:port")
 	}

@@ -64,7 +64,7 @@ func TestNoLaneStarves(t *testing.T) {
 		calls := append([]waiter{{lane: smile.LaneRefresh, flow: "patient"}}, slices.Repeat([]waiter{{lane: smile.LaneCreate, flow: "busy"}}, 3*relief)...)
 		order := serveInTurn(t, NewBudget(10), calls)
 		if at := slices.Index(order, "patient"); at < 0 || at >= relief {
-			t.Errorf("the patient call was served at place %d", at)
+			t.Errorf("the refresh was served at place %d", at)
 		}
 	})
 }
@@ -118,7 +118,7 @@ func TestQueueLosesNoCall(t *testing.T) {
 				}
 				w := q.next(time.Now(), present)
 				if !inside[w] {
-					t.Fatal("served one that does not wait")
+					t.Fatal("served a call that was not waiting")
 				}
 				delete(inside, w)
 			},
@@ -132,7 +132,7 @@ func TestQueueLosesNoCall(t *testing.T) {
 			},
 			"": func(t *rapid.T) {
 				if q.size != len(inside) {
-					t.Fatalf("the queue says %d wait, %d do", q.size, len(inside))
+					t.Fatalf("the queue counts %d waiting objects, but there are %d", q.size, len(inside))
 				}
 			},
 		})
@@ -205,11 +205,11 @@ func TestBudgetWaitIsBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		if err := b.Wait(t.Context()); !paused(err) || time.Since(start) != 0 {
-			t.Errorf("one too many after %v: %v", time.Since(start), err)
+			t.Errorf("one call above the limit after %v: %v", time.Since(start), err)
 		}
 		group.Wait()
 		if b.waiting.size != 0 {
-			t.Errorf("%d still wait", b.waiting.size)
+			t.Errorf("%d are still waiting", b.waiting.size)
 		}
 	})
 }

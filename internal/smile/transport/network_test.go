@@ -140,7 +140,7 @@ func TestCredentials(t *testing.T) {
 	}
 	group.Wait()
 	if got := rotation.Load(); got != 200 {
-		t.Errorf("the credentials were read %d times for 200 calls", got)
+		t.Errorf("the key pair was read %d times for 200 calls", got)
 	}
 }
 
@@ -337,7 +337,7 @@ func TestUnsent(t *testing.T) {
 		})
 	}
 	if err := create(t.Context(), clientAt(to(t, Config{RootCAs: trusted}, secure.URL), secure.URL)); err != nil {
-		t.Errorf("with the right authority: %v", err)
+		t.Errorf("with the right certificate authority: %v", err)
 	}
 }
 
@@ -359,7 +359,7 @@ func TestUnknownNames(t *testing.T) {
 func TestHTTP1(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 1 {
-			t.Errorf("spoken to in %s", r.Proto)
+			t.Errorf("the request uses %s, want HTTP/1", r.Proto)
 		}
 		good(w, r)
 	}))

@@ -108,7 +108,7 @@ func TestARefusedCallGoesAgainWhole(t *testing.T) {
 		text, _ := io.ReadAll(r.Body)
 		bodies = append(bodies, string(text))
 		if r.GetBody != nil {
-			t.Error("net/http could send it again by itself")
+			t.Error("net/http could repeat the request by itself")
 		}
 		status := http.StatusTooManyRequests
 		if len(bodies) == 2 {

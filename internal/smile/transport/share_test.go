@@ -108,7 +108,7 @@ func TestUrgentCallsOfASlowShareGoFirst(t *testing.T) {
 			t.Error(err)
 		}
 		if waited := time.Since(start); waited > 1100*time.Millisecond {
-			t.Errorf("the revoke waited %v behind the refreshes", waited)
+			t.Errorf("the revoke waited %v for refreshes", waited)
 		}
 		group.Wait()
 	})
@@ -139,7 +139,7 @@ func TestAShareChangesAtOnce(t *testing.T) {
 		}
 		share.Limit(100)
 		if took := wait(20); took < time.Second {
-			t.Errorf("a share above the budget lets twenty calls go in %v", took)
+			t.Errorf("with a share above the budget, twenty calls took %v", took)
 		}
 		if time.Since(start) < 4*time.Second {
 			t.Error("faster than all limits")

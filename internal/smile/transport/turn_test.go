@@ -94,7 +94,7 @@ func TestCallersGoAwayAndKeepTheirOrder(t *testing.T) {
 		all := crowd(t.Context(), &group, NewBudget(20), "crowd", slow(1), 200)
 		group.Wait()
 		if !slices.IsSortedFunc(all, func(a, b *object) int { return a.departed.Compare(b.departed) }) {
-			t.Error("they have not left in the order in which they came")
+			t.Error("the objects were not served in the order of their arrival")
 		}
 		for i, o := range all {
 			if o.passes > 2 || o.waited > lead {
@@ -214,7 +214,7 @@ func TestNoCallerReturnsForAPlace(t *testing.T) {
 		rest := crowd(t.Context(), &group, b, "crowd", share, 5)
 		group.Wait()
 		if took := time.Since(start); took > calledFor+7*time.Second {
-			t.Errorf("the others took %v", took)
+			t.Errorf("the other calls took %v", took)
 		}
 		if rest[0].departed.Sub(start) > calledFor+2*time.Second {
 			t.Errorf("the next one left after %v", rest[0].departed.Sub(start))
@@ -251,7 +251,7 @@ func TestARemovedObjectLosesItsPlace(t *testing.T) {
 		gone.caller.Forget()
 		parked.caller.Forget()
 		if calls, away := waiting(b); calls+away != 0 {
-			t.Errorf("%d wait, %d are away", calls, away)
+			t.Errorf("%d calls are waiting, %d were sent away", calls, away)
 		}
 		if err := wait(newObject(b, "crowd")); err != nil {
 			t.Errorf("the next one: %v", err)
@@ -363,7 +363,7 @@ func TestADisplacedCallerGoesWhenItComes(t *testing.T) {
 			t.Fatalf("the urgent call: %v", err)
 		}
 		if calls, away := waiting(b); calls != 0 || away != maxQueue-1 {
-			t.Errorf("%d wait, %d are away", calls, away)
+			t.Errorf("%d calls are waiting, %d were sent away", calls, away)
 		}
 		began := time.Now()
 		if err := refresh(); err != nil || time.Since(began) > 0 {
@@ -405,7 +405,7 @@ func TestTurn(t *testing.T) {
 			t.Errorf("its call: %v after %v", err, time.Since(began))
 		}
 		if err := b.Turn(t.Context()); err != nil {
-			t.Errorf("if no caller can be woken: %v", err)
+			t.Errorf("if the caller cannot be woken: %v", err)
 		}
 	})
 }
@@ -420,7 +420,7 @@ func TestTurnNotTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		if b.TurnIsNear(shareIn(t.Context(), smile.LaneCreate, "a", share)) {
-			t.Error("the turn of another is near while this one keeps its place")
+			t.Error("another caller's turn is near while this one holds its place")
 		}
 		if keeps := o.caller.End(false); !keeps {
 			t.Error("a reconcile that has failed lost its place")
@@ -430,7 +430,7 @@ func TestTurnNotTaken(t *testing.T) {
 			t.Error("a reconcile with nothing to call keeps a place")
 		}
 		if !b.TurnIsNear(shareIn(t.Context(), smile.LaneCreate, "a", share)) {
-			t.Error("the place that was given up is still kept")
+			t.Error("the released place is still held")
 		}
 	})
 }
@@ -446,7 +446,7 @@ func TestALongPauseKeepsPlaces(t *testing.T) {
 		group.Wait()
 		parked := all[20:]
 		if !slices.IsSortedFunc(parked, func(a, b *object) int { return a.departed.Compare(b.departed) }) {
-			t.Error("those who were away have not left in the order in which they came")
+			t.Error("the objects that were sent away were not served in the order of their arrival")
 		}
 	})
 }

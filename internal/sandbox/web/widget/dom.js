@@ -56,7 +56,7 @@ function letters(text) {
   return [...new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text)].map(({ segment }) => segment);
 }
 
-// tile is a company's initials or short name in a colour that depends on the name.
+// tile is a company's initials or short name in a color that depends on the name.
 // There are no logos, because the widget loads nothing from other hosts.
 function tile(name, size = "") {
   const initials = name.split(/\s+/).filter(Boolean).slice(0, 2).map((word) => letters(word)[0].toUpperCase());
@@ -67,7 +67,7 @@ function tile(name, size = "") {
 
 let fields = 0;
 
-// field is a labelled input. complain(text) shows a problem, also to screen readers;
+// field is a labeled input. complain(text) shows a problem, also to screen readers;
 // complain() removes it.
 function field(label, attributes, addition = null) {
   const id = `smile-field-${(fields += 1)}`;

@@ -189,7 +189,7 @@ class Flow {
     this.#view = view;
     this.#header.replaceChildren(...this.#bar(page.back));
     this.#notice.textContent = "";
-    this.#scroll.className = page.centred ? "scroll centred" : "scroll";
+    this.#scroll.className = page.centered ? "scroll centered" : "scroll";
     this.#scroll.replaceChildren(content);
     this.#foot.replaceChildren(...[page.foot, this.#seal()].filter(Boolean));
     this.#scroll.scrollTop = 0;

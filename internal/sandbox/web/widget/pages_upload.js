@@ -100,7 +100,7 @@ function archiveSuccessPage(flow, type) {
     detail: { archive: { fileType: type.type } },
     heading: "Thank you, your document was received",
     hint: `${companyOf(flow, "The service that you came from")} can see its data in a few minutes.`,
-    centred: true,
+    centered: true,
     lead: emblem("check", "good"),
     body: el("div", { class: "actions" },
       button("Done", () => flow.close("exit"), { class: "button primary" }),
