@@ -250,6 +250,7 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 		RequestsPerSecond: rate,
 		ResyncInterval:    defaultResyncInterval,
 		RevokesPerDay:     revokesPerDay(obj),
+		Observes:          obj.Spec.ManagementPolicy == v1alpha1.PolicyObserve,
 		session:           s,
 		limiter:           r.limiterOf(obj),
 		uid:               obj.UID,
