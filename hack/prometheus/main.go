@@ -1,5 +1,5 @@
-// Command prometheus evaluates alerts on scrapes of the operator, with the engine of Prometheus. It prints, as JSON, when each
-// alert fired for the first time.
+// Command prometheus evaluates the alerts, and the queries of the dashboard, on scrapes of the operator, with the engine of
+// Prometheus. It prints, as JSON, when each alert fired for the first time, and whether each query has returned a series.
 package main
 
 import (
@@ -15,7 +15,8 @@ import (
 
 func main() {
 	alerts := flag.String("alerts", "config/prometheus/alerts.yaml", "PrometheusRule with the alerts")
-	faster := flag.Int("faster", 1, "divide all times of the alerts by this")
+	dashboard := flag.String("dashboard", "config/grafana/smile-operator.json", "dashboard of Grafana")
+	faster := flag.Int("faster", 1, "divide all times of the alerts and queries by this")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "prometheus [flags] DIRECTORY, with one file TIME-IN-MILLISECONDS.prom for each scrape")
 		flag.PrintDefaults()
@@ -25,9 +26,9 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	fired, err := replay(context.Background(), *alerts, *faster, flag.Arg(0))
+	result, err := run(context.Background(), *alerts, *dashboard, *faster, flag.Arg(0))
 	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(fired)
+		err = json.NewEncoder(os.Stdout).Encode(result)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -35,9 +36,20 @@ func main() {
 	}
 }
 
-// replay returns when each alert fired for the first time; the zero time if it did not.
-func replay(ctx context.Context, path string, faster int, dir string) (map[string]time.Time, error) {
-	declared, err := readAlerts(path)
+// result is what is printed.
+type result struct {
+	// Fired is when each alert fired for the first time; the zero time if it did not.
+	Fired map[string]time.Time `json:"fired"`
+	// Answered is whether each query has returned a series.
+	Answered map[string]bool `json:"answered"`
+}
+
+func run(ctx context.Context, alertsFile, dashboardFile string, faster int, dir string) (*result, error) {
+	declared, err := readAlerts(alertsFile)
+	if err != nil {
+		return nil, err
+	}
+	queries, err := readQueries(dashboardFile)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +57,16 @@ func replay(ctx context.Context, path string, faster int, dir string) (map[strin
 	if err != nil {
 		return nil, err
 	}
+	shown, err := newPanels(queries, faster)
+	if err != nil {
+		return nil, err
+	}
+	fired, err := replay(ctx, declared, shown, faster, scrapes)
+	return &result{fired, shown.answered}, err
+}
+
+// replay stores the scrapes one by one, and evaluates everything after each. It returns when each alert fired for the first time.
+func replay(ctx context.Context, declared []alert, shown *panels, faster int, scrapes []scrape) (map[string]time.Time, error) {
 	fired := map[string]time.Time{}
 	var all []*rules.AlertingRule
 	for _, alert := range declared {
@@ -71,6 +93,9 @@ func replay(ctx context.Context, path string, faster int, dir string) (map[strin
 			if fired[name].IsZero() {
 				fired[name] = scrape.at
 			}
+		}
+		if err := shown.query(ctx, p, scrape.at); err != nil {
+			return nil, err
 		}
 	}
 	return fired, nil
