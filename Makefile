@@ -20,7 +20,7 @@ TESTFLAGS ?=
 BIN := $(CURDIR)/bin
 BINARIES := $(notdir $(wildcard cmd/*))
 GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/application-api-errors.md docs/application-api.openapi.json \
-	internal/appapi/conformance/client docs/metrics.md
+	internal/appapi/conformance/client docs/metrics.md config/argocd
 MODULES := . hack/controlplane hack/prometheus hack/release hack/tools
 # Our own packages in the other modules.
 NESTED := hack/controlplane/fetch hack/prometheus hack/release hack/tools/walls
@@ -89,6 +89,7 @@ generate: toolchain ## Generate deep copies, CRDs, RBAC, the reference pages, an
 	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) tool controller-gen rbac:roleName=smile-operator paths="./controllers/...;./internal/..." output:rbac:dir=config/rbac
 	$(GO) test ./internal/appapi -run '^TestDocuments$$' -write >/dev/null
+	$(GO) test ./internal/argocd -run '^Test(EachKind|ConfigMap)HasTheScripts$$' -write >/dev/null
 	$(GO) test ./internal/app -run '^TestMetricsPage$$' -write >/dev/null
 	$(GO) tool -modfile=hack/tools/go.mod oapi-codegen -generate types,client -package client \
 		-o internal/appapi/conformance/client/client.gen.go docs/application-api.openapi.json
@@ -108,7 +109,8 @@ deploy: ## Install the CRDs and the operator (IMAGE=registry/smile-operator:v0.1
 	$(KUBECTL) kustomize config/default $(if $(IMAGE),| sed -E 's|^( *image: )smile-operator:.*|\1$(IMAGE)|') | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: ## Remove the operator and its rights; CRDs, objects, and the namespace with the identity Secret stay
+undeploy: ## Remove the operator and its rights; CRDs, objects, and the namespace with the identity Secret stay (docs/uninstall.md)
+	$(GO) run ./cmd/kubectl-smile uninstall
 	for dir in manager network-policy roles; do $(KUBECTL) delete --ignore-not-found -k config/$$dir; done
 	for file in $(filter-out %/namespace.yaml %/kustomization.yaml,$(wildcard config/rbac/*.yaml)); do $(KUBECTL) delete --ignore-not-found -f $$file; done
 
@@ -167,7 +169,7 @@ JOURNEY ?= all
 .PHONY: e2e
 e2e: compiler kube-controller-manager browser axe ## Run the tests of whole processes, and of the widget in a browser
 	@$(call need,node,nodejs,the example in Node)
-	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/...
+	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/... ./internal/sandbox/docstest/...
 
 .PHONY: wink-journeys
 wink-journeys: compiler kube-controller-manager browser axe ## Have George use the hosted page in a browser, 20 times in a row

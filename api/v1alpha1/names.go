@@ -12,6 +12,11 @@ const (
 	// AnnotationForceOrphan, set to the object's own UID, completes a blocked deletion and leaves at Smile what is there.
 	AnnotationForceOrphan = "smile-operator.io/force-orphan"
 
+	// AnnotationReleasedUntil is a time (RFC 3339), at most an hour ahead, until which the operator does not hold the object by a
+	// finalizer, so that its deletion changes nothing at Smile. An uninstall sets it. After that time the operator holds the object
+	// again and removes the annotation. Any other value is ignored.
+	AnnotationReleasedUntil = "smile-operator.io/released-until"
+
 	// AnnotationApproveErasure, set to any new value on a SmileConnection, ends the protection of the mass-disappearance guard for
 	// the objects of that connection: the data of the accounts that disappeared or were disconnected is erased.
 	AnnotationApproveErasure = "smile-operator.io/approve-erasure"

@@ -8,10 +8,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/smile-operator/smile-operator/internal/app"
+	"github.com/smile-operator/smile-operator/internal/cli/uninstall"
 )
 
 func main() {
-	if err := app.Command().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+	command := app.Command()
+	command.AddCommand(uninstall.Command(ctrl.GetConfig))
+	command.CompletionOptions.DisableDefaultCmd = true
+	if err := command.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		fmt.Fprintln(os.Stderr, "smile-operator:", err)
 		os.Exit(1)
 	}

@@ -54,6 +54,8 @@ type Reconciler struct {
 	Outputs *output.Writer
 	// Annotations are those that templates may set on outputs.
 	Annotations output.AnnotationPolicy
+	// Selector is the label selector of the objects that this operator sees; "" if it sees all.
+	Selector string
 	// Ledger records the accounts whose data was erased because consent was withdrawn.
 	Ledger *output.Ledger
 	// Checks are the objects whose output must be compared, because it may be deleted or changed.

@@ -69,8 +69,6 @@ type scope struct {
 }
 
 var (
-	errUserNotFound = problem.NewWaiting(v1alpha1.ReasonUserNotFound,
-		"the SmileUser that spec.userRef names does not exist in this namespace")
 	errUserNotReady = problem.NewWaiting(v1alpha1.ReasonUserNotReady,
 		"the SmileUser has no user at Smile yet: its own conditions say why")
 	errUserSuspended = problem.NewWaiting(v1alpha1.ReasonSuspended,
@@ -82,7 +80,8 @@ func (s *scope) findUser(ctx context.Context, run *run) (err error) {
 	err = s.findUserObject(ctx, run.Object)
 	switch {
 	case apierrors.IsNotFound(err):
-		return errUserNotFound
+		return problem.NewWaiting(v1alpha1.ReasonUserNotFound,
+			"the SmileUser that spec.userRef names does not exist in this namespace"+problem.Unselected(s.r.Selector))
 	case err != nil:
 		return err
 	case s.user.Status.UserID == "":

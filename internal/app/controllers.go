@@ -127,7 +127,7 @@ func (c *Controllers) connect() error {
 	if err != nil {
 		return err
 	}
-	roots, err := c.options.rootCAs()
+	roots, err := c.options.roots(c.env.Clock)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,8 @@ func (c *Controllers) connect() error {
 	c.Registry = connection.NewRegistry(connection.Config{
 		Connections: c.env.Objects, Secrets: c.env.Live, Hosts: hosts,
 		Budgets: budgets, RequestsPerSecond: c.options.APIRequestsPerSecond,
-		RootCAs: roots, Metrics: calls, Identity: c.env.Identity, Clock: c.env.Clock, UserAgent: "smile-operator/" + version.Version,
+		Roots: roots, Metrics: calls, Identity: c.env.Identity, Clock: c.env.Clock, UserAgent: "smile-operator/" + version.Version,
+		Selector: c.options.WatchLabelSelector,
 	}, c.env.Fence)
 	return nil
 }
@@ -191,6 +192,7 @@ func (c *Controllers) build() error {
 		Checks:      c.Checker.Wakes("SmileAccountSync"),
 		Checked:     c.options.OutputCheckInterval > 0,
 		Annotations: annotations,
+		Selector:    c.options.WatchLabelSelector,
 		Ledger:      c.Ledger,
 		Identity:    env.Identity,
 		Audit:       audit,

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/auditlog"
 	"github.com/smile-operator/smile-operator/internal/output"
 	"github.com/smile-operator/smile-operator/internal/outputcheck"
+	"github.com/smile-operator/smile-operator/internal/tlsfile"
 )
 
 const (
@@ -68,7 +71,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 		"hosts that connections may use in addition to the vendor's; an entry of the form https://host:port may resolve to a private address, and http://host:port may also be plain HTTP")
 	flags.StringSliceVar(&o.VendorExemptions, "vendor-address-exemptions", nil,
 		"CIDRs to which the vendor's hosts may resolve in addition to public addresses, if the credentials Secret permits it: for meshes and private gateways")
-	flags.StringVar(&o.APICAFile, "api-ca-file", "", "PEM file of certificate authorities to trust for the Smile API, instead of the system's")
+	flags.StringVar(&o.APICAFile, "api-ca-file", "", "PEM file of certificate authorities to trust for the Smile API, in addition to the system's; it is read again when it changes")
 	flags.Float64Var(&o.APIRequestsPerSecond, "api-requests-per-second", defaultRequestsPerSecond,
 		"call budget of each API host for the whole process; Smile allows 20 per source address; 0 means unlimited")
 	o.bindReceiver(flags)
@@ -207,19 +210,16 @@ func (o *Options) watched() output.Watched {
 	return watched
 }
 
-func (o *Options) rootCAs() (*x509.CertPool, error) {
+// roots returns the certificate authorities to trust for the Smile API; nil are the system's.
+func (o *Options) roots(clock clock.PassiveClock) (func() *x509.CertPool, error) {
 	if o.APICAFile == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(o.APICAFile)
+	authorities, err := tlsfile.OpenAuthorities(o.APICAFile, clock, ctrl.Log.WithName("api-ca-file"))
 	if err != nil {
 		return nil, fmt.Errorf("--api-ca-file: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--api-ca-file: %s contains no certificate", o.APICAFile)
-	}
-	return pool, nil
+	return authorities.Pool, nil
 }
 
 // onLoopback reports whether only this machine can reach an address.

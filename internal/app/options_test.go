@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+	"k8s.io/utils/clock"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/output"
@@ -115,14 +116,14 @@ func TestCertificateAuthorities(t *testing.T) {
 	dir := t.TempDir()
 	garbage := filepath.Join(dir, "garbage.pem")
 	write(t, garbage, "no certificate")
-	if pool, err := (&Options{}).rootCAs(); pool != nil || err != nil {
-		t.Errorf("without a file: %v, %v", pool, err)
+	if roots, err := (&Options{}).roots(clock.RealClock{}); roots != nil || err != nil {
+		t.Errorf("without a file: %v", err)
 	}
 	for file, want := range map[string]string{
 		filepath.Join(dir, "none.pem"): "no such file",
 		garbage:                        "contains no certificate",
 	} {
-		_, err := (&Options{APICAFile: file}).rootCAs()
+		_, err := (&Options{APICAFile: file}).roots(clock.RealClock{})
 		if err == nil || !strings.HasPrefix(err.Error(), "--api-ca-file: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", file, err)
 		}

@@ -34,8 +34,9 @@ type Config struct {
 	Budgets *transport.BudgetSet
 	// RequestsPerSecond is the budget of a host; 0 means unlimited.
 	RequestsPerSecond float64
-	// RootCAs for the API hosts; the system's when nil.
-	RootCAs *x509.CertPool
+	// Roots returns the certificate authorities to trust for the API hosts, as transport.Config.Roots does; the system's when nil. A
+	// connection may add its own.
+	Roots func() *x509.CertPool
 	// Metrics of the calls.
 	Metrics *transport.Metrics
 	// Identity keys the fingerprints.
@@ -44,6 +45,8 @@ type Config struct {
 	Clock clock.PassiveClock
 	// UserAgent of the calls.
 	UserAgent string
+	// Selector is the label selector of the objects that this process reads; "" if it reads all.
+	Selector string
 }
 
 // Registry holds the connections of this process.
@@ -91,7 +94,7 @@ func (r *Registry) For(ctx context.Context, namespace string, ref v1alpha1.Conne
 	err := r.config.Connections.Get(ctx, name, &obj)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, errNotFound
+		return nil, r.notFound()
 	case err != nil:
 		return nil, err
 	case obj.Spec.Suspend:
@@ -203,8 +206,13 @@ func (r *Registry) Refresh(ctx context.Context, obj *v1alpha1.SmileConnection) (
 	if err != nil {
 		return nil, err
 	}
-	exempt := secret.Annotations[v1alpha1.AnnotationAllowVendorAddresses] == "true"
-	conn := r.build(obj, endpoint, pair, exempt)
+	authorities, err := authoritiesFrom(secret)
+	if err != nil {
+		return nil, err
+	}
+	conn := r.build(obj, endpoint, pair, trust{
+		exempt: secret.Annotations[v1alpha1.AnnotationAllowVendorAddresses] == "true", authorities: authorities,
+	})
 	conn.AdoptionAllowed = secret.Annotations[v1alpha1.AnnotationAllowAdoption] == "true"
 	conn.Undeclared = undeclared
 	r.mu.Lock()
@@ -236,9 +244,11 @@ func (r *Registry) present(name types.NamespacedName) *Connection {
 	return r.connections[name]
 }
 
-// build makes a connection. exempt is whether the vendor's hosts may be at the exempt addresses.
-func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, exempt bool) *Connection {
-	s := r.session(obj, endpoint, pair, exempt)
+// build makes a connection.
+func (r *Registry) build(
+	obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, trusted trust,
+) *Connection {
+	s := r.session(obj, endpoint, pair, trusted)
 	rate := r.config.RequestsPerSecond
 	if own := float64(obj.Spec.RequestsPerSecond); own > 0 && (rate == 0 || own < rate) {
 		rate = own
@@ -276,14 +286,16 @@ func (r *Registry) build(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair 
 }
 
 // session returns the session of a key pair at an endpoint, the existing one if there is one.
-func (r *Registry) session(obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, exempt bool) *session {
+func (r *Registry) session(
+	obj *v1alpha1.SmileConnection, endpoint *url.URL, pair transport.Credentials, trusted trust,
+) *session {
 	account := r.config.Identity.Fingerprint("account", []byte(transport.Canonical(endpoint).String()), []byte(pair.Key.Reveal()))
 	fingerprint := r.fingerprint(pair)
 	s := r.find(func(s *session) bool {
-		return s.endpoint == endpoint.String() && s.exempt == exempt && s.fingerprint == fingerprint && s.mode == obj.Spec.Mode
+		return s.endpoint == endpoint.String() && s.trust == trusted && s.fingerprint == fingerprint && s.mode == obj.Spec.Mode
 	})
 	if s == nil {
-		s = r.newSession(endpoint, pair, exempt)
+		s = r.newSession(endpoint, pair, trusted)
 		s.account, s.fingerprint, s.mode = account, fingerprint, obj.Spec.Mode
 	}
 	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
@@ -315,9 +327,9 @@ func (r *Registry) held() []*Connection {
 	return all
 }
 
-func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exempt bool) *session {
+func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, trusted trust) *session {
 	s := &session{
-		endpoint: endpoint.String(), exempt: exempt, changed: r.changed,
+		endpoint: endpoint.String(), trust: trusted, changed: r.changed,
 		clocks: r.clocks, host: transport.HostPort(endpoint),
 	}
 	s.breaker.clock = r.config.Clock
@@ -327,12 +339,12 @@ func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, exe
 		Budget:      r.config.Budgets.For(transport.BudgetHost(endpoint)),
 		Host:        r.config.Budgets.Host(transport.HostName(endpoint)),
 		Hosts:       r.config.Hosts,
-		RootCAs:     r.config.RootCAs,
+		Roots:       trusting(r.config.Roots, trusted.authorities),
 		Metrics:     r.config.Metrics,
 		Clocks:      r.clocks,
 		UserAgent:   r.config.UserAgent,
 
-		AllowExemptAddresses: exempt,
+		AllowExemptAddresses: trusted.exempt,
 	})
 	s.prober = smile.NewClient(endpoint, s.transport)
 	return s

@@ -171,8 +171,8 @@ func TestTheSecretSaysWhetherExemptAddressesAreCalled(t *testing.T) {
 	agreed.Annotations = map[string]string{v1alpha1.AnnotationAllowVendorAddresses: "true"}
 	w := newWorld(t, agreed, keys("silent", "key-one"))
 	exempt, plain := w.refresh(t, connection("exempt", "agreed")), w.refresh(t, connection("plain", "silent"))
-	if !exempt.session.exempt || plain.session.exempt {
-		t.Errorf("exempt: %v, %v", exempt.session.exempt, plain.session.exempt)
+	if !exempt.session.trust.exempt || plain.session.trust.exempt {
+		t.Errorf("exempt: %v, %v", exempt.session.trust.exempt, plain.session.trust.exempt)
 	}
 	agreed.Annotations[v1alpha1.AnnotationAllowVendorAddresses] = "false"
 	if err := w.kube.Update(t.Context(), agreed); err != nil {

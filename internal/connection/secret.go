@@ -21,15 +21,13 @@ const (
 	defaultResyncInterval = 15 * time.Minute
 	defaultAPIKeyKey      = "apiKey"
 	defaultAPISecretKey   = "apiSecret"
+	authoritiesKey        = "ca.crt"
 
 	// Recheck is how often the Secret of a connection that is not Ready is read.
 	Recheck = 5 * time.Second
 )
 
 var (
-	errNotFound = problem.NewWaiting(v1alpha1.ReasonConnectionNotFound,
-		"the SmileConnection that spec.connectionRef names does not exist in this namespace").
-		On(v1alpha1.ConditionConnectionReady)
 	errNotReady = problem.NewWaiting(v1alpha1.ReasonConnectionNotReady,
 		"the SmileConnection is not Ready: its own conditions say why").
 		On(v1alpha1.ConditionConnectionReady)
@@ -49,6 +47,13 @@ var (
 		"the key pair belongs to another tenant of Smile than the users of this connection: "+
 			"put back a pair of that tenant, or create another SmileConnection").After(Recheck)
 )
+
+// notFound says that a connection does not exist, or is not among the objects of this process.
+func (r *Registry) notFound() error {
+	return problem.NewWaiting(v1alpha1.ReasonConnectionNotFound,
+		"the SmileConnection that spec.connectionRef names does not exist in this namespace"+problem.Unselected(r.config.Selector)).
+		On(v1alpha1.ConditionConnectionReady)
+}
 
 // SecretReference is the Secret of a connection's key pair.
 func SecretReference(obj *v1alpha1.SmileConnection) secretuse.Reference {

@@ -15,14 +15,21 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile/transport"
 )
 
+// trust is what the Secret of a connection permits about the API host.
+type trust struct {
+	// exempt is whether the vendor's hosts may be at the exempt addresses.
+	exempt bool
+	// authorities are certificate authorities in PEM format, which are trusted in addition to those of the operator.
+	authorities string
+}
+
 // session is what this process knows of one key pair at one endpoint. Connections with the same pair share one, with its breaker.
 type session struct {
 	// account identifies the API account: canonical endpoint and API key, hashed.
 	account string
 	// endpoint as the connection names it.
 	endpoint string
-	// exempt is whether the Secret permits that the vendor's hosts are at the exempt addresses.
-	exempt bool
+	trust    trust
 	// fingerprint identifies the key pair, and may be shown.
 	fingerprint string
 	mode        v1alpha1.Mode

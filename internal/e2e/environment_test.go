@@ -31,6 +31,8 @@ type environment struct {
 	key       sandbox.KeyPair
 	// operatorEnvironment is added to the environment of operators.
 	operatorEnvironment []string
+	// withoutDefinitions is true where the operator may not read CustomResourceDefinitions.
+	withoutDefinitions bool
 	// beginning is the place in the audit log behind all requests that were made before.
 	beginning int64
 	// away are the times at which the API server was starting: it forbids everything until it has read the roles.
@@ -52,11 +54,17 @@ func (s *suite) environment(t *testing.T, options sandbox.Options, spec v1alpha1
 	if len(options.Keys) == 0 {
 		options.Keys, _ = sandbox.ParseKeys(sandbox.DefaultKeys)
 	}
+	return s.environmentAt(t, newRemote(t, options), options.Keys[0], spec)
+}
+
+// environmentAt is an environment whose Smile may be that of other environments too.
+func (s *suite) environmentAt(t *testing.T, remote *remote, key sandbox.KeyPair, spec v1alpha1.SmileConnectionSpec) *environment {
+	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
 	if err := s.admin.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	e := &environment{suite: s, t: t, namespace: namespace.Name, remote: newRemote(t, options), key: options.Keys[0]}
+	e := &environment{suite: s, t: t, namespace: namespace.Name, remote: remote, key: key}
 	e.beginning = e.end()
 	if !s.single {
 		t.Cleanup(e.clear)

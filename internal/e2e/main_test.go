@@ -58,6 +58,10 @@ var (
 
 func TestMain(m *testing.M) {
 	ctrllog.SetLogger(logr.Discard())
+	if upstream := os.Getenv(upstreamVariable); upstream != "" {
+		fmt.Fprintln(os.Stderr, intercept(upstream, os.Getenv(proxyDirVariable)))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if started {
 		s, err := shared()
@@ -75,13 +79,28 @@ func TestMain(m *testing.M) {
 
 // build builds the operator.
 func (s *suite) build(ctx context.Context, flags ...string) error {
-	build := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", s.binary}, flags...), "./cmd/smile-operator")...)
+	return s.buildTo(ctx, s.binary, "smile-operator", flags...)
+}
+
+// buildTo builds a command.
+func (s *suite) buildTo(ctx context.Context, path, command string, flags ...string) error {
+	build := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", path}, flags...), "./cmd/"+command)...)
 	build.Dir = s.root
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the operator: %w\n%s", err, out)
+		return fmt.Errorf("building %s: %w\n%s", command, err, out)
 	}
 	return nil
 }
+
+// plugin is the directory with kubectl-smile, built with the race detector.
+var plugin = sync.OnceValues(func() (dir string, err error) {
+	s, err := shared()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(s.dir, "plugin")
+	return dir, s.buildTo(context.Background(), filepath.Join(dir, "kubectl-smile"), "kubectl-smile", "-race")
+})
 
 // releasedBinary is the operator as it is released: the race detector makes it slower and larger.
 var releasedBinary = sync.OnceValues(func() (string, error) {

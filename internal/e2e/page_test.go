@@ -17,6 +17,8 @@ type page struct {
 	steps map[string]string
 	// dir is where the commands run, and leave their files.
 	dir string
+	// programs is a directory with further programs for the commands; "" for none.
+	programs string
 }
 
 var fence = regexp.MustCompile("(?ms)^```sh ([a-z]+)\n(.*?)^```$")
@@ -42,7 +44,7 @@ func (p *page) run(t *testing.T, s *suite, step string) {
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", p.steps["setup"]+p.steps[step])
 	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.adminConfig, "PATH="+filepath.Dir(s.kubectl)+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.adminConfig, "PATH="+filepath.Dir(s.kubectl)+":"+p.programs+":"+os.Getenv("PATH"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("the step %s: %v\n%s", step, err, out)
 	}

@@ -76,7 +76,7 @@ func (r *Reconciler[T]) reconcile(ctx context.Context, run *Run[T]) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	if run.Object.Suspended() {
-		return ctrl.Result{}, r.suspend(ctx, run)
+		return r.suspend(ctx, run)
 	}
 	run.Resumed = run.Resumed || meta.IsStatusConditionTrue(run.Object.CommonStatus().Conditions, v1alpha1.ConditionSuspended)
 	run.clear(v1alpha1.ConditionSuspended)
@@ -196,10 +196,10 @@ func (r *Reconciler[T]) show(run *Run[T], condition string, found *problem.Probl
 	run.clear(cleared)
 }
 
-func (r *Reconciler[T]) suspend(ctx context.Context, run *Run[T]) error {
+func (r *Reconciler[T]) suspend(ctx context.Context, run *Run[T]) (ctrl.Result, error) {
 	if r.Kind.Guard != nil {
 		if err := r.Kind.Guard(ctx, run); err != nil {
-			return errors.Join(err, r.commit(ctx, run))
+			return ctrl.Result{}, errors.Join(err, r.commit(ctx, run))
 		}
 	}
 	run.done = true
@@ -207,7 +207,7 @@ func (r *Reconciler[T]) suspend(ctx context.Context, run *Run[T]) error {
 		"spec.suspend is true: nothing is called or written for this object")
 	run.clear(v1alpha1.ConditionReconciling)
 	run.Object.CommonStatus().ObservedGeneration = run.Object.GetGeneration()
-	return r.commit(ctx, run)
+	return r.schedule(ctx, run)
 }
 
 // schedule commits, and requests the next reconcile at low priority: new and changed objects go before objects that are only

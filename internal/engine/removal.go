@@ -19,13 +19,33 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
-// holdOrRelease adds the finalizer if the deletion of the object has something to undo, and removes it otherwise.
+// holdOrRelease adds the finalizer if the deletion of the object has something to undo, and removes it otherwise. During an
+// uninstall it adds none.
 func (r *Reconciler[T]) holdOrRelease(ctx context.Context, run *Run[T]) error {
 	undo := r.Kind.Undo
-	if undo == nil || undo.Needed(run.Object) == controllerutil.ContainsFinalizer(run.Object, undo.Finalizer) {
+	if undo == nil {
 		return nil
 	}
-	return r.setFinalizer(ctx, run, undo.Needed(run.Object))
+	until := releasedUntil(run.Object, run.Now)
+	run.WakeAt(until)
+	held := undo.Needed(run.Object) && until.IsZero()
+	if held == controllerutil.ContainsFinalizer(run.Object, undo.Finalizer) {
+		return nil
+	}
+	return r.setFinalizer(ctx, run, held)
+}
+
+// longestRelease is how far ahead an uninstall may release objects. An annotation that was forgotten, or set by a clock that is
+// wrong, must not turn revokes off.
+const longestRelease = time.Hour
+
+// releasedUntil returns until when an uninstall has released the object; the zero time if none has.
+func releasedUntil(obj client.Object, now time.Time) time.Time {
+	until, err := time.Parse(time.RFC3339, obj.GetAnnotations()[v1alpha1.AnnotationReleasedUntil])
+	if err != nil || !until.After(now) || until.After(now.Add(longestRelease)) {
+		return time.Time{}
+	}
+	return until
 }
 
 // setFinalizer adds or removes the finalizer. It fails with a conflict if the object is stale.
@@ -33,6 +53,7 @@ func (r *Reconciler[T]) setFinalizer(ctx context.Context, run *Run[T], held bool
 	obj := run.stored.DeepCopyObject().(T)
 	if held {
 		controllerutil.AddFinalizer(obj, r.Kind.Undo.Finalizer)
+		delete(obj.GetAnnotations(), v1alpha1.AnnotationReleasedUntil)
 	} else {
 		controllerutil.RemoveFinalizer(obj, r.Kind.Undo.Finalizer)
 	}
@@ -50,7 +71,7 @@ func (r *Reconciler[T]) remove(ctx context.Context, run *Run[T]) (ctrl.Result, e
 	if undo == nil || !controllerutil.ContainsFinalizer(run.Object, undo.Finalizer) {
 		return ctrl.Result{}, nil
 	}
-	if forced(run.Object) {
+	if forced(run.Object) || !releasedUntil(run.Object, run.Now).IsZero() {
 		r.orphan(ctx, run, "released by annotation: what is left at Smile stays there")
 		return ctrl.Result{}, r.setFinalizer(ctx, run, false)
 	}

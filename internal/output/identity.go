@@ -87,11 +87,17 @@ func storedIdentity(ctx context.Context, live client.Reader, namespace string) (
 	return key, nil
 }
 
+// kept makes Argo CD neither prune the identity Secret nor delete it with an Application, nor report that Git does not have it.
+var kept = map[string]string{
+	"argocd.argoproj.io/sync-options":    "Prune=false,Delete=false",
+	"argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+}
+
 // generateIdentity stores a new key. Of several processes that do so at once one succeeds, and all use its key.
 func generateIdentity(ctx context.Context, live client.Client, namespace string) (identity.Key, error) {
 	key, raw := identity.NewKey()
 	err := live.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: IdentitySecret},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: IdentitySecret, Annotations: kept},
 		Data:       map[string][]byte{identityKey: raw},
 	})
 	if apierrors.IsAlreadyExists(err) {

@@ -40,6 +40,25 @@ func TestTheIdentityIsMadeOnce(t *testing.T) {
 	}
 }
 
+func TestArgoCDKeepsTheIdentity(t *testing.T) {
+	t.Parallel()
+	kube := newCluster(t)
+	if _, err := output.Identity(t.Context(), kube, system); err != nil {
+		t.Fatal(err)
+	}
+	secret := &corev1.Secret{}
+	if err := kube.Get(t.Context(), client.ObjectKey{Namespace: "system", Name: output.IdentitySecret}, secret); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"argocd.argoproj.io/sync-options":    "Prune=false,Delete=false",
+		"argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+	}
+	if diff := cmp.Diff(want, secret.Annotations); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Both starts find nothing; the one that stores its key second takes that of the first.
 func TestRacingStartsAgreeOnTheIdentity(t *testing.T) {
 	t.Parallel()

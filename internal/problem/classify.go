@@ -42,6 +42,11 @@ var rules = []struct {
 		Class: Transient, Reason: v1alpha1.ReasonInvalidResponse,
 		Message: "Smile's responses cannot be read: they are truncated, not JSON, too large, or without required fields",
 	}},
+	{untrusted, Problem{
+		Class: Transient, Reason: v1alpha1.ReasonSmileUnavailable,
+		Message: "the certificate of Smile's host is not trusted: if a proxy intercepts TLS, name its certificate authority in the operator's " +
+			"flag --api-ca-file, or under ca.crt in the credentials Secret",
+	}},
 	{is[*smile.APIError], Problem{Class: Transient, Reason: v1alpha1.ReasonSmileUnavailable, Message: unavailable}},
 	{is[*smile.TransportError], Problem{Class: Transient, Reason: v1alpha1.ReasonSmileUnavailable, Message: unavailable}},
 	{is[*smile.UnsentError], Problem{Class: Transient, Reason: v1alpha1.ReasonSmileUnavailable, Message: unavailable}},
@@ -114,6 +119,8 @@ func TypeOf(err error) string {
 func endless(err error) bool {
 	return errors.Is(err, smile.ProblemTooManyPages) || errors.Is(err, smile.ProblemTooMuchData)
 }
+
+func untrusted(err error) bool { return errors.Is(err, smile.FailureCertificate) }
 
 func is[E error](err error) bool {
 	var target E

@@ -19,6 +19,7 @@
 //	web       the widget and the overview page
 //	server    the HTTP API, its state, the control API under /_sandbox/
 //	contract  checks calls against an OpenAPI description
+//	scenario  runs files that say what people do and what is expected of an application
 //	cli       the command line of smile-sandbox
 //
 // None of them imports the operator's client: a test of one against the other

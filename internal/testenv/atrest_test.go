@@ -16,13 +16,17 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Run(m)) }
 
-// What etcd and its backups hold of a person: of a ConfigMap the fields that were named and nothing else; of a Secret,
-// where the API server encrypts Secrets, nothing that can be read.
+// What the files of etcd and its snapshots hold of a person: of a ConfigMap the fields that were named and nothing else; of Secrets and
+// of our objects, where the API server encrypts them, nothing that can be read.
 func TestWhatIsReadableAtRest(t *testing.T) {
 	w := testenv.New(t, testenv.Config{})
-	op, conn, user := w.Operator(), testenv.Connection(testenv.ConnectionName), testenv.User(testenv.UserName)
-	w.Create(conn, user, testenv.Keys(testenv.KeysName, testenv.One))
-	op.Run(conn, user)
+	op, conn := w.Operator(), testenv.Connection(testenv.ConnectionName)
+	user := testenv.User(testenv.UserName, func(u *v1alpha1.SmileUser) {
+		u.Spec.Subject, u.Spec.ExternalMetadata = "SeededSubject", map[string]v1alpha1.MetadataValue{"seeded": "SeededMetadata"}
+	})
+	other := testenv.User("other") // whose id at Smile is not in the seal of a ConfigMap
+	w.Create(conn, user, other, testenv.Keys(testenv.KeysName, testenv.One))
+	op.Run(conn, user, other)
 	w.Smile.LinkGeorge(user.Status.UserID, "sss_ph")
 	secret := testenv.Sync("whole", testenv.UserName)
 	chosen := testenv.Sync("chosen", testenv.UserName, func(sync *v1alpha1.SmileAccountSync) {
@@ -46,7 +50,13 @@ func TestWhatIsReadableAtRest(t *testing.T) {
 
 	planted := w.Smile.Canaries()
 	open := fields.Data["identities.json"] + fields.Data["employments.json"]
-	readable, expected := w.AtRest(append(slices.Clone(planted), testenv.One.Secret, fields.Name)), 0
+	seeded := []string{testenv.One.Key, testenv.One.Secret, "SeededSubject", "SeededMetadata", other.Status.UserID}
+	readable, expected := w.AtRest(slices.Concat(planted, seeded, []string{fields.Name})), 0
+	for _, value := range seeded {
+		if readable[value] {
+			t.Errorf("%s is readable", value)
+		}
+	}
 	for _, canary := range planted {
 		chosen := strings.Contains(open, canary)
 		if readable[canary] != chosen {
@@ -59,7 +69,7 @@ func TestWhatIsReadableAtRest(t *testing.T) {
 	if expected < 3 || expected > len(planted)/2 {
 		t.Errorf("%d of %d values were chosen: the test proves nothing", expected, len(planted))
 	}
-	if readable[testenv.One.Secret] || !readable[fields.Name] {
-		t.Error("the key pair is readable, or the files are not those of etcd")
+	if !readable[fields.Name] {
+		t.Error("the files are not those of etcd")
 	}
 }

@@ -11,6 +11,7 @@ import (
 // TestEveryPage: every page of the widget can be reached on every screen, fits its
 // width, and has no barriers, in light and dark colors.
 func TestEveryPage(t *testing.T) {
+	parallel(t)
 	for _, s := range screens {
 		for _, theme := range themes {
 			t.Run(s.name+" "+theme, func(t *testing.T) { everyPage(t, s, theme) })

@@ -22,8 +22,8 @@ import (
 
 const day = 24 * time.Hour
 
-// patience is how long an action in the browser may take.
-const patience = 40 * time.Second
+// patience is how long a test may use a page. On a busy machine a page takes long.
+const patience = 3 * time.Minute
 
 // browser is one Chromium for all tests. Each test opens its own page.
 var browser context.Context
@@ -51,6 +51,18 @@ func run(m *testing.M) int {
 	defer chrome.Close()
 	browser = chrome.Context()
 	return m.Run()
+}
+
+// inParallel is how many tests may use the browser at the same time. More would exceed
+// the times that pages wait, on two cores.
+var inParallel = make(chan struct{}, 3)
+
+// parallel lets a test run beside others. They mostly wait.
+func parallel(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	inParallel <- struct{}{}
+	t.Cleanup(func() { <-inParallel })
 }
 
 // screen is a size of window.
@@ -81,7 +93,8 @@ type tab struct {
 
 func newTab(t *testing.T, s screen) *tab {
 	t.Helper()
-	ctx, done := chromedp.NewContext(browser)
+	// In a window of its own, a page counts as visible while others are used.
+	ctx, done := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(done)
 	if err := chromedp.Do(ctx); err != nil { // the first call must not have a deadline
 		t.Fatal(err)
@@ -95,6 +108,7 @@ func newTab(t *testing.T, s screen) *tab {
 	}
 	p.do(chromedp.EmulateViewport(s.width, s.height, size...))
 	p.prefer("prefers-reduced-motion", "reduce") // animations would blur the pictures
+	p.focused()
 	return p
 }
 
@@ -122,7 +136,7 @@ func evaluate[T any](p *tab, expression string) T {
 func (p *tab) until(expression string) {
 	p.t.Helper()
 	if !evaluate[bool](p, `(async () => {
-		for (const end = Date.now() + 15000; !(`+expression+`); await new Promise((resolve) => setTimeout(resolve, 40))) {
+		for (const end = Date.now() + 30000; !(`+expression+`); await new Promise((resolve) => setTimeout(resolve, 40))) {
 			if (Date.now() > end) return false;
 		}
 		return true;
@@ -158,6 +172,16 @@ func (p *tab) theme(scheme string) {
 	p.t.Helper()
 	p.dark = scheme == "dark"
 	p.prefer("prefers-color-scheme", scheme)
+}
+
+// focused lets the page have the focus, whatever other pages do.
+func (p *tab) focused() {
+	p.t.Helper()
+	if _, err := chromedp.Run(p.ctx, func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	}); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // prefer sets a preference of the browser, such as dark mode.

@@ -77,6 +77,7 @@ func (p *tab) narrow() {
 // TestInspector: the page shows a call, a delivery and a user, on every screen
 // and in both themes.
 func TestInspector(t *testing.T) {
+	parallel(t)
 	for _, s := range screens {
 		for _, theme := range themes {
 			t.Run(s.name+" "+theme, func(t *testing.T) { inspectEverything(t, s, theme) })
@@ -167,6 +168,7 @@ func (p *tab) searchList(field, text, until string) {
 
 // TestInspectorByKeyboard: everything in the inspector is reached by keyboard.
 func TestInspectorByKeyboard(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{JournalBodies: 1 << 20})
 	p := c.openPage(desktop, "light")
 	p.until(`document.querySelector("#journal .line")`)
@@ -187,6 +189,7 @@ func TestInspectorByKeyboard(t *testing.T) {
 
 // TestBodiesAreOptional: without bodies the inspector says why there are none.
 func TestBodiesAreOptional(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	p := c.openPage(desktop, "light")
 	p.clickLine("#journal", "create-user")
@@ -195,6 +198,7 @@ func TestBodiesAreOptional(t *testing.T) {
 
 // TestGetStarted: the first page shows how to begin, and what it shows works.
 func TestGetStarted(t *testing.T) {
+	parallel(t)
 	for _, s := range screens {
 		for _, theme := range themes {
 			t.Run(s.name+" "+theme, func(t *testing.T) {
@@ -227,6 +231,7 @@ func TestGetStarted(t *testing.T) {
 
 // TestCheckBoxes: the check boxes of the page can be seen at every width.
 func TestCheckBoxes(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	for _, width := range []int64{390, 640, 861, 1024, 1280, 1440, 1920} {
 		p := c.openPage(screen{fmt.Sprint(width), width, 900, false}, "light")

@@ -3,6 +3,7 @@
 package browsertest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -41,8 +42,13 @@ func (w *widget) keys(text string) *widget {
 }
 
 func TestByKeyboardAlone(t *testing.T) {
+	parallel(t)
+	onEveryScreen(t, byKeyboardAlone)
+}
+
+func byKeyboardAlone(t *testing.T, s screen) {
 	c := newCompany(t, sandbox.Options{})
-	w := c.openWidget(desktop, nil)
+	w := c.openWidget(s, nil)
 	w.at("This service asks to see your work and income data").keys(kb.Escape).gone()
 	w.expect(c.opened("ConsentPageOpened", nil), closed("close"))
 	if got := evaluate[string](w.tab, `document.activeElement.id`); got != "start" {
@@ -72,12 +78,68 @@ func TestByKeyboardAlone(t *testing.T) {
 	}
 	w.tabTo("Log in").keys(kb.Enter).at("Enter the code")
 	w.tabTo("One-time code").keys("1234" + kb.Enter).at("SSS is connected")
-	w.tabTo("Done").keys(kb.Enter).gone()
-	w.expectNames("onClose", "onAccountCreated", "onAccountError", "onAccountConnected", "onClose")
+	w.tabTo("Connect another account").keys(kb.Enter).at("Where do you work?")
+	w.tabTo("SSS").keys(kb.Enter).at("Your SSS account") // the person's own accounts come first
+	w.tabTo("Disconnect").keys(kb.Enter).at("Disconnect SSS?")
+	w.tabTo("Yes, disconnect").keys(kb.Enter).says("SSS was disconnected.").keys(kb.Escape).gone()
+	w.expectNames("onClose", "onAccountCreated", "onAccountError", "onAccountConnected", "onAccountRemoved", "onClose")
+}
+
+// TestPressingEnterTwice: like a double click, the second Enter does nothing.
+func TestPressingEnterTwice(t *testing.T) {
+	parallel(t)
+	c := newCompany(t, sandbox.Options{})
+	w := c.openWidget(desktop, nil).at(consent)
+	w.tabTo("Agree and continue").keys(kb.Enter + kb.Enter).at("Where do you work?").stays("Where do you work?")
+	w.tabTo("SSS").keys(kb.Enter + kb.Enter).at("Log in to SSS").stays("Log in to SSS")
+	w.tabTo(byLogin).keys("George").tabTo("Password").keys("123456" + kb.Enter + kb.Enter).at("Enter the code").stays("Enter the code")
+	w.tabTo("One-time code").keys("1234" + kb.Enter + kb.Enter).at("SSS is connected").stays("SSS is connected")
+	w.expectNames("onAccountCreated", "onAccountConnected")
+}
+
+// TestTroubleByKeyboard: an error page is left, and its action repeated, by keyboard.
+func TestTroubleByKeyboard(t *testing.T) {
+	parallel(t)
+	for _, s := range screens {
+		t.Run(s.name, func(t *testing.T) {
+			w := newCompany(t, sandbox.Options{}).openWidget(s, straightToSSS).at("Log in to SSS")
+			w.tabTo("Test accounts with trouble").keys(kb.Enter).says("every password is wrong")
+			w.tabTo("Fill in locked").keys(kb.Enter)
+			w.until(focused + `.name === "password"`)
+			w.keys(kb.Enter).at("Your account is locked")
+			w.tabTo("Try again").keys(kb.Enter).at("Log in to SSS") // with the same input
+			w.tabTo("Log in").keys(kb.Enter).at("Your account is locked")
+			w.tabTo("Exit").keys(kb.Enter).gone()
+			w.expectNames("onAccountCreated", "onAccountError", "onAccountError", "onClose")
+		})
+	}
+}
+
+// TestPageByKeyboard: what is folded on the page is opened by keyboard, and a line is
+// copied.
+func TestPageByKeyboard(t *testing.T) {
+	parallel(t)
+	for _, s := range screens {
+		t.Run(s.name, func(t *testing.T) {
+			c := newCompany(t, sandbox.Options{})
+			p := c.openPage(s, "light")
+			for _, card := range []string{"start", "people-card", "quirks-card", "mails-card"} {
+				evaluate[bool](p, fmt.Sprintf(`document.querySelector("#%s summary").focus() ?? true`, card))
+				p.do(chromedp.KeyEvent(kb.Enter))
+				p.until(fmt.Sprintf(`document.querySelector("#%s").open`, card))
+			}
+			evaluate[bool](p, `document.querySelector("#start summary").focus() ?? true`)
+			p.do(chromedp.KeyEvent(kb.Tab))
+			p.until(`document.activeElement.textContent === "Copy" && document.activeElement.closest("#start") !== null`)
+			p.do(chromedp.KeyEvent(kb.Enter))
+			p.until(`/copy/i.test(document.querySelector("#news").textContent) || document.querySelector("#news").textContent === "Copied."`)
+		})
+	}
 }
 
 // TestTheFocusStays: the focus never leaves the widget.
 func TestTheFocusStays(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(desktop, nil)
 	w.at("This service asks to see your work and income data").press("Agree and continue").at("Where do you work?")

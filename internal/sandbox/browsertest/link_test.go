@@ -3,6 +3,7 @@
 package browsertest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ func (c *company) theAccount() string {
 }
 
 func TestLinkAndRevoke(t *testing.T) {
+	parallel(t)
 	for name, how := range map[string]struct {
 		screen screen
 		framed bool
@@ -106,6 +108,7 @@ func (c *company) linkAndRevoke(w *widget) {
 }
 
 func TestDoneIsExit(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(phone, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
 	w.at("Log in to CDE Corporation").enter("User name, e-mail or mobile number", "George").enter("Password", "123456").press("Log in")
@@ -120,6 +123,7 @@ func TestDoneIsExit(t *testing.T) {
 }
 
 func TestWrongPasswordThenRight(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(desktop, options{"providers": []string{"cdecorp"}})
 	w.at("This service asks to see your work and income data").press("Agree and continue")
@@ -142,6 +146,7 @@ func TestWrongPasswordThenRight(t *testing.T) {
 }
 
 func TestWrongCode(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(desktop, options{"providers": []string{"sss_ph"}, "enableConsentPage": false})
 	w.at("Log in to SSS").enter("User name, e-mail or mobile number", "George").enter("Password", "123456").press("Log in")
@@ -154,7 +159,12 @@ func TestWrongCode(t *testing.T) {
 	w.expectNames("onAccountCreated", "onAccountError", "onClose")
 }
 
+// aMoment is how long a link token is still valid in some tests. It suffices to open a
+// page on a busy machine.
+const aMoment = 8 * time.Second
+
 func TestExpiredToken(t *testing.T) {
+	parallel(t)
 	over := func(w *widget) {
 		t.Helper()
 		w.at("This session has ended")
@@ -190,12 +200,12 @@ func TestExpiredToken(t *testing.T) {
 	})
 	t.Run("once", func(t *testing.T) {
 		c := newCompany(t, sandbox.Options{})
-		advance(c, 5*time.Hour-4*time.Second)
+		advance(c, 5*time.Hour-aMoment)
 		w := c.openWidget(desktop, options{"providers": []string{"cdecorp"}, "enableConsentPage": false})
 		w.at("Log in to CDE Corporation").enter("User name, e-mail or mobile number", "George").enter("Password", "123456")
-		advance(c, 5*time.Second)
+		advance(c, aMoment+time.Second)
 		w.press("Log in").at("This session has ended")
-		evaluate[bool](w.tab, `new Promise((resolve) => setTimeout(resolve, 4500, true))`) // until the widget's own clock says so too
+		evaluate[bool](w.tab, fmt.Sprintf(`new Promise((resolve) => setTimeout(resolve, %d, true))`, (aMoment+time.Second/2).Milliseconds())) // until the widget's own clock says so too
 		over(w)
 	})
 	t.Run("voided", func(t *testing.T) {
@@ -208,12 +218,13 @@ func TestExpiredToken(t *testing.T) {
 	})
 	t.Run("untouched", func(t *testing.T) {
 		c := newCompany(t, sandbox.Options{})
-		advance(c, 5*time.Hour-4*time.Second)
+		advance(c, 5*time.Hour-aMoment)
 		over(c.openWidget(desktop, nil))
 	})
 }
 
 func TestTokensThatOpenNothing(t *testing.T) {
+	parallel(t)
 	for name, token := range map[string]string{"forged": "smile.e30.x", "none": "", "nonsense": "x"} {
 		t.Run(name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{})

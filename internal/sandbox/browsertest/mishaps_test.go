@@ -56,6 +56,7 @@ func (w *widget) center(text string) [2]float64 {
 }
 
 func TestDoubleClicks(t *testing.T) {
+	parallel(t)
 	for _, s := range screens {
 		for name, twice := range map[string]func(*widget, string) *widget{
 			"double click": (*widget).doubleClick, "two clicks": (*widget).clickTwice,
@@ -97,6 +98,14 @@ func (w *widget) stays(heading string) *widget {
 // another opens a second widget for the same person in a window of its own.
 func (c *company) another(set options) *widget { return c.openWidget(desktop, set) }
 
+// onEveryScreen runs a test for each size of window.
+func onEveryScreen(t *testing.T, test func(t *testing.T, s screen)) {
+	t.Helper()
+	for _, s := range screens {
+		t.Run(s.name, func(t *testing.T) { test(t, s) })
+	}
+}
+
 func (w *widget) logIn(login, password string) *widget {
 	w.t.Helper()
 	return w.at("Log in to SSS").enter(byLogin, login).enter("Password", password).press("Log in")
@@ -106,8 +115,13 @@ var straightToSSS = options{"providers": []string{"sss_ph"}, "enableConsentPage"
 
 // TestTwoWindows: a person who has the widget open twice can finish in both.
 func TestTwoWindows(t *testing.T) {
+	parallel(t)
+	onEveryScreen(t, twoWindows)
+}
+
+func twoWindows(t *testing.T, s screen) {
 	c := newCompany(t, sandbox.Options{})
-	first, second := c.another(straightToSSS), c.another(straightToSSS)
+	first, second := c.openWidget(s, straightToSSS), c.openWidget(s, straightToSSS)
 	first.logIn("George", "123456").at("Enter the code")
 	second.logIn("George", "123456").at("Enter the code")
 	first.enter("One-time code", "1234").press("Continue").at("SSS is connected")
@@ -120,8 +134,13 @@ func TestTwoWindows(t *testing.T) {
 
 // TestTwoLogins: a code connects the account of the login that it was asked for.
 func TestTwoLogins(t *testing.T) {
+	parallel(t)
+	onEveryScreen(t, twoLogins)
+}
+
+func twoLogins(t *testing.T, s screen) {
 	c := newCompany(t, sandbox.Options{})
-	first, second := c.another(straightToSSS), c.another(straightToSSS)
+	first, second := c.openWidget(s, straightToSSS), c.openWidget(s, straightToSSS)
 	first.logIn("George", "123456").at("Enter the code")
 	second.logIn("Anisha", "123456").at("Enter the code")
 	first.enter("One-time code", "1234").press("Continue").at("SSS is connected")
@@ -153,6 +172,7 @@ func (w *widget) value(name string) string {
 
 // TestTryAgain: after a failure the same is tried again, with the same input.
 func TestTryAgain(t *testing.T) {
+	parallel(t)
 	for _, s := range screens {
 		t.Run(s.name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{})
@@ -198,6 +218,7 @@ func TestTryAgain(t *testing.T) {
 
 // TestCodes: spaces in a code do not matter, and a quirk permits two more tries.
 func TestCodes(t *testing.T) {
+	parallel(t)
 	t.Run("spaces", func(t *testing.T) {
 		w := newCompany(t, sandbox.Options{}).another(straightToSSS)
 		w.logIn("George", "123456").at("Enter the code").enter("One-time code", " 12 34 ").press("Continue").at("SSS is connected")
@@ -220,6 +241,7 @@ func TestCodes(t *testing.T) {
 // TestLongNames: a company's name of any length and script leaves the page
 // usable.
 func TestLongNames(t *testing.T) {
+	parallel(t)
 	long := "Rechtsschutzversicherungsgesellschaftenvermittlungsagentur"
 	for name, test := range map[string]struct{ company, initials string }{
 		"one word":  {long + long, "R"},
@@ -231,6 +253,7 @@ func TestLongNames(t *testing.T) {
 				w := newCompany(t, sandbox.Options{}).openWidget(s, options{"companyName": test.company})
 				w.at(test.company + " asks to see your work and income data").fits()
 				w.picture("29-name-" + name)
+				w.accessible("a long name", widgetOnly)
 				if got := evaluate[string](w.tab, shadow+`.querySelector(".tile").textContent`); got != test.initials {
 					t.Errorf("the initials are %q", got)
 				}
@@ -270,6 +293,7 @@ func (p *tab) key(event input.DispatchKeyEventParams) {
 
 // TestHoldingEnter: the key that closes the widget does not open it again.
 func TestHoldingEnter(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(desktop, nil)
 	w.at(consent).tabTo("Not now")
@@ -283,6 +307,7 @@ func TestHoldingEnter(t *testing.T) {
 
 // TestTimesOfEvents: the times of events are those of the sandbox clock.
 func TestTimesOfEvents(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	if err := c.box.Advance(3 * time.Hour); err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ func (w *widget) listed() string {
 }
 
 func TestOptions(t *testing.T) {
+	parallel(t)
 	const (
 		search = `.querySelector("[type=search]") !== null`
 		types  = `.querySelector("[role=radiogroup]") !== null`
@@ -62,6 +63,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestSearchAndTypes(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(phone, nil)
 	w.at("This service asks to see your work and income data").press("Agree and continue").at("Where do you work?")
@@ -79,9 +81,22 @@ func TestSearchAndTypes(t *testing.T) {
 	}
 }
 
+// TestSizesForFingers: what is pressed is at least 44 pixels high on a phone.
+func TestSizesForFingers(t *testing.T) {
+	parallel(t)
+	w := newCompany(t, sandbox.Options{}).openWidget(phone, nil)
+	w.at(consent).press("Agree and continue").at("Where do you work?")
+	if small := evaluate[[]string](w.tab, `[...`+shadow+`.querySelectorAll("button, label.type")]
+		.filter((control) => control.checkVisibility() && control.getBoundingClientRect().height < 44)
+		.map((control) => control.getBoundingClientRect().height + " " + control.textContent)`); len(small) > 0 {
+		t.Errorf("too small: %q", small)
+	}
+}
+
 // TestHostPagesThatMisbehave: errors of the host page do not stop the widget,
 // and a second widget replaces the first.
 func TestHostPagesThatMisbehave(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	w := c.openWidget(desktop, nil)
 	w.at("This service asks to see your work and income data").press("Close").gone()
@@ -100,6 +115,7 @@ func TestHostPagesThatMisbehave(t *testing.T) {
 
 // TestNothingIsMarkup: a name that contains markup is shown as text.
 func TestNothingIsMarkup(t *testing.T) {
+	parallel(t)
 	c := newCompany(t, sandbox.Options{})
 	evil := `<img src=x onerror="calls.push({name: 'evil', values: []})">`
 	w := c.openWidget(desktop, options{"companyName": evil})

@@ -15,6 +15,7 @@ import (
 
 // TestPage: all actions of the page at / work, on every screen.
 func TestPage(t *testing.T) {
+	parallel(t)
 	for _, s := range screens {
 		t.Run(s.name, func(t *testing.T) {
 			hooks := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

@@ -71,6 +71,7 @@ func quickstart(t *testing.T, box *sandbox.Server, script string) *httptest.Serv
 }
 
 func TestQuickstart(t *testing.T) {
+	parallel(t)
 	for name, script := range map[string]string{
 		"the sandbox's address": vendor.URL + "/v2/smile.v2.js",
 		"the vendor's address":  "https://web.smileapi.io/v2/smile.v2.js",

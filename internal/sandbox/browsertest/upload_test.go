@@ -26,6 +26,7 @@ func (w *widget) offer(name string, content []byte) *widget {
 }
 
 func TestUpload(t *testing.T) {
+	parallel(t)
 	for _, s := range screens {
 		t.Run(s.name, func(t *testing.T) {
 			c := newCompany(t, sandbox.Options{})

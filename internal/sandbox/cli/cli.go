@@ -3,6 +3,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/signal"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/bodies"
 	"github.com/smile-operator/smile-operator/internal/sandbox/quirks"
@@ -40,6 +42,12 @@ type settings struct {
 	applicationAPI string
 }
 
+// failure is an error with an exit code of its own.
+type failure struct {
+	error
+	code int
+}
+
 // Run serves until SIGINT or SIGTERM and returns the exit code.
 func Run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -50,6 +58,10 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	command.SetErr(stderr)
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(stderr, "smile-sandbox:", err)
+		var own failure
+		if errors.As(err, &own) {
+			return own.code
+		}
 		return 1
 	}
 	return 0
@@ -69,34 +81,38 @@ func newCommand() *cobra.Command {
 			return serve(command.Context(), set, command.OutOrStdout())
 		},
 	}
-	flags := command.Flags()
-	flags.SortFlags = false
-	flags.StringVar(&set.addr, "addr", "127.0.0.1:8484", "address to listen on; port 0 selects a free one")
-	flags.BoolVar(&set.selfSigned, "tls-self-signed", false,
-		"serve HTTPS with a certificate that is created at start; GET /_sandbox/ca.pem returns its authority, which --data keeps")
-	flags.StringVar(&set.certFile, "tls-cert", "", "serve HTTPS with this certificate (PEM file)")
-	flags.StringVar(&set.keyFile, "tls-key", "", "private key of --tls-cert (PEM file)")
-	flags.StringVar(&set.keys, "keys", server.DefaultKeys, "accepted key pairs, one tenant each: key:secret[:PRODUCTION],...")
-	flags.IntVar(&set.rateLimit, "rate-limit", 20, "calls that one address may make within a second; 0 means no limit")
-	flags.StringVar(&set.quirks, "quirks", "", "quirks, see above: name=value,...")
-	flags.StringVar(&set.canary, "canary", "", "prefix of a marker in every personal field, access token and error message")
-	flags.StringVar(&set.seed, "seed", "", "determines all ids; default is random")
-	flags.DurationVar(&set.linkDelay, "link-delay", 0, "how long a new account stays PENDING, on the sandbox clock")
-	flags.DurationVar(&set.dataDelay, "data-delay", 0, "how long after connecting the data becomes readable, on the sandbox clock")
-	flags.StringVar(&set.data, "data", "", "directory that keeps the state across restarts; by default the state is in memory")
-	flags.DurationVar(&set.dataLife, "data-life", 60*24*time.Hour,
-		"how long data is kept after an account was connected, on the sandbox clock")
-	flags.StringSliceVar(&set.control, "control-hosts", nil,
-		"names, besides localhost and addresses, by which /_sandbox/ may be reached: name,...")
-	flags.BoolVar(&set.bodies, "journal-bodies", true,
-		"keep headers and bodies of calls and deliveries for the page at /, 64 MiB at most")
-	set.hooks.register(flags)
-	registerApplicationAPI(flags, &set.applicationAPI)
+	set.register(command.Flags())
 	command.MarkFlagsMutuallyExclusive("tls-self-signed", "tls-cert")
 	command.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	command.CompletionOptions.DisableDefaultCmd = true
-	command.AddCommand(newContractCommand())
+	command.AddCommand(newContractCommand(), newRunCommand())
 	return command
+}
+
+// register defines the flags of a sandbox.
+func (s *settings) register(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	flags.StringVar(&s.addr, "addr", "127.0.0.1:8484", "address to listen on; port 0 selects a free one")
+	flags.BoolVar(&s.selfSigned, "tls-self-signed", false,
+		"serve HTTPS with a certificate that is created at start; GET /_sandbox/ca.pem returns its authority, which --data keeps")
+	flags.StringVar(&s.certFile, "tls-cert", "", "serve HTTPS with this certificate (PEM file)")
+	flags.StringVar(&s.keyFile, "tls-key", "", "private key of --tls-cert (PEM file)")
+	flags.StringVar(&s.keys, "keys", server.DefaultKeys, "accepted key pairs, one tenant each: key:secret[:PRODUCTION],...")
+	flags.IntVar(&s.rateLimit, "rate-limit", 20, "calls that one address may make within a second; 0 means no limit")
+	flags.StringVar(&s.quirks, "quirks", "", "quirks, see above: name=value,...")
+	flags.StringVar(&s.canary, "canary", "", "prefix of a marker in every personal field, access token and error message")
+	flags.StringVar(&s.seed, "seed", "", "determines all ids; default is random")
+	flags.DurationVar(&s.linkDelay, "link-delay", 0, "how long a new account stays PENDING, on the sandbox clock")
+	flags.DurationVar(&s.dataDelay, "data-delay", 0, "how long after connecting the data becomes readable, on the sandbox clock")
+	flags.StringVar(&s.data, "data", "", "directory that keeps the state across restarts; by default the state is in memory")
+	flags.DurationVar(&s.dataLife, "data-life", 60*24*time.Hour,
+		"how long data is kept after an account was connected, on the sandbox clock")
+	flags.StringSliceVar(&s.control, "control-hosts", nil,
+		"names, besides localhost and addresses, by which /_sandbox/ may be reached: name,...")
+	flags.BoolVar(&s.bodies, "journal-bodies", true,
+		"keep headers and bodies of calls and deliveries for the page at /, 64 MiB at most")
+	s.hooks.register(flags)
+	registerApplicationAPI(flags, &s.applicationAPI)
 }
 
 func longHelp() string {

@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(Run(os.Args[1:], os.Stdout, os.Stderr))
 	}
+	if does := os.Getenv(asApplication); does != "" {
+		os.Exit(application(does))
+	}
 	goleak.VerifyTestMain(m)
 }
 

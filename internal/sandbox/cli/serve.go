@@ -18,6 +18,12 @@ const graceful = 3 * time.Second
 
 // serve listens until the context ends, and prints the address.
 func serve(ctx context.Context, set settings, out io.Writer) error {
+	return serveWhile(ctx, set, out, nil)
+}
+
+// serveWhile listens until the context ends, or until work has returned, if there is
+// any. It prints the address. work gets the URL of the sandbox.
+func serveWhile(ctx context.Context, set settings, out io.Writer, work func(context.Context, *server.Sandbox, string)) error {
 	options, err := set.options()
 	if err != nil {
 		return err
@@ -46,6 +52,17 @@ func serve(ctx context.Context, set settings, out io.Writer) error {
 	}
 	if application != nil {
 		defer func() { _ = application.Close() }()
+	}
+	if work != nil {
+		working, stop := context.WithCancel(ctx)
+		finished := make(chan struct{})
+		go func() {
+			defer close(finished)
+			defer stop()
+			work(working, box, url)
+		}()
+		defer func() { stop(); <-finished }()
+		ctx = working
 	}
 	return run(ctx, box, listening, listener)
 }

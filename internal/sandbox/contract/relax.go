@@ -45,6 +45,7 @@ const (
 	lacking   = "required, but examples lack it"
 	undefined = "required, but not among the properties"
 	nullShown = "examples show null"
+	noPayload = "the documentation shows null for a webhook without includePayload"
 	nullEnum  = "null is among the values of the enumeration, but not allowed"
 	nullData  = "the documentation has null for what a provider does not know"
 )
@@ -64,6 +65,10 @@ var Relaxations = slices.Concat([]Relaxation{
 	{Field: "Account.monitor.status", How: Optional, Reason: "required, but an example misspells it"},
 	{Field: "ArchiveCreateRequest.files", How: Optional, Reason: undefined},
 	{Field: "TaskFinishedEventData.data", How: Optional, Reason: undefined},
+
+	{Field: "TaskFinishedEventData.errorCode", How: Nullable, Reason: nullShown + " for success"},
+	{Field: "TaskFinishedEventData.payload", How: Nullable, Reason: noPayload},
+	{Field: "AccountSyncTaskFinishedEvent.data.payload", How: Nullable, Reason: noPayload},
 
 	{Field: "ObjectNextCursor", How: Nullable, Reason: nullShown + " at the end of a list"},
 	{Field: "RefDateTime", How: Nullable, Reason: nullShown + " for what has not happened yet"},

@@ -30,6 +30,8 @@ type Event struct {
 	Type      string          `json:"type"`
 	CreatedAt wire.Timestamp  `json:"createdAt"`
 	Data      json.RawMessage `json:"data"`
+	// UserID is the user that the event is about; it is only for the record.
+	UserID string `json:"-"`
 	// AddedLater is a field that the API does not document.
 	AddedLater json.RawMessage `json:"addedLater,omitempty"`
 }

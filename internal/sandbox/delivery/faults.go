@@ -17,7 +17,7 @@ const anyType = "*"
 // the moment the faults were set.
 type Fault struct {
 	// EventType is one of the API's, or * for every delivery.
-	EventType string `json:"eventType"`
+	EventType string `json:"eventType" yaml:"eventType"`
 	// Nth is the first delivery that is affected, from 1; default 1.
 	Nth int `json:"nth,omitempty"`
 	// Count is how many deliveries in a row are affected; default 1, -1 is all.
@@ -168,4 +168,10 @@ func (q *Queue) Faults() []Fault {
 		set = append(set, a.Fault)
 	}
 	return set
+}
+
+// Check returns an error that says why the fault cannot be set, nil if it can.
+func (f Fault) Check() error {
+	_, err := arm(f)
+	return err
 }

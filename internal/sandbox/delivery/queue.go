@@ -127,7 +127,7 @@ func (q *Queue) Post(key string, to Target, event Event) {
 // add makes a delivery and its record. The caller holds mu.
 func (q *Queue) add(key string, to Target, event Event) *outgoing {
 	o := &outgoing{target: to, event: event, record: &Delivery{
-		EventID: event.ID, EventType: event.Type, WebhookID: to.WebhookID, URL: to.URL, Key: key,
+		EventID: event.ID, EventType: event.Type, WebhookID: to.WebhookID, URL: to.URL, Key: key, UserID: event.UserID,
 		CreatedAt: q.config.Clock.Now(), State: Pending, Attempts: []Attempt{},
 	}}
 	q.history.add(o.record)

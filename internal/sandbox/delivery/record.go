@@ -25,6 +25,9 @@ const (
 	Dropped State = "DROPPED"
 )
 
+// States lists the states of a delivery.
+var States = []State{Pending, Delivered, Failed, Lost, Held, Dropped}
+
 // Delivery is one event for one webhook. It does not contain the event's data.
 type Delivery struct {
 	// Seq counts from 1 without gaps.
@@ -35,6 +38,8 @@ type Delivery struct {
 	URL       string `json:"url"`
 	// Key is the tenant's API key.
 	Key string `json:"key"`
+	// UserID is the user that the event is about, empty if it is about none.
+	UserID string `json:"userId,omitempty"`
 	// CreatedAt is the time of the event on the sandbox clock.
 	CreatedAt time.Time `json:"createdAt"`
 	State     State     `json:"state"`

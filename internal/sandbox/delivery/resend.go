@@ -33,6 +33,7 @@ func (q *Queue) Resend(seq int, to Target) (Delivery, error) {
 	if err := json.Unmarshal(text, &event); err != nil {
 		return Delivery{}, err
 	}
+	event.UserID = former.UserID
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	o := q.add(former.Key, to, event)

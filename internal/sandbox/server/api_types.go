@@ -48,7 +48,8 @@ type linkToken struct {
 	AccessToken string         `json:"accessToken"`
 }
 
-type createdUser struct {
+// CreatedUser is a user, and a link token that opens the widget.
+type CreatedUser struct {
 	User  User      `json:"user"`
 	Token linkToken `json:"token"`
 }
@@ -93,6 +94,9 @@ const (
 	Connected    ConnectionStatus = "CONNECTED"
 	Disconnected ConnectionStatus = "DISCONNECTED"
 )
+
+// ConnectionStatuses lists the states of a login.
+var ConnectionStatuses = []ConnectionStatus{Pending, AwaitingMFA, Failed, Connected, Disconnected}
 
 // MonitorStatus is the state of the continuous synchronization of an account.
 type MonitorStatus string

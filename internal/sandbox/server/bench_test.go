@@ -4,8 +4,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/smile-operator/smile-operator/internal/sandbox/bodies"
 )
 
 func seeded(b *testing.B, users int) (*Sandbox, []User) {
@@ -87,6 +91,36 @@ func BenchmarkSeed100000(b *testing.B) {
 		before := memoryInUse()
 		s, _ := seeded(b, 100_000)
 		b.ReportMetric(float64(memoryInUse()-before)/(1<<20), "MiB")
+		s.Close()
+	}
+}
+
+// maxMemory bounds what 200,000 calls may leave in memory: the journal, and bodies of 64
+// MiB, whose headers and maps take about as much again.
+const maxMemory = 320 << 20
+
+// BenchmarkMemoryAfter200000Calls measures what the journal and the bodies keep. A call
+// has headers and bodies of 2 KB.
+func BenchmarkMemoryAfter200000Calls(b *testing.B) {
+	for b.Loop() {
+		before := memoryInUse()
+		s, err := New(Options{JournalBodies: bodies.DefaultLimit})
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = s.Seed(SeedRequest{Users: 100})
+		users, _ := s.Users("sandbox-key")
+		filler := strings.Repeat("x", 1000)
+		for i := range 200_000 {
+			r := request("/v1/users/" + users[i%len(users)].ID)
+			r.Header.Set("X-Filler", filler+strconv.Itoa(i))
+			s.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		used := memoryInUse() - before
+		b.ReportMetric(float64(used)/(1<<20), "MiB")
+		if used > maxMemory {
+			b.Errorf("%d MiB are in use", used>>20)
+		}
 		s.Close()
 	}
 }

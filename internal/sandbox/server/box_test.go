@@ -135,7 +135,7 @@ func (b *box) list(path string) rows {
 func (b *box) newUser(edits ...edit) string {
 	b.t.Helper()
 	a := b.call(http.MethodPost, "/v1/users", "", edits...).must(b.t, http.StatusCreated)
-	return decode[createdUser](b.t, a.Data).User.ID
+	return decode[CreatedUser](b.t, a.Data).User.ID
 }
 
 // george links a user as George and fails the test on an error.

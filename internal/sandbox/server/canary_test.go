@@ -9,7 +9,7 @@ import (
 
 // markedTexts returns every response that contains canaries.
 func markedTexts(b *box) string {
-	made := decode[createdUser](b.t, b.call("POST", "/v1/users", "").Data)
+	made := decode[CreatedUser](b.t, b.call("POST", "/v1/users", "").Data)
 	texts := []string{made.Token.AccessToken}
 	for _, p := range fixtures.Linkable() {
 		a := b.george(made.User.ID, p.ID)

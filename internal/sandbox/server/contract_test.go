@@ -170,7 +170,7 @@ func TestAmountsKeepTheirDigits(t *testing.T) {
 func TestIDsAndTimes(t *testing.T) {
 	b := newBox(t, Options{Keys: []KeyPair{{Key: "live", Secret: "s", Mode: ModeProduction}}})
 	live := as("live", "s")
-	made := decode[createdUser](t, b.call("POST", "/v1/users", `{}`, live).must(t, 201).Data)
+	made := decode[CreatedUser](t, b.call("POST", "/v1/users", `{}`, live).must(t, 201).Data)
 	if !objectID.MatchString(made.User.ID) || !strings.HasPrefix(made.User.ID, "tenant-") || !strings.HasPrefix(made.Token.ID, "tk-") {
 		t.Errorf("ids %q %q", made.User.ID, made.Token.ID)
 	}

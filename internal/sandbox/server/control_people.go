@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -8,11 +9,13 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/smile-operator/smile-operator/internal/sandbox/fixtures"
+	"github.com/smile-operator/smile-operator/internal/sandbox/wire"
 )
 
 // peopleRoutes is the part of the control API that does what people do outside
 // of the widget, and that shows what they receive.
 func (s *Sandbox) peopleRoutes(r chi.Router) {
+	r.Post("/users", reading(func(_ *http.Request, body NewUserRequest) (any, error) { return s.NewUser(body) }))
 	r.Get("/mails", answering(func(*http.Request) (any, error) { return s.Mails(), nil }))
 	r.Post("/invites/{id}", reading(func(r *http.Request, body inviteChange) (any, error) {
 		return s.AdvanceInvite(chi.URLParam(r, "id"), body.Status)
@@ -23,6 +26,34 @@ func (s *Sandbox) peopleRoutes(r chi.Router) {
 		w.Header().Set("Content-Type", "application/pdf")
 		_, _ = w.Write(fixtures.SamplePayslip())
 	})
+}
+
+// NewUserRequest is a user to create. Key is the API key of the tenant; default is the
+// first one of the sandbox.
+type NewUserRequest struct {
+	Key              string            `json:"key"`
+	ExternalMetadata map[string]string `json:"externalMetadata"`
+}
+
+// DefaultKey is the API key of the first tenant.
+func (s *Sandbox) DefaultKey() string { return s.keys[0] }
+
+// NewUser creates a user, as the application's backend would. Like everything in the
+// control API, this is neither counted nor in the journal.
+func (s *Sandbox) NewUser(wanted NewUserRequest) (CreatedUser, error) {
+	body := wire.Encode(map[string]any{"externalMetadata": wanted.ExternalMetadata})
+	made, err := s.asBackend(cmp.Or(wanted.Key, s.keys[0]), createUser, &call{body: body})
+	if err != nil {
+		return CreatedUser{}, err
+	}
+	return made.(CreatedUser), nil
+}
+
+// NewWebhook registers a webhook, as the application's backend would. Key is the API
+// key of the tenant; default is the first one of the sandbox.
+func (s *Sandbox) NewWebhook(key string, wanted WebhookRequest) error {
+	_, err := s.asBackend(cmp.Or(key, s.keys[0]), createWebhook, &call{body: wire.Encode(wanted)})
+	return err
 }
 
 type inviteChange struct {

@@ -70,7 +70,7 @@ func TestClock(t *testing.T) {
 	for _, wrong := range []string{`{"advance":"-1h"}`, `{"advance":"soon"}`, `{"advance":5}`, `{"hours":5}`, ``} {
 		b.call("POST", "/_sandbox/clock", wrong).must(t, 400)
 	}
-	made := decode[createdUser](t, b.call("POST", "/v1/users", "").Data)
+	made := decode[CreatedUser](t, b.call("POST", "/v1/users", "").Data)
 	if got := made.Token.ExpiresAt.Format(time.RFC3339); got != "2026-04-01T08:30:00Z" {
 		t.Errorf("expires %s", got)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	_ "embed" // for the description
 	"net/http"
+	"slices"
 )
 
 //go:embed openapi.yaml
@@ -27,6 +28,18 @@ func Emulated() []Operation {
 		}
 	}
 	return emulated
+}
+
+// Operations lists the ids of the operations of the Open API and the Link API that the
+// sandbox emulates. Faults can affect them.
+func Operations() []string {
+	var ids []string
+	for _, o := range slices.Concat(operations, linkOperations) {
+		if o.handle != nil {
+			ids = append(ids, o.id)
+		}
+	}
+	return ids
 }
 
 func serveDescription(w http.ResponseWriter, _ *http.Request) {

@@ -48,8 +48,9 @@ func (t *tenant) event(hook *webhook, o occurrence, id string, data details) del
 	if t.box.behavior.EventID == "per-webhook" {
 		id = t.box.ids.Next("et-")
 	}
+	userID, _ := data["userId"].(string)
 	return delivery.Event{
-		ID: id, Version: 1, Type: o.kind, CreatedAt: wire.Timestamp{Time: o.at},
+		UserID: userID, ID: id, Version: 1, Type: o.kind, CreatedAt: wire.Timestamp{Time: o.at},
 		Data:       t.box.behavior.Reshape(wire.Encode(t.withPayload(data, o.payload, hook.IncludePayload))),
 		AddedLater: t.box.behavior.FutureField(),
 	}

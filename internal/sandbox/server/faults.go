@@ -251,3 +251,9 @@ func endless(c *call, answer response) response {
 	first.data = shown
 	return c.render(first)
 }
+
+// Check returns an error that says why the fault cannot be set, nil if it can.
+func (f Fault) Check() error {
+	_, err := arm(f)
+	return err
+}

@@ -41,7 +41,7 @@ func short(text string, longest int) bool {
 }
 
 func FuzzWebhookBody(f *testing.F) {
-	fuzzForm(f, webhookForm(false), func(w webhookRequest) bool {
+	fuzzForm(f, webhookForm(false), func(w WebhookRequest) bool {
 		return short(w.Name, 200) && short(w.URL, 500) && strings.HasPrefix(strings.ToLower(w.URL), "https://") && short(w.Secret, 64) && len(w.EventTypes) > 0
 	}, anyHook, edited("url", `"HTTPS://h.example"`), edited("includePayload", "null"))
 }
@@ -74,7 +74,7 @@ func FuzzLinkToken(f *testing.F) {
 	r.SetBasicAuth("sandbox-key", "sandbox-secret")
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
-	var made struct{ Data createdUser }
+	var made struct{ Data CreatedUser }
 	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil {
 		f.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func createUser(c *call) reply {
 	defer c.tenant.mu.Unlock()
 	u := c.tenant.addUser(c.box.ids, metadata, c.now)
 	c.userID, c.committed = u.id, true
-	return created(createdUser{User: u.wire(&c.box.behavior), Token: c.mint(u)})
+	return created(CreatedUser{User: u.wire(&c.box.behavior), Token: c.mint(u)})
 }
 
 // addUser creates a user and notifies the webhooks. The caller holds mu.

@@ -13,10 +13,11 @@ import (
 // changed.
 type webhook struct {
 	registration
-	webhookRequest
+	WebhookRequest
 }
 
-type webhookRequest struct {
+// WebhookRequest is a webhook to register.
+type WebhookRequest struct {
 	Name           string   `json:"name"`
 	URL            string   `json:"url"`
 	EventTypes     []string `json:"eventTypes"`
@@ -28,7 +29,7 @@ type webhookRequest struct {
 type webhookWire struct {
 	ID        string         `json:"id"`
 	CreatedAt wire.Timestamp `json:"createdAt"`
-	webhookRequest
+	WebhookRequest
 	UpdatedAt wire.Timestamp `json:"updatedAt"`
 }
 
@@ -40,7 +41,7 @@ func (w *webhook) target() delivery.Target {
 // wire contains the secret unless a quirk hides it.
 func (w *webhook) wire(b *quirks.Behavior) any {
 	shown := webhookWire{
-		ID: w.id, CreatedAt: wire.Timestamp{Time: w.createdAt}, webhookRequest: w.webhookRequest,
+		ID: w.id, CreatedAt: wire.Timestamp{Time: w.createdAt}, WebhookRequest: w.WebhookRequest,
 		UpdatedAt: wire.Timestamp{Time: w.createdAt},
 	}
 	if b.WebhookSecret == "hidden" {
@@ -79,11 +80,11 @@ func webhookURL(allowHTTP bool) validate.Rule {
 }
 
 func createWebhook(c *call) reply {
-	wanted, wrong := validate.ReadForm[webhookRequest](c.body, c.box.hookForm)
+	wanted, wrong := validate.ReadForm[WebhookRequest](c.body, c.box.hookForm)
 	if wrong != nil {
 		return badRequest(wrong)
 	}
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
-	return ok(webhooks.add(c, "", &webhook{webhookRequest: wanted}).wire(&c.box.behavior))
+	return ok(webhooks.add(c, "", &webhook{WebhookRequest: wanted}).wire(&c.box.behavior))
 }

@@ -88,6 +88,9 @@ type testLogin struct {
 	Login    string `json:"login"`
 	Password string `json:"password"`
 	MFA      string `json:"mfa"`
+	// ErrorCode and Effect are those of a person with trouble.
+	ErrorCode string `json:"errorCode,omitempty"`
+	Effect    string `json:"effect,omitempty"`
 }
 
 func getLinkSession(c *call, u *user) reply {

@@ -15,7 +15,7 @@ import (
 // newcomer creates a user and returns the id and a link token.
 func (b *box) newcomer(edits ...edit) (userID, token string) {
 	b.t.Helper()
-	made := decode[createdUser](b.t, b.call(http.MethodPost, "/v1/users", "", edits...).must(b.t, http.StatusCreated).Data)
+	made := decode[CreatedUser](b.t, b.call(http.MethodPost, "/v1/users", "", edits...).must(b.t, http.StatusCreated).Data)
 	return made.User.ID, made.Token.AccessToken
 }
 
@@ -84,7 +84,7 @@ func TestLinkSession(t *testing.T) {
 	}
 	b.wall.advance(time.Hour)
 	session := decode[linkSession](t, b.get("/v1/link/session", bearer(token)).must(t, http.StatusOK).Data)
-	if session.UserID != userID || session.Mode != ModeSandbox || session.ExpiresIn != 4*60*60 || len(session.TestPeople) != 4 {
+	if session.UserID != userID || session.Mode != ModeSandbox || session.ExpiresIn != 4*60*60 || len(session.TestPeople) != 4+len(fixtures.Troubles) {
 		t.Errorf("session is %+v", session)
 	}
 	if len(session.Accounts) != 1 || session.Accounts[0].ID != kept.ID {

@@ -1,6 +1,10 @@
 package server
 
-import "net/http"
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
 
 // The errors that a person sees in the widget.
 
@@ -56,3 +60,6 @@ func (f tokenFault) reply() *reply {
 func belongsToAnother(what string) reply {
 	return refuse(http.StatusForbidden, "The "+what+" belongs to another user.")
 }
+
+// ErrorCodes lists the account error codes.
+func ErrorCodes() []string { return slices.Sorted(maps.Keys(accountErrors)) }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -32,7 +31,6 @@ type Overview struct {
 	// Providers, People, ErrorCodes and Operations are the choices on the page.
 	Providers  []*fixtures.Provider `json:"providers"`
 	People     []testLogin          `json:"people"`
-	Troubles   []fixtures.Trouble   `json:"troubles"`
 	ErrorCodes []string             `json:"errorCodes"`
 	Operations []string             `json:"operations"`
 	Faults     []Fault              `json:"faults"`
@@ -77,12 +75,6 @@ func (s *Sandbox) pageRoutes(r chi.Router) {
 		}
 		return s.Overview(limit, r.URL.Query().Get("find")), nil
 	}))
-	r.Post("/users", reading(func(_ *http.Request, body struct {
-		Key string `json:"key"`
-	},
-	) (any, error) {
-		return s.asBackend(cmp.Or(body.Key, s.keys[0]), createUser, nil)
-	}))
 	r.Post("/users/{id}/token", answering(func(r *http.Request) (any, error) { return s.NewToken(chi.URLParam(r, "id")) }))
 }
 
@@ -91,14 +83,8 @@ func (s *Sandbox) pageRoutes(r chi.Router) {
 func (s *Sandbox) Overview(limit int, find string) Overview {
 	shown := Overview{
 		Now: s.Now(), Stats: s.Stats(), Providers: fixtures.Providers, People: s.testPeople(),
-		ErrorCodes: slices.Sorted(maps.Keys(accountErrors)), Faults: s.Faults(), DeliveryFaults: s.DeliveryFaults(),
-		EventTypes: delivery.EventTypes, Quirks: s.quirks, Bodies: s.bodies.Keeps(),
-		Troubles: fixtures.Troubles,
-	}
-	for _, o := range slices.Concat(operations, linkOperations) {
-		if o.handle != nil {
-			shown.Operations = append(shown.Operations, o.id)
-		}
+		ErrorCodes: ErrorCodes(), Faults: s.Faults(), DeliveryFaults: s.DeliveryFaults(),
+		Operations: Operations(), EventTypes: delivery.EventTypes, Quirks: s.quirks, Bodies: s.bodies.Keeps(),
 	}
 	for _, key := range s.keys {
 		shown.Tenants = append(shown.Tenants, s.tenants[key].overview(&s.behavior, shown.Now, limit, find))
@@ -146,10 +132,16 @@ func (u *user) mentions(text string) bool {
 	return false
 }
 
+// testPeople are the usual test people, followed by those with trouble.
 func (s *Sandbox) testPeople() []testLogin {
 	shown := []testLogin{}
 	for _, p := range s.linker.people {
-		shown = append(shown, testLogin{p.Logins[0], p.Password, p.MFA})
+		shown = append(shown, testLogin{Login: p.Logins[0], Password: p.Password, MFA: p.MFA})
+	}
+	for _, trouble := range fixtures.Troubles {
+		shown = append(shown, testLogin{
+			trouble.Login, fixtures.TroublePassword, fixtures.TroubleCode, trouble.ErrorCode, trouble.Effect,
+		})
 	}
 	return shown
 }
@@ -162,15 +154,15 @@ func (s *Sandbox) NewToken(userID string) (any, error) {
 		_, ok := t.users.byID[userID]
 		t.mu.RUnlock()
 		if ok {
-			return s.asBackend(key, createToken, url.Values{"userId": {userID}})
+			return s.asBackend(key, createToken, &call{filters: url.Values{"userId": {userID}}})
 		}
 	}
 	return nil, notFound("user", userID)
 }
 
 // asBackend runs a handler of the Open API without a request: nothing is
-// limited, counted or written to the journal.
-func (s *Sandbox) asBackend(key string, how func(*call) reply, filters url.Values) (any, error) {
+// limited, counted or written to the journal. The call has the body or the filters.
+func (s *Sandbox) asBackend(key string, how func(*call) reply, c *call) (any, error) {
 	t, ok := s.tenants[key]
 	if !ok {
 		return nil, notFound("key", key)
@@ -178,7 +170,8 @@ func (s *Sandbox) asBackend(key string, how func(*call) reply, filters url.Value
 	now := s.clock.Now()
 	defer s.flush()
 	t.catchUp(now)
-	answer := how(&call{box: s, tenant: t, arrived: now, now: now, filters: filters})
+	c.box, c.tenant, c.arrived, c.now = s, t, now, now
+	answer := how(c)
 	if answer.status >= http.StatusBadRequest {
 		return nil, &ControlError{answer.status, answer.message}
 	}

@@ -46,7 +46,7 @@ func TestOverview(t *testing.T) {
 
 func TestThePageMakesUsersAndTokens(t *testing.T) {
 	b := newBox(t, Options{})
-	made := decode[createdUser](t, []byte(b.call(http.MethodPost, "/_sandbox/users", "{}").must(t, http.StatusOK).text))
+	made := decode[CreatedUser](t, []byte(b.call(http.MethodPost, "/_sandbox/users", "{}").must(t, http.StatusOK).text))
 	b.get("/v1/link/session", bearer(made.Token.AccessToken)).must(t, http.StatusOK)
 	again := decode[linkToken](t, []byte(b.call(http.MethodPost, "/_sandbox/users/"+made.User.ID+"/token", "").must(t, http.StatusOK).text))
 	b.get("/v1/link/session", bearer(again.AccessToken)).must(t, http.StatusOK)

@@ -185,7 +185,7 @@ func recordOf[T any](r *registration, request T) registrationRecord[T] {
 }
 
 func (w *webhook) kept() (string, int, any) {
-	return kindWebhook, w.ordinal, recordOf(&w.registration, w.webhookRequest)
+	return kindWebhook, w.ordinal, recordOf(&w.registration, w.WebhookRequest)
 }
 
 func (t *consentTemplate) kept() (string, int, any) {

@@ -74,7 +74,7 @@ func TestCreatedCode(t *testing.T) {
 func TestNewTokenVoidsFormerOnes(t *testing.T) {
 	for value, status := range map[string]int{"keeps": 200, "voids": 401} {
 		b := newBox(t, Options{Quirks: map[string]string{"new-token": value}})
-		made := decode[createdUser](t, b.call("POST", "/v1/users", "").Data)
+		made := decode[CreatedUser](t, b.call("POST", "/v1/users", "").Data)
 		minted := decode[linkToken](t, b.call("POST", "/v1/tokens?userId="+made.User.ID, "").must(t, 201).Data)
 		opened := func(token linkToken) answer {
 			return b.get("/v1/link/session", with("Authorization", "Bearer "+token.AccessToken))

@@ -191,7 +191,7 @@ func restoreRegistration[T registered, R any](t *tenant, of registry[T], text []
 }
 
 func restoreWebhook(t *tenant, text []byte) error {
-	return restoreRegistration(t, webhooks, text, func(r webhookRequest) *webhook { return &webhook{webhookRequest: r} })
+	return restoreRegistration(t, webhooks, text, func(r WebhookRequest) *webhook { return &webhook{WebhookRequest: r} })
 }
 
 func restoreConsentTemplate(t *tenant, text []byte) error {

@@ -4,6 +4,7 @@ package traffic
 
 import (
 	"maps"
+	"strings"
 	"sync"
 	"time"
 )
@@ -11,6 +12,9 @@ import (
 // journalLimit is how many calls are remembered at least. Older ones are forgotten
 // in bulk.
 const journalLimit = 250_000
+
+// maxText bounds what is remembered of the path and of the query of a call, in bytes.
+const maxText = 1 << 10
 
 // Entry is one call to the Open API. It is written when the response is known,
 // before a delayed response is sent.
@@ -52,8 +56,17 @@ func (j *Journal) Add(entry Entry) (seq int) {
 	}
 	j.last++
 	entry.Seq = j.last
+	entry.Path, entry.Query = start(entry.Path), start(entry.Query)
 	j.entries = append(j.entries, entry)
 	return entry.Seq
+}
+
+// start is the start of a text. A copy, so that the rest is not kept in memory.
+func start(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + "…"
 }
 
 // Cut records that nothing of the response arrived.

@@ -1,6 +1,19 @@
 package traffic
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
+
+// TestJournalCutsLongPaths: a caller cannot fill the memory with paths and queries.
+func TestJournalCutsLongPaths(t *testing.T) {
+	var j Journal
+	seq := j.Add(Entry{Path: "/" + strings.Repeat("é", maxText), Query: strings.Repeat("q", maxText)})
+	got, _ := j.Get(seq)
+	if want := "/" + strings.Repeat("é", maxText/2-1) + "…"; got.Path != want || len(got.Query) != maxText {
+		t.Errorf("%d bytes of the path, %d of the query", len(got.Path), len(got.Query))
+	}
+}
 
 func TestJournalForgetsTheOldest(t *testing.T) {
 	var j Journal

@@ -80,7 +80,7 @@ func TestOnlyTheVendorsHostsAreExempt(t *testing.T) {
 	} {
 		policy := vendorHosts()
 		policy.vendor[address] = test.vendor
-		conn, err := dialer(policy, nil, test.exempt)(t.Context(), "tcp", address)
+		conn, err := dialer(policy, nil, test.exempt, nil)(t.Context(), "tcp", address)
 		if err == nil {
 			_ = conn.Close()
 		}

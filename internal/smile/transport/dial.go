@@ -23,10 +23,10 @@ const (
 // address is checked after resolution, when it is connected to, so that the name cannot
 // resolve to another address in between.
 func dialer(
-	hosts *HostPolicy, proxies map[string]bool, exempt []netip.Prefix,
+	hosts *HostPolicy, proxies map[string]bool, exempt []netip.Prefix, resolver *net.Resolver,
 ) func(context.Context, string, string) (net.Conn, error) {
 	dial := func(control func(network, address string, _ syscall.RawConn) error) *net.Dialer {
-		return &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive, Control: control}
+		return &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive, Control: control, Resolver: resolver}
 	}
 	trusting, wary, toVendor := dial(nil), dial(requirePublic), dial(requirePublicOr(exempt))
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

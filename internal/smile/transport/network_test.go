@@ -328,7 +328,7 @@ func TestUnsent(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			transport := to(t, Config{RootCAs: test.roots}, test.url)
+			transport := to(t, Config{Roots: fixed(test.roots)}, test.url)
 			err := create(t.Context(), clientAt(transport, test.url))
 			var unsent *smile.UnsentError
 			if !errors.As(err, &unsent) || !smile.NotCreated(err) || test.want != nil && !errors.Is(err, test.want) {
@@ -336,7 +336,7 @@ func TestUnsent(t *testing.T) {
 			}
 		})
 	}
-	if err := create(t.Context(), clientAt(to(t, Config{RootCAs: trusted}, secure.URL), secure.URL)); err != nil {
+	if err := create(t.Context(), clientAt(to(t, Config{Roots: fixed(trusted)}, secure.URL), secure.URL)); err != nil {
 		t.Errorf("with the right certificate authority: %v", err)
 	}
 }
@@ -368,7 +368,7 @@ func TestHTTP1(t *testing.T) {
 	t.Cleanup(s.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	if err := create(t.Context(), clientAt(to(t, Config{RootCAs: roots}, s.URL), s.URL)); err != nil {
+	if err := create(t.Context(), clientAt(to(t, Config{Roots: fixed(roots)}, s.URL), s.URL)); err != nil {
 		t.Error(err)
 	}
 }
@@ -392,7 +392,7 @@ func TestProxy(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", proxy.URL)
 	t.Setenv("NO_PROXY", "")
 	through := func() error {
-		transport := to(t, Config{RootCAs: roots}, "example.com")
+		transport := to(t, Config{Roots: fixed(roots)}, "example.com")
 		return create(t.Context(), clientAt(transport, "https://example.com/v1"))
 	}
 	if err := through(); err != nil {

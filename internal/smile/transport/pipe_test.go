@@ -62,8 +62,8 @@ func overridden(
 ) *Transport {
 	t.Helper()
 	transport := New(withDefaults(config))
-	transport.base.DialContext = dial
-	transport.base.Proxy = nil
+	transport.base.base.DialContext = dial
+	transport.base.base.Proxy = nil
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -49,8 +50,11 @@ type Config struct {
 	Hosts *HostPolicy
 	// AllowExemptAddresses permits that the vendor's hosts are at the addresses that Hosts exempts.
 	AllowExemptAddresses bool
-	// RootCAs verify the server; nil are the system's.
-	RootCAs *x509.CertPool
+	// Roots returns the certificate authorities that verify the server. It returns another pool when they have changed, and nil for
+	// the system's. Without it, they are the system's. It is called before each call.
+	Roots func() *x509.CertPool
+	// Resolver resolves the names of hosts; nil is the system's.
+	Resolver *net.Resolver
 	// Metrics counts and times the calls; nil does not.
 	Metrics *Metrics
 	// Clocks records the time of the host; nil does not.
@@ -66,7 +70,7 @@ type Config struct {
 // Transport is a smile.Doer. It is safe for concurrent use.
 type Transport struct {
 	chain  http.RoundTripper
-	base   *http.Transport
+	base   *trustingBase
 	budget *Budget
 	host   *Host
 }
@@ -75,7 +79,7 @@ type Transport struct {
 // moment.
 func New(config Config) *Transport {
 	config = config.withDefaults()
-	base := newBase(config, httpproxy.FromEnvironment())
+	base := newTrustingBase(config, httpproxy.FromEnvironment())
 	return &Transport{chain: newChain(config, base), base: base, budget: config.Budget, host: config.Host}
 }
 
@@ -114,6 +118,9 @@ func (c Config) withDefaults() Config {
 	if c.Hosts == nil {
 		c.Hosts = vendorHosts()
 	}
+	if c.Roots == nil {
+		c.Roots = func() *x509.CertPool { return nil }
+	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics()
 	}
@@ -126,9 +133,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// newBase returns the RoundTripper that uses the network. It uses only HTTP/1.1, with
+// newBase returns a RoundTripper that uses the network. It uses only HTTP/1.1, with
 // which the library sends a request again in fewer cases, and all of them are known.
-func newBase(config Config, proxy *httpproxy.Config) *http.Transport {
+func newBase(config Config, proxy *httpproxy.Config, roots *x509.CertPool) *http.Transport {
 	var exempt []netip.Prefix
 	if config.AllowExemptAddresses {
 		exempt = config.Hosts.exempt
@@ -137,9 +144,9 @@ func newBase(config Config, proxy *httpproxy.Config) *http.Transport {
 	http1.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  proxyOf(proxy),
-		DialContext:            dialer(config.Hosts, proxyAddresses(proxy), exempt),
+		DialContext:            dialer(config.Hosts, proxyAddresses(proxy), exempt, config.Resolver),
 		Protocols:              http1,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		MaxIdleConnsPerHost:    maxIdleConns,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,

@@ -33,27 +33,35 @@ type tour struct {
 // kind of error. The report is about the operations that the description also
 // has.
 func Run(document *contract.Document) (*contract.Report, error) {
-	shared := Shared(document)
-	if len(shared) == 0 {
+	if len(Shared(document)) == 0 {
 		return nil, ErrNothingShared
 	}
-	box, err := server.New(server.Options{LinkDelay: linkDelay, DataDelay: dataDelay})
+	t, err := newTour(document, server.Options{LinkDelay: linkDelay, DataDelay: dataDelay})
 	if err != nil {
 		return nil, err
 	}
-	defer box.Close()
-	t := &tour{
-		box: box, document: document, report: contract.NewReport(shared),
-		emulated: map[string]server.Operation{}, memory: map[string]string{},
-	}
-	for _, o := range server.Emulated() {
-		t.emulated[o.ID] = o
-	}
+	defer t.box.Close()
 	if err := t.drive(); err != nil {
 		return nil, err
 	}
 	t.report.Close()
 	return t.report, nil
+}
+
+// newTour prepares a tour of a new sandbox. The caller must close the sandbox.
+func newTour(document *contract.Document, options server.Options) (*tour, error) {
+	box, err := server.New(options)
+	if err != nil {
+		return nil, err
+	}
+	t := &tour{
+		box: box, document: document, report: contract.NewReport(Shared(document)),
+		emulated: map[string]server.Operation{}, memory: map[string]string{},
+	}
+	for _, o := range server.Emulated() {
+		t.emulated[o.ID] = o
+	}
+	return t, nil
 }
 
 func (t *tour) drive() error {

@@ -61,7 +61,7 @@ function secretsButton(shown, again) {
 }
 
 const forgotten = () => part("Headers and bodies", el("p", { class: "soft" },
-  state.bodies ? "They are not kept any more: only the newest 64 MiB are." : "They are not kept: the sandbox runs with --journal-bodies=false."));
+  state.bodies ? "They are no longer available: only the newest 64 MiB are kept." : "They are not kept, because the sandbox runs with --journal-bodies=false."));
 
 async function inspectCall(seq, secrets = false) {
   const { entry, kept, request, response } = await control("GET", `journal/${seq}?secrets=${secrets}`);
@@ -72,7 +72,7 @@ async function inspectCall(seq, secrets = false) {
     request?.masked || response?.masked || secrets ? secretsButton(secrets, (shown) => open(() => inspectCall(seq, shown))) : null,
   ], [
     facts([
-      ["Status", entry.status ? String(entry.status) : "cut off: nothing of the response was sent"], ["Operation", entry.operation], ["Time", day(entry.time)],
+      ["Status", entry.status ? String(entry.status) : "cut off: no response was sent"], ["Operation", entry.operation], ["Time", day(entry.time)],
       ["From", entry.source], ["Key", entry.key], ["State", entry.committed ? "changed" : "unchanged"],
       ["User", entry.userId && el("button", { class: "tiny code", onclick: () => open(() => inspectUser(entry.userId)) }, entry.userId)],
     ]),

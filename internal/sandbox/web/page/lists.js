@@ -54,7 +54,7 @@ async function refresh() {
   draw("webhooks", webhooks, () => (webhooks.length ? webhooks.map(hook) : empty("No webhooks yet. Register one with POST /v1/webhooks.")));
   keepChoice("w-user", users.map(({ user }) => [user.id, short(user.id)]));
   keepChoice("l-provider", state.providers.filter((provider) => provider.accountConnection).map(({ id, name }) => [id, name]));
-  keepChoice("l-login", state.people.map(({ login }) => [login]));
+  keepChoice("l-login", state.people.map(({ login, effect }) => [login, effect ? `${login}: ${effect}` : login]));
   keepChoice("f-operation", [["*", "every call"], ...state.operations.map((id) => [id])]);
   keepChoice("d-type", [["*", "every event"], ...state.eventTypes.filter((type) => type !== "ALL_EVENTS").map((type) => [type])]);
   draw("faults", state.faults, (faults) => (faults.length ? faults.map((fault) => el("li", { class: "code" },
@@ -64,7 +64,8 @@ async function refresh() {
   draw("quirks", state.quirks, (quirks) => table(["Quirk", "Value", "What it decides"], quirks.map((quirk) => [
     el("span", { class: "code" }, quirk.name), el("span", { class: `tag ${quirk.set ? "warm" : ""}` }, quirk.value), `${quirk.doc} (${quirk.values.replaceAll("|", ", ")})`])));
   draw("people", state.people, (people) => table(["Login", "Password", "Code", "What happens"], people.map((who) => [
-    el("span", { class: "code" }, who.login), el("span", { class: "code" }, who.password), el("span", { class: "code" }, who.mfa), who.note ?? "is connected"])));
+    el("span", { class: "code" }, who.login), el("span", { class: "code" }, who.password), el("span", { class: "code" }, who.mfa),
+    [who.effect ?? "is connected", who.errorCode && el("div", { class: "code soft" }, who.errorCode)]])));
   await start();
 }
 
@@ -131,7 +132,7 @@ async function follow() {
 async function followDeliveries() {
   const recent = (await lines(`deliveries?since=${Math.max(0, state.stats.deliveries - KEPT)}`)).reverse();
   const wanted = recent.filter((delivery) => {
-    const text = `${delivery.eventType} ${delivery.eventId} ${delivery.url} ${delivery.webhookId} ${delivery.state}`.toLowerCase();
+    const text = `${delivery.eventType} ${delivery.eventId} ${delivery.url} ${delivery.webhookId} ${delivery.userId ?? ""} ${delivery.state}`.toLowerCase();
     return (!$("d-state").value || delivery.state === $("d-state").value) && $("d-find").value.toLowerCase().split(/\s+/).every((word) => text.includes(word));
   }).slice(0, SHOWN);
   draw("deliveries", [wanted, recent.length > 0], () => (wanted.length ? wanted.map(deliveryLine) : empty(recent.length ? "No such deliveries." : "No deliveries yet.", "p")));

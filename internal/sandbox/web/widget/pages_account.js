@@ -41,7 +41,7 @@ function loginPage(flow, provider, option = provider.loginOptions[0]) {
     heading: `Log in to ${provider.name}`,
     hint: sentence(`Use your login at ${provider.longName}`),
     lead: tile(provider.name, "large"),
-    body: [sheet.node, status, testPeople(flow, (person) => {
+    body: [sheet.node, status, ...testPeople(flow, (person) => {
       login.input.value = person.login;
       password.input.value = person.password;
       password.complain("");
@@ -59,14 +59,16 @@ function filled({ input, complain }, text) {
 
 // testPeople shows the logins of test people. In production mode there are none.
 function testPeople(flow, onchoose) {
-  if (flow.session.testPeople.length === 0) {
-    return null;
-  }
-  return el("details", { class: "test-people" },
-    el("summary", {}, "Test accounts"),
-    el("ul", {}, flow.session.testPeople.map((person) => el("li", {},
+  const group = (title, people, note) => people.length === 0 ? null : el("details", { class: "test-people" },
+    el("summary", {}, title),
+    el("ul", {}, people.map((person) => el("li", {},
       el("button", { type: "button", class: "button small", onclick: () => onchoose(person), "aria-label": `Fill in ${person.login}` }, person.login),
-      el("span", {}, `password ${person.password}, code ${person.mfa}`)))));
+      el("span", {}, note(person))))));
+  const all = flow.session.testPeople;
+  return [
+    group("Test accounts", all.filter((person) => !person.effect), (person) => `password ${person.password}, code ${person.mfa}`),
+    group("Test accounts with trouble", all.filter((person) => person.effect), (person) => person.effect),
+  ];
 }
 
 // mfaPage asks for the code. logIn returns to the page of the login.
@@ -167,23 +169,26 @@ function confirmPage(flow, { heading, yes, no, doing, work, done, back }) {
 // Texts by error: [heading, text, offer to try again].
 const PROBLEMS = {
   INVALID_CREDENTIALS: ["That login did not work", "Check your login and your password.", true],
+  INVALID_AUTH: ["The provider refused the login", "Check whether you can log in at the provider itself.", true],
   INVALID_MFA: ["That code did not work", "Log in again to get a new code.", true],
   MFA_TIMEOUT: ["The code was entered too late", "Log in again to get a new code.", true],
   ACCOUNT_DISABLED: ["Your account is disabled", "Ask the provider to enable it, then try again.", false],
   ACCOUNT_INACCESSIBLE: ["Your account cannot be reached", "Check whether you can log in at the provider itself.", true],
   ACCOUNT_INCOMPLETE: ["Your account is not complete", "Finish setting it up at the provider, then try again.", true],
   ACCOUNT_LOCKED: ["Your account is locked", "Unlock it at the provider, then try again.", true],
-  AUTH_REQUIRED: ["You need to log in again", "The provider requires a new login.", true],
+  AUTH_REQUIRED: ["The provider needs your attention", "Log in at the provider itself, then try again.", true],
   EXPIRED_CREDENTIALS: ["Your password has expired", "Change it at the provider, then try again.", true],
   INVALID_ACCOUNT_TYPE: ["This kind of account has no data to share", "Choose another account.", true],
-  SERVICE_UNAVAILABLE: ["The provider does not answer", "This is not your fault. Try again in a few minutes.", true],
+  SERVICE_UNAVAILABLE: ["The provider is not responding", "Try again in a few minutes.", true],
   TOS_REQUIRED: ["The provider has new terms", "Accept them at the provider, then try again.", true],
+  UNSUPPORTED_AUTH_TYPE: ["This kind of login is not supported", "Use another login or another provider.", true],
+  UNSUPPORTED_MFA_METHOD: ["This kind of verification is not supported", "Change it at the provider, then try again.", true],
   EXPIRED: ["This session has ended", "For your security, a session lasts only a few hours. Close this window and start again.", false],
   TOKEN: ["This session cannot be opened", "Close this window and start again.", false],
   NETWORK: ["There is no connection", "Check whether you are online, then try again.", true],
 };
 
-const UNKNOWN_PROBLEM = ["Something went wrong", "This is not your fault. Try again in a few minutes.", true];
+const UNKNOWN_PROBLEM = ["Something went wrong", "Try again in a few minutes.", true];
 
 // errorPage shows an error. retry is the action of the button.
 function errorPage(flow, code, retry) {

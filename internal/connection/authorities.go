@@ -1,0 +1,60 @@
+package connection
+
+import (
+	"crypto/x509"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/problem"
+)
+
+// authoritiesFrom reads the connection's own certificate authorities from the Secret of its key pair: "" if it has none.
+func authoritiesFrom(secret *corev1.Secret) (string, error) {
+	pem, ok := secret.Data[authoritiesKey]
+	if !ok {
+		return "", nil
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		return "", problem.NewInvalid(v1alpha1.ReasonSecretInvalid, fmt.Sprintf("the Secret %q: key %q contains no certificate: "+
+			"put certificates in PEM format there, or remove the key", secret.Name, authoritiesKey)).After(Recheck)
+	}
+	return string(pem), nil
+}
+
+// trusting returns the certificate authorities of all connections, where nil means the system's, with a connection's own ones
+// added. It returns the same pool as long as common does.
+func trusting(common func() *x509.CertPool, own string) func() *x509.CertPool {
+	if common == nil {
+		common = func() *x509.CertPool { return nil }
+	}
+	if own == "" {
+		return common
+	}
+	var mu sync.Mutex
+	var from, pool *x509.CertPool
+	return func() *x509.CertPool {
+		present := common()
+		mu.Lock()
+		defer mu.Unlock()
+		if pool == nil || present != from {
+			from, pool = present, clone(present)
+			pool.AppendCertsFromPEM([]byte(own))
+		}
+		return pool
+	}
+}
+
+// clone returns a copy of a pool, where nil means the system's. A system without authorities has an empty one.
+func clone(pool *x509.CertPool) *x509.CertPool {
+	if pool != nil {
+		return pool.Clone()
+	}
+	system, err := x509.SystemCertPool()
+	if err != nil {
+		return x509.NewCertPool()
+	}
+	return system
+}
