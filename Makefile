@@ -20,10 +20,11 @@ TESTFLAGS ?=
 BIN := $(CURDIR)/bin
 BINARIES := $(notdir $(wildcard cmd/*))
 GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/application-api-errors.md docs/application-api.openapi.json \
-	internal/appapi/conformance/client docs/metrics.md config/argocd
-MODULES := . hack/controlplane hack/prometheus hack/release hack/tools
+	internal/appapi/conformance/client docs/metrics.md config/argocd \
+	config/chart/smile-operator/values.yaml config/chart/smile-operator/files docs/chart.md
+MODULES := . hack/chart hack/controlplane hack/prometheus hack/release hack/tools
 # Our own packages in the other modules.
-NESTED := hack/controlplane/fetch hack/prometheus hack/release hack/tools/walls
+NESTED := hack/chart hack/controlplane/fetch hack/prometheus hack/release hack/tools/walls
 
 # Packages whose tests need a control plane, and all the others.
 LIST = $(GO) list -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./...
@@ -67,21 +68,24 @@ image: ## Build the container images
 	for name in smile-operator smile-sandbox; do \
 		$(CONTAINER_TOOL) build --build-arg BINARY=$$name --build-arg VERSION=$(VERSION) --tag $$name:$(IMAGE_TAG) .; done
 
-RELEASE = $(GO) -C hack/release run . build --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)"
+# Where releases are written, and the architectures of their images; the default is all.
+DIST ?= $(CURDIR)/dist
+RELEASE_ARCH ?=
+RELEASE = $(GO) -C hack/release run . build --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)" $(if $(RELEASE_ARCH),--arch=$(RELEASE_ARCH))
 
 .PHONY: release
 release: toolchain ## Build a release into dist/, without a container engine (VERSION=v0.1.0 IMAGE_REPOSITORY=registry/smile-operator)
-	$(RELEASE) --dist=$(CURDIR)/dist
+	$(RELEASE) --dist="$(DIST)"
 
 .PHONY: release-twice
 release-twice: release ## Build the release twice and fail if a file differs (VERSION=v0.1.0)
 	@again=$$(mktemp -d); trap 'rm -rf "$$again"' EXIT; \
 	$(RELEASE) --dist="$$again/dist"; \
-	diff --recursive --brief dist "$$again/dist" && echo "Both builds are equal."
+	diff --recursive --brief "$(DIST)" "$$again/dist" && echo "Both builds are equal."
 
 .PHONY: release-push
 release-push: ## Push the images of dist/ and print their references (VERSION=v0.1.0 IMAGE_REPOSITORY=registry/smile-operator)
-	@$(GO) -C hack/release run . push --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)" --dist=$(CURDIR)/dist
+	@$(GO) -C hack/release run . push --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)" --dist="$(DIST)"
 
 .PHONY: generate
 generate: toolchain ## Generate deep copies, CRDs, RBAC, the reference pages, and the client of the application API from the Go sources
@@ -91,6 +95,7 @@ generate: toolchain ## Generate deep copies, CRDs, RBAC, the reference pages, an
 	$(GO) test ./internal/appapi -run '^TestDocuments$$' -write >/dev/null
 	$(GO) test ./internal/argocd -run '^Test(EachKind|ConfigMap)HasTheScripts$$' -write >/dev/null
 	$(GO) test ./internal/app -run '^TestMetricsPage$$' -write >/dev/null
+	$(GO) -C hack/chart run .
 	$(GO) tool -modfile=hack/tools/go.mod oapi-codegen -generate types,client -package client \
 		-o internal/appapi/conformance/client/client.gen.go docs/application-api.openapi.json
 
@@ -148,7 +153,8 @@ test: test-unit test-cluster ## Run all tests that are fast and require no brows
 test-unit: toolchain compiler ## Run the tests that require no control plane
 	@echo "go test -race, packages without a control plane"
 	@$(GO) test $(TESTFLAGS) -race $(UNIT_PACKAGES)
-	@for dir in $(NESTED); do $(GO) -C $$dir test ./...; done
+	@# Files outside of these modules do not count for the cache of results.
+	@for dir in $(NESTED); do $(GO) -C $$dir test -count=1 ./...; done
 
 .PHONY: test-cluster
 test-cluster: compiler kube-controller-manager ## Run the tests on a real control plane
@@ -168,8 +174,10 @@ JOURNEY ?= all
 
 .PHONY: e2e
 e2e: compiler kube-controller-manager browser axe ## Run the tests of whole processes, and of the widget in a browser
-	@$(call need,node,nodejs,the example in Node)
+	@$(call need,node,nodejs,the examples in Node)
+	@$(call need,curl,curl,the commands of the documentation)
 	$(E2E) -timeout 60m ./internal/e2e/... ./internal/sandbox/browsertest/... ./internal/sandbox/docstest/...
+	KUBEBUILDER_ASSETS=$(BIN)/k8s $(GO) -C hack/chart test $(TESTFLAGS) -tags e2e -count=1 -timeout 30m ./cluster
 
 .PHONY: wink-journeys
 wink-journeys: compiler kube-controller-manager browser axe ## Have George use the hosted page in a browser, 20 times in a row

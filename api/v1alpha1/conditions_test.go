@@ -100,7 +100,7 @@ func TestEachReasonIsDocumentedOnce(t *testing.T) {
 	}
 }
 
-// Every name that the page gives for an annotation exists.
+// Every annotation that the page names exists.
 func TestTheReasonsPageNamesAnnotationsThatExist(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/reasons.md")

@@ -18,7 +18,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/testenv"
 )
 
-// named are the fields that name an object, by kind and field: each gives a spec with that name.
+// named are the fields that name an object, by kind and field. Each function returns a spec with that name.
 var named = map[string]map[string]func(name string) values{
 	"SmileConnection": {
 		"credentialsSecretRef": func(name string) values { return values{"credentialsSecretRef": values{"name": name}} },

@@ -111,7 +111,7 @@ var _ = Describe("The data of a person", func() {
 		Expect(s.data()).To(Equal(before))
 	})
 
-	// Withdrawn consent is not forgotten, whatever else fails in the reconcile that learns of it.
+	// Withdrawn consent is not forgotten, even if something else fails in the reconcile that finds it.
 	DescribeTable("is erased although the reconcile that learned of the withdrawal failed",
 		func(providers []string, faults ...sandbox.Fault) {
 			s := newScene(testenv.Config{})

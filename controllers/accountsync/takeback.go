@@ -23,7 +23,7 @@ type stray struct {
 	sealed bool
 }
 
-// isUndecided reports whether the output holds strays, about which it must be decided.
+// isUndecided reports whether the output holds strays that a decision is still needed about.
 func (s *scope) isUndecided(ctx context.Context, sync *v1alpha1.SmileAccountSync) (bool, error) {
 	strays, err := s.strays(ctx, sync)
 	return len(strays) > 0, err

@@ -19,7 +19,7 @@ var _ = Describe("A Secret that a SmileConnection names", func() {
 		conn *v1alpha1.SmileConnection
 	)
 
-	// named makes a connection whose pair is under other names than the default ones.
+	// named makes a connection whose pair is under keys other than the defaults.
 	named := func(data map[string]string) *corev1.Secret {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "database"}, StringData: data}
 		conn = testenv.Connection(testenv.ConnectionName, func(c *v1alpha1.SmileConnection) {

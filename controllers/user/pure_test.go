@@ -42,7 +42,7 @@ func TestRenewAt(t *testing.T) {
 	}
 }
 
-// Whatever expiry Smile gives tokens, a user gets at most one every few minutes.
+// Whatever the expiry of Smile's tokens is, a user gets at most one token every few minutes.
 func TestTokensAreNeverMintedByTheMinute(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

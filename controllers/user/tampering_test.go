@@ -25,7 +25,7 @@ type victim struct {
 // tamperings are what a neighbor can write into its own objects and their statuses to reach a victim.
 var tamperings = []struct {
 	name string
-	// spec is true for what is written when the objects are declared.
+	// spec is true for writes that declare the objects.
 	spec bool
 	do   func(*neighbor, victim)
 }{

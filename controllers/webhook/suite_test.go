@@ -64,7 +64,7 @@ func newSceneAt(receiver string, options sandbox.Options) *scene {
 	return s
 }
 
-// restart gives the world another process of the operator.
+// restart starts another process of the operator.
 func (s *scene) restart() {
 	GinkgoHelper()
 	s.op = s.Operator()
@@ -127,7 +127,7 @@ type remote struct {
 	IncludePayload bool     `json:"includePayload"`
 }
 
-// webhooks are those at Smile, oldest first, without the event types that the quirk future adds.
+// webhooks returns the webhooks at Smile, oldest first, without the event types that the quirk future adds.
 func (s *scene) webhooks() []remote {
 	GinkgoHelper()
 	var answer struct {

@@ -17,8 +17,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/controlplane"
 )
 
-// TestDeployAndUndeploy installs everything with make, as on any existing cluster, and removes it again. What stays is meant to stay:
-// the CRDs, and the namespace, because the identity Secret is in it.
+// TestDeployAndUndeploy installs everything with make, as on any existing cluster, and removes it again. What stays is meant to
+// stay: the CRDs, and the namespace, because the identity Secret is in it.
 func TestDeployAndUndeploy(t *testing.T) {
 	t.Parallel()
 	assets, err := controlplane.Assets()

@@ -185,3 +185,25 @@ func TestRunbooks(t *testing.T) {
 		}
 	}
 }
+
+// The queries of the dashboard name metrics that exist. End-to-end tests check that each returns a series.
+func TestDashboard(t *testing.T) {
+	queries, err := readQueries("../../config/grafana/smile-operator.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range queries {
+		if _, err := shortened(query, 1); err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
+		for _, name := range regexp.MustCompile(`smile_operator_\w+`).FindAllString(query, -1) {
+			if !strings.Contains(string(documented), "| `"+strings.TrimSuffix(name, "_bucket")+"` |") {
+				t.Errorf("%s: there is no metric %s", query, name)
+			}
+		}
+	}
+}

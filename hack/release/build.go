@@ -42,19 +42,18 @@ func (r release) build(ctx context.Context, progress io.Writer) (digest string, 
 	if err != nil {
 		return "", err
 	}
-	var operator v1.Hash
+	digests := map[string]v1.Hash{}
 	for _, name := range images {
 		fmt.Fprintln(progress, "building", name)
-		digest, err := r.image(ctx, name, created)
-		if err != nil {
+		if digests[name], err = r.image(ctx, name, created); err != nil {
 			return "", fmt.Errorf("%s: %w", name, err)
 		}
-		if name == operatorImage {
-			operator = digest
-		}
 	}
-	if err := r.manifest(operator); err != nil {
+	if err := r.manifest(digests[operatorImage]); err != nil {
 		return "", fmt.Errorf("install.yaml: %w", err)
+	}
+	if err := r.chart(digests, created); err != nil {
+		return "", fmt.Errorf("chart: %w", err)
 	}
 	return writeChecksums(r.dist)
 }

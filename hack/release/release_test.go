@@ -7,6 +7,7 @@ import (
 	"debug/elf"
 	"errors"
 	"io"
+	"io/fs"
 	"log"
 	"net/http/httptest"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -26,6 +28,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"helm.sh/helm/v4/pkg/chart/common"
+	chartutil "helm.sh/helm/v4/pkg/chart/common/util"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/engine"
 )
 
 const (
@@ -60,6 +66,7 @@ func TestRelease(t *testing.T) {
 		})
 	}
 	t.Run("manifest", func(t *testing.T) { checkManifest(t, r) })
+	t.Run("chart", func(t *testing.T) { checkChart(t, r) })
 	t.Run("checksums", func(t *testing.T) {
 		check := exec.CommandContext(t.Context(), "sha256sum", "--check", "--strict", checksumsFile)
 		check.Dir = r.dist
@@ -208,6 +215,75 @@ func checkManifest(t *testing.T, r release) {
 	}
 	if got := strings.Count(string(manifest), "\nkind: CustomResourceDefinition\n"); got != len(crds) {
 		t.Errorf("install.yaml has %d of %d CRDs", got, len(crds))
+	}
+}
+
+// checkChart checks that the chart runs exactly the images of this release, and that Helm accepts it.
+func checkChart(t *testing.T, r release) {
+	packed, err := loader.Load(filepath.Join(r.dist, "smile-operator-"+strings.TrimPrefix(testVersion, "v")+".tgz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packed.Metadata.AppVersion != testVersion {
+		t.Errorf("the application's version is %s", packed.Metadata.AppVersion)
+	}
+	values, err := chartutil.ToRenderValues(packed, map[string]any{"sandbox": map[string]any{"enabled": true}},
+		common.ReleaseOptions{Name: "smile-operator", Namespace: "default"}, common.DefaultCapabilities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := engine.Engine{}.RenderWithContext(t.Context(), packed, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, image := range map[string]string{"deployment.yaml": operatorImage, "sandbox.yaml": "smile-sandbox"} {
+		index, err := readLayout(filepath.Join(r.dist, layouts, image))
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := index.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "image: " + beside(testRepository, image) + "@" + digest.String() + "\n"
+		if !strings.Contains(files["smile-operator/templates/"+file], want) {
+			t.Errorf("%s lacks %s", file, want)
+		}
+	}
+}
+
+// TestChartIsReproducible packs the chart twice, at different times of its files.
+func TestChartIsReproducible(t *testing.T) {
+	root := t.TempDir()
+	place := filepath.Join(root, "config", "chart", operatorImage)
+	if err := os.CopyFS(place, os.DirFS(filepath.Join("..", "..", "config", "chart", operatorImage))); err != nil {
+		t.Fatal(err)
+	}
+	created := time.Unix(1_700_000_000, 0).UTC()
+	images := map[string]v1.Hash{operatorImage: {Algorithm: "sha256", Hex: strings.Repeat("a", 64)}}
+	var digests []string
+	for age := range 2 {
+		if err := filepath.WalkDir(place, func(path string, _ fs.DirEntry, err error) error {
+			changed := created.Add(time.Duration(age+1) * time.Hour)
+			return errors.Join(err, os.Chtimes(path, changed, changed))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r := release{root: root, version: testVersion, repository: testRepository, dist: t.TempDir()}
+		if err := r.chart(images, created); err != nil {
+			t.Fatal(err)
+		}
+		digest, err := writeChecksums(r.dist)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, digest)
+	}
+	if digests[0] != digests[1] {
+		t.Errorf("packed twice, the chart has the digests %v", digests)
+	}
+	if _, err := withImages([]byte("image: {}"), testRepository, images); err == nil {
+		t.Error("values without an image are accepted")
 	}
 }
 

@@ -21,7 +21,7 @@ type lease struct {
 	clock *clocktesting.FakeClock
 	takes time.Duration
 	fails error
-	// record is what the API server has; nil is nothing.
+	// record is the object at the API server; nil if there is none.
 	record *resourcelock.LeaderElectionRecord
 }
 
@@ -192,7 +192,7 @@ func release(t *testing.T, lock *fencedLock) {
 	}
 }
 
-// A former version that leads next goes by it.
+// A former version that leads next relies on it.
 func TestLeaseShowsUntilWhenALeaderMayHaveSent(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)

@@ -30,7 +30,7 @@ type described struct{ name, help, labels string }
 
 var description = regexp.MustCompile(`^Desc\{fqName: "(smile_operator_\w+)", help: "(.*)", unit: "", constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
 
-// The page of metrics lists those that the operator registers.
+// The metrics page lists exactly the metrics that the operator registers.
 func TestMetricsPage(t *testing.T) {
 	want := pageOfMetrics(operatorMetrics(t))
 	if *writeMetrics {

@@ -117,7 +117,7 @@ type Call struct {
 	Operation *Operation
 	// Caller is nil if the caller could not be authenticated.
 	Caller Caller
-	// Namespace and Name are those of the path; empty if they are not valid.
+	// Namespace and Name in the path; empty if they are not valid.
 	Namespace, Name string
 	// ConsentRef and Purpose are what the caller's headers say; empty without them.
 	ConsentRef, Purpose string

@@ -78,8 +78,8 @@ func expected(path string) (namespace, name string, ok bool) {
 	return namespace, name, len(validation.IsDNS1123Label(namespace)) == 0 && len(validation.IsDNS1123Subdomain(name)) == 0
 }
 
-// FuzzPath sends any request target. A token is minted exactly if the target is a call of the documented form, for the very object
-// that it names, whose rights were checked.
+// FuzzPath sends any request target. A token is minted exactly if the target is a call of the documented form, for the very
+// object that it names, whose rights were checked.
 func FuzzPath(f *testing.F) {
 	for _, target := range []string{
 		georgesPath, georgesPath + "/", georgesPath + "?", georgesPath + "?widget=x", "/v1//namespaces/shop/smileusers/george/token",

@@ -244,7 +244,7 @@ type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// Every call has one record, whatever becomes of it, and requests that are no call have none.
+// Every call has one record, whatever its result. A request that matches no operation has none.
 func TestEachCallIsRecordedOnce(t *testing.T) {
 	s := newServer()
 	s.post(t, georgesPath, "token-of-shop", func(r *http.Request) {
@@ -340,7 +340,7 @@ func TestACallerIsLimitedAlone(t *testing.T) {
 	}
 }
 
-// A source of garbage has so much of it checked; a token that was valid before is always checked.
+// Only a limited number of invalid tokens from one source is checked. A token that was valid before is always checked.
 func TestGarbageIsLimited(t *testing.T) {
 	s := newServer()
 	s.post(t, georgesPath, "token-of-shop")

@@ -53,7 +53,7 @@ func TestALink(t *testing.T) {
 	}
 }
 
-// FuzzLinkBodies compares the reading of bodies with rules that were written apart from it.
+// FuzzLinkBodies compares the reading of bodies with independent rules.
 func FuzzLinkBodies(f *testing.F) {
 	for _, seed := range []string{
 		`{"widget":"wink"}`, `{"widget":"wink","expiresIn":"24h"}`, `{"Widget":"wink"}`, `{"widget":"wink"}{}`, `{"widget":null}`,

@@ -3,5 +3,5 @@
 //
 // The scripts of SmileUser are the originals. make generate copies them to the other kinds, and writes argocd-cm.yaml, which has
 // all scripts in the form of Argo CD's ConfigMap. The test data need a control plane: KUBEBUILDER_ASSETS=$PWD/bin/k8s go test
-// ./internal/argocd -write writes them anew. Without the flag, the tests fail if one of these files is not up to date.
+// ./internal/argocd -write writes them again. Without the flag, the tests fail if one of these files is not up to date.
 package argocd

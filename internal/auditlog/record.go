@@ -51,7 +51,7 @@ type Call struct {
 	ID string `json:"call"`
 	// Caller is the name of the caller; empty if the caller was not authenticated.
 	Caller string `json:"caller,omitempty"`
-	// Verb and Resource are those of the call, as in RBAC.
+	// Verb and Resource of the call, as in RBAC.
 	Verb     string `json:"verb"`
 	Resource string `json:"resource"`
 	// ConsentRef and Purpose are what the caller's headers said.

@@ -98,7 +98,7 @@ func TestTheLeaderIsAnnounced(t *testing.T) {
 	a.leads(t, 3, clock.Now())
 	check(first)
 
-	// Another process leads that announces nothing, such as one of an earlier version: what is there is not its own.
+	// The leader announces nothing, such as one of an earlier version: the announcement in the Lease is not its own.
 	plain := &replica{nil, "c", leases.Leases("n")}
 	plain.leads(t, 4, clock.Now())
 	check(broker.Leader{})
@@ -291,7 +291,7 @@ func TestAForgedLeaderGetsNoToken(t *testing.T) {
 	}
 }
 
-// silentLeader has the leader of a pair be a process that accepts connections and does nothing more.
+// silentLeader replaces the leader of a pair by a process that accepts connections and does nothing else.
 func (p *pair) silentLeader(t *testing.T, own *broker.Ephemeral) {
 	t.Helper()
 	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -359,7 +359,7 @@ func TestAStandbyServesByItselfWhileNoLeaderAnswers(t *testing.T) {
 	})
 }
 
-// A leader that shows no sign of life is given up after a second, and one that works on the call is not.
+// The forwarder gives up a leader that does not confirm a call within a second, but not one that works on the call.
 func TestASilentLeaderIsGivenUp(t *testing.T) {
 	own := ephemeral(t)
 	p := newPair(t, own, own.At(freeAddress(t)), http.NotFoundHandler())
@@ -400,7 +400,7 @@ func TestACallIsPassedOnOnce(t *testing.T) {
 	}
 }
 
-// Calls that are under way when the process is to end are answered, and so are those of callers that do not know it yet.
+// When the process stops, calls in progress are answered, and so are calls of clients that do not know yet that it stops.
 func TestTheServerDrains(t *testing.T) {
 	own, address := ephemeral(t), freeAddress(t)
 	dir := t.TempDir()

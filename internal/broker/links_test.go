@@ -326,7 +326,7 @@ func TestTenantsDoNotMixByLinks(t *testing.T) {
 	}
 }
 
-// Requests that other replicas pass on are checked as those of browsers are.
+// Requests that other replicas forward are checked like requests of browsers.
 func TestPassedOnExchanges(t *testing.T) {
 	v := newPageScene(t)
 	code := v.code(t)

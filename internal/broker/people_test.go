@@ -123,7 +123,8 @@ func TestTheFenceIsCheckedBeforeTheResponse(t *testing.T) {
 	}
 }
 
-// A replica that does not lead mints tokens of known people, each of which it verifies at Smile first. Nothing else changes there.
+// A replica that does not lead mints tokens of known people, each of which it verifies at Smile first. Nothing else changes
+// there.
 func TestAStandbyMintsTokensOfKnownPeople(t *testing.T) {
 	s := newScene(t)
 	token := s.Token(s.backend, audience)

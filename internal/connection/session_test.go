@@ -111,7 +111,7 @@ func TestAProbeThatPanicsDelaysNoOtherCall(t *testing.T) {
 func TestProving(t *testing.T) {
 	t.Parallel()
 	type try struct {
-		// after is the time since the try before; user is known to be ours.
+		// after is the time since the previous attempt; user is a user of our tenant.
 		after time.Duration
 		user  string
 		want  error

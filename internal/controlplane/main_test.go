@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// raiseOrphans is what this test binary does when TestNoChildOutlivesItsParent runs it: it starts a control plane, prints the ids of
-// its processes, and waits until it is killed.
+// raiseOrphans is what this test binary does when TestNoChildOutlivesItsParent runs it: it starts a control plane, prints the
+// ids of its processes, and waits until it is killed.
 func raiseOrphans() {
 	cp, err := Start(context.Background(), Options{ControllerManager: true, Dir: os.Getenv(orphanVariable)})
 	if err != nil {

@@ -96,7 +96,7 @@ func (s *state) list() {
 	p.cleared = p.cleared || p.older && p.doubt == settled || !p.older && p.tookOver && p.maySettle()
 }
 
-// attach gives the object the user that was found, unless another has it.
+// attach attaches the found user to the object, unless another object has it.
 func (s *steps) attach(i int, to state) {
 	if other := to.objects[1-i]; other.life == live && other.known {
 		return

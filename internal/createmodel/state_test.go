@@ -22,7 +22,7 @@ type state struct {
 	quiet uint8
 	// user is the user at Smile. If there would be a second, the search ends.
 	user user
-	// wire are calls on their way whose sender has ended.
+	// wire holds the calls in transit whose sender has ended.
 	wire [twins]bool
 	// late are calls of a stopped leader that are not sent yet: before the fence or past it. Only the end of the process stops
 	// the latter.

@@ -25,7 +25,7 @@ type protocol struct {
 	// sameName: the second object is the first one declared again, so that it exists only after the other; else they
 	// have different names and name the same subject.
 	sameName bool
-	// single: there is one object, and nobody deletes it.
+	// single: there is one object, which is not deleted.
 	single bool
 	// late: a leader that was stopped between fence and sending sends when it is woken.
 	late bool
@@ -95,7 +95,7 @@ func (s *steps) fail(what string, to state) {
 	s.moves = append(s.moves, move{to: to, what: what, bad: true})
 }
 
-// next gives all that can follow a state.
+// next returns all states that can follow a state.
 func (p protocol) next(from state) []move {
 	s := &steps{protocol: p, from: from}
 	s.people()

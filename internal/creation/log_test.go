@@ -137,7 +137,7 @@ func named(t *testing.T, log *Log, key string) *call {
 	return c
 }
 
-// unheard is a remote host whose time is unknown.
+// unheard is the clock of a remote host that has not responded.
 func unheard() (time.Time, bool) { return time.Time{}, false }
 
 // doubts returns how long a subject must wait; negative if it need not wait.

@@ -85,6 +85,8 @@ func TestEachAlertFires(t *testing.T) {
 	o.stop()
 	w.fires("SmileOperatorDown")
 	o.start()
+	e.create(e.user("newcomer")) // before which all users are listed
+	w.refresh = "twin"
 	w.fires("SmileOperatorDuplicateUsers")
 	w.allFired()
 }

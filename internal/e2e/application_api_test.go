@@ -138,7 +138,7 @@ func (s *server) calls(t *testing.T) []auditlog.Record {
 	return s.records(t, auditlog.ActorApplicationAPI)
 }
 
-// records are those of an actor in a replica's audit log.
+// records returns the records of an actor in a replica's audit log.
 func (s *server) records(t *testing.T, actor string) (records []auditlog.Record) {
 	t.Helper()
 	text, err := os.ReadFile(s.auditLog)

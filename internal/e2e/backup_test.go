@@ -25,7 +25,7 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// apart is the suite with a control plane of this test's own, for tests of everything in a cluster, or of its failures.
+// apart returns a suite with its own control plane, for tests of everything in a cluster, or of its failures.
 func apart(t *testing.T) *suite {
 	t.Helper()
 	s, err := shared()
@@ -62,7 +62,7 @@ func (s *suite) fresh(t *testing.T) *suite {
 	return own
 }
 
-// household is the people whose data is backed up.
+// household describes the people whose data is backed up.
 type household struct {
 	names []string
 	// accounts of the people, by name.

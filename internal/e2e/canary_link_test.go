@@ -34,7 +34,8 @@ func (o *opener) flags() []string {
 	return []string{"--wink-bind-address=" + o.page, "--wink-base-url=http://" + o.page}
 }
 
-// open gets, at the address of the API, a token and a link of a user, opens the link, fails to open it again, and remembers what is private.
+// open gets, at the address of the API, a token and a link of a user, opens the link, fails to open it again, and remembers
+// what is private.
 func (o *opener) open(api, user string) {
 	o.e.t.Helper()
 	widget := &v1alpha1.SmileWinkWidget{ObjectMeta: o.e.named("wink")}

@@ -28,8 +28,8 @@ type deployment struct {
 	options  app.Options
 }
 
-// deployment builds config/default with components, has the API server check it, and parses the flags that it passes. Further lines
-// are added to the kustomization.
+// deployment builds config/default with components, has the API server check it, and parses the flags that it passes. Further
+// lines are added to the kustomization.
 func (s *suite) deployment(t *testing.T, components []string, lines string) *deployment {
 	t.Helper()
 	dir := t.TempDir()

@@ -24,8 +24,8 @@ const (
 	// reachLimit is the longest time until a call is made on a busy machine: a start is slow, and the Secret of a connection is
 	// read again after 30 s.
 	reachLimit = 4 * time.Minute
-	// repeatLimit is how long a call is awaited that was made before in the same run. How often a call is repeated depends on
-	// timing: two readers that come at once share one read.
+	// repeatLimit is how long the test waits for a call that was already made in the same run. How often a call is
+	// repeated depends on timing: two readers that come at once share one read.
 	repeatLimit = time.Minute
 	// notRepeated is the result of a run without the repetition.
 	notRepeated = "not repeated"

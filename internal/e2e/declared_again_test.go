@@ -10,9 +10,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// TestDeclaredAgainAfterTheLeaderWasKilled kills the leader when Smile has made a user and not answered yet, and has the object deleted
-// and declared again before another replica leads. Only the creation log shows the call. The person waits and is attached;
-// other new users wait for the lease only.
+// TestDeclaredAgainAfterTheLeaderWasKilled kills the leader when Smile has made a user and not answered yet, and has the object
+// deleted and declared again before another replica leads. Only the creation log shows the call. The person waits and is
+// attached; other new users wait for the lease only.
 func TestDeclaredAgainAfterTheLeaderWasKilled(t *testing.T) {
 	t.Parallel()
 	const (

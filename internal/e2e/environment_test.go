@@ -166,13 +166,13 @@ func (e *environment) end() int64 {
 	return place
 }
 
-// asked gives the requests that the operator's account made after a place in the audit log, in this namespace.
+// asked returns the requests that the operator's account made after a place in the audit log, in this namespace.
 func (e *environment) asked(after int64) []audit.Request {
 	e.t.Helper()
 	return e.requests(max(after, e.beginning), accountUser, e.namespace)
 }
 
-// requests gives those of a user in a namespace, or in all places if the namespace is "".
+// requests returns the requests of a user in a namespace, or in all namespaces if it is "".
 func (e *environment) requests(after int64, user, namespace string) []audit.Request {
 	e.t.Helper()
 	requests, err := e.audit.Of(user, namespace, after)
@@ -182,7 +182,7 @@ func (e *environment) requests(after int64, user, namespace string) []audit.Requ
 	return requests
 }
 
-// writes gives those that change something.
+// writes returns the requests that change something.
 func (e *environment) writes(after int64) []audit.Request {
 	e.t.Helper()
 	var own []audit.Request

@@ -44,7 +44,7 @@ func (e *environment) synced(n int) map[string]sandbox.Account {
 
 // TestEventToData measures how long it takes from an event at Smile until the data that it reports is in the Secret: of 50
 // persons, 20 events a second, or 50 if E2E_FLOOD is set. An idle machine with two cores has a p99 of 0.04 s at the first rate,
-// and 1.3 s at the second. The limits are for machines that do other things as well, as in CI: the bench has the targets.
+// and 1.3 s at the second. The limits are for busy machines, as in CI: the bench has the targets.
 func TestEventToData(t *testing.T) {
 	const people = 50
 	rate, span, limit := 20, 10*time.Second, 10*time.Second

@@ -46,7 +46,7 @@ type try struct {
 	took   time.Duration
 	status int
 	reason string
-	// unreached is true if nobody listened, so that a Service would have chosen another replica.
+	// unreached is true if no process listened, so that a Service would have chosen another replica.
 	unreached bool
 }
 
@@ -133,13 +133,13 @@ func (l *load) run(t *testing.T) (stop func()) {
 	})
 }
 
-// failedTries are the tries that failed, of those that reached a replica.
+// failedTries returns the failed requests that had reached a replica.
 func failedTries(tries []try) []try {
 	return slices.DeleteFunc(slices.Clone(tries), func(t try) bool { return t.status == http.StatusCreated || t.unreached })
 }
 
-// TestHandoverUnderLoad has a backend request tokens of known people at two replicas while the leader ends in each way, and others
-// create users. It measures times, so it does not run in parallel with other tests.
+// TestHandoverUnderLoad has a backend request tokens of known people at two replicas while the leader ends in each way, and
+// others create users. It measures times, so it does not run in parallel with other tests.
 func TestHandoverUnderLoad(t *testing.T) {
 	for name, test := range map[string]struct {
 		signal syscall.Signal
@@ -231,8 +231,8 @@ func (o *operator) paused() {
 	})
 }
 
-// TestAForgedLeaderGetsNoToken puts another process at the address of the leader that was killed, and into its place in the Lease: it
-// gets no bearer token, and the standby serves by itself.
+// TestAForgedLeaderGetsNoToken puts another process at the address of the leader that was killed, and into its place in the
+// Lease: it gets no bearer token, and the standby serves by itself.
 func TestAForgedLeaderGetsNoToken(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, sandbox.Options{RateLimit: vendorLimit}, v1alpha1.SmileConnectionSpec{})

@@ -195,7 +195,7 @@ var journeys = []journey{
 	},
 }
 
-// journeyVariable names the journey to travel: one by its name, "today" for one that the date chooses, "all".
+// journeyVariable names the journeys to run: a name, "today" for one that the date chooses, or "all".
 const journeyVariable = "E2E_JOURNEY"
 
 // chosenJourneys skips the test where no journey is chosen.

@@ -43,7 +43,7 @@ type suite struct {
 	binary string
 	// single is true where only one environment uses the control plane, which ends with it.
 	single bool
-	// kubectl is the program, and the kubeconfigs are those of an administrator and of the operator's account.
+	// kubectl is the program. There is a kubeconfig for an administrator, and one for the operator's account.
 	kubectl, adminConfig, operatorConfig string
 }
 
@@ -194,7 +194,7 @@ func (s *suite) startPlane(ctx context.Context) error {
 	return err
 }
 
-// keep writes a file and gives its path.
+// keep writes a file and returns its path.
 func (s *suite) keep(name string, contents func() ([]byte, error)) (string, error) {
 	content, err := contents()
 	if err != nil {

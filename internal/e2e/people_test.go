@@ -99,7 +99,7 @@ func (e *environment) gone(object client.Object, limit time.Duration) time.Durat
 	})
 }
 
-// ids gives the remote users in the statuses, by the names of their objects.
+// ids returns the remote users in the statuses, by the names of their objects.
 func (e *environment) ids() map[string]string {
 	e.t.Helper()
 	ids := map[string]string{}

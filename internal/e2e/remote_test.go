@@ -149,7 +149,7 @@ func (t *trap) hold() {
 	<-t.open
 }
 
-// ServeHTTP passes everything to the sandbox, and holds what is to be held.
+// ServeHTTP passes every call to the sandbox, and delays those that are to be held.
 func (r *remote) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if from := request.Referer(); from != "" {
 		r.referrer.Store(&from)

@@ -20,9 +20,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/sandbox"
 )
 
-// TestScopes uses everything that the operator can do, with the rights of the scopes that have none in the cluster. The rights that it
-// used are those that the scope grants. It was refused only what docs/scopes.md says is refused, and it can read Secrets neither in
-// other namespaces nor by listing or watching.
+// TestScopes uses everything that the operator can do, with the rights of the scopes that have none in the cluster. It uses exactly
+// the rights that the scope grants. Only what docs/scopes.md lists is refused, and it can read Secrets neither in other namespaces
+// nor by listing or watching.
 func TestScopes(t *testing.T) {
 	for _, scope := range []string{"namespaces", "own"} {
 		t.Run(scope, func(t *testing.T) {

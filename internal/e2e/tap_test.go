@@ -84,7 +84,7 @@ func (t *tap) release() { close(t.open) }
 
 var remoteID = regexp.MustCompile(`^/v1/([a-z-]+)/[^/]+`)
 
-// name gives the call a name that is the same in every run; "" to what is no step of the operator's: watches, which never end,
+// name returns a name of the call that is the same in every run; "" if it is no step of the operator: watches, which never end,
 // and requests for the list of kinds.
 func (t *tap) name(side string, request *http.Request) string {
 	path := request.URL.Path
@@ -144,7 +144,7 @@ func carryOut(next http.Handler, request *http.Request) {
 	next.ServeHTTP(httptest.NewRecorder(), done)
 }
 
-// tapped gives an operator all of whose calls go through the tap.
+// tapped returns an operator whose calls all go through the tap.
 func (e *environment) tapped(through *tap, flags ...string) *operator {
 	e.t.Helper()
 	o := e.newOperator(e.t, flags...)

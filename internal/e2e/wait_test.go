@@ -59,7 +59,7 @@ func during(t *testing.T, span time.Duration, check func() (happened string)) {
 	}
 }
 
-// random gives the test its random choices, those of E2E_SEED where it is set.
+// random returns the source of the test's random choices, seeded by E2E_SEED if it is set.
 func random(t *testing.T) *rand.Rand {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())

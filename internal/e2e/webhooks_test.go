@@ -24,7 +24,7 @@ import (
 
 const eventsPerSecond = 50
 
-// TestNoEventIsLost sends 50 genuine events a second while everything changes that can: the secret, what is subscribed to, the
+// TestNoEventIsLost sends 50 genuine events a second while everything changes that can: the secret, the event types, the
 // URL, the processes, the leader, the API server. None is rejected as forged, and all acknowledged events are stored.
 func TestNoEventIsLost(t *testing.T) {
 	t.Parallel()
@@ -146,7 +146,7 @@ func flood() bool { return os.Getenv("E2E_FLOOD") != "" }
 
 const (
 	forgedPerSecond = 2000
-	// fewForged and slowAnswer are for machines that do other things as well, as in CI.
+	// fewForged and slowAnswer are for busy machines, as in CI.
 	fewForged        = 500
 	slowAnswer       = 5 * time.Second
 	genuinePerSecond = 200
@@ -208,7 +208,7 @@ func TestForgeriesDoNotDrownEvents(t *testing.T) {
 	}
 }
 
-// forge sends so many forged requests a second until ctx ends, a hundred at once at most, and gives how many were answered.
+// forge sends a number of forged requests a second until ctx ends, at most a hundred at once, and returns how many were answered.
 func (e *environment) forge(ctx context.Context, address string, rate int) int {
 	const workers = 100
 	transport := &http.Transport{MaxIdleConnsPerHost: workers, MaxConnsPerHost: workers}

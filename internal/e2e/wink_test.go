@@ -199,7 +199,7 @@ func (v *visitor) axe(root string) {
 	}
 }
 
-// leavesNothing asserts that neither the code of a link nor a token is left where somebody else finds it.
+// leavesNothing asserts that neither the code of a link nor a token remains where others can find it.
 func (v *visitor) leavesNothing(code string) {
 	v.t.Helper()
 	entries, err := chromium.History(v.Page)
@@ -295,8 +295,8 @@ func (h *hosted) journey(e *environment, name string, screen chromium.Screen, la
 	}
 }
 
-// contributes waits until the Secret of a person holds contributions, or no longer does. The operator learns it by the webhook: it
-// reads by itself only every 15 minutes.
+// contributes waits until the Secret of a person holds contributions, or no longer does. The operator learns it by the webhook:
+// it reads without a reason only every 15 minutes.
 func (e *environment) contributes(name string, wanted bool) {
 	e.t.Helper()
 	within(e.t, time.Minute, fmt.Sprintf("the Secret of %s holds contributions: %v", name, wanted), func() (bool, string) {

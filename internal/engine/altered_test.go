@@ -161,7 +161,7 @@ func (l *life) reach(userID string) {
 	}
 }
 
-// A process that wrote nothing, because all was in place, knows the status all the same.
+// A process that wrote nothing, because everything was in place, knows the status nevertheless.
 func TestAStatusThatWasOnlyReadIsRemembered(t *testing.T) {
 	t.Parallel()
 	before := newLife(t)

@@ -11,7 +11,7 @@ import (
 // away is an object whose reconcile ended early and runs again when its turn in the call budget is near.
 type away struct {
 	caller *smile.Caller
-	// first and resumed are those of the reconcile that ended.
+	// first and resumed of the reconcile that ended.
 	first, resumed bool
 }
 

@@ -30,7 +30,7 @@ func newQueuedLife(t *testing.T) *life {
 	return l
 }
 
-// TestAnObjectWaitsForItsTurn has a reconcile end because its turn is far away: nothing is shown or written, the next reconcile
+// TestAnObjectWaitsForItsTurn ends a reconcile because its turn is far away: nothing is shown or written, the next reconcile
 // is what this one was and has the same place, and what was planned before that stays planned.
 func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
@@ -76,7 +76,7 @@ func TestAnObjectWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue has a reconcile end because its turn is far away, although its call was
+// TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue ends a reconcile because its turn is far away, although its call was
 // due.
 func TestAnObjectThatIsAwayIsNotReconciledForWhatIsDue(t *testing.T) {
 	t.Parallel()
@@ -116,7 +116,7 @@ func TestADeletedObjectHasNoPlace(t *testing.T) {
 	}
 }
 
-// TestWithoutAQueueCallsWaitOnTheSpot reconciles where nobody can be woken.
+// TestWithoutAQueueCallsWaitOnTheSpot reconciles without a queue that could wake the object.
 func TestWithoutAQueueCallsWaitOnTheSpot(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)

@@ -50,7 +50,7 @@ func (l *life) ends(with error) (ctrl.Result, error) {
 	return l.Reconcile(l.t.Context(), requestFor(l.user))
 }
 
-// conditions are those of the object, as type=status/reason, sorted.
+// conditions returns the conditions of the object, as type=status/reason, sorted.
 func (l *life) conditions() []string {
 	l.t.Helper()
 	var all []string

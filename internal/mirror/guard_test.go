@@ -21,7 +21,7 @@ var (
 	theirs = types.NamespacedName{Namespace: "bank", Name: "smile"}
 )
 
-// disconnected are the accounts of so many users. Those from first on are disconnected.
+// disconnected returns the accounts of a number of users. The accounts from first on are disconnected.
 func (w *fixture) disconnected(users, first int) []string {
 	accounts := w.accounts(users)
 	for i := first; i < users; i++ {

@@ -117,7 +117,7 @@ func (r *remote) answer(path, userID string, failed bool) (status int, body stri
 	return http.StatusOK, `{"code":"OK","message":"m","requestId":"r","data":` + data + `}`
 }
 
-// marked is a remote user with a marker, created so many minutes after noon.
+// marked is a remote user with a marker, created a number of minutes after noon.
 func marked(id, uid, digest string, minutes int) string {
 	return user(id, identity.Marker{UID: types.UID(uid), Digest: identity.Digest(digest)}.String(), minutes)
 }

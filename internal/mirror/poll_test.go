@@ -53,8 +53,8 @@ type fixture struct {
 	changes <-chan event.TypedGenericEvent[Change]
 }
 
-// newFixture returns a mirror, and objects for so many users, u0, u1 ... Half of them have a sync whose status shows an account,
-// a0, a2 ...
+// newFixture returns a mirror, and objects for a number of users, u0, u1 ... Half of them have a sync whose status shows an
+// account, a0, a2 ...
 func newFixture(t *testing.T, users int) *fixture {
 	t.Helper()
 	r := newRemote()
@@ -106,7 +106,7 @@ func (w *fixture) live(t *testing.T, d time.Duration) {
 	}
 }
 
-// accounts are the accounts of so many users.
+// accounts returns the accounts of a number of users.
 func (w *fixture) accounts(users int) (accounts []string) {
 	for i := range users {
 		account := accountJSON(fmt.Sprint("a", i), "CONNECTED", "", "ACTIVE")

@@ -20,7 +20,7 @@ func accountJSON(id, connection, errorCode, monitor string) string {
 		`"connection":{"status":%q,"errorCode":%q},"monitor":{"status":%q}}`, id, connection, errorCode, monitor)
 }
 
-// taskJSON is a task of an account of u1 that began at noon and finished so many seconds later; 0 if it has not finished.
+// taskJSON is a task of an account of u1 that began at noon and finished a number of seconds later; 0 if it has not finished.
 func taskJSON(id, account string, took int) string {
 	status, finished := "Started", "null"
 	if took > 0 {
@@ -323,7 +323,7 @@ func TestAMergedReadHeedsTheContext(t *testing.T) {
 	})
 }
 
-// If the caller that reads gives up until its turn is near, another caller reads for itself.
+// If the caller that reads ends until its turn is near, another waiting caller reads instead.
 func TestACallerDoesNotWaitForOneThatGaveUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -107,7 +107,7 @@ func TestADamagedIdentityIsNeverReplaced(t *testing.T) {
 	}
 }
 
-// A failure to read is not taken for absence: a second key would make strangers of all known persons.
+// A failed read does not count as absence: with a second key, no existing user would be recognized.
 func TestNoIdentityIsMadeWhenReadingFails(t *testing.T) {
 	t.Parallel()
 	kube := newCluster(t)

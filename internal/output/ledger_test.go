@@ -78,7 +78,7 @@ func record(t *testing.T, l *output.Ledger, ids ...string) {
 	}
 }
 
-// contained are those of the ids that a ledger contains.
+// contained returns the ids that a ledger contains.
 func contained(t *testing.T, l *output.Ledger, ids ...string) []string {
 	t.Helper()
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
@@ -165,7 +165,7 @@ func TestWritesAreGrouped(t *testing.T) {
 	})
 }
 
-// All who wait for a write learn that it failed, and the next one is tried.
+// All callers that wait for a write get its error, and another write is tried.
 func TestAFailureIsReturnedToAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := newLedgers(t)
@@ -253,7 +253,7 @@ func TestProcessesDoNotOverwriteEachOther(t *testing.T) {
 	})
 }
 
-// More accounts than a shard holds may come at once.
+// One call may add more accounts than a shard holds.
 func TestManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := newLedgers(t)

@@ -60,7 +60,7 @@ func TestTheTemplateIsFollowed(t *testing.T) {
 	}
 }
 
-// Who opened an output before it was deleted, changed or made writes nothing.
+// A writer that opened an output before it was deleted, changed or created writes nothing.
 func TestWhatWasOpenedIsWrittenOverOnlyAsItWas(t *testing.T) {
 	t.Parallel()
 	for _, target := range targets {

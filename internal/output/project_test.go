@@ -142,7 +142,7 @@ func FuzzProject(f *testing.F) {
 	})
 }
 
-// leaves gives one of the scalars behind each path of names through a value, lists being passed through.
+// leaves returns one of the scalars behind each path of names through a value, lists being passed through.
 func leaves(value any, at string) map[string]any {
 	found := map[string]any{}
 	eachLeaf(value, at, func(name string, leaf any) { found[name] = leaf })

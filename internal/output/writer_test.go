@@ -32,7 +32,7 @@ var (
 	after   = output.Content{"a.json": []byte("3")}
 )
 
-// cluster is an API server in memory that keeps account of what is written to it.
+// cluster is an API server in memory that records the writes to it.
 type cluster struct {
 	client.WithWatch
 	writes   []string

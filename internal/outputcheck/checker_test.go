@@ -52,7 +52,7 @@ func (c *cluster) read(name string) (latency time.Duration, failure error) {
 	return c.latency, c.failure
 }
 
-// answers has reads take a time or fail from now on, and gives those until now.
+// answers makes reads take a time or fail from now on, and returns the reads until now.
 func (c *cluster) answers(latency time.Duration, failure error) []readAt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,7 +63,7 @@ func (c *cluster) answers(latency time.Duration, failure error) []readAt {
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "n", Name: name} }
 
-// checked starts the checker of a cluster with so many users.
+// checked starts the checker of a cluster with a number of users.
 func checked(t *testing.T, users int, interval time.Duration) *cluster {
 	t.Helper()
 	scheme := runtime.NewScheme()

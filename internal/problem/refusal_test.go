@@ -24,7 +24,7 @@ func answered(code int32, reason metav1.StatusReason, message string) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message}}
 }
 
-// A refusal says which object, why, and in whose words; and only what a change in the cluster ends is one.
+// A refusal names the object, the reason, and who gave it. Only an error that a change in the cluster can end is a refusal.
 func TestRefusalsNameTheObjectAndTheReason(t *testing.T) {
 	t.Parallel()
 	const before = `the cluster refuses the Secret "data" `

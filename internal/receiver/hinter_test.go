@@ -291,8 +291,8 @@ func TestAPanicInAWriteIsAnError(t *testing.T) {
 	})
 }
 
-// Another replica stores a hint while a write is under way, and the write conflicts. It does not set the hint back to a time before
-// the other event.
+// Another replica stores a hint while a write is under way, and the write conflicts. It does not set the hint back to a time
+// before the other event.
 func TestAWriteThatConflictsDoesNotSetTheHintBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

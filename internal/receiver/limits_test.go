@@ -22,7 +22,7 @@ func padded(length int) string {
 	return strings.TrimSuffix(body, `"}`) + strings.Repeat("x", length-len(body)) + `"}`
 }
 
-// raw returns the status of the response to what is written to a connection. The server may not read all of it.
+// raw writes bytes to a connection and returns the status of the response. The server may not read all of it.
 func raw(t *testing.T, conn net.Conn, write func(io.Writer)) int {
 	t.Helper()
 	var writing sync.WaitGroup

@@ -180,7 +180,7 @@ func (r reading) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestResponsesHaveABoundOfTheirOwn has a large response stop before its end. Another one is refused until it has ended.
+// TestResponsesHaveABoundOfTheirOwn stops a large response before its end. Another one is refused until it has ended.
 func TestResponsesHaveABoundOfTheirOwn(t *testing.T) {
 	stopped, resume := make(chan struct{}), make(chan struct{})
 	read := func(mebibytes int, end func()) error {

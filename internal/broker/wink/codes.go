@@ -29,7 +29,7 @@ var (
 
 // Link is the content of a code. It identifies no person: the UID of a SmileUser means nothing outside of the cluster.
 type Link struct {
-	// Namespace and Widget are those of the page.
+	// Namespace and Widget of the page.
 	Namespace, Widget string
 	// User is the UID of the SmileUser.
 	User types.UID

@@ -81,7 +81,7 @@ func unsigned(code string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + "."
 }
 
-// FuzzCodes compares Verify with a check that was written apart from it: a code is accepted only if its last part is the MAC of
+// FuzzCodes compares Verify with an independent check: a code is accepted only if its last part is the MAC of
 // the rest under the key, and what it says is for this page, in time, and from this process.
 func FuzzCodes(f *testing.F) {
 	now := noon

@@ -12,8 +12,8 @@ import (
 	"github.com/smile-operator/smile-operator/internal/broker/wink"
 )
 
-// FuzzExchanges sends any body to the page in place of what its script sends. An exchange is made exactly if the body is an object
-// with the name of a tab and, perhaps, a code; and it is for the page of the path. Anything else is refused as invalid.
+// FuzzExchanges sends any body to the page in place of what its script sends. An exchange is made exactly if the body is an
+// object with the name of a tab and, perhaps, a code; and it is for the page of the path. Anything else is refused as invalid.
 func FuzzExchanges(f *testing.F) {
 	tab := tabOf(1)
 	for _, seed := range []string{

@@ -82,7 +82,7 @@ func NewHandler(config Config) (http.Handler, error) {
 	return headers(guard.Handler(mux)), nil
 }
 
-// headers are those of all responses.
+// headers are the headers of all responses.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{

@@ -29,7 +29,7 @@ func maskHeader(header http.Header) (shown http.Header, masked bool) {
 
 // The values of JSON fields that are secrets: of webhooks, link tokens and logins. The
 // code of a request is a one-time code, that of a response is not. A body that was
-// cut off is not JSON any more, so its text is searched.
+// cut off is no longer JSON, so its text is searched.
 var (
 	secretsOfRequests  = secretFields("secret|password|accessToken|mfa|code")
 	secretsOfResponses = secretFields("secret|password|accessToken|mfa")

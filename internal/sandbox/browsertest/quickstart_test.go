@@ -35,7 +35,7 @@ func quickstart(t *testing.T, box *sandbox.Server, script string) *httptest.Serv
 		</script>`, script)
 	})
 	mux.HandleFunc("GET /api/create_link_token", func(w http.ResponseWriter, r *http.Request) {
-		// A trailing slash of the configured host makes two.
+		// A trailing slash in the configured URL gives two slashes.
 		request, err := http.NewRequestWithContext(r.Context(), http.MethodPost, box.URL+"/v1//users", bytes.NewBufferString("{}"))
 		if err != nil {
 			t.Error(err)

@@ -8,7 +8,7 @@ import (
 // Why a delivery cannot be sent again.
 var (
 	ErrUnknown   = errors.New("there is no such delivery")
-	ErrForgotten = errors.New("the event is not kept any more, or bodies are not kept at all (--journal-bodies)")
+	ErrForgotten = errors.New("the event is no longer kept, or bodies are not kept at all (--journal-bodies)")
 )
 
 // Get returns a delivery.

@@ -27,7 +27,7 @@ type InspectedDelivery struct {
 	Delivery delivery.Delivery   `json:"delivery"`
 	Kept     bool                `json:"kept"`
 	Event    *bodies.MessageView `json:"event,omitempty"`
-	// Attempts are those of Delivery, with their headers and bodies.
+	// Attempts of the Delivery, with their headers and bodies.
 	Attempts []bodies.View `json:"attempts"`
 }
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// fetch gets what is not part of an API.
+// fetch requests a page that is not part of an API.
 func (b *box) fetch(path string, edits ...edit) *httptest.ResponseRecorder {
 	b.t.Helper()
 	r := httptest.NewRequest(http.MethodGet, path, http.NoBody)

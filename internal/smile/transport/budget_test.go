@@ -308,7 +308,7 @@ func TestBudgetSet(t *testing.T) {
 	}
 }
 
-// TestOneBudgetHoweverAHostIsSpelled writes the same host in all the ways that lead to it.
+// TestOneBudgetHoweverAHostIsSpelled uses every spelling of the same host.
 func TestOneBudgetHoweverAHostIsSpelled(t *testing.T) {
 	set := NewBudgetSet(7)
 	budgetOf := func(text string) *Budget {

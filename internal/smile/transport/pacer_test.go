@@ -31,7 +31,7 @@ func departures(seed uint64, limit float64, calls int, late time.Duration) []tim
 	return moments
 }
 
-// delayed is when calls arrive that take up to a delay on the way.
+// delayed returns when calls arrive whose transport takes up to a delay.
 func delayed(seed uint64, departures []time.Time, delay time.Duration) []time.Time {
 	random := rand.New(rand.NewPCG(seed, 2))
 	arrivals := slices.Clone(departures)
