@@ -46,7 +46,8 @@ type SmileConnectionSpec struct {
 	Mode Mode `json:"mode"`
 
 	// credentialsSecretRef names the Secret with the key pair. If its keys have other names than apiKey and apiSecret, the Secret
-	// must have the annotation smile-operator.io/use: credentials.
+	// must have the annotation smile-operator.io/use: credentials. Under ca.crt, it may have certificate authorities in PEM format
+	// that this connection trusts in addition to those of the operator.
 	// +required
 	CredentialsSecretRef CredentialsSecretReference `json:"credentialsSecretRef"`
 

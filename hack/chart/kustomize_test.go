@@ -34,6 +34,7 @@ func TestSameObjects(t *testing.T) {
 			"resources: [CONFIG/default]\ncomponents: [CONFIG/application-api]",
 			map[string]any{"applicationAPI.enabled": true, "applicationAPI.tls.secretName": certificate},
 		},
+		"policies": {"resources: [CONFIG/default]\ncomponents: [CONFIG/policies]", map[string]any{"policies.enabled": true}},
 		"metrics": {
 			"resources: [CONFIG/default]\ncomponents: [CONFIG/prometheus]", map[string]any{"metrics.serviceMonitor.enabled": true},
 		},

@@ -1,6 +1,6 @@
 // Command chart writes the files of config/chart that follow from others: the values and their table in docs/chart.md from the
-// schema of the values, and copies of the CustomResourceDefinitions, the operator's rules and the samples, because Helm reads no file
-// outside of a chart.
+// schema of the values, and copies of the CustomResourceDefinitions, the policies, the operator's rules and the samples, because Helm
+// reads no file outside of a chart.
 package main
 
 import (
@@ -41,6 +41,7 @@ func generate(root string) error {
 // copied maps directories among the files of the chart to what is copied into them.
 var copied = map[string][]string{
 	"crds":       {"config/crd/bases/*.yaml"},
+	"policies":   {"config/policies/forbid_*.yaml"},
 	"prometheus": {"config/prometheus/*.yaml"},
 	"rbac":       {"config/rbac/role.yaml"},
 	"sample":     {"config/samples/connection.yaml", "config/samples/user.yaml", "config/samples/accountsync.yaml"},

@@ -40,6 +40,7 @@ var others = map[string]any{
 	"serviceAccount.create":                 false,
 	"serviceAccount.name":                   "other",
 	"serviceAccount.annotations":            map[string]any{"a": "b"},
+	"policies.enabled":                      true,
 	"rbac.create":                           false,
 	"rbac.definitionReader":                 false,
 	"rbac.tokenReviewer":                    false,

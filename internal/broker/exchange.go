@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/smile-operator/smile-operator/internal/appapi"
@@ -20,10 +21,17 @@ type Exchanges struct {
 	Forwarder *Forwarder
 }
 
-// Exchange implements wink.Exchange.
+// Exchange implements wink.Exchange. Codes that are forged or have expired are refused in each replica, so that anybody on the
+// internet can send them without the leader having work.
 func (e *Exchanges) Exchange(ctx context.Context, request wink.Request) wink.Answer {
 	if e.Links.People.Fence() == nil {
 		return e.Links.Open(ctx, request)
+	}
+	if request.Code != "" {
+		_, err := e.Links.Codes.Verify(request.Code, request.Namespace, request.Widget)
+		if errors.Is(err, wink.ErrInvalid) || errors.Is(err, wink.ErrExpired) {
+			return wink.Refused(wink.ReasonOf(err))
+		}
 	}
 	leader, ok := e.Forwarder.Board.Leader()
 	if !ok {

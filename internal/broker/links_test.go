@@ -356,3 +356,36 @@ func TestPassedOnExchanges(t *testing.T) {
 		t.Errorf("without leading: %d", got)
 	}
 }
+
+// A replica that does not lead refuses by itself what no leader can open.
+func TestExchangesWithoutTheLeader(t *testing.T) {
+	v := newPageScene(t)
+	code := v.code(t)
+	v.op.Fence = func() error { return errors.New("lost") }
+	forwarder := &broker.Forwarder{Board: broker.NewBoard(broker.Leader{}, v.Clock), Fence: v.op.Fence}
+	exchanges := &broker.Exchanges{Links: v.links, Forwarder: forwarder}
+	status := func(code string) int {
+		return exchanges.Exchange(t.Context(), wink.Request{Namespace: v.Namespace, Widget: "wink", Code: code, Tab: tab("a")}).Status
+	}
+	another := wink.NewCodes(v.op.Identity(), v.Clock.Now)
+	former, _, err := another.Issue(v.Namespace, "wink", v.george.UID, time.Hour)
+	elsewhere, _, otherErr := another.Issue(v.Namespace, "other", v.george.UID, time.Hour)
+	if err := errors.Join(err, otherErr); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		code string
+		want int
+	}{
+		"forged": {code[:len(code)-4] + "AAAA", 400}, "another page's": {elsewhere, 400},
+		"of some leader": {former, 503}, "its own": {code, 503}, "a tab alone": {"", 503},
+	} {
+		if got := status(c.code); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+	v.Clock.Step(11 * time.Minute)
+	if got := status(code); got != 410 {
+		t.Errorf("expired: %d", got)
+	}
+}

@@ -96,6 +96,7 @@ func TestStrictApply(t *testing.T) {
 // options turns everything on whose kinds are those of Kubernetes.
 const options = `
 leaseName: other
+policies: {enabled: true}
 imagePullSecrets: [{name: registry}]
 trustBundle: {configMap: authorities}
 proxy: {httpsProxy: "http://proxy.example.com:3128"}
