@@ -92,10 +92,10 @@ func userStates() []state {
 			user := testenv.User(testenv.UserName, testenv.Revoking)
 			s.created(user)
 			keys, _ := s.Secret(testenv.KeysName)
-			s.World.Delete(keys)
+			s.Delete(keys)
 			s.op = s.Operator() // which does not know the keys
 			_, _ = s.op.Reconcile(s.conn)
-			s.World.Delete(user)
+			s.Delete(user)
 			return s.reconciled(user)
 		}},
 	}

@@ -127,7 +127,7 @@ func installPolicies(t *testing.T, s *suite) {
 	if out, err := s.run(t.Context(), "apply", "--server-side", "-k", dir); err != nil {
 		t.Fatal(out)
 	}
-	t.Cleanup(func() { _, _ = s.run(context.Background(), "delete", "-k", dir) })
+	t.Cleanup(func() { _, _ = s.run(context.WithoutCancel(t.Context()), "delete", "-k", dir) })
 }
 
 // refuses checks what is refused in the namespace, when it is created and when an object is changed to it.
