@@ -1,6 +1,6 @@
 // Command chart writes the files of config/chart that follow from others: the values and their table in docs/chart.md from the
-// schema of the values, and copies of the CustomResourceDefinitions, the policies, the operator's rules and the samples, because Helm
-// reads no file outside of a chart.
+// schema of the values, and copies of the CustomResourceDefinitions, the policies, the operator's rules and the samples, because
+// Helm reads no file outside of a chart.
 package main
 
 import (

@@ -19,8 +19,8 @@ import (
 // trialLimit is the time in which the data of the test user must be in the cluster.
 const trialLimit = time.Minute
 
-// TestTryInACluster installs the chart with the sandbox and the sample, and runs the commands of its notes. When the release is
-// uninstalled, the definitions with all objects stay, and so does the identity.
+// TestTryInACluster installs the chart with the sandbox and the sample, and runs the commands of its notes. An upgrade
+// as documented keeps the values. When the release is uninstalled, the definitions with all objects stay, and so does the identity.
 func TestTryInACluster(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -48,6 +48,13 @@ func TestTryInACluster(t *testing.T) {
 	}
 	if !strings.Contains(data, `"firstName": "George"`) {
 		t.Errorf("the commands of the notes print:\n%s", data)
+	}
+	generations := "kubectl --namespace " + namespace + " get deployments,smileusers,smileaccountsyncs,smileconnections " +
+		"--output=custom-columns=KIND:.kind,NAME:.metadata.name,UID:.metadata.uid,GENERATION:.metadata.generation"
+	before := c.script(generations)
+	c.script("helm upgrade smile-operator " + chart() + " --namespace " + namespace + " --reset-then-reuse-values --wait")
+	if after := c.script(generations); after != before {
+		t.Errorf("an upgrade to the same version changes\n%sto\n%s", before, after)
 	}
 	c.script("helm uninstall smile-operator --namespace " + namespace + "\n" +
 		"kubectl --namespace " + namespace + " get smileuser/george secret/smile-operator-identity crd/smileusers.smile-operator.io")
