@@ -34,7 +34,8 @@ func (c *Change) Write(out io.Writer) {
 }
 
 func (p *plugin) suspendCommands() []*cobra.Command {
-	suspend := p.changeCommand("suspend", "Stop all calls and writes for objects, until they are resumed", "suspended", `{"spec":{"suspend":true}}`)
+	suspend := p.changeCommand("suspend", "Stop all calls and writes for objects, until they are resumed", "suspended",
+		`{"spec":{"suspend":true}}`)
 	resume := p.changeCommand("resume", "Resume suspended objects", "resumed", `{"spec":{"suspend":false}}`)
 	return []*cobra.Command{suspend, resume}
 }

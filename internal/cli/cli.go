@@ -25,7 +25,7 @@ const (
 
 // Run runs a command line, and returns its exit code.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
-	command := New(streams)
+	command := New(streams) //nolint:contextcheck // each command gets the context when it runs
 	command.SetArgs(args)
 	err := command.ExecuteContext(ctx)
 	switch {

@@ -22,10 +22,11 @@ func (p *plugin) eraseCommand() *cobra.Command {
 	var yes bool
 	var patience time.Duration
 	cmd := &cobra.Command{
-		Use: "erase USER", Short: "Erase a person: revoke all accounts at Smile, and delete the data in the cluster", Args: cobra.ExactArgs(1),
-		Long: `Deletes a SmileUser with deletionPolicy RevokeAccounts, and the SmileAccountSyncs of that user, whose outputs the cluster then
-deletes. All accounts and archives of the person are revoked at Smile. Neither can be undone. Remove the objects from Git
-first, because otherwise they are created again. Backups are not erased: docs/backup.md.`,
+		Use: "erase USER", Args: cobra.ExactArgs(1),
+		Short: "Erase a person: revoke all accounts at Smile, and delete the data in the cluster",
+		Long: `Deletes a SmileUser with deletionPolicy RevokeAccounts, and the SmileAccountSyncs of that user, whose outputs the
+cluster then deletes. All accounts and archives of the person are revoked at Smile. Neither can be undone. Remove the
+objects from Git first, because otherwise they are created again. Backups are not erased: docs/backup.md.`,
 		Example: "  kubectl smile erase george",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			chosen, err := targets(args, &users, func(k kind) bool { return k.name == users.name })

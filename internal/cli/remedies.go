@@ -10,8 +10,8 @@ import (
 type remedy struct {
 	// advice in a few words; "" if the command says it all.
 	advice string
-	// command to run next; "" if there is none. {ref} is KIND/NAME for this plugin, {object} RESOURCE NAME for kubectl, {uid} the UID
-	// of the object, {connection} the name of its SmileConnection.
+	// command to run next; "" if there is none. {ref} is KIND/NAME for this plugin, {object} RESOURCE NAME for kubectl, {uid} the
+	// UID of the object, {connection} the name of its SmileConnection.
 	command string
 }
 
@@ -96,7 +96,10 @@ var remedies = map[string]remedy{
 		advice:  "if all these deletions are intended, approve their revokes",
 		command: `kubectl annotate --overwrite smileconnection {connection} smile-operator.io/approve-revokes="$(date)"`,
 	},
-	v1alpha1.ReasonRevokeLimitReached: {advice: "wait, or raise spec.revokes.perDay", command: "kubectl edit smileconnection {connection}"},
+	v1alpha1.ReasonRevokeLimitReached: {
+		advice:  "wait, or raise spec.revokes.perDay",
+		command: "kubectl edit smileconnection {connection}",
+	},
 	v1alpha1.ReasonObserveOnly: {
 		advice:  "to have it done, let the connection manage",
 		command: `kubectl patch smileconnection {connection} --type=merge --patch='{"spec":{"managementPolicy":"Manage"}}'`,

@@ -99,7 +99,8 @@ func (s *Status) node(out io.Writer, n *Node, prefix, branch, stem string) {
 		title += ": " + plain(n.Reason)
 	}
 	name := n.kind.noun + " " + plain(prefix+n.Name)
-	fmt.Fprint(out, s.style.paint(branch, gray), s.style.paint(mark.sign, mark.color), " ", name, "  ", s.style.paint(title, mark.color))
+	fmt.Fprint(out, s.style.paint(branch, gray), s.style.paint(mark.sign, mark.color), " ", name, "  ",
+		s.style.paint(title, mark.color))
 	left := s.style.width - columns(branch+mark.sign+" "+name+"  "+title+"  ")
 	if detail := cut(plain(n.Detail), left); detail != "" {
 		fmt.Fprint(out, "  ", s.style.paint(detail, gray))

@@ -107,7 +107,8 @@ func (f *forest) node(k kind, namespace, name string) (node *Node, existed bool)
 	if f.unread[k.name] {
 		node.State = StateUnknown
 	} else {
-		node.Reason, node.Message, node.Advice = reasonMissing, "other objects refer to it, but it does not exist", remedies[reasonMissing].advice
+		node.Reason, node.Message = reasonMissing, "other objects refer to it, but it does not exist"
+		node.Advice = remedies[reasonMissing].advice
 	}
 	f.nodes[key] = node
 	return node, false
@@ -144,9 +145,10 @@ func (n *Node) describe(o object, connection string) {
 func stateOf(o object) (state State, reason, message string) {
 	all := o.CommonStatus().Conditions
 	ready := meta.FindStatusCondition(all, v1alpha1.ConditionReady)
+	blocked := ready != nil && ready.Reason == v1alpha1.ReasonDeletionBlocked
 	deleting := o.GetDeletionTimestamp() != nil
 	switch {
-	case deleting && ready != nil && ready.Reason == v1alpha1.ReasonDeletionBlocked:
+	case deleting && blocked:
 		return StateDeleting, ready.Reason, ready.Message
 	case deleting:
 		return StateDeleting, v1alpha1.ReasonProgressing, "it is being deleted"
@@ -154,20 +156,24 @@ func stateOf(o object) (state State, reason, message string) {
 		return StateSuspended, v1alpha1.ReasonSuspended, ""
 	case ready == nil:
 		return StateNotReady, reasonUntouched, "the operator has not processed it"
-	}
-	if worst := unhealthy(all); ready.Status == metav1.ConditionTrue && worst != nil {
-		return StateWaiting, worst.Reason, worst.Message
-	}
-	switch {
 	case ready.Status != metav1.ConditionTrue && meta.IsStatusConditionTrue(all, v1alpha1.ConditionStalled):
 		return StateFailed, ready.Reason, ready.Message
 	case ready.Status != metav1.ConditionTrue:
 		return StateNotReady, ready.Reason, ready.Message
-	case ready.Reason == v1alpha1.ReasonAwaitingEndUser:
-		return StateWaiting, ready.Reason, ready.Message
 	default:
-		return StateReady, ready.Reason, ready.Message
+		return stateOfReady(all, ready)
 	}
+}
+
+// stateOfReady is the state of an object that is Ready. It may still need attention.
+func stateOfReady(all []metav1.Condition, ready *metav1.Condition) (state State, reason, message string) {
+	if worst := unhealthy(all); worst != nil {
+		return StateWaiting, worst.Reason, worst.Message
+	}
+	if ready.Reason == v1alpha1.ReasonAwaitingEndUser {
+		return StateWaiting, ready.Reason, ready.Message
+	}
+	return StateReady, ready.Reason, ready.Message
 }
 
 // unhealthy returns a condition that is false although the object is Ready, such as revokes that wait for an approval.
