@@ -67,7 +67,9 @@ func run(ctx context.Context, alertsFile, dashboardFile string, faster int, dir 
 }
 
 // replay stores the scrapes one by one, and evaluates everything after each. It returns when each alert fired for the first time.
-func replay(ctx context.Context, declared []alert, shown *panels, faster int, scrapes []scrape) (fired map[string]time.Time, err error) {
+func replay(
+	ctx context.Context, declared []alert, shown *panels, faster int, scrapes []scrape,
+) (fired map[string]time.Time, err error) {
 	fired = map[string]time.Time{}
 	var all []*rules.AlertingRule
 	for _, alert := range declared {
