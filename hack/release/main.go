@@ -1,6 +1,6 @@
 // Command release builds what a release consists of, without a container engine: the container images of the operator and the
-// sandbox, the manifest and the chart that install the operator, software bills of materials and checksums. The same sources, version,
-// repository and Go toolchain give the same files, byte for byte.
+// sandbox, the manifest and the chart that install the operator, software bills of materials and checksums. The same sources,
+// version, repository and Go toolchain give the same files, byte for byte.
 package main
 
 import (
