@@ -22,9 +22,9 @@ BINARIES := $(notdir $(wildcard cmd/*))
 GENERATED := api/*/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/application-api-errors.md docs/application-api.openapi.json \
 	internal/appapi/conformance/client docs/metrics.md config/argocd \
 	config/chart/smile-operator/values.yaml config/chart/smile-operator/files docs/chart.md
-MODULES := . hack/chart hack/controlplane hack/release hack/tools
+MODULES := . hack/chart hack/controlplane hack/prometheus hack/release hack/tools
 # Our own packages in the other modules.
-NESTED := hack/chart hack/controlplane/fetch hack/release hack/tools/walls
+NESTED := hack/chart hack/controlplane/fetch hack/prometheus hack/release hack/tools/walls
 
 # Packages whose tests need a control plane, and all the others.
 LIST = $(GO) list -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./...

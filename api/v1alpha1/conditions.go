@@ -94,6 +94,7 @@ const (
 	ReasonClockSkew          = "ClockSkew"
 	ReasonClockUnconfirmed   = "ClockUnconfirmed"
 
+	ReasonObserveOnly             = "ObserveOnly"
 	ReasonStale                   = "Stale"
 	ReasonThrottled               = "Throttled"
 	ReasonSmileUnavailable        = "SmileUnavailable"

@@ -21,7 +21,7 @@ var Reasons = []string{
 	ReasonReleased, ReasonDataOverdue, ReasonDataExpired, ReasonDataLost, ReasonNamespaceTerminating,
 	ReasonOutputConflict, ReasonOutputDamaged, ReasonOutputTakenBack, ReasonOutputTooLarge, ReasonDataWritten,
 	ReasonDataTakenBack, ReasonDataErased, ReasonMassDisappearance, ReasonDeletionBlocked, ReasonOrphaned,
-	ReasonRevokesPaused, ReasonRevokeLimitReached, ReasonClockSkew, ReasonClockUnconfirmed, ReasonStale,
+	ReasonRevokesPaused, ReasonRevokeLimitReached, ReasonClockSkew, ReasonClockUnconfirmed, ReasonObserveOnly, ReasonStale,
 	ReasonThrottled, ReasonSmileUnavailable, ReasonInvalidResponse, ReasonListingTooLong, ReasonRedirectRefused,
 	ReasonErasureLedgerIncomplete, ReasonClusterRefused, ReasonClusterError, ReasonUnexpectedError,
 }

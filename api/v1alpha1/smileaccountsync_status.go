@@ -124,6 +124,10 @@ type SmileAccountSyncStatus struct {
 	// +optional
 	ConnectedAccounts int32 `json:"connectedAccounts,omitempty"`
 
+	// lastFetchedAt is when data in the output was last fetched. Absent while there is none.
+	// +optional
+	LastFetchedAt *metav1.Time `json:"lastFetchedAt,omitempty"`
+
 	// output that holds the data.
 	// +optional
 	Output *OutputStatus `json:"output,omitempty"`

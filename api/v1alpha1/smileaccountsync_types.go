@@ -78,11 +78,13 @@ type SmileAccountSyncSpec struct {
 // +kubebuilder:resource:shortName=sms,categories=smile
 // +kubebuilder:selectablefield:JSONPath=`.spec.userRef.name`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Suspended",type=boolean,JSONPath=`.spec.suspend`
 // +kubebuilder:printcolumn:name="User",type=string,JSONPath=`.spec.userRef.name`
 // +kubebuilder:printcolumn:name="Connected",type=integer,JSONPath=`.status.connectedAccounts`
 // +kubebuilder:printcolumn:name="Output",type=string,JSONPath=`.status.output.name`
+// +kubebuilder:printcolumn:name="Fetched",type=date,JSONPath=`.status.lastFetchedAt`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type SmileAccountSync struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -26,6 +26,18 @@ type CredentialsSecretReference struct {
 	APISecretKey string `json:"apiSecretKey,omitempty"`
 }
 
+// ManagementPolicy selects whether anything is changed at Smile.
+// +kubebuilder:validation:Enum=Manage;Observe
+type ManagementPolicy string
+
+// The management policies.
+const (
+	// PolicyManage changes what the objects declare.
+	PolicyManage ManagementPolicy = "Manage"
+	// PolicyObserve changes nothing at Smile.
+	PolicyObserve ManagementPolicy = "Observe"
+)
+
 // SmileConnectionSpec selects an environment of Smile, and the keys for it.
 type SmileConnectionSpec struct {
 	// mode is the environment that the keys belong to. Immutable: create another SmileConnection for the other mode.
@@ -62,6 +74,12 @@ type SmileConnectionSpec struct {
 	// revokes limits the revokes that specs request.
 	// +optional
 	Revokes *DeclaredRevokes `json:"revokes,omitempty"`
+
+	// managementPolicy selects whether anything is changed at Smile. With Manage (the default) it is. With Observe no call is sent that
+	// changes something: no user or link token is created, no webhook is registered or deleted, and nothing is revoked. The conditions
+	// of the objects say what would be done. Existing users are still attached, and the data of their accounts is still kept.
+	// +optional
+	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
 
 	// suspend stops all objects of this connection: no calls are made until it is false.
 	// +optional
@@ -149,10 +167,11 @@ type SmileConnectionStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=smc,categories=smile
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Suspended",type=boolean,JSONPath=`.spec.suspend`
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.status.endpoint`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type SmileConnection struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -524,6 +524,10 @@ func (in *SmileAccountSyncStatus) DeepCopyInto(out *SmileAccountSyncStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.LastFetchedAt != nil {
+		in, out := &in.LastFetchedAt, &out.LastFetchedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Output != nil {
 		in, out := &in.Output, &out.Output
 		*out = new(OutputStatus)

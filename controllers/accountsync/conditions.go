@@ -101,5 +101,6 @@ func (s *scope) conclude(run *run, err error) error {
 	if accounts := s.found.accounts; accounts != nil && run.Object.Status.ConnectedAccounts == 0 {
 		run.SetReady(accounts.reason, accounts.message)
 	}
+	run.Object.Status.LastFetchedAt = lastFetchedAt(run.Object.Status.Accounts)
 	return s.explain(err)
 }

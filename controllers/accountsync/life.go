@@ -63,15 +63,25 @@ func expiresAt(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount) 
 		return time.Time{}
 	}
 	var last time.Time
-	for _, datapoint := range account.Datapoints {
-		if datapoint.FetchedAt.After(last) {
-			last = datapoint.FetchedAt.Time
-		}
+	if fetched := lastFetchedAt([]v1alpha1.SyncedAccount{account}); fetched != nil {
+		last = fetched.Time
 	}
 	if gathered := account.DataAsOf; gathered != nil && gathered.After(last) {
 		last = gathered.Time
 	}
 	return last.Add(retention.TTL.Duration)
+}
+
+// lastFetchedAt is when data of accounts was last fetched; nil if there is none.
+func lastFetchedAt(accounts []v1alpha1.SyncedAccount) (last *metav1.Time) {
+	for i := range accounts {
+		for _, datapoint := range accounts[i].Datapoints {
+			if last == nil || last.Before(&datapoint.FetchedAt) {
+				last = &datapoint.FetchedAt
+			}
+		}
+	}
+	return last
 }
 
 func expired(sync *v1alpha1.SmileAccountSync, account v1alpha1.SyncedAccount, now time.Time) bool {

@@ -250,3 +250,17 @@ func TestNextRefresh(t *testing.T) {
 		}
 	}
 }
+
+func TestWhenDataWasLastFetched(t *testing.T) {
+	t.Parallel()
+	at := func(ago time.Duration) v1alpha1.SyncedAccount {
+		return v1alpha1.SyncedAccount{Datapoints: []v1alpha1.DatapointStatus{{FetchedAt: metav1.NewTime(moment.Add(-ago))}}}
+	}
+	accounts := []v1alpha1.SyncedAccount{{}, at(3 * time.Hour), at(time.Hour), at(2 * time.Hour)}
+	if got := lastFetchedAt(accounts); got == nil || !got.Equal(new(metav1.NewTime(moment.Add(-time.Hour)))) {
+		t.Errorf("%v, want an hour ago", got)
+	}
+	if got := lastFetchedAt([]v1alpha1.SyncedAccount{{}}); got != nil {
+		t.Errorf("%v without data", got)
+	}
+}

@@ -126,7 +126,7 @@ func (s *scope) sealReleased(ctx context.Context, sync *v1alpha1.SmileAccountSyn
 
 func (s *scope) releaseAccount(ctx context.Context, run *run, i int) error {
 	first := run.Object.Status.Accounts[i].ReleasedAt == nil
-	if err := s.conn.Turn(smile.WithLane(ctx, smile.LaneRevoke)); err != nil {
+	if err := s.conn.TurnToRevoke(ctx); err != nil {
 		return err // before the intent is stored
 	}
 	recorded, err := s.conn.RevokeDeclared(ctx, run.Object.Status.Accounts[i].ID, func(ctx context.Context) error {

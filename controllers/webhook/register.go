@@ -184,7 +184,7 @@ func (s *scope) begin(ctx context.Context, run *run, w *wanted) (*registration, 
 			return s.add(run, w, pair, remote.ID), nil
 		}
 	}
-	if err := conn.Turn(smile.WithLane(ctx, smile.LaneCreate)); err != nil {
+	if err := conn.TurnToRegister(ctx); err != nil {
 		return nil, err // before a pair is stored
 	}
 	if err := s.makeRoom(ctx, run); err != nil {

@@ -22,6 +22,9 @@ const layouts = "oci"
 type release struct {
 	root, version, repository, dist string
 	architectures                   []string
+	// platforms of the plugin, and the URL below which the releases can be downloaded.
+	platforms []string
+	downloads string
 }
 
 // build writes all files of a release. It returns the SHA-256 digest of the list of checksums, which identifies the release.
@@ -55,6 +58,10 @@ func (r release) build(ctx context.Context, progress io.Writer) (digest string, 
 	if err := r.chart(digests, created); err != nil {
 		return "", fmt.Errorf("chart: %w", err)
 	}
+	fmt.Fprintln(progress, "building", pluginName)
+	if err := r.plugin(ctx, created); err != nil {
+		return "", fmt.Errorf("%s: %w", pluginName, err)
+	}
 	return writeChecksums(r.dist)
 }
 
@@ -70,7 +77,7 @@ func (r release) image(ctx context.Context, name string, created time.Time) (v1.
 	var infos []*buildinfo.BuildInfo
 	for _, arch := range r.architectures {
 		file := filepath.Join(binaries, arch)
-		if err := r.compile(ctx, name, arch, file); err != nil {
+		if err := r.compile(ctx, name, "linux", arch, file); err != nil {
 			return v1.Hash{}, err
 		}
 		info, err := buildinfo.ReadFile(file)
@@ -99,12 +106,12 @@ func (r release) file(name string, rest ...string) string {
 }
 
 // compile builds a command as make build and the Dockerfile do.
-func (r release) compile(ctx context.Context, name, arch, to string) error {
+func (r release) compile(ctx context.Context, name, system, arch, to string) error {
 	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, buildFlags(r.version)...), "-o", to, "./cmd/"+name)...)
 	cmd.Dir = r.root
 	cmd.Env = append(
 		os.Environ(),
-		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=",
+		"CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=",
 	)
 	cmd.Stderr = os.Stderr
 	return cmd.Run()

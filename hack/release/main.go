@@ -1,6 +1,6 @@
 // Command release builds what a release consists of, without a container engine: the container images of the operator and the
-// sandbox, the manifest and the chart that install the operator, software bills of materials and checksums. The same sources,
-// version, repository and Go toolchain give the same files, byte for byte.
+// sandbox, the manifest and the chart that install the operator, the plugin for six platforms and its manifest for krew, software
+// bills of materials and checksums. The same sources, version, repository and Go toolchain give the same files, byte for byte.
 package main
 
 import (
@@ -54,6 +54,9 @@ func buildCommand() *cobra.Command {
 		"repository that the operator's image will be in, with its registry, such as registry.example.com/team/smile-operator")
 	flags.StringVar(&r.dist, "dist", "", "directory to write to; what it contains is deleted (default: dist in the root)")
 	flags.StringSliceVar(&r.architectures, "arch", []string{"amd64", "arm64"}, "architectures of the images")
+	flags.StringSliceVar(&r.platforms, "platforms", platforms, "platforms of the plugin, as os/arch")
+	flags.StringVar(&r.downloads, "downloads", "https://github.com/smile-operator/smile-operator/releases/download",
+		"URL below which the files of a version can be downloaded, for the manifest of krew")
 	_ = build.MarkFlagRequired("version")
 	return build
 }

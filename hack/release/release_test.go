@@ -44,7 +44,8 @@ func build(t *testing.T) release {
 	t.Helper()
 	r := release{
 		root: filepath.Join("..", ".."), version: testVersion, repository: testRepository, dist: t.TempDir(),
-		architectures: []string{runtime.GOARCH},
+		architectures: []string{runtime.GOARCH}, platforms: []string{runtime.GOOS + "/" + runtime.GOARCH},
+		downloads: "https://example.com/releases",
 	}
 	digest, err := r.build(t.Context(), io.Discard)
 	if err != nil {
@@ -66,6 +67,7 @@ func TestRelease(t *testing.T) {
 		})
 	}
 	t.Run("manifest", func(t *testing.T) { checkManifest(t, r) })
+	t.Run("plugin", func(t *testing.T) { checkPlugin(t, r) })
 	t.Run("chart", func(t *testing.T) { checkChart(t, r) })
 	t.Run("checksums", func(t *testing.T) {
 		check := exec.CommandContext(t.Context(), "sha256sum", "--check", "--strict", checksumsFile)

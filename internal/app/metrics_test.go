@@ -11,12 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-
-	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/smile-operator/smile-operator/internal/broker"
 	"github.com/smile-operator/smile-operator/internal/broker/wink"

@@ -3,9 +3,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -60,7 +62,7 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	p.access.AddFlags(root.PersistentFlags())
-	root.AddCommand(p.statusCommand(), p.syncCommand(), p.eraseCommand(), p.uninstallCommand())
+	root.AddCommand(p.statusCommand(), p.syncCommand(), p.eraseCommand(), p.providersCommand(), p.uninstallCommand())
 	root.AddCommand(p.suspendCommands()...)
 	return root
 }
@@ -74,7 +76,7 @@ func (p *plugin) objects() (client.Client, error) {
 	config.QPS = -1 // the API server has its own fairness
 	config.UserAgent = "kubectl-smile/" + version.Version
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	return client.New(config, client.Options{Scheme: scheme})

@@ -96,7 +96,11 @@ var remedies = map[string]remedy{
 		advice:  "if all these deletions are intended, approve their revokes",
 		command: `kubectl annotate --overwrite smileconnection {connection} smile-operator.io/approve-revokes="$(date)"`,
 	},
-	v1alpha1.ReasonRevokeLimitReached:   {advice: "wait, or raise spec.revokes.perDay", command: "kubectl edit smileconnection {connection}"},
+	v1alpha1.ReasonRevokeLimitReached: {advice: "wait, or raise spec.revokes.perDay", command: "kubectl edit smileconnection {connection}"},
+	v1alpha1.ReasonObserveOnly: {
+		advice:  "to have it done, let the connection manage",
+		command: `kubectl patch smileconnection {connection} --type=merge --patch='{"spec":{"managementPolicy":"Manage"}}'`,
+	},
 	v1alpha1.ReasonNamespaceTerminating: {advice: "wait until the namespace is gone"},
 
 	v1alpha1.ReasonClockSkew:               {advice: "synchronize the clock of the operator's node"},

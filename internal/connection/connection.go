@@ -33,6 +33,8 @@ type Connection struct {
 	// AdoptionAllowed is whether users that this installation did not create may be adopted by their id.
 	AdoptionAllowed bool
 
+	// Observes is whether nothing is changed at Smile, because of spec.managementPolicy.
+	Observes bool
 	// Undeclared is whether the Secret does not permit that its values are used as credentials. The pair is still used because
 	// it was proven before the permission was required.
 	Undeclared bool
@@ -88,15 +90,34 @@ func (c *Connection) Turn(ctx context.Context) error {
 	return c.session.transport.Turn(c.gate.calling(ctx))
 }
 
-// TurnToCreate is Turn for CreateUser. While the mode of the key pair is unknown, it also returns an error while another create
+// TurnToCreate is Turn for CreateUser, if the connection's policy permits that call. While the mode of the key pair is unknown, it also returns an error while another create
 // is under way.
 func (c *Connection) TurnToCreate(ctx context.Context) error {
+	if err := c.permitted(userCreated); err != nil {
+		return err
+	}
 	if !c.session.confirmed() {
 		if err := c.session.first.turn(ctx); err != nil {
 			return err
 		}
 	}
 	return c.Turn(smile.WithLane(ctx, smile.LaneCreate))
+}
+
+// TurnToRegister is Turn for CreateWebhook, if the connection's policy permits that call.
+func (c *Connection) TurnToRegister(ctx context.Context) error {
+	if err := c.permitted(webhookRegistered); err != nil {
+		return err
+	}
+	return c.Turn(smile.WithLane(ctx, smile.LaneCreate))
+}
+
+// TurnToRevoke is Turn for RevokeDeclared, if the connection's policy permits that call.
+func (c *Connection) TurnToRevoke(ctx context.Context) error {
+	if err := c.permitted(accountRevoked); err != nil {
+		return err
+	}
+	return c.Turn(smile.WithLane(ctx, smile.LaneRevoke))
 }
 
 // TurnIsNear reports whether a call of the context would be sent within about half a second. It keeps no place.

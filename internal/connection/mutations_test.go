@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
@@ -11,27 +12,60 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
+// mutations are all calls that change something at Smile.
+var mutations = map[string]func(context.Context, *Connection) error{
+	"CreateUser": func(ctx context.Context, c *Connection) error {
+		_, err := c.CreateUser(ctx, nil, func() error { return nil })
+		return err
+	},
+	"CreateToken": func(ctx context.Context, c *Connection) error { _, err := c.CreateToken(ctx, "u-1"); return err },
+	"CreateWebhook": func(ctx context.Context, c *Connection) error {
+		_, err := c.CreateWebhook(ctx, smile.NewWebhook{
+			Name: "hook", URL: smile.NewSensitive("https://receiver.test"), EventTypes: []smile.EventType{smile.EventAccountCreated},
+			Secret: smile.NewSensitive("0123456789abcdef"),
+		})
+		return err
+	},
+	"DeleteWebhook": func(ctx context.Context, c *Connection) error { return c.DeleteWebhook(ctx, "w-1") },
+	"RevokeAccount": func(ctx context.Context, c *Connection) error { return c.RevokeAccount(ctx, "a-1") },
+	"RevokeArchive": func(ctx context.Context, c *Connection) error { return c.RevokeArchive(ctx, "a-1") },
+	"RevokeDeclared": func(ctx context.Context, c *Connection) error {
+		_, err := c.RevokeDeclared(ctx, "a-1", func(context.Context) error { return nil })
+		return err
+	},
+}
+
+// An object shows what would be done.
+func TestAConnectionThatObservesChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, would := range map[string]change{
+		"CreateUser": userCreated, "CreateToken": tokenMinted, "CreateWebhook": webhookRegistered, "DeleteWebhook": webhookDeleted,
+		"RevokeAccount": accountRevoked, "RevokeArchive": archiveRevoked, "RevokeDeclared": accountRevoked,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, keys("keys", "key-one"))
+			conn := w.refresh(t, connection("smile", "keys", func(c *v1alpha1.SmileConnection) {
+				c.Spec.ManagementPolicy = v1alpha1.PolicyObserve
+			}))
+			err := mutations[name](t.Context(), conn)
+			shown := problem.Classify(err)
+			if shown.Reason != v1alpha1.ReasonObserveOnly || !strings.HasSuffix(shown.Message, string(would)) || !smile.NotCreated(err) {
+				t.Errorf("%v", err)
+			}
+			if calls := w.calls.Load(); calls != 0 {
+				t.Errorf("%d calls", calls)
+			}
+		})
+	}
+	if len(mutations) != 7 {
+		t.Errorf("%d mutations are known", len(mutations))
+	}
+}
+
 func TestTheFenceOfTheRegistryStopsEachMutation(t *testing.T) {
 	t.Parallel()
-	noop := func() error { return nil }
-	for name, call := range map[string]func(context.Context, *Connection) error{
-		"CreateUser":  func(ctx context.Context, c *Connection) error { _, err := c.CreateUser(ctx, nil, noop); return err },
-		"CreateToken": func(ctx context.Context, c *Connection) error { _, err := c.CreateToken(ctx, "u-1"); return err },
-		"CreateWebhook": func(ctx context.Context, c *Connection) error {
-			_, err := c.CreateWebhook(ctx, smile.NewWebhook{
-				Name: "hook", URL: smile.NewSensitive("https://receiver.test"), EventTypes: []smile.EventType{smile.EventAccountCreated},
-				Secret: smile.NewSensitive("0123456789abcdef"),
-			})
-			return err
-		},
-		"DeleteWebhook": func(ctx context.Context, c *Connection) error { return c.DeleteWebhook(ctx, "w-1") },
-		"RevokeAccount": func(ctx context.Context, c *Connection) error { return c.RevokeAccount(ctx, "a-1") },
-		"RevokeArchive": func(ctx context.Context, c *Connection) error { return c.RevokeArchive(ctx, "a-1") },
-		"RevokeDeclared": func(ctx context.Context, c *Connection) error {
-			_, err := c.RevokeDeclared(ctx, "a-1", func(context.Context) error { return nil })
-			return err
-		},
-	} {
+	for name, call := range mutations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, keys("keys", "key-one"))

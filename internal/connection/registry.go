@@ -260,6 +260,7 @@ func (r *Registry) build(
 		RequestsPerSecond: rate,
 		ResyncInterval:    defaultResyncInterval,
 		RevokesPerDay:     revokesPerDay(obj),
+		Observes:          obj.Spec.ManagementPolicy == v1alpha1.PolicyObserve,
 		session:           s,
 		limiter:           r.limiterOf(obj),
 		uid:               obj.UID,

@@ -74,6 +74,9 @@ func TestPlugin(t *testing.T) {
 	if out := e.smiles("status"); !strings.Contains(out, "All 3 objects are ready.") {
 		t.Errorf("status:\n%s", out)
 	}
+	if out := e.smiles("providers", "smile"); !strings.Contains(out, "sss_ph") || !strings.Contains(out, "CONTRIBUTIONS") {
+		t.Errorf("providers:\n%s", out)
+	}
 	e.asViewer()
 	e.smiles("sync", "george", "user/george", "--wait=1m")
 	if e.get(sync); sync.Status.LastHandledRequest == "" || sync.Status.LastHandledRequest != sync.Annotations[v1alpha1.AnnotationRequestedAt] {
@@ -128,6 +131,7 @@ func (e *environment) asViewer() {
 	} {
 		e.refused(append(args, "--as=viewer"), `User "viewer" cannot`, "Ask for the right")
 	}
+	e.refused([]string{"providers", "smile", "--as=viewer"}, `User "viewer" cannot get resource "secrets"`)
 	e.refused([]string{"status", "--as=viewer", "-A"}, "at the cluster scope", "name a namespace in which you have it by --namespace")
 	e.refused([]string{"uninstall", "--as=viewer", "--wait=0s"}, `User "viewer" cannot patch resource "smileusers"`)
 }

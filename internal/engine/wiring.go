@@ -61,8 +61,8 @@ func Woken(wakes Wakes) source.Source {
 	})
 }
 
-// BecameUsable selects connections that became usable, that show for the first time whether they are usable, or whose
-// revokes are permitted again.
+// BecameUsable selects connections that became usable, that show for the first time whether they are usable, whose revokes are
+// permitted again, or that no longer only observe Smile.
 func BecameUsable() predicate.Predicate {
 	usable := func(obj client.Object) bool {
 		conn := obj.(*v1alpha1.SmileConnection)
@@ -74,11 +74,14 @@ func BecameUsable() predicate.Predicate {
 	paused := func(obj client.Object) bool {
 		return meta.IsStatusConditionFalse(obj.(*v1alpha1.SmileConnection).Status.Conditions, v1alpha1.ConditionRevokesAllowed)
 	}
+	observes := func(obj client.Object) bool {
+		return obj.(*v1alpha1.SmileConnection).Spec.ManagementPolicy == v1alpha1.PolicyObserve
+	}
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			return usable(e.ObjectNew) && !usable(e.ObjectOld) || checked(e.ObjectNew) && !checked(e.ObjectOld) ||
-				paused(e.ObjectOld) && !paused(e.ObjectNew)
+				paused(e.ObjectOld) && !paused(e.ObjectNew) || observes(e.ObjectOld) && !observes(e.ObjectNew)
 		},
 		DeleteFunc: func(event.DeleteEvent) bool { return false },
 	}
