@@ -326,26 +326,3 @@ func (r *Registry) held() []*Connection {
 	}
 	return all
 }
-
-func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, trusted trust) *session {
-	s := &session{
-		endpoint: endpoint.String(), trust: trusted, changed: r.changed,
-		clocks: r.clocks, host: transport.HostPort(endpoint),
-	}
-	s.breaker.clock = r.config.Clock
-	s.transport = transport.New(transport.Config{
-		Credentials: func() transport.Credentials { return pair },
-		Fence:       r.fence,
-		Budget:      r.config.Budgets.For(transport.BudgetHost(endpoint)),
-		Host:        r.config.Budgets.Host(transport.HostName(endpoint)),
-		Hosts:       r.config.Hosts,
-		Roots:       trusting(r.config.Roots, trusted.authorities),
-		Metrics:     r.config.Metrics,
-		Clocks:      r.clocks,
-		UserAgent:   r.config.UserAgent,
-
-		AllowExemptAddresses: trusted.exempt,
-	})
-	s.prober = smile.NewClient(endpoint, s.transport)
-	return s
-}

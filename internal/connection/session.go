@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -57,6 +58,29 @@ type session struct {
 	knownUser     string
 	// unseen are users that the pair could not see, and when they were requested.
 	unseen map[string]time.Time
+}
+
+func (r *Registry) newSession(endpoint *url.URL, pair transport.Credentials, trusted trust) *session {
+	s := &session{
+		endpoint: endpoint.String(), trust: trusted, changed: r.changed,
+		clocks: r.clocks, host: transport.HostPort(endpoint),
+	}
+	s.breaker.clock = r.config.Clock
+	s.transport = transport.New(transport.Config{
+		Credentials: func() transport.Credentials { return pair },
+		Fence:       r.fence,
+		Budget:      r.config.Budgets.For(transport.BudgetHost(endpoint)),
+		Host:        r.config.Budgets.Host(transport.HostName(endpoint)),
+		Hosts:       r.config.Hosts,
+		Roots:       trusting(r.config.Roots, trusted.authorities),
+		Metrics:     r.config.Metrics,
+		Clocks:      r.clocks,
+		UserAgent:   r.config.UserAgent,
+
+		AllowExemptAddresses: trusted.exempt,
+	})
+	s.prober = smile.NewClient(endpoint, s.transport)
+	return s
 }
 
 // observe is called with the error of each ordinary call. One refusal causes one probe. If the probe is refused too, the pair is
