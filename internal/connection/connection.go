@@ -95,8 +95,8 @@ func (c *Connection) Turn(ctx context.Context) error {
 	return c.session.transport.Turn(c.gate.calling(ctx))
 }
 
-// TurnToCreate is Turn for CreateUser, if the connection's policy permits that call. While the mode of the key pair is unknown, it
-// also returns an error while another create is under way.
+// TurnToCreate is Turn for CreateUser, if the connection's policy permits that call. While the mode of the key pair is unknown,
+// it also returns an error while another create is under way.
 func (c *Connection) TurnToCreate(ctx context.Context) error {
 	if err := c.permitted(userCreated); err != nil {
 		return err
