@@ -75,9 +75,9 @@ type SmileConnectionSpec struct {
 	// +optional
 	Revokes *DeclaredRevokes `json:"revokes,omitempty"`
 
-	// managementPolicy selects whether anything is changed at Smile. With Manage (the default) it is. With Observe no call is sent that
-	// changes something: no user or link token is created, no webhook is registered or deleted, and nothing is revoked. The conditions
-	// of the objects say what would be done. Existing users are still attached, and the data of their accounts is still kept.
+	// managementPolicy selects whether anything is changed at Smile. With Manage (the default) it is. With Observe no call is sent
+	// that changes something: no user or link token is created, no webhook is registered or deleted, and nothing is revoked. The
+	// conditions of the objects say what would be done. Existing users are still attached, and their data is still kept.
 	// +optional
 	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
 

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -66,8 +67,10 @@ func run(ctx context.Context, alertsFile, dashboardFile string, faster int, dir 
 }
 
 // replay stores the scrapes one by one, and evaluates everything after each. It returns when each alert fired for the first time.
-func replay(ctx context.Context, declared []alert, shown *panels, faster int, scrapes []scrape) (map[string]time.Time, error) {
-	fired := map[string]time.Time{}
+func replay(
+	ctx context.Context, declared []alert, shown *panels, faster int, scrapes []scrape,
+) (fired map[string]time.Time, err error) {
+	fired = map[string]time.Time{}
 	var all []*rules.AlertingRule
 	for _, alert := range declared {
 		rule, err := alert.rule(faster)
@@ -80,9 +83,9 @@ func replay(ctx context.Context, declared []alert, shown *panels, faster int, sc
 	if err != nil {
 		return nil, err
 	}
-	defer p.close()
+	defer func() { err = errors.Join(err, p.close()) }()
 	for _, scrape := range scrapes {
-		if err := p.store(scrape); err != nil {
+		if err := p.store(ctx, scrape); err != nil {
 			return nil, fmt.Errorf("the scrape at %s: %w", scrape.at, err)
 		}
 		names, err := p.firing(ctx, all, scrape.at)

@@ -73,19 +73,17 @@ func newPrometheus() (*prometheus, error) {
 	return &prometheus{storage: stored, engine: engine}, nil
 }
 
-func (p *prometheus) close() error {
-	return p.storage.Close()
-}
+func (p *prometheus) close() error { return p.storage.Close() }
 
 // store stores a scrape. Series that are no longer there become stale.
-func (p *prometheus) store(s scrape) error {
+func (p *prometheus) store(ctx context.Context, s scrape) error {
 	textParser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := textParser.TextToMetricFamilies(bytes.NewReader(s.text))
 	if err != nil {
 		return err
 	}
 	at := s.at.UnixMilli()
-	appender := p.storage.Appender(context.Background())
+	appender := p.storage.Appender(ctx)
 	present := map[string]labels.Labels{}
 	for _, family := range families {
 		samples, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{Timestamp: model.TimeFromUnixNano(s.at.UnixNano())}, family)

@@ -82,6 +82,11 @@ func (c *Connection) Prove(ctx context.Context, knownUser string) error {
 	return nil
 }
 
+// replaceable reports whether two connections differ only in the key pair.
+func (c *Connection) replaceable(by *Connection) bool {
+	return c.uid == by.uid && c.Endpoint == by.Endpoint && c.Mode == by.Mode && c.session != by.session
+}
+
 // Turn returns nil if a call of the context would be sent within about half a second, and keeps its place for the next call of
 // this reconcile. Otherwise it returns the error with which that call would fail, and sends nothing. Then the reconcile ends, and
 // runs again when its turn is near. Call Turn before a step that must come right before a call, such as storing an intent. The
@@ -90,8 +95,8 @@ func (c *Connection) Turn(ctx context.Context) error {
 	return c.session.transport.Turn(c.gate.calling(ctx))
 }
 
-// TurnToCreate is Turn for CreateUser, if the connection's policy permits that call. While the mode of the key pair is unknown, it
-// also returns an error while another create is under way.
+// TurnToCreate is Turn for CreateUser, if the connection's policy permits that call. While the mode of the key pair is unknown,
+// it also returns an error while another create is under way.
 func (c *Connection) TurnToCreate(ctx context.Context) error {
 	if err := c.permitted(userCreated); err != nil {
 		return err

@@ -144,11 +144,6 @@ func (r *Registry) former(obj *v1alpha1.SmileConnection) *Connection {
 	return last
 }
 
-// replaceable reports whether two connections differ only in the key pair.
-func (c *Connection) replaceable(by *Connection) bool {
-	return c.uid == by.uid && c.Endpoint == by.Endpoint && c.Mode == by.Mode && c.session != by.session
-}
-
 // Refused is the problem of a connection whose key pair is refused. Its message says whether the former pair is still used.
 func (r *Registry) Refused(conn *Connection) *problem.Problem {
 	if last := r.lastProven(conn.Name); last != nil && last.replaceable(conn) && last.Usable() == nil {

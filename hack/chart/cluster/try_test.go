@@ -63,6 +63,22 @@ func TestTryInACluster(t *testing.T) {
 // chart is the path of the chart in the repository.
 func chart() string { return filepath.Join(root(), "config", "chart", "smile-operator") }
 
+// TestTakeOwnership installs the chart in a cluster that has the CustomResourceDefinitions: from kubectl, and from an earlier release of
+// another name.
+func TestTakeOwnership(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.script("kubectl create namespace " + namespace + "\nkubectl apply --server-side --kustomize " + filepath.Join(root(), "config", "crd"))
+	for _, name := range []string{"first", "second"} {
+		install := "helm install " + name + " " + chart() + " --namespace " + namespace + " --set uninstall.enabled=false"
+		if refused := c.script(install + " 2>&1 || true"); !strings.Contains(refused, "cannot be imported into the current release") {
+			t.Errorf("without --take-ownership, Helm says:\n%s", refused)
+		}
+		c.script(install + " --take-ownership\nhelm uninstall " + name + " --namespace " + namespace)
+		c.script("kubectl get crd/smileusers.smile-operator.io")
+	}
+}
+
 // TestStrictApply applies the objects of each scope, with all options, to an API server that refuses unknown fields, and lets it check
 // the pods in namespaces that enforce the Pod Security Standard restricted.
 func TestStrictApply(t *testing.T) {
