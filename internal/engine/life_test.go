@@ -207,7 +207,7 @@ func TestANewObjectThatWaitsIsNotWritten(t *testing.T) {
 			_, _ = l.Reconcile(t.Context(), requestFor(l.user))
 			l.expect("ConnectionReady=False/Succeeded")
 			status = metav1.ConditionTrue
-			if end.(*problem.Problem).Class == problem.Throttled {
+			if problem.Classify(end).Class == problem.Throttled {
 				_, _ = l.Reconcile(t.Context(), requestFor(l.user))
 				l.expect("ConnectionReady=True/Succeeded")
 			}
