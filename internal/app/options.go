@@ -210,7 +210,7 @@ func (o *Options) watched() output.Watched {
 	return watched
 }
 
-// roots returns the certificate authorities to trust for the Smile API; nil are the system's.
+// roots returns a function that returns the certificate authorities to trust for the Smile API; nil means the system pool.
 func (o *Options) roots(clock clock.PassiveClock) (func() *x509.CertPool, error) {
 	if o.APICAFile == "" {
 		return nil, nil

@@ -24,8 +24,8 @@ func authoritiesFrom(secret *corev1.Secret) (string, error) {
 	return string(pem), nil
 }
 
-// trusting returns the certificate authorities of all connections, where nil means the system's, with a connection's own ones
-// added. It returns the same pool as long as common does.
+// trusting adds a connection's own certificate authorities to those of common, which all connections trust. If common is nil or
+// returns nil, it adds them to the system pool. The returned function returns the same pool as long as common does.
 func trusting(common func() *x509.CertPool, own string) func() *x509.CertPool {
 	if common == nil {
 		common = func() *x509.CertPool { return nil }
@@ -47,7 +47,7 @@ func trusting(common func() *x509.CertPool, own string) func() *x509.CertPool {
 	}
 }
 
-// clone returns a copy of a pool, where nil means the system's. A system without authorities has an empty one.
+// clone returns a copy of a pool, or of the system pool if it is nil. On a system without authorities, the copy is empty.
 func clone(pool *x509.CertPool) *x509.CertPool {
 	if pool != nil {
 		return pool.Clone()

@@ -34,8 +34,8 @@ type Config struct {
 	Budgets *transport.BudgetSet
 	// RequestsPerSecond is the budget of a host; 0 means unlimited.
 	RequestsPerSecond float64
-	// Roots returns the certificate authorities to trust for the API hosts, as transport.Config.Roots does; the system's when nil. A
-	// connection may add its own.
+	// Roots returns the certificate authorities to trust for the API hosts, as transport.Config.Roots does. If Roots is nil, the
+	// system pool is used. A connection may add its own.
 	Roots func() *x509.CertPool
 	// Metrics of the calls.
 	Metrics *transport.Metrics

@@ -50,8 +50,8 @@ type Config struct {
 	Hosts *HostPolicy
 	// AllowExemptAddresses permits that the vendor's hosts are at the addresses that Hosts exempts.
 	AllowExemptAddresses bool
-	// Roots returns the certificate authorities that verify the server. It returns another pool when they have changed, and nil for
-	// the system's. Without it, they are the system's. It is called before each call.
+	// Roots returns the certificate authorities that verify the server: another pool when they have changed, or nil for the system
+	// pool. It is called before each call. If Roots is nil, the system pool is used.
 	Roots func() *x509.CertPool
 	// Resolver resolves the names of hosts; nil is the system's.
 	Resolver *net.Resolver
