@@ -32,7 +32,7 @@ type report interface {
 var formats = []format{formatJSON, formatYAML, formatName}
 
 func (f *format) bind(flags *pflag.FlagSet) {
-	flags.VarP(f, "output", "o", "output format: json, yaml or name; text for people when empty")
+	flags.VarP(f, "output", "o", "output format: json, yaml or name; by default, text for people")
 }
 
 // String is the value of the flag.

@@ -51,7 +51,7 @@ func (p *plugin) statusCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&everywhere, "all-namespaces", "A", false, "show all namespaces")
-	cmd.Flags().BoolVar(&status.all, "all", false, "show each object, not only a number of those that are ready")
+	cmd.Flags().BoolVar(&status.all, "all", false, "show every object; without it, objects that are ready are only counted")
 	cmd.Flags().StringVar(&color, "color", color, "auto, always or never")
 	output.bind(cmd.Flags())
 	return cmd
