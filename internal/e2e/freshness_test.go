@@ -137,7 +137,7 @@ func (e *environment) showsEvents(name string) {
 	e.t.Helper()
 	printed := e.must("get", "smw", name)
 	e.t.Logf("kubectl get smw:\n%s", printed)
-	columns := regexp.MustCompile(`^NAME +READY +EVENTS +URL +LAST EVENT +AGE\n` + name + ` +True +\["TASK_FINISHED",.*\] +http://\S+ +\d+m?s? .*\d+s\n$`)
+	columns := regexp.MustCompile(`^NAME +READY +REASON +SUSPENDED +EVENTS +URL +LAST EVENT +AGE\n` + name + ` +True +Succeeded +\["TASK_FINISHED",.*\] +http://\S+ +\d+m?s? .*\d+s\n$`)
 	if !columns.MatchString(printed) {
 		e.t.Errorf("want %s", columns)
 	}
