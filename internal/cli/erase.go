@@ -126,13 +126,43 @@ func (e *erasure) hold(ctx context.Context) error {
 			return err
 		}
 		if e.user.DeletionTimestamp != nil {
-			return nil
+			return revokes(e.user)
 		}
-		e.user.Spec.DeletionPolicy = v1alpha1.UserRevokeAccounts
-		controllerutil.AddFinalizer(e.user, v1alpha1.FinalizerRevoke)
-		delete(e.user.Annotations, v1alpha1.AnnotationReleasedUntil)
-		return e.objects.Update(ctx, e.user)
+		held := e.user.DeepCopy()
+		held.Spec.DeletionPolicy = v1alpha1.UserRevokeAccounts
+		controllerutil.AddFinalizer(held, v1alpha1.FinalizerRevoke)
+		for _, annotation := range leaving {
+			delete(held.Annotations, annotation)
+		}
+		// A patch keeps the fields that this version does not know.
+		return e.objects.Patch(ctx, held, client.MergeFromWithOptions(e.user, client.MergeFromWithOptimisticLock{}))
 	})
+}
+
+// leaving are the annotations with which a deletion can leave everything at Smile as it is.
+var leaving = []string{v1alpha1.AnnotationForceOrphan, v1alpha1.AnnotationReleasedUntil}
+
+// revokes returns an error if the present deletion of a user may revoke nothing.
+func revokes(user *v1alpha1.SmileUser) error {
+	problem := ""
+	switch {
+	case !controllerutil.ContainsFinalizer(user, v1alpha1.FinalizerRevoke):
+		problem = "the finalizer " + v1alpha1.FinalizerRevoke + " is not set, and cannot be added any more: look at Smile whether " +
+			"accounts are left"
+	case user.Spec.DeletionPolicy != v1alpha1.UserRevokeAccounts:
+		problem = "set spec.deletionPolicy to " + string(v1alpha1.UserRevokeAccounts) + ", and run this command again"
+	default:
+		for _, annotation := range leaving {
+			if _, set := user.Annotations[annotation]; set {
+				problem = "remove the annotation " + annotation + ", and run this command again"
+			}
+		}
+	}
+	if problem == "" {
+		return nil
+	}
+	return fmt.Errorf("nothing was changed: user %s is already being deleted, which may leave its accounts at Smile as they are: %s",
+		user.Name, problem)
 }
 
 func (e *erasure) report() *Change {
