@@ -10,8 +10,8 @@ import (
 type remedy struct {
 	// advice in a few words; "" if the command says it all.
 	advice string
-	// command to run next; "" if there is none. {ref} is KIND/NAME for this plugin, {object} RESOURCE NAME for kubectl, {uid} the
-	// UID of the object, {connection} the name of its SmileConnection.
+	// command to run next; "" if there is none. {ref} is KIND/NAME for this plugin, {object} RESOURCE NAME for kubectl, {connection}
+	// the name of its SmileConnection.
 	command string
 }
 
@@ -88,10 +88,7 @@ var remedies = map[string]remedy{
 		advice:  "find out what happened; if the accounts are really gone, approve that their data is erased",
 		command: `kubectl annotate --overwrite smileconnection {connection} smile-operator.io/approve-erasure="$(date)"`,
 	},
-	v1alpha1.ReasonDeletionBlocked: {
-		advice:  "fix what the message names; to leave at Smile what is there",
-		command: "kubectl annotate {object} smile-operator.io/force-orphan={uid}",
-	},
+	v1alpha1.ReasonDeletionBlocked: {advice: "fix what the message names"},
 	v1alpha1.ReasonRevokesPaused: {
 		advice:  "if all these deletions are intended, approve their revokes",
 		command: `kubectl annotate --overwrite smileconnection {connection} smile-operator.io/approve-revokes="$(date)"`,
@@ -128,13 +125,26 @@ const (
 	reasonUntouched = "NotProcessed"
 )
 
-// next is the command for a node, in its namespace.
-func (r remedy) next(n *Node, uid, connection string) string {
-	if r.command == "" {
+// remedyOf returns the remedy of a reason. That of a blocked deletion is the one of the reason that blocks it, which the engine
+// puts first into the message, in parentheses.
+func remedyOf(reason, message string) remedy {
+	if reason == v1alpha1.ReasonDeletionBlocked {
+		_, rest, _ := strings.Cut(message, "(")
+		inner, _, _ := strings.Cut(rest, ")")
+		if found, known := remedies[inner]; known {
+			return found
+		}
+	}
+	return remedies[reason]
+}
+
+// next is the command for a node, in its namespace. Without its connection, a command for that would apply to all connections.
+func (r remedy) next(n *Node) string {
+	if r.command == "" || n.connection == "" && strings.Contains(r.command, "{connection}") {
 		return ""
 	}
 	command := strings.NewReplacer(
-		"{ref}", n.kind.noun+"/"+n.Name, "{object}", n.kind.short+" "+n.Name, "{uid}", uid, "{connection}", connection,
+		"{ref}", n.kind.noun+"/"+n.Name, "{object}", n.kind.short+" "+n.Name, "{connection}", n.connection,
 	).Replace(r.command)
 	return command + " --namespace=" + n.Namespace
 }

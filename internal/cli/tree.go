@@ -45,6 +45,8 @@ type Node struct {
 	Children []*Node `json:"children,omitempty"`
 
 	kind kind
+	// connection is the name of the SmileConnection; "" if it is not known.
+	connection string
 }
 
 // forest arranges objects under their connections and users. An object that others refer to has a node also if it was not found.
@@ -76,14 +78,15 @@ func compareNodes(a, b *Node) int {
 
 func (f *forest) add(k kind, o object) {
 	node, _ := f.node(k, o.GetNamespace(), o.GetName())
-	node.describe(o, connectionOf(o))
+	node.connection = f.connectionOf(o)
+	node.describe(o)
 	switch o := o.(type) {
 	case *v1alpha1.SmileConnection:
 		f.roots = append(f.roots, node)
 	case *v1alpha1.SmileAccountSync:
 		f.under(users, o.Spec.UserRef.Name, node)
 	default:
-		f.under(connections, connectionOf(o), node)
+		f.under(connections, node.connection, node)
 	}
 }
 
@@ -99,7 +102,7 @@ func (f *forest) under(k kind, name string, node *Node) {
 // node returns the node of an object. Until the object is found, the node says that it is missing, or that the user may not read
 // it.
 func (f *forest) node(k kind, namespace, name string) (node *Node, existed bool) {
-	key := k.name + "/" + types.NamespacedName{Namespace: namespace, Name: name}.String()
+	key := keyOf(k, namespace, name)
 	if node := f.nodes[key]; node != nil {
 		return node, true
 	}
@@ -114,7 +117,8 @@ func (f *forest) node(k kind, namespace, name string) (node *Node, existed bool)
 	return node, false
 }
 
-func connectionOf(o object) string {
+// connectionOf is the name of an object's connection. That of a sync is the one of its user, which was added before.
+func (f *forest) connectionOf(o object) string {
 	switch o := o.(type) {
 	case *v1alpha1.SmileConnection:
 		return o.Name
@@ -124,21 +128,28 @@ func connectionOf(o object) string {
 		return o.Spec.ConnectionRef.Name
 	case *v1alpha1.SmileWinkWidget:
 		return o.Spec.ConnectionRef.Name
-	default:
-		return ""
+	case *v1alpha1.SmileAccountSync:
+		if user := f.nodes[keyOf(users, o.Namespace, o.Spec.UserRef.Name)]; user != nil {
+			return user.connection
+		}
 	}
+	return ""
+}
+
+func keyOf(k kind, namespace, name string) string {
+	return k.name + "/" + types.NamespacedName{Namespace: namespace, Name: name}.String()
 }
 
 // describe sets what a node shows of its object.
-func (n *Node) describe(o object, connection string) {
+func (n *Node) describe(o object) {
 	n.State, n.Reason, n.Message = stateOf(o)
 	n.Detail, n.Advice = detail(o), ""
 	if n.State == StateReady {
 		n.Message = ""
 		return
 	}
-	found := remedies[n.Reason]
-	n.Advice, n.Next = found.advice, found.next(n, string(o.GetUID()), connection)
+	found := remedyOf(n.Reason, n.Message)
+	n.Advice, n.Next = found.advice, found.next(n)
 }
 
 // stateOf summarizes the conditions of an object.

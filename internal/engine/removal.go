@@ -144,6 +144,7 @@ func (r *Reconciler[T]) blocked(ctx context.Context, run *Run[T], err error) (ct
 		return r.schedule(ctx, run)
 	}
 	report(log.FromContext(ctx), "the deletion is blocked", found)
+	// kubectl smile finds the reason in the first parentheses.
 	r.show(run, "", &problem.Problem{
 		Class: problem.NotReady, Reason: v1alpha1.ReasonDeletionBlocked,
 		Message: "the deletion waits until something at Smile is revoked or deleted (" + found.Reason + "): " + found.Message +
