@@ -101,12 +101,17 @@ func until(ctx context.Context, from client.Reader, o object, met func(object) b
 	if met == nil {
 		return nil
 	}
-	err := wait.PollUntilContextCancel(ctx, interval, true, func(ctx context.Context) (bool, error) {
+	return poll(ctx, func(ctx context.Context) (bool, error) {
 		if err := from.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 			return false, err
 		}
 		return met(o), nil
 	})
+}
+
+// poll waits until done returns true. If the context ends before, its cause is the error.
+func poll(ctx context.Context, done func(context.Context) (bool, error)) error {
+	err := wait.PollUntilContextCancel(ctx, interval, true, done)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}

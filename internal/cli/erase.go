@@ -5,11 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -41,16 +46,8 @@ objects from Git first, because otherwise they are created again. Backups are no
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeoutCause(cmd.Context(), patience, errNotErased)
-			defer cancel()
 			e := &erasure{plugin: p, objects: objects, user: chosen[0].in(namespace).(*v1alpha1.SmileUser)}
-			if err := e.prepare(ctx); err != nil {
-				return err
-			}
-			if err := e.confirm(yes); err != nil {
-				return err
-			}
-			if err := e.run(ctx); err != nil {
+			if err := e.erase(cmd.Context(), yes, patience); err != nil {
 				return err
 			}
 			return output.write(p.Out, e.report())
@@ -62,7 +59,7 @@ objects from Git first, because otherwise they are created again. Backups are no
 	return cmd
 }
 
-var errNotErased = errors.New("not everything is revoked and deleted yet, but it will be; kubectl smile status shows what it waits for")
+var errNotErased = errors.New("not revoked and deleted yet, but the deletion continues; kubectl smile status shows what it waits for")
 
 // erasure is the erasure of one person.
 type erasure struct {
@@ -70,7 +67,22 @@ type erasure struct {
 
 	objects client.Client
 	user    *v1alpha1.SmileUser
-	syncs   []object
+	syncs   []*v1alpha1.SmileAccountSync
+}
+
+// erase asks for a confirmation, unless yes is set. Then it has as much time as patience says.
+func (e *erasure) erase(ctx context.Context, yes bool, patience time.Duration) error {
+	if err := e.prepare(ctx); err != nil {
+		return err
+	}
+	if !yes {
+		if err := e.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNotErased)
+	defer cancel()
+	return e.run(ctx)
 }
 
 // prepare reads what will be deleted.
@@ -78,27 +90,39 @@ func (e *erasure) prepare(ctx context.Context) error {
 	if err := e.objects.Get(ctx, client.ObjectKeyFromObject(e.user), e.user); err != nil {
 		return err
 	}
+	return e.findSyncs(ctx)
+}
+
+func (e *erasure) findSyncs(ctx context.Context) error {
 	all, err := everyObject(ctx, e.objects, syncs, e.user.Namespace)
+	e.syncs = nil
 	for _, o := range all {
-		if o.(*v1alpha1.SmileAccountSync).Spec.UserRef.Name == e.user.Name {
-			e.syncs = append(e.syncs, o)
+		if sync := o.(*v1alpha1.SmileAccountSync); sync.Spec.UserRef.Name == e.user.Name {
+			e.syncs = append(e.syncs, sync)
 		}
 	}
 	return err
 }
 
-// confirm asks for the name of the user.
-func (e *erasure) confirm(yes bool) error {
-	if yes {
-		return nil
-	}
+// confirm asks for the name of the user. An interrupt ends it, although the answer is still being read.
+func (e *erasure) confirm(ctx context.Context) error {
 	fmt.Fprintf(e.ErrOut, "This revokes all accounts of user %s in namespace %s at Smile, and deletes the user and %d syncs with their data.\n"+
 		"It cannot be undone. To continue, type the name of the user: ", e.user.Name, e.user.Namespace, len(e.syncs))
-	answer := bufio.NewScanner(e.In)
-	if !answer.Scan() || strings.TrimSpace(answer.Text()) != e.user.Name {
-		return errors.New("not confirmed: nothing was changed")
+	answered := make(chan string, 1)
+	go func() {
+		answer := bufio.NewScanner(e.In)
+		answer.Scan()
+		answered <- answer.Text()
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case answer := <-answered:
+		if strings.TrimSpace(answer) != e.user.Name {
+			return errors.New("not confirmed: nothing was changed")
+		}
+		return nil
 	}
-	return nil
 }
 
 // run deletes the data first, and then revokes the accounts by deleting the user.
@@ -106,36 +130,101 @@ func (e *erasure) run(ctx context.Context) error {
 	if err := e.hold(ctx); err != nil {
 		return err
 	}
-	for _, o := range append(e.syncs, object(e.user)) {
-		if err := client.IgnoreNotFound(e.objects.Delete(ctx, o, client.Preconditions{UID: new(o.GetUID())})); err != nil {
+	if err := e.findSyncs(ctx); err != nil { // what they have written may have changed during the confirmation
+		return err
+	}
+	for _, sync := range e.syncs {
+		if err := e.remove(ctx, sync); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintln(e.ErrOut, "waiting until the accounts are revoked ...")
-	err := until(ctx, e.objects, e.user, func(object) bool { return false })
-	if apierrors.IsNotFound(err) {
+	if err := e.remove(ctx, e.user); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.ErrOut, "waiting until the accounts are revoked and the data is deleted ...")
+	for _, o := range e.awaited() {
+		if err := e.gone(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *erasure) remove(ctx context.Context, o client.Object) error {
+	return client.IgnoreNotFound(e.objects.Delete(ctx, o, client.Preconditions{UID: new(o.GetUID())}))
+}
+
+// awaited is an object that the operator or the cluster deletes.
+type awaited struct {
+	schema.GroupVersionKind
+
+	name string
+	// uid of the object; for an output, that of its sync.
+	uid types.UID
+}
+
+// awaited are the user, and the syncs with their outputs.
+func (e *erasure) awaited() []awaited {
+	all := []awaited{{v1alpha1.GroupVersion.WithKind(users.name), e.user.Name, e.user.UID}}
+	for _, sync := range e.syncs {
+		all = append(all, awaited{v1alpha1.GroupVersion.WithKind(syncs.name), sync.Name, sync.UID})
+		if output := sync.Status.Output; output != nil {
+			for _, o := range append([]v1alpha1.OutputObject{{Kind: output.Kind, Name: output.Name}}, output.Others...) {
+				all = append(all, awaited{corev1.SchemeGroupVersion.WithKind(o.Kind), o.Name, sync.UID})
+			}
+		}
+	}
+	return all
+}
+
+// is reports whether an object is the awaited one, and not another one that has its name.
+func (a awaited) is(o client.Object) bool {
+	return o.GetUID() == a.uid || o.GetAnnotations()[v1alpha1.AnnotationOwner] == string(a.uid) ||
+		slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == a.uid })
+}
+
+// gone waits until an object is deleted. It does not wait for an output that the user may not read: the cluster deletes that.
+func (e *erasure) gone(ctx context.Context, a awaited) error {
+	err := poll(ctx, func(ctx context.Context) (bool, error) {
+		present := &metav1.PartialObjectMetadata{}
+		present.SetGroupVersionKind(a.GroupVersionKind)
+		err := e.objects.Get(ctx, client.ObjectKey{Namespace: e.user.Namespace, Name: a.name}, present)
+		if err != nil {
+			return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+		}
+		return !a.is(present), nil
+	})
+	if a.Group == corev1.GroupName && apierrors.IsForbidden(err) {
+		fmt.Fprintf(e.ErrOut, "%s %s is not awaited, because you may not read it: the cluster deletes it after its sync\n", a.Kind, a.name)
 		return nil
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", a.Kind, a.name, err)
+	}
+	return nil
 }
 
 // hold makes sure that the deletion revokes. The operator adds the finalizer too, but perhaps not before the deletion.
 func (e *erasure) hold(ctx context.Context) error {
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		if err := e.objects.Get(ctx, client.ObjectKeyFromObject(e.user), e.user); err != nil {
+		present := &v1alpha1.SmileUser{}
+		if err := e.objects.Get(ctx, client.ObjectKeyFromObject(e.user), present); err != nil {
 			return err
 		}
-		if e.user.DeletionTimestamp != nil {
-			return revokes(e.user)
+		if present.UID != e.user.UID {
+			return fmt.Errorf("nothing was changed: user %s was deleted and created again meanwhile", e.user.Name)
 		}
-		held := e.user.DeepCopy()
+		if present.DeletionTimestamp != nil {
+			return revokes(present)
+		}
+		held := present.DeepCopy()
 		held.Spec.DeletionPolicy = v1alpha1.UserRevokeAccounts
 		controllerutil.AddFinalizer(held, v1alpha1.FinalizerRevoke)
 		for _, annotation := range leaving {
 			delete(held.Annotations, annotation)
 		}
 		// A patch keeps the fields that this version does not know.
-		return e.objects.Patch(ctx, held, client.MergeFromWithOptions(e.user, client.MergeFromWithOptimisticLock{}))
+		return e.objects.Patch(ctx, held, client.MergeFromWithOptions(present, client.MergeFromWithOptimisticLock{}))
 	})
 }
 

@@ -68,8 +68,8 @@ func TestRemedyOfABlockedDeletion(t *testing.T) {
 		text + " (" + v1alpha1.ReasonRevokesPaused + "): more than 20 revokes were requested": "kubectl annotate --overwrite " +
 			`smileconnection smile smile-operator.io/approve-revokes="$(date)" --namespace=prod`,
 		text + " (" + v1alpha1.ReasonSmileUnavailable + "): Smile cannot be reached (502): retry": "",
-		text + " (OfANewerVersion): something": "",
-		text: "",
+		text + " (OfANewerVersion): something":                                                    "",
+		text:                                                                                      "",
 	} {
 		node := &Node{Name: "george", Namespace: "prod", kind: users, connection: "smile"}
 		node.describe(aUser("george", "smile", "Ready=False/"+v1alpha1.ReasonDeletionBlocked+": "+message))
