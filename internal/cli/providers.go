@@ -1,8 +1,9 @@
 package cli
 
 import (
-	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
+	"github.com/smile-operator/smile-operator/internal/connection"
 	"github.com/smile-operator/smile-operator/internal/smile"
+	"github.com/smile-operator/smile-operator/internal/smile/transport"
 	"github.com/smile-operator/smile-operator/internal/version"
 )
 
@@ -100,24 +103,25 @@ takes. You need the right to read the Secret with the key pair. The calls count 
 }
 
 // readProviders asks Smile, with the key pair of a connection, at the endpoint that the operator uses.
-func readProviders(ctx context.Context, from client.Reader, connection *v1alpha1.SmileConnection, all bool) (*Providers, error) {
-	if err := from.Get(ctx, client.ObjectKeyFromObject(connection), connection); err != nil {
+func readProviders(ctx context.Context, from client.Reader, obj *v1alpha1.SmileConnection, all bool) (*Providers, error) {
+	if err := from.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 		return nil, err
 	}
-	base, err := endpoint(connection)
+	base, err := endpoint(obj)
 	if err != nil {
 		return nil, err
 	}
-	ref := connection.Spec.CredentialsSecretRef
+	ref := obj.Spec.CredentialsSecretRef
 	secret := &corev1.Secret{}
-	if err := from.Get(ctx, client.ObjectKey{Namespace: connection.Namespace, Name: ref.Name}, secret); err != nil {
+	if err := from.Get(ctx, client.ObjectKey{Namespace: obj.Namespace, Name: ref.Name}, secret); err != nil {
 		return nil, err
 	}
-	pair := signing{
-		key: string(secret.Data[cmp.Or(ref.APIKeyKey, "apiKey")]), secret: string(secret.Data[cmp.Or(ref.APISecretKey, "apiSecret")]),
+	pair, roots, err := connection.ReadSecret(secret, ref)
+	if err != nil {
+		return nil, err
 	}
 	found := &Providers{Providers: []Provider{}}
-	for provider, err := range smile.NewClient(base, pair).Providers(ctx, smile.ProviderFilter{}) {
+	for provider, err := range smile.NewClient(base, newVendor(pair, roots)).Providers(ctx, smile.ProviderFilter{}) {
 		if err != nil {
 			return nil, fmt.Errorf("asking Smile at %s: %w", base.Host, err)
 		}
@@ -153,18 +157,30 @@ func endpoint(connection *v1alpha1.SmileConnection) (*url.URL, error) {
 	return base, nil
 }
 
-// signing sends requests with a key pair.
-type signing struct{ key, secret string }
+// vendor sends requests with a key pair.
+type vendor struct {
+	*http.Client
+
+	pair transport.Credentials
+}
 
 const vendorTimeout = 20 * time.Second
 
-// Do sends a request. It follows no redirect, because the key pair would be sent along.
-func (s signing) Do(r *http.Request) (*http.Response, error) {
-	r.SetBasicAuth(s.key, s.secret)
-	r.Header.Set("User-Agent", "kubectl-smile/"+version.Version)
-	vendor := &http.Client{
+// newVendor trusts the given certificate authorities; those of the system if they are nil. It follows no redirect, because the
+// key pair would be sent along.
+func newVendor(pair transport.Credentials, roots *x509.CertPool) *vendor {
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	return &vendor{pair: pair, Client: &http.Client{
+		Transport:     transport.CapBody(base),
 		Timeout:       vendorTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return vendor.Do(r) //nolint:gosec // the host is that of the connection: see endpoint
+	}}
+}
+
+// Do sends a request.
+func (v *vendor) Do(r *http.Request) (*http.Response, error) {
+	r.SetBasicAuth(v.pair.Key.Reveal(), v.pair.Secret.Reveal())
+	r.Header.Set("User-Agent", "kubectl-smile/"+version.Version)
+	return v.Client.Do(r) //nolint:gosec // the host is that of the connection: see endpoint
 }

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -91,6 +92,22 @@ func hasDefaultKeys(ref v1alpha1.CredentialsSecretReference) bool {
 // fingerprint of a key pair. It may be shown.
 func (r *Registry) fingerprint(pair transport.Credentials) string {
 	return r.config.Identity.Fingerprint("pair", []byte(pair.Key.Reveal()), []byte(pair.Secret.Reveal()))
+}
+
+// ReadSecret reads the key pair of a connection, and the certificate authorities that the connection trusts: nil for those of the
+// system. It does not check that the Secret permits its use. Its errors name keys of the Secret, never values.
+func ReadSecret(
+	secret *corev1.Secret, ref v1alpha1.CredentialsSecretReference,
+) (pair transport.Credentials, roots *x509.CertPool, err error) {
+	pair, err = pairFrom(secret, ref)
+	if err != nil {
+		return transport.Credentials{}, nil, err
+	}
+	own, err := authoritiesFrom(secret)
+	if err != nil {
+		return transport.Credentials{}, nil, err
+	}
+	return pair, trusting(nil, own)(), nil
 }
 
 // pairFrom reads the key pair. Its errors name keys of the Secret, never values.

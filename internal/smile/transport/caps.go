@@ -10,6 +10,9 @@ import (
 	"github.com/smile-operator/smile-operator/internal/smile"
 )
 
+// CapBody wraps a RoundTripper so that reading more than MaxBodyBytes of a response, after decompression, fails.
+func CapBody(next http.RoundTripper) http.RoundTripper { return capBody(MaxBodyBytes)(next) }
+
 // capBody bounds the body of a response after decompression.
 func capBody(limit int64) step {
 	return func(next http.RoundTripper) http.RoundTripper {
