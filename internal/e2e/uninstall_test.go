@@ -16,6 +16,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smile-operator/smile-operator/api/v1alpha1"
 	"github.com/smile-operator/smile-operator/internal/engine"
@@ -208,7 +209,13 @@ func uninstallOfThousand(t *testing.T) {
 	if took > uninstallLimit/2 || !strings.Contains(out, fmt.Sprintf("released 750 of %d objects", n)) {
 		t.Errorf("it took %s and does not show its progress, or took too long", took)
 	}
-	e.must("delete", "smileusers", "--all", "--timeout=1m")
+	if err := e.admin.DeleteAllOf(t.Context(), &v1alpha1.SmileUser{}, client.InNamespace(e.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	within(t, time.Minute, "no user is left", func() (bool, string) {
+		left := len(e.users())
+		return left == 0, fmt.Sprintf("%d users", left)
+	})
 	if changed := e.mutations(mark); len(changed) > 0 {
 		t.Errorf("calls that changed something at Smile: %v", changed)
 	}
