@@ -68,10 +68,13 @@ image: ## Build the container images
 	for name in smile-operator smile-sandbox; do \
 		$(CONTAINER_TOOL) build --build-arg BINARY=$$name --build-arg VERSION=$(VERSION) --tag $$name:$(IMAGE_TAG) .; done
 
-# Where releases are written, and the architectures of their images; the default is all.
+# Where releases are written, the architectures of their images, and the platforms of the plugin, such as linux/amd64,darwin/arm64; all
+# by default.
 DIST ?= $(CURDIR)/dist
 RELEASE_ARCH ?=
-RELEASE = $(GO) -C hack/release run . build --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)" $(if $(RELEASE_ARCH),--arch=$(RELEASE_ARCH))
+RELEASE_PLATFORMS ?=
+RELEASE = $(GO) -C hack/release run . build --version="$(VERSION)" --repository="$(IMAGE_REPOSITORY)" $(if $(RELEASE_ARCH),--arch=$(RELEASE_ARCH)) \
+	$(if $(RELEASE_PLATFORMS),--platforms=$(RELEASE_PLATFORMS))
 
 .PHONY: release
 release: toolchain ## Build a release into dist/, without a container engine (VERSION=v0.1.0 IMAGE_REPOSITORY=registry/smile-operator)

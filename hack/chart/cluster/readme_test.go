@@ -60,7 +60,7 @@ func TestInstallOfReadme(t *testing.T) {
 					c.dir = root()
 					block = strings.NewReplacer(registryHost, own, " dist/", " "+dist+"/").Replace(block)
 				}
-				c.firstUser(block, declared[0], "DIST="+dist, "RELEASE_ARCH="+runtime.GOARCH)
+				c.firstUser(block, declared[0], "DIST="+dist, "RELEASE_ARCH="+runtime.GOARCH, "RELEASE_PLATFORMS=linux/"+runtime.GOARCH)
 			})
 		}
 	}
