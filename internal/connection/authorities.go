@@ -36,9 +36,9 @@ func trusting(common func() *x509.CertPool, own string) func() *x509.CertPool {
 	var mu sync.Mutex
 	var from, pool *x509.CertPool
 	return func() *x509.CertPool {
-		present := common()
 		mu.Lock()
 		defer mu.Unlock()
+		present := common()
 		if pool == nil || present != from {
 			from, pool = present, clone(present)
 			pool.AppendCertsFromPEM([]byte(own))

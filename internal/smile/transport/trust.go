@@ -35,9 +35,9 @@ func (b *trustingBase) RoundTrip(request *http.Request) (*http.Response, error) 
 }
 
 func (b *trustingBase) present() *http.Transport {
-	roots := b.roots()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	roots := b.roots() // while locked, so that no late caller brings a former pool back
 	if roots != b.trusted {
 		former := b.base
 		b.trusted, b.base = roots, b.build(roots)
