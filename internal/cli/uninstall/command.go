@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
 )
 
@@ -20,6 +21,8 @@ stay.`
 
 // Bind adds the flags that the plugin and the operator share.
 func (o *Options) Bind(flags *pflag.FlagSet) {
+	flags.StringVar(&o.Selector, "watch-label-selector", "",
+		"label selector of the operator's objects, as the operator has it if it is one of several shards; all when empty")
 	flags.BoolVar(&o.DryRun, "dry-run", false, "only show what would be done")
 	flags.DurationVar(&o.Wait, "wait", DefaultWait,
 		"how long deletions that have begun may take to do at Smile what their policy says; 0 if the operator no longer runs")
@@ -29,6 +32,9 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 func (o *Options) Validate() error {
 	if o.Wait < 0 || o.Wait > Window/2 {
 		return fmt.Errorf("--wait must be between 0s and %s", Window/2)
+	}
+	if _, err := labels.Parse(o.Selector); err != nil {
+		return fmt.Errorf("--watch-label-selector: %w", err)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (r *releaser) list(ctx context.Context) ([]object, error) {
 			pages := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 				return r.objects.Resource(kind.GroupVersionResource).Namespace(namespace).List(ctx, options)
 			})
-			err := pages.EachListItem(ctx, metav1.ListOptions{}, func(item runtime.Object) error {
+			err := pages.EachListItem(ctx, metav1.ListOptions{LabelSelector: r.Selector}, func(item runtime.Object) error {
 				if o := inspect(kind, item.(*unstructured.Unstructured)); o.held() || o.deleting {
 					found = append(found, o)
 				}

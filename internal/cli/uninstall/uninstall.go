@@ -32,6 +32,8 @@ const (
 type Options struct {
 	// Namespaces with the operator's objects; all when empty.
 	Namespaces []string
+	// Selector of the operator's objects; all when empty. With it, only the objects of one shard are released.
+	Selector string
 	// DryRun only reports what would be done.
 	DryRun bool
 	// Wait is how long deletions that have begun may take.
